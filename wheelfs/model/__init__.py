@@ -1,0 +1,1 @@
+"""Vocabulary: frozen values, no IO, no clock, no logging."""

@@ -1,0 +1,50 @@
+"""What an index says of a project and its files (the simple repository API: PEP 503, 592, 658/714, 691, 700, 708, 740, 792)."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One file on a project page.
+
+    ``url`` is absolute and carries neither credentials nor fragment.  ``yanked`` is None when the file is not yanked, else the
+    reason, which may be empty.  ``has_metadata`` says that the index serves ``url + ".metadata"``; ``metadata_sha256`` is
+    that file's digest when the index gives it.  ``upload_time_us`` is in microseconds since the epoch, UTC.  ``size_bytes`` is
+    None when the index does not say.  New fields go to the end: stored pages of older builds must still read.
+    """
+
+    filename: str
+    url: str
+    sha256: bytes | None = None
+    size_bytes: int | None = None
+    requires_python: str | None = None
+    yanked: str | None = None
+    has_metadata: bool = False
+    metadata_sha256: bytes | None = None
+    upload_time_us: int | None = None
+    other_hashes: dict[str, str] | None = None
+    provenance: str | None = None
+
+
+class ProjectPage(msgspec.Struct, frozen=True, array_like=True):
+    """A project page: the files in the index's own order, and what is said of the project as a whole.
+
+    ``refused`` counts links that were left out because their name or address was unsafe or unusable.
+    """
+
+    project: str
+    files: tuple[FileLink, ...]
+    api_version: str = "1.0"
+    status: str | None = None
+    status_reason: str | None = None
+    tracks: tuple[str, ...] = ()
+    alternate_locations: tuple[str, ...] = ()
+    refused: int = 0
+
+
+class Validators(msgspec.Struct, frozen=True, array_like=True):
+    """HTTP validators of a stored answer (RFC 9110, 8.8): what ``If-None-Match`` and ``If-Modified-Since`` send back."""
+
+    etag: str | None = None
+    last_modified: str | None = None

@@ -1,0 +1,103 @@
+"""Names of projects and distribution files, checked once at the door.
+
+Sources: PEP 503 and the "Names and normalization" specification; "Binary distribution format" (PEP 427) and "Source
+distribution file name" specifications; ``packaging.utils`` does the parsing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, NewType
+
+from packaging.tags import Tag
+from packaging.utils import (
+    InvalidName,
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from wheelfs.errors import InvalidInput
+
+ProjectName = NewType("ProjectName", str)
+"""A project name in its normalized form (PEP 503): lower case, runs of ``-_.`` folded to one ``-``."""
+
+Kind = Literal["wheel", "sdist", "other"]
+
+MAX_NAME_BYTES: Final = 255
+"""NAME_MAX of every file system that a wheel is likely to be copied to."""
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\]")
+_SDIST_SUFFIXES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z", ".tar")
+
+
+def parse_project_name(text: str) -> ProjectName:
+    """Return the normalized name; raise `InvalidInput` when ``text`` is no valid project name."""
+    try:
+        return ProjectName(canonicalize_name(text, validate=True))
+    except InvalidName:
+        raise InvalidInput(
+            f"read project name {text[:80]!r}", "it is not a valid project name", "letters, digits, and . _ - inside"
+        ) from None
+
+
+def check_filename(text: str) -> str:
+    """Return ``text`` when it is safe as one path component; raise `InvalidInput` for traversal, control characters, length."""
+    attempted = f"read file name {text[:80]!r}"
+    if text in ("", ".", "..") or _UNSAFE.search(text):
+        raise InvalidInput(attempted, "it is not safe as a file name (separator, control character, or a dot name)")
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(attempted, "it is not valid Unicode") from None
+    if len(encoded) > MAX_NAME_BYTES:
+        raise InvalidInput(attempted, f"it is longer than {MAX_NAME_BYTES} bytes")
+    return text
+
+
+def kind_of(filename: str) -> Kind:
+    """Tell by its ending alone what a file claims to be."""
+    if filename.endswith(".whl"):
+        return "wheel"
+    if filename.endswith(_SDIST_SUFFIXES):
+        return "sdist"
+    return "other"
+
+
+class WheelName:
+    """A parsed wheel filename: ``filename``, ``project``, ``version``, ``build`` and ``tags`` (every compressed tag spelled out)."""
+
+    __slots__ = ("build", "filename", "project", "tags", "version")
+
+    def __init__(self, filename: str) -> None:
+        """Parse; raise `InvalidInput` with the reason when it is not a wheel filename."""
+        check_filename(filename)
+        try:
+            name, version, build, tags = parse_wheel_filename(filename)
+        except (InvalidWheelFilename, InvalidVersion) as error:
+            raise InvalidInput(
+                f"read wheel filename {filename[:120]!r}", str(error), "a wheel is called NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl"
+            ) from None
+        self.filename = filename
+        self.project = ProjectName(name)
+        self.version: Version = version
+        self.build = build
+        self.tags: frozenset[Tag] = tags
+
+    def __repr__(self) -> str:
+        return f"WheelName({self.filename!r})"
+
+
+def project_and_version(filename: str) -> tuple[ProjectName, Version] | None:
+    """Return what a wheel's or sdist's filename says, or None for any other file."""
+    try:
+        if filename.endswith(".whl"):
+            wheel = WheelName(filename)
+            return wheel.project, wheel.version
+        name, version = parse_sdist_filename(filename)
+    except (InvalidInput, InvalidSdistFilename, InvalidVersion):
+        return None
+    return ProjectName(name), version

@@ -1,0 +1,123 @@
+"""What a frontend (FUSE, HTTP) needs of the tree; the tree knows nothing of either.
+
+Nodes are opaque to frontends: they are compared by ``attributes.inode`` and handed back.  Every method that is not ``async``
+answers from memory or the local store and never waits for a network.  Errors are `wheelfs.errors.WheelfsError`; a frontend maps
+them to errnos or HTTP statuses in one table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from wheelfs.errors import WheelfsError
+
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What ``stat`` shows.  ``immutable`` content never changes under its inode: caches may keep it for days."""
+
+    inode: int
+    is_dir: bool
+    size_bytes: int
+    mtime_ns: int
+    immutable: bool
+
+
+class Node(Protocol):
+    """A directory or a file of the tree."""
+
+    @property
+    def attributes(self) -> Attributes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """There is no such name; a cache may remember that for ``ttl_s`` seconds."""
+
+    ttl_s: float
+
+
+class OpenFile(Protocol):
+    """An open file.  ``direct_io``: no kernel cache and no read-ahead (short reads are then meant)."""
+
+    direct_io: bool
+
+    async def read(self, offset: int, size: int) -> bytes | memoryview:
+        """Return up to ``size`` bytes at ``offset``: fewer at the end of file, or where ``direct_io`` allows a short read."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Listing(Protocol):
+    """A directory being read."""
+
+    def entries(self, start: int) -> Iterator[tuple[int, str, Node]]:
+        """Yield ``(cookie, name, node)`` after the entry whose cookie is ``start`` (0: from the beginning); cookies only grow."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """For ``statfs``, in bytes and files."""
+
+    total_bytes: int
+    free_bytes: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryChanged:
+    """The name ``name`` in the directory ``parent_inode`` has appeared, vanished or now means something else."""
+
+    parent_inode: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InodeChanged:
+    """Attributes or content of ``inode`` have changed."""
+
+    inode: int
+
+
+class Filesystem(Protocol):
+    """The tree as a frontend sees it."""
+
+    @property
+    def root(self) -> Node: ...
+
+    async def lookup(self, parent: Node, name: str) -> Node | Absent:
+        """Find ``name`` in ``parent``; may use the network, within a bound, for projects and files not yet known."""
+        ...
+
+    def refreshed(self, node: Node) -> Node:
+        """Return ``node`` with its attributes as they are now (for ``getattr``)."""
+        ...
+
+    def listing(self, node: Node) -> Listing: ...
+
+    async def open(self, node: Node) -> OpenFile:
+        """Open a file; for a wheel that is not stored this secures its tail, within a bound."""
+        ...
+
+    def xattrs(self, node: Node) -> Mapping[str, bytes]:
+        """Return all extended attributes, keyed by full name (``user.wheelfs.state``)."""
+        ...
+
+    def space(self) -> Space: ...
+
+    def changes(self) -> AsyncIterator[EntryChanged | InodeChanged]:
+        """Yield what kernel or proxy caches must forget, for as long as the mount lives."""
+        ...
+
+    def count_error(self, operation: str, error: WheelfsError) -> None:
+        """Log (with origin and cause) and count an error that a frontend is about to report."""
+        ...
+
+
