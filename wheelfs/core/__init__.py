@@ -1,0 +1,1 @@
+"""Logic without IO: decisions as plain functions and state machines."""

@@ -1,0 +1,1 @@
+"""Thin adapters without policy: they show the tree to kernels and clients."""

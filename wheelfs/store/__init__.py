@@ -1,0 +1,1 @@
+"""Local state: the only importer of lmdb."""
