@@ -1,0 +1,164 @@
+"""Reachability, freshness, ownership, platforms and views: decisions without IO."""
+
+from __future__ import annotations
+
+import pytest
+
+from wheelfs.core import freshness, ownership, reachability
+from wheelfs.core.ownership import LOCAL, Has, HasNot, NoSuchProject, Owned, Silent, StoredFile, Undecided
+from wheelfs.core.platforms import Machine
+from wheelfs.core.reachability import Down, Up
+from wheelfs.core.views import View
+from wheelfs.errors import OriginUnreachable
+from wheelfs.model.links import FileLink, ProjectPage
+
+LINUX = Machine(frozenset({"manylinux2014_x86_64", "manylinux_2_17_x86_64", "linux_x86_64"}))
+
+
+def link(filename: str, digest: int | None = 1) -> FileLink:
+    return FileLink(filename, f"http://127.0.0.1/{filename}", sha256=None if digest is None else bytes([digest]) * 32, size_bytes=10)
+
+
+def page(*links: FileLink) -> ProjectPage:
+    return ProjectPage("lab", links)
+
+
+def silent(index: str) -> Silent:
+    return Silent(index, OriginUnreachable("ask", "refused"))
+
+
+class TestReachability:
+    def test_one_failure_closes_the_way_at_once_and_an_answer_opens_it(self) -> None:
+        down = reachability.after_failure(Up(), now_s=10.0, reason="refused")
+        assert down == Down(since_s=10.0, retry_at_s=10.0 + reachability.FIRST_PAUSE_S, failures=1, reason="refused")
+        assert reachability.after_success(down) == Up()
+
+    def test_pauses_double_up_to_the_longest(self) -> None:
+        state: reachability.Reachability = Up()
+        now_s, pauses = 0.0, []
+        for _ in range(40):
+            state = reachability.after_failure(state, now_s=now_s, reason="refused")
+            assert isinstance(state, Down)
+            pauses.append(state.retry_at_s - now_s)
+            now_s = state.retry_at_s
+        assert pauses[:4] == [2.0, 4.0, 8.0, 16.0]
+        assert pauses[-1] == reachability.LONGEST_PAUSE_S
+        assert isinstance(state, Down)
+        assert state.since_s == 0.0
+
+    def test_failures_that_were_under_way_together_count_once(self) -> None:
+        first = reachability.after_failure(Up(), now_s=0.0, reason="refused")
+        assert reachability.after_failure(first, now_s=0.5, reason="refused") == first
+
+
+class TestFreshness:
+    def test_fresh_is_served(self) -> None:
+        assert freshness.decide(age_s=599, ttl_s=600, may_ask=True, prompt=True) == freshness.Serve()
+
+    def test_stale_waits_shortly_only_for_an_index_that_answers_well(self) -> None:
+        assert freshness.decide(age_s=600, ttl_s=600, may_ask=True, prompt=True) == freshness.Revalidate(freshness.REVALIDATE_WITHIN_S)
+        assert freshness.decide(age_s=600, ttl_s=600, may_ask=True, prompt=False) == freshness.Revalidate(0.0)
+
+    def test_stale_is_served_while_nobody_can_be_asked(self) -> None:
+        assert freshness.decide(age_s=1e9, ttl_s=600, may_ask=False, prompt=True) == freshness.Serve()
+
+    def test_a_clock_that_was_set_back_makes_a_page_stale_not_fresh_for_ever(self) -> None:
+        assert isinstance(freshness.decide(age_s=-5, ttl_s=600, may_ask=True, prompt=False), freshness.Revalidate)
+
+    def test_unknown_must_be_fetched(self) -> None:
+        assert freshness.decide(age_s=None, ttl_s=600, may_ask=False, prompt=False) == freshness.Fetch()
+
+
+class TestOwnership:
+    def test_first_index_that_has_it_owns_it_alone(self) -> None:
+        first, second = page(link("lab-1-py3-none-any.whl")), page(link("lab-9-py3-none-any.whl", 9))
+        owned = ownership.decide([Has("a", first, True), Has("b", second, True)], [])
+        assert isinstance(owned, Owned)
+        assert (owned.owner, owned.listed) == ("a", first.files)
+
+    def test_silence_of_a_higher_index_is_not_a_no(self) -> None:
+        answer = silent("private")
+        assert ownership.decide([answer, Has("public", page(link("lab-9-py3-none-any.whl")), True)], []) == Undecided(answer.error)
+
+    def test_files_stored_from_a_lower_index_do_not_replace_a_silent_owner(self) -> None:
+        stored = [StoredFile("public", link("lab-9-py3-none-any.whl"))]
+        answers = [silent("private"), Has("public", page(link("lab-9-py3-none-any.whl")), True)]
+        assert isinstance(ownership.decide(answers, stored), Undecided)
+
+    def test_private_files_own_their_project_whatever_indexes_say(self) -> None:
+        mine = link("lab-1-py3-none-any.whl", 7)
+        for answers in ([], [HasNot("a")], [silent("a")], [Has("a", page(link("lab-9-py3-none-any.whl", 9)), True)]):
+            owned = ownership.decide(answers, [StoredFile(LOCAL, mine)])
+            assert isinstance(owned, Owned)
+            assert (owned.owner, owned.kept) == (LOCAL, (mine,))
+
+    def test_an_added_file_that_the_index_lists_too_is_not_private(self) -> None:
+        public = link("lab-1-py3-none-any.whl", 7)
+        owned = ownership.decide([Has("a", page(public, link("lab-2-py3-none-any.whl", 8)), True)], [StoredFile(LOCAL, public)])
+        assert isinstance(owned, Owned)
+        assert owned.owner == "a"
+        assert len(owned.listed) == 2
+
+    def test_stored_file_that_its_index_no_longer_lists_is_kept(self) -> None:
+        gone = link("lab-1-py3-none-any.whl", 1)
+        owned = ownership.decide([Has("a", page(link("lab-2-py3-none-any.whl", 2)), True)], [StoredFile("a", gone)])
+        assert isinstance(owned, Owned)
+        assert owned.kept == (gone,)
+
+    def test_stored_file_of_a_renamed_index_is_found_when_the_new_name_is_silent_or_has_not(self) -> None:
+        old = link("lab-1-py3-none-any.whl")
+        for answer in (silent("new"), HasNot("new")):
+            owned = ownership.decide([answer], [StoredFile("old", old)])
+            assert isinstance(owned, Owned)
+            assert (owned.owner, owned.kept, owned.reachable) == ("old", (old,), False)
+
+    def test_former_origins_are_not_mixed(self) -> None:
+        stored = [StoredFile("z", link("lab-9-py3-none-any.whl", 9)), StoredFile("b", link("lab-1-py3-none-any.whl"))]
+        owned = ownership.decide([], stored)
+        assert isinstance(owned, Owned)
+        assert (owned.owner, len(owned.kept)) == ("b", 1)
+
+    def test_nobody_has_it_only_when_everybody_said_so(self) -> None:
+        assert ownership.decide([HasNot("a"), HasNot("b")], []) == NoSuchProject()
+        assert isinstance(ownership.decide([HasNot("a"), silent("b")], []), Undecided)
+
+
+@pytest.mark.parametrize(
+    ("filename", "accepted"),
+    [
+        ("a-1-py3-none-any.whl", True),
+        ("a-1-py2.py3-none-any.whl", True),
+        ("a-1-py2-none-any.whl", False),
+        ("a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl", True),
+        ("a-1-cp39-abi3-manylinux2014_x86_64.whl", True),
+        ("a-1-cp311-cp311-win_amd64.whl", False),
+        ("a-1-pp310-pypy310_pp73-manylinux2014_x86_64.whl", False),
+        ("a-1-1build-cp312-cp312-linux_x86_64.whl", True),
+        ("a-1.tar.gz", True),
+        ("broken.whl", False),
+    ],
+)
+def test_machine_accepts_what_some_cpython_3_here_can_install(filename: str, accepted: bool) -> None:
+    assert LINUX.accepts(filename) is accepted
+
+
+class TestViews:
+    def test_paths_name_the_view_and_lead_back_to_it(self) -> None:
+        assert View().path == ""
+        assert View(index="lab", stored=True, here=True).path == "index/lab/stored/here"
+
+    def test_narrowing_is_bounded(self) -> None:
+        deepest = View(index="lab").narrower("stored")
+        assert deepest is not None
+        deepest = deepest.narrower("here")
+        assert deepest == View(index="lab", stored=True, here=True)
+        assert deepest.narrower("here") is None
+        assert deepest.narrower("stored") is None
+        assert View().narrower("simple") is None
+
+    def test_a_view_hides(self) -> None:
+        foreign = link("a-1-cp311-cp311-win_amd64.whl")
+        assert View().shows(foreign, is_stored=False, machine=LINUX)
+        assert not View(here=True).shows(foreign, is_stored=True, machine=LINUX)
+        assert not View(stored=True).shows(foreign, is_stored=False, machine=LINUX)
+        assert View(stored=True).shows(foreign, is_stored=True, machine=LINUX)

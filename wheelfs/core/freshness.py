@@ -1,0 +1,43 @@
+"""What to do with a project page that was stored some time ago (RFC 9111 speaks of fresh and stale; RFC 5861 of stale-while-revalidate)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+REVALIDATE_WITHIN_S: Final = 0.5
+"""How long a stale page may hold up its reader while an index that is answering well is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serve:
+    """The stored page is fresh, or nobody can be asked: serve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revalidate:
+    """Ask the index again, wait at most ``wait_s`` for it, then serve what is stored; the question goes on behind."""
+
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Nothing is stored: the caller has to wait for the index, within its bound."""
+
+
+Decision = Serve | Revalidate | Fetch
+
+
+def decide(*, age_s: float | None, ttl_s: float, may_ask: bool, prompt: bool) -> Decision:
+    """Decide what to do with a page of ``age_s`` seconds (None: not stored).
+
+    ``may_ask`` is False while the index is known to be down or the network is forbidden; ``prompt`` says that the index has
+    answered its last question in time, so that a short wait is likely to be worth it.  An age below zero (a clock that was set
+    back) counts as stale.
+    """
+    if age_s is None:
+        return Fetch()
+    if not may_ask or 0 <= age_s < ttl_s:
+        return Serve()
+    return Revalidate(wait_s=REVALIDATE_WITHIN_S if prompt else 0.0)

@@ -1,0 +1,46 @@
+"""What one directory shows: a view is a value, and a file passes it or not.  A view hides; it never deletes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wheelfs.core.platforms import Machine
+    from wheelfs.model.links import FileLink
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """``index``: that configured index by itself, nothing merged; ``stored``: only what needs no network; ``here``: only what this machine can use."""
+
+    index: str | None = None
+    stored: bool = False
+    here: bool = False
+
+    @property
+    def path(self) -> str:
+        """The view's own directory inside the mount, without leading or trailing slash; empty for the plain view."""
+        parts = [f"index/{self.index}"] if self.index is not None else []
+        parts += ["stored"] if self.stored else []
+        parts += ["here"] if self.here else []
+        return "/".join(parts)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the view's own directory lists wheels for ``--find-links``."""
+        return self.index is None and not self.here
+
+    def narrower(self, name: str) -> View | None:
+        """Return the view that the sub-directory ``name`` of this view's directory shows, or None when there is no such view."""
+        if name == "here" and not self.here:
+            return replace(self, here=True)
+        if name == "stored" and not self.stored and not self.here:
+            return replace(self, stored=True)
+        return None
+
+    def shows(self, link: FileLink, *, is_stored: bool, machine: Machine) -> bool:
+        """Return whether this view shows a file."""
+        if self.stored and not is_stored:
+            return False
+        return not self.here or machine.accepts(link.filename)
