@@ -30,7 +30,7 @@ def silent(index: str) -> Silent:
 class TestReachability:
     def test_one_failure_closes_the_way_at_once_and_an_answer_opens_it(self) -> None:
         down = reachability.after_failure(Up(), now_s=10.0, reason="refused")
-        assert down == Down(since_s=10.0, retry_at_s=10.0 + reachability.FIRST_PAUSE_S, failures=1, reason="refused")
+        assert down == Down(since_s=10.0, failed_at_s=10.0, retry_at_s=10.0 + reachability.FIRST_PAUSE_S, failures=1, reason="refused")
         assert reachability.after_success(down) == Up()
 
     def test_pauses_double_up_to_the_longest(self) -> None:
@@ -45,6 +45,12 @@ class TestReachability:
         assert pauses[-1] == reachability.LONGEST_PAUSE_S
         assert isinstance(state, Down)
         assert state.since_s == 0.0
+
+    def test_demand_brings_the_next_probe_near_but_never_below_the_first_pause(self) -> None:
+        long = Down(since_s=0.0, failed_at_s=100.0, retry_at_s=160.0, failures=9, reason="refused")
+        assert reachability.in_demand(long).retry_at_s == 100.0 + reachability.FIRST_PAUSE_S
+        short = Down(since_s=0.0, failed_at_s=100.0, retry_at_s=101.0, failures=1, reason="refused")
+        assert reachability.in_demand(short) == short
 
     def test_failures_that_were_under_way_together_count_once(self) -> None:
         first = reachability.after_failure(Up(), now_s=0.0, reason="refused")

@@ -1,0 +1,170 @@
+"""Which hosts can be asked now: one circuit breaker a host, probed in the background, and the state that users see.
+
+The breaker belongs to the host and not to the index, since an index's pages and its files often live on different hosts, and
+either can be away by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import trio
+
+from wheelfs.core import reachability
+from wheelfs.core.reachability import Down, Up
+from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheelfs.core.reachability import Reachability
+
+log = logging.getLogger(__name__)
+
+MAX_HOSTS: Final = 1_000
+"""A page can name any host; more than this many are not remembered (the longest unused one is forgotten)."""
+
+SLOW_AFTER_S: Final = 1.0
+"""A host with a question older than this is not prompt: readers of stale pages stop waiting for it."""
+
+
+@dataclass(slots=True)
+class _Host:
+    state: Reachability
+    last_error: str | None = None
+    last_error_at: float | None = None
+    asked_at_s: float | None = None
+    """When the oldest question that is still open was put; None when none is open."""
+    open_questions: int = 0
+    probe_url: str = ""
+
+
+class Hosts:
+    """The reachability of every host, by ``scheme://host:port``; ``epoch`` grows whenever one goes down or comes back."""
+
+    def __init__(self, *, offline: bool, probe: Callable[[str], Awaitable[None]], clock_s: Callable[[], float] = time.monotonic) -> None:
+        """``probe(url)`` asks for something cheap and raises `OriginUnreachable` or `OriginTimeout` when there is no answer."""
+        self.offline = offline
+        self.epoch = 0
+        self._probe = probe
+        self._clock_s = clock_s
+        self._hosts: dict[str, _Host] = {}
+        self._wake = trio.Event()
+
+    def may_ask(self, url: str) -> bool:
+        """Return whether a request for ``url`` would be let through now."""
+        return not self.offline and isinstance(self._host(url).state, Up)
+
+    def is_prompt(self, url: str) -> bool:
+        """Return whether the host has no question open for long."""
+        host = self._host(url)
+        return host.asked_at_s is None or self._clock_s() - host.asked_at_s < SLOW_AFTER_S
+
+    @contextmanager
+    def asking(self, attempted: str, url: str) -> Iterator[None]:
+        """Run a request inside: refuses at once when the host is down, and learns from how the request ends.
+
+        Raises `OriginUnreachable` within microseconds while offline or while the host is known to be down.
+        """
+        if self.offline:
+            raise OriginUnreachable(attempted, "wheelfs is offline (--offline)", "stored files stay available; start without --offline to fetch")
+        host = self._host(url)
+        host.probe_url = host.probe_url or url
+        if isinstance(host.state, Down):
+            host.state = reachability.in_demand(host.state)
+            self._wake.set()
+            raise OriginUnreachable(
+                attempted,
+                f"{_name(url)} is down: {host.state.reason}",
+                "it is asked again in the background and comes back by itself",
+            )
+        host.open_questions += 1
+        if host.asked_at_s is None:
+            host.asked_at_s = self._clock_s()
+        try:
+            yield
+        except (OriginUnreachable, OriginTimeout) as error:
+            self._failed(url, host, error)
+            raise
+        except trio.TooSlowError:
+            self._failed(url, host, OriginTimeout(attempted, "no answer within the bound"))
+            raise
+        except OriginError as error:
+            host.last_error, host.last_error_at = str(error), time.time()
+            self._answered(url, host)
+            raise
+        else:
+            self._answered(url, host)
+        finally:
+            host.open_questions -= 1
+            if host.open_questions == 0:
+                host.asked_at_s = None
+
+    def state(self, url: str) -> tuple[str, float | None, str | None]:
+        """Return ``(state, since, last_error)`` for status: ``up``, ``down`` or ``offline``; ``since`` in seconds of the epoch."""
+        host = self._host(url)
+        if self.offline:
+            return "offline", None, host.last_error
+        if isinstance(host.state, Down):
+            return "down", time.time() - (self._clock_s() - host.state.since_s), host.last_error
+        return "up", None, host.last_error
+
+    async def probe_for_ever(self) -> None:
+        """Probe hosts that are down whenever their pause is over, so that they come back by themselves."""
+        while True:
+            due = [host for host in self._hosts.values() if isinstance(host.state, Down)]
+            wait_s = min((host.state.retry_at_s for host in due if isinstance(host.state, Down)), default=None)
+            with trio.move_on_after(3_600.0 if wait_s is None else max(0.05, wait_s - self._clock_s())):
+                await self._wake.wait()
+            self._wake = trio.Event()
+            async with trio.open_nursery() as nursery:
+                for host in due:
+                    if isinstance(host.state, Down) and host.state.retry_at_s <= self._clock_s():
+                        nursery.start_soon(self._probe_one, host)
+
+    async def _probe_one(self, host: _Host) -> None:
+        try:
+            await self._probe(host.probe_url)
+        except (OriginUnreachable, OriginTimeout) as error:
+            self._failed(host.probe_url, host, error)
+        except OriginError:
+            self._answered(host.probe_url, host)
+        else:
+            self._answered(host.probe_url, host)
+
+    def _failed(self, url: str, host: _Host, error: OriginError) -> None:
+        host.last_error, host.last_error_at = str(error), time.time()
+        before = host.state
+        host.state = reachability.after_failure(before, now_s=self._clock_s(), reason=error.happened)
+        if isinstance(before, Up):
+            log.warning("%s is down: %s; what is stored stays available", _name(url), error.happened)
+            self.epoch += 1
+        self._wake.set()
+
+    def _answered(self, url: str, host: _Host) -> None:
+        if isinstance(host.state, Down):
+            log.warning("%s answers again", _name(url))
+            self.epoch += 1
+        host.state = reachability.after_success(host.state)
+
+    def _host(self, url: str) -> _Host:
+        name = _name(url)
+        host = self._hosts.get(name)
+        if host is None:
+            if len(self._hosts) >= MAX_HOSTS:
+                idle = next((key for key, value in self._hosts.items() if value.open_questions == 0), None)
+                if idle is not None:
+                    del self._hosts[idle]
+            host = self._hosts[name] = _Host(Up())
+        return host
+
+
+def _name(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
