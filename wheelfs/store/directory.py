@@ -1,0 +1,193 @@
+"""The store's directory: its layout, its ``format`` file, and who may open it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from wheelfs.errors import StoreError, StoreFormat, StoreLocked
+from wheelfs.store.env import Durability, Environment, open_environment, store_error
+from wheelfs.store.network_fs import refuse_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FORMAT_VERSION: Final = 1
+CHUNKS_MAP_BYTES: Final = 16 << 40
+"""Address space only, taken by every process.  The size of the largest ext4 file; an eighth of what x86-64 gives a process."""
+CATALOG_MAP_BYTES: Final = 256 << 30
+
+_DURABILITY: Final[dict[str, Durability]] = {"chunks": "no-metasync", "catalog": "full"}
+_OWN_NAMES: Final = frozenset({"lock", "format.new", "lost+found"})
+"""What an otherwise empty directory may hold: the traces of a creation that was cut short, and a fresh file system's root."""
+_FORMAT_BYTES_MAX: Final = 4096
+_LOCK_POLL_S: Final = 0.02
+
+
+class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The ``format`` file: written once at creation, JSON."""
+
+    wheelfs_store: int
+    chunks_map_bytes: int
+    catalog_map_bytes: int
+    created: str
+
+
+class StoreDirectory:
+    """An open store directory; `close` closes the environments that were opened through it."""
+
+    def __init__(self, path: Path, format_: Format, *, readonly: bool, lock_timeout_s: float) -> None:
+        self.path = path
+        self.format = format_
+        self.readonly = readonly
+        self.spool = path / "spool"
+        self.run = path / "run"
+        self._lock_timeout_s = lock_timeout_s
+        self._environments: list[Environment] = []
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool, readonly: bool = False, lock_timeout_s: float = 10.0) -> StoreDirectory:
+        """Open the store at ``path``, or make one where ``create`` allows it and the directory is missing or empty.
+
+        Raises `StoreOnNetwork`, `StoreFormat` (foreign or newer), `StoreLocked`, `StoreReadOnly`, `StoreFull`, `StoreError`.
+        """
+        attempted = f"open store {path}"
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links that the user may re-point later
+        refuse_network(path)
+        create = create and not readonly
+        try:
+            if create:
+                path.mkdir(parents=True, exist_ok=True)
+            elif not path.is_dir():
+                raise StoreError(attempted, "there is no such directory", "wheelfs mount or wheelfs add make a store")
+            _refuse_foreign(path, attempted)
+            if not create and not (path / "format").exists():
+                raise StoreError(attempted, "there is no store in this directory", "wheelfs mount or wheelfs add make a store")
+            with _locked(path, lock_timeout_s, readonly=readonly):
+                if not (path / "format").exists():
+                    _write_format(path)
+                format_ = _read_format(path, attempted)
+                if not readonly:
+                    (path / "spool").mkdir(exist_ok=True)
+                    (path / "run").mkdir(exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise store_error(attempted, error) from error
+        return cls(path, format_, readonly=readonly, lock_timeout_s=lock_timeout_s)
+
+    def open_environment(self, name: Literal["chunks", "catalog"], databases: Sequence[str]) -> Environment:
+        """Open one of the two environments, with the map size and durability that belong to it."""
+        map_size_bytes = self.format.chunks_map_bytes if name == "chunks" else self.format.catalog_map_bytes
+        try:
+            with _locked(self.path, self._lock_timeout_s, readonly=self.readonly):
+                environment = open_environment(
+                    self.path / name,
+                    map_size_bytes=map_size_bytes,
+                    databases=databases,
+                    durability=_DURABILITY[name],
+                    readonly=self.readonly,
+                )
+        except OSError as error:
+            raise store_error(f"open store {self.path}", error) from error
+        self._environments.append(environment)
+        return environment
+
+    def close(self) -> None:
+        """Close every environment (writers and readers must have ended before).  Safe to call twice."""
+        if not self._environments:
+            return
+        with _locked(self.path, self._lock_timeout_s, readonly=self.readonly):
+            while self._environments:
+                self._environments.pop().close()
+
+
+def _refuse_foreign(path: Path, attempted: str) -> None:
+    if (path / "format").exists():
+        return
+    strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in _OWN_NAMES)
+    # Another process may be creating the store at this moment, and writes the format first.
+    if strangers and not (path / "format").exists():
+        raise StoreFormat(
+            attempted,
+            f"the directory is not empty and holds no store ({strangers[0]!r} is in it)",
+            "name an empty or new directory",
+        )
+
+
+def _write_format(path: Path) -> None:
+    """Write ``format`` before anything else, in one step, so that a creation cut short leaves a directory that can be used."""
+    format_ = Format(
+        wheelfs_store=FORMAT_VERSION,
+        chunks_map_bytes=CHUNKS_MAP_BYTES,
+        catalog_map_bytes=CATALOG_MAP_BYTES,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    new = path / "format.new"
+    with new.open("wb") as file:
+        file.write(msgspec.json.encode(format_) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path / "format")
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _read_format(path: Path, attempted: str) -> Format:
+    with (path / "format").open("rb") as file:
+        text = file.read(_FORMAT_BYTES_MAX)
+    try:
+        fields = msgspec.json.decode(text, type=dict)
+        version = fields["wheelfs_store"]
+        if version != FORMAT_VERSION:
+            raise StoreFormat(
+                attempted,
+                f"it has format {version}, this wheelfs reads format {FORMAT_VERSION}",
+                "use the wheelfs that made it, or name another directory with --store",
+            )
+        format_ = msgspec.convert(fields, Format)
+    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
+        raise StoreFormat(
+            attempted, f"its format file makes no sense ({error})", "name another directory with --store"
+        ) from error
+    page = 4096
+    if any(size < page or size % page or size > 1 << 46 for size in (format_.chunks_map_bytes, format_.catalog_map_bytes)):
+        raise StoreFormat(attempted, "its format file gives impossible map sizes", "name another directory with --store")
+    return format_
+
+
+@contextmanager
+def _locked(path: Path, timeout_s: float, *, readonly: bool) -> Iterator[None]:
+    """Hold the store's ``lock`` (flock, released by the kernel when the holder dies) while opening or closing."""
+    flags = os.O_RDONLY if readonly else os.O_RDWR | os.O_CREAT
+    try:
+        descriptor = os.open(path / "lock", flags | os.O_CLOEXEC, 0o644)
+    except FileNotFoundError:
+        # A read-only copy without its lock file: nobody can be creating it.
+        yield
+        return
+    try:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise StoreLocked(
+                        f"open store {path}",
+                        f"another process has held {path / 'lock'} for {timeout_s:g} s",
+                        "is one hanging while it opens or closes the store?",
+                    ) from None
+                time.sleep(_LOCK_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)

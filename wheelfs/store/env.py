@@ -1,0 +1,191 @@
+"""One open LMDB environment: how it is opened, read, and how its errors are named.
+
+What LMDB asks of us, and where it is kept: one map size for every process and never a resize (`wheelfs.store.directory` records
+it); no environment opened twice in a process (the registry below: closing one handle would drop the other's locks); the 0.9
+engine pinned; write transactions on one thread (`wheelfs.store.writer`); read transactions short (`Environment.read`).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Literal
+
+import lmdb
+
+from wheelfs.errors import InternalError, StoreDamaged, StoreError, StoreFull, StoreLocked, StoreReadOnly
+from wheelfs.store.network_fs import refuse_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+Durability = Literal["full", "no-metasync"]
+"""``no-metasync``: power loss may undo the last transaction, never integrity.  Weaker settings are not offered."""
+
+_ENGINE: Final = 0
+"""LMDB 0.9.x.  Given explicitly because an environment variable changes py-lmdb's default."""
+_MAX_READERS: Final = 1024
+_OPEN_ATTEMPTS: Final = 20
+_OPEN_PAUSE_S: Final = 0.05
+
+_open_paths: set[tuple[int, int, int]] = set()
+_open_paths_lock = threading.Lock()
+
+
+def store_error(attempted: str, error: lmdb.Error | OSError) -> StoreError:
+    """Return the error class that tells the user what an LMDB or system error means for the store."""
+    code = error.code if isinstance(error, lmdb.Error) else (error.errno or 0)
+    happened = str(error)
+    if isinstance(error, lmdb.MapFullError):
+        return StoreFull(attempted, "the store's map is full", "remove wheels, or move to a new store")
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StoreFull(attempted, happened, "free some room, then try again; nothing stored was lost")
+    if code in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return StoreReadOnly(attempted, happened, "check the directory's owner and mode")
+    if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.PanicError | lmdb.InvalidError | lmdb.BadTxnError):
+        return StoreDamaged(attempted, happened, "run: wheelfs verify")
+    if isinstance(error, lmdb.ReadersFullError):
+        return StoreLocked(attempted, f"more than {_MAX_READERS} readers", "end some of the processes that use this store")
+    return StoreError(attempted, happened)
+
+
+class Environment:
+    """An open environment with its named databases.  Made by `open_environment`; threads may share it, forks may not."""
+
+    def __init__(self, path: Path, raw: lmdb.Environment, identity: tuple[int, int, int], *, readonly: bool) -> None:
+        self.path = path
+        self.readonly = readonly
+        self.raw = raw
+        self._identity = identity
+        self._databases: dict[str, lmdb._Database] = {}
+
+    def database(self, name: str) -> lmdb._Database:
+        """Return the handle of a database that was named when the environment was opened."""
+        return self._databases[name]
+
+    @contextmanager
+    def read(self) -> Iterator[lmdb.Transaction]:
+        """A read transaction whose values are memoryviews into the map.
+
+        The views are valid until the block ends and not checked after that: copy what must live longer.  Keep the block below
+        a second, since every page freed meanwhile stays allocated.
+        """
+        try:
+            transaction = self.raw.begin(buffers=True)
+        except lmdb.Error as error:
+            raise store_error(f"read store {self.path}", error) from error
+        try:
+            yield transaction
+        except lmdb.Error as error:
+            raise store_error(f"read store {self.path}", error) from error
+        finally:
+            transaction.abort()
+
+    def last_transaction(self) -> int:
+        """Return the number of the last committed transaction of any process; below a microsecond, no lock taken."""
+        return int(self.raw.info()["last_txnid"])
+
+    def check_readers(self) -> int:
+        """Free the reader slots of dead processes, and return how many; to be called about every minute."""
+        return int(self.raw.reader_check())
+
+    def size_bytes(self) -> int:
+        """Return the size of the data in use, as far as the file is filled (freed pages inside are counted)."""
+        return int((self.raw.info()["last_pgno"] + 1) * self.raw.stat()["psize"])
+
+    def close(self) -> None:
+        """Close; every transaction must have ended.  Safe to call twice."""
+        with _open_paths_lock:
+            self.raw.close()
+            _open_paths.discard(self._identity)
+
+
+def open_environment(
+    path: Path, *, map_size_bytes: int, databases: Sequence[str], durability: Durability, readonly: bool = False
+) -> Environment:
+    """Open (creating what is missing unless ``readonly``) the environment in directory ``path`` with its named databases.
+
+    Raises `StoreOnNetwork`, `StoreReadOnly`, `StoreFull`, `StoreError`; `InternalError` when it is open in this process already.
+    """
+    attempted = f"open store {path}"
+    refuse_network(path)
+    try:
+        if not readonly:
+            path.mkdir(exist_ok=True)
+        status = path.stat()
+    except OSError as error:
+        raise store_error(attempted, error) from error
+    # The process id is in it so that a forked child, which must open its own, is not told that it has one.
+    identity = (status.st_dev, status.st_ino, os.getpid())
+    with _open_paths_lock:
+        if identity in _open_paths:
+            raise InternalError(attempted, "it is open in this process already; share the Environment")
+        raw = _open_raw(path, map_size_bytes, len(databases), durability, readonly)
+        _open_paths.add(identity)
+    environment = Environment(path, raw, identity, readonly=readonly)
+    try:
+        if not readonly:
+            raw.reader_check()
+        for name in databases:
+            environment._databases[name] = _open_database(raw, name.encode(), readonly=readonly)
+    except lmdb.Error as error:
+        environment.close()
+        raise store_error(attempted, error) from error
+    return environment
+
+
+def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durability, readonly: bool) -> lmdb.Environment:
+    """Open, trying again for about a second: LMDB can fail while another process opens or closes the same files."""
+    attempted = f"open store {path}"
+    for attempt in range(_OPEN_ATTEMPTS):
+        try:
+            return lmdb.open(
+                os.fspath(path),
+                map_size=map_size_bytes,
+                max_dbs=databases,
+                max_readers=_MAX_READERS,
+                # py-lmdb's cache of spare read transactions stays off: with it, committing the transaction that opened a
+                # database only resets it, and the handle is then unusable (EINVAL). Beginning one anew costs 0.6 µs.
+                max_spare_txns=0,
+                metasync=durability == "full",
+                readonly=readonly,
+                create=not readonly,
+                lib_version=_ENGINE,
+                mode=0o644,
+            )
+        except lmdb.MemoryError as error:
+            raise StoreError(
+                attempted,
+                f"{map_size_bytes >> 30} GiB of address space cannot be mapped ({error})",
+                "lift the limit of address space (ulimit -v unlimited, RLIMIT_AS, the batch system's virtual memory limit)",
+            ) from error
+        except (lmdb.LockError, lmdb.InvalidError, FileNotFoundError) as error:
+            if attempt == _OPEN_ATTEMPTS - 1 or isinstance(error, FileNotFoundError):
+                raise store_error(attempted, error) from error
+            time.sleep(_OPEN_PAUSE_S)
+        except (lmdb.Error, OSError) as error:
+            raise store_error(attempted, error) from error
+    raise AssertionError("unreachable")
+
+
+def _open_database(raw: lmdb.Environment, name: bytes, *, readonly: bool) -> lmdb._Database:
+    # Tried with a read transaction first: opening must not wait for another process' write transaction.
+    transaction = raw.begin()
+    try:
+        database = raw.open_db(name, txn=transaction, create=False)
+    except lmdb.NotFoundError:
+        transaction.abort()
+        if readonly:
+            raise
+    except BaseException:
+        transaction.abort()
+        raise
+    else:
+        transaction.commit()
+        return database
+    with raw.begin(write=True) as transaction:
+        return raw.open_db(name, txn=transaction)
