@@ -1,1 +1,1 @@
-"""Thin adapters without policy: they show the tree to kernels and clients."""
+"""Thin adapters between the tree and the programs that use it; no policy lives here."""

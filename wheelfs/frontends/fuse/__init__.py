@@ -1,1 +1,1 @@
-"""The tree as a FUSE file system; the only importer of pyfuse3."""
+"""The FUSE face of the tree, and the life cycle of a mount; the only importer of pyfuse3."""

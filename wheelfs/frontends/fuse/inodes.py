@@ -1,0 +1,96 @@
+"""Which node the kernel means by an inode number, for as long as it remembers that number.
+
+Every reply that hands the kernel a number counts one lookup; FORGET takes counts back, and at zero the node is dropped.
+
+**Numbers.** The kernel's number is the tree's own (a 62-bit hash, the same after a remount and on every node), except that the root is
+always 1.  One content under several paths has one number on purpose, so two nodes of one number are normally the same thing.
+They are taken for a *collision* of the hash only when they cannot be the same: one is a directory and the other is not, or both
+are immutable and differ in size.  The second then gets the next free number.  That number is stable only while the
+kernel remembers it, which beats the alternative: the kernel marks an inode whose type changed as bad and answers EIO for both.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Final
+
+import pyfuse3
+
+from wheelfs.errors import InternalError
+
+if TYPE_CHECKING:
+    from wheelfs.service.filesystem import Attributes, Node
+
+ROOT: Final = 1
+_MAX_PROBES: Final = 64
+"""Colliding at all is a matter of 1e-7 for a million files; a longer chain is a bug in the tree's numbering."""
+
+
+class InodeTable:
+    """Inode numbers known to the kernel, their nodes and their lookup counts."""
+
+    __slots__ = ("_counts", "_moved", "_nodes", "_root_inode")
+
+    def __init__(self, root: Node) -> None:
+        self._root_inode = root.attributes.inode
+        self._nodes: dict[int, Node] = {ROOT: root}
+        # The kernel never forgets the root of a mount.
+        self._counts: dict[int, int] = {ROOT: 1}
+        self._moved: dict[int, set[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def node(self, number: int) -> Node:
+        """Return the node behind the kernel's ``number``; raise FUSEError(ESTALE) when the kernel was never told of it."""
+        node = self._nodes.get(number)
+        if node is None:
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        return node
+
+    def number(self, node: Node) -> int:
+        """Return the number for ``node``, probing past numbers held by something that cannot be the same thing."""
+        attributes = node.attributes
+        inode = attributes.inode
+        if inode == self._root_inode:
+            return ROOT
+        for number in range(inode, inode + _MAX_PROBES):
+            held = self._nodes.get(number)
+            if held is None or (held.attributes.inode == inode and _may_be_same(held.attributes, attributes)):
+                return number
+        raise InternalError(f"number inode {inode}", f"{_MAX_PROBES} numbers in a row are taken")
+
+    def remember(self, number: int, node: Node) -> None:
+        """Count one lookup of ``number``, which now means ``node``: its newest form wins."""
+        self._nodes[number] = node
+        self._counts[number] = self._counts.get(number, 0) + 1
+        inode = node.attributes.inode
+        if number != inode and number != ROOT:
+            self._moved.setdefault(inode, set()).add(number)
+
+    def forget(self, number: int, count: int) -> None:
+        """Take back ``count`` lookups."""
+        if number == ROOT or number not in self._counts:
+            return
+        left = self._counts[number] - count
+        if left > 0:
+            self._counts[number] = left
+            return
+        del self._counts[number]
+        inode = self._nodes.pop(number).attributes.inode
+        if inode in self._moved:
+            self._moved[inode].discard(number)
+            if not self._moved[inode]:
+                del self._moved[inode]
+
+    def numbers_of(self, inode: int) -> tuple[int, ...]:
+        """Return every number by which the kernel may know the tree's ``inode`` (more than one only after a collision)."""
+        if inode == self._root_inode:
+            return (ROOT,)
+        return (inode, *sorted(self._moved.get(inode, ())))
+
+
+def _may_be_same(held: Attributes, new: Attributes) -> bool:
+    if held.is_dir != new.is_dir:
+        return False
+    return not (held.immutable and new.immutable) or held.size_bytes == new.size_bytes

@@ -1,0 +1,122 @@
+"""What the kernel lets us set and tells us about a FUSE connection: fusectl, sysctl and the backing device's read-ahead."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.frontends.fuse import syscalls
+from wheelfs.frontends.fuse.limits import CONGESTION_THRESHOLD, MAX_BACKGROUND
+
+if TYPE_CHECKING:
+    from wheelfs.frontends.fuse.mountinfo import MountEntry
+
+log = logging.getLogger(__name__)
+
+READ_AHEAD_KB: Final = 1024
+"""Requests grow with read-ahead up to 1 MiB; beyond that nothing is gained."""
+
+_FUSECTL: Final = Path("/sys/fs/fuse/connections")
+_SYSCTL: Final = Path("/proc/sys/fs/fuse")
+_USER_LIMIT: Final = Path("/sys/module/fuse/parameters")
+_BDI: Final = Path("/sys/class/bdi")
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What was reached: ``max_background`` is None when it could not be read or set, ``read_ahead_kb`` when left alone."""
+
+    max_background: int | None
+    read_ahead_kb: int | None
+
+
+def tune(connection: MountEntry) -> Tuning:
+    """Raise the limits of a connection whose INIT is done (INIT resets them); log once what could not be had and what it means.
+
+    Blocks for a few file operations on sysfs; asks nothing of the mount itself.
+    """
+    return Tuning(max_background=_raise_background(connection.minor), read_ahead_kb=_raise_read_ahead(connection))
+
+
+def request_bound_s() -> float | None:
+    """Return half of the time after which the kernel aborts a connection over one slow request, or None when it never does.
+
+    ``fs.fuse.default_request_timeout`` and ``max_request_timeout`` (Linux 6.14 and later, in seconds, 0 for none): every bound of ours
+    has to stay below what is returned here.
+    """
+    limits = [limit for name in ("default_request_timeout", "max_request_timeout") if (limit := _read_int(_SYSCTL / name))]
+    return min(limits) / 2 if limits else None
+
+
+def abort(minor: int) -> None:
+    """Cut a connection off: every request under way fails at once, and the mount is dead until it is detached."""
+    try:
+        (_FUSECTL / str(minor) / "abort").write_text("1")
+    except OSError as error:
+        log.warning("cannot abort FUSE connection %d: %s", minor, error)
+
+
+def _raise_background(minor: int) -> int | None:
+    directory = _FUSECTL / str(minor)
+    consequence = (
+        "reads of all files, cached ones too, will wait while 12 read-ahead requests wait on the network; "
+        "mount fusectl on /sys/fs/fuse/connections (it usually is: your distribution's systemd does it)"
+    )
+    if not directory.is_dir():
+        try:
+            syscalls.mount("fusectl", str(_FUSECTL), "fusectl")
+        except OSError as error:
+            if not directory.is_dir():
+                log.warning("cannot raise max_background of the mount (no fusectl: %s): %s", error.strerror, consequence)
+                return None
+    try:
+        reached = _write_bounded(directory / "max_background", MAX_BACKGROUND)
+        _write_bounded(directory / "congestion_threshold", min(CONGESTION_THRESHOLD, reached))
+    except OSError as error:
+        log.warning("cannot raise max_background of the mount (%s): %s", error, consequence)
+        return None
+    if reached < MAX_BACKGROUND:
+        log.warning("max_background of the mount is only %d (wanted %d): %s", reached, MAX_BACKGROUND, consequence.split(";")[0])
+    return reached
+
+
+def _write_bounded(path: Path, wanted: int) -> int:
+    """Write ``wanted``, or what /sys/module/fuse/parameters/max_user_* allows to a user without privilege; return it."""
+    try:
+        path.write_text(str(wanted))
+    except OSError as error:
+        name = "max_user_bgreq" if path.name == "max_background" else "max_user_congthresh"
+        allowed = _read_int(_USER_LIMIT / name)
+        if error.errno != errno.EINVAL or not allowed or allowed >= wanted:
+            raise
+        path.write_text(str(allowed))
+        return allowed
+    return wanted
+
+
+def _raise_read_ahead(connection: MountEntry) -> int | None:
+    path = _BDI / f"{connection.major}:{connection.minor}" / "read_ahead_kb"
+    if not os.access(path, os.W_OK):
+        return None
+    present = _read_int(path)
+    if present is not None and present >= READ_AHEAD_KB:
+        return present
+    try:
+        path.write_text(str(READ_AHEAD_KB))
+    except OSError as error:
+        # Only speed is at stake, and containers show sysfs read-only.
+        log.debug("read-ahead left at %s KiB: %s", present, error)
+        return None
+    return READ_AHEAD_KB
+
+
+def _read_int(path: Path) -> int | None:
+    try:
+        text = path.read_text("ascii").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None

@@ -1,0 +1,73 @@
+"""What is mounted where, read from ``/proc/self/mountinfo`` (proc_pid_mountinfo(5)); reading it asks no file system anything."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FSTYPE: Final = "fuse.wheelfs"
+
+_MOUNTINFO: Final = Path("/proc/self/mountinfo")
+_ESCAPE: Final = re.compile(r"\\([0-7]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class MountEntry:
+    """One mount.  For FUSE, ``minor`` is also the number of the connection under ``/sys/fs/fuse/connections``."""
+
+    major: int
+    minor: int
+    mountpoint: str
+    fstype: str
+    source: str
+
+    @property
+    def is_wheelfs(self) -> bool:
+        return self.fstype == FSTYPE
+
+
+def parse_mountinfo(text: str) -> list[MountEntry]:
+    """Return the mounts in the kernel's order (later ones lie on top); lines of an unknown shape are left out."""
+    entries = []
+    for line in text.splitlines():
+        before, separator, after = line.partition(" - ")
+        fields, tail = before.split(" "), after.split(" ")
+        major, colon, minor = fields[2].partition(":") if len(fields) >= 6 else ("", "", "")
+        if not (separator and colon and major.isdecimal() and minor.isdecimal() and len(tail) >= 2):
+            continue
+        entries.append(MountEntry(int(major), int(minor), _unescape(fields[4]), tail[0], _unescape(tail[1])))
+    return entries
+
+
+def mounts_now() -> list[MountEntry]:
+    """Return all mounts that this process sees."""
+    return parse_mountinfo(_MOUNTINFO.read_text("utf-8", "surrogateescape"))
+
+
+def mount_at(place: str) -> MountEntry | None:
+    """Return the topmost mount whose mount point is exactly ``place`` (from `canonical`), or None."""
+    return next((entry for entry in reversed(mounts_now()) if entry.mountpoint == place), None)
+
+
+def canonical(path: Path) -> str:
+    """Return ``path`` as mountinfo writes it, symbolic links resolved.
+
+    A mount point at its end is not touched: an lstat of it would go to its daemon, which may be dead, hung, or the thread that asks.
+    """
+    absolute = Path(os.path.normpath(path.absolute()))
+    if not absolute.name:
+        return "/"
+    place = os.path.join(os.path.realpath(absolute.parent), absolute.name)  # noqa: PTH118
+    if mount_at(place) is None and os.path.islink(place):  # noqa: PTH114
+        return os.path.realpath(place)
+    return place
+
+
+def _unescape(field: str) -> str:
+    def byte(match: re.Match[str]) -> str:
+        return chr(int(match[1], 8))
+
+    return _ESCAPE.sub(byte, field)

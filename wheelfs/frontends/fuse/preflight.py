@@ -1,0 +1,144 @@
+"""May we mount here, and what has to be done first?  One plain decision over facts gathered at the edge."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from wheelfs.errors import FuseUnavailable, MountPointError
+from wheelfs.frontends.fuse.connections import holders_of
+from wheelfs.frontends.fuse.mountinfo import MountEntry, canonical, mount_at
+from wheelfs.frontends.fuse.programs import find_fusermount
+
+_FUSE_DEVICE: Final = Path("/dev/fuse")
+_FUSE_CONF: Final = Path("/etc/fuse.conf")
+
+Place = Literal["missing", "empty directory", "full directory", "no directory", "dead mount", "forbidden"]
+Step = Literal["create", "clear dead mount", "mount"]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the decision rests on.  ``device``: /dev/fuse; ``holders``: process ids that serve ``mounted``."""
+
+    mountpoint: str
+    place: Place
+    mounted: MountEntry | None
+    holders: tuple[int, ...]
+    device: Literal["usable", "missing", "forbidden"]
+    is_root: bool
+    has_fusermount: bool
+    user_allow_other: bool
+
+
+def decide(facts: Facts, *, allow_other: bool, nonempty: bool) -> Step:
+    """Return the next step; raise `MountPointError` or `FuseUnavailable` with what to do about it."""
+    _check_machine(facts, allow_other=allow_other)
+    attempted = f"mount on {facts.mountpoint}"
+    if facts.place == "dead mount" and facts.mounted is not None and facts.mounted.is_wheelfs:
+        return "clear dead mount"
+    if facts.mounted is not None:
+        who = f" by process {', '.join(map(str, facts.holders))}" if facts.holders else ""
+        advice = f"`wheelfs umount {facts.mountpoint}` first" if facts.mounted.is_wheelfs else "choose another directory"
+        state = "a dead mount of" if facts.place == "dead mount" else "in use by"
+        raise MountPointError(attempted, f"it is {state} {facts.mounted.source} ({facts.mounted.fstype}){who}", advice)
+    match facts.place:
+        case "missing":
+            return "create"
+        case "empty directory":
+            return "mount"
+        case "full directory":
+            if nonempty:
+                return "mount"
+            raise MountPointError(attempted, "the directory is not empty", "what is in it would be hidden: -o nonempty to mount all the same")
+        case "no directory":
+            raise MountPointError(attempted, "it is not a directory", "give the path of an empty or a new directory")
+        case "forbidden":
+            raise MountPointError(attempted, "the directory cannot be read", "check its permissions and those of its parents")
+        case "dead mount":
+            raise MountPointError(attempted, "the directory does not answer", "it belongs to a file system that has ended; unmount that first")
+
+
+def _check_machine(facts: Facts, *, allow_other: bool) -> None:
+    attempted = f"mount on {facts.mountpoint}"
+    if facts.device == "missing":
+        raise FuseUnavailable(
+            attempted, "there is no /dev/fuse", "as root: modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN"
+        )
+    if facts.device == "forbidden" and (facts.is_root or not facts.has_fusermount):
+        raise FuseUnavailable(
+            attempted, "/dev/fuse may not be opened", "in a container: --device /dev/fuse --cap-add SYS_ADMIN; else check its permissions"
+        )
+    if not facts.is_root and not facts.has_fusermount:
+        raise FuseUnavailable(attempted, "fusermount3 is not installed", "install the package fuse3, or mount as root")
+    if allow_other and not facts.is_root and not facts.user_allow_other:
+        raise FuseUnavailable(
+            attempted, "allow_other is not allowed to users on this machine", "an administrator adds the line user_allow_other to /etc/fuse.conf"
+        )
+
+
+def gather(mountpoint: Path) -> Facts:
+    """Look at the machine and the mount point.
+
+    May block on a mount that hangs, so run it in a thread; a live wheelfs mount is not asked anything beyond one stat.
+    """
+    place = canonical(mountpoint)
+    mounted = mount_at(place)
+    return Facts(
+        mountpoint=place,
+        place=_look_at(mountpoint),
+        mounted=mounted,
+        holders=holders_of(mounted.minor) if mounted is not None and mounted.is_wheelfs else (),
+        device=_look_at_device(),
+        is_root=os.geteuid() == 0,
+        has_fusermount=find_fusermount() is not None,
+        user_allow_other=_users_may_allow_other(),
+    )
+
+
+def make_mountpoint(mountpoint: Path) -> None:
+    """Create a missing mount point with its parents; raise `MountPointError`."""
+    try:
+        mountpoint.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MountPointError(f"create mount point {mountpoint}", error.strerror or str(error), "check its parents") from None
+
+
+def _look_at(mountpoint: Path) -> Place:
+    try:
+        if not stat.S_ISDIR(mountpoint.stat().st_mode):
+            return "no directory"
+        with os.scandir(mountpoint) as entries:
+            return "empty directory" if next(entries, None) is None else "full directory"
+    except OSError as error:
+        match error.errno:
+            case errno.ENOENT:
+                # A dangling symbolic link is there and is no directory.
+                return "no directory" if mountpoint.is_symlink() else "missing"
+            case errno.ENOTDIR:
+                return "no directory"
+            case errno.ENOTCONN | errno.ECONNABORTED:
+                return "dead mount"
+            case errno.EACCES | errno.EPERM:
+                return "forbidden"
+        raise MountPointError(f"look at mount point {mountpoint}", error.strerror or str(error)) from None
+
+
+def _look_at_device() -> Literal["usable", "missing", "forbidden"]:
+    try:
+        os.close(os.open(_FUSE_DEVICE, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return "missing" if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO) else "forbidden"
+    return "usable"
+
+
+def _users_may_allow_other() -> bool:
+    try:
+        lines = _FUSE_CONF.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    return any(line.strip() == "user_allow_other" for line in lines)

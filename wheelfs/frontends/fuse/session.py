@@ -1,0 +1,177 @@
+"""The life of one mount: checked, mounted, tuned, answering, unmounted.
+
+pyfuse3 keeps its session in module globals, so a process has one mount in its life.  However the session ends (a signal, an unmount from
+outside, an abort, an exception), the mount is gone when `serve_mount` returns or raises.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pyfuse3
+import trio
+
+from wheelfs.errors import FuseUnavailable, InternalError, MountPointError
+from wheelfs.frontends.fuse import connections, kernel, preflight
+from wheelfs.frontends.fuse.detaching import detach_lazily
+from wheelfs.frontends.fuse.invalidation import Invalidator
+from wheelfs.frontends.fuse.limits import MAX_TASKS
+from wheelfs.frontends.fuse.mountinfo import FSTYPE, MountEntry, canonical, mount_at
+from wheelfs.frontends.fuse.operations import TreeOperations
+from wheelfs.frontends.fuse.programs import find_fusermount
+from wheelfs.frontends.fuse.signals import obey_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wheelfs.service.filesystem import Filesystem
+
+log = logging.getLogger(__name__)
+
+_PREFLIGHT_S: Final = 10.0
+_FIRST_ANSWER_S: Final = 30.0
+_GRACE_S: Final = 2.0
+"""What requests under way get to finish in when the mount ends; nobody waits longer for a clean end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountOptions:
+    """What a user may choose.  ``auto_unmount``: clean up after a killed daemon where libfuse can."""
+
+    allow_other: bool = False
+    nonempty: bool = False
+    auto_unmount: bool = True
+
+
+async def serve_mount(
+    filesystem: Filesystem,
+    mountpoint: Path,
+    options: MountOptions,
+    *,
+    on_ready: Callable[[], None],
+    shutdown: trio.Event,
+) -> None:
+    """Mount ``filesystem`` and serve it until ``shutdown``, a signal or an unmount; call ``on_ready`` once the kernel got an answer.
+
+    Runs in the main thread (signals).  Raises `MountPointError` and `FuseUnavailable` before anything is mounted; an exception of a task
+    is raised after unmounting.
+    """
+    place = Path(canonical(mountpoint))
+    await _prepare(place, options)
+    operations = TreeOperations(filesystem, uid=os.getuid(), gid=os.getgid())
+    invalidator = Invalidator(filesystem, operations)
+    with _mounted(operations, invalidator, place, options) as connection:
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(obey_signals, shutdown)
+                requests = trio.CancelScope()
+                nursery.start_soon(_end_when, shutdown, requests)
+                nursery.start_soon(_start, invalidator, connection, on_ready)
+                with requests:
+                    await pyfuse3.main(max_tasks=MAX_TASKS)
+                log.info("%s: the mount has ended", place)
+                nursery.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            # One task failed and trio cancelled the rest: the caller wants that error, not its wrapping.
+            raise (group.exceptions[0] if len(group.exceptions) == 1 else group) from None
+        finally:
+            operations.close_all()
+
+
+async def _prepare(place: Path, options: MountOptions) -> None:
+    """Check the mount point, create it, or clear the dead mount on it."""
+    # One round clears a dead mount, the next creates or checks what is below; two mounts can lie on each other, not many.
+    for _ in range(4):
+        facts = None
+        with trio.move_on_after(_PREFLIGHT_S):
+            facts = await trio.to_thread.run_sync(preflight.gather, place, abandon_on_cancel=True)
+        if facts is None:
+            raise MountPointError(f"mount on {place}", f"it does not answer within {_PREFLIGHT_S:.0f} s", "a mount there hangs; unmount it first")
+        step = preflight.decide(facts, allow_other=options.allow_other, nonempty=options.nonempty)
+        if step == "mount":
+            return
+        if step == "create":
+            preflight.make_mountpoint(place)
+            continue
+        log.warning("%s: clearing the dead mount of a daemon that was killed", place)
+        await trio.to_thread.run_sync(detach_lazily, str(place))
+    raise MountPointError(f"mount on {place}", "dead mounts keep appearing on it", f"see `grep {FSTYPE} /proc/self/mountinfo`")
+
+
+@contextmanager
+def _mounted(
+    operations: TreeOperations, invalidator: Invalidator, place: Path, options: MountOptions
+) -> Iterator[MountEntry]:
+    children_before = connections.children()
+    try:
+        pyfuse3.init(operations, str(place), _libfuse_options(options))
+    except RuntimeError as error:
+        raise FuseUnavailable(
+            f"mount on {place}", f"libfuse refused ({error})", "its own message stands above; `wheelfs doctor` checks this machine"
+        ) from None
+    unmounters = connections.children() - children_before
+    connection = None
+    try:
+        connection = mount_at(str(place))
+        if connection is None or not connection.is_wheelfs:
+            raise InternalError(f"mount on {place}", "the mount is not in /proc/self/mountinfo")
+        yield connection
+    finally:
+        # A notification can hang on a request that was just cancelled; libfuse's session must outlive it.  Aborting frees both.
+        if connection is not None and invalidator.thread_is_busy:
+            kernel.abort(connection.minor)
+            invalidator.wait_for_thread(_GRACE_S)
+        pyfuse3.close(unmount=True)
+        # libfuse leaves the mount of an aborted connection alone, which would be a dead one.
+        left = mount_at(str(place))
+        if connection is not None and left is not None and left.minor == connection.minor:
+            with suppress(OSError):
+                detach_lazily(str(place))
+        for pid in unmounters:
+            connections.end_unmounter(pid)
+
+
+def _libfuse_options(options: MountOptions) -> set[str]:
+    # No max_read: pyfuse3 cannot pass it on to the kernel consistently, and requests above it would be refused.
+    chosen = {"fsname=wheelfs", "subtype=wheelfs", "ro", "nosuid", "nodev", "default_permissions"}
+    if options.allow_other:
+        chosen.add("allow_other")
+    # libfuse 3.14 mounts with it through fusermount3, which after our death can only reach the mount as root or with allow_other.
+    if options.auto_unmount and find_fusermount() is not None and (os.geteuid() == 0 or options.allow_other):
+        chosen.add("auto_unmount")
+    return chosen
+
+
+async def _start(invalidator: Invalidator, connection: MountEntry, on_ready: Callable[[], None]) -> None:
+    """Wait for the first answer, tune the connection, say so, and then carry the tree's changes to the kernel."""
+    device = None
+    with trio.move_on_after(_FIRST_ANSWER_S):
+        device = await trio.to_thread.run_sync(_device_of, connection.mountpoint, abandon_on_cancel=True)
+    if device is None:
+        raise FuseUnavailable(f"mount on {connection.mountpoint}", f"no answer through the kernel within {_FIRST_ANSWER_S:.0f} s")
+    if device != (connection.major, connection.minor):
+        raise MountPointError(f"mount on {connection.mountpoint}", "something else was mounted over it at the same time")
+    # Only now: the kernel's answer to INIT, which is behind us, resets these limits.
+    tuning = await trio.to_thread.run_sync(kernel.tune, connection)
+    log.info("%s: serving, %s", connection.mountpoint, tuning)
+    on_ready()
+    await invalidator.run()
+
+
+def _device_of(mountpoint: str) -> tuple[int, int]:
+    device = os.stat(mountpoint).st_dev  # noqa: PTH116
+    return os.major(device), os.minor(device)
+
+
+async def _end_when(shutdown: trio.Event, requests: trio.CancelScope) -> None:
+    await shutdown.wait()
+    # Workers that wait for a request end now, those with one under way after their reply; the rest are cancelled, and unmounting
+    # answers their callers with ENOTCONN.
+    pyfuse3.terminate()
+    await trio.sleep(_GRACE_S)
+    requests.cancel()
