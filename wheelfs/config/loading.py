@@ -1,0 +1,161 @@
+"""Where values come from: flags over the environment over the user's file over the system's file over defaults.
+
+All problems of all sources are collected and reported together, each with its place.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.config.redaction import redact
+from wheelfs.config.settings import OPTIONS, Option, Settings, user_file
+from wheelfs.config.suggestions import unknown_key
+from wheelfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+SYSTEM_FILE: Final = Path("/etc/wheelfs.toml")
+MAX_FILE_BYTES: Final = 1 << 20
+"""A configuration is a page of text; more is the wrong file (a device, a wheel)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value from the command line: for which field of `Settings`, its raw form, and the flag that it came with."""
+
+    field: str
+    value: object
+    place: str
+
+
+def load(
+    given: Sequence[Given] = (),
+    *,
+    environ: Mapping[str, str] | None = None,
+    config_file: Path | None = None,
+    system_file: Path = SYSTEM_FILE,
+) -> Settings:
+    """Return the effective configuration, or raise `UsageError` with every problem found.
+
+    ``config_file`` (``--config``, else ``WHEELFS_CONFIG``) replaces the user's and the system's file and must exist.
+    """
+    environ = os.environ if environ is None else environ
+    loader = _Loader()
+    for option in OPTIONS:
+        if option.default is not None:
+            loader.take(option, option.default(environ), "default", Path("/"))
+    if config_file is None and environ.get("WHEELFS_CONFIG"):
+        config_file = Path(environ["WHEELFS_CONFIG"])
+    if config_file is not None:
+        loader.read_file(config_file.expanduser(), must_exist=True)
+    else:
+        loader.read_file(system_file, must_exist=False)
+        loader.read_file(user_file(environ), must_exist=False)
+    by_field = {option.field: option for option in OPTIONS}
+    here = Path.cwd()
+    for option in OPTIONS:
+        # An empty variable is an unset one, as shells and service files make it hard to say "unset".
+        if environ.get(option.variable):
+            loader.take(option, environ[option.variable], option.variable, here)
+    for one in given:
+        loader.take(by_field[one.field], one.value, one.place, here)
+    return loader.result()
+
+
+class _Loader:
+    """Values, where they came from, and what was wrong so far."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, object] = {}
+        self._provenance: dict[str, str] = {option.field: "default" for option in OPTIONS}
+        self._problems: list[str] = []
+
+    def take(self, option: Option, raw: object, place: str, base: Path) -> None:
+        """Parse and keep one value, over what was there."""
+        try:
+            self._values[option.field] = option.kind.parse(raw, base)
+            self._provenance[option.field] = place
+        except ValueError as error:
+            self._problems += [f"{place}: {line}" for line in str(error).splitlines()]
+
+    def read_file(self, path: Path, *, must_exist: bool) -> None:
+        """Take everything that a TOML file says."""
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+        except FileNotFoundError:
+            if must_exist:
+                self._problems.append(f"{path}: there is no such file")
+            return
+        except OSError as error:
+            self._problems.append(f"{path}: {error.strerror or error}")
+            return
+        if len(data) > MAX_FILE_BYTES:
+            self._problems.append(f"{path}: larger than {MAX_FILE_BYTES} bytes, so hardly a configuration file")
+            return
+        try:
+            document = tomllib.loads(data.decode())
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+            self._problems.append(f"{path}: not valid TOML: {error}")
+            return
+        self._take_table(document, (), path)
+
+    def _take_table(self, table: Mapping[str, object], above: tuple[str, ...], path: Path) -> None:
+        known = {option.toml: option for option in OPTIONS}
+        for key, value in table.items():
+            key_path = (*above, key)
+            place = f"{path}: {_toml_name(key_path)}"
+            if (option := known.get(key_path)) is not None:
+                self._take_toml(option, value, place, path.absolute().parent)
+            elif any(toml[: len(key_path)] == key_path for toml in known):
+                if isinstance(value, dict):
+                    self._take_table(value, key_path, path)
+                else:
+                    self._problems.append(f"{place}: must be a table")
+            else:
+                siblings = {toml[len(above)] for toml in known if toml[: len(above)] == above and len(toml) > len(above)}
+                where = f"{path}: {_toml_name(above)}: " if above else f"{path}: "
+                self._problems.append(where + unknown_key(key, siblings))
+
+    def _take_toml(self, option: Option, value: object, place: str, base: Path) -> None:
+        if option.field == "indexes" and not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
+            self._problems.append(f"{place}: must be [[index]] tables with url and name")
+        elif not isinstance(value, option.kind.toml_types):
+            self._problems.append(
+                f"{place}: must be {option.kind.syntax}" + (", without quotes" if isinstance(value, str) else "")
+            )
+        else:
+            self.take(option, value, place, base)
+
+    def result(self) -> Settings:
+        """Return the settings, or raise with all problems."""
+        if self._problems:
+            count = len(self._problems)
+            lines = [redact(problem) for problem in self._problems]
+            happened = lines[0] if count == 1 else f"{count} problems:" + "".join(f"\n  {line}" for line in lines)
+            raise UsageError("read the configuration", happened)
+        return Settings(**self._values, provenance=self._provenance)  # type: ignore[arg-type]  # every kind returns its field's type
+
+
+def _toml_name(key_path: tuple[str, ...]) -> str:
+    if key_path == ("index",):
+        return "[[index]]"
+    return key_path[0] if len(key_path) == 1 else f"[{'.'.join(key_path[:-1])}] {key_path[-1]}"
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables that give another process the same settings.
+
+    A daemon is a process of its own.  Its indexes may hold credentials, which everybody could read on its command line, so they
+    travel in the environment.  Defaults are left out: they come out the same over there.
+    """
+    return {
+        option.variable: option.kind.as_text(getattr(settings, option.field))
+        for option in OPTIONS
+        if settings.provenance.get(option.field, "default") != "default"
+    }

@@ -1,0 +1,182 @@
+"""The options: one table from which files, environment, flags and the reference documentation are all read.
+
+An option that does nothing yet is not here: an unknown key is an error, so nobody believes in a setting that has no effect.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from wheelfs.config.values import ChoiceKind, FlagKind, IndexesKind, IndexSetting, PathKind, SecondsKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wheelfs.config.values import Kind
+
+OfflineShow = Literal["stored", "all"]
+Verify = Literal["origin", "strict"]
+LogLevel = Literal["error", "warning", "info", "debug"]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The effective configuration.  ``provenance`` tells for every other field where its value comes from.
+
+    ``indexes`` is empty when none is configured; which index is then used is found out elsewhere (pip's or uv's, else PyPI).
+    """
+
+    store: Path
+    log_file: Path | None = None
+    indexes: tuple[IndexSetting, ...] = ()
+    offline: bool = False
+    offline_show: OfflineShow = "stored"
+    verify: Verify = "origin"
+    page_ttl_s: float = 600.0
+    lookup_timeout_s: float = 15.0
+    open_timeout_s: float = 30.0
+    allow_other: bool = False
+    log_level: LogLevel = "info"
+    provenance: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: the field of `Settings`, its place in TOML, its variable, its flag, and what it means."""
+
+    field: str
+    toml: tuple[str, ...]
+    variable: str
+    kind: Kind
+    meaning: str
+    flag: str | None = None
+    default: Callable[[Mapping[str, str]], object] | None = None
+    default_text: str = ""
+
+
+def data_directory(environ: Mapping[str, str]) -> Path:
+    """Return where the store is by default."""
+    return Path("/var/lib/wheelfs") if os.geteuid() == 0 else _xdg(environ, "XDG_DATA_HOME", ".local/share") / "wheelfs"
+
+
+def log_directory(environ: Mapping[str, str]) -> Path:
+    """Return where daemons log by default: a place that survives a reboot, since that is when the log is wanted."""
+    return Path("/var/log/wheelfs") if os.geteuid() == 0 else _xdg(environ, "XDG_STATE_HOME", ".local/state") / "wheelfs"
+
+
+def user_file(environ: Mapping[str, str]) -> Path:
+    """Return where a user's own configuration file is."""
+    return _xdg(environ, "XDG_CONFIG_HOME", ".config") / "wheelfs" / "config.toml"
+
+
+def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
+    # XDG base directory specification: a relative path in one of these variables is invalid and must be ignored.
+    given = Path(environ.get(variable) or "")
+    if given.is_absolute():
+        return given
+    # init systems start mount(8) without HOME.
+    return Path(environ.get("HOME") or "/") / below_home
+
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option(
+        "store",
+        ("store",),
+        "WHEELFS_STORE",
+        PathKind(),
+        "The directory of the store. It must be on a local disk.",
+        flag="--store",
+        default=data_directory,
+        default_text="/var/lib/wheelfs for root, else wheelfs in the XDG data directory",
+    ),
+    Option(
+        "indexes",
+        ("index",),
+        "WHEELFS_INDEX",
+        IndexesKind(),
+        "The package indexes, in order of priority. In TOML one [[index]] table each, with url and name; in the environment "
+        "separated by spaces; the flag is repeated. A bare URL is named after its host, port and path. Whatever gives indexes replaces the whole "
+        "list of what it overrides.",
+        flag="--index",
+        default_text="the index that pip or uv is configured with, else PyPI",
+    ),
+    Option(
+        "offline",
+        ("offline", "always"),
+        "WHEELFS_OFFLINE",
+        FlagKind(),
+        "Never use the network.",
+        flag="--offline",
+        default_text="false",
+    ),
+    Option(
+        "offline_show",
+        ("offline", "show"),
+        "WHEELFS_OFFLINE_SHOW",
+        ChoiceKind(("stored", "all")),
+        'What project pages list while their index cannot be asked: "stored" what can be installed now, "all" everything known.',
+        default_text='"stored"',
+    ),
+    Option(
+        "verify",
+        ("verify",),
+        "WHEELFS_VERIFY",
+        ChoiceKind(("origin", "strict")),
+        'Which bytes of a wheel that is not whole yet may be read: "origin" those that came from the index itself, "strict" none '
+        "before the sha256 of the whole file has been checked.",
+        default_text='"origin"',
+    ),
+    Option(
+        "page_ttl_s",
+        ("network", "page-ttl-s"),
+        "WHEELFS_PAGE_TTL_S",
+        SecondsKind(0, 31_536_000),
+        "How long a project page is served without asking its index whether it has changed.",
+        default_text="600",
+    ),
+    Option(
+        "lookup_timeout_s",
+        ("network", "lookup-timeout-s"),
+        "WHEELFS_LOOKUP_TIMEOUT_S",
+        SecondsKind(0.1, 600),
+        "How long looking up an unknown project may wait for the network.",
+        default_text="15",
+    ),
+    Option(
+        "open_timeout_s",
+        ("network", "open-timeout-s"),
+        "WHEELFS_OPEN_TIMEOUT_S",
+        SecondsKind(0.1, 600),
+        "How long opening or reading a file may wait for the network without progress.",
+        default_text="30",
+    ),
+    Option(
+        "allow_other",
+        ("mount", "allow-other"),
+        "WHEELFS_ALLOW_OTHER",
+        FlagKind(),
+        "Let other users than the mounting one use the mount (for other users than root, /etc/fuse.conf must allow it).",
+        flag="--allow-other",
+        default_text="false",
+    ),
+    Option(
+        "log_level",
+        ("log", "level"),
+        "WHEELFS_LOG_LEVEL",
+        ChoiceKind(("error", "warning", "info", "debug")),
+        "What a mount writes to its log; -v raises it by one.",
+        default_text='"info"',
+    ),
+    Option(
+        "log_file",
+        ("log", "file"),
+        "WHEELFS_LOG_FILE",
+        PathKind(),
+        "Where a mount in the background logs.",
+        default_text="mount-PATH.log in /var/log/wheelfs for root, else in wheelfs in the XDG state directory",
+    ),
+)

@@ -1,0 +1,184 @@
+"""What commands report, in the words that scripts may rely on: fields may be added here, never renamed.
+
+The same structs are the JSON of ``--json``, of the control socket and of ``.wheelfs/status.json``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wheelfs.telemetry import CountsSoFar
+
+FileState = Literal["stored", "partial", "remote", "poisoned"]
+AddResult = Literal["added", "present", "refused"]
+OriginHealth = Literal["up", "down", "unknown"]
+
+
+class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one file that was to be added.
+
+    For a refused one ``reason`` says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out of it is
+    None.
+    """
+
+    filename: str
+    project: str | None = None
+    version: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    result: AddResult
+    reason: str | None = None
+    error_class: str | None = None
+
+
+class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that is known here.  ``origin`` is an index's name, or "local" for what was added by hand."""
+
+    filename: str
+    project: str
+    version: str | None
+    state: FileState
+    size_bytes: int | None
+    sha256: str | None
+    origin: str | None
+    pinned: bool = False
+    private: bool = False
+
+
+class ShownFile(ListedFile, frozen=True, kw_only=True):
+    """All that is known of one file.  ``listed`` is false when its index no longer lists it; times are RFC 3339."""
+
+    stored_bytes: int | None = None
+    shared_bytes: int | None = None
+    upload_time: str | None = None
+    requires_python: str | None = None
+    yanked: str | None = None
+    listed: bool = True
+    url: str | None = None
+
+
+class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` when that was last asked (RFC 3339)."""
+
+    project: str
+    origin: str | None
+    versions: tuple[str, ...]
+    files: tuple[ShownFile, ...]
+    status: str | None = None
+    checked: str | None = None
+
+
+class MountInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A mount that lives.  ``since`` is RFC 3339, UTC."""
+
+    path: str
+    pid: int
+    since: str
+
+
+class OriginState(msgspec.Struct, frozen=True, kw_only=True):
+    """How an origin is.  ``url`` has its credentials redacted; ``since`` (RFC 3339) is when ``state`` began."""
+
+    name: str
+    url: str
+    state: OriginHealth = "unknown"
+    since: str | None = None
+    last_error: str | None = None
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums since the processes began.  ``errors_by`` splits ``errors`` by "operation ERRNO"."""
+
+    requests: int = 0
+    fetched_bytes: int = 0
+    saved_bytes: int = 0
+    errors: int = 0
+    errors_by: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, counts: CountsSoFar) -> Counters:
+        return cls(
+            requests=counts.requests,
+            fetched_bytes=counts.fetched_bytes,
+            saved_bytes=counts.saved_bytes,
+            errors=sum(counts.errors.values()),
+            errors_by={f"{operation} {name}": count for (operation, name), count in sorted(counts.errors.items())},
+        )
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Health of one process, or of all on a store.  ``offline``: the network is forbidden.  ``silent`` lists processes that did not answer."""
+
+    version: str
+    store: str
+    mounts: tuple[MountInfo, ...] = ()
+    origins: tuple[OriginState, ...] = ()
+    offline: bool = False
+    counters: Counters = Counters()
+    silent: tuple[int, ...] = ()
+
+
+class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mount is told beside the configuration.  ``nonempty``: mount over a directory that has entries."""
+
+    nonempty: bool = False
+
+
+class MountReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A mount that has answered its first request."""
+
+    path: str
+    pid: int
+    store: str
+
+
+class Progress(Protocol):
+    """Told of long work, file by file; names may overlap in time."""
+
+    def begin(self, name: str, total_bytes: int | None) -> None: ...
+
+    def advance(self, name: str, more_bytes: int) -> None: ...
+
+    def end(self, name: str) -> None: ...
+
+
+_URGENCY: Final[dict[OriginHealth, int]] = {"unknown": 0, "up": 1, "down": 2}
+
+
+def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = ()) -> Status:
+    """Join the answers of all processes on a store; ``idle`` is what there is to say with none running.
+
+    Of an origin that several processes know, the word of one that has met it counts more than that of one that has not, and trouble
+    counts more than none.
+    """
+    statuses = list(answers)
+    origins = {origin.name: origin for origin in idle.origins}
+    for status in statuses:
+        for origin in status.origins:
+            before = origins.get(origin.name)
+            if before is None or _URGENCY[origin.state] > _URGENCY[before.state]:
+                origins[origin.name] = origin
+    errors_by: dict[str, int] = {}
+    for status in statuses:
+        for name, count in status.counters.errors_by.items():
+            errors_by[name] = errors_by.get(name, 0) + count
+    return Status(
+        version=idle.version,
+        store=idle.store,
+        mounts=tuple(sorted((mount for status in statuses for mount in status.mounts), key=lambda mount: mount.path)),
+        origins=tuple(origins.values()),
+        offline=idle.offline or any(status.offline for status in statuses),
+        counters=Counters(
+            requests=sum(status.counters.requests for status in statuses),
+            fetched_bytes=sum(status.counters.fetched_bytes for status in statuses),
+            saved_bytes=sum(status.counters.saved_bytes for status in statuses),
+            errors=sum(status.counters.errors for status in statuses),
+            errors_by=errors_by,
+        ),
+        silent=tuple(silent),
+    )

@@ -1,0 +1,119 @@
+"""Logging and counting: what the process tells its operator.
+
+Every line that is logged passes `RedactingFormatter`, so that neither a credential nor a forged line can get into a log, whichever
+module wrote it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.config.redaction import redact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOG_FILE_BYTES: Final = 8 << 20
+"""A daemon lives for months: its log is kept to this size, and one predecessor."""
+_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_LEVELS: Final = ("error", "warning", "info", "debug")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters escaped: names and answers of strangers must not steer a terminal or forge a line."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats a record with credentials taken out of the message, its arguments and its traceback."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the name that logging calls
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def level_for(level: str, verbosity: int) -> str:
+    """Return ``level`` raised by ``verbosity`` steps (as many as ``-v`` was given)."""
+    return _LEVELS[min(_LEVELS.index(level) + verbosity, len(_LEVELS) - 1)]
+
+
+def set_up_logging(level: str, *, log_file: Path | None = None) -> None:
+    """Send what is logged at ``level`` (error, warning, info, debug) and above to stderr, or to ``log_file``.
+
+    Replaces an earlier set-up.  Raises OSError when the file cannot be opened.
+    """
+    target: logging.Handler
+    if log_file is None:
+        target = logging.StreamHandler(sys.stderr)
+    else:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        target = RotatingFileHandler(
+            log_file, maxBytes=LOG_FILE_BYTES, backupCount=1, encoding="utf-8", errors="backslashreplace"
+        )
+    target.setFormatter(RedactingFormatter(_FORMAT))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(target)
+    # Libraries log their own view of every request; it is worth reading only when debugging.
+    root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    logging.getLogger("wheelfs").setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CountsSoFar:
+    """A consistent copy of `Counters`.  ``errors`` is keyed by (operation, errno name)."""
+
+    requests: int
+    fetched_bytes: int
+    saved_bytes: int
+    errors: dict[tuple[str, str], int]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What this process has done since it began; may be counted from any thread.
+
+    ``requests`` to origins, ``fetched_bytes`` of bodies received from them, ``saved_bytes`` that need not be fetched because they were
+    here.
+    """
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _requests: int = 0
+    _fetched_bytes: int = 0
+    _saved_bytes: int = 0
+    _errors: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def count_request(self) -> None:
+        with self._lock:
+            self._requests += 1
+
+    def count_fetched(self, size_bytes: int) -> None:
+        with self._lock:
+            self._fetched_bytes += size_bytes
+
+    def count_saved(self, size_bytes: int) -> None:
+        with self._lock:
+            self._saved_bytes += size_bytes
+
+    def count_error(self, operation: str, errno_name: str) -> None:
+        """Count an error that was reported to a client.  Both words come from closed sets, so the table is bounded."""
+        with self._lock:
+            self._errors[operation, errno_name] += 1
+
+    def so_far(self) -> CountsSoFar:
+        with self._lock:
+            return CountsSoFar(self._requests, self._fetched_bytes, self._saved_bytes, dict(self._errors))
