@@ -1,0 +1,136 @@
+"""Fixtures that every test may use; tests/README.md tells of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.fakes import real_index
+from tests.fakes.clients import Clients
+from tests.fakes.index import FakeIndex
+from tests.fakes.mounts import Mounted, mount_points, unmount_lazily
+from tests.fakes.processes import Finished, run, wheelfs_command, wheelfs_environment
+from tests.linters import Linters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_LINTERS = pytest.StashKey[Linters]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--real-index", action="store_true", help="run the tests that need pip's configured index")
+    parser.addoption("--lint", action="store_true", help="run the linters too, beside the tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--lint"):
+        config.stash[_LINTERS] = Linters()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _LINTERS in config.stash:
+        config.stash[_LINTERS].end()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--real-index"):
+        for item in items:
+            if item.get_closest_marker("real_index"):
+                item.add_marker(pytest.mark.skip(reason="needs --real-index (scripts/test gives it when pip's index answers)"))
+    # The linters have been running all the while: judged last, they are waited for least.
+    items.sort(key=lambda item: item.path.name == "test_linters.py")
+
+
+@pytest.fixture
+def linters(pytestconfig: pytest.Config) -> Linters:
+    if _LINTERS not in pytestconfig.stash:
+        pytest.skip("needs --lint (scripts/test gives it)")
+    return pytestconfig.stash[_LINTERS]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_mount_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Only below our own temporary directory: other people's mounts on this machine are not ours to judge."""
+    yield
+    left = mount_points(tmp_path_factory.getbasetemp())
+    for path in left:
+        unmount_lazily(path)
+    assert not left, f"mounts were left behind: {left}"
+
+
+@pytest.fixture
+def fake_index() -> Iterator[FakeIndex]:
+    """A running index with every option at its kindest."""
+    with FakeIndex() as index:
+        yield index
+
+
+@pytest.fixture
+def store_dir(tmp_path: Path) -> Path:
+    """Where a store may be made: the directory does not exist yet."""
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def clients(tmp_path: Path) -> Clients:
+    """Fresh pips and uvs."""
+    return Clients(tmp_path / "clients")
+
+
+@pytest.fixture(scope="session")
+def real_index_url() -> str:
+    """pip's configured index, for tests marked ``real_index``."""
+    return real_index.configured_index()
+
+
+class RunWheelfs(Protocol):
+    """Runs the command to its end, isolated from this machine's configuration."""
+
+    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> Finished: ...
+
+
+@pytest.fixture
+def run_wheelfs(tmp_path: Path) -> RunWheelfs:
+    def run_it(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> Finished:
+        environment = {**wheelfs_environment(tmp_path / "home"), **(env or {})}
+        return run(wheelfs_command(*arguments), environment=environment, cwd=tmp_path, timeout_s=timeout_s)
+
+    return run_it
+
+
+class MountWheelfs(Protocol):
+    """Mounts; ``index`` is a URL (named ``main``), ``options`` go to the command as they are."""
+
+    def __call__(
+        self,
+        *options: str,
+        index: str | None = None,
+        store: Path | None = None,
+        path: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Mounted: ...
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, store_dir: Path) -> Iterator[MountWheelfs]:
+    made: list[Mounted] = []
+
+    def mount(
+        *options: str,
+        index: str | None = None,
+        store: Path | None = None,
+        path: Path | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Mounted:
+        where = path or tmp_path / f"mnt-{len(made) + 1}"
+        given = ["--index", f"main={index}", *options] if index else list(options)
+        one = Mounted(where, store or store_dir, given, tmp_path / "home", env or {})
+        made.append(one)
+        return one.start()
+
+    yield mount
+    for one in reversed(made):
+        one.clean_up()
