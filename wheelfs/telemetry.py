@@ -1,7 +1,7 @@
 """Logging and counting: what the process tells its operator.
 
-Every line that is logged passes `RedactingFormatter`, so that neither a credential nor a forged line can get into a log, whichever
-module wrote it.
+Every line that is logged passes `RedactingFormatter`, so that neither a credential nor a forged line can get into a log,
+whichever module wrote it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with control characters escaped: names and answers of strangers must not steer a terminal or forge a line."""
+    """Return ``text`` with control characters escaped: strangers' names and answers must not steer a terminal or forge a line."""
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
@@ -87,8 +87,8 @@ class CountsSoFar:
 class Counters:
     """What this process has done since it began; may be counted from any thread.
 
-    ``requests`` to origins, ``fetched_bytes`` of bodies received from them, ``saved_bytes`` that need not be fetched because they were
-    here.
+    ``requests`` to origins, ``fetched_bytes`` of bodies received from them, ``saved_bytes`` that need not be fetched because
+    they were here.
     """
 
     _lock: threading.Lock = field(default_factory=threading.Lock)

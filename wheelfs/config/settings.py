@@ -99,8 +99,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "WHEELFS_INDEX",
         IndexesKind(),
         "The package indexes, in order of priority. In TOML one [[index]] table each, with url and name; in the environment "
-        "separated by spaces; the flag is repeated. A bare URL is named after its host, port and path. Whatever gives indexes replaces the whole "
-        "list of what it overrides.",
+        "separated by spaces; the flag is repeated. A bare URL is named after its host, port and path. "
+        "Whatever gives indexes replaces the whole list of what it overrides.",
         flag="--index",
         default_text="the index that pip or uv is configured with, else PyPI",
     ),

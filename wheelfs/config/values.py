@@ -1,7 +1,7 @@
 """What a single value may look like, from a TOML file or as text from a flag or the environment.
 
-Every kind turns a raw value into the final one or raises ValueError with a sentence that fits behind "PLACE: ".  Such a sentence never
-quotes a value that could hold a credential.
+Every kind turns a raw value into the final one or raises ValueError with a sentence that fits behind "PLACE: ".  Such a
+sentence never quotes a value that could hold a credential.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def check_index_name(name: str) -> str:
 
 
 def check_url(url: str) -> str:
-    """Return ``url`` when it can be the address of an index over HTTP; raise ValueError otherwise (never quoting it: see the module)."""
+    """Return ``url`` when it can be the address of an index over HTTP; raise ValueError, never quoting it, otherwise."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -247,8 +247,8 @@ def check_url(url: str) -> str:
 def name_from_url(url: str) -> str:
     """Derive the name of an index given as a bare URL: host, port and path, without a final ``simple``.
 
-    Not "main" or a number: what is stored is filed under the index's name, and two different indexes given bare at different times
-    must not be taken for one another.
+    Not "main" or a number: what is stored is filed under the index's name, and two different indexes given bare at different
+    times must not be taken for one another.
     """
     parts = urlsplit(url)
     steps = [step for step in parts.path.split("/") if step]

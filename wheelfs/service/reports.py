@@ -22,8 +22,8 @@ OriginHealth = Literal["up", "down", "unknown"]
 class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one file that was to be added.
 
-    For a refused one ``reason`` says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out of it is
-    None.
+    For a refused one ``reason`` says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out
+    of it is None.
     """
 
     filename: str
@@ -63,7 +63,7 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` when that was last asked (RFC 3339)."""
+    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339) when that was last asked."""
 
     project: str
     origin: str | None
@@ -112,7 +112,10 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Health of one process, or of all on a store.  ``offline``: the network is forbidden.  ``silent`` lists processes that did not answer."""
+    """Health of one process, or of all on a store.
+
+    ``offline``: the network is forbidden.  ``silent``: processes that did not answer in time.
+    """
 
     version: str
     store: str
@@ -153,8 +156,8 @@ _URGENCY: Final[dict[OriginHealth, int]] = {"unknown": 0, "up": 1, "down": 2}
 def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = ()) -> Status:
     """Join the answers of all processes on a store; ``idle`` is what there is to say with none running.
 
-    Of an origin that several processes know, the word of one that has met it counts more than that of one that has not, and trouble
-    counts more than none.
+    Of an origin that several processes know, the word of one that has met it counts more than that of one that has not, and
+    trouble counts more than none.
     """
     statuses = list(answers)
     origins = {origin.name: origin for origin in idle.origins}
