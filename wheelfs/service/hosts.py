@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.core.reachability import Reachability
+    from wheelfs.service.reports import OriginHealth
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,11 @@ SLOW_AFTER_S: Final = 1.0
 class _Host:
     state: Reachability
     last_error: str | None = None
-    last_error_at: float | None = None
     asked_at_s: float | None = None
     """When the oldest question that is still open was put; None when none is open."""
     open_questions: int = 0
     probe_url: str = ""
+    answered: bool = False
 
 
 class Hosts:
@@ -96,7 +97,7 @@ class Hosts:
             self._failed(url, host, OriginTimeout(attempted, "no answer within the bound"))
             raise
         except OriginError as error:
-            host.last_error, host.last_error_at = str(error), time.time()
+            host.last_error = str(error)
             self._answered(url, host)
             raise
         else:
@@ -106,14 +107,14 @@ class Hosts:
             if host.open_questions == 0:
                 host.asked_at_s = None
 
-    def state(self, url: str) -> tuple[str, float | None, str | None]:
-        """Return ``(state, since, last_error)`` for status: ``up``, ``down`` or ``offline``; ``since`` in seconds of the epoch."""
+    def state(self, url: str) -> tuple[OriginHealth, float | None, str | None]:
+        """Return ``(health, since, last_error)`` for status; ``since`` in seconds of the epoch, for a host that is down."""
         host = self._host(url)
-        if self.offline:
-            return "offline", None, host.last_error
-        if isinstance(host.state, Down):
-            return "down", time.time() - (self._clock_s() - host.state.since_s), host.last_error
-        return "up", None, host.last_error
+        match host.state:
+            case Down(since_s=since_s):
+                return "down", time.time() - (self._clock_s() - since_s), host.last_error
+            case Up():
+                return ("up" if host.answered else "unknown"), None, host.last_error
 
     async def probe_for_ever(self) -> None:
         """Probe hosts that are down whenever their pause is over, so that they come back by themselves."""
@@ -139,7 +140,7 @@ class Hosts:
             self._answered(host.probe_url, host)
 
     def _failed(self, url: str, host: _Host, error: OriginError) -> None:
-        host.last_error, host.last_error_at = str(error), time.time()
+        host.last_error = str(error)
         before = host.state
         host.state = reachability.after_failure(before, now_s=self._clock_s(), reason=error.happened)
         if isinstance(before, Up):
@@ -152,6 +153,7 @@ class Hosts:
             log.warning("%s answers again", _name(url))
             self.epoch += 1
         host.state = reachability.after_success(host.state)
+        host.answered = True
 
     def _host(self, url: str) -> _Host:
         name = _name(url)

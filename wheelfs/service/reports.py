@@ -63,7 +63,7 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339) when that was last asked."""
+    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked."""
 
     project: str
     origin: str | None

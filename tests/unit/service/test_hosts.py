@@ -1,0 +1,118 @@
+"""Hosts: fail fast while down, come back by themselves, and say so; under a virtual clock."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from wheelfs.core.reachability import FIRST_PAUSE_S
+from wheelfs.errors import OriginFault, OriginTimeout, OriginUnreachable
+from wheelfs.service.hosts import SLOW_AFTER_S, Hosts
+
+URL = "http://127.0.0.1:1/simple"
+OTHER = "http://127.0.0.1:2/files"
+
+
+class Probe:
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.alive = False
+
+    async def __call__(self, url: str) -> None:
+        self.asked.append(url)
+        if not self.alive:
+            raise OriginUnreachable("probe", "refused")
+
+
+def hosts_with(probe: Probe, *, offline: bool = False) -> Hosts:
+    return Hosts(offline=offline, probe=probe, clock_s=trio.current_time)
+
+
+def fail(hosts: Hosts, url: str = URL, error: Exception | None = None) -> None:
+    with pytest.raises((OriginUnreachable, OriginTimeout)), hosts.asking("ask", url):
+        raise error or OriginUnreachable("ask", "refused")
+
+
+async def test_a_host_that_failed_is_not_asked_again_and_the_error_says_why() -> None:
+    hosts = hosts_with(Probe())
+    fail(hosts)
+    assert not hosts.may_ask(URL)
+    assert hosts.may_ask(OTHER)
+    with pytest.raises(OriginUnreachable, match="is down: refused"), hosts.asking("ask", URL):
+        pytest.fail("the request was let through")
+
+
+async def test_a_time_out_counts_like_a_refusal() -> None:
+    hosts = hosts_with(Probe())
+    with pytest.raises(trio.TooSlowError), hosts.asking("ask", URL):
+        raise trio.TooSlowError
+    assert not hosts.may_ask(URL)
+
+
+async def test_an_error_page_is_an_answer() -> None:
+    hosts = hosts_with(Probe())
+    with pytest.raises(OriginFault), hosts.asking("ask", URL):
+        raise OriginFault("ask", "500")
+    assert hosts.may_ask(URL)
+    assert hosts.state(URL)[0] == "up"
+    assert "500" in (hosts.state(URL)[2] or "")
+
+
+async def test_offline_lets_nothing_through() -> None:
+    hosts = hosts_with(Probe(), offline=True)
+    assert not hosts.may_ask(URL)
+    with pytest.raises(OriginUnreachable, match="--offline"), hosts.asking("ask", URL):
+        pytest.fail("the request was let through")
+
+
+async def test_a_dead_host_is_probed_with_growing_pauses_and_comes_back_by_itself(autojump_clock: MockClock) -> None:
+    probe = Probe()
+    hosts = hosts_with(probe)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hosts.probe_for_ever)
+        fail(hosts)
+        epoch = hosts.epoch
+        await trio.sleep(FIRST_PAUSE_S + 4 + 8 + 1)
+        assert len(probe.asked) == 3
+        assert not hosts.may_ask(URL)
+        probe.alive = True
+        await trio.sleep(17)
+        assert hosts.may_ask(URL)
+        assert hosts.epoch == epoch + 1
+        assert hosts.state(URL)[0] == "up"
+        nursery.cancel_scope.cancel()
+
+
+async def test_demand_brings_the_probe_forward(autojump_clock: MockClock) -> None:
+    probe = Probe()
+    hosts = hosts_with(probe)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hosts.probe_for_ever)
+        fail(hosts)
+        await trio.sleep(300)
+        probe.alive = True
+        asked = len(probe.asked)
+        fail(hosts)
+        await trio.sleep(FIRST_PAUSE_S + 0.5)
+        assert hosts.may_ask(URL)
+        assert len(probe.asked) == asked + 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_host_with_an_old_open_question_is_not_prompt(autojump_clock: MockClock) -> None:
+    hosts = hosts_with(Probe())
+    with hosts.asking("ask", URL):
+        assert hosts.is_prompt(URL)
+        await trio.sleep(SLOW_AFTER_S)
+        assert not hosts.is_prompt(URL)
+    assert hosts.is_prompt(URL)
+
+
+async def test_credentials_in_an_address_do_not_reach_messages() -> None:
+    hosts = hosts_with(Probe())
+    secret = "http://user:hunter2@127.0.0.1:1/simple"
+    fail(hosts, secret)
+    with pytest.raises(OriginUnreachable) as caught, hosts.asking("ask", secret):
+        pass
+    assert "hunter2" not in str(caught.value)

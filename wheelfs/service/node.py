@@ -1,0 +1,110 @@
+"""One running wheelfs: the store, its indexes and the tree above them, with the tasks that keep them going."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import trio
+from packaging.tags import platform_tags
+
+from wheelfs.core.platforms import Machine
+from wheelfs.service.attributes import ExtendedAttributes
+from wheelfs.service.gate import Gate
+from wheelfs.service.hosts import Hosts
+from wheelfs.service.metadata import Metadata
+from wheelfs.service.pages import Pages
+from wheelfs.service.projects import Index, Projects
+from wheelfs.service.status import StatusReport
+from wheelfs.service.supply import Supply
+from wheelfs.service.tree import Tree
+from wheelfs.service.watching import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from wheelfs.config import Settings
+    from wheelfs.store.local import Store
+    from wheelfs.telemetry import Counters
+
+log = logging.getLogger(__name__)
+
+MAPPED_BYTES: Final = 32 * 1024 * 1024
+"""Mapped pages of the store count as this process's memory once they were touched; above this they are handed back to the page cache."""
+
+HOUSEKEEPING_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What frontends and the control socket get."""
+
+    tree: Tree
+    status: StatusReport
+    supply: Supply
+    projects: Projects
+
+
+@asynccontextmanager
+async def running(*, settings: Settings, store: Store, indexes: Sequence[Index], counters: Counters, version: str, bound_s: float | None, network_places: int) -> AsyncIterator[Running]:
+    """Run the service for the duration of the block.
+
+    ``bound_s`` is the longest that one request may take where the frontend has such a limit (a kernel's time-out), else None;
+    ``network_places`` how many of its callers may wait for the network at once.
+    """
+    lookup_s, open_s = settings.lookup_timeout_s, settings.open_timeout_s
+    if bound_s is not None:
+        lookup_s, open_s = min(lookup_s, bound_s), min(open_s, bound_s)
+    clients = {index.name: index.client for index in indexes}
+
+    async def probe(url: str) -> None:
+        client = next((index.client for index in indexes if index.url == url), next(iter(clients.values())))
+        with trio.fail_after(lookup_s):
+            await client.head(url)
+
+    # The outer block closes spool files only when all tasks that write into them have ended.
+    with ExitStack() as closing:
+        async with trio.open_nursery() as nursery:
+            hosts = Hosts(offline=settings.offline, probe=probe)
+            supply = Supply(store=store, origins=clients, hosts=hosts, counters=counters, nursery=nursery, progress_bound_s=open_s)
+            closing.callback(supply.close)
+            projects = Projects(
+                store=store, indexes=indexes, hosts=hosts, nursery=nursery, bound_s=lookup_s, show_all=settings.offline_show == "all"
+            )
+            gate = Gate(network_places)
+            status = StatusReport(version=version, store=str(settings.store), indexes=indexes, hosts=hosts, counters=counters)
+            tree = Tree(
+                projects=projects,
+                pages=Pages(projects=projects, supply=supply, machine=Machine(frozenset(platform_tags()))),
+                metadata=Metadata(projects=projects, supply=supply, gate=gate, bound_s=lookup_s),
+                supply=supply,
+                gate=gate,
+                watch=Watch(store),
+                status=status,
+                attributes=ExtendedAttributes(projects=projects, supply=supply),
+                strict=settings.verify == "strict",
+            )
+            nursery.start_soon(hosts.probe_for_ever)
+            nursery.start_soon(_keep_house, store)
+            try:
+                yield Running(tree, status, supply, projects)
+            finally:
+                nursery.cancel_scope.cancel()
+
+
+async def _keep_house(store: Store) -> None:
+    while True:
+        await trio.sleep(HOUSEKEEPING_S)
+        if _mapped_bytes() > MAPPED_BYTES:
+            await trio.to_thread.run_sync(store.release_mapping)
+
+
+def _mapped_bytes() -> int:
+    """Return the bytes of file pages in this process's memory (proc(5), ``status``: RssFile, in kB)."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("RssFile:"):
+            return int(line.split()[1]) * 1024
+    return 0

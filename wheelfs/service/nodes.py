@@ -1,0 +1,97 @@
+"""The nodes of the tree: directories and files as frozen values, with the attributes that ``stat`` shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from wheelfs.model.content import inode_of_path
+from wheelfs.service.files import UNKNOWN_TIME_NS
+from wheelfs.service.filesystem import Attributes
+
+if TYPE_CHECKING:
+    from wheelfs.core.views import View
+    from wheelfs.model.names import ProjectName
+    from wheelfs.service.files import FileRef
+
+DirectoryKind = Literal["view", "indexes", "simple", "project", "private"]
+"""``view``: the root of a view; ``indexes``: ``index/``; ``simple``: a simple repository; ``project``: one project in it; ``private``: ``.wheelfs/``."""
+
+
+def _path_attributes(path: str, *, is_dir: bool, size_bytes: int = 0, mtime_ns: int = UNKNOWN_TIME_NS) -> Attributes:
+    return Attributes(inode_of_path(path), is_dir, size_bytes, mtime_ns, immutable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryNode:
+    """A directory; ``path`` is relative to the mount, without slashes at its ends."""
+
+    kind: DirectoryKind
+    path: str
+    view: View
+    project: ProjectName | None = None
+
+    @property
+    def attributes(self) -> Attributes:
+        """A directory's attributes depend on its path alone, so that they are the same after a remount and on every node."""
+        return _path_attributes(self.path, is_dir=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PageNode:
+    """A generated ``index.html``: of a project, of all projects (``kind`` simple), or the find-links page of a view."""
+
+    kind: Literal["project", "simple", "links"]
+    path: str
+    view: View
+    project: ProjectName | None
+    size_bytes: int
+    mtime_ns: int
+
+    @property
+    def attributes(self) -> Attributes:
+        """The size is that of the page as rendered last."""
+        return _path_attributes(self.path, is_dir=False, size_bytes=self.size_bytes, mtime_ns=self.mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusNode:
+    """``.wheelfs/status.json``."""
+
+    path: str
+    size_bytes: int
+
+    @property
+    def attributes(self) -> Attributes:
+        """The size is that of the text as made last."""
+        return _path_attributes(self.path, is_dir=False, size_bytes=self.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class FileNode:
+    """A wheel, an sdist or another file of a project."""
+
+    ref: FileRef
+    size_bytes: int
+
+    @property
+    def attributes(self) -> Attributes:
+        """One inode a content, whatever path it was reached by."""
+        return Attributes(self.ref.inode, False, self.size_bytes, self.ref.mtime_ns, immutable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataNode:
+    """A wheel's core metadata file (PEP 658), ``WHEEL.metadata``."""
+
+    ref: FileRef
+    size_bytes: int
+
+    @property
+    def attributes(self) -> Attributes:
+        """It never changes, since the wheel never does."""
+        inode = inode_of_path(f"metadata\0{self.ref.key.hex()}")
+        return Attributes(inode, False, self.size_bytes, self.ref.mtime_ns, immutable=True)
+
+
+TreeNode = DirectoryNode | PageNode | StatusNode | FileNode | MetadataNode

@@ -1,0 +1,175 @@
+"""Generated pages: rendered once, kept while what they are made of stays the same, never larger in memory than a bound."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.core import simple_render
+from wheelfs.core.ownership import Owned, Undecided
+from wheelfs.core.simple_render import RenderedFile
+from wheelfs.errors import NotKnown
+from wheelfs.model.names import ProjectName
+from wheelfs.service.files import UNKNOWN_TIME_NS
+from wheelfs.service.nodes import PageNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wheelfs.core.ownership import Ownership
+    from wheelfs.core.platforms import Machine
+    from wheelfs.core.views import View
+    from wheelfs.service.nodes import DirectoryNode
+    from wheelfs.service.projects import Entry, Projects
+    from wheelfs.service.supply import Supply
+
+KEPT_BYTES: Final = 16 * 1024 * 1024
+"""Rendered pages kept in memory: a full page of numpy has 1.6 MB, one of what a machine can use a fifth of that."""
+
+_BATCH: Final = 1_000
+
+
+class Pages:
+    """Renders the pages of all views."""
+
+    def __init__(self, *, projects: Projects, supply: Supply, machine: Machine) -> None:
+        """``machine`` is what the ``here`` views are for."""
+        self._projects = projects
+        self._supply = supply
+        self._machine = machine
+        self._kept: OrderedDict[str, tuple[object, bytes]] = OrderedDict()
+        self._kept_bytes = 0
+
+    # --- pages of one project -------------------------------------------------------------------------------------
+
+    def entries(self, ownership: Ownership, project: ProjectName, view: View) -> list[Entry]:
+        """Return the files that a view shows of a project."""
+        if not isinstance(ownership, Owned):
+            return []
+        entries = self._projects.entries(ownership, project)
+        return [entry for entry in entries if view.shows(entry.ref.link, is_stored=entry.sealed_sha256 is not None, machine=self._machine)]
+
+    def project_node(self, parent: DirectoryNode, ownership: Ownership) -> PageNode:
+        """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
+        assert parent.project is not None
+        path = f"{parent.path}/index.html"
+        text = self._rendered(path, parent.project, parent.view, ownership) if self._is_listable(ownership, parent.project) else b""
+        return PageNode("project", path, parent.view, parent.project, len(text), UNKNOWN_TIME_NS)
+
+    def text(self, node: PageNode, ownership: Ownership) -> bytes:
+        """Return a project's page; raises why it cannot be made."""
+        assert node.project is not None
+        if isinstance(ownership, Undecided):
+            raise ownership.error
+        if not isinstance(ownership, Owned):
+            raise NotKnown(f"open the page of {node.project}", "no index has such a project", "check the name")
+        if not self._is_listable(ownership, node.project):
+            raise self._projects.unreachable(ownership, node.project)
+        return self._rendered(node.path, node.project, node.view, ownership)
+
+    def refreshed(self, node: PageNode) -> PageNode:
+        """Return the node with the size it has now; from what is known, asking nobody."""
+        if node.project is None:
+            return node
+        ownership = self._projects.known(node.project, index=node.view.index)
+        text = self._rendered(node.path, node.project, node.view, ownership) if self._is_listable(ownership, node.project) else b""
+        return PageNode(node.kind, node.path, node.view, node.project, len(text), node.mtime_ns)
+
+    def _is_listable(self, ownership: Ownership, project: ProjectName) -> bool:
+        """Return whether there is anything true to list: not while the owner is away and nothing of it is stored."""
+        if not isinstance(ownership, Owned):
+            return False
+        return ownership.reachable or not ownership.listed or bool(self._projects.entries(ownership, project))
+
+    def _rendered(self, path: str, project: ProjectName, view: View, ownership: Ownership) -> bytes:
+        stamp = self._projects.stamp(project, index=view.index)
+        kept = self._kept.get(path)
+        if kept is not None and kept[0] == stamp:
+            self._kept.move_to_end(path)
+            return kept[1]
+        assert isinstance(ownership, Owned)
+        page = ownership.page
+        text = simple_render.render_project_page(
+            project,
+            (_rendered_file(entry) for entry in self.entries(ownership, project, view)),
+            status=None if page is None else page.status,
+            status_reason=None if page is None else page.status_reason,
+            comments=list(_comments(ownership)),
+        )
+        self._keep(path, stamp, text)
+        return text
+
+    # --- lists ----------------------------------------------------------------------------------------------------
+
+    async def projects(self, view: View) -> PageNode:
+        """Return the page of all projects known here (PEP 503, root)."""
+        path = f"{view.path}/simple/index.html".lstrip("/")
+        return PageNode("simple", path, view, None, len(await self._list(path, "simple", view)), UNKNOWN_TIME_NS)
+
+    async def links(self, view: View) -> PageNode:
+        """Return the find-links page of a flat directory."""
+        path = f"{view.path}/index.html".lstrip("/")
+        return PageNode("links", path, view, None, len(await self._list(path, "links", view)), UNKNOWN_TIME_NS)
+
+    async def text_of_list(self, node: PageNode) -> bytes:
+        """Return a list's page as it is now."""
+        return await self._list(node.path, node.kind, node.view)
+
+    async def _list(self, path: str, kind: str, view: View) -> bytes:
+        stamp = self._supply.store.catalog.last_seq()
+        kept = self._kept.get(path)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        # In a thread: it reads the whole catalog, which nobody but the one who asked for this page should wait for.
+        text = await trio.to_thread.run_sync(self._render_projects if kind == "simple" else self._render_links, view, limiter=self._supply.disk)
+        self._keep(path, stamp, text)
+        return text
+
+    def _render_projects(self, view: View) -> bytes:
+        return simple_render.render_project_list(project for project in self._all_projects() if self._projects.is_listed(project, view))
+
+    def _all_projects(self) -> Iterator[ProjectName]:
+        after: str | None = None
+        while batch := self._supply.store.catalog.known_projects(after, _BATCH):
+            yield from batch
+            after = batch[-1]
+
+    def _render_links(self, _view: View) -> bytes:
+        return simple_render.render_links_page(self._stored_links())
+
+    def _stored_links(self) -> Iterable[RenderedFile]:
+        after: bytes | None = None
+        seen = ""
+        while batch := self._supply.store.catalog.iterate_names(after, _BATCH):
+            for name in batch:
+                if name.filename.endswith(".whl") and name.filename != seen:
+                    seen = name.filename
+                    best = self._projects.stored_files(ProjectName(name.project))
+                    ref = next(ref for ref in best if ref.filename == name.filename)
+                    yield RenderedFile.of(ref.link, metadata=False)
+            after = batch[-1].key
+
+    def _keep(self, path: str, stamp: object, text: bytes) -> None:
+        before = self._kept.pop(path, None)
+        self._kept_bytes += len(text) - (0 if before is None else len(before[1]))
+        self._kept[path] = stamp, text
+        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._kept_bytes -= len(oldest)
+
+
+def _rendered_file(entry: Entry) -> RenderedFile:
+    # METADATA is served for every wheel: from the index where it offers it, else out of the wheel itself, so it surely matches.
+    return RenderedFile.of(entry.ref.link, metadata=entry.ref.kind == "wheel")
+
+
+def _comments(owned: Owned) -> Iterator[str]:
+    yield f"owner: {owned.owner}"
+    if owned.page is not None and not owned.reachable:
+        yield "its index cannot be asked now: this page may be old"
+    gone = [link.filename for link in owned.kept]
+    if owned.page is not None and gone:
+        yield f"kept here, no longer listed by the index: {', '.join(gone[:50])}"
+

@@ -1,0 +1,300 @@
+"""What is known of a project: asks the indexes in order of priority, keeps their answers, and says whose project it is.
+
+A lower index is asked only when every higher one has said no: that is the ownership rule, and it also keeps the names of private
+projects from indexes that have no business with them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import trio
+
+from wheelfs.core import freshness, ownership
+from wheelfs.core.ownership import Has, HasNot, Silent, StoredFile
+from wheelfs.errors import OriginTimeout, OriginUnreachable, WheelfsError
+from wheelfs.model.links import FileLink
+from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
+from wheelfs.service.files import FileRef
+from wheelfs.service.waiting import wait_for
+from wheelfs.store.records import PageRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.core.ownership import Answer, Owned, Ownership
+    from wheelfs.core.views import View
+    from wheelfs.model.links import ProjectPage
+    from wheelfs.model.names import ProjectName
+    from wheelfs.remote.origin import Origin
+    from wheelfs.service.hosts import Hosts
+    from wheelfs.store.local import Store
+    from wheelfs.store.records import PageHead, StoredName
+
+log = logging.getLogger(__name__)
+
+ABSENT_TTL_S: Final = 60.0
+"""How long an index's "no such project" is believed: short, since a project that was just published is asked for again soon."""
+
+CACHED_LINKS: Final = 40_000
+"""Decoded links kept in memory, over all pages: about 1 KB each, so that nine large projects fit in 40 MB."""
+
+NOT_ASKED: Final = "it was not asked yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One configured index; ``ttl_s`` is how long its pages count as fresh."""
+
+    name: str
+    url: str
+    client: Origin
+    ttl_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a project as a directory may show it; ``sealed_sha256`` is set when it is stored."""
+
+    ref: FileRef
+    sealed_sha256: bytes | None
+    is_listed: bool = True
+    """False for a stored file that its index no longer lists."""
+
+
+@dataclass(slots=True)
+class _Refresh:
+    """A question to an index that is under way."""
+
+    done: trio.Event
+    error: WheelfsError | None = None
+
+
+class Projects:
+    """The projects of all configured indexes and of the store."""
+
+    def __init__(self, *, store: Store, indexes: Sequence[Index], hosts: Hosts, nursery: trio.Nursery, bound_s: float, show_all: bool) -> None:
+        """``bound_s`` bounds one question to one index; ``show_all`` lists files that cannot be fetched now as well."""
+        self.indexes = tuple(indexes)
+        self._store = store
+        self._hosts = hosts
+        self._nursery = nursery
+        self._bound_s = bound_s
+        self._show_all = show_all
+        self._refreshes: dict[tuple[str, str], _Refresh] = {}
+        self._pages: OrderedDict[tuple[str, str], tuple[int, ProjectPage]] = OrderedDict()
+        self._cached_links = 0
+
+    # --- ownership ------------------------------------------------------------------------------------------------
+
+    async def find(self, project: ProjectName, *, index: str | None = None) -> Ownership:
+        """Say whose project it is, asking indexes that have not answered yet (bounded) and stale ones (hardly waiting)."""
+        answers: list[Answer] = []
+        for one in self._in_charge(index):
+            answer = await self._ask(one, project)
+            answers.append(answer)
+            if not isinstance(answer, HasNot):
+                break
+        return self._decide(answers, project, index)
+
+    def at_once(self, project: ProjectName, *, index: str | None = None) -> Ownership | None:
+        """Do what `find` does where nothing has to be waited for; return None where something has."""
+        answers: list[Answer] = []
+        for one in self._in_charge(index):
+            head = self._store.catalog.page_head(one.name, project)
+            match self._decision(one, head):
+                case freshness.Fetch():
+                    return None
+                case freshness.Revalidate(wait_s):
+                    if wait_s > 0:
+                        return None
+                    self._start_refresh(one, project, head)
+                case freshness.Serve():
+                    pass
+            answers.append(self._recorded(one, project))
+            if not isinstance(answers[-1], HasNot):
+                break
+        return self._decide(answers, project, index)
+
+    def known(self, project: ProjectName, *, index: str | None = None) -> Ownership:
+        """Say whose project it is by what was answered before; never uses the network."""
+        return self._decide([self._recorded(one, project) for one in self._in_charge(index)], project, index)
+
+    def entries(self, owned: Owned, project: ProjectName) -> list[Entry]:
+        """Return the owner's files, in its page's order and then those it no longer lists.
+
+        While what is not stored cannot be fetched, such files are left out (``[offline] show = "stored"``).
+        """
+        stored = self._store.catalog.stored_names(project)
+        digests = {name.sha256 for name in stored}
+        by_name = {name.filename: name.sha256 for name in stored if name.index == owned.owner}
+        entries: list[Entry] = []
+        for link in owned.listed:
+            sealed = by_name.get(link.filename) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
+            if sealed is None and not (owned.reachable or self._show_all):
+                continue
+            entries.append(Entry(FileRef(project, owned.owner, _with_digest(link, sealed)), sealed))
+        entries.extend(Entry(FileRef(project, owned.owner, link), link.sha256, is_listed=owned.page is None) for link in owned.kept)
+        return entries
+
+    def sealed(self, ref: FileRef) -> bytes | None:
+        """Return the sha256 under which a file is stored, or None when it is not."""
+        if ref.link.sha256 is not None:
+            return ref.link.sha256 if self._store.catalog.content(ref.link.sha256) is not None else None
+        names = self._store.catalog.stored_names(ref.project)
+        return next((name.sha256 for name in names if name.filename == ref.filename and name.index == ref.origin), None)
+
+    def is_listed(self, project: ProjectName, view: View) -> bool:
+        """Return whether ``simple/`` of a view lists the project, by what is known here; decodes no page, since there may be thousands."""
+        names = self._store.catalog.stored_names(project)
+        if any(view.index in (None, name.index) for name in names):
+            return True
+        heads = [self._store.catalog.page_head(index.name, project) for index in self._in_charge(view.index)]
+        return not view.stored and any(head is not None and not head.absent for head in heads)
+
+    def stamp(self, project: ProjectName, *, index: str | None = None) -> object:
+        """Return a value that differs whenever what is shown of a project may differ; cheap, so that rendered pages can be kept by it."""
+        heads = [(self._store.catalog.page_head(one.name, project), self._hosts.may_ask(one.url)) for one in self._in_charge(index)]
+        shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
+        return shown, tuple((name.filename, name.index, name.sha256) for name in self._store.catalog.stored_names(project))
+
+    def stored_files(self, project: ProjectName) -> list[FileRef]:
+        """Return all stored files of a project, those of the best origin first."""
+        names = sorted(self._store.catalog.stored_names(project), key=lambda name: self.rank(name.index))
+        return [FileRef(project, name.index, link_of(name)) for name in names]
+
+    def rank(self, origin: str) -> tuple[int, str]:
+        """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""
+        if origin == ownership.LOCAL:
+            return -1, origin
+        return next((rank for rank, index in enumerate(self.indexes) if index.name == origin), len(self.indexes)), origin
+
+    def unreachable(self, owned: Owned, project: ProjectName) -> OriginUnreachable:
+        """Return the error of a project of which nothing can be installed now."""
+        return OriginUnreachable(
+            f"list {project} of {owned.owner}",
+            "its index cannot be reached now, and none of its files is stored",
+            "see `wheelfs status`; once fetched, files stay available without any index",
+        )
+
+    # --- one index's answer ---------------------------------------------------------------------------------------
+
+    async def _ask(self, index: Index, project: ProjectName) -> Answer:
+        head = self._store.catalog.page_head(index.name, project)
+        match self._decision(index, head):
+            case freshness.Serve():
+                pass
+            case freshness.Revalidate(wait_s):
+                refresh = self._start_refresh(index, project, head)
+                with trio.move_on_after(wait_s):
+                    await refresh.done.wait()
+            case freshness.Fetch():
+                refresh = self._start_refresh(index, project, head)
+                await refresh.done.wait()
+                if refresh.error is not None:
+                    return Silent(index.name, refresh.error)
+        return self._recorded(index, project)
+
+    def _decision(self, index: Index, head: PageHead | None) -> freshness.Decision:
+        return freshness.decide(
+            age_s=None if head is None else time.time() - head.fetched_at_us / 1e6,
+            ttl_s=ABSENT_TTL_S if head is not None and head.absent else index.ttl_s,
+            may_ask=self._hosts.may_ask(index.url),
+            prompt=self._hosts.is_prompt(index.url),
+        )
+
+    def _recorded(self, index: Index, project: ProjectName) -> Answer:
+        head = self._store.catalog.page_head(index.name, project)
+        if head is None:
+            return Silent(index.name, OriginUnreachable(f"look up {project} on {index.name}", NOT_ASKED))
+        page = None if head.absent else self._page(index.name, project, head)
+        return HasNot(index.name) if page is None else Has(index.name, page, reachable=self._hosts.may_ask(index.url))
+
+    def _start_refresh(self, index: Index, project: ProjectName, head: PageHead | None) -> _Refresh:
+        """Ask the index in the background, once however many want to know."""
+        key = (index.name, project)
+        refresh = self._refreshes.get(key)
+        if refresh is None:
+            refresh = self._refreshes[key] = _Refresh(trio.Event())
+            self._nursery.start_soon(self._refresh, index, project, head, refresh)
+        return refresh
+
+    async def _refresh(self, index: Index, project: ProjectName, head: PageHead | None, refresh: _Refresh) -> None:
+        attempted = f"look up {project} on {index.name}"
+        validators = head.validators if head is not None and head.index_url == index.url else None
+        try:
+            with self._hosts.asking(attempted, index.url), trio.fail_after(self._bound_s):
+                outcome = await index.client.project_page(project, validators=validators)
+            now_us = time.time_ns() // 1_000
+            catalog = self._store.catalog
+            match outcome:
+                case PageFound(page, new_validators, max_age_s, _):
+                    record = PageRecord(
+                        index_url=index.url, fetched_at_us=now_us, validators=new_validators, absent=False, max_age_s=max_age_s, page=page
+                    )
+                    await wait_for(catalog.put_page(index.name, project, record))
+                case PageUnchanged():
+                    await wait_for(catalog.touch_page(index.name, project, fetched_at_us=now_us))
+                case PageAbsent():
+                    await wait_for(catalog.put_absent(index.name, project, index_url=index.url, fetched_at_us=now_us))
+        except trio.TooSlowError:
+            refresh.error = OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s")
+        except WheelfsError as error:
+            refresh.error = error
+        finally:
+            del self._refreshes[(index.name, project)]
+            if refresh.error is not None:
+                level = logging.INFO if isinstance(refresh.error, OriginUnreachable) else logging.WARNING
+                log.log(level, "%s", refresh.error)
+            refresh.done.set()
+
+    def _page(self, index: str, project: ProjectName, head: PageHead) -> ProjectPage | None:
+        """Return the stored page, decoded once while it stays the same."""
+        key = (index, project)
+        cached = self._pages.get(key)
+        if cached is not None and cached[0] == head.changed_at_us:
+            self._pages.move_to_end(key)
+            return cached[1]
+        page = self._store.catalog.page(index, project)
+        if cached is not None:
+            self._cached_links -= len(self._pages.pop(key)[1].files)
+        if page is None:
+            return None
+        self._pages[key] = (head.changed_at_us, page)
+        self._cached_links += len(page.files)
+        while self._cached_links > CACHED_LINKS and len(self._pages) > 1:
+            _, (_, oldest) = self._pages.popitem(last=False)
+            self._cached_links -= len(oldest.files)
+        return page
+
+    def _decide(self, answers: list[Answer], project: ProjectName, index: str | None) -> Ownership:
+        stored = [StoredFile(name.index, link_of(name)) for name in self._store.catalog.stored_names(project)]
+        if index is not None:
+            stored = [file for file in stored if file.origin == index]
+        return ownership.decide(answers, stored)
+
+    def _in_charge(self, index: str | None) -> tuple[Index, ...]:
+        return self.indexes if index is None else tuple(one for one in self.indexes if one.name == index)
+
+
+def link_of(name: StoredName) -> FileLink:
+    """Return a stored file's link."""
+    return FileLink(
+        filename=name.filename,
+        url=name.url or "",
+        sha256=name.sha256,
+        size_bytes=name.size_bytes,
+        requires_python=name.requires_python,
+        yanked=name.yanked,
+        upload_time_us=name.upload_time_us,
+    )
+
+
+def _with_digest(link: FileLink, sealed: bytes | None) -> FileLink:
+    """Return the link with the digest of its stored bytes, where the index gives none."""
+    return msgspec.structs.replace(link, sha256=sealed) if sealed is not None and link.sha256 is None else link

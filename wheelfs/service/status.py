@@ -1,0 +1,61 @@
+"""The state of one process, for ``.wheelfs/status.json``, the control socket and ``wheelfs status``."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from wheelfs.service.reports import Counters, MountInfo, OriginState, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.service.hosts import Hosts
+    from wheelfs.service.projects import Index
+    from wheelfs.telemetry import Counters as LiveCounters
+
+
+class StatusReport:
+    """Collects the state of this process when asked; takes no lock and waits for nothing, so that it answers while a mount hangs."""
+
+    def __init__(self, *, version: str, store: str, indexes: Sequence[Index], hosts: Hosts, counters: LiveCounters) -> None:
+        """``store`` is the path of the store's directory."""
+        self._version = version
+        self._store = store
+        self._indexes = indexes
+        self._hosts = hosts
+        self._counters = counters
+        self._mounts: list[MountInfo] = []
+
+    def mounted(self, path: str) -> None:
+        """Note that a mount of this process has answered."""
+        self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=_rfc3339(time.time())))
+
+    def report(self) -> Status:
+        """Return the state as it is now."""
+        return Status(
+            version=self._version,
+            store=self._store,
+            mounts=tuple(self._mounts),
+            origins=tuple(self._origin(index) for index in self._indexes),
+            offline=self._hosts.offline,
+            counters=Counters.of(self._counters.so_far()),
+        )
+
+    def text(self) -> bytes:
+        """Return the report as one JSON object."""
+        return msgspec.json.format(msgspec.json.encode(self.report()), indent=2) + b"\n"
+
+    def _origin(self, index: Index) -> OriginState:
+        health, since_s, last_error = self._hosts.state(index.url)
+        return OriginState(
+            name=index.name, url=index.url, state=health, since=None if since_s is None else _rfc3339(since_s), last_error=last_error
+        )
+
+
+def _rfc3339(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

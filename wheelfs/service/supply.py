@@ -1,0 +1,201 @@
+"""What the fetching of one content needs of the rest: its origin, the store, and what was learned about it before."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.errors import ContentMismatch, OriginUnreachable
+from wheelfs.service.fetching import TAIL_BYTES, Content
+from wheelfs.service.waiting import wait_for
+from wheelfs.store.records import ContentFacts, StoredName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wheelfs.model.content import ContentKey
+    from wheelfs.remote.origin import Origin
+    from wheelfs.service.files import FileRef
+    from wheelfs.service.hosts import Hosts
+    from wheelfs.store.local import Store
+    from wheelfs.store.spool import SpoolFile
+    from wheelfs.telemetry import Counters
+
+log = logging.getLogger(__name__)
+
+IDLE_CONTENTS: Final = 64
+"""Contents that nobody uses keep what they know about their tail; each costs three file descriptors."""
+
+DISK_THREADS: Final = 8
+SEAL_THREADS: Final = 2
+"""Sealing is hashing: more threads than processors only take turns."""
+
+POISON_S: Final = 600.0
+"""How long a content that twice did not match its hash is refused before its origin is asked again."""
+
+_LARGEST_TAIL: Final = 1024 * 1024
+_KNOWN_DIRECTORIES: Final = 10_000
+
+
+class Supply:
+    """Shared by all contents of one process."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        origins: Mapping[str, Origin],
+        hosts: Hosts,
+        counters: Counters,
+        nursery: trio.Nursery,
+        progress_bound_s: float,
+    ) -> None:
+        """``progress_bound_s``: how long a stream may bring (nearly) nothing before it is given up."""
+        self.store = store
+        self.hosts = hosts
+        self.counters = counters
+        self.nursery = nursery
+        self.progress_bound_s = progress_bound_s
+        self.disk = trio.CapacityLimiter(DISK_THREADS)
+        self._sealing = trio.CapacityLimiter(SEAL_THREADS)
+        self._origins = origins
+        self._contents: OrderedDict[ContentKey, Content] = OrderedDict()
+        self._directory_bytes: OrderedDict[str, int] = OrderedDict()
+
+    # --- contents -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def using(self, ref: FileRef) -> Iterator[Content]:
+        """Lend the one live `Content` of ``ref`` for the duration of the block."""
+        content = self.acquire(ref)
+        try:
+            yield content
+        finally:
+            self.release(content)
+
+    def acquire(self, ref: FileRef) -> Content:
+        """Return the one live `Content` of ``ref``, to be given back with `release`; raises when it is quarantined."""
+        content = self._contents.get(ref.key)
+        if content is None:
+            self._refuse_poisoned(ref)
+            content = self._contents[ref.key] = Content(ref, self)
+        self._contents.move_to_end(ref.key)
+        content.users += 1
+        return content
+
+    def release(self, content: Content) -> None:
+        """Give a content back; what nobody uses is kept for a while and then forgotten."""
+        content.users -= 1
+        if content.users == 0 and content.sealed_sha256 is not None and not content.is_busy:
+            self._forget(content)
+        if len(self._contents) > IDLE_CONTENTS:
+            idle = [other for other in self._contents.values() if not other.is_busy]
+            for other in idle[: len(self._contents) - IDLE_CONTENTS]:
+                self._forget(other)
+
+    def _forget(self, content: Content) -> None:
+        del self._contents[content.ref.key]
+        content.close()
+
+    def present_bytes(self, ref: FileRef) -> int | None:
+        """Return how many bytes of a file that is not sealed are here, or None when there is nothing; never opens anything."""
+        content = self._contents.get(ref.key)
+        return content.present_bytes if content is not None else self.store.spool.state(ref.key)
+
+    def close(self) -> None:
+        """Give up all spool files; what they hold stays for the next start."""
+        for content in list(self._contents.values()):
+            content.close()
+        self._contents.clear()
+
+    # --- what is known of a file ----------------------------------------------------------------------------------
+
+    def known_size(self, ref: FileRef) -> int | None:
+        """Return the exact size: from the index, or as found out before; None when nobody knows it."""
+        if ref.link.size_bytes is not None:
+            return ref.link.size_bytes
+        facts = self.store.catalog.facts(ref.key)
+        return None if facts is None else facts.size_bytes
+
+    def keep_size(self, ref: FileRef, size_bytes: int, etag: str | None) -> None:
+        """Remember a size that was found out."""
+        self.store.catalog.put_facts(ref.key, ContentFacts(size_bytes=size_bytes, etag=etag, checked_at_us=_now_us()))
+
+    async def keep_metadata(self, ref: FileRef, metadata: bytes) -> None:
+        """Remember the METADATA of a wheel; it can be looked up when this returns."""
+        await wait_for(self.store.catalog.put_metadata(ref.key, metadata))
+
+    def tail_bytes(self, project: str) -> int:
+        """Return how long a tail to ask for: a little more than the directory of the project's file seen last."""
+        seen = self._directory_bytes.get(project)
+        return TAIL_BYTES if seen is None else min(_LARGEST_TAIL, max(TAIL_BYTES // 2, seen + seen // 8 + 16 * 1024))
+
+    def saw_directory(self, project: str, size_bytes: int) -> None:
+        """Remember how much of a file's end its directory took: the next version's will be much alike."""
+        self._directory_bytes[project] = size_bytes
+        self._directory_bytes.move_to_end(project)
+        if len(self._directory_bytes) > _KNOWN_DIRECTORIES:
+            self._directory_bytes.popitem(last=False)
+
+    def poison(self, ref: FileRef, error: ContentMismatch) -> None:
+        """Quarantine a content whose origin twice sent other bytes than its index promised."""
+        self.store.catalog.poison(ref.key, error.happened)
+
+    def _refuse_poisoned(self, ref: FileRef) -> None:
+        facts = self.store.catalog.facts(ref.key)
+        if facts is not None and facts.poisoned is not None and _now_us() - facts.checked_at_us < POISON_S * 1e6:
+            raise ContentMismatch(f"open {ref.filename} from {ref.origin}", facts.poisoned, "it is quarantined and asked for again later")
+
+    # --- origin and store -----------------------------------------------------------------------------------------
+
+    def origin(self, ref: FileRef) -> Origin:
+        """Return the client of the index that vouches for ``ref``."""
+        origin = self._origins.get(ref.origin)
+        if origin is None or not ref.link.url:
+            raise OriginUnreachable(
+                f"fetch {ref.filename}", f"it came from {ref.origin!r}, which is not configured", "add its index with --index, or add the file with `wheelfs add`"
+            )
+        return origin
+
+    def spool(self, ref: FileRef, size_bytes: int) -> SpoolFile:
+        """Open the partial file of a content, with what earlier runs have brought."""
+        facts = self.store.catalog.facts(ref.key)
+        return self.store.spool.open(ref.key, size_bytes=size_bytes, validator=None if facts is None else facts.etag)
+
+    def spool_without_size(self, ref: FileRef) -> SpoolFile:
+        """Open a partial file for an answer that does not tell its length."""
+        return self.store.spool.open_growing(ref.key)
+
+    async def seal(self, ref: FileRef, spool: SpoolFile, size_bytes: int) -> bytes:
+        """Verify the whole file, store it and make it visible; return its sha256.  Raises `ContentMismatch`."""
+        name = StoredName(
+            project=ref.project,
+            filename=ref.filename,
+            index=ref.origin,
+            size_bytes=size_bytes,
+            private=False,
+            url=ref.link.url,
+            upload_time_us=ref.link.upload_time_us,
+            requires_python=ref.link.requires_python,
+            yanked=ref.link.yanked,
+            added_at_us=_now_us(),
+        )
+        return await trio.to_thread.run_sync(
+            lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=ref.link.sha256, names=[name]), limiter=self._sealing
+        )
+
+    async def read_sealed(self, sha256: bytes, offset: int, size: int) -> bytes | memoryview:
+        """Read stored bytes: at once when they were touched lately, else in a thread, which checks them."""
+        sealed = self.store.open_sealed(sha256)
+        if sealed.is_warm(offset, size):
+            return sealed.read(offset, size)
+        return await trio.to_thread.run_sync(sealed.read, offset, size, limiter=self.disk)
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

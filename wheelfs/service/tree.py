@@ -1,0 +1,284 @@
+"""The tree that frontends show: which names a directory has, what they mean, and what opening them does.
+
+What may use the network: `Tree.lookup` of a project or file not yet known, and `Tree.open`.  All else answers from the store.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
+from wheelfs.core.views import View
+from wheelfs.errors import InvalidInput, NotKnown, OriginFault, WheelfsError
+from wheelfs.model.names import WheelName, check_filename, parse_project_name
+from wheelfs.service.filesystem import Absent, Space
+from wheelfs.service.listing import FlatListing, NamedListing, SimpleListing
+from wheelfs.service.nodes import DirectoryNode, FileNode, MetadataNode, PageNode, StatusNode
+from wheelfs.service.reading import OpenPartial, OpenStored, OpenText
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from wheelfs.core.ownership import Ownership
+    from wheelfs.model.names import ProjectName
+    from wheelfs.service.attributes import ExtendedAttributes
+    from wheelfs.service.files import FileRef
+    from wheelfs.service.filesystem import EntryChanged, InodeChanged, Listing, Node, OpenFile
+    from wheelfs.service.gate import Gate
+    from wheelfs.service.metadata import Metadata
+    from wheelfs.service.nodes import TreeNode
+    from wheelfs.service.pages import Pages
+    from wheelfs.service.projects import Entry, Projects
+    from wheelfs.service.status import StatusReport
+    from wheelfs.service.supply import Supply
+    from wheelfs.service.watching import Watch
+
+log = logging.getLogger(__name__)
+
+ABSENT_TTL_S: Final = 1.0
+"""How long a kernel may remember that a name is absent; new names are announced besides."""
+
+PAGE: Final = "index.html"
+METADATA_SUFFIX: Final = ".metadata"
+
+
+class Tree:
+    """Implements `wheelfs.service.filesystem.Filesystem`."""
+
+    def __init__(
+        self,
+        *,
+        projects: Projects,
+        pages: Pages,
+        metadata: Metadata,
+        supply: Supply,
+        gate: Gate,
+        watch: Watch,
+        status: StatusReport,
+        attributes: ExtendedAttributes,
+        strict: bool,
+    ) -> None:
+        """``strict`` withholds bytes that are not verified yet."""
+        self._projects = projects
+        self._pages = pages
+        self._metadata = metadata
+        self._supply = supply
+        self._gate = gate
+        self._watch = watch
+        self._status = status
+        self._attributes = attributes
+        self._strict = strict
+        self._root = DirectoryNode("view", "", View())
+
+    @property
+    def root(self) -> DirectoryNode:
+        """The root directory: the plain view."""
+        return self._root
+
+    # --- names ----------------------------------------------------------------------------------------------------
+
+    async def lookup(self, parent: Node, name: str) -> TreeNode | Absent:
+        """Find ``name`` in ``parent``."""
+        assert isinstance(parent, DirectoryNode)
+        found: TreeNode | None
+        match parent.kind:
+            case "view":
+                found = await self._in_view(parent, name)
+            case "indexes":
+                known = any(index.name == name for index in self._projects.indexes)
+                found = DirectoryNode("view", f"index/{name}", View(index=name)) if known else None
+            case "simple":
+                found = await self._in_simple(parent, name)
+            case "project":
+                found = await self._in_project(parent, name)
+            case "private":
+                found = self._status_node() if name == "status.json" else None
+        return Absent(ABSENT_TTL_S) if found is None else found
+
+    async def _in_view(self, parent: DirectoryNode, name: str) -> TreeNode | None:
+        view = parent.view
+        if name == "simple":
+            return DirectoryNode("simple", _join(parent.path, name), view)
+        if parent.path == "":
+            if name == "index" and self._projects.indexes:
+                return DirectoryNode("indexes", name, view)
+            if name == ".wheelfs":
+                return DirectoryNode("private", name, view)
+        narrower = view.narrower(name)
+        if narrower is not None:
+            return DirectoryNode("view", narrower.path, narrower)
+        if not view.is_flat:
+            return None
+        if name == PAGE:
+            return await self._pages.links(view)
+        return self._flat_file(name) if name.endswith(".whl") else None
+
+    def _flat_file(self, name: str) -> FileNode | None:
+        try:
+            wheel = WheelName(name)
+        except InvalidInput:
+            return None
+        for ref in self._projects.stored_files(wheel.project):
+            if ref.filename == name:
+                return self._file_node(ref)
+        return None
+
+    async def _in_simple(self, parent: DirectoryNode, name: str) -> TreeNode | None:
+        if name == PAGE:
+            return await self._pages.projects(parent.view)
+        try:
+            project = parse_project_name(name)
+        except InvalidInput:
+            return None
+        if project != name:
+            return None  # one directory a project: clients normalize (PEP 503), and a directory cannot have two names
+        ownership = await self._find(project, parent.view)
+        if isinstance(ownership, NoSuchProject):
+            return None
+        if parent.view.stored and not any(entry.sealed_sha256 for entry in self._entries(ownership, project, parent.view)):
+            return None
+        # Undecided: the directory exists, and opening its page says why it cannot be read.  A look-up that fails is a quiet
+        # 404 to pip, which would then take the project from its next index.
+        return DirectoryNode("project", _join(parent.path, project), parent.view, project)
+
+    async def _in_project(self, parent: DirectoryNode, name: str) -> TreeNode | None:
+        project, view = parent.project, parent.view
+        assert project is not None
+        ownership = await self._find(project, view)
+        if name == PAGE:
+            return self._pages.project_node(parent, ownership)
+        wanted = name.removesuffix(METADATA_SUFFIX)
+        try:
+            check_filename(name)
+        except InvalidInput:
+            return None
+        entry = next((entry for entry in self._entries(ownership, project, view) if entry.ref.filename == wanted), None)
+        if entry is None:
+            if isinstance(ownership, Undecided):
+                raise ownership.error
+            return None
+        if wanted == name:
+            return await self._node_of(entry.ref)
+        if entry.ref.kind != "wheel":
+            return None
+        return MetadataNode(entry.ref, len(await self._metadata.of(entry)))
+
+    async def _node_of(self, ref: FileRef) -> FileNode:
+        node = self._file_node(ref)
+        if node is not None:
+            return node
+        with self._gate.waiting(f"find the size of {ref.filename}"), self._supply.using(ref) as content:
+            return FileNode(ref, await content.learn_size())
+
+    def _file_node(self, ref: FileRef) -> FileNode | None:
+        size_bytes = self._supply.known_size(ref)
+        return None if size_bytes is None else FileNode(ref, size_bytes)
+
+    async def _find(self, project: ProjectName, view: View) -> Ownership:
+        if view.stored:
+            return self._projects.known(project, index=view.index)
+        quick = self._projects.at_once(project, index=view.index)
+        if quick is not None:
+            return quick
+        with self._gate.waiting(f"look up {project}"):
+            return await self._projects.find(project, index=view.index)
+
+    def _entries(self, ownership: Ownership, project: ProjectName, view: View) -> list[Entry]:
+        return self._pages.entries(ownership, project, view)
+
+    # --- attributes and listings ----------------------------------------------------------------------------------
+
+    def refreshed(self, node: Node) -> TreeNode:
+        """Return ``node`` as it is now; only generated files ever change."""
+        match node:
+            case PageNode():
+                return self._pages.refreshed(node)
+            case StatusNode():
+                return self._status_node()
+            case DirectoryNode() | FileNode() | MetadataNode():
+                return node
+        raise NotKnown("stat a node", f"it is no node of this tree: {node!r}")
+
+    def listing(self, node: Node) -> Listing:
+        """Return the entries of a directory, from the store alone."""
+        assert isinstance(node, DirectoryNode)
+        match node.kind:
+            case "view":
+                return FlatListing(node, self._projects, self._supply)
+            case "indexes":
+                names = [index.name for index in self._projects.indexes]
+                return NamedListing([(name, DirectoryNode("view", f"index/{name}", View(index=name))) for name in names])
+            case "simple":
+                return SimpleListing(node, self._projects, self._supply)
+            case "project":
+                assert node.project is not None
+                ownership = self._projects.known(node.project, index=node.view.index)
+                entries = self._entries(ownership, node.project, node.view)
+                nodes = [(entry.ref.filename, self._file_node(entry.ref)) for entry in entries]
+                files: list[tuple[str, TreeNode]] = [(name, file) for name, file in nodes if file is not None]
+                return NamedListing([(PAGE, self._pages.project_node(node, ownership)), *files])
+            case "private":
+                return NamedListing([("status.json", self._status_node())])
+
+    def xattrs(self, node: Node) -> Mapping[str, bytes]:
+        """Return the extended attributes of a file; other nodes have none."""
+        return self._attributes.of(node.ref) if isinstance(node, FileNode) else {}
+
+    def space(self) -> Space:
+        """Return the store's file system's room, and how many files are stored."""
+        total_bytes, free_bytes = self._supply.store.disk_space()
+        return Space(total_bytes, free_bytes, self._supply.store.catalog.counts().files)
+
+    # --- opening --------------------------------------------------------------------------------------------------
+
+    async def open(self, node: Node) -> OpenFile:
+        """Open a file; see the module's docstring for what may be waited for."""
+        match node:
+            case PageNode(project=None):
+                return OpenText(await self._pages.text_of_list(node), direct_io=True)
+            case PageNode(project=project) if project is not None:
+                return OpenText(self._pages.text(node, await self._find(project, node.view)), direct_io=True)
+            case StatusNode():
+                return OpenText(self._status.text(), direct_io=True)
+            case MetadataNode(ref=ref):
+                return OpenText(self._metadata.known(ref), direct_io=False)
+            case FileNode(ref=ref):
+                return await self._open_file(ref)
+        raise NotKnown("open a node", f"it is no file of this tree: {node!r}")
+
+    async def _open_file(self, ref: FileRef) -> OpenFile:
+        sealed = self._projects.sealed(ref)
+        if sealed is not None:
+            self._supply.counters.count_saved(self._supply.known_size(ref) or 0)
+            return OpenStored(self._supply.store.open_sealed(sealed), self._supply.disk)
+        content = self._supply.acquire(ref)
+        try:
+            with self._gate.waiting(f"open {ref.filename}"):
+                await (content.until_sealed() if self._strict else content.secure_tail())
+        except BaseException:
+            self._supply.release(content)
+            raise
+        if content.sealed_sha256 is not None:
+            digest = content.sealed_sha256
+            self._supply.release(content)
+            return OpenStored(self._supply.store.open_sealed(digest), self._supply.disk)
+        return OpenPartial(content, self._supply, self._gate, strict=self._strict)
+
+    # --- news -----------------------------------------------------------------------------------------------------
+
+    def changes(self) -> AsyncIterator[EntryChanged | InodeChanged]:
+        """Yield what caches must forget."""
+        return self._watch.changes()
+
+    def count_error(self, operation: str, error: WheelfsError) -> None:
+        """Log and count an error that a caller is about to see."""
+        self._supply.counters.count_error(operation, type(error).__name__)
+        log.log(logging.ERROR if isinstance(error, OriginFault) else logging.WARNING, "%s failed: %s", operation, error)
+
+    def _status_node(self) -> StatusNode:
+        return StatusNode(".wheelfs/status.json", len(self._status.text()))
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
