@@ -147,11 +147,10 @@ class _Connection(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD" or answer.status == 304:
             return
-        sent = 0
         for piece in self._pieces(answer.body, action):
+            # Counted first: a client that has a byte can be sure to find it counted.
+            request.body_bytes_sent += len(piece)
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked else piece)
-            sent += len(piece)
-            request.body_bytes_sent = sent
         if answer.chunked:
             self.wfile.write(b"0\r\n\r\n")
 
