@@ -1,0 +1,229 @@
+"""Looking: ``ls``, ``show``, ``status``, ``config``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from wheelfs.cli.clients import CLIENTS, USUAL_MOUNT, client_lines
+from wheelfs.cli.command import Command, session_of
+from wheelfs.config import OPTIONS, redact
+from wheelfs.service.reports import ShownProject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from wheelfs.cli.clients import Client
+    from wheelfs.cli.output import Output
+    from wheelfs.config import Settings
+    from wheelfs.service.reports import ListedFile, ShownFile, Status
+
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def size_text(size_bytes: int | None) -> str:
+    """Return a size for people: at most four digits and a binary unit; ``-`` when it is not known."""
+    if size_bytes is None:
+        return "-"
+    amount = float(size_bytes)
+    for unit in _UNITS[:-1]:
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} {_UNITS[-1]}"
+
+
+@click.command(
+    "ls",
+    cls=Command,
+    short_help="List the files that are known here.",
+    examples=("wheelfs ls", "wheelfs ls 'numpy*' requests", "wheelfs --json ls | jq -r .filename"),
+)
+@click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
+@click.pass_context
+def list_files(context: click.Context, patterns: tuple[str, ...]) -> None:
+    """List the files that are known here, or those whose project or filename matches a PATTERN with * and ?."""
+    from wheelfs import app
+
+    session = session_of(context)
+    files = app.list_files(session.settings(), patterns=list(patterns))
+    if session.json:
+        for file in files:
+            session.output.record(file)
+    else:
+        columns = ("project", "version", "state", "size", "origin", "filename")
+        session.output.table(columns, (_row(file) for file in files))
+
+
+def _row(file: ListedFile) -> tuple[str, ...]:
+    marks = "".join([" (pinned)" if file.pinned else "", " (private)" if file.private else ""])
+    return (file.project, file.version or "-", file.state, size_text(file.size_bytes), file.origin or "-", file.filename + marks)
+
+
+@click.command(
+    cls=Command,
+    short_help="Show all about a project or a file.",
+    examples=("wheelfs show numpy", "wheelfs show lab_tools-1.0-py3-none-any.whl --json"),
+)
+@click.argument("name")
+@click.pass_context
+def show(context: click.Context, name: str) -> None:
+    """Show what is known of NAME, a project or a filename: versions, files, states, origin and sizes."""
+    from wheelfs import app
+
+    session = session_of(context)
+    shown = app.show(session.settings(), name)
+    output = session.output
+    if session.json:
+        output.record(shown)
+    elif isinstance(shown, ShownProject):
+        _print_pairs(
+            output,
+            [
+                ("project", shown.project),
+                ("origin", shown.origin),
+                ("status", shown.status),
+                ("asked", shown.checked),
+                ("versions", ", ".join(shown.versions)),
+            ],
+        )
+        output.line()
+        output.table(("version", "state", "size", "origin", "filename"), (_row(file)[1:] for file in shown.files))
+    else:
+        _print_pairs(output, list(_file_pairs(shown)))
+
+
+def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
+    yield "file", file.filename
+    yield "project", file.project
+    yield "version", file.version
+    yield "state", file.state
+    yield "origin", file.origin
+    yield "url", None if file.url is None else redact(file.url)
+    yield "sha256", file.sha256
+    yield "size", size_text(file.size_bytes)
+    yield "stored", None if file.stored_bytes is None else size_text(file.stored_bytes)
+    yield "shared with others", None if file.shared_bytes is None else size_text(file.shared_bytes)
+    yield "uploaded", file.upload_time
+    yield "requires python", file.requires_python
+    yield "yanked", None if file.yanked is None else (file.yanked or "yes")
+    yield "pinned", "yes" if file.pinned else None
+    yield "private", "yes" if file.private else None
+    yield "listed", None if file.listed else "no longer by its index"
+
+
+def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> None:
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        if value:
+            output.line(f"{name:<{width}}  {value}")
+
+
+@click.command(
+    cls=Command,
+    short_help="Show how the mounts and indexes are.",
+    examples=("wheelfs status", "wheelfs status --json | jq .origins"),
+)
+@click.pass_context
+def status(context: click.Context) -> None:
+    """Show the mounts on the store, the state of each index, and what was fetched and saved since they began."""
+    from wheelfs import app
+
+    session = session_of(context)
+    report = app.status(session.settings())
+    if session.json:
+        session.output.record(report)
+    else:
+        for line in _status_lines(report):
+            session.output.line(line)
+
+
+def _status_lines(report: Status) -> Iterator[str]:
+    yield f"wheelfs {report.version}, store {report.store}" + (", offline" if report.offline else "")
+    if not report.mounts and not report.silent:
+        yield "no mounts"
+    for mount in report.mounts:
+        yield f"mount   {mount.path}  process {mount.pid}, since {mount.since}"
+    for pid in report.silent:
+        yield f"mount   process {pid} does not answer"
+    for origin in report.origins:
+        since = f" since {origin.since}" if origin.since else ""
+        cause = f": {redact(origin.last_error)}" if origin.last_error and origin.state == "down" else ""
+        yield f"index   {origin.name}  {redact(origin.url)}  {origin.state}{since}{cause}"
+    counters = report.counters
+    yield (
+        f"network {counters.requests} requests, {size_text(counters.fetched_bytes)} fetched, "
+        f"{size_text(counters.saved_bytes)} saved, {counters.errors} errors"
+    )
+    for name, count in counters.errors_by.items():
+        yield f"        {count} × {name}"
+
+
+@click.command(
+    cls=Command,
+    short_help="Show the effective configuration, or lines for a client.",
+    examples=("wheelfs config", "wheelfs config pip --mount /mnt/wheels", "wheelfs config --json"),
+)
+@click.argument("client", required=False, type=click.Choice(CLIENTS))
+@click.option("--mount", type=click.Path(path_type=Path), metavar="DIR", help="The mount to write into the lines.")
+@click.pass_context
+def config(context: click.Context, client: Client | None, mount: Path | None) -> None:
+    """Show every option with its value and where that comes from, credentials taken out, and lines for pip, uv and poetry.
+
+    With a client's name only its lines are printed. They name --mount, else a mount that is running, else /mnt/wheels.
+    """
+    from wheelfs import app
+
+    session = session_of(context)
+    settings = session.settings()
+    output = session.output
+    place = mount.absolute() if mount else _running_mount(settings)
+    lines = {name: client_lines(name, place) for name in CLIENTS if client in (None, name)}
+    if client is None:
+        indexes = [(index.name, redact(index.url), origin) for index, origin in app.effective_indexes(settings)]
+        if session.json:
+            output.record(
+                {
+                    "settings": {name: {"value": value, "from": origin} for name, value, origin in _values(settings)},
+                    "indexes": [{"name": name, "url": url, "from": origin} for name, url, origin in indexes],
+                    "lines": lines,
+                }
+            )
+            return
+        output.table(("option", "value", "from"), ((name, str(value), origin) for name, value, origin in _values(settings)))
+        output.line()
+        output.table(("index", "url", "from"), indexes)
+        output.line()
+    elif session.json:
+        output.record({"lines": lines})
+        return
+    _print_lines(output, lines.values())
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    for option in OPTIONS:
+        if option.field != "indexes":
+            value = getattr(settings, option.field)
+            shown = str(value) if isinstance(value, Path) else value
+            yield ".".join(option.toml), option.default_text if shown is None else shown, settings.provenance[option.field]
+
+
+def _print_lines(output: Output, groups: Iterable[Sequence[str]]) -> None:
+    for number, group in enumerate(groups):
+        if number:
+            output.line()
+        for line in group:
+            output.line(line)
+
+
+def _running_mount(settings: Settings) -> Path:
+    """Return where the store is mounted now, else the usual place."""
+    from wheelfs.service.control import Answered, ask_all
+
+    for reply in ask_all(settings.store / "run", {"do": "status"}, timeout_s=1.0):
+        if isinstance(reply, Answered) and isinstance(reply.value, dict):
+            for mount in reply.value.get("mounts") or ():
+                return Path(mount["path"])
+    return USUAL_MOUNT

@@ -1,0 +1,171 @@
+"""The ``wheelfs`` command: finds the command, and turns whatever ends it into an exit code.
+
+Nothing heavy is imported here or by a module of a command at its top: ``wheelfs --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+import wheelfs
+from wheelfs.cli import content, inspecting, mounting
+from wheelfs.cli.command import Session, common_options
+from wheelfs.cli.mount_options import is_mount_call, translate
+from wheelfs.cli.output import Output
+from wheelfs.errors import InternalError, StoreFull, UsageError, WheelfsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERRUPTED: Final = 130
+"""128 + SIGINT, as shells have it."""
+PIPE_CLOSED: Final = 141
+"""128 + SIGPIPE: whoever read our result has seen enough."""
+
+
+class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List in the order of a first acquaintance, not of the alphabet."""
+        return list(self.commands)
+
+
+@click.group(
+    cls=_Group,
+    params=common_options(),
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every option can also be set in a TOML file and as WHEELFS_*: see wheelfs config.",
+)
+@click.version_option(wheelfs.__version__, message="wheelfs %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """A read-only mount of Python wheels: fetched lazily from any index, kept, and installable offline by pip and uv."""
+    if context.invoked_subcommand is None:
+        raise UsageError("run wheelfs", "no command is given", "wheelfs --help lists them")
+
+
+for _command in (
+    mounting.mount,
+    mounting.umount,
+    content.add,
+    inspecting.list_files,
+    inspecting.show,
+    inspecting.status,
+    inspecting.config,
+):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None, *, program: str | None = None) -> int:
+    """Run ``wheelfs ARGUMENTS`` and return its exit code; arguments in mount(8)'s form are understood."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    program = sys.argv[0] if program is None else program
+    output = Output(json=_wants_json(given))
+    try:
+        code = _run(given, program)
+        output.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered would be complained about when the interpreter flushes at its end.
+        _point_stdout_nowhere()
+        return PIPE_CLOSED
+    except WheelfsError as error:
+        return _report(output, error)
+
+
+def _report(output: Output, error: WheelfsError) -> int:
+    try:
+        output.error(error)
+        output.flush()
+    except BrokenPipeError:
+        _point_stdout_nowhere()
+    return error.exit_code
+
+
+def _run(given: list[str], program: str) -> int:
+    """Run, with every end that is no `WheelfsError`, an interrupt or a closed pipe turned into one."""
+    try:
+        if is_mount_call(program, given, cli.commands):
+            call = translate(program, given)
+            if call.pretend:
+                return 0
+            given = [call.arguments[0], "--quiet", *call.arguments[1:]]
+        session = Session(json=_wants_json(given), verbosity=_verbosity())
+        _log_to_stderr(given, session)
+        result: Any = cli.main(given, prog_name="wheelfs", standalone_mode=False, obj=session)
+        return result if isinstance(result, int) else 0
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "wheelfs"
+        raise UsageError(f"read the command line of {path}", error.format_message(), f"see {path} --help") from None
+    except click.ClickException as error:
+        raise UsageError("run wheelfs", error.format_message()) from None
+    except (WheelfsError, BrokenPipeError, KeyboardInterrupt):
+        raise
+    except BaseExceptionGroup as group:
+        # A nursery wraps what its tasks raise; one of ours inside is what the user must hear of.
+        if group.subgroup(KeyboardInterrupt) is not None:
+            raise KeyboardInterrupt from None
+        for leaf in _leaves(group):
+            if isinstance(leaf, WheelfsError):
+                raise leaf from group
+        raise _internal(group) from group
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreFull("write", error.strerror or "the disk is full", "make room and run it again") from error
+        raise _internal(error) from error
+    except Exception as error:
+        raise _internal(error) from error
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    leaves: list[BaseException] = []
+    for error in group.exceptions:
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves
+
+
+def _internal(error: BaseException) -> InternalError:
+    logging.getLogger(__name__).error("internal error", exc_info=error)
+    return InternalError(
+        "run wheelfs", f"{type(error).__name__}: {error}", "this is a bug in wheelfs: please report the traceback"
+    )
+
+
+def _log_to_stderr(given: list[str], session: Session) -> None:
+    """Set up logging for commands; a mount sets up its own when it knows its configuration."""
+    from wheelfs.telemetry import level_for, set_up_logging
+
+    verbosity = session.verbosity + sum(
+        word.count("v") if word.startswith("-v") and set(word[1:]) == {"v"} else word == "--verbose" for word in _options(given)
+    )
+    set_up_logging(level_for("warning", verbosity))
+
+
+def _options(given: list[str]) -> list[str]:
+    return given[: given.index("--")] if "--" in given else given
+
+
+def _wants_json(given: list[str]) -> bool:
+    """Tell it without click: a command line that click cannot parse must be complained about in JSON, too."""
+    return "--json" in _options(given) or os.environ.get("WHEELFS_JSON", "").lower() in ("1", "true", "yes", "on")
+
+
+def _verbosity() -> int:
+    text = os.environ.get("WHEELFS_VERBOSE", "")
+    return min(int(text), 9) if text.isdecimal() else 0
+
+
+def _point_stdout_nowhere() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -1,0 +1,137 @@
+"""The only place that prints: stdout is the result, stderr the talk.
+
+With ``--json`` stdout carries one JSON object a line and nothing else; errors go there too, so that a script reads one stream.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from wheelfs.config import redact
+from wheelfs.telemetry import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from wheelfs.errors import WheelfsError
+    from wheelfs.service.reports import Progress
+
+_WIDTHS_FROM_ROWS: Final = 500
+"""Columns are as wide as the first rows need: a list of a million files is printed as it comes."""
+
+
+class Output:
+    """Results and talk of one command.  Raises BrokenPipeError when the reader of stdout has gone."""
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+        self._progress_console: Any = None
+
+    def record(self, value: object) -> None:
+        """Print one JSON object on a line."""
+        self._write(msgspec.json.encode(value, enc_hook=str).decode())
+
+    def line(self, text: str = "") -> None:
+        """Print a line of result for people; text of strangers goes through `printable` here."""
+        self._write(printable(text))
+
+    def talk(self, text: str) -> None:
+        """Say something beside the result, on stderr."""
+        if self._progress_console is not None:
+            self._progress_console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(printable(text), file=sys.stderr, flush=True)
+
+    def error(self, error: WheelfsError) -> None:
+        """Tell of an error in the way that the caller asked for."""
+        text = redact(str(error))
+        if self.json:
+            report = {"class": type(error).__name__, "message": text, "exit_code": error.exit_code}
+            self._write(msgspec.json.encode({"error": report}).decode())
+        else:
+            for number, line in enumerate(text.splitlines() or [""]):
+                self.talk(line if number else f"wheelfs: {line}")
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+        """Print rows under a heading, in plain columns, the last one unpadded; nothing when there are no rows."""
+        first: list[Sequence[str]] = []
+        iterator = iter(rows)
+        for row in iterator:
+            first.append(row)
+            if len(first) == _WIDTHS_FROM_ROWS:
+                break
+        if not first:
+            return
+        heads = [column.upper() for column in columns]
+        widths = [max(len(row[column]) for row in [heads, *first]) for column in range(len(heads) - 1)]
+        for row in (heads, *first):
+            self._row(row, widths)
+        for row in iterator:
+            self._row(row, widths)
+
+    def _row(self, row: Sequence[str], widths: Sequence[int]) -> None:
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        self.line("  ".join([*padded, row[-1]]).rstrip())
+
+    def _write(self, text: str) -> None:
+        if self._progress_console is not None and sys.stdout.isatty():
+            # The bars are on the same terminal: they have to move down first.
+            self._progress_console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            sys.stdout.write(text + "\n")
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Show bars on stderr while the block runs, if that is a terminal."""
+        if not sys.stderr.isatty():
+            yield _Quiet()
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+        from rich.progress import Progress as Bars
+
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self._progress_console = Console(stderr=True)
+        try:
+            with Bars(
+                *columns, console=self._progress_console, transient=True, redirect_stdout=False, redirect_stderr=False
+            ) as bars:
+                yield _Bars(bars)
+        finally:
+            self._progress_console = None
+
+
+class _Quiet:
+    """Nobody is watching."""
+
+    def begin(self, name: str, total_bytes: int | None) -> None: ...
+
+    def advance(self, name: str, more_bytes: int) -> None: ...
+
+    def end(self, name: str) -> None: ...
+
+
+class _Bars:
+    """One bar for each file at work."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._tasks: dict[str, Any] = {}
+
+    def begin(self, name: str, total_bytes: int | None) -> None:
+        self._tasks[name] = self._bars.add_task(printable(name), total=total_bytes)
+
+    def advance(self, name: str, more_bytes: int) -> None:
+        if name in self._tasks:
+            self._bars.advance(self._tasks[name], more_bytes)
+
+    def end(self, name: str) -> None:
+        if name in self._tasks:
+            self._bars.remove_task(self._tasks.pop(name))
