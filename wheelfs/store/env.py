@@ -89,6 +89,13 @@ class Environment:
         """Return the number of the last committed transaction of any process; below a microsecond, no lock taken."""
         return int(self.raw.info()["last_txnid"])
 
+    def sync(self) -> None:
+        """Flush to disk what is committed; only ``no-metasync`` environments need it, before others rely on their content."""
+        try:
+            self.raw.sync(True)
+        except lmdb.Error as error:
+            raise store_error(f"write to store {self.path}", error) from error
+
     def check_readers(self) -> int:
         """Free the reader slots of dead processes, and return how many; to be called about every minute."""
         return int(self.raw.reader_check())

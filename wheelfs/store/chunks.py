@@ -1,0 +1,188 @@
+"""The chunk store: deduplicated pieces of files, packed into blocks in the order of their wheel.
+
+Blocks are immutable and their numbers are never used twice, also not after a collection: another process may still hold an
+extent of a block that is gone, and must then find nothing rather than other bytes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import blake3
+
+from wheelfs.core.cutting import BLOCK_BYTES
+from wheelfs.errors import InternalError, StoreDamaged
+from wheelfs.model.recipe import Extent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    import lmdb
+
+    from wheelfs.store.env import Environment
+    from wheelfs.store.writer import Writer
+
+    Piece = tuple[bytes, bytes | memoryview]
+    """A chunk to store: its BLAKE3 digest and its bytes (at most `BLOCK_BYTES`)."""
+
+CHUNK_DATABASES: Final = ("blocks", "block-info", "index", "counters")
+
+_NUMBER: Final = struct.Struct(">Q")
+_INFO: Final = struct.Struct(">32sL")
+_PLACE: Final = struct.Struct(">QLL")
+_NEXT_BLOCK: Final = b"next-block"
+_MADV_DONTNEED: Final = 4
+
+
+class ChunkStore:
+    """Chunks by digest, and blocks by number.  Reads may come from any thread; writes go through the writer."""
+
+    def __init__(self, environment: Environment, writer: Writer | None) -> None:
+        """``environment`` was opened with `CHUNK_DATABASES`; ``writer`` is None when it is read-only."""
+        self.environment = environment
+        self._writer = writer
+        self._blocks = environment.database("blocks")
+        self._info = environment.database("block-info")
+        self._index = environment.database("index")
+        self._counters = environment.database("counters")
+        # One byte per block rather than one bit: stores of single bytes need no lock, and a full TiB is 4 MiB of them.
+        self._checked = bytearray()
+        self._growing = threading.Lock()
+
+    # --- writing -------------------------------------------------------------------------------------------------------
+
+    def append(self, pieces: Sequence[Piece]) -> Future[list[Extent]]:
+        """Store the pieces that are not here yet; the future gives an extent for each, once its transaction is committed.
+
+        The buffers must not change until then.  Small pieces share blocks in their order; pieces of one call never share a
+        block with those of another.  A commit alone may be undone by power loss: `sync` before relying on it.
+        """
+        if self._writer is None:
+            raise InternalError("store chunks", "the store was opened read-only")
+        if any(not 0 < len(data) <= BLOCK_BYTES for _, data in pieces):
+            raise InternalError("store chunks", f"a chunk has 1 to {BLOCK_BYTES} bytes")
+        weight_bytes = sum(len(data) for _, data in pieces)
+        return self._writer.submit(lambda transaction: self._append(transaction, pieces), weight_bytes=weight_bytes)
+
+    def sync(self) -> None:
+        """Make every committed transaction survive a power loss (commits leave out the flush of the last meta page)."""
+        self.environment.sync()
+
+    def _append(self, transaction: lmdb.Transaction, pieces: Iterable[Piece]) -> list[Extent]:
+        counter = transaction.get(_NEXT_BLOCK, db=self._counters)
+        next_block = first_block = _NUMBER.unpack(counter)[0] if counter else 0
+        open_block: int | None = None
+        parts: list[bytes | memoryview] = []
+        filled = 0
+        extents: list[Extent] = []
+        for digest, data in pieces:
+            place = transaction.get(digest, db=self._index)
+            if place is not None:
+                extents.append(Extent._make(_PLACE.unpack(place)))
+                continue
+            if open_block is not None and filled + len(data) > BLOCK_BYTES and len(data) < BLOCK_BYTES:
+                self._put_block(transaction, open_block, parts)
+                open_block = None
+            if len(data) == BLOCK_BYTES:
+                self._put_block(transaction, next_block, [data], digest)
+                extent = Extent(next_block, 0, len(data))
+                next_block += 1
+            else:
+                if open_block is None:
+                    open_block, parts, filled = next_block, [], 0
+                    next_block += 1
+                extent = Extent(open_block, filled, len(data))
+                parts.append(data)
+                filled += len(data)
+            transaction.put(digest, _PLACE.pack(*extent), db=self._index)
+            extents.append(extent)
+        if open_block is not None:
+            self._put_block(transaction, open_block, parts)
+        if next_block != first_block:
+            transaction.put(_NEXT_BLOCK, _NUMBER.pack(next_block), db=self._counters)
+        return extents
+
+    def _put_block(
+        self, transaction: lmdb.Transaction, block: int, parts: Sequence[bytes | memoryview], digest: bytes | None = None
+    ) -> None:
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        key = _NUMBER.pack(block)
+        transaction.put(key, data, db=self._blocks)
+        info = _INFO.pack(digest if digest is not None else blake3.blake3(data).digest(), len(data))
+        transaction.put(key, info, db=self._info)
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    def locate(self, digest: bytes) -> Extent | None:
+        """Return where a chunk lies, or None when it is not here."""
+        with self.environment.read() as transaction:
+            place = transaction.get(digest, db=self._index)
+            return None if place is None else Extent._make(_PLACE.unpack(place))
+
+    def read(self, extent: Extent) -> bytes:
+        """Return a copy of an extent's bytes.  Raises `StoreDamaged` when its block is missing or not what was written."""
+        with self.environment.read() as transaction:
+            return bytes(self.view(transaction, *extent))
+
+    def view(self, transaction: lmdb.Transaction, block: int, offset: int, length: int) -> memoryview:
+        """Return an extent's bytes inside the map: valid only as long as ``transaction``, a read transaction of this store.
+
+        The block is checked against its digest when this process has not done so before.  Raises `StoreDamaged`.
+        """
+        found = transaction.get(_NUMBER.pack(block), db=self._blocks)
+        if found is None:
+            raise StoreDamaged(f"read block {block}", "it is missing", "run: wheelfs verify --repair")
+        data = memoryview(found)
+        if not self.is_checked(block):
+            self._check(transaction, block, data)
+        if offset + length > len(data):
+            raise StoreDamaged(f"read block {block}", "it is shorter than a recipe says", "run: wheelfs verify --repair")
+        return data[offset : offset + length]
+
+    def is_checked(self, block: int) -> bool:
+        """Tell whether this process has checked the block, and so read it, before."""
+        return block < len(self._checked) and self._checked[block] == 1
+
+    def _check(self, transaction: lmdb.Transaction, block: int, data: memoryview) -> None:
+        info = transaction.get(_NUMBER.pack(block), db=self._info)
+        if info is None or len(info) != _INFO.size or _INFO.unpack(info) != (blake3.blake3(data).digest(), len(data)):
+            raise StoreDamaged(
+                f"read block {block}", "its bytes are not what was written", "run: wheelfs verify --repair; check the disk"
+            )
+        if block >= len(self._checked):
+            with self._growing:
+                # Doubling, so that a walk over a whole store does not copy the map for each block.
+                missing = block + 1 - len(self._checked)
+                if missing > 0:
+                    self._checked.extend(bytes(max(missing, len(self._checked), 1024)))
+        self._checked[block] = 1
+
+    # --- memory --------------------------------------------------------------------------------------------------------
+
+    def release_mapping(self) -> None:
+        """Drop the map's pages from this process' resident set; they stay in the kernel's page cache.
+
+        Safe at any time, in the middle of a read too: the map is shared and file-backed, so a page that is touched again comes
+        back from the cache.  Only page-table entries go.
+        """
+        madvise = ctypes.CDLL(None, use_errno=True).madvise
+        madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+        for start, end in _mapped(self.environment.path / "data.mdb"):
+            madvise(start, end - start, _MADV_DONTNEED)
+
+
+def _mapped(path: Path) -> Iterator[tuple[int, int]]:
+    """Yield the address ranges at which this process maps a file."""
+    status = path.stat()
+    with Path("/proc/self/maps").open(encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            # address perms offset dev inode path; dev is not compared: btrfs reports another one here than stat does.
+            fields = line.split(maxsplit=5)
+            if len(fields) == 6 and int(fields[4]) == status.st_ino and fields[5].rstrip("\n").endswith("/data.mdb"):
+                start, _, end = fields[0].partition("-")
+                yield int(start, 16), int(end, 16)
