@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def test_intervals_stay_sorted_disjoint_and_never_touch(intervals: list[tuple[in
     listed = list(spans)
     assert _positions(listed) == _positions(intervals)
     assert all(start < end for start, end in listed)
-    assert all(before[1] < after[0] for before, after in zip(listed, listed[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(listed))
     assert spans.total == len(_positions(intervals))
     assert len(spans) == len(listed)
 
