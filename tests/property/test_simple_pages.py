@@ -1,0 +1,99 @@
+"""Whatever strangers write: parsing never fails but with `OriginFault`, and what is rendered is read back as it was."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from wheelfs.core.simple_api import parse_page
+from wheelfs.core.simple_links import plain_text
+from wheelfs.core.simple_render import RenderedFile, render_project_page
+from wheelfs.errors import InvalidInput, OriginFault
+from wheelfs.model.links import FileLink
+from wheelfs.model.names import ProjectName, check_filename
+
+URL = "https://index.example/simple/demo/"
+DEMO = ProjectName("demo")
+
+hostile = st.text(st.one_of(st.sampled_from("<>\"'&#;-! \t\n\0=%/\\?+"), st.characters()), max_size=30)
+told = hostile.map(plain_text)
+digests = st.none() | st.binary(min_size=32, max_size=32)
+
+
+def is_safe(name: str) -> bool:
+    with suppress(InvalidInput):
+        return check_filename(name) == name == name.strip() and plain_text(name) == name
+    return False
+
+
+names = st.builds(lambda inner, end: f"demo-1{inner}{end}", hostile, st.sampled_from([".whl", ".tar.gz"])).filter(is_safe)
+links = st.builds(
+    FileLink,
+    names,
+    st.just(""),
+    sha256=digests,
+    size_bytes=st.none() | st.integers(0, 1 << 40),
+    requires_python=st.none() | told.filter(bool),
+    yanked=st.none() | told,
+    upload_time_us=st.none() | st.integers(0, 200_000_000_000_000_000),
+)
+files = st.builds(
+    lambda link, metadata, digest: replace(link, has_metadata=metadata, metadata_sha256=digest if metadata else None),
+    links,
+    st.booleans(),
+    digests,
+)
+
+
+@given(
+    st.lists(files, unique_by=lambda link: link.filename, max_size=5),
+    st.none() | told.filter(bool),
+    st.lists(hostile, max_size=3),
+)
+@settings(deadline=None)
+def test_a_rendered_page_is_read_back_as_the_same_links(written: list[FileLink], status: str | None, comments: list[str]) -> None:
+    body = render_project_page(
+        "demo",
+        [RenderedFile.of(link, metadata=link.has_metadata) for link in written],
+        status=status,
+        comments=comments,
+    )
+    page = parse_page(body, "text/html", URL, DEMO)
+    assert [replace(link, url="") for link in page.files] == written
+    assert (page.status, page.refused) == (status, 0)
+
+
+@given(
+    st.binary(max_size=200) | hostile.map(lambda text: text.encode("utf-8", "replace")),
+    st.sampled_from(["text/html", "application/json", None]),
+)
+@settings(deadline=None)
+def test_no_body_fails_but_by_the_origins_fault(body: bytes, content_type: str | None) -> None:
+    with suppress(OriginFault):
+        parse_page(body, content_type, URL, DEMO)
+
+
+@given(hostile, hostile)
+@settings(deadline=None)
+def test_every_accepted_name_is_safe_and_every_accepted_address_is_of_the_web(href: str, text: str) -> None:
+    files = [
+        {"url": href + "demo-1.tar.gz", "filename": text},
+        {"url": href, "filename": text + ".whl"},
+        {"url": "demo-1.whl" + href, "filename": ""},
+    ]
+    from msgspec import json
+
+    body = json.encode(
+        {
+            "meta": {"api-version": "1.0"},
+            "files": [{k: v.encode("utf-8", "replace").decode() for k, v in f.items()} for f in files],
+        }
+    )
+    for link in parse_page(body, None, URL, DEMO).files:
+        assert check_filename(link.filename)
+        assert link.url.startswith(("https://", "http://"))
+        assert link.url.isascii()
+        assert not set(link.url) & set(" \t\r\n\\#")

@@ -1,0 +1,234 @@
+"""From what a page says of a file to a `FileLink`, or to a refusal: the one door for names and addresses written by strangers.
+
+Nothing here raises for a bad link: one hostile or broken entry must not take a project's other files away.  What is refused is
+counted.  A page with more links than `MAX_FILES` is refused as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from packaging.utils import canonicalize_name
+
+from wheelfs.errors import InvalidInput, OriginFault
+from wheelfs.model.links import FileLink
+from wheelfs.model.names import ProjectName, check_filename, kind_of
+
+MAX_FILES: Final = 200_000
+"""The largest projects have 15,000 files; this many links already take 200 MB of memory."""
+MAX_SIZE_BYTES: Final = 1 << 40
+"""A size above 1 TiB is taken as "not told": no wheel is that large, and sparse files of such sizes are."""
+MAX_URL: Final = 8_192
+"""What servers accept as a request line; signed addresses have 2,000 characters."""
+MAX_TEXT: Final = 1_000
+"""Reasons and version specifiers are sentences, not books."""
+
+_LEGACY_SUFFIXES: Final = (".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg")
+_HASHES: Final = frozenset({"md5", "sha1", "sha224", "sha384", "sha512", "blake2b", "blake2s", "sha3_256", "sha3_512"})
+_HEX = re.compile(r"[0-9a-fA-F]{8,256}\Z")
+_UNSAFE_URL = re.compile(r"[\x00-\x1f\x7f\\]")
+_UNSAFE_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+")
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\Z")
+_SEPARATORS = re.compile(r"[-_.]+")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def plain_text(text: str) -> str:
+    """Return ``text`` as one line of at most `MAX_TEXT` characters, with what cannot be written in a page replaced by spaces."""
+    return _UNSAFE_TEXT.sub(" ", text).strip()[:MAX_TEXT].rstrip()
+
+
+def time_us(text: object) -> int | None:
+    """Return an RFC 3339 time (PEP 700) in microseconds since the epoch; None for anything else, and for times before it."""
+    if not isinstance(text, str) or len(text) > 64:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    try:
+        since = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+    except OverflowError:
+        return None
+    return since if since >= 0 else None
+
+
+def size_bytes(value: object) -> int | None:
+    """Return a size that can be believed, from JSON (a number) or HTML (digits); None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SIZE_BYTES:
+        return value
+    return None
+
+
+class Links:
+    """Collects the files of one page.  ``base_url`` is where relative addresses start; ``refused`` counts what was left out."""
+
+    def __init__(self, base_url: str, project: ProjectName) -> None:
+        self.base_url = base_url
+        self.files: list[FileLink] = []
+        self.refused = 0
+        self._project = project
+        self._schemes = ("file",) if base_url.startswith("file:") else ("http", "https")
+        self._names: set[str] = set()
+        self._prefixes: dict[str, bool] = {}
+        self._hosts: dict[str, str | None] = {}
+        self._seen = 0
+
+    def add(
+        self,
+        href: str,
+        *,
+        name: str,
+        hashes: dict[str, str],
+        size: int | None,
+        requires_python: str | None,
+        yanked: str | None,
+        has_metadata: bool,
+        metadata_sha256: str | None,
+        upload_time_us: int | None,
+        provenance: str | None,
+    ) -> None:
+        """Take one file in, or count it as refused.  Raises `OriginFault` when there are too many.
+
+        ``name`` is used when it looks like a distribution file's name, else the last segment of the address.
+        """
+        self._seen += 1
+        if self._seen > MAX_FILES:
+            raise OriginFault(f"read the page of {self._project}", f"it has more than {MAX_FILES:,} links")
+        address = self._address(href)
+        if address is None:
+            self.refused += 1
+            return
+        url, fragment = address
+        filename = self._filename(name, url)
+        try:
+            sha256 = _digest(hashes.get("sha256") or _fragment_hash(fragment, "sha256="))
+            metadata_digest = _digest(metadata_sha256)
+        except ValueError:  # such a file could never be verified
+            self.refused += 1
+            return
+        python = None if requires_python is None else plain_text(requires_python)
+        if filename is None or filename in self._names or len(python or "") >= MAX_TEXT:
+            self.refused += 1
+            return
+        if provenance is not None:
+            found = self._address(provenance)
+            provenance = found[0] if found else None
+        self._names.add(filename)
+        self.files.append(
+            FileLink(
+                filename,
+                url,
+                sha256,
+                size,
+                python or None,
+                None if yanked is None else plain_text(yanked),
+                has_metadata,
+                metadata_digest,
+                upload_time_us,
+                _other_hashes(hashes, fragment) if len(hashes) > 1 or (sha256 is None and (hashes or fragment)) else None,
+                provenance,
+            )
+        )
+
+    def _address(self, href: str) -> tuple[str, str] | None:
+        """Return the absolute address, without userinfo and fragment, and the fragment; None when it is unsafe or no file's."""
+        href = href.strip(" \t\r\n\f")
+        if not href or len(href) > MAX_URL or _UNSAFE_URL.search(href):
+            return None
+        try:
+            if not href.startswith(("https://", "http://")):
+                href = urljoin(self.base_url, href)
+            url, _, fragment = href.partition("#")
+            scheme, colon, rest = url.partition("://")
+            if not colon or scheme not in self._schemes:
+                return None
+            authority, slash, path = rest.partition("/")
+            if not slash:
+                return None
+            if scheme == "file":
+                host: str | None = "" if authority in ("", "localhost") else None
+            elif authority in self._hosts:
+                host = self._hosts[authority]
+            else:
+                # Userinfo is dropped: credentials come from the configuration and go to the index's own host only.
+                host = authority.rpartition("@")[2]
+                host = self._hosts[authority] = host.lower() if _HOST.match(host) and _port_is_possible(host) else None
+            if host is None:
+                return None
+            if not path.isascii() or " " in path:
+                path = quote(path, safe="!#$%&'()*+,/:;=?@[]~")
+        except ValueError:  # urljoin: an IPv6 address that is none; quote: lone surrogates
+            return None
+        return f"{scheme}://{host}/{path}", fragment
+
+    def _filename(self, name: str, url: str) -> str | None:
+        """Return the file's name when it is safe and belongs to the project."""
+        name = name.strip()
+        if not (name.endswith(_LEGACY_SUFFIXES) or kind_of(name) != "other") or "/" in name:
+            name = url.partition("?")[0].rpartition("/")[2]
+            if "%" in name:
+                name = unquote(name, errors="surrogateescape")
+            if not (name.endswith(_LEGACY_SUFFIXES) or kind_of(name) != "other"):
+                return None
+        try:
+            check_filename(name)
+        except InvalidInput:
+            return None
+        return name if self._belongs(name) else None
+
+    def _belongs(self, filename: str) -> bool:
+        """Whether the name starts with the project's, compared in normalized form; versions are not parsed, for speed.
+
+        A wheel's project ends at the first dash.  Other names may hold dashes: there the project's name and a digit must come.
+        """
+        if filename.endswith(".whl"):
+            prefix = filename.partition("-")[0]
+            known = self._prefixes.get(prefix)
+            if known is None:
+                known = self._prefixes[prefix] = self._project == str(canonicalize_name(prefix))
+            return known
+        normal = _SEPARATORS.sub("-", filename).lower()
+        start = len(self._project) + 1
+        return normal.startswith(self._project + "-") and normal[start : start + 2].removeprefix("v")[:1].isdigit()
+
+
+def absolute(base_url: str, href: str) -> str | None:
+    """Return ``href`` made absolute when it is a safe http(s) address, without userinfo; None otherwise."""
+    found = Links(base_url, ProjectName(""))._address(href)
+    return found[0] if found else None
+
+
+def _port_is_possible(host: str) -> bool:
+    port = urlsplit(f"//{host}").port  # raises ValueError above 65,535
+    return port is None or port > 0
+
+
+def _digest(text: str | None) -> bytes | None:
+    """Return the 32 bytes of a sha256 in hexadecimal; raise ValueError when it is none."""
+    if text is None:
+        return None
+    digest = bytes.fromhex(text)
+    if len(digest) != 32:
+        raise ValueError("a sha256 has 32 bytes")
+    return digest
+
+
+def _fragment_hash(fragment: str, key: str) -> str | None:
+    if fragment.startswith(key):
+        return fragment[len(key) :].partition("&")[0]
+    return next((part[len(key) :] for part in fragment.split("&") if part.startswith(key)), None) if key in fragment else None
+
+
+def _other_hashes(hashes: dict[str, str], fragment: str) -> dict[str, str] | None:
+    told = dict(hashes)
+    for part in fragment.split("&")[:8]:
+        key, _, value = part.partition("=")
+        told.setdefault(key, value)
+    return {key: value.lower() for key, value in told.items() if key in _HASHES and _HEX.match(value)} or None

@@ -1,0 +1,122 @@
+"""Pages that pip and uv read: PEP 503 HTML with the attributes of PEP 592, 658/714, 700 (in HTML by custom), 740, 792.
+
+Everything that is written here may come from strangers: attributes and text are escaped, addresses percent-encoded, comments
+freed of what could end them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html import escape
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wheelfs.model.links import FileLink
+
+REPOSITORY_VERSION: Final = "1.4"
+"""1.4 is the version that brought the project status (PEP 792)."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9._ ,:;=/+~!%()*@-]*\Z")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RenderedFile(NamedTuple):
+    """A file on a page.
+
+    ``has_metadata``: ``FILENAME.metadata`` is sure to be served beside it, and to match ``metadata_sha256``.
+    ``comment`` is for people ("no longer listed by its index").
+    """
+
+    link: FileLink
+    has_metadata: bool = False
+    metadata_sha256: bytes | None = None
+    comment: str | None = None
+
+    @classmethod
+    def of(cls, link: FileLink, *, metadata: bool, comment: str | None = None) -> RenderedFile:
+        """Return the entry of a link; ``metadata`` says whether its METADATA is served here (whatever its index says)."""
+        return cls(link, metadata, link.metadata_sha256 if metadata else None, comment)
+
+
+def render_project_page(
+    project: str,
+    entries: Iterable[RenderedFile],
+    *,
+    repository_version: str = REPOSITORY_VERSION,
+    status: str | None = None,
+    status_reason: str | None = None,
+    comments: Iterable[str] = (),
+) -> bytes:
+    """Return a project's page; hrefs are relative, the files lie beside the page."""
+    metas = [("pypi:repository-version", repository_version)]
+    if status is not None:
+        metas.append(("pypi:project-status", status))
+    if status_reason is not None:
+        metas.append(("pypi:project-status-reason", status_reason))
+    return _document(f"Links for {project}", metas, [_comment(text) for text in comments] + [_anchor(entry) for entry in entries])
+
+
+def render_project_list(names: Iterable[str]) -> bytes:
+    """Return the root page (``simple/index.html``) for normalized project names."""
+    lines = [f'<a href="{quote(name, safe="")}/">{_escaped(name)}</a><br>' for name in names]
+    return _document("Simple index", [("pypi:repository-version", REPOSITORY_VERSION)], lines)
+
+
+def render_links_page(files: Iterable[RenderedFile]) -> bytes:
+    """Return a page for ``--find-links``: the files of many projects, lying beside the page."""
+    return _document("Links for all projects", [], [_anchor(file) for file in files])
+
+
+def _document(title: str, metas: list[tuple[str, str]], lines: list[str]) -> bytes:
+    tags = "".join(f'<meta name="{name}" content="{_escaped(content)}">\n' for name, content in metas)
+    title = _escaped(title)
+    head = f'<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n{tags}<title>{title}</title>\n</head>\n'
+    body = "\n".join(lines)
+    return f"{head}<body>\n<h1>{title}</h1>\n{body}\n</body>\n</html>\n".encode()
+
+
+def _anchor(entry: RenderedFile) -> str:
+    link, has_metadata, metadata_sha256, comment = entry
+    name = link.filename
+    parts = [f'<a href="{name if _PLAIN_NAME.match(name) else quote(name, safe="")}']
+    if link.sha256 is not None:
+        parts.append(f"#sha256={link.sha256.hex()}")
+    parts.append('"')
+    if link.requires_python is not None:
+        parts.append(f' data-requires-python="{_escaped(link.requires_python)}"')
+    if link.yanked is not None:
+        parts.append(f' data-yanked="{_escaped(link.yanked)}"')
+    if has_metadata:
+        told = "true" if metadata_sha256 is None else f"sha256={metadata_sha256.hex()}"
+        parts.append(f' data-core-metadata="{told}" data-dist-info-metadata="{told}"')
+    if link.upload_time_us is not None:
+        parts.append(f' data-upload-time="{_rfc3339(link.upload_time_us)}"')
+    if link.size_bytes is not None:
+        parts.append(f' data-size="{link.size_bytes}"')
+    if link.provenance is not None:
+        parts.append(f' data-provenance="{_escaped(link.provenance)}"')
+    parts.append(f">{_escaped(name)}</a><br>")
+    if comment is not None:
+        parts.append(_comment(comment))
+    return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    return text if _PLAIN.match(text) else escape(_UNWRITABLE.sub(" ", text))
+
+
+def _comment(text: str) -> str:
+    """Return an HTML comment; angle brackets and double dashes could end it, in one parser or another."""
+    inner = re.sub(r"-{2,}", "-", _UNWRITABLE.sub(" ", text)).replace("<", "(").replace(">", ")").strip(" -!")
+    return f"<!-- {inner} -->"
+
+
+def _rfc3339(time_us: int) -> str:
+    moment = _EPOCH + timedelta(microseconds=time_us)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment.microsecond else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
