@@ -100,8 +100,12 @@ def _run(given: list[str], program: str) -> int:
             given = [call.arguments[0], "--quiet", *call.arguments[1:]]
         session = Session(json=_wants_json(given), verbosity=_verbosity())
         _log_to_stderr(given, session)
-        result: Any = cli.main(given, prog_name="wheelfs", standalone_mode=False, obj=session)
+        # Not cli.main(): that has exit codes of its own for interrupts and closed pipes.
+        with cli.make_context("wheelfs", given, obj=session) as context:
+            result: Any = cli.invoke(context)
         return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.Abort:
         raise KeyboardInterrupt from None
     except click.UsageError as error:

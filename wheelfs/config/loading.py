@@ -119,7 +119,7 @@ class _Loader:
                     self._problems.append(f"{place}: must be a table")
             else:
                 siblings = {toml[len(above)] for toml in known if toml[: len(above)] == above and len(toml) > len(above)}
-                where = f"{path}: {_toml_name(above)}: " if above else f"{path}: "
+                where = f"{path}: [{'.'.join(above)}]: " if above else f"{path}: "
                 self._problems.append(where + unknown_key(key, siblings))
 
     def _take_toml(self, option: Option, value: object, place: str, base: Path) -> None:

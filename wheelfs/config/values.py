@@ -111,10 +111,10 @@ class SecondsKind:
 
     @property
     def syntax(self) -> str:
-        return f"seconds, {self.least_s:g} to {self.most_s:g}"
+        return f"seconds, {self.least_s:.10g} to {self.most_s:.10g}"
 
     def parse(self, raw: object, base: Path) -> float:
-        sentence = f"must be a number of seconds between {self.least_s:g} and {self.most_s:g}"
+        sentence = f"must be a number of seconds between {self.least_s:.10g} and {self.most_s:.10g}"
         if isinstance(raw, bool) or not isinstance(raw, int | float | str):
             raise ValueError(sentence)
         try:
@@ -185,34 +185,34 @@ def _index_of_text(item: object) -> IndexSetting:
         raise ValueError("must be NAME=URL or a table with name and url")
     match = _NAMED_INDEX.match(item)
     if match is None:
-        return IndexSetting(name=name_from_url(check_url(item)), url=item)
+        return _checked(None, item)
     return _checked(match["name"], match["url"])
 
 
 def _index_of_table(table: dict[str, object]) -> IndexSetting:
-    problems = [unknown_key(key, ("name", "url")) for key in table if key not in ("name", "url")]
-    if problems:
-        raise ValueError("\n".join(problems))
     url, name = table.get("url"), table.get("name")
+    problems = [unknown_key(key, ("name", "url")) for key in table if key not in ("name", "url")]
     if not isinstance(url, str):
-        raise ValueError("url is missing, or is not text")
-    if name is None:
-        name = name_from_url(check_url(url))
-    if not isinstance(name, str):
-        raise ValueError("name must be text")
-    return _checked(name, url)
+        problems.append("url is missing, or is not text")
+    if not isinstance(name, str | None):
+        problems.append("name must be text")
+    if not isinstance(url, str) or not isinstance(name, str | None):
+        raise ValueError("\n".join(problems))
+    return _checked(name, url, problems)
 
 
-def _checked(name: str, url: str) -> IndexSetting:
-    problems = []
+def _checked(name: str | None, url: str, problems: Sequence[str] = ()) -> IndexSetting:
+    """Return the index (named after its URL if need be), or raise with all that is wrong."""
+    found = list(problems)
     for check, value in ((check_index_name, name), (check_url, url)):
         try:
-            check(value)
+            if value is not None:
+                check(value)
         except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("\n".join(problems))
-    return IndexSetting(name=name, url=url)
+            found.append(str(error))
+    if found:
+        raise ValueError("\n".join(found))
+    return IndexSetting(name=name_from_url(url) if name is None else name, url=url)
 
 
 def check_index_name(name: str) -> str:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-Answer = Callable[[dict[str, Any]], object]
-"""Turns a request into what msgspec can encode; returns at once; raises ValueError for a request that makes no sense."""
+Answer = Callable[[], object]
+"""Returns, at once, what msgspec can encode."""
 
 MAX_REQUEST_BYTES: Final = 64 << 10
 """A question is a few words."""
@@ -48,7 +48,7 @@ MAX_SOCKETS: Final = 1024
 _log = logging.getLogger(__name__)
 
 
-async def serve(
+async def serve_control(
     run_dir: Path,
     answers: Mapping[str, Answer],
     *,
@@ -142,7 +142,7 @@ def _answer(line: bytes, answers: Mapping[str, Answer]) -> bytes:
             raise ValueError('a request is an object with "do"')
         if request["do"] not in answers:
             raise ValueError(f"{request['do'][:80]!r} is not one of {', '.join(sorted(answers))}")
-        return msgspec.json.encode({"ok": answers[request["do"]](request)})
+        return msgspec.json.encode({"ok": answers[request["do"]]()})
     except (ValueError, RecursionError) as error:
         return msgspec.json.encode({"error": str(error)[:500]})
     except Exception:
@@ -151,7 +151,7 @@ def _answer(line: bytes, answers: Mapping[str, Answer]) -> bytes:
         return msgspec.json.encode({"error": "internal error: see the mount's log"})
 
 
-def _ping(request: dict[str, Any]) -> object:
+def _ping() -> object:
     return {"pid": os.getpid()}
 
 

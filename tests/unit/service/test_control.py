@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from wheelfs.service import control
-from wheelfs.service.control import Answered, Silent, ask, ask_all, remove_stale, serve
+from wheelfs.service.control import Answered, Silent, ask, ask_all, remove_stale, serve_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 async def start(nursery: trio.Nursery, run_dir: Path, answers: Mapping[str, control.Answer] | None = None) -> Path:
-    path: Path = await nursery.start(lambda task_status: serve(run_dir, answers or {}, task_status=task_status))
+    path: Path = await nursery.start(lambda task_status: serve_control(run_dir, answers or {}, task_status=task_status))
     return path
 
 
@@ -43,11 +43,11 @@ async def raw(path: Path, data: bytes, *, close: bool = False) -> bytes:
 async def test_a_request_gets_the_answer_of_its_name_and_the_socket_is_private(tmp_path: Path) -> None:
     run_dir = tmp_path / "run"
     async with trio.open_nursery() as nursery:
-        path = await start(nursery, run_dir, {"double": lambda request: request["number"] * 2})
+        path = await start(nursery, run_dir, {"answer": lambda: {"is": 42}})
         assert path == run_dir / f"{os.getpid()}.sock"
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(run_dir.stat().st_mode) == 0o700
-        assert await asked(path, {"do": "double", "number": 21}) == 42
+        assert await asked(path, {"do": "answer"}) == {"is": 42}
         assert await asked(path, {"do": "ping"}) == {"pid": os.getpid()}
         replies = await trio.to_thread.run_sync(lambda: ask_all(run_dir, {"do": "ping"}, timeout_s=10))
         assert replies == [Answered(os.getpid(), {"pid": os.getpid()})]
@@ -88,7 +88,7 @@ async def test_a_hostile_line_is_answered_with_an_error_and_the_next_client_is_s
 
 
 async def test_an_answer_that_raises_does_not_end_the_server(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    def broken(request: dict[str, Any]) -> object:
+    def broken() -> object:
         raise KeyError("a bug")
 
     async with trio.open_nursery() as nursery:

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given as hypothesis_given
+from hypothesis import strategies as st
+
+from wheelfs.config import OPTIONS, Given, IndexSetting, Settings, environment_of, load, redact
+from wheelfs.config.values import name_from_url
+from wheelfs.errors import UsageError
+
+NOWHERE = Path("/nonexistent/wheelfs.toml")
+
+
+def loaded(*given: Given, environ: dict[str, str] | None = None, config: Path | None = None, system: Path = NOWHERE) -> Settings:
+    return load(given, environ={"HOME": "/nonexistent", **(environ or {})}, config_file=config, system_file=system)
+
+
+def problems_of(*given: Given, environ: dict[str, str] | None = None, config: Path | None = None) -> str:
+    with pytest.raises(UsageError) as caught:
+        loaded(*given, environ=environ, config=config)
+    return str(caught.value)
+
+
+def written(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_with_nothing_configured_all_values_are_defaults_and_no_index_is_set() -> None:
+    settings = loaded()
+    assert settings.indexes == ()
+    assert (settings.page_ttl_s, settings.lookup_timeout_s, settings.open_timeout_s) == (600, 15, 30)
+    assert settings.store.is_absolute()
+    assert set(settings.provenance.values()) == {"default"}
+
+
+def test_flag_beats_environment_beats_user_file_beats_system_file_and_each_value_knows_its_source(tmp_path: Path) -> None:
+    system = written(
+        tmp_path / "etc.toml", 'store = "/s/system"\nverify = "strict"\n[log]\nlevel = "error"\n[network]\npage-ttl-s = 1\n'
+    )
+    user = written(tmp_path / "xdg/wheelfs/config.toml", 'store = "/s/user"\n[log]\nlevel = "debug"\n[network]\npage-ttl-s = 2\n')
+    settings = loaded(
+        Given("store", "/s/flag", "--store"),
+        environ={"XDG_CONFIG_HOME": str(tmp_path / "xdg"), "WHEELFS_STORE": "/s/env", "WHEELFS_PAGE_TTL_S": "3"},
+        system=system,
+    )
+    assert (settings.store, settings.page_ttl_s, settings.log_level, settings.verify) == (Path("/s/flag"), 3, "debug", "strict")
+    assert settings.provenance["store"] == "--store"
+    assert settings.provenance["page_ttl_s"] == "WHEELFS_PAGE_TTL_S"
+    assert settings.provenance["log_level"] == f"{user}: [log] level"
+    assert settings.provenance["verify"] == f"{system}: verify"
+    assert settings.provenance["offline"] == "default"
+
+
+@pytest.mark.parametrize("through", ["flag", "environment"])
+def test_a_file_given_by_hand_replaces_the_user_and_system_files(tmp_path: Path, through: str) -> None:
+    system = written(tmp_path / "etc.toml", 'verify = "strict"\n')
+    written(tmp_path / "xdg/wheelfs/config.toml", '[log]\nlevel = "debug"\n')
+    mine = written(tmp_path / "mine.toml", "[offline]\nalways = true\n")
+    environ = {"HOME": "/nonexistent", "XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    if through == "environment":
+        settings = load(environ={**environ, "WHEELFS_CONFIG": str(mine)}, system_file=system)
+    else:
+        settings = load(environ=environ, config_file=mine, system_file=system)
+    assert (settings.offline, settings.verify, settings.log_level) == (True, "origin", "info")
+
+
+def test_indexes_keep_their_order_and_a_higher_source_replaces_the_whole_list(tmp_path: Path) -> None:
+    file = written(
+        tmp_path / "c.toml",
+        '[[index]]\nname = "lab"\nurl = "https://lab.example/simple"\n[[index]]\nurl = "https://index.example/simple"\n',
+    )
+    lab = IndexSetting("lab", "https://lab.example/simple")
+    assert loaded(config=file).indexes == (lab, IndexSetting("index.example", "https://index.example/simple"))
+    environ = {"WHEELFS_INDEX": "b=https://b.example/simple a=https://a.example/simple"}
+    assert [index.name for index in loaded(config=file, environ=environ).indexes] == ["b", "a"]
+    flag = Given("indexes", ["c=https://c.example/simple"], "--index")
+    assert [index.name for index in loaded(flag, config=file, environ=environ).indexes] == ["c"]
+
+
+def test_all_problems_of_all_sources_are_reported_together_each_with_its_place(tmp_path: Path) -> None:
+    file = written(
+        tmp_path / "c.toml",
+        """
+        stroe = "/x"
+        verify = "sometimes"
+        [offline]
+        shwo = "all"
+        always = "yes"
+        [network]
+        page-ttl-s = "600"
+        open-timeout-s = -1
+        [[index]]
+        name = "local"
+        url = "ftp://lab.example/"
+        colour = "red"
+        """,
+    )
+    text = problems_of(
+        Given("indexes", ["a=https://a.example/", "a=https://b.example/"], "--index"),
+        environ={"WHEELFS_OFFLINE": "maybe"},
+        config=file,
+    )
+    for part in (
+        "11 problems",
+        f"{file}: unknown key 'stroe', did you mean 'store'?",
+        f'{file}: verify: must be "origin" or "strict"',
+        f"{file}: [offline]: unknown key 'shwo', did you mean 'show'?",
+        f"{file}: [offline] always: must be true or false, without quotes",
+        f"{file}: [network] page-ttl-s: must be seconds",
+        f"{file}: [network] open-timeout-s: must be a number of seconds between",
+        f"{file}: [[index]]: unknown key 'colour'",
+        f"{file}: [[index]]: the name 'local' is reserved",
+        f"{file}: [[index]]: the URL must begin with http:// or https://",
+        "WHEELFS_OFFLINE: must be true or false",
+        "--index: index 2: the name 'a' is given twice",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("text", ["= broken", "store = ", "[[[", "a" * 1000])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, text: str) -> None:
+    file = written(tmp_path / "c.toml", text)
+    assert f"{file}: not valid TOML" in problems_of(config=file)
+
+
+def test_a_file_that_is_missing_a_directory_or_binary_is_a_clear_error(tmp_path: Path) -> None:
+    assert "there is no such file" in problems_of(config=tmp_path / "missing.toml")
+    assert "directory" in problems_of(config=tmp_path)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    assert "not valid TOML" in problems_of(config=binary)
+    binary.write_bytes(b"#" * (2 << 20))
+    assert "larger than" in problems_of(config=binary)
+
+
+@pytest.mark.parametrize("name", ["local", "stored", "-x", ".x", "a b", "", "a/b", "x" * 65, "é"])
+def test_names_that_no_index_may_have_are_refused(name: str) -> None:
+    assert "--index: " in problems_of(Given("indexes", [f"{name}=https://index.example/simple"], "--index"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "index.example/simple", "file:///x", "https://", "https://h:99999/", "https://h/?q=1", "https://h/#f", "https://h/a\tb"],
+)
+def test_addresses_that_are_no_index_are_refused(url: str) -> None:
+    assert "--index: " in problems_of(Given("indexes", [f"lab={url}"], "--index"))
+
+
+def test_a_refused_address_never_shows_its_password() -> None:
+    text = problems_of(
+        Given("indexes", ["lab=ftp://me:hunter2@lab.example/"], "--index"), environ={"WHEELFS_STORE": "https://me:hunter2@x/\0"}
+    )
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://index.example/simple/", "index.example"),
+        ("http://127.0.0.1:8080/simple", "127.0.0.1-8080"),
+        ("https://me:secret@devpi.example/root/pypi/+simple/", "devpi.example-root-pypi"),
+        ("https://stored", "stored-index"),
+    ],
+)
+def test_a_bare_address_is_named_after_host_port_and_path(url: str, name: str) -> None:
+    assert name_from_url(url) == name
+    assert loaded(Given("indexes", [url], "--index")).indexes == (IndexSetting(name, url),)
+
+
+def test_relative_paths_start_at_the_file_that_names_them(tmp_path: Path) -> None:
+    file = written(tmp_path / "c.toml", 'store = "data"\n')
+    assert loaded(config=file).store == tmp_path / "data"
+    assert loaded(Given("store", "data", "--store")).store == Path.cwd() / "data"
+
+
+def test_the_environment_made_from_settings_gives_the_same_settings_again(tmp_path: Path) -> None:
+    settings = loaded(
+        Given("store", "/s", "--store"),
+        Given("indexes", ["a=https://u:p@a.example/simple", "https://b.example/simple"], "--index"),
+        Given("offline", True, "--offline"),
+        Given("page_ttl_s", 1.5, "x"),
+        Given("log_file", "/l", "x"),
+    )
+    again = loaded(environ=environment_of(settings))
+    assert all(getattr(again, option.field) == getattr(settings, option.field) for option in OPTIONS)
+    assert environment_of(loaded()) == {}
+
+
+def test_every_field_of_the_settings_is_an_option_and_places_are_unique() -> None:
+    assert {option.field for option in OPTIONS} == set(Settings.__struct_fields__) - {"provenance"}
+    assert len({option.toml for option in OPTIONS}) == len({option.variable for option in OPTIONS}) == len(OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("GET https://me:pw@index.example/simple/ failed", "GET https://***@index.example/simple/ failed"),
+        ("a=https://u:p@a.example/ b=http://t@b.example", "a=https://***@a.example/ b=http://***@b.example"),
+        ("https://me:p@ss@index.example/x@y", "https://***@index.example/x@y"),
+        ("https://index.example/me@home", "https://index.example/me@home"),
+        ("https://h/f.whl?X-Amz-Signature=abc&x=1", "https://h/f.whl?X-Amz-Signature=***&x=1"),
+        ("nobody@example.org wrote", "nobody@example.org wrote"),
+    ],
+)
+def test_credentials_are_redacted_and_nothing_else(text: str, redacted: str) -> None:
+    assert redact(text) == redacted
+
+
+@hypothesis_given(
+    user=st.text("abcXYZ0-._~%:!$&*+,;=@", min_size=0, max_size=12),
+    before=st.text(max_size=20),
+    after=st.text(max_size=20),
+)
+def test_no_password_survives_in_any_surrounding_text(user: str, before: str, after: str) -> None:
+    assert "hunter2" not in redact(f"{before}https://{user}:hunter2@index.example/{after}")
