@@ -1,6 +1,7 @@
 """Mounts a fake tree in a process of its own and obeys commands on stdin (pyfuse3 allows one mount per process).
 
-Arguments: mount point and a JSON object ``{"entries", "big_mb", "options"}``.  Prints ``ready``, then one line of JSON per command.
+Arguments: mount point and a JSON object ``{"entries", "big_mb", "options"}``.  Prints ``ready``, then
+one line of JSON per command.
 """
 
 from __future__ import annotations

@@ -5,15 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
-from wheelfs import errors
 from wheelfs.service.filesystem import Absent, Attributes, EntryChanged, InodeChanged, Space
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from wheelfs import errors
+    from wheelfs.service.filesystem import Node
 
 UPLOADED_NS = 1_700_000_000_123_456_789
 _inodes = itertools.count(1 << 20)
@@ -102,31 +104,33 @@ class FakeFilesystem:
     def root(self) -> FakeNode:
         return self._root
 
-    async def lookup(self, parent: FakeNode, name: str) -> FakeNode | Absent:
+    async def lookup(self, parent: Any, name: str) -> FakeNode | Absent:
         self.lookups.append(name)
         if name in parent.slow_names:
             await parent.slow_names[name].wait()
-        found = parent.children.get(name)
+        found: FakeNode | None = parent.children.get(name)
         if found is None:
             return Absent(self._negative_ttl_s)
         _fail(found, "lookup")
         return found
 
-    def refreshed(self, node: FakeNode) -> FakeNode:
+    def refreshed(self, node: Any) -> Node:
         _fail(node, "refreshed")
-        return node
+        current: Node = node
+        return current
 
-    def listing(self, node: FakeNode) -> FakeListing:
+    def listing(self, node: Any) -> FakeListing:
         _fail(node, "listing")
         return FakeListing(list(node.children.items()))
 
-    async def open(self, node: FakeNode) -> FakeOpenFile:
+    async def open(self, node: Any) -> FakeOpenFile:
         _fail(node, "open")
         return FakeOpenFile(node, node.content, node.direct_io)
 
-    def xattrs(self, node: FakeNode) -> Mapping[str, bytes]:
+    def xattrs(self, node: Any) -> Mapping[str, bytes]:
         _fail(node, "xattrs")
-        return node.xattrs
+        found: dict[str, bytes] = node.xattrs
+        return found
 
     def space(self) -> Space:
         return Space(total_bytes=1 << 30, free_bytes=1 << 29, files=7)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from wheelfs.frontends.fuse.mountinfo import canonical, mount_at
 from wheelfs.frontends.fuse.syscalls import umount
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator
 
 DEADLINE_S = 60.0

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def test_a_dead_mount_is_cleared_at_the_next_start(point: Path) -> None:
         killed.signal(signal.SIGKILL)
         assert is_mounted(point)
         with pytest.raises(OSError, match="not connected"):
-            point.stat()
+            list(point.iterdir())
         with mounted(point) as mount:
             assert (point / "a.whl").exists()
             assert "clearing the dead mount" in mount.log.read_text()
@@ -115,7 +116,7 @@ def test_sigusr1_shows_the_tasks(point: Path) -> None:
 
 
 def test_a_missing_mount_point_is_created(tmp_path: Path) -> None:
-    with mounted(tmp_path / "new" / "place") as mount:
+    with mounted(tmp_path / "new") as mount:
         assert (mount.path / "a.whl").exists()
 
 
@@ -129,7 +130,8 @@ def test_a_mount_point_through_a_symbolic_link_works(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "words"), [("file", "not a directory"), ("full", "not empty"), ("mounted", "in use by wheelfs (fuse.wheelfs) by process")]
+    ("kind", "words"),
+    [("file", "not a directory"), ("full", "not empty"), ("mounted", "in use by wheelfs (fuse.wheelfs) by process")],
 )
 def test_a_bad_mount_point_is_refused(tmp_path: Path, kind: str, words: str) -> None:
     point = tmp_path / "mnt"
@@ -188,10 +190,15 @@ def test_umount_of_a_busy_mount_names_who_holds_it(point: Path) -> None:
 
 
 def test_umount_clears_a_dead_mount_even_when_a_file_is_open(point: Path) -> None:
-    with mounted(point, options={"auto_unmount": False}) as mount, (point / "a.whl").open("rb"):
-        mount.signal(signal.SIGKILL)
-        assert unmount(point)
-        assert not is_mounted(point)
+    with mounted(point, options={"auto_unmount": False}) as mount:
+        fd = os.open(point / "a.whl", os.O_RDONLY)
+        try:
+            mount.signal(signal.SIGKILL)
+            assert unmount(point)
+            assert not is_mounted(point)
+        finally:
+            with suppress(OSError):
+                os.close(fd)
 
 
 def test_umount_of_what_is_not_ours_is_refused(tmp_path: Path) -> None:
@@ -214,8 +221,8 @@ def test_a_daemon_is_reported_when_its_mount_answers(point: Path, tmp_path: Path
     assert ready.message["mountpoint"] == str(point)
     assert (point / "a.whl").exists()
     assert os.getsid(ready.pid) == ready.pid
-    assert os.readlink(f"/proc/{ready.pid}/cwd") == "/"
-    assert os.readlink(f"/proc/{ready.pid}/fd/0") == "/dev/null"
+    assert Path(f"/proc/{ready.pid}/cwd").readlink() == Path("/")
+    assert Path(f"/proc/{ready.pid}/fd/0").readlink() == Path(os.devnull)
     unmount(point)
     assert os.waitstatus_to_exitcode(os.waitpid(ready.pid, 0)[1]) == 0
 

@@ -39,7 +39,7 @@ class AttributeWriter:
         return self.fill(self.blank(), number, attributes)
 
     def blank(self) -> pyfuse3.EntryAttributes:
-        """Return a record to be filled again and again: a listing of 50,000 entries needs one, since each is copied out at once."""
+        """Return a record to be filled again and again: a listing needs one, since each entry is copied out at once."""
         entry = pyfuse3.EntryAttributes()
         entry.st_uid = self._uid
         entry.st_gid = self._gid

@@ -28,7 +28,8 @@ _Class = TypeVar("_Class", bound=type[pyfuse3.Operations])
 def guarded(operations: _Class) -> _Class:
     """Class decorator: put the barrier around all of `HANDLERS`, inherited ones too.
 
-    The class must have ``count_error(operation, error)``.  `trio.Cancelled` is a BaseException and passes, which is how a shutdown ends
+    The class must have ``count_error(operation, error)``.  `trio.Cancelled` is a BaseException and passes, which is how a
+    shutdown ends
     requests under way.
     """
     for name in HANDLERS:

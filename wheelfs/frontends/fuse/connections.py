@@ -1,4 +1,4 @@
-"""Which processes have to do with a FUSE connection, found in ``/proc``; other users' processes stay unseen unless we are root."""
+"""Which processes have to do with a FUSE connection, found in ``/proc``; of other users' only root sees any."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def children() -> frozenset[int]:
 def end_unmounter(pid: int) -> None:
     """Kill and reap libfuse's ``auto_unmount`` child, which blocks every other signal.
 
-    After a clean unmount it would still wake when we exit, look whether any FUSE file system is mounted at the place, and unmount it:
+    After a clean unmount it would still wake when we exit, look whether any FUSE file system is mounted at the place, and
+    unmount it:
     also one that a next daemon has mounted there in the meantime.
     """
     with suppress(OSError):

@@ -1,6 +1,7 @@
 """A daemon that the command line leaves behind: spawned afresh, never forked from a process with LMDB or trio open.
 
-Parent and child share one pipe.  The child writes a single line of JSON to it: ``{"ready": true, ...}`` or ``{"error": {...}}``.  The pipe's
+Parent and child share one pipe.  The child writes a single line of JSON to it: ``{"ready": true, ...}`` or ``{"error":
+{...}}``.  The pipe's
 number comes in the environment (``WHEELFS_READY_FD``); its end closes by itself when the child dies.
 """
 
@@ -46,7 +47,8 @@ def spawn_daemon(
 ) -> DaemonReady:
     """Run ``python PROGRAM ARGUMENTS`` in a session of its own and wait until it reports.
 
-    Its output goes to ``log_path`` (appended).  Raises the `WheelfsError` that the child reported, or `InternalError` with the log's tail when
+    Its output goes to ``log_path`` (appended).  Raises the `WheelfsError` that the child reported, or `InternalError` with the
+    log's tail when
     it died silently or did not report within ``ready_timeout_s`` (it is then ended).
     """
     log_start = log_path.stat().st_size if log_path.exists() else 0
@@ -67,7 +69,9 @@ def spawn_daemon(
         )
     except OSError as error:
         os.close(read_end)
-        raise InternalError("start the daemon", f"{error.strerror} ({log_path})", "is the log file's directory writable?") from None
+        raise InternalError(
+            "start the daemon", f"{error.strerror} ({log_path})", "is the log file's directory writable?"
+        ) from None
     finally:
         os.close(write_end)
     try:
@@ -80,7 +84,9 @@ def spawn_daemon(
     tail = _tail(log_path, log_start)
     if line is None:
         _end(pid)
-        raise InternalError("start the daemon", f"it was not ready within {ready_timeout_s:.0f} s and was ended{tail}", f"see {log_path}")
+        raise InternalError(
+            "start the daemon", f"it was not ready within {ready_timeout_s:.0f} s and was ended{tail}", f"see {log_path}"
+        )
     status = _wait(pid, _END_S)
     if "error" in report:
         raise _error_of(report["error"])

@@ -2,7 +2,8 @@
 
 Every reply that hands the kernel a number counts one lookup; FORGET takes counts back, and at zero the node is dropped.
 
-**Numbers.** The kernel's number is the tree's own (a 62-bit hash, the same after a remount and on every node), except that the root is
+**Numbers.** The kernel's number is the tree's own (a 62-bit hash, the same after a remount and on every node), except that the
+root is
 always 1.  One content under several paths has one number on purpose, so two nodes of one number are normally the same thing.
 They are taken for a *collision* of the hash only when they cannot be the same: one is a directory and the other is not, or both
 are immutable and differ in size.  The second then gets the next free number.  That number is stable only while the

@@ -45,7 +45,8 @@ def tune(connection: MountEntry) -> Tuning:
 def request_bound_s() -> float | None:
     """Return half of the time after which the kernel aborts a connection over one slow request, or None when it never does.
 
-    ``fs.fuse.default_request_timeout`` and ``max_request_timeout`` (Linux 6.14 and later, in seconds, 0 for none): every bound of ours
+    ``fs.fuse.default_request_timeout`` and ``max_request_timeout`` (Linux 6.14 and later, in seconds, 0 for none): every bound
+    of ours
     has to stay below what is returned here.
     """
     limits = [limit for name in ("default_request_timeout", "max_request_timeout") if (limit := _read_int(_SYSCTL / name))]

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Final
 
 MAX_TASKS: Final = 512
-"""Tasks that pyfuse3 may run; an idle one is a small coroutine, a hung one holds a request buffer of up to 1 MiB of address space."""
+"""Tasks that pyfuse3 may run; an idle one is a small coroutine, a hung one holds a request buffer of up to 1 MiB of address
+space."""
 
 MAX_BACKGROUND: Final = 512
 """The kernel's bound on background requests of our connection (it starts at 12)."""

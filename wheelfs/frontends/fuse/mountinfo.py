@@ -55,7 +55,8 @@ def mount_at(place: str) -> MountEntry | None:
 def canonical(path: Path) -> str:
     """Return ``path`` as mountinfo writes it, symbolic links resolved.
 
-    A mount point at its end is not touched: an lstat of it would go to its daemon, which may be dead, hung, or the thread that asks.
+    A mount point at its end is not touched: an lstat of it would go to its daemon, which may be dead, hung, or the thread that
+    asks.
     """
     absolute = Path(os.path.normpath(path.absolute()))
     if not absolute.name:

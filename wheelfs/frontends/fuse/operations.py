@@ -1,6 +1,7 @@
 """Request handlers: each one translates between the kernel and the tree, and decides nothing.
 
-Between two awaits a handler is alone: pyfuse3 runs all of them as tasks of one trio loop.  Code below relies on that where a comment
+Between two awaits a handler is alone: pyfuse3 runs all of them as tasks of one trio loop.  Code below relies on that where a
+comment
 says so.  What may wait is the tree's business (`wheelfs.service.filesystem`): only lookup, open and read are awaited there.
 """
 
@@ -22,7 +23,6 @@ from wheelfs.service.filesystem import Absent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheelfs.errors import WheelfsError
     from wheelfs.service.filesystem import Filesystem, Listing, OpenFile
 
 log = logging.getLogger(__name__)
@@ -158,8 +158,10 @@ class TreeOperations(pyfuse3.Operations):
 
     async def read(self, fh: int, off: int, size: int) -> bytes | memoryview:  # type: ignore[override]
         data = await self._files[fh].read(off, size)
-        # pyfuse3 takes the buffer outside of our barrier, so what it would trip over has to be found here: `memoryview` raises for
-        # what is no buffer, or is released.  No checkpoint lies between this return and the reply: a view of the store stays valid.
+        # pyfuse3 takes the buffer outside of our barrier, so what it would trip over has to be found here: `memoryview` raises
+        # for
+        # what is no buffer, or is released.  No checkpoint lies between this return and the reply: a view of the store stays
+        # valid.
         with memoryview(data) as view:
             if not view.c_contiguous:
                 raise BufferError("a reply has to be contiguous")
@@ -196,43 +198,43 @@ class TreeOperations(pyfuse3.Operations):
 
     # --- everything that would change something: the kernel refuses most of it itself on a mount that is "ro" --------------
 
-    async def setattr(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def setattr(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def mknod(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def mknod(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def mkdir(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def mkdir(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def unlink(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def unlink(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def rmdir(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def rmdir(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def symlink(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def symlink(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def rename(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def rename(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def link(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def link(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def write(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def write(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def fsync(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def fsync(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def create(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def create(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def setxattr(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def setxattr(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def removexattr(self, *args: object) -> NoReturn:  # type: ignore[override]
+    async def removexattr(self, *args: object) -> NoReturn:
         _read_only(*args)
 
     def stacktrace(self) -> None:

@@ -54,13 +54,17 @@ def decide(facts: Facts, *, allow_other: bool, nonempty: bool) -> Step:
         case "full directory":
             if nonempty:
                 return "mount"
-            raise MountPointError(attempted, "the directory is not empty", "what is in it would be hidden: -o nonempty to mount all the same")
+            raise MountPointError(
+                attempted, "the directory is not empty", "what is in it would be hidden: -o nonempty to mount all the same"
+            )
         case "no directory":
             raise MountPointError(attempted, "it is not a directory", "give the path of an empty or a new directory")
         case "forbidden":
             raise MountPointError(attempted, "the directory cannot be read", "check its permissions and those of its parents")
         case "dead mount":
-            raise MountPointError(attempted, "the directory does not answer", "it belongs to a file system that has ended; unmount that first")
+            raise MountPointError(
+                attempted, "the directory does not answer", "it belongs to a file system that has ended; unmount that first"
+            )
 
 
 def _check_machine(facts: Facts, *, allow_other: bool) -> None:
@@ -71,13 +75,17 @@ def _check_machine(facts: Facts, *, allow_other: bool) -> None:
         )
     if facts.device == "forbidden" and (facts.is_root or not facts.has_fusermount):
         raise FuseUnavailable(
-            attempted, "/dev/fuse may not be opened", "in a container: --device /dev/fuse --cap-add SYS_ADMIN; else check its permissions"
+            attempted,
+            "/dev/fuse may not be opened",
+            "in a container: --device /dev/fuse --cap-add SYS_ADMIN; else check its permissions",
         )
     if not facts.is_root and not facts.has_fusermount:
         raise FuseUnavailable(attempted, "fusermount3 is not installed", "install the package fuse3, or mount as root")
     if allow_other and not facts.is_root and not facts.user_allow_other:
         raise FuseUnavailable(
-            attempted, "allow_other is not allowed to users on this machine", "an administrator adds the line user_allow_other to /etc/fuse.conf"
+            attempted,
+            "allow_other is not allowed to users on this machine",
+            "an administrator adds the line user_allow_other to /etc/fuse.conf",
         )
 
 

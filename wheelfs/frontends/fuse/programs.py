@@ -20,10 +20,12 @@ def fusermount_umount(target: str, *, lazy: bool) -> str | None:
     """Unmount as a user; return None when done, else fusermount3's own words; raise `FuseUnavailable` when it is missing."""
     program = find_fusermount()
     if program is None:
-        raise FuseUnavailable(f"unmount {target}", "fusermount3 is not installed", "install the package fuse3, or unmount as root")
+        raise FuseUnavailable(
+            f"unmount {target}", "fusermount3 is not installed", "install the package fuse3, or unmount as root"
+        )
     command = [program, "-u", *(["-z"] if lazy else []), "--", target]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:
         return f"no end within {_TIMEOUT_S:.0f} s"
     return None if done.returncode == 0 else (done.stderr.strip() or f"exit code {done.returncode}")

@@ -1,6 +1,7 @@
 """The life of one mount: checked, mounted, tuned, answering, unmounted.
 
-pyfuse3 keeps its session in module globals, so a process has one mount in its life.  However the session ends (a signal, an unmount from
+pyfuse3 keeps its session in module globals, so a process has one mount in its life.  However the session ends (a signal, an
+unmount from
 outside, an abort, an exception), the mount is gone when `serve_mount` returns or raises.
 """
 
@@ -56,9 +57,11 @@ async def serve_mount(
     on_ready: Callable[[], None],
     shutdown: trio.Event,
 ) -> None:
-    """Mount ``filesystem`` and serve it until ``shutdown``, a signal or an unmount; call ``on_ready`` once the kernel got an answer.
+    """Mount ``filesystem`` and serve it until ``shutdown``, a signal or an unmount.
 
-    Runs in the main thread (signals).  Raises `MountPointError` and `FuseUnavailable` before anything is mounted; an exception of a task
+    ``on_ready`` is called once the kernel got an answer through the mount.
+    Runs in the main thread (signals).  Raises `MountPointError` and `FuseUnavailable` before anything is mounted; an exception
+    of a task
     is raised after unmounting.
     """
     place = Path(canonical(mountpoint))
@@ -91,7 +94,9 @@ async def _prepare(place: Path, options: MountOptions) -> None:
         with trio.move_on_after(_PREFLIGHT_S):
             facts = await trio.to_thread.run_sync(preflight.gather, place, abandon_on_cancel=True)
         if facts is None:
-            raise MountPointError(f"mount on {place}", f"it does not answer within {_PREFLIGHT_S:.0f} s", "a mount there hangs; unmount it first")
+            raise MountPointError(
+                f"mount on {place}", f"it does not answer within {_PREFLIGHT_S:.0f} s", "a mount there hangs; unmount it first"
+            )
         step = preflight.decide(facts, allow_other=options.allow_other, nonempty=options.nonempty)
         if step == "mount":
             return
@@ -104,15 +109,15 @@ async def _prepare(place: Path, options: MountOptions) -> None:
 
 
 @contextmanager
-def _mounted(
-    operations: TreeOperations, invalidator: Invalidator, place: Path, options: MountOptions
-) -> Iterator[MountEntry]:
+def _mounted(operations: TreeOperations, invalidator: Invalidator, place: Path, options: MountOptions) -> Iterator[MountEntry]:
     children_before = connections.children()
     try:
         pyfuse3.init(operations, str(place), _libfuse_options(options))
     except RuntimeError as error:
         raise FuseUnavailable(
-            f"mount on {place}", f"libfuse refused ({error})", "its own message stands above; `wheelfs doctor` checks this machine"
+            f"mount on {place}",
+            f"libfuse refused ({error})",
+            "its own message stands above; `wheelfs doctor` checks this machine",
         ) from None
     unmounters = connections.children() - children_before
     connection = None

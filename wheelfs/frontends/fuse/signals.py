@@ -34,7 +34,7 @@ async def obey_signals(shutdown: trio.Event, *, task_status: trio.TaskStatus[Non
 def task_tree() -> str:
     """Return all trio tasks, indented by nursery, each with the line it waits at."""
     root = trio.lowlevel.current_root_task()
-    lines = []
+    lines: list[str] = []
     for depth, task in _walk(root):
         if len(lines) == _MAX_DUMPED_TASKS:
             lines.append("...")

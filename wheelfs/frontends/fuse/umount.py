@@ -26,7 +26,8 @@ _SHOWN_USERS: Final = 5
 def unmount(path: Path, *, lazy_if_busy: bool = False) -> bool:
     """Unmount the wheelfs mount at ``path`` and wait for its daemon to end; return whether the daemon has ended.
 
-    Waits up to 10 s for the daemon (with a lazy unmount it ends when the last open file is closed).  Raises `NotKnown` when no wheelfs
+    Waits up to 10 s for the daemon (with a lazy unmount it ends when the last open file is closed).  Raises `NotKnown` when no
+    wheelfs
     mount is there, `MountPointError` when it is busy or may not be unmounted.
     """
     place = canonical(path)
@@ -36,7 +37,7 @@ def unmount(path: Path, *, lazy_if_busy: bool = False) -> bool:
         raise NotKnown(f"unmount {place}", found, "`wheelfs status` lists the mounts")
     daemons = holders_of(mounted.minor)
     error = _umount(place, lazy=False)
-    if error == "busy" and (lazy_if_busy or not daemons and _is_dead(place)):
+    if error == "busy" and (lazy_if_busy or (not daemons and _is_dead(place))):
         error = _umount(place, lazy=True)
     if error == "busy":
         users = users_of(place)
@@ -64,7 +65,8 @@ def _umount(place: str, *, lazy: bool) -> str | None:
 
 def _is_dead(place: str) -> bool:
     try:
-        os.stat(place)  # noqa: PTH116
+        # Not stat: the kernel answers that from its cache for a while.
+        os.statvfs(place)
     except OSError as error:
         return error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
     return False

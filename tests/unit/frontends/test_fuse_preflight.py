@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wheelfs.errors import FuseUnavailable, MountPointError
+from wheelfs.frontends.fuse import kernel
+from wheelfs.frontends.fuse.limits import CONGESTION_THRESHOLD, MAX_BACKGROUND, MAX_NETWORK_WAITS, MAX_TASKS, RESERVE
+from wheelfs.frontends.fuse.mountinfo import MountEntry, parse_mountinfo
+from wheelfs.frontends.fuse.preflight import Facts, decide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OURS = MountEntry(0, 39, "/mnt/wheels", "fuse.wheelfs", "wheelfs")
+GOOD = Facts(
+    mountpoint="/mnt/wheels",
+    place="empty directory",
+    mounted=None,
+    holders=(),
+    device="usable",
+    is_root=True,
+    has_fusermount=True,
+    user_allow_other=False,
+)
+
+
+def test_an_empty_directory_is_mounted_on_and_a_missing_one_created() -> None:
+    assert decide(GOOD, allow_other=True, nonempty=False) == "mount"
+    assert decide(replace(GOOD, place="missing"), allow_other=False, nonempty=False) == "create"
+
+
+def test_only_our_own_dead_mount_is_cleared() -> None:
+    dead = replace(GOOD, place="dead mount", mounted=OURS)
+    assert decide(dead, allow_other=False, nonempty=False) == "clear dead mount"
+    with pytest.raises(MountPointError, match=r"a dead mount of host \(fuse.sshfs\)"):
+        decide(replace(dead, mounted=replace(OURS, fstype="fuse.sshfs", source="host")), allow_other=False, nonempty=False)
+
+
+def test_nonempty_covers_a_full_directory_but_nothing_else() -> None:
+    full = replace(GOOD, place="full directory")
+    assert decide(full, allow_other=False, nonempty=True) == "mount"
+    with pytest.raises(MountPointError, match="-o nonempty"):
+        decide(full, allow_other=False, nonempty=False)
+    with pytest.raises(MountPointError, match="process 7, 8"):
+        decide(replace(full, mounted=OURS, holders=(7, 8)), allow_other=False, nonempty=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (replace(GOOD, device="missing"), "modprobe fuse"),
+        (replace(GOOD, device="forbidden"), "--device /dev/fuse"),
+        (replace(GOOD, is_root=False, has_fusermount=False), "package fuse3"),
+        (replace(GOOD, is_root=False), "user_allow_other"),
+    ],
+)
+def test_a_machine_that_cannot_mount_is_told_what_is_missing(facts: Facts, words: str) -> None:
+    with pytest.raises(FuseUnavailable, match=words):
+        decide(facts, allow_other=True, nonempty=False)
+
+
+def test_a_user_mounts_through_fusermount_although_the_device_is_closed_to_him() -> None:
+    assert decide(replace(GOOD, is_root=False, device="forbidden"), allow_other=False, nonempty=False) == "mount"
+
+
+def test_mountinfo_is_read_with_its_escapes_and_optional_fields() -> None:
+    text = (
+        "42 27 0:39 / /mnt/my\\040wheels ro,nosuid shared:7 master:1 - fuse.wheelfs wheelfs ro,user_id=0\n"
+        "broken line\n"
+        "43 27 254:0 / / rw,relatime - ext4 /dev/vda rw\n"
+    )
+    assert parse_mountinfo(text) == [
+        MountEntry(0, 39, "/mnt/my wheels", "fuse.wheelfs", "wheelfs"),
+        MountEntry(254, 0, "/", "ext4", "/dev/vda"),
+    ]
+
+
+@given(st.text())
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    parse_mountinfo(text)
+
+
+def test_the_request_bound_is_half_of_the_smallest_kernel_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "_SYSCTL", tmp_path)
+    assert kernel.request_bound_s() is None
+    (tmp_path / "default_request_timeout").write_text("0\n")
+    (tmp_path / "max_request_timeout").write_text("60\n")
+    assert kernel.request_bound_s() == 30
+    (tmp_path / "default_request_timeout").write_text("40\n")
+    assert kernel.request_bound_s() == 20
+
+
+def test_waits_on_the_network_leave_a_reserve_of_tasks_and_slots() -> None:
+    assert MAX_NETWORK_WAITS + RESERVE == MAX_TASKS
+    assert MAX_NETWORK_WAITS < MAX_BACKGROUND
+    assert CONGESTION_THRESHOLD <= MAX_BACKGROUND
+    assert RESERVE >= 64
