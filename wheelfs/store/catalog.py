@@ -1,0 +1,245 @@
+"""The catalog: which files exist, from where, with which metadata.  Small and precious: every commit is on disk.
+
+Reads are short transactions, made inline.  Writes go to the process' one writer thread and return futures, which resolve when
+the change is durable; each visible one is in the journal of changes in the same transaction.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+
+from wheelfs.errors import StoreFormat, StoreReadOnly
+from wheelfs.model.content import ContentKey
+from wheelfs.model.names import ProjectName
+from wheelfs.store import blobs
+from wheelfs.store.catalog_names import NAME_DATABASES, NameTable
+from wheelfs.store.catalog_pages import PAGE_DATABASES, PageTable, unpacked
+from wheelfs.store.changes import KEPT, ChangeJournal
+from wheelfs.store.records import Changes, ContentFacts, Counts, PageHead, PageRecord, StoredContent, StoredName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    import lmdb
+
+    from wheelfs.model.links import ProjectPage
+    from wheelfs.store.env import Environment
+    from wheelfs.store.writer import Writer
+
+T = TypeVar("T")
+
+CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, "facts", "metadata", "changes", "meta", "used")
+"""``used`` (content to its last use) is reserved for eviction."""
+
+SCHEMA: Final = b"1"
+_SCHEMA_KEY: Final = b"schema"
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_facts_decoder: Final = msgspec.msgpack.Decoder(ContentFacts)
+
+
+class Catalog:
+    """All methods may be called from any thread.  Damage is raised as `StoreDamaged`, writing to a read-only one as `StoreReadOnly`."""
+
+    def __init__(self, environment: Environment, writer: Writer | None, *, changes_kept: int = KEPT) -> None:
+        """``environment`` was opened with `CATALOG_DATABASES`; ``writer`` is None when it is read-only.
+
+        Raises `StoreFormat` when the catalog has another schema.
+        """
+        self._environment = environment
+        self._writer = writer
+        self._journal = ChangeJournal(environment.database("changes"), kept=changes_kept)
+        self._names = NameTable(environment, self._journal)
+        self._pages = PageTable(environment, self._journal)
+        self._facts = environment.database("facts")
+        self._metadata = environment.database("metadata")
+        self._check_schema(environment.database("meta"))
+
+    # --- files ---------------------------------------------------------------------------------------------------------
+
+    def content(self, sha256: bytes) -> StoredContent | None:
+        """Return what is sealed under a digest."""
+        with self._environment.read() as transaction:
+            return self._names.content(transaction, sha256)
+
+    def recipe(self, sha256: bytes) -> bytes | None:
+        """Return the encoded recipe of sealed content."""
+        with self._environment.read() as transaction:
+            return self._names.recipe(transaction, sha256)
+
+    def stored_names(self, project: str) -> list[StoredName]:
+        """Return all names of a project, in order of filename."""
+        with self._environment.read() as transaction:
+            return self._names.of_project(transaction, project)
+
+    def names_of(self, sha256: bytes) -> list[StoredName]:
+        """Return all names of a content."""
+        with self._environment.read() as transaction:
+            return self._names.of_content(transaction, sha256)
+
+    def iterate_names(self, after: bytes | None, limit: int) -> list[StoredName]:
+        """Return up to ``limit`` names behind ``after`` (a `StoredName.key`), in order of project and filename.
+
+        Call again with the last key: so that a directory of a million files needs no long transaction.
+        """
+        with self._environment.read() as transaction:
+            return self._names.iterate(transaction, after, limit)
+
+    def counts(self) -> Counts:
+        """Return totals, kept up to date by every write."""
+        with self._environment.read() as transaction:
+            return self._names.counts(transaction)
+
+    def seal(self, sha256: bytes, content: StoredContent, recipe: bytes, names: Sequence[StoredName]) -> Future[None]:
+        """Make a verified file visible under ``names``, in one transaction; its chunks must be durable before."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            self._names.seal(transaction, sha256, content, recipe, names)
+            facts = self._facts_in(transaction, ContentKey(sha256))
+            if facts is not None and facts.poisoned is not None:
+                self._put_facts(transaction, ContentKey(sha256), msgspec.structs.replace(facts, poisoned=None))
+
+        return self._submit(work)
+
+    def add_name(self, name: StoredName) -> Future[bool]:
+        """Show sealed content under one more name; False when that content is not here."""
+        return self._submit(lambda transaction: self._names.add(transaction, name))
+
+    def remove_name(self, key: bytes) -> Future[bool]:
+        """Remove a name (`StoredName.key`), and its content with its last one; tell whether it was there."""
+        return self._submit(lambda transaction: self._names.remove(transaction, key))
+
+    def set_pinned(self, key: bytes, pinned: bool) -> Future[bool]:
+        """Pin or unpin a name; tell whether it is there."""
+        return self._submit(lambda transaction: self._names.set_pinned(transaction, key, pinned))
+
+    def poison(self, key: ContentKey, reason: str) -> Future[None]:
+        """Quarantine a content, sealed or not, for ``reason``."""
+        checked_at_us = time.time_ns() // 1_000
+
+        def work(transaction: lmdb.Transaction) -> None:
+            facts = self._facts_in(transaction, key) or ContentFacts()
+            self._put_facts(transaction, key, msgspec.structs.replace(facts, poisoned=reason, checked_at_us=checked_at_us))
+            self._names.poison(transaction, key, reason)
+
+        return self._submit(work)
+
+    # --- projects ------------------------------------------------------------------------------------------------------
+
+    def page_head(self, index: str, project: str) -> PageHead | None:
+        """Return what an index answered about a project without its page; None when it has not answered yet."""
+        with self._environment.read() as transaction:
+            return self._pages.head(transaction, index, project)
+
+    def page(self, index: str, project: str) -> ProjectPage | None:
+        """Return the page that an index gave of a project; None when it gave none."""
+        with self._environment.read() as transaction:
+            packed = self._pages.packed_page(transaction, index, project)
+        return None if packed is None else unpacked(packed, project)
+
+    def known_projects(self, after: str | None, limit: int) -> list[ProjectName]:
+        """Return up to ``limit`` projects behind ``after`` that have a stored file or a page, in order."""
+        with self._environment.read() as transaction:
+            sources = [self._names.projects(transaction, after)]
+            sources += [self._pages.projects(transaction, index, after) for index in list(self._pages.indexes(transaction))]
+            distinct = (ProjectName(project) for project, _ in groupby(heapq.merge(*sources)))
+            found = list(islice(distinct, limit))
+            del distinct
+            for source in sources:
+                source.close()  # their cursors must go before the transaction
+            return found
+
+    def put_page(self, index: str, project: str, record: PageRecord) -> Future[bool]:
+        """Keep an index's answer; the future tells whether it differs from the one before."""
+        return self._submit(lambda transaction: self._pages.put(transaction, index, project, record))
+
+    def touch_page(self, index: str, project: str, *, fetched_at_us: int) -> Future[bool]:
+        """Note that an index's answer is still the same; rewrites nothing but the head."""
+        return self._submit(lambda transaction: self._pages.touch(transaction, index, project, fetched_at_us))
+
+    def put_absent(self, index: str, project: str, *, index_url: str, fetched_at_us: int) -> Future[bool]:
+        """Keep the answer that an index has no such project."""
+        return self.put_page(index, project, PageRecord(index_url=index_url, fetched_at_us=fetched_at_us, absent=True))
+
+    # --- what was found out about files --------------------------------------------------------------------------------
+
+    def facts(self, key: ContentKey) -> ContentFacts | None:
+        """Return what was found out about a file."""
+        with self._environment.read() as transaction:
+            return self._facts_in(transaction, key)
+
+    def metadata(self, key: ContentKey) -> bytes | None:
+        """Return the METADATA of a wheel, stored or not."""
+        with self._environment.read() as transaction:
+            packed = blobs.get(transaction, self._metadata, key)
+        return None if packed is None else blobs.unpack(packed)
+
+    def put_facts(self, key: ContentKey, facts: ContentFacts) -> Future[None]:
+        """Keep what was found out about a file, in place of what was known."""
+        return self._submit(lambda transaction: self._put_facts(transaction, key, facts))
+
+    def put_metadata(self, key: ContentKey, metadata: bytes) -> Future[None]:
+        """Keep the METADATA of a wheel."""
+        return self._submit(lambda transaction: blobs.put(transaction, self._metadata, key, blobs.pack(metadata)))
+
+    # --- changes -------------------------------------------------------------------------------------------------------
+
+    def last_transaction(self) -> int:
+        """Return a number that grows with every write by any process; below a microsecond, to see whether there is anything new."""
+        return self._environment.last_transaction()
+
+    def last_seq(self) -> int:
+        """Return the number of the newest change."""
+        with self._environment.read() as transaction:
+            return self._journal.last_seq(transaction)
+
+    def changes_since(self, seq: int) -> Changes:
+        """Return the changes behind ``seq`` (0: all that are kept) and the number to go on from."""
+        with self._environment.read() as transaction:
+            return self._journal.since(transaction, seq)
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    def _submit(self, work: Callable[[lmdb.Transaction], T]) -> Future[T]:
+        if self._writer is None:
+            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+        return self._writer.submit(work)
+
+    def _facts_in(self, transaction: lmdb.Transaction, key: ContentKey) -> ContentFacts | None:
+        found = transaction.get(key, db=self._facts)
+        if found is None:
+            return None
+        try:
+            return _facts_decoder.decode(found)
+        except msgspec.MsgspecError as error:
+            raise blobs.damaged(f"the facts about {key.hex()} cannot be read ({error})") from error
+
+    def _put_facts(self, transaction: lmdb.Transaction, key: ContentKey, facts: ContentFacts) -> None:
+        transaction.put(key, _encoder.encode(facts), db=self._facts)
+
+    def _check_schema(self, meta: lmdb._Database) -> None:
+        with self._environment.read() as transaction:
+            found = transaction.get(_SCHEMA_KEY, db=meta)
+            schema = None if found is None else bytes(found)
+        if schema is None and self._writer is not None:
+            # Another process may be writing the same at this moment.
+            schema = self._submit(lambda transaction: _schema_or_own(transaction, meta)).result()
+        if schema not in (None, SCHEMA):
+            raise StoreFormat(
+                f"open store {self._environment.path}",
+                f"its catalog has schema {schema!r}, this wheelfs reads {SCHEMA!r}",
+                "use the wheelfs that made it, or name another directory with --store",
+            )
+
+
+def _schema_or_own(transaction: lmdb.Transaction, meta: lmdb._Database) -> bytes:
+    found = transaction.get(_SCHEMA_KEY, db=meta)
+    if found is None:
+        transaction.put(_SCHEMA_KEY, SCHEMA, db=meta)
+    return SCHEMA if found is None else bytes(found)

@@ -1,0 +1,198 @@
+"""Sealed contents and the names they are shown under; what makes a file visible or removes it."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from wheelfs.store import blobs
+from wheelfs.store.catalog_pages import first_components
+from wheelfs.store.records import Change, Counts, NameValue, StoredContent, StoredName
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    import lmdb
+
+    from wheelfs.store.changes import ChangeJournal
+    from wheelfs.store.env import Environment
+
+NAME_DATABASES: Final = ("contents", "recipes", "names", "names-of", "totals")
+
+_RAW_BYTES: Final = b"raw-bytes"
+_NUMBER: Final = struct.Struct(">Q")
+_encoder: Final = msgspec.msgpack.Encoder()
+_content_decoder: Final = msgspec.msgpack.Decoder(StoredContent)
+_name_decoder: Final = msgspec.msgpack.Decoder(NameValue)
+
+
+class NameTable:
+    """Invariants: every name's content is there, with its recipe; every content has a name; ``names-of`` mirrors ``names``."""
+
+    def __init__(self, environment: Environment, journal: ChangeJournal) -> None:
+        self._contents = environment.database("contents")
+        self._recipes = environment.database("recipes")
+        self._names = environment.database("names")
+        self._names_of = environment.database("names-of")
+        self._totals = environment.database("totals")
+        self._journal = journal
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    def content(self, transaction: lmdb.Transaction, sha256: bytes) -> StoredContent | None:
+        found = transaction.get(sha256, db=self._contents)
+        if found is None:
+            return None
+        try:
+            return _content_decoder.decode(found)
+        except msgspec.MsgspecError as error:
+            raise blobs.damaged(f"the content {sha256.hex()} cannot be read ({error})") from error
+
+    def recipe(self, transaction: lmdb.Transaction, sha256: bytes) -> bytes | None:
+        return blobs.get(transaction, self._recipes, sha256)
+
+    def of_project(self, transaction: lmdb.Transaction, project: str) -> list[StoredName]:
+        """Return a project's names in order of filename."""
+        prefix = project.encode() + b"\0"
+        names: list[StoredName] = []
+        with transaction.cursor(self._names) as cursor:
+            found = len(prefix) <= blobs.MAX_KEY_BYTES and cursor.set_range(prefix)
+            while found and (key := bytes(cursor.key())).startswith(prefix):
+                names.append(_decoded(key, cursor.value()))
+                found = cursor.next()
+        return names
+
+    def of_content(self, transaction: lmdb.Transaction, sha256: bytes) -> list[StoredName]:
+        """Return all names of a content."""
+        names: list[StoredName] = []
+        for key in self._keys_of(transaction, sha256):
+            value = transaction.get(key, db=self._names)
+            if value is None:
+                raise blobs.damaged(f"a name of {sha256.hex()} is missing")
+            names.append(_decoded(key, value))
+        return names
+
+    def iterate(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[StoredName]:
+        """Return up to ``limit`` names behind the key ``after``, in order of project and filename."""
+        names: list[StoredName] = []
+        with transaction.cursor(self._names) as cursor:
+            found = cursor.first() if after is None else cursor.set_range(after)
+            if found and after is not None and cursor.key() == after:
+                found = cursor.next()
+            while found and len(names) < limit:
+                names.append(_decoded(bytes(cursor.key()), cursor.value()))
+                found = cursor.next()
+        return names
+
+    def projects(self, transaction: lmdb.Transaction, after: str | None) -> Generator[str, None, None]:
+        """Yield the projects that have names, behind ``after``."""
+        return first_components(transaction, self._names, after)
+
+    def counts(self, transaction: lmdb.Transaction) -> Counts:
+        return Counts(
+            files=transaction.stat(self._contents)["entries"],
+            names=transaction.stat(self._names)["entries"],
+            raw_bytes=self._raw_bytes(transaction),
+        )
+
+    # --- writing -------------------------------------------------------------------------------------------------------
+
+    def seal(
+        self, transaction: lmdb.Transaction, sha256: bytes, content: StoredContent, recipe: bytes, names: Sequence[StoredName]
+    ) -> None:
+        """Make a file visible.  What is sealed already keeps its recipe (its extents may be in use), unless it was poisoned."""
+        if not names:
+            raise ValueError("a content without a name could never be found or removed")
+        before = self.content(transaction, sha256)
+        if before is None or before.poisoned is not None:
+            transaction.put(sha256, _encoder.encode(content), db=self._contents)
+            blobs.put(transaction, self._recipes, sha256, recipe)
+            self._count(transaction, content.size_bytes - (0 if before is None else before.size_bytes))
+        for name in names:
+            self.add(transaction, msgspec.structs.replace(name, sha256=sha256))
+
+    def add(self, transaction: lmdb.Transaction, name: StoredName) -> bool:
+        """Show sealed content under a name; False when that content is not here.
+
+        A name that is there already stays pinned and private if it was, and keeps the time at which it came.
+        """
+        if self.content(transaction, name.sha256) is None:
+            return False
+        key = name.key
+        blobs.check_key(key)
+        before = transaction.get(key, db=self._names)
+        if before is not None:
+            old = _decoded(key, before)
+            name = msgspec.structs.replace(
+                name,
+                pinned=old.pinned or name.pinned,
+                private=old.private or name.private,
+                added_at_us=min(old.added_at_us, name.added_at_us),
+            )
+        transaction.put(key, _encoder.encode(name.value()), db=self._names)
+        transaction.put(name.sha256 + key[:-32], b"", db=self._names_of)
+        self._report(transaction, name)
+        return True
+
+    def remove(self, transaction: lmdb.Transaction, key: bytes) -> bool:
+        """Remove a name, and its content with the last one (its chunks are then orphans); tell whether it was there."""
+        found = transaction.pop(key, db=self._names)
+        if found is None:
+            return False
+        name = _decoded(key, found)
+        transaction.delete(name.sha256 + key[:-32], db=self._names_of)
+        if not self._keys_of(transaction, name.sha256):
+            content = self.content(transaction, name.sha256)
+            transaction.delete(name.sha256, db=self._contents)
+            blobs.delete(transaction, self._recipes, name.sha256)
+            self._count(transaction, 0 if content is None else -content.size_bytes)
+        self._report(transaction, name)
+        return True
+
+    def set_pinned(self, transaction: lmdb.Transaction, key: bytes, pinned: bool) -> bool:
+        """Pin or unpin a name; tell whether it is there."""
+        found = transaction.get(key, db=self._names)
+        if found is None:
+            return False
+        name = msgspec.structs.replace(_decoded(key, found), pinned=pinned)
+        transaction.put(key, _encoder.encode(name.value()), db=self._names)
+        self._report(transaction, name)
+        return True
+
+    def poison(self, transaction: lmdb.Transaction, sha256: bytes, reason: str) -> bool:
+        """Mark sealed content as not to be served; tell whether it was there."""
+        content = self.content(transaction, sha256)
+        if content is None:
+            return False
+        transaction.put(sha256, _encoder.encode(msgspec.structs.replace(content, poisoned=reason)), db=self._contents)
+        for name in self.of_content(transaction, sha256):
+            self._report(transaction, name)
+        return True
+
+    def _report(self, transaction: lmdb.Transaction, name: StoredName) -> None:
+        self._journal.append(transaction, Change("file", name.project, name.filename, name.sha256, name.index))
+
+    def _keys_of(self, transaction: lmdb.Transaction, sha256: bytes) -> list[bytes]:
+        keys: list[bytes] = []
+        with transaction.cursor(self._names_of) as cursor:
+            found = cursor.set_range(sha256)
+            while found and (key := bytes(cursor.key())).startswith(sha256):
+                keys.append(key[32:] + sha256)
+                found = cursor.next()
+        return keys
+
+    def _raw_bytes(self, transaction: lmdb.Transaction) -> int:
+        found = transaction.get(_RAW_BYTES, db=self._totals)
+        return 0 if found is None else int(_NUMBER.unpack(found)[0])
+
+    def _count(self, transaction: lmdb.Transaction, more_bytes: int) -> None:
+        transaction.put(_RAW_BYTES, _NUMBER.pack(self._raw_bytes(transaction) + more_bytes), db=self._totals)
+
+
+def _decoded(key: bytes, value: bytes | memoryview) -> StoredName:
+    try:
+        return StoredName.from_stored(key, _name_decoder.decode(value))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise blobs.damaged(f"the name {key[:-33]!r} cannot be read ({error})") from error

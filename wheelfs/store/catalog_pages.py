@@ -1,0 +1,125 @@
+"""Indexes' answers about projects: a small head that is looked at all the time, and apart from it the page."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from wheelfs.model.links import ProjectPage
+from wheelfs.store import blobs
+from wheelfs.store.records import Change, PageHead, PageRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import lmdb
+
+    from wheelfs.store.changes import ChangeJournal
+    from wheelfs.store.env import Environment
+
+PAGE_DATABASES: Final = ("page-heads", "pages")
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_head_decoder: Final = msgspec.msgpack.Decoder(PageHead)
+_page_decoder: Final = msgspec.msgpack.Decoder(ProjectPage)
+
+
+class PageTable:
+    """Heads and pages by (index, project).  A page is there exactly when its head is and is not ``absent``."""
+
+    def __init__(self, environment: Environment, journal: ChangeJournal) -> None:
+        self._heads = environment.database("page-heads")
+        self._pages = environment.database("pages")
+        self._journal = journal
+
+    def head(self, transaction: lmdb.Transaction, index: str, project: str) -> PageHead | None:
+        """Return the head, or None when the index has not answered yet."""
+        key = _key(index, project)
+        found = transaction.get(key, db=self._heads) if len(key) <= blobs.MAX_KEY_BYTES else None
+        if found is None:
+            return None
+        try:
+            return _head_decoder.decode(found)
+        except msgspec.MsgspecError as error:
+            raise blobs.damaged(f"the head of {project} of {index} cannot be read ({error})") from error
+
+    def packed_page(self, transaction: lmdb.Transaction, index: str, project: str) -> bytes | None:
+        """Return the stored bytes for `unpacked`, so that unpacking can be done when the transaction has ended."""
+        return blobs.get(transaction, self._pages, _key(index, project))
+
+    def put(self, transaction: lmdb.Transaction, index: str, project: str, record: PageRecord) -> bool:
+        """Write an answer; tell whether it differs from the one before.  The page is rewritten only then."""
+        key = _key(index, project)
+        blobs.check_key(key, room=2)
+        before = self.head(transaction, index, project)
+        encoded = b"" if record.page is None else _encoder.encode(record.page)
+        digest = hashlib.blake2b(encoded, digest_size=16).digest()
+        absent = record.page is None
+        changed = before is None or before.absent != absent or before.digest != digest
+        changed_at_us = record.fetched_at_us if before is None else before.changed_at_us
+        if changed:
+            # Always later than before, also when the clock was set back: readers compare it to know what they have decoded.
+            changed_at_us = record.fetched_at_us if before is None else max(record.fetched_at_us, before.changed_at_us + 1)
+            if absent:
+                blobs.delete(transaction, self._pages, key)
+            else:
+                blobs.put(transaction, self._pages, key, blobs.pack(encoded))
+            self._journal.append(transaction, Change("page", project, index=index))
+        self._put_head(
+            transaction,
+            key,
+            PageHead(record.index_url, record.fetched_at_us, changed_at_us, absent, record.validators, record.max_age_s, digest),
+        )
+        return changed
+
+    def touch(self, transaction: lmdb.Transaction, index: str, project: str, fetched_at_us: int) -> bool:
+        """Note that the answer was found unchanged; tell whether there was one."""
+        head = self.head(transaction, index, project)
+        if head is None:
+            return False
+        self._put_head(transaction, _key(index, project), msgspec.structs.replace(head, fetched_at_us=fetched_at_us))
+        return True
+
+    def indexes(self, transaction: lmdb.Transaction) -> Generator[str, None, None]:
+        """Iterate over the names of the indexes that have pages, with one seek each."""
+        return first_components(transaction, self._pages, None)
+
+    def projects(self, transaction: lmdb.Transaction, index: str, after: str | None) -> Generator[str, None, None]:
+        """Yield the projects that an index has, behind ``after``, with one seek each."""
+        prefix = index.encode() + b"\0"
+        place = prefix if after is None else prefix + after.encode() + b"\1"
+        with transaction.cursor(self._pages) as cursor:
+            while len(place) <= blobs.MAX_KEY_BYTES and cursor.set_range(place):
+                key = bytes(cursor.key())
+                if not key.startswith(prefix):
+                    return
+                project = key[len(prefix) : key.index(b"\0", len(prefix))]
+                yield project.decode()
+                place = prefix + project + b"\1"
+
+    def _put_head(self, transaction: lmdb.Transaction, key: bytes, head: PageHead) -> None:
+        transaction.put(key, _encoder.encode(head), db=self._heads)
+
+
+def unpacked(packed: bytes, project: str) -> ProjectPage:
+    """Decode a page; raises `StoreDamaged`."""
+    try:
+        return _page_decoder.decode(blobs.unpack(packed))
+    except msgspec.MsgspecError as error:
+        raise blobs.damaged(f"the page of {project} cannot be read ({error})") from error
+
+
+def first_components(transaction: lmdb.Transaction, database: lmdb._Database, after: str | None) -> Generator[str, None, None]:
+    """Yield the different beginnings (up to the first zero byte) of a database's keys behind ``after``, with one seek each."""
+    place = b"" if after is None else after.encode() + b"\1"
+    with transaction.cursor(database) as cursor:
+        while len(place) <= blobs.MAX_KEY_BYTES and (cursor.set_range(place) if place else cursor.first()):
+            component = bytes(cursor.key()).split(b"\0", 1)[0]
+            yield component.decode()
+            place = component + b"\1"
+
+
+def _key(index: str, project: str) -> bytes:
+    return b"%b\0%b\0" % (index.encode(), project.encode())

@@ -1,0 +1,204 @@
+"""The local store of this machine as one thing: catalog, chunks and spool in one directory."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from wheelfs.core import wheel_metadata, zip_layout
+from wheelfs.errors import InvalidInput, NotKnown, StoreDamaged, StoreReadOnly
+from wheelfs.model.recipe import Recipe, RecipeError
+from wheelfs.store.catalog import CATALOG_DATABASES, Catalog
+from wheelfs.store.chunks import CHUNK_DATABASES, ChunkStore
+from wheelfs.store.directory import StoreDirectory
+from wheelfs.store.env import store_error
+from wheelfs.store.ingest import Ingested, ingest
+from wheelfs.store.records import StoredContent, StoredName
+from wheelfs.store.sealed import SealedFile
+from wheelfs.store.spool import Spool
+from wheelfs.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from wheelfs.store.env import Environment
+
+KEPT_RECIPES_BYTES: Final = 32 << 20
+"""Decoded recipes kept for the next open; a large wheel's is about 3 MB, a usual one's below 50 KB."""
+
+_TAIL_BYTES: Final = 64 * 1024
+
+
+class Usage(NamedTuple):
+    """Room taken, in bytes: both environments' files and the spool on disk; and ``raw_bytes``, the stored files' sizes summed."""
+
+    catalog_bytes: int
+    chunks_bytes: int
+    spool_bytes: int
+    raw_bytes: int
+
+
+class Store:
+    """An open store.  Several processes may have the same one open.  Methods may be called from any thread.
+
+    What writes blocks until it is durable (seconds for a large file): call it in a worker thread.
+    """
+
+    def __init__(self, directory: StoreDirectory) -> None:
+        """Open what is in ``directory`` and take it over; use `open`."""
+        self.directory = directory
+        self._writers: list[Writer] = []
+        self._sealed: OrderedDict[bytes, tuple[int, int, SealedFile]] = OrderedDict()
+        self._sealed_bytes = 0
+        self._sealed_lock = threading.Lock()
+        try:
+            catalog = directory.open_environment("catalog", CATALOG_DATABASES)
+            chunks = directory.open_environment("chunks", CHUNK_DATABASES)
+            self._environments = catalog, chunks
+            self.catalog = Catalog(catalog, self._writer(catalog))
+            self.chunks = ChunkStore(chunks, self._writer(chunks))
+        except BaseException:
+            self.close()
+            raise
+        self.spool = Spool(directory.spool)
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True, readonly: bool = False) -> Self:
+        """Open the store at ``path``, making it where ``create`` allows; raises what `StoreDirectory.open` does."""
+        return cls(StoreDirectory.open(path, create=create, readonly=readonly))
+
+    @property
+    def path(self) -> Path:
+        """The store's directory."""
+        return self.directory.path
+
+    @property
+    def run_directory(self) -> Path:
+        """Where the control sockets of the processes on this store are."""
+        return self.directory.run
+
+    # --- files ---------------------------------------------------------------------------------------------------------
+
+    def ingest(self, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, name: str = "a file") -> Ingested:
+        """Store an open file's bytes without making them visible; see `wheelfs.store.ingest.ingest`."""
+        if self.directory.readonly:
+            raise StoreReadOnly(f"store {name}", f"the store {self.path} was opened read-only")
+        return ingest(self.chunks, descriptor, size_bytes, expected_sha256=expected_sha256, name=name)
+
+    def seal(self, ingested: Ingested, names: Sequence[StoredName]) -> None:
+        """Make an ingested file visible under ``names`` (their ``sha256`` is filled in); it is durable when this returns."""
+        content = StoredContent(ingested.size_bytes, time.time_ns() // 1_000, is_zip=ingested.recipe.skeleton_bytes > 0)
+        self.catalog.seal(ingested.sha256, content, ingested.recipe.encode(), names).result()
+
+    def add_content(
+        self, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, names: Sequence[StoredName]
+    ) -> bytes:
+        """Store a file, make it visible and return its sha256.
+
+        Raises `ContentMismatch` when that is not the expected one (nothing is then visible), `InvalidInput` when the file is
+        shorter than ``size_bytes``, `StoreFull` and other `StoreError`.
+        """
+        if not names:
+            raise InvalidInput("store a file", "it has no name")
+        ingested = self.ingest(descriptor, size_bytes, expected_sha256=expected_sha256, name=names[0].filename)
+        self.seal(ingested, names)
+        return ingested.sha256
+
+    def open_sealed(self, sha256: bytes) -> SealedFile:
+        """Return stored content for reading; cheap for what was opened lately.
+
+        Raises `NotKnown` when it is not stored, `StoreDamaged` when it is quarantined or its recipe is damaged.
+        """
+        attempted = f"open stored content {sha256.hex()}"
+        content = self.catalog.content(sha256)
+        if content is None:
+            raise NotKnown(attempted, "it is not stored")
+        if content.poisoned is not None:
+            raise StoreDamaged(attempted, f"it is quarantined: {content.poisoned}", "run: wheelfs verify --repair")
+        with self._sealed_lock:
+            kept = self._sealed.get(sha256)
+            # Sealed anew means another recipe: after a repair the old one's extents may be gone.
+            if kept is not None and kept[0] == content.sealed_at_us:
+                self._sealed.move_to_end(sha256)
+                return kept[2]
+        encoded = self.catalog.recipe(sha256)
+        if encoded is None:
+            raise StoreDamaged(attempted, "its recipe is missing", "run: wheelfs verify --repair")
+        try:
+            sealed = SealedFile(Recipe.decode(encoded), self.chunks)
+        except RecipeError as error:
+            raise StoreDamaged(attempted, f"its recipe is damaged: {error}", "run: wheelfs verify --repair") from error
+        self._keep(sha256, content.sealed_at_us, len(encoded), sealed)
+        return sealed
+
+    def metadata_of_stored(self, sha256: bytes) -> bytes | None:
+        """Return the METADATA of a stored wheel out of the wheel itself; None when it is no wheel that has one."""
+        names = self.catalog.names_of(sha256)
+        if not names:
+            raise NotKnown(f"read the metadata of {sha256.hex()}", "it is not stored")
+        sealed = self.open_sealed(sha256)
+        try:
+            return wheel_metadata.read_from(sealed.read, sealed.size, _TAIL_BYTES, names[0].project)
+        except zip_layout.NotAZip:
+            return None
+
+    # --- the store as a whole ------------------------------------------------------------------------------------------
+
+    def usage(self) -> Usage:
+        """Return how much room the store takes; looks at every partial file, but at no stored one."""
+        catalog, chunks = self._environments
+        return Usage(_file_bytes(catalog), _file_bytes(chunks), self.spool.usage_bytes(), self.catalog.counts().raw_bytes)
+
+    def disk_space(self) -> tuple[int, int]:
+        """Return the size of the store's file system and what is free on it for unprivileged users, in bytes."""
+        try:
+            status = os.statvfs(self.path)
+        except OSError as error:
+            raise store_error(f"look at store {self.path}", error) from error
+        return status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+
+    def release_mapping(self) -> None:
+        """Give the pages of chunks that were read back to the kernel's cache, out of this process' resident memory."""
+        self.chunks.release_mapping()
+
+    def check_readers(self) -> int:
+        """Free the reader slots of dead processes, and return how many; to be called about every minute."""
+        return sum(environment.check_readers() for environment in self._environments)
+
+    def close(self) -> None:
+        """Commit what is queued, then close.  Every reader must have ended.  Safe to call twice."""
+        while self._writers:
+            self._writers.pop().close()
+        self.directory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _writer(self, environment: Environment) -> Writer | None:
+        if environment.readonly:
+            return None
+        writer = Writer(environment)
+        self._writers.append(writer)
+        return writer
+
+    def _keep(self, sha256: bytes, sealed_at_us: int, weight_bytes: int, sealed: SealedFile) -> None:
+        with self._sealed_lock:
+            before = self._sealed.pop(sha256, None)
+            self._sealed_bytes += weight_bytes - (0 if before is None else before[1])
+            self._sealed[sha256] = sealed_at_us, weight_bytes, sealed
+            while self._sealed_bytes > KEPT_RECIPES_BYTES and len(self._sealed) > 1:
+                _, (_, weight, _) = self._sealed.popitem(last=False)
+                self._sealed_bytes -= weight
+
+
+def _file_bytes(environment: Environment) -> int:
+    """Return what the environment's file takes on disk."""
+    return (environment.path / "data.mdb").stat().st_blocks * 512

@@ -1,0 +1,173 @@
+"""What the catalog stores, as MessagePack arrays.
+
+Every record is an array whose length may grow: new fields go to the end and have a default, so that what an older build wrote
+still reads, and what a newer one added is skipped (``docs/design/format.md``, Catalog).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    from wheelfs.model.links import ProjectPage, Validators
+
+
+class StoredContent(msgspec.Struct, frozen=True, array_like=True):
+    """A sealed file by its sha256.  ``poisoned`` is None, or why it must not be served any more."""
+
+    size_bytes: int
+    sealed_at_us: int
+    is_zip: bool
+    poisoned: str | None = None
+
+
+class NameValue(msgspec.Struct, frozen=True, array_like=True):
+    """The value beside a name's key; see `StoredName` for the fields."""
+
+    index: str
+    size_bytes: int
+    added_at_us: int
+    private: bool = False
+    pinned: bool = False
+    upload_time_us: int | None = None
+    requires_python: str | None = None
+    yanked: str | None = None
+    metadata_sha256: bytes | None = None
+    url: str | None = None
+
+
+class StoredName(msgspec.Struct, frozen=True, kw_only=True):
+    """A name under which sealed content is shown.
+
+    ``index`` is the origin that vouched for it; ``private`` says that it cannot be fetched again (a local file), so it is never
+    evicted; ``url`` carries no credentials.  ``sha256`` is empty only on the way into `Catalog.seal`, which fills it in.
+    """
+
+    project: str
+    filename: str
+    index: str
+    size_bytes: int
+    added_at_us: int
+    sha256: bytes = b""
+    private: bool = False
+    pinned: bool = False
+    upload_time_us: int | None = None
+    requires_python: str | None = None
+    yanked: str | None = None
+    metadata_sha256: bytes | None = None
+    url: str | None = None
+
+    @property
+    def key(self) -> bytes:
+        """The key in the catalog, and the place to continue an iteration behind."""
+        return name_key(self.project, self.filename, self.sha256)
+
+    @classmethod
+    def from_stored(cls, key: bytes, value: NameValue) -> StoredName:
+        """Join what the catalog keeps apart."""
+        project, filename = key[:-33].split(b"\0")
+        return cls(
+            project=project.decode(),
+            filename=filename.decode(),
+            sha256=key[-32:],
+            index=value.index,
+            size_bytes=value.size_bytes,
+            added_at_us=value.added_at_us,
+            private=value.private,
+            pinned=value.pinned,
+            upload_time_us=value.upload_time_us,
+            requires_python=value.requires_python,
+            yanked=value.yanked,
+            metadata_sha256=value.metadata_sha256,
+            url=value.url,
+        )
+
+    def value(self) -> NameValue:
+        """Return what is stored beside the key."""
+        return NameValue(
+            self.index,
+            self.size_bytes,
+            self.added_at_us,
+            self.private,
+            self.pinned,
+            self.upload_time_us,
+            self.requires_python,
+            self.yanked,
+            self.metadata_sha256,
+            self.url,
+        )
+
+
+class PageHead(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of an index's answer about a project without decoding the page.
+
+    ``absent``: the index answered that it has no such project.  ``changed_at_us`` is when the content last became different,
+    and never the same for two contents; ``digest`` tells whether it did.  ``max_age_s``: how long the answer said it is good.
+    """
+
+    index_url: str
+    fetched_at_us: int
+    changed_at_us: int
+    absent: bool = False
+    validators: Validators | None = None
+    max_age_s: float | None = None
+    digest: bytes = b""
+
+
+class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An index's answer about a project, on its way into the catalog; ``page`` is None when ``absent``."""
+
+    index_url: str
+    fetched_at_us: int
+    validators: Validators | None = None
+    absent: bool = False
+    max_age_s: float | None = None
+    page: ProjectPage | None = None
+
+
+class ContentFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What was found out about a file that its index does not say.
+
+    ``poisoned``: why its bytes are not to be served, as of ``checked_at_us``.
+    """
+
+    size_bytes: int | None = None
+    etag: str | None = None
+    poisoned: str | None = None
+    checked_at_us: int = 0
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """Something visible that changed: an index's answer about a project, or a file's presence or standing."""
+
+    kind: Literal["page", "file"]
+    project: str
+    filename: str | None = None
+    sha256: bytes | None = None
+    index: str | None = None
+
+
+class Changes(NamedTuple):
+    """Changes in order; ``last_seq`` is where to go on from.
+
+    ``complete`` is False when older ones than the oldest kept were asked for: then anything may have changed.
+    """
+
+    changes: list[Change]
+    last_seq: int
+    complete: bool
+
+
+class Counts(NamedTuple):
+    """Totals of what is sealed: contents (``files``), names of them, and the contents' sizes summed."""
+
+    files: int
+    names: int
+    raw_bytes: int
+
+
+def name_key(project: str, filename: str, sha256: bytes) -> bytes:
+    """Return project, filename (each ended by a zero byte) and digest as one key, which sorts in that order."""
+    return b"%b\0%b\0%b" % (project.encode(), filename.encode(), sha256)
