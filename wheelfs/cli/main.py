@@ -5,8 +5,6 @@ Nothing heavy is imported here or by a module of a command at its top: ``wheelfs
 
 from __future__ import annotations
 
-import errno
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -16,9 +14,10 @@ import click
 import wheelfs
 from wheelfs.cli import content, inspecting, mounting
 from wheelfs.cli.command import Session, common_options
+from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.mount_options import is_mount_call, translate
 from wheelfs.cli.output import Output
-from wheelfs.errors import InternalError, StoreFull, UsageError, WheelfsError
+from wheelfs.errors import UsageError, WheelfsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +26,8 @@ INTERRUPTED: Final = 130
 """128 + SIGINT, as shells have it."""
 PIPE_CLOSED: Final = 141
 """128 + SIGPIPE: whoever read our result has seen enough."""
+
+SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class _Group(click.Group):
@@ -98,6 +99,8 @@ def _run(given: list[str], program: str) -> int:
             if call.pretend:
                 return 0
             given = [call.arguments[0], "--quiet", *call.arguments[1:]]
+            # mount(8) passes no PATH on, and fusermount3 has to be found.
+            os.environ.setdefault("PATH", SYSTEM_PATH)
         session = Session(json=_wants_json(given), verbosity=_verbosity())
         _log_to_stderr(given, session)
         # Not cli.main(): that has exit codes of its own for interrupts and closed pipes.
@@ -115,34 +118,10 @@ def _run(given: list[str], program: str) -> int:
         raise UsageError("run wheelfs", error.format_message()) from None
     except (WheelfsError, BrokenPipeError, KeyboardInterrupt):
         raise
-    except BaseExceptionGroup as group:
-        # A nursery wraps what its tasks raise; one of ours inside is what the user must hear of.
-        if group.subgroup(KeyboardInterrupt) is not None:
+    except (Exception, BaseExceptionGroup) as error:
+        if is_interrupt(error):
             raise KeyboardInterrupt from None
-        for leaf in _leaves(group):
-            if isinstance(leaf, WheelfsError):
-                raise leaf from group
-        raise _internal(group) from group
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StoreFull("write", error.strerror or "the disk is full", "make room and run it again") from error
-        raise _internal(error) from error
-    except Exception as error:
-        raise _internal(error) from error
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    leaves: list[BaseException] = []
-    for error in group.exceptions:
-        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return leaves
-
-
-def _internal(error: BaseException) -> InternalError:
-    logging.getLogger(__name__).error("internal error", exc_info=error)
-    return InternalError(
-        "run wheelfs", f"{type(error).__name__}: {error}", "this is a bug in wheelfs: please report the traceback"
-    )
+        raise error_of(error) from error
 
 
 def _log_to_stderr(given: list[str], session: Session) -> None:

@@ -11,10 +11,11 @@ import click
 import wheelfs
 from wheelfs.cli.clients import mount_lines
 from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.failures import error_of
 from wheelfs.cli.mount_options import parse_options
 from wheelfs.config import Given, environment_of
 from wheelfs.config.settings import log_directory
-from wheelfs.errors import StoreError, WheelfsError
+from wheelfs.errors import StoreError
 
 if TYPE_CHECKING:
     from wheelfs.cli.command import Session
@@ -100,11 +101,11 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, *, nonempty: b
         log_file = settings.log_file or default_log_file(mountpoint)
         set_up_logging(level_for(settings.log_level, session.verbosity), log_file=None if fd is None else log_file)
         app.run_mount(settings, mountpoint, MountArguments(nonempty=nonempty), ready=ready)
-    except WheelfsError as error:
+    except Exception as error:
+        known = error_of(error)
         if fd is not None and not reported:
-            reported = True
-            report_error(fd, error)
-        raise
+            report_error(fd, known)
+        raise known from (None if known is error else error)
 
 
 def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, *, nonempty: bool, quiet: bool) -> None:

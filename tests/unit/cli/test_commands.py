@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -110,7 +111,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeApp:
 
 
 @pytest.fixture(autouse=True)
-def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    before = dict(os.environ)
     monkeypatch.setattr("wheelfs.telemetry.set_up_logging", lambda level, *, log_file=None: None)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("WHEELFS_STORE", str(tmp_path / "store"))
@@ -118,6 +120,10 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PYTHONPATH", "")
     for name in ("WHEELFS_INDEX", "WHEELFS_CONFIG", "WHEELFS_OFFLINE", "WHEELFS_JSON", "WHEELFS_READY_FD"):
         monkeypatch.delenv(name, raising=False)
+    yield
+    # mount hands the configuration to its daemon in the environment.
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture
@@ -175,6 +181,30 @@ def test_every_command_takes_the_common_options_before_and_behind_its_name(name:
     for holder in (cli, cli.commands[name]):
         flags = {flag for parameter in holder.params for flag in parameter.opts}
         assert {"--config", "--store", "--json", "--verbose"} <= flags
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = """
+import sys
+from wheelfs.cli.main import main
+main(["mount", "--help"], program="wheelfs")
+print(sorted({"trio", "lmdb", "httpx2", "rich", "pyfuse3", "packaging", "asyncio"} & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_call_from_mount_8_prints_nothing_and_has_a_path(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Result]) -> None:
+    paths: list[str] = []
+
+    def spawn_daemon(arguments: Any, **settings: Any) -> detach.DaemonReady:
+        paths.append(os.environ["PATH"])
+        return detach.DaemonReady(1, {})
+
+    monkeypatch.setattr(detach, "spawn_daemon", spawn_daemon)
+    monkeypatch.delenv("PATH")
+    assert run("none", "/m", "-o", "rw") == Result(0, "", "")
+    assert "/usr/bin" in paths[0]
 
 
 def test_version_is_printed(run: Callable[..., Result]) -> None:
@@ -428,8 +458,6 @@ def test_mount_leaves_a_daemon_and_tells_where_its_log_is(
     spawned: dict[str, Any] = {}
 
     def spawn_daemon(arguments: Any, *, log_path: Path, ready_timeout_s: float, program: Any) -> detach.DaemonReady:
-        import os
-
         spawned.update(arguments=arguments, log_path=log_path, program=program, environ=dict(os.environ))
         return detach.DaemonReady(4711, {"path": "/m", "store": "/s"})
 
@@ -443,9 +471,12 @@ def test_mount_leaves_a_daemon_and_tells_where_its_log_is(
     assert f"process 4711, log: {spawned['log_path']}" in result.out
 
 
-@pytest.mark.parametrize("failure", [errors.MountPointError("mount", "it is not empty"), None])
+NOT_EMPTY = errors.MountPointError("mount", "it is not empty")
+
+
+@pytest.mark.parametrize("failure", [NOT_EMPTY, ExceptionGroup("nursery", [NOT_EMPTY]), None])
 def test_a_daemon_reports_to_its_parent_instead_of_printing(
-    failure: errors.WheelfsError | None, fake: FakeApp, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+    failure: Exception | None, fake: FakeApp, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports: list[Any] = []
     monkeypatch.setattr(detach, "take_ready_fd", lambda: 99)
@@ -454,7 +485,7 @@ def test_a_daemon_reports_to_its_parent_instead_of_printing(
     fake.failure = failure
     result = run("mount", "-f", "/m")
     assert result.out == ""
-    assert reports == [(99, failure or {"path": "/m", "store": "/s"})]
+    assert reports == [(99, NOT_EMPTY if failure else {"path": "/m", "store": "/s"})]
 
 
 def test_umount_needs_no_readable_configuration(
