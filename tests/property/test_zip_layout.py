@@ -15,6 +15,8 @@ from wheelfs.core.cutting import BLOCK_BYTES, GZ_HEAD_BYTES, Layout, cut_file, c
 from wheelfs.core.zip_layout import DirectoryLocation, NeedMore, NotAZip, extract_member, find_directory, parse_directory
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from wheelfs.core.zip_layout import Member
 
 _sizes = st.one_of(st.integers(0, 3000), st.sampled_from([BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES + 7]))
@@ -31,9 +33,9 @@ class _Unseekable(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
-        self.data += data
-        return len(data)
+    def write(self, data: Buffer, /) -> int:
+        self.data += bytes(data)
+        return len(bytes(data))
 
 
 @st.composite
@@ -43,7 +45,7 @@ def _archives(draw: st.DrawFn) -> bytes:
     sink = _Unseekable()
     seekable = io.BytesIO()
     descriptors = draw(st.booleans())
-    with zipfile.ZipFile(sink if descriptors else seekable, "w") as archive:  # type: ignore[arg-type]
+    with zipfile.ZipFile(sink if descriptors else seekable, "w") as archive:
         for number, (name, method, size, junk) in enumerate(members):
             info = zipfile.ZipInfo(f"{number}/{name}", (2026, 1, 1, 0, 0, 0))
             info.compress_type = method

@@ -11,6 +11,7 @@ import errno
 import os
 import threading
 import time
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -31,6 +32,8 @@ _ENGINE: Final = 0
 _MAX_READERS: Final = 1024
 _OPEN_ATTEMPTS: Final = 20
 _OPEN_PAUSE_S: Final = 0.05
+_WRITER_LOCK_S: Final = 30.0
+"""A hundred times the longest transaction of ours (16 MiB), on a slow disk."""
 
 _open_paths: set[tuple[int, int, int]] = set()
 _open_paths_lock = threading.Lock()
@@ -137,8 +140,14 @@ def open_environment(
     try:
         if not readonly:
             raw.reader_check()
-        for name in databases:
-            environment._databases[name] = _open_database(raw, name.encode(), readonly=readonly)
+        environment._databases = _open_databases(raw, databases, readonly=readonly)
+    except TimeoutError:
+        # The environment stays open, and registered: the thread that waits for the lock still uses it.
+        raise StoreLocked(
+            attempted,
+            f"another process has been writing for {_WRITER_LOCK_S:g} s",
+            "is one stopped (ctrl-Z) in the middle of a write?",
+        ) from None
     except lmdb.Error as error:
         environment.close()
         raise store_error(attempted, error) from error
@@ -155,8 +164,7 @@ def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durab
                 map_size=map_size_bytes,
                 max_dbs=databases,
                 max_readers=_MAX_READERS,
-                # py-lmdb's cache of spare read transactions stays off: with it, committing the transaction that opened a
-                # database only resets it, and the handle is then unusable (EINVAL). Beginning one anew costs 0.6 µs.
+                # Beginning a read transaction anew costs 0.6 µs: nothing to be won by keeping spare ones.
                 max_spare_txns=0,
                 metasync=durability == "full",
                 readonly=readonly,
@@ -179,20 +187,25 @@ def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durab
     raise AssertionError("unreachable")
 
 
-def _open_database(raw: lmdb.Environment, name: bytes, *, readonly: bool) -> lmdb._Database:
-    # Tried with a read transaction first: opening must not wait for another process' write transaction.
-    transaction = raw.begin()
-    try:
-        database = raw.open_db(name, txn=transaction, create=False)
-    except lmdb.NotFoundError:
-        transaction.abort()
-        if readonly:
-            raise
-    except BaseException:
-        transaction.abort()
-        raise
-    else:
-        transaction.commit()
-        return database
-    with raw.begin(write=True) as transaction:
-        return raw.open_db(name, txn=transaction)
+def _open_databases(raw: lmdb.Environment, names: Sequence[str], *, readonly: bool) -> dict[str, lmdb._Database]:
+    """Open all named databases in one transaction; raise `StoreLocked` when another process keeps writing for too long.
+
+    A write transaction even where all of them exist: py-lmdb's C extension ends a read transaction without publishing the
+    handles that were opened in it (EINVAL at their first use).  So this waits for LMDB's writer lock, which knows no time limit:
+    a stopped process would hang us here, therefore it is waited for from outside.
+    """
+    if readonly:
+        return {name: raw.open_db(name.encode(), create=False) for name in names}
+    future: Future[dict[str, lmdb._Database]] = Future()
+
+    def open_all() -> None:
+        try:
+            with raw.begin(write=True) as transaction:
+                opened = {name: raw.open_db(name.encode(), txn=transaction) for name in names}
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(opened)
+
+    threading.Thread(target=open_all, name="open-databases", daemon=True).start()
+    return future.result(_WRITER_LOCK_S)

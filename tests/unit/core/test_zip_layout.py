@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -159,7 +160,7 @@ def _metadata_in(data: bytes) -> tuple[Member, int, int]:
         ({"header_offset": -1}, "not inside"),
     ],
 )
-def test_a_lying_directory_entry_is_refused(change: dict[str, int], reason: str) -> None:
+def test_a_lying_directory_entry_is_refused(change: dict[str, Any], reason: str) -> None:
     data = _wheel()
     member, _, _ = _metadata_in(data)
     with pytest.raises(NotAZip, match=reason):
@@ -183,7 +184,7 @@ def test_damaged_data_is_refused() -> None:
     member, start, end = _metadata_in(bytes(data))
     data[end - member.compressed_size : end - member.compressed_size + 4] = b"\xff\xff\xff\xff"
     with pytest.raises(NotAZip, match=r"unpacked|checksum"):
-        extract_member(member, data[start:end], start)
+        extract_member(member, bytes(data[start:end]), start)
 
 
 def _with_end(data: bytes, **fields: int) -> bytes:
