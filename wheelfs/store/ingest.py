@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from wheelfs.store.chunks import ChunkStore, Piece
 
 _RUN_BYTES: Final = 4 << 20
-"""Read, hashed and submitted at once.  With four runs waiting to be hashed and the writer's queue this bounds memory."""
-_HASH_QUEUE_RUNS: Final = 4
+"""Read, hashed and submitted at once.  With two runs waiting to be hashed and the writer's queue this bounds memory."""
+_HASH_QUEUE_RUNS: Final = 2
 _SKELETON_LEVEL: Final = 9
 """Skeletons are small and written once; levels above gain below 2 %."""
 

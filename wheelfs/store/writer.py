@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BATCH_BYTES: Final = 16 << 20
 """At most so much in one transaction: throughput is flat from here on, and dirty pages are memory."""
 BATCH_JOBS: Final = 1000
-QUEUE_BYTES: Final = 32 << 20
+QUEUE_BYTES: Final = 24 << 20
 """Back-pressure: `Writer.submit` waits while so much is queued and not yet committed."""
 
 

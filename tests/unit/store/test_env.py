@@ -17,7 +17,7 @@ from wheelfs.errors import InternalError, StoreDamaged, StoreError, StoreFormat,
 from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.env import open_environment, store_error
 from wheelfs.store.network_fs import file_system_type, refusal
-from wheelfs.store.writer import BATCH_BYTES, Writer
+from wheelfs.store.writer import QUEUE_BYTES, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -288,12 +288,12 @@ def test_a_full_map_fails_the_job_and_the_writer_lives_on(environment: Environme
 
 def test_heavy_work_waits_for_room_and_light_work_does_not(writer: Writer) -> None:
     gate = threading.Event()
-    writer.submit(lambda transaction: gate.wait(10), weight_bytes=BATCH_BYTES)
-    writer.submit(lambda transaction: None, weight_bytes=BATCH_BYTES)
+    writer.submit(lambda transaction: gate.wait(10), weight_bytes=QUEUE_BYTES // 2)
+    writer.submit(lambda transaction: None, weight_bytes=QUEUE_BYTES // 2)
     submitted = threading.Event()
 
     def heavy() -> None:
-        writer.submit(lambda transaction: None, weight_bytes=BATCH_BYTES)
+        writer.submit(lambda transaction: None, weight_bytes=QUEUE_BYTES // 2)
         submitted.set()
 
     thread = threading.Thread(target=heavy)
