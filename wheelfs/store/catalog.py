@@ -45,7 +45,7 @@ _facts_decoder: Final = msgspec.msgpack.Decoder(ContentFacts)
 
 
 class Catalog:
-    """All methods may be called from any thread.  Damage is raised as `StoreDamaged`, writing to a read-only one as `StoreReadOnly`."""
+    """All methods may be called from any thread; damage is `StoreDamaged`, writing to a read-only one is `StoreReadOnly`."""
 
     def __init__(self, environment: Environment, writer: Writer | None, *, changes_kept: int = KEPT) -> None:
         """``environment`` was opened with `CATALOG_DATABASES`; ``writer`` is None when it is read-only.
@@ -191,7 +191,7 @@ class Catalog:
     # --- changes -------------------------------------------------------------------------------------------------------
 
     def last_transaction(self) -> int:
-        """Return a number that grows with every write by any process; below a microsecond, to see whether there is anything new."""
+        """Return a number that grows with every write by any process; very cheap, to see if there is news."""
         return self._environment.last_transaction()
 
     def last_seq(self) -> int:

@@ -6,12 +6,12 @@ still reads, and what a newer one added is skipped (``docs/design/format.md``, C
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
-if TYPE_CHECKING:
-    from wheelfs.model.links import ProjectPage, Validators
+# At run time too: msgspec evaluates the annotations of its structs.
+from wheelfs.model.links import ProjectPage, Validators  # noqa: TC001
 
 
 class StoredContent(msgspec.Struct, frozen=True, array_like=True):

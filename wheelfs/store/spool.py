@@ -1,4 +1,4 @@
-"""Partly fetched files: sparse files with a journal of which bytes are there, so that nothing is fetched twice, also after a kill.
+"""Partly fetched files: sparse files with a journal of which bytes are there, nothing is fetched twice, not even after a kill.
 
 One process owns a partial file (a lock on its journal).  Whoever comes second, in this or another process, gets a private
 nameless one: it works the same, only what it fetches is not there for others, and is gone when it is closed.  Waiting for the
@@ -57,7 +57,7 @@ class Spool:
             raise store_error(f"open partial file {key.hex()}", error) from error
 
     def state(self, key: ContentKey) -> int | None:
-        """Return how many bytes of ``key`` are here, by its journal, or None when there is no partial file; opens and locks nothing."""
+        """Return how many bytes of ``key`` are here, by its journal, or None when there is no partial file; locks nothing."""
         found = _read_journal(self._path(key, "spans"), key)
         return None if found is None or not self._path(key, "part").exists() else found.spans.total
 
