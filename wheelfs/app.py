@@ -6,30 +6,29 @@ Heavy parts (trio, lmdb, the HTTP client, pyfuse3) are imported inside, so that 
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
-from importlib.metadata import version as installed_version
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from wheelfs.config import IndexSetting
+import wheelfs
+from wheelfs.config import IndexSetting, redact
 from wheelfs.service.reports import MountReady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from wheelfs.config import Settings
+    from wheelfs.service.node import Running
     from wheelfs.service.projects import Index
     from wheelfs.service.reports import AddedFile, ListedFile, MountArguments, Progress, ShownFile, ShownProject, Status
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
-DEFAULT_INDEX_NAME = "default"
+DEFAULT_INDEX_NAME: Final = "default"
 """The name of the index that is taken from pip's or uv's configuration, or is PyPI."""
 
-
-def version() -> str:
-    """Return the version of wheelfs that is running."""
-    return installed_version("wheelfs")
+STATUS_TIMEOUT_S: Final = 2.0
+"""How long ``status`` waits for a process that holds its socket but does not answer."""
 
 
 def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
@@ -46,34 +45,124 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     """Mount and serve until unmounted; ``ready`` is called once the mount has answered.  Raises `WheelfsError`."""
     import trio
 
+    from wheelfs.frontends.fuse.kernel import request_bound_s
+    from wheelfs.frontends.fuse.limits import MAX_NETWORK_WAITS
     from wheelfs.frontends.fuse.session import MountOptions, serve_mount
     from wheelfs.service.control import serve_control
-    from wheelfs.service.node import running
+    from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
-    counters = Counters()
-
     async def serve(store: Store) -> None:
-        shutdown = trio.Event()
-        async with (
-            _indexes(settings) as indexes,
-            running(settings=settings, store=store, indexes=indexes, counters=counters, version=version(), bound_s=request_bound_s()) as node,
-            trio.open_nursery() as nursery,
-        ):
+        running = _running(settings, store, Counters(), bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
+        async with running as node, trio.open_nursery() as nursery:
             await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
 
             def on_ready() -> None:
                 node.status.mounted(str(mountpoint.absolute()))
                 ready(MountReady(path=str(mountpoint.absolute()), pid=os.getpid(), store=str(settings.store)))
 
-            await serve_mount(
-                node.tree,
-                mountpoint,
-                MountOptions(allow_other=settings.allow_other, nonempty=options.nonempty),
-                on_ready=on_ready,
-                shutdown=shutdown,
-            )
+            chosen = MountOptions(allow_other=settings.allow_other, nonempty=options.nonempty)
+            await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=trio.Event())
             nursery.cancel_scope.cancel()
 
-    with _store(settings) as store:
+    with Store.open(settings.store) as store:
         trio.run(serve, store)
+
+
+def add(settings: Settings, sources: Sequence[str], *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
+    """Add files, the wheels of directories, and URLs; yields what became of each file.  Raises `WheelfsError` for the store's troubles."""
+    from wheelfs.remote.http_index import HttpIndex
+    from wheelfs.service import additions, downloads
+    from wheelfs.store.local import Store
+
+    with Store.open(settings.store) as store:
+        for source in sources:
+            if source.startswith(("http://", "https://")):
+                client = HttpIndex("download", source, os.environ, read_timeout_s=settings.open_timeout_s)
+                yield downloads.add_url(
+                    store,
+                    client.url,
+                    client,
+                    index=index,
+                    progress=progress,
+                    offline=settings.offline,
+                    bound_s=settings.open_timeout_s,
+                )
+            else:
+                yield from additions.add_path(store, Path(source), index=index, progress=progress)
+
+
+def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[ListedFile]:
+    """Yield the stored files, or those that match a pattern."""
+    from wheelfs.service import inspection
+    from wheelfs.store.local import Store
+
+    with Store.open(settings.store) as store:
+        yield from inspection.list_files(store, patterns=patterns)
+
+
+def show(settings: Settings, name: str) -> ShownProject | ShownFile:
+    """Return what is known of a project or file; raises `NotKnown`."""
+    import trio
+
+    from wheelfs.service import inspection
+    from wheelfs.store.local import Store
+    from wheelfs.telemetry import Counters
+
+    async def look(store: Store) -> ShownProject | ShownFile:
+        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+            return inspection.show(node.projects, node.supply, name)
+
+    with Store.open(settings.store) as store:
+        return trio.run(look, store)
+
+
+def status(settings: Settings) -> Status:
+    """Return the state of all processes on the store, asked through their control sockets; opens no store."""
+    import msgspec
+
+    from wheelfs.service.control import Answered, ask_all
+    from wheelfs.service.reports import OriginState, Status, merged
+
+    origins = tuple(OriginState(name=index.name, url=redact(index.url)) for index, _ in effective_indexes(settings))
+    idle = Status(version=wheelfs.__version__, store=str(settings.store), origins=origins, offline=settings.offline)
+    answers = ask_all(settings.store / "run", {"do": "status"}, timeout_s=STATUS_TIMEOUT_S)
+    return merged(
+        idle,
+        [msgspec.convert(answer.value, Status) for answer in answers if isinstance(answer, Answered)],
+        silent=[answer.pid for answer in answers if not isinstance(answer, Answered)],
+    )
+
+
+@asynccontextmanager
+async def _running(
+    settings: Settings, store: Store, counters: Counters, *, bound_s: float | None, network_places: int
+) -> AsyncIterator[Running]:
+    """Run the service over the store and the configured indexes."""
+    from wheelfs.service.node import running
+
+    async with AsyncExitStack() as closing:
+        indexes = []
+        for setting, _ in effective_indexes(settings):
+            indexes.append(_index(setting, settings))
+            closing.push_async_callback(indexes[-1].client.aclose)
+        node = await closing.enter_async_context(
+            running(
+                settings=settings,
+                store=store,
+                indexes=indexes,
+                counters=counters,
+                version=wheelfs.__version__,
+                bound_s=bound_s,
+                network_places=network_places,
+            )
+        )
+        yield node
+
+
+def _index(setting: IndexSetting, settings: Settings) -> Index:
+    from wheelfs.remote.http_index import HttpIndex
+    from wheelfs.service.projects import Index
+
+    client = HttpIndex(setting.name, setting.url, os.environ, read_timeout_s=settings.open_timeout_s)
+    return Index(name=setting.name, url=client.url, client=client, ttl_s=settings.page_ttl_s)

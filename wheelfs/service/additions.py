@@ -15,7 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from wheelfs.core import wheel_metadata, zip_layout
 from wheelfs.core.ownership import LOCAL
-from wheelfs.errors import InvalidInput, NameTaken, WheelfsError
+from wheelfs.errors import InvalidInput, NameTaken
 from wheelfs.model.content import key_of_sha256
 from wheelfs.model.names import ProjectName, WheelName, kind_of, project_and_version
 from wheelfs.service.fetching import TAIL_BYTES
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from wheelfs.service.reports import Progress
     from wheelfs.store.local import Store
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -48,7 +49,9 @@ def files_under(path: Path) -> Sequence[Source]:
         if path.is_dir():
             wheels = sorted(entry for entry in path.iterdir() if entry.name.endswith(".whl") and entry.is_file())
             if not wheels:
-                raise InvalidInput(f"add {path}", "there is no wheel directly in this directory", "name the directory that holds the .whl files")
+                raise InvalidInput(
+                    f"add {path}", "there is no wheel directly in this directory", "name the directory that holds the .whl files"
+                )
             return [Source(wheel, wheel.name, str(wheel)) for wheel in wheels]
         if not path.exists():
             raise InvalidInput(f"add {path}", "there is no such file", "check the path")
@@ -57,28 +60,37 @@ def files_under(path: Path) -> Sequence[Source]:
     return [Source(path, path.name, str(path))]
 
 
-def add(store: Store, sources: Sequence[Source], *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
-    """Add the sources one by one and report each; ``index`` files them under an index instead of as private files.
+def add_path(store: Store, path: Path, *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
+    """Add a file, or the wheels directly in a directory; yields what became of each; ``index`` files them under an index.
 
     Raises only what concerns the store as a whole (full, damaged); what is wrong with one file is reported as its refusal.
     """
+    try:
+        sources = files_under(path)
+    except InvalidInput as error:
+        yield _refused(path.name or str(path), error)
+        return
     for source in sources:
-        progress.begin(source.filename, None)
-        try:
-            yield _add_one(store, source, index=index)
-        except InvalidInput as error:
-            yield AddedFile(
-                filename=source.filename, result="refused", reason=f"{error.happened}{_advice(error)}", error_class=type(error).__name__
-            )
-        finally:
-            progress.end(source.filename)
+        yield add_one(store, source, index=index, progress=progress)
 
 
-def _advice(error: WheelfsError) -> str:
-    return f" ({error.advice})" if error.advice else ""
+def add_one(store: Store, source: Source, *, index: str | None, progress: Progress) -> AddedFile:
+    """Add one file and say what became of it."""
+    progress.begin(source.filename, None)
+    try:
+        return _taken(store, source, index=index)
+    except InvalidInput as error:
+        return _refused(source.filename, error)
+    finally:
+        progress.end(source.filename)
 
 
-def _add_one(store: Store, source: Source, *, index: str | None) -> AddedFile:
+def _refused(filename: str, error: InvalidInput) -> AddedFile:
+    reason = f"{error.happened} ({error.advice})" if error.advice else error.happened
+    return AddedFile(filename=filename, result="refused", reason=reason, error_class=type(error).__name__)
+
+
+def _taken(store: Store, source: Source, *, index: str | None) -> AddedFile:
     attempted = f"add {source.named}"
     project, version = _checked_name(source)
     try:
@@ -87,7 +99,9 @@ def _add_one(store: Store, source: Source, *, index: str | None) -> AddedFile:
         raise InvalidInput(attempted, error.strerror or str(error), "check the path and its permissions") from None
     try:
         size_bytes = os.fstat(descriptor).st_size
-        metadata = _checked_wheel(descriptor, size_bytes, source, project, version) if kind_of(source.filename) == "wheel" else None
+        metadata = (
+            _checked_wheel(descriptor, size_bytes, source, project, version) if kind_of(source.filename) == "wheel" else None
+        )
         ingested = store.ingest(descriptor, size_bytes, expected_sha256=None)
     finally:
         os.close(descriptor)
@@ -133,7 +147,11 @@ def _checked_name(source: Source) -> tuple[ProjectName, Version]:
         return wheel.project, wheel.version
     found = project_and_version(source.filename)
     if found is None:
-        raise InvalidInput(f"add {source.named}", "it is neither a wheel nor an sdist by its name", "add .whl files, or sdists called NAME-VERSION.tar.gz")
+        raise InvalidInput(
+            f"add {source.named}",
+            "it is neither a wheel nor an sdist by its name",
+            "add .whl files, or sdists called NAME-VERSION.tar.gz",
+        )
     return found
 
 
@@ -141,7 +159,9 @@ def _checked_wheel(descriptor: int, size_bytes: int, source: Source, project: Pr
     """Return the wheel's METADATA; raises `InvalidInput` when the file is no wheel, is cut short, or is another one than its name says."""
     attempted = f"add {source.named}"
     try:
-        metadata = wheel_metadata.read_from(lambda offset, size: os.pread(descriptor, size, offset), size_bytes, TAIL_BYTES, project)
+        metadata = wheel_metadata.read_from(
+            lambda offset, size: os.pread(descriptor, size, offset), size_bytes, TAIL_BYTES, project
+        )
     except zip_layout.NotAZip as error:
         raise InvalidInput(attempted, f"it is no readable wheel: {error}", "it may have been cut short; get it again") from None
     said, _ = parse_email(metadata)
@@ -150,7 +170,9 @@ def _checked_wheel(descriptor: int, size_bytes: int, source: Source, project: Pr
     except InvalidVersion:
         same = False
     if not same:
-        raise InvalidInput(attempted, f"its METADATA says version {said.get('version')!r}, its name {version}", "rename it, or build it again")
+        raise InvalidInput(
+            attempted, f"its METADATA says version {said.get('version')!r}, its name {version}", "rename it, or build it again"
+        )
     return metadata
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from wheelfs.service.inspection import rfc3339, state_of
 
 if TYPE_CHECKING:
     from wheelfs.service.files import FileRef
@@ -22,19 +23,14 @@ class ExtendedAttributes:
     def of(self, ref: FileRef) -> dict[str, bytes]:
         """Return all attributes of a file; those nobody knows are left out."""
         sealed = self._projects.sealed(ref)
-        present = None if sealed is not None else self._supply.present_bytes(ref)
-        facts = self._supply.store.catalog.facts(ref.key)
-        if sealed is not None:
-            state, here = "stored", self._supply.known_size(ref) or 0
-        elif facts is not None and facts.poisoned is not None:
-            state, here = "poisoned", 0
-        else:
-            state, here = ("partial", present) if present else ("remote", 0)
+        state, here = state_of(self._supply, ref, sealed)
         digest = sealed if sealed is not None else ref.link.sha256
-        pinned = any(name.pinned for name in self._supply.store.catalog.stored_names(ref.project) if name.filename == ref.filename)
+        pinned = any(
+            name.pinned for name in self._supply.store.catalog.stored_names(ref.project) if name.filename == ref.filename
+        )
         values = {"state": state, "origin": ref.origin, "stored_bytes": str(here), "pinned": "1" if pinned else "0"}
         if digest is not None:
             values["sha256"] = digest.hex()
         if ref.link.upload_time_us is not None:
-            values["upload_time"] = datetime.fromtimestamp(ref.link.upload_time_us / 1e6, UTC).isoformat().replace("+00:00", "Z")
+            values["upload_time"] = rfc3339(ref.link.upload_time_us)
         return {f"user.wheelfs.{name}": value.encode() for name, value in values.items()}

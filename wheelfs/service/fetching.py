@@ -16,7 +16,17 @@ import trio
 
 from wheelfs.core import wheel_metadata, zip_layout
 from wheelfs.core.http_ranges import From, Range, Suffix, Whole
-from wheelfs.errors import ContentMismatch, OriginDenied, OriginError, OriginFault, OriginMissing, OriginTimeout, OriginUnreachable, WheelfsError
+from wheelfs.errors import (
+    ContentChanged,
+    ContentMismatch,
+    OriginDenied,
+    OriginError,
+    OriginFault,
+    OriginMissing,
+    OriginTimeout,
+    OriginUnreachable,
+    WheelfsError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +34,7 @@ if TYPE_CHECKING:
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.service.files import FileRef
     from wheelfs.service.supply import Supply
-    from wheelfs.store.spool import SpoolFile
+    from wheelfs.store.spool_file import SpoolFile
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +111,11 @@ class Content:
                 return
             self._open_spool_if_size_is_known()
             if self.ref.kind == "wheel":
-                await self._find_tail()
+                try:
+                    await self._find_tail()
+                except ContentChanged:  # what was here of the old file is gone; the new one is asked for from the start
+                    self._open_spool_if_size_is_known()
+                    await self._find_tail()
             elif not self._spans_total():
                 self.start_whole()
                 await self._until(lambda: self._spans_total() > 0 or self.sealed_sha256 is not None)
@@ -256,7 +270,9 @@ class Content:
                 continue
             if stream.error is None:
                 stream.error = OriginFault(self._attempted(), "the origin sent nothing")
-            if isinstance(stream.error, OriginUnreachable | OriginDenied | OriginMissing | OriginTimeout) or not isinstance(stream.error, OriginError):
+            if isinstance(stream.error, OriginUnreachable | OriginDenied | OriginMissing | OriginTimeout) or not isinstance(
+                stream.error, OriginError
+            ):
                 raise stream.error
             attempts = 0 if stream.brought_bytes > PROGRESS_BYTES else attempts + 1
             if attempts > RETRIES:
@@ -281,11 +297,14 @@ class Content:
         # Readers that are inside spool.read in a thread keep the file open; it is unlinked now and closed with the last user.
         spool.delete()
 
-    def _on_mismatch(self, error: ContentMismatch) -> None:
+    def _start_over(self) -> None:
         if self._spool is not None:
             self._spool.delete()
             self._spool = None
         self._tail_secured = False
+
+    def _on_mismatch(self, error: ContentMismatch) -> None:
+        self._start_over()
         if self._fresh:
             log.error("%s; it is quarantined", error)
             self.supply.poison(self.ref, error)
@@ -328,7 +347,9 @@ class Content:
                 with trio.fail_after(bound_s) as scope:
                     origin = self.supply.origin(self.ref)
                     self.supply.counters.count_request()
-                    async with origin.open_range(self.ref.link.url, wanted, validator=self._validator(), fresh=self._fresh) as reply:
+                    async with origin.open_range(
+                        self.ref.link.url, wanted, validator=self._validator(), fresh=self._fresh
+                    ) as reply:
                         self._adopt(reply.total_bytes, reply.etag)
                         stream.at = reply.offset
                         self._wake()
@@ -349,7 +370,12 @@ class Content:
                         if reply.is_whole and reply.total_bytes is None:
                             self._adopt(stream.at, reply.etag)
         except trio.TooSlowError:
-            stream.error = OriginTimeout(self._attempted(), f"no progress within {bound_s:.0f} s", "try again; what has come is kept")
+            stream.error = OriginTimeout(
+                self._attempted(), f"no progress within {bound_s:.0f} s", "try again; what has come is kept"
+            )
+        except ContentChanged as error:
+            self._start_over()
+            stream.error = error
         except WheelfsError as error:
             stream.error = error
         finally:

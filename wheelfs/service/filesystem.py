@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wheelfs.errors import WheelfsError
 
 
-
 @dataclass(frozen=True, slots=True)
 class Attributes:
     """What ``stat`` shows.  ``immutable`` content never changes under its inode: caches may keep it for days."""
@@ -119,5 +118,3 @@ class Filesystem(Protocol):
     def count_error(self, operation: str, error: WheelfsError) -> None:
         """Log (with origin and cause) and count an error that a frontend is about to report."""
         ...
-
-

@@ -27,7 +27,9 @@ class Gate:
     def waiting(self, attempted: str) -> Iterator[None]:
         """Hold a place during the block; raises `OriginTimeout` when there is none."""
         if self._free <= 0:
-            raise OriginTimeout(attempted, "too many requests wait for the network already", "try again when some of them are done")
+            raise OriginTimeout(
+                attempted, "too many requests wait for the network already", "try again when some of them are done"
+            )
         self._free -= 1
         try:
             yield

@@ -49,7 +49,9 @@ class _Host:
 class Hosts:
     """The reachability of every host, by ``scheme://host:port``; ``epoch`` grows whenever one goes down or comes back."""
 
-    def __init__(self, *, offline: bool, probe: Callable[[str], Awaitable[None]], clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, offline: bool, probe: Callable[[str], Awaitable[None]], clock_s: Callable[[], float] = time.monotonic
+    ) -> None:
         """``probe(url)`` asks for something cheap and raises `OriginUnreachable` or `OriginTimeout` when there is no answer."""
         self.offline = offline
         self.epoch = 0
@@ -74,7 +76,9 @@ class Hosts:
         Raises `OriginUnreachable` within microseconds while offline or while the host is known to be down.
         """
         if self.offline:
-            raise OriginUnreachable(attempted, "wheelfs is offline (--offline)", "stored files stay available; start without --offline to fetch")
+            raise OriginUnreachable(
+                attempted, "wheelfs is offline (--offline)", "stored files stay available; start without --offline to fetch"
+            )
         host = self._host(url)
         host.probe_url = host.probe_url or url
         if isinstance(host.state, Down):

@@ -83,11 +83,11 @@ class FlatListing:
             self._batches.begins(cookie, after)
             # The same filename from several origins stands together; a group that the batch may have cut goes to the next one.
             whole = _whole_groups(batch) if len(batch) == BATCH else batch
-            for name in self._one_each(whole):
+            for stored in self._one_each(whole):
                 cookie += 1
                 if cookie > start:
-                    ref = FileRef(ProjectName(name.project), name.index, link_of(name))
-                    yield cookie, name.filename, FileNode(ref, name.size_bytes)
+                    ref = FileRef(ProjectName(stored.project), stored.index, link_of(stored))
+                    yield cookie, stored.filename, FileNode(ref, stored.size_bytes)
             after = whole[-1].key
             if len(batch) < BATCH:
                 return

@@ -57,7 +57,9 @@ class Metadata:
             await self._read_out(ref, sealed)
             kept = self._supply.store.catalog.metadata(ref.key)
         if kept is None:
-            raise OriginFault(f"read the metadata of {ref.filename}", "the wheel has none that can be read", "its index serves a broken wheel")
+            raise OriginFault(
+                f"read the metadata of {ref.filename}", "the wheel has none that can be read", "its index serves a broken wheel"
+            )
         return kept
 
     async def _ask_index(self, ref: FileRef) -> None:
@@ -67,7 +69,9 @@ class Metadata:
         self._supply.counters.count_request()
         self._supply.counters.count_fetched(len(found))
         if ref.link.metadata_sha256 is not None and hashlib.sha256(found).digest() != ref.link.metadata_sha256:
-            raise ContentMismatch(attempted, "it does not have the sha256 that the index promised", "its index serves a broken file")
+            raise ContentMismatch(
+                attempted, "it does not have the sha256 that the index promised", "its index serves a broken file"
+            )
         await self._supply.keep_metadata(ref, found)
 
     async def _read_out(self, ref: FileRef, sha256: bytes) -> None:

@@ -49,7 +49,16 @@ class Running:
 
 
 @asynccontextmanager
-async def running(*, settings: Settings, store: Store, indexes: Sequence[Index], counters: Counters, version: str, bound_s: float | None, network_places: int) -> AsyncIterator[Running]:
+async def running(
+    *,
+    settings: Settings,
+    store: Store,
+    indexes: Sequence[Index],
+    counters: Counters,
+    version: str,
+    bound_s: float | None,
+    network_places: int,
+) -> AsyncIterator[Running]:
     """Run the service for the duration of the block.
 
     ``bound_s`` is the longest that one request may take where the frontend has such a limit (a kernel's time-out), else None;
@@ -69,10 +78,17 @@ async def running(*, settings: Settings, store: Store, indexes: Sequence[Index],
     with ExitStack() as closing:
         async with trio.open_nursery() as nursery:
             hosts = Hosts(offline=settings.offline, probe=probe)
-            supply = Supply(store=store, origins=clients, hosts=hosts, counters=counters, nursery=nursery, progress_bound_s=open_s)
+            supply = Supply(
+                store=store, origins=clients, hosts=hosts, counters=counters, nursery=nursery, progress_bound_s=open_s
+            )
             closing.callback(supply.close)
             projects = Projects(
-                store=store, indexes=indexes, hosts=hosts, nursery=nursery, bound_s=lookup_s, show_all=settings.offline_show == "all"
+                store=store,
+                indexes=indexes,
+                hosts=hosts,
+                nursery=nursery,
+                bound_s=lookup_s,
+                show_all=settings.offline_show == "all",
             )
             gate = Gate(network_places)
             status = StatusReport(version=version, store=str(settings.store), indexes=indexes, hosts=hosts, counters=counters)

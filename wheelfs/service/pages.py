@@ -49,13 +49,19 @@ class Pages:
         if not isinstance(ownership, Owned):
             return []
         entries = self._projects.entries(ownership, project)
-        return [entry for entry in entries if view.shows(entry.ref.link, is_stored=entry.sealed_sha256 is not None, machine=self._machine)]
+        return [
+            entry
+            for entry in entries
+            if view.shows(entry.ref.link, is_stored=entry.sealed_sha256 is not None, machine=self._machine)
+        ]
 
     def project_node(self, parent: DirectoryNode, ownership: Ownership) -> PageNode:
         """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
         assert parent.project is not None
         path = f"{parent.path}/index.html"
-        text = self._rendered(path, parent.project, parent.view, ownership) if self._is_listable(ownership, parent.project) else b""
+        text = (
+            self._rendered(path, parent.project, parent.view, ownership) if self._is_listable(ownership, parent.project) else b""
+        )
         return PageNode("project", path, parent.view, parent.project, len(text), UNKNOWN_TIME_NS)
 
     def text(self, node: PageNode, ownership: Ownership) -> bytes:
@@ -74,7 +80,9 @@ class Pages:
         if node.project is None:
             return node
         ownership = self._projects.known(node.project, index=node.view.index)
-        text = self._rendered(node.path, node.project, node.view, ownership) if self._is_listable(ownership, node.project) else b""
+        text = (
+            self._rendered(node.path, node.project, node.view, ownership) if self._is_listable(ownership, node.project) else b""
+        )
         return PageNode(node.kind, node.path, node.view, node.project, len(text), node.mtime_ns)
 
     def _is_listable(self, ownership: Ownership, project: ProjectName) -> bool:
@@ -123,12 +131,16 @@ class Pages:
         if kept is not None and kept[0] == stamp:
             return kept[1]
         # In a thread: it reads the whole catalog, which nobody but the one who asked for this page should wait for.
-        text = await trio.to_thread.run_sync(self._render_projects if kind == "simple" else self._render_links, view, limiter=self._supply.disk)
+        text = await trio.to_thread.run_sync(
+            self._render_projects if kind == "simple" else self._render_links, view, limiter=self._supply.disk
+        )
         self._keep(path, stamp, text)
         return text
 
     def _render_projects(self, view: View) -> bytes:
-        return simple_render.render_project_list(project for project in self._all_projects() if self._projects.is_listed(project, view))
+        return simple_render.render_project_list(
+            project for project in self._all_projects() if self._projects.is_listed(project, view)
+        )
 
     def _all_projects(self) -> Iterator[ProjectName]:
         after: str | None = None
@@ -148,7 +160,7 @@ class Pages:
                     seen = name.filename
                     best = self._projects.stored_files(ProjectName(name.project))
                     ref = next(ref for ref in best if ref.filename == name.filename)
-                    yield RenderedFile.of(ref.link, metadata=False)
+                    yield RenderedFile(ref.link)
             after = batch[-1].key
 
     def _keep(self, path: str, stamp: object, text: bytes) -> None:
@@ -162,14 +174,12 @@ class Pages:
 
 def _rendered_file(entry: Entry) -> RenderedFile:
     # METADATA is served for every wheel: from the index where it offers it, else out of the wheel itself, so it surely matches.
-    return RenderedFile.of(entry.ref.link, metadata=entry.ref.kind == "wheel")
+    link = entry.ref.link
+    comment = None if entry.is_listed else "no longer listed by its index"
+    return RenderedFile(link, entry.ref.kind == "wheel", link.metadata_sha256, comment)
 
 
 def _comments(owned: Owned) -> Iterator[str]:
-    yield f"owner: {owned.owner}"
+    yield f"from {owned.owner}"
     if owned.page is not None and not owned.reachable:
-        yield "its index cannot be asked now: this page may be old"
-    gone = [link.filename for link in owned.kept]
-    if owned.page is not None and gone:
-        yield f"kept here, no longer listed by the index: {', '.join(gone[:50])}"
-
+        yield "its index cannot be asked now: this page may be old, and lists what is stored"

@@ -78,7 +78,9 @@ class _Refresh:
 class Projects:
     """The projects of all configured indexes and of the store."""
 
-    def __init__(self, *, store: Store, indexes: Sequence[Index], hosts: Hosts, nursery: trio.Nursery, bound_s: float, show_all: bool) -> None:
+    def __init__(
+        self, *, store: Store, indexes: Sequence[Index], hosts: Hosts, nursery: trio.Nursery, bound_s: float, show_all: bool
+    ) -> None:
         """``bound_s`` bounds one question to one index; ``show_all`` lists files that cannot be fetched now as well."""
         self.indexes = tuple(indexes)
         self._store = store
@@ -139,7 +141,12 @@ class Projects:
             if sealed is None and not (owned.reachable or self._show_all):
                 continue
             entries.append(Entry(FileRef(project, owned.owner, _with_digest(link, sealed)), sealed))
-        entries.extend(Entry(FileRef(project, owned.owner, link), link.sha256, is_listed=owned.page is None) for link in owned.kept)
+        entries.extend(
+            Entry(
+                FileRef(project, owned.owner, link), link.sha256, is_listed=owned.page is None or owned.owner == ownership.LOCAL
+            )
+            for link in owned.kept
+        )
         return entries
 
     def sealed(self, ref: FileRef) -> bytes | None:
@@ -159,7 +166,9 @@ class Projects:
 
     def stamp(self, project: ProjectName, *, index: str | None = None) -> object:
         """Return a value that differs whenever what is shown of a project may differ; cheap, so that rendered pages can be kept by it."""
-        heads = [(self._store.catalog.page_head(one.name, project), self._hosts.may_ask(one.url)) for one in self._in_charge(index)]
+        heads = [
+            (self._store.catalog.page_head(one.name, project), self._hosts.may_ask(one.url)) for one in self._in_charge(index)
+        ]
         shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
         return shown, tuple((name.filename, name.index, name.sha256) for name in self._store.catalog.stored_names(project))
 
@@ -235,7 +244,12 @@ class Projects:
             match outcome:
                 case PageFound(page, new_validators, max_age_s, _):
                     record = PageRecord(
-                        index_url=index.url, fetched_at_us=now_us, validators=new_validators, absent=False, max_age_s=max_age_s, page=page
+                        index_url=index.url,
+                        fetched_at_us=now_us,
+                        validators=new_validators,
+                        absent=False,
+                        max_age_s=max_age_s,
+                        page=page,
                     )
                     await wait_for(catalog.put_page(index.name, project, record))
                 case PageUnchanged():

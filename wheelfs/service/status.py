@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from wheelfs.service.inspection import rfc3339
 from wheelfs.service.reports import Counters, MountInfo, OriginState, Status
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class StatusReport:
 
     def mounted(self, path: str) -> None:
         """Note that a mount of this process has answered."""
-        self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=_rfc3339(time.time())))
+        self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339(time.time() * 1e6)))
 
     def report(self) -> Status:
         """Return the state as it is now."""
@@ -53,9 +53,9 @@ class StatusReport:
     def _origin(self, index: Index) -> OriginState:
         health, since_s, last_error = self._hosts.state(index.url)
         return OriginState(
-            name=index.name, url=index.url, state=health, since=None if since_s is None else _rfc3339(since_s), last_error=last_error
+            name=index.name,
+            url=index.url,
+            state=health,
+            since=None if since_s is None else rfc3339(since_s * 1e6),
+            last_error=last_error,
         )
-
-
-def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wheelfs.service.files import FileRef
     from wheelfs.service.hosts import Hosts
     from wheelfs.store.local import Store
-    from wheelfs.store.spool import SpoolFile
+    from wheelfs.store.spool_file import SpoolFile
     from wheelfs.telemetry import Counters
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,9 @@ class Supply:
     def _refuse_poisoned(self, ref: FileRef) -> None:
         facts = self.store.catalog.facts(ref.key)
         if facts is not None and facts.poisoned is not None and _now_us() - facts.checked_at_us < POISON_S * 1e6:
-            raise ContentMismatch(f"open {ref.filename} from {ref.origin}", facts.poisoned, "it is quarantined and asked for again later")
+            raise ContentMismatch(
+                f"open {ref.filename} from {ref.origin}", facts.poisoned, "it is quarantined and asked for again later"
+            )
 
     # --- origin and store -----------------------------------------------------------------------------------------
 
@@ -158,7 +160,9 @@ class Supply:
         origin = self._origins.get(ref.origin)
         if origin is None or not ref.link.url:
             raise OriginUnreachable(
-                f"fetch {ref.filename}", f"it came from {ref.origin!r}, which is not configured", "add its index with --index, or add the file with `wheelfs add`"
+                f"fetch {ref.filename}",
+                f"it came from {ref.origin!r}, which is not configured",
+                "add its index with --index, or add the file with `wheelfs add`",
             )
         return origin
 
@@ -186,7 +190,8 @@ class Supply:
             added_at_us=_now_us(),
         )
         return await trio.to_thread.run_sync(
-            lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=ref.link.sha256, names=[name]), limiter=self._sealing
+            lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=ref.link.sha256, names=[name]),
+            limiter=self._sealing,
         )
 
     async def read_sealed(self, sha256: bytes, offset: int, size: int) -> bytes | memoryview:

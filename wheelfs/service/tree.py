@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
+import trio
+
+from wheelfs.core.ownership import NoSuchProject, Undecided
 from wheelfs.core.views import View
 from wheelfs.errors import InvalidInput, NotKnown, OriginFault, WheelfsError
 from wheelfs.model.names import WheelName, check_filename, parse_project_name
@@ -43,6 +45,27 @@ PAGE: Final = "index.html"
 METADATA_SUFFIX: Final = ".metadata"
 
 
+class _Patience:
+    """A leaky bucket of seconds: at most `BURST_S` of waiting in a row, filled again at `REFILL` seconds a second."""
+
+    BURST_S: Final = 0.3
+    REFILL: Final = 0.1
+
+    def __init__(self) -> None:
+        self._left_s = self.BURST_S
+        self._at_s = 0.0
+
+    def left_s(self, now_s: float) -> float:
+        """Return how long one may wait now."""
+        self._left_s = min(self.BURST_S, self._left_s + (now_s - self._at_s) * self.REFILL)
+        self._at_s = now_s
+        return max(0.0, self._left_s)
+
+    def spend(self, began_s: float, ended_s: float) -> None:
+        """Take a wait out of the bucket."""
+        self._left_s -= ended_s - began_s
+
+
 class Tree:
     """Implements `wheelfs.service.filesystem.Filesystem`."""
 
@@ -69,6 +92,7 @@ class Tree:
         self._status = status
         self._attributes = attributes
         self._strict = strict
+        self._patience = _Patience()
         self._root = DirectoryNode("view", "", View())
 
     @property
@@ -133,14 +157,17 @@ class Tree:
             return None
         if project != name:
             return None  # one directory a project: clients normalize (PEP 503), and a directory cannot have two names
-        ownership = await self._find(project, parent.view)
+        ownership = await self._find_shortly(project, parent.view)
         if isinstance(ownership, NoSuchProject):
             return None
-        if parent.view.stored and not any(entry.sealed_sha256 for entry in self._entries(ownership, project, parent.view)):
+        if parent.view.stored and (ownership is None or not self._has_stored(ownership, project, parent.view)):
             return None
-        # Undecided: the directory exists, and opening its page says why it cannot be read.  A look-up that fails is a quiet
-        # 404 to pip, which would then take the project from its next index.
+        # Undecided or not known yet: the directory exists, and opening its page says why it cannot be read.  A look-up that
+        # fails is a quiet 404 to pip, which would then take the project from its next index.
         return DirectoryNode("project", _join(parent.path, project), parent.view, project)
+
+    def _has_stored(self, ownership: Ownership, project: ProjectName, view: View) -> bool:
+        return any(entry.sealed_sha256 for entry in self._entries(ownership, project, view))
 
     async def _in_project(self, parent: DirectoryNode, name: str) -> TreeNode | None:
         project, view = parent.project, parent.view
@@ -174,6 +201,24 @@ class Tree:
     def _file_node(self, ref: FileRef) -> FileNode | None:
         size_bytes = self._supply.known_size(ref)
         return None if size_bytes is None else FileNode(ref, size_bytes)
+
+    async def _find_shortly(self, project: ProjectName, view: View) -> Ownership | None:
+        """Find out whose project it is, or return None when that takes longer than a look-up in ``simple/`` may hold up others.
+
+        The kernel lets one look-up a directory wait at a time (libfuse does not ask for parallel ones), so a client that looks up
+        forty projects at once would wait for forty answers in a row.  The question goes on behind, and its page waits for it.
+        """
+        if view.stored:
+            return self._projects.known(project, index=view.index)
+        quick = self._projects.at_once(project, index=view.index)
+        if quick is not None:
+            return quick
+        began_s = trio.current_time()
+        found: Ownership | None = None
+        with trio.move_on_after(self._patience.left_s(began_s)):
+            found = await self._find(project, view)
+        self._patience.spend(began_s, trio.current_time())
+        return found
 
     async def _find(self, project: ProjectName, view: View) -> Ownership:
         if view.stored:

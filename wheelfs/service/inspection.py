@@ -1,0 +1,140 @@
+"""``wheelfs ls`` and ``wheelfs show``: what is known here, read from the store alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.ownership import Owned
+from wheelfs.errors import InvalidInput, NotKnown
+from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version
+from wheelfs.service.reports import ListedFile, ShownFile, ShownProject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.service.files import FileRef
+    from wheelfs.service.projects import Entry, Projects
+    from wheelfs.service.reports import FileState
+    from wheelfs.service.supply import Supply
+    from wheelfs.store.local import Store
+    from wheelfs.store.records import StoredName
+
+_BATCH: Final = 1_000
+
+
+def list_files(store: Store, *, patterns: Sequence[str]) -> Iterator[ListedFile]:
+    """Yield the stored files, by project and filename; with patterns those whose project or filename matches one."""
+    after: bytes | None = None
+    while batch := store.catalog.iterate_names(after, _BATCH):
+        for name in batch:
+            if not patterns or any(fnmatchcase(name.project, one) or fnmatchcase(name.filename, one) for one in patterns):
+                yield _listed(store, name)
+        after = batch[-1].key
+
+
+def _listed(store: Store, name: StoredName) -> ListedFile:
+    content = store.catalog.content(name.sha256)
+    poisoned = content is not None and content.poisoned is not None
+    return ListedFile(
+        filename=name.filename,
+        project=name.project,
+        version=version_of(name.filename),
+        state="poisoned" if poisoned else "stored",
+        size_bytes=name.size_bytes,
+        sha256=name.sha256.hex(),
+        origin=name.index,
+        pinned=name.pinned,
+        private=name.private,
+    )
+
+
+def show(projects: Projects, supply: Supply, name: str) -> ShownProject | ShownFile:
+    """Return what is known of a file (``name`` ends like one) or a project; raises `NotKnown`."""
+    named = project_and_version(name)
+    if kind_of(name) != "other" and named is not None:
+        project = _shown(projects, supply, named[0])
+        found = None if project is None else next((file for file in project.files if file.filename == name), None)
+        if found is not None:
+            return found
+    else:
+        try:
+            project = _shown(projects, supply, parse_project_name(name))
+        except InvalidInput:
+            project = None
+        if project is not None:
+            return project
+    raise NotKnown(
+        f"show {name}",
+        "nothing of this name is known here",
+        "see `wheelfs ls`; an index's project is known once it was looked up through a mount",
+    )
+
+
+def _shown(projects: Projects, supply: Supply, project: ProjectName) -> ShownProject | None:
+    ownership = projects.known(project)
+    if not isinstance(ownership, Owned):
+        return None
+    stored = {(name.filename, name.sha256): name for name in supply.store.catalog.stored_names(project)}
+    files = []
+    for entry in projects.entries(ownership, project):
+        name = stored.get((entry.ref.filename, entry.sealed_sha256 or b""))
+        files.append(_shown_file(supply, entry, name))
+    versions = sorted(
+        {version for file in files if (version := project_and_version(file.filename)) is not None}, key=lambda found: found[1]
+    )
+    head = supply.store.catalog.page_head(ownership.owner, project)
+    return ShownProject(
+        project=project,
+        origin=ownership.owner,
+        versions=tuple(str(version) for _, version in versions),
+        files=tuple(files),
+        status=None if ownership.page is None else ownership.page.status,
+        checked=None if head is None else rfc3339(head.fetched_at_us),
+    )
+
+
+def _shown_file(supply: Supply, entry: Entry, name: StoredName | None) -> ShownFile:
+    ref = entry.ref
+    state, stored_bytes = state_of(supply, ref, entry.sealed_sha256)
+    link = ref.link
+    return ShownFile(
+        filename=link.filename,
+        project=ref.project,
+        version=version_of(link.filename),
+        state=state,
+        size_bytes=supply.known_size(ref),
+        sha256=None if link.sha256 is None else link.sha256.hex(),
+        origin=ref.origin,
+        pinned=name is not None and name.pinned,
+        private=name is not None and name.private,
+        stored_bytes=stored_bytes,
+        upload_time=None if link.upload_time_us is None else rfc3339(link.upload_time_us),
+        requires_python=link.requires_python,
+        yanked=link.yanked,
+        listed=entry.is_listed,
+        url=link.url or None,
+    )
+
+
+def state_of(supply: Supply, ref: FileRef, sealed: bytes | None) -> tuple[FileState, int]:
+    """Return a file's state and how many of its bytes are here."""
+    if sealed is not None:
+        return "stored", supply.known_size(ref) or 0
+    facts = supply.store.catalog.facts(ref.key)
+    if facts is not None and facts.poisoned is not None:
+        return "poisoned", 0
+    present = supply.present_bytes(ref)
+    return ("partial", present) if present else ("remote", 0)
+
+
+def version_of(filename: str) -> str | None:
+    """Return the version that a filename tells, or None."""
+    found = project_and_version(filename)
+    return None if found is None else str(found[1])
+
+
+def rfc3339(time_us: float) -> str:
+    """Return microseconds since the epoch as text, in UTC."""
+    return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
