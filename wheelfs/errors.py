@@ -113,6 +113,12 @@ class ContentMismatch(OriginFault):
     exit_code = 26
 
 
+class ContentChanged(OriginFault):
+    """A file at the origin is no longer the one of which a part was fetched before."""
+
+    exit_code = 27
+
+
 # --- our disk --------------------------------------------------------------------------------------------------------
 
 

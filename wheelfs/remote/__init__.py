@@ -1,1 +1,1 @@
-"""Other people's bytes: indexes over HTTP."""
+"""Other people's bytes: the only package that talks HTTP.  What the service sees of it is `wheelfs.remote.origin.Origin`."""

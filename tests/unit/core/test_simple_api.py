@@ -30,8 +30,8 @@ def one(links: str, head: str = "") -> FileLink:
     return link
 
 
-def js(*files: dict[str, Any], content_type: str | None = JSON, **page: Any) -> ProjectPage:
-    whole = {"meta": {"api-version": "1.1"}, "name": "demo", "files": list(files), **page}
+def js(*files: Any, content_type: str | None = JSON, meta: Any = None, also: dict[str, Any] | None = None) -> ProjectPage:
+    whole = {"meta": meta or {"api-version": "1.1"}, "name": "demo", "files": list(files), **(also or {})}
     return parse_page(json.dumps(whole).encode(), content_type, URL, DEMO)
 
 
@@ -171,7 +171,7 @@ def test_json_is_recognized_by_type_or_by_its_first_character(kind: str | None) 
 
 
 def test_an_entry_of_the_wrong_shape_costs_only_itself() -> None:
-    page = js({"filename": 7, "url": WHEEL}, "text", entry(), {})  # type: ignore[arg-type]
+    page = js({"filename": 7, "url": WHEEL}, "text", entry(), {})
     assert ([link.filename for link in page.files], page.refused) == ([WHEEL], 3)
 
 

@@ -1,0 +1,269 @@
+"""What an answer to a request for a file means: a closed set of outcomes, decided from the request, the status and the headers.
+
+Servers ignore ranges (200), refuse them (416, 501), know no suffix ranges, compress what was asked for uncompressed, change
+the file between two requests, and send other parts than asked for.  Source: RFC 9110, chapters 13 to 15.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# --- what can be asked for ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The whole file."""
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """All bytes from offset ``start`` on."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The bytes ``[start, end)``; never empty."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suffix:
+    """The last ``length`` bytes, or all when there are fewer; ``length`` is above zero."""
+
+    length: int
+
+
+Wanted = Whole | From | Range | Suffix
+
+# --- what can come of it ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The body is the bytes ``[start, end)`` of a file of ``total_bytes`` (None: not told)."""
+
+    start: int
+    end: int
+    total_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The body is the whole file.
+
+    ``size_bytes`` is None when not told.  ``encoded``: it must be decoded first (and no size is told).
+    """
+
+    size_bytes: int | None
+    encoded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NothingThere:
+    """The range lies behind the end: the file has only ``total_bytes``."""
+
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """This way of asking is not supported; ask for ``wanted`` instead (None: for an explicit range, once the size is known)."""
+
+    wanted: Wanted | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The file is no longer the one that the validator was given for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A redirect."""
+
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """There is no such file (404, 410)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Credentials are refused or wanted (401, 403, 407)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The origin cannot now (429, 5xx); ``retry_after_s`` is None when it does not say when it can."""
+
+    retry_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Nonsense:
+    """The answer breaks the rules; ``reason`` is a phrase."""
+
+    reason: str
+
+
+Common = Moved | Missing | Denied | Busy
+Outcome = Part | Complete | NothingThere | AskAgain | Changed | Common | Nonsense
+
+_CONTENT_RANGE = re.compile(r"bytes[ \t]+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.IGNORECASE)
+_UNSATISFIED = re.compile(r"bytes[ \t]+\*/(\d{1,18})\Z", re.IGNORECASE)
+_NO_RANGES: Final = frozenset({400, 405, 406, 416, 501})
+"""What servers say to a Range header that they do not understand; the same request without it deserves a try."""
+_BUSY: Final = frozenset({408, 421, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
+_PREFERS_EXPLICIT: Final = 4
+"""A whole file this many times larger than the suffix wanted is not read when its server says that it knows ranges."""
+
+
+def request_headers(wanted: Wanted, *, validator: str | None, fresh: bool) -> dict[str, str]:
+    """Return the headers that ask for ``wanted``.
+
+    ``validator``: an entity tag; with a strong one a server that has another file now answers with all of it.  A weak one must
+    not be sent (RFC 9110, 13.1.5).  ``fresh``: caches on the way must ask the origin.
+    """
+    headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+    match wanted:
+        case From(start):
+            headers["Range"] = f"bytes={start}-"
+        case Range(start, end):
+            headers["Range"] = f"bytes={start}-{end - 1}"
+        case Suffix(length):
+            headers["Range"] = f"bytes=-{length}"
+        case Whole():
+            pass
+    if validator is not None and _is_strong(validator) and "Range" in headers:
+        headers["If-Range"] = validator
+    if fresh:
+        headers["Cache-Control"] = "no-cache"
+        headers["Pragma"] = "no-cache"
+    return headers
+
+
+def judge(wanted: Wanted, *, validator: str | None, status: int, headers: Mapping[str, str]) -> Outcome:
+    """Decide what an answer means.  ``headers`` are looked up by lower-case names; ``validator`` as for `request_headers`."""
+    common = judge_status(status, headers)
+    if common is not None:
+        return common
+    if status in (200, 206) and _is_other(validator, headers.get("etag")):
+        return Changed()
+    if status == 206:
+        return _partial(wanted, headers)
+    if status == 200:
+        return _complete(wanted, headers)
+    if status in _NO_RANGES and not isinstance(wanted, Whole):
+        return _refused(wanted, status, headers)
+    return Nonsense(f"it answered with status {status}")
+
+
+def judge_status(status: int, headers: Mapping[str, str]) -> Common | None:
+    """Decide what a status means wherever it comes; None when that depends on what was asked for."""
+    if status in (301, 302, 303, 307, 308) and (location := headers.get("location")):
+        return Moved(location)
+    if status in (404, 410):
+        return Missing()
+    if status in (401, 403, 407):
+        return Denied()
+    if status in _BUSY:
+        return Busy(_retry_after_s(headers.get("retry-after")))
+    return None
+
+
+def length_of(headers: Mapping[str, str]) -> int | None:
+    """Return the Content-Length, or None when there is none that makes sense."""
+    text = headers.get("content-length", "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def is_encoded(headers: Mapping[str, str]) -> bool:
+    """Return whether a content coding was applied to the body, in spite of our asking for none."""
+    return headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+
+
+def _partial(wanted: Wanted, headers: Mapping[str, str]) -> Outcome:
+    if isinstance(wanted, Whole):
+        return Nonsense("it sent a part where the whole was asked for")
+    if headers.get("content-type", "").lower().startswith("multipart/byteranges"):
+        return Nonsense("it sent several parts where one was asked for")
+    if is_encoded(headers):
+        # Offsets then count compressed bytes: of no use.
+        return AskAgain(Whole())
+    told = _CONTENT_RANGE.match(headers.get("content-range", "").strip())
+    if told is None:
+        return Nonsense("it sent a part without saying which")
+    start, end = int(told[1]), int(told[2]) + 1
+    total = None if told[3] == "*" else int(told[3])
+    if start >= end or (total is not None and end > total):
+        return Nonsense(f"it sent an impossible part ({told[0]})")
+    length = length_of(headers)
+    if length is not None and length != end - start:
+        return Nonsense(f"it sent a part ({told[0]}) and another length ({length})")
+    match wanted:
+        case From(at) | Range(at, _):
+            # A part that begins earlier or ends elsewhere is true all the same; one without the first byte wanted leads nowhere.
+            if not start <= at < end:
+                return Nonsense(f"it sent another part ({told[0]}) than was asked for")
+        case Suffix():
+            if total is None:
+                total = end  # a suffix ends where the file does
+            elif end != total:
+                return Nonsense(f"it sent another part ({told[0]}) than the end that was asked for")
+    return Part(start, end, total)
+
+
+def _complete(wanted: Wanted, headers: Mapping[str, str]) -> Outcome:
+    encoded = is_encoded(headers)
+    size = None if encoded else length_of(headers)
+    if (
+        isinstance(wanted, Suffix)
+        and size is not None
+        and size > _PREFERS_EXPLICIT * wanted.length
+        and headers.get("accept-ranges", "").strip().lower() == "bytes"
+    ):
+        return AskAgain(Range(size - wanted.length, size))
+    return Complete(size, encoded)
+
+
+def _refused(wanted: From | Range | Suffix, status: int, headers: Mapping[str, str]) -> Outcome:
+    told = _UNSATISFIED.match(headers.get("content-range", "").strip()) if status == 416 else None
+    total = int(told[1]) if told else None
+    match wanted:
+        case Suffix(length):
+            if total == 0:
+                return AskAgain(Whole())
+            return AskAgain(None if total is None else Range(max(0, total - length), total))
+        case From(start) | Range(start, _):
+            if total is not None and start >= total:
+                return NothingThere(total)
+            return AskAgain(Whole())
+
+
+def _retry_after_s(text: str | None) -> float | None:
+    """Return the seconds of a Retry-After header; its other form, a date, counts as not told: clocks differ."""
+    text = (text or "").strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
+def _is_strong(etag: str) -> bool:
+    return len(etag) >= 2 and etag.startswith('"') and etag.endswith('"')
+
+
+def _is_other(validator: str | None, etag: str | None) -> bool:
+    """Weak comparison (RFC 9110, 8.8.3.2): servers weaken a tag when they compress."""
+    if validator is None or etag is None:
+        return False
+    return validator.removeprefix("W/") != etag.strip().removeprefix("W/")

@@ -1,0 +1,97 @@
+"""Which index pip's and uv's configuration files name; pure functions of the files' texts.
+
+Only the one *default* index is taken.  Extra indexes are reported as ignored: pip merges all its indexes without asking who
+owns a name, so that whoever registers a private name on a public index is installed from (dependency confusion).  wheelfs knows
+an order of priority, which cannot be read out of such a list; who wants several indexes names them with ``--index``.
+"""
+
+from __future__ import annotations
+
+import configparser
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PIP_SECTIONS: Final = ("install", "download", "global")
+"""A command's own section wins over ``[global]``, whichever files they are in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An index that a file names: ``url`` as written, and ``place`` for people.  ``ignored`` are extra indexes."""
+
+    url: str | None
+    place: str | None
+    ignored: tuple[str, ...] = ()
+
+
+def from_pip(files: Iterable[tuple[str, str]]) -> Named:
+    """Return what pip's files say, given as ``(place, text)`` from the weakest to the strongest.
+
+    Raises ValueError, naming the place, for a text that is no such file.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    ignored: dict[str, str] = {}
+    for place, text in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(text)
+        except configparser.Error:
+            raise ValueError(f"{place} is no valid pip configuration") from None
+        for section in _PIP_SECTIONS:
+            if parser.has_option(section, "index-url") and (url := parser.get(section, "index-url").strip()):
+                found[section] = url, f"{place} [{section}] index-url"
+            if parser.has_option(section, "extra-index-url"):
+                ignored[section] = parser.get(section, "extra-index-url")
+    strongest = next((found[section] for section in _PIP_SECTIONS if section in found), None)
+    extra = next((ignored[section] for section in _PIP_SECTIONS if section in ignored), "")
+    return _named(strongest, extra.split())
+
+
+def from_uv(files: Iterable[tuple[str, str]]) -> Named:
+    """Return what uv's ``uv.toml`` files say, given as ``(place, text)`` from the strongest to the weakest.
+
+    Raises ValueError, naming the place, for a text that is no such file.
+    """
+    found: tuple[str, str] | None = None
+    ignored: list[str] = []
+    for place, text in files:
+        try:
+            whole = tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            raise ValueError(f"{place} is no valid TOML") from None
+        pip = whole.get("pip")
+        for table, where in ((whole, place), (pip if isinstance(pip, dict) else {}, f"{place} [pip]")):
+            for index in _tables(table.get("index")):
+                url = index.get("url")
+                if not isinstance(url, str):
+                    continue
+                if index.get("default") is not True:
+                    ignored.append(url)
+                elif found is None:
+                    found = url, f"{where} [[index]] default"
+            url = table.get("index-url")
+            if found is None and isinstance(url, str):
+                found = url, f"{where} index-url"
+            extra = table.get("extra-index-url")
+            if isinstance(extra, list):
+                ignored.extend(item for item in extra if isinstance(item, str))
+    return _named(found, ignored)
+
+
+def without_name(value: str) -> str:
+    """Return the URL of a value that may be written ``NAME=URL``, as uv allows."""
+    name, equals, url = value.partition("=")
+    return url if equals and not any(mark in name for mark in ":/?#") else value
+
+
+def _named(found: tuple[str, str] | None, ignored: list[str]) -> Named:
+    url, place = found if found is not None else (None, None)
+    return Named(url, place, tuple(ignored))
+
+
+def _tables(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

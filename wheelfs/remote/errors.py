@@ -1,0 +1,70 @@
+"""What the HTTP client raises, told in wheelfs' own errors: who is to blame, and what to do."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import httpx2
+
+from wheelfs.config import redact
+from wheelfs.errors import OriginDenied, OriginFault, OriginTimeout, OriginUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheelfs.errors import OriginError
+
+
+@contextmanager
+def told_as_origin_errors(attempted: str) -> Iterator[None]:
+    """Turn the client's exceptions inside the block into `OriginError`s; none of their texts may hold a credential."""
+    try:
+        yield
+    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+        raise _translated(attempted, error) from None
+
+
+def _translated(attempted: str, error: Exception) -> OriginError:
+    tls = _tls_reason(error)
+    if tls is not None:
+        return OriginFault(
+            attempted, f"TLS failed: {tls}", "SSL_CERT_FILE, PIP_CERT and REQUESTS_CA_BUNDLE name a bundle of trusted authorities"
+        )
+    match error:
+        case httpx2.ConnectTimeout():
+            return OriginUnreachable(attempted, "no connection within the bound")
+        case httpx2.TimeoutException():
+            return OriginTimeout(attempted, "the origin has gone silent")
+        case httpx2.ProxyError() if "407" in str(error):
+            return OriginDenied(attempted, "the proxy wants other credentials", "see HTTPS_PROXY and HTTP_PROXY")
+        case httpx2.ConnectError() | httpx2.ProxyError():
+            return OriginUnreachable(attempted, _reason(error) or "no connection")
+        case httpx2.InvalidURL() | httpx2.UnsupportedProtocol() | httpx2.LocalProtocolError():
+            return OriginFault(attempted, "its address cannot be used for a request")
+        case httpx2.DecodingError():
+            return OriginFault(attempted, "the answer is compressed in a way that cannot be undone")
+        case httpx2.RemoteProtocolError() if "incomplete" in str(error) or "without sending complete" in str(error):
+            return OriginFault(attempted, "truncated: the answer broke off before its announced end")
+        case httpx2.RemoteProtocolError():
+            return OriginFault(attempted, f"the answer is no valid HTTP: {_reason(error)}")
+        case _:
+            return OriginFault(attempted, f"truncated: the connection broke ({_reason(error) or type(error).__name__})")
+
+
+def _tls_reason(error: BaseException) -> str | None:
+    for _ in range(8):  # deep enough for client, transport, stream and socket
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        if isinstance(error, ssl.SSLError):
+            return (error.reason or "handshake refused").replace("_", " ").lower()
+        following = error.__cause__ or error.__context__
+        if following is None:
+            return None
+        error = following
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return redact(" ".join(str(error).split())[:200])

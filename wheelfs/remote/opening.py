@@ -1,0 +1,27 @@
+"""From an index's configured address to the `Origin` that speaks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.errors import UsageError
+from wheelfs.remote.file_index import FileIndex
+from wheelfs.remote.http_index import HttpIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wheelfs.remote.origin import Origin
+
+
+def open_index(name: str, url: str, environ: Mapping[str, str]) -> Origin:
+    """Return the client of an index; nothing is asked yet.  Close it with ``aclose``.
+
+    ``url`` may hold credentials.  Raises `UsageError` for an address of another kind than http(s):// and file:///.
+    """
+    scheme = url.partition(":")[0].lower()
+    if scheme in ("http", "https"):
+        return HttpIndex(name, url, environ)
+    if scheme == "file":
+        return FileIndex(name, url)
+    raise UsageError(f"use the index {name}", "its URL is neither http(s):// nor file:///", "write NAME=https://HOST/simple")

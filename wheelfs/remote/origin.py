@@ -1,0 +1,94 @@
+"""What the service asks of other people's bytes: one small protocol, whatever is behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from wheelfs.core.http_ranges import Wanted
+    from wheelfs.model.links import ProjectPage, Validators
+    from wheelfs.model.names import ProjectName
+
+
+@dataclass(frozen=True, slots=True)
+class PageFound:
+    """The index has the project.  ``max_age_s``: how long the page is good (None: it does not say); ``url``: where it was."""
+
+    page: ProjectPage
+    validators: Validators
+    max_age_s: float | None
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageUnchanged:
+    """The page that the validators belong to still holds."""
+
+    max_age_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PageAbsent:
+    """The index *answered* that it has no such project."""
+
+
+PageOutcome = PageFound | PageUnchanged | PageAbsent
+
+
+@dataclass(frozen=True, slots=True)
+class RangeReply:
+    """An answer under way.  ``chunks`` are the bytes from ``offset`` on, in pieces of up to some hundred kilobytes.
+
+    ``total_bytes`` is the size of the whole file, None when the origin does not tell.  ``is_whole``: the answer runs from the
+    first byte to the last, whatever was asked for.  ``chunks`` raises the origin's error when the answer breaks off.
+    """
+
+    offset: int
+    total_bytes: int | None
+    is_whole: bool
+    etag: str | None
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a file is without its bytes; None where the origin does not tell."""
+
+    size_bytes: int | None
+    etag: str | None
+    accepts_ranges: bool
+
+
+class Origin(Protocol):
+    """An index, share or gateway.  All methods raise `wheelfs.errors.OriginError`; the caller bounds their time."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def url(self) -> str:
+        """The address without credentials."""
+        ...
+
+    async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome: ...
+
+    def open_range(
+        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+    ) -> AbstractAsyncContextManager[RangeReply]:
+        """Ask for bytes of a file.  More or other bytes may come than were wanted, but always the first of them, truly placed.
+
+        Raises `wheelfs.errors.ContentChanged` when the file is no longer the one that ``validator``, an entity tag, came with.
+        """
+        ...
+
+    async def head(self, url: str) -> Head: ...
+
+    async def fetch_metadata(self, url: str) -> bytes:
+        """Return a small file as a whole."""
+        ...
+
+    async def aclose(self) -> None: ...
