@@ -160,7 +160,9 @@ def test_a_private_wheel_added_once_installs_by_name_with_any_index_or_none(
         assert run_line(clients, [*install_lines(mount.path)["uv simple"][:-1], "labtool"]) == {"labtool": "1.0"}
 
 
-def test_uv_locks_and_syncs_through_simple(mounted: MountWheelfs, clients: Clients, fake_index: FakeIndex, tmp_path: Path) -> None:
+def test_uv_locks_and_syncs_through_simple(
+    mounted: MountWheelfs, clients: Clients, fake_index: FakeIndex, tmp_path: Path
+) -> None:
     fill(fake_index)
     mount = mounted(index=fake_index.url)
     project = tmp_path / "project"
@@ -185,7 +187,9 @@ def test_uv_locks_and_syncs_through_simple(mounted: MountWheelfs, clients: Clien
     assert (project / "uv.lock").read_text() == lock
 
 
-def test_hashes_are_checked_by_the_tools_too(mounted: MountWheelfs, clients: Clients, fake_index: FakeIndex, tmp_path: Path) -> None:
+def test_hashes_are_checked_by_the_tools_too(
+    mounted: MountWheelfs, clients: Clients, fake_index: FakeIndex, tmp_path: Path
+) -> None:
     import hashlib
 
     _, content = fake_index.add_wheel("numbers", "1.0")
@@ -193,6 +197,9 @@ def test_hashes_are_checked_by_the_tools_too(mounted: MountWheelfs, clients: Cli
     requirements = tmp_path / "requirements.txt"
     for digest, code in ((hashlib.sha256(content).hexdigest(), 0), ("0" * 64, 1)):
         requirements.write_text(f"numbers==1.0 --hash=sha256:{digest}\n")
-        for tool, verb, option in ((clients.pip(), ["install"], "--index-url"), (clients.uv(), ["pip", "install"], "--default-index")):
+        for tool, verb, option in (
+            (clients.pip(), ["install"], "--index-url"),
+            (clients.uv(), ["pip", "install"], "--default-index"),
+        ):
             done = tool.run(*verb, "--require-hashes", option, f"file://{mount}/simple", "-r", str(requirements))
             assert bool(done.returncode) == bool(code), done.stderr

@@ -37,7 +37,8 @@ def test_an_unreachable_index_is_an_error_at_open_and_never_enoent(fake_index: F
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [(401, errno.EACCES), (403, errno.EACCES), (500, errno.EREMOTEIO), (404, errno.ENOENT), (410, errno.ENOENT)]
+    ("code", "expected"),
+    [(401, errno.EACCES), (403, errno.EACCES), (500, errno.EREMOTEIO), (404, errno.ENOENT), (410, errno.ENOENT)],
 )
 def test_what_the_index_answers_decides_the_errno(fake_index: FakeIndex, mounted: MountWheelfs, code: int, expected: int) -> None:
     fake_index.add_wheel("numbers", "1.0")
@@ -50,7 +51,9 @@ def test_what_the_index_answers_decides_the_errno(fake_index: FakeIndex, mounted
 @pytest.mark.parametrize(
     ("code", "expected"), [(401, errno.EACCES), (403, errno.EACCES), (500, errno.EREMOTEIO), (404, errno.ENOENT)]
 )
-def test_a_file_that_its_index_refuses_fails_at_open(fake_index: FakeIndex, mounted: MountWheelfs, code: int, expected: int) -> None:
+def test_a_file_that_its_index_refuses_fails_at_open(
+    fake_index: FakeIndex, mounted: MountWheelfs, code: int, expected: int
+) -> None:
     name, _ = fake_index.add_wheel("numbers", "1.0", big_bytes=1_000_000)
     fake_index.faults.append(Fault(name, Status(code), times=None))
     path = mounted(index=fake_index.url).path / "simple" / "numbers" / name

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs
 
 
-def add_local(run_wheelfs: RunWheelfs, store: Path, tmp_path: Path, name: str, version: str, **build: object) -> tuple[str, bytes]:
+def add_local(
+    run_wheelfs: RunWheelfs, store: Path, tmp_path: Path, name: str, version: str, **build: object
+) -> tuple[str, bytes]:
     content = build_wheel(name, version, **build)  # type: ignore[arg-type]
     path = tmp_path / wheel_filename(name, version, tag=str(build.get("tag", "py3-none-any")))
     path.write_bytes(content)
@@ -61,7 +63,12 @@ def test_names_that_are_no_normalized_project_are_absent_and_never_asked_for(
 
 
 def test_here_lists_what_this_machine_can_use(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
-    for tag in ("cp311-cp311-win_amd64", "cp311-cp311-macosx_11_0_arm64", "pp310-pypy310_pp73-manylinux2014_x86_64", "py3-none-any"):
+    for tag in (
+        "cp311-cp311-win_amd64",
+        "cp311-cp311-macosx_11_0_arm64",
+        "pp310-pypy310_pp73-manylinux2014_x86_64",
+        "py3-none-any",
+    ):
         fake_index.add_wheel("mixed", "1.0", tag=tag)
     mount = mounted(index=fake_index.url).path
     here = (mount / "here" / "simple" / "mixed" / "index.html").read_text()
@@ -174,7 +181,8 @@ def test_hostile_names_in_pages_never_reach_the_tree(fake_index: FakeIndex, moun
     good, _ = fake_index.add_wheel("numbers", "1.0")
     link = f'<a href="{fake_index.file_url(good)}">{good}</a>'
     fake_index.set_page(
-        "numbers", f'<!DOCTYPE html><html><body>{link}<a href="{html.escape(hostile)}">{html.escape(hostile)}</a></body></html>'.encode()
+        "numbers",
+        f'<!DOCTYPE html><html><body>{link}<a href="{html.escape(hostile)}">{html.escape(hostile)}</a></body></html>'.encode(),
     )
     project = mounted(index=fake_index.url).path / "simple" / "numbers"
     page = (project / "index.html").read_text()

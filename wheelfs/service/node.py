@@ -36,6 +36,11 @@ MAPPED_BYTES: Final = 32 * 1024 * 1024
 """Mapped pages of the store count as this process's memory once they were touched; above this they are handed back to the page cache."""
 
 HOUSEKEEPING_S: Final = 2.0
+READERS_S: Final = 60.0
+"""How often slots of readers that died are freed (py-lmdb asks for about a minute), and the spool is looked at."""
+
+SPOOL_BYTES: Final = 4 * 1024 * 1024 * 1024
+"""Room for files of which only a part was ever wanted; the longest untouched ones go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,12 @@ async def running(
 
 
 async def _keep_house(store: Store) -> None:
+    checked_s = -READERS_S
     while True:
+        if trio.current_time() - checked_s >= READERS_S:
+            checked_s = trio.current_time()
+            await trio.to_thread.run_sync(store.check_readers)
+            await trio.to_thread.run_sync(store.spool.trim, SPOOL_BYTES)
         await trio.sleep(HOUSEKEEPING_S)
         if _mapped_bytes() > MAPPED_BYTES:
             await trio.to_thread.run_sync(store.release_mapping)

@@ -12,6 +12,7 @@ import trio
 
 from wheelfs.errors import ContentMismatch, OriginUnreachable
 from wheelfs.service.fetching import TAIL_BYTES, Content
+from wheelfs.service.partial import Partial
 from wheelfs.service.waiting import wait_for
 from wheelfs.store.records import ContentFacts, StoredName
 
@@ -80,10 +81,10 @@ class Supply:
 
     def acquire(self, ref: FileRef) -> Content:
         """Return the one live `Content` of ``ref``, to be given back with `release`; raises when it is quarantined."""
+        self._refuse_poisoned(ref)
         content = self._contents.get(ref.key)
         if content is None:
-            self._refuse_poisoned(ref)
-            content = self._contents[ref.key] = Content(ref, self)
+            content = self._contents[ref.key] = Content(ref, self, Partial(ref, self))
         self._contents.move_to_end(ref.key)
         content.users += 1
         return content
@@ -100,17 +101,17 @@ class Supply:
 
     def _forget(self, content: Content) -> None:
         del self._contents[content.ref.key]
-        content.close()
+        content.partial.close()
 
     def present_bytes(self, ref: FileRef) -> int | None:
         """Return how many bytes of a file that is not sealed are here, or None when there is nothing; never opens anything."""
         content = self._contents.get(ref.key)
-        return content.present_bytes if content is not None else self.store.spool.state(ref.key)
+        return content.partial.spans.total if content is not None else self.store.spool.state(ref.key)
 
     def close(self) -> None:
         """Give up all spool files; what they hold stays for the next start."""
         for content in list(self._contents.values()):
-            content.close()
+            content.partial.close()
         self._contents.clear()
 
     # --- what is known of a file ----------------------------------------------------------------------------------

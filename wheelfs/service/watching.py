@@ -42,7 +42,8 @@ class Watch:
                 continue
             self._transaction = transaction
             news = self._store.catalog.changes_since(self._seq)
-            self._seq = self._store.catalog.last_seq()
+            self._seq = news.last_seq
+            # News that are no longer complete need no more than this: the kernel forgets names and pages by itself within a second.
             for path in FLAT_PATHS:
                 yield InodeChanged(inode_of_path(path))
             for change in news.changes:
