@@ -37,10 +37,12 @@ _SDIST_SUFFIXES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".ta
 def parse_project_name(text: str) -> ProjectName:
     """Return the normalized name; raise `InvalidInput` when ``text`` is no valid project name."""
     try:
+        if len(text) > MAX_NAME_BYTES:
+            raise InvalidName(text)
         return ProjectName(canonicalize_name(text, validate=True))
     except InvalidName:
         raise InvalidInput(
-            f"read project name {text[:80]!r}", "it is not a valid project name", "letters, digits, and . _ - inside"
+            f"read project name {text[:80]!r}", "it is not a valid project name", f"at most {MAX_NAME_BYTES} letters and digits, with . _ - inside"
         ) from None
 
 

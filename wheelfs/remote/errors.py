@@ -40,7 +40,7 @@ def _translated(attempted: str, error: Exception) -> OriginError:
         case httpx2.ProxyError() if "407" in str(error):
             return OriginDenied(attempted, "the proxy wants other credentials", "see HTTPS_PROXY and HTTP_PROXY")
         case httpx2.ConnectError() | httpx2.ProxyError():
-            return OriginUnreachable(attempted, _reason(error) or "no connection")
+            return OriginUnreachable(attempted, _system_reason(error) or _reason(error) or "no connection")
         case httpx2.InvalidURL() | httpx2.UnsupportedProtocol() | httpx2.LocalProtocolError():
             return OriginFault(attempted, "its address cannot be used for a request")
         case httpx2.DecodingError():
@@ -63,6 +63,19 @@ def _tls_reason(error: BaseException) -> str | None:
         if following is None:
             return None
         error = following
+    return None
+
+
+def _system_reason(error: BaseException | None) -> str | None:
+    """Return what the system said of a failed connection; the client only says that all attempts failed."""
+    for _ in range(8):
+        if error is None:
+            return None
+        if isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, OSError) and error.errno is not None and error.strerror:
+            return error.strerror.lower()
+        error = error.__cause__ or error.__context__
     return None
 
 

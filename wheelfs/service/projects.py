@@ -44,6 +44,10 @@ ABSENT_TTL_S: Final = 60.0
 CACHED_LINKS: Final = 40_000
 """Decoded links kept in memory, over all pages: about 1 KB each, so that nine large projects fit in 40 MB."""
 
+FAILED_TTL_S: Final = 1.0
+MAX_FAILED: Final = 1_000
+"""How long a failure is repeated instead of asking again: looking a page up and opening it are one question to a user."""
+
 NOT_ASKED: Final = "it was not asked yet"
 
 
@@ -89,6 +93,7 @@ class Projects:
         self._bound_s = bound_s
         self._show_all = show_all
         self._refreshes: dict[tuple[str, str], _Refresh] = {}
+        self._failed: dict[tuple[str, str], tuple[float, WheelfsError]] = {}
         self._pages: OrderedDict[tuple[str, str], tuple[int, ProjectPage]] = OrderedDict()
         self._cached_links = 0
 
@@ -203,6 +208,9 @@ class Projects:
                 with trio.move_on_after(wait_s):
                     await refresh.done.wait()
             case freshness.Fetch():
+                failed = self._failed.get((index.name, project))
+                if failed is not None and trio.current_time() - failed[0] < FAILED_TTL_S:
+                    return Silent(index.name, failed[1])
                 refresh = self._start_refresh(index, project, head)
                 await refresh.done.wait()
                 if refresh.error is not None:
@@ -265,6 +273,9 @@ class Projects:
             if refresh.error is not None:
                 level = logging.INFO if isinstance(refresh.error, OriginUnreachable) else logging.WARNING
                 log.log(level, "%s", refresh.error)
+                self._failed[(index.name, project)] = trio.current_time(), refresh.error
+                if len(self._failed) > MAX_FAILED:
+                    self._failed.pop(next(iter(self._failed)))
             refresh.done.set()
 
     def _page(self, index: str, project: ProjectName, head: PageHead) -> ProjectPage | None:
