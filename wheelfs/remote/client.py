@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import random
 import ssl
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,7 +24,7 @@ from wheelfs.errors import OriginFault, UsageError
 from wheelfs.remote.errors import told_as_origin_errors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 
     from wheelfs.remote.credentials import Credentials
 
@@ -131,21 +131,38 @@ async def drain(response: httpx2.Response) -> None:
     try:
         length = length_of(response.headers)
         if length is not None and length <= DRAIN_BYTES:
-            async for _ in response.aiter_raw():
-                pass
+            async with aclosing(pieces_of(response, decoded=False)) as arriving:
+                async for _ in arriving:
+                    pass
     finally:
         await response.aclose()
+
+
+async def pieces_of(response: httpx2.Response, *, decoded: bool) -> AsyncGenerator[bytes, None]:
+    """Yield the body as it arrives, uncopied; ``decoded`` undoes a content coding.  To be closed (``aclosing``)."""
+    source = response.aiter_bytes() if decoded else response.aiter_raw()
+    try:
+        async for piece in source:
+            yield piece
+    finally:
+        # When the reader stops early, the library leaves the generators inside its own suspended, to be found by the garbage
+        # collector.  A cancellation that starts where the socket is read unwinds them all; what is buffered passes by first.
+        with trio.CancelScope(shield=True) as scope:
+            scope.cancel()
+            async for _ in source:
+                pass
 
 
 async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: str) -> bytes:
     """Return the decoded body; raise `OriginFault` when it is longer than the limit, however little of it was announced."""
     pieces: list[bytes] = []
     held = 0
-    async for piece in response.aiter_bytes():
-        held += len(piece)
-        if held > limit_bytes:
-            raise OriginFault(attempted, f"the answer has more than {limit_bytes >> 20} MiB")
-        pieces.append(piece)
+    async with aclosing(pieces_of(response, decoded=True)) as arriving:
+        async for piece in arriving:
+            held += len(piece)
+            if held > limit_bytes:
+                raise OriginFault(attempted, f"the answer has more than {limit_bytes >> 20} MiB")
+            pieces.append(piece)
     return b"".join(pieces)
 
 

@@ -50,7 +50,7 @@ def configured_index(
     """Return the index of pip's or uv's configuration, else PyPI.
 
     The environment comes first (``PIP_INDEX_URL``, ``UV_DEFAULT_INDEX``, ``UV_INDEX_URL``), then pip's files, then uv's.  A
-    file that is broken is passed over with a warning.  Sources: pip's "Configuration" and uv's "Configuration files" documentation.
+    file that is broken is passed over with a warning.  Sources: pip's "Configuration", uv's "Configuration files".
     """
     extra = tuple(without_name(item) for variable in _EXTRA_VARIABLES for item in environ.get(variable, "").split())
     pip = _tolerant(from_pip, _present(_pip_files(environ), read))

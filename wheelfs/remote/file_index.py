@@ -1,6 +1,7 @@
 """A simple repository in a directory (``file:///srv/simple``): ``PROJECT/index.html`` and the files its links lead to.
 
-Only files below the index's own directory or its parent are read, links resolved: a page must not bring ``/etc`` into a mount.
+Only files below the directory that the index's own directory is in are read, links resolved: a page must not bring ``/etc``
+into a mount.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class FileIndex:
         self.name = name
         self._root = Path(unquote(parts.path).rstrip("/") or "/")
         self.url = self._root.as_uri()
-        self._allowed = self._root.parent.resolve()
+        beside = self._root.parent.resolve()
+        self._allowed = beside if beside != beside.parent else self._root.resolve()
 
     async def aclose(self) -> None:
         """Nothing is held."""

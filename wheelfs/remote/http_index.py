@@ -32,7 +32,7 @@ from wheelfs.core.http_ranges import (
 from wheelfs.core.simple_api import ACCEPT, MAX_BODY_BYTES, parse_page
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, UsageError
 from wheelfs.model.links import Validators
-from wheelfs.remote.client import Client, drain, read_body
+from wheelfs.remote.client import Client, drain, pieces_of, read_body
 from wheelfs.remote.credentials import credentials_for
 from wheelfs.remote.errors import told_as_origin_errors
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
@@ -225,16 +225,13 @@ async def _chunks(response: httpx2.Response, outcome: Part | Complete, attempted
     left = outcome.end - outcome.start if isinstance(outcome, Part) else outcome.size_bytes
     encoded = isinstance(outcome, Complete) and outcome.encoded
     with told_as_origin_errors(attempted):
-        source = response.aiter_bytes() if encoded else response.aiter_raw()
-        try:
-            async for piece in source:
+        async with aclosing(pieces_of(response, decoded=encoded)) as arriving:
+            async for piece in arriving:
                 if left is not None:
                     if len(piece) > left:
                         raise OriginFault(attempted, "it sends more than it announced")
                     left -= len(piece)
                 yield piece
-        finally:
-            await source.aclose()
     if left:
         raise OriginFault(attempted, f"truncated: {left} bytes of the answer are missing")
 

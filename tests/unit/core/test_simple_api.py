@@ -144,7 +144,7 @@ def test_every_key_of_a_json_file_is_read() -> None:
                 "provenance": "https://index.example/p",
             }
         ),
-        **{
+        also={
             "project-status": {"status": "quarantined", "reason": "why"},
             "alternate-locations": ["https://b.example/simple/demo/"],
         },

@@ -1,0 +1,445 @@
+"""An index over real sockets: pages, parts of files, and everything that servers do instead of what was asked."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from tests.fakes import faults
+from tests.fakes.faults import Fault
+from tests.fakes.index import FakeIndex
+from wheelfs.core.http_ranges import From, Range, Suffix, Wanted, Whole
+from wheelfs.errors import (
+    ContentChanged,
+    OriginDenied,
+    OriginFault,
+    OriginMissing,
+    OriginTimeout,
+    OriginUnreachable,
+    UsageError,
+)
+from wheelfs.model.names import ProjectName
+from wheelfs.remote.http_index import HttpIndex
+from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+DEMO = ProjectName("demo")
+WHEEL = "demo-1.0-py3-none-any.whl"
+CONTENT = bytes(range(256)) * 1200
+"""Larger than what travels in one piece."""
+
+
+@asynccontextmanager
+async def client_of(
+    index: FakeIndex, url: str | None = None, *, read_timeout_s: float = 5.0, **environ: str
+) -> AsyncIterator[HttpIndex]:
+    client = HttpIndex("lab", url or index.url, environ, read_timeout_s=read_timeout_s)
+    try:
+        with trio.fail_after(20):
+            yield client
+    finally:
+        await client.aclose()
+
+
+async def brought(
+    client: HttpIndex, url: str, wanted: Wanted, *, validator: str | None = None
+) -> tuple[int, bytes, int | None, bool]:
+    async with client.open_range(url, wanted, validator=validator) as reply:
+        data = b"".join([piece async for piece in reply.chunks])
+        return reply.offset, data, reply.total_bytes, reply.is_whole
+
+
+def with_secret(index: FakeIndex) -> str:
+    return index.url.replace("://", "://user:s3cr%40t@")
+
+
+# --- pages --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page_format", ["html", "json", "both"])
+@pytest.mark.parametrize("gzip", ["no", "accepted"])
+async def test_a_page_is_read_whatever_the_index_speaks(page_format: str, gzip: str) -> None:
+    with FakeIndex(page_format=page_format, gzip=gzip) as index:  # type: ignore[arg-type]
+        index.add(WHEEL, CONTENT, requires_python=">=3.8", metadata=b"x")
+        async with client_of(index) as client:
+            found = await client.project_page(DEMO)
+            assert isinstance(found, PageFound)
+            (link,) = found.page.files
+            assert (link.filename, link.url, link.requires_python) == (WHEEL, index.file_url(WHEEL), ">=3.8")
+            assert link.size_bytes == (None if page_format == "html" else len(CONTENT))
+            assert found.max_age_s == 600
+
+
+async def test_relative_links_start_where_the_last_redirect_led() -> None:
+    with FakeIndex(redirects=True) as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            found = await client.project_page(DEMO)
+            assert isinstance(found, PageFound)
+            assert found.url.endswith("/moved/simple/demo/")
+            assert "/moved/" in found.page.files[0].url
+
+
+async def test_an_unchanged_page_is_not_sent_again() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            found = await client.project_page(DEMO)
+            assert isinstance(found, PageFound)
+            assert await client.project_page(DEMO, validators=found.validators) == PageUnchanged(None)
+            index.add("demo-2.0-py3-none-any.whl", CONTENT)
+            again = await client.project_page(DEMO, validators=found.validators)
+            assert isinstance(again, PageFound)
+            assert len(again.page.files) == 2
+
+
+async def test_no_store_does_not_keep_a_page_from_being_read_only_from_being_fresh() -> None:
+    with FakeIndex(no_store=True) as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            found = await client.project_page(DEMO)
+            assert isinstance(found, PageFound)
+            assert found.max_age_s == 0
+
+
+async def test_an_unknown_project_is_an_answer() -> None:
+    with FakeIndex() as index:
+        async with client_of(index) as client:
+            assert await client.project_page(ProjectName("nothing")) == PageAbsent()
+
+
+@pytest.mark.parametrize("code", [401, 403])
+async def test_a_refusal_is_never_taken_for_an_absent_project(code: int) -> None:
+    with FakeIndex() as index:
+        index.faults.append(Fault("/simple/", faults.Status(code)))
+        async with client_of(index) as client:
+            with pytest.raises(OriginDenied, match="WHEELFS_INDEX_LAB_USERNAME"):
+                await client.project_page(DEMO)
+
+
+async def test_a_page_that_is_none_is_the_origins_fault() -> None:
+    with FakeIndex() as index:
+        index.faults.append(Fault("/simple/", faults.GarbagePage()))
+        async with client_of(index) as client:
+            with pytest.raises(OriginFault, match="no simple page"):
+                await client.project_page(DEMO)
+
+
+async def test_a_redirect_loop_ends() -> None:
+    with FakeIndex() as index:
+        index.faults.append(Fault("/simple/", faults.RedirectLoop()))
+        async with client_of(index) as client:
+            with pytest.raises(OriginFault, match="redirects more than"):
+                await client.project_page(DEMO)
+            assert len(index.requests) < 20
+
+
+# --- failures -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_busy_index_is_asked_again() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault("/simple/", faults.Status(503, {"Retry-After": "0"})))
+        index.faults.append(Fault("/simple/", faults.Reset()))
+        async with client_of(index) as client:
+            assert isinstance(await client.project_page(DEMO), PageFound)
+            assert len(index.requests) == 3
+
+
+async def test_an_index_that_stays_broken_is_given_up() -> None:
+    with FakeIndex() as index:
+        index.faults.append(Fault("/simple/", faults.Status(500), times=None))
+        async with client_of(index) as client:
+            with pytest.raises(OriginFault, match="500"):
+                await client.project_page(DEMO)
+            assert len(index.requests) == 3
+
+
+async def test_an_index_that_wants_much_patience_is_not_waited_for() -> None:
+    with FakeIndex() as index:
+        index.faults.append(Fault("/simple/", faults.Status(429, {"Retry-After": "3600"}), times=None))
+        async with client_of(index) as client:
+            with pytest.raises(OriginFault, match="3600 s"):
+                await client.project_page(DEMO)
+            assert len(index.requests) == 1
+
+
+async def test_an_index_that_is_away_is_unreachable() -> None:
+    with FakeIndex() as index:
+        index.stop()
+        async with client_of(index) as client:
+            with pytest.raises(OriginUnreachable):
+                await client.project_page(DEMO)
+
+
+async def test_an_index_that_says_nothing_times_out() -> None:
+    with FakeIndex() as index:
+        index.hang()
+        async with client_of(index, read_timeout_s=0.2) as client:
+            with pytest.raises(OriginTimeout):
+                await client.project_page(DEMO)
+
+
+async def test_an_index_with_an_unknown_certificate_is_at_fault_and_a_trusted_one_is_read(tmp_path: Path) -> None:
+    with FakeIndex(tls=True) as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            with pytest.raises(OriginFault, match="TLS"):
+                await client.project_page(DEMO)
+        bundle = tmp_path / "ca.pem"
+        assert index.ca_pem is not None
+        bundle.write_bytes(index.ca_pem)
+        async with client_of(index, PIP_CERT=str(bundle)) as client:
+            assert isinstance(await client.project_page(DEMO), PageFound)
+
+
+def test_a_bundle_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="missing"):
+        HttpIndex("lab", "https://index.example/simple", {"SSL_CERT_FILE": str(tmp_path / "missing.pem")})
+
+
+@pytest.mark.parametrize("url", ["index.example/simple", "ftp://index.example/simple", "https:///simple", "http://[::1/simple"])
+def test_an_address_that_is_none_is_a_usage_error(url: str) -> None:
+    with pytest.raises(UsageError):
+        HttpIndex("lab", url, {})
+
+
+async def test_cancelling_leaves_a_usable_client() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            index.hang()
+            with trio.move_on_after(0.1) as scope:
+                await client.project_page(DEMO)
+            assert scope.cancelled_caught
+            index.unhang()
+            assert isinstance(await client.project_page(DEMO), PageFound)
+
+
+# --- credentials --------------------------------------------------------------------------------------------------------
+
+
+async def test_credentials_of_the_url_are_sent_and_shown_nowhere() -> None:
+    with FakeIndex(credentials=("user", "s3cr@t")) as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index, with_secret(index)) as client:
+            assert isinstance(await client.project_page(DEMO), PageFound)
+            assert (await brought(client, index.file_url(WHEEL), Whole()))[1] == CONTENT
+            assert client.url == index.url
+            assert "cr" not in repr(client)
+
+
+async def test_credentials_of_the_environment_replace_those_of_the_url() -> None:
+    with FakeIndex(credentials=("user", "new")) as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index, with_secret(index), WHEELFS_INDEX_LAB_PASSWORD="new") as client:
+            assert isinstance(await client.project_page(DEMO), PageFound)
+
+
+async def test_netrc_is_asked_last(tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password s3cr@t\n")
+    with FakeIndex(credentials=("user", "s3cr@t")) as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index, NETRC=str(netrc)) as client:
+            assert isinstance(await client.project_page(DEMO), PageFound)
+
+
+async def test_credentials_are_not_sent_to_another_host() -> None:
+    with FakeIndex() as files, FakeIndex() as index:
+        files.add(WHEEL, CONTENT)
+        index.faults.append(Fault("/simple/", faults.Status(302, {"Location": f"{files.url}/demo/"})))
+        async with client_of(index, with_secret(index)) as client:
+            found = await client.project_page(DEMO)
+            assert isinstance(found, PageFound)
+            await brought(client, found.page.files[0].url, Whole())
+        assert "authorization" in index.requests[0].headers
+        assert len(files.requests) == 2
+        assert all("authorization" not in request.headers for request in files.requests)
+
+
+async def test_an_error_of_a_refused_password_does_not_hold_it() -> None:
+    with FakeIndex(credentials=("user", "other")) as index:
+        async with client_of(index, with_secret(index)) as client:
+            with pytest.raises(OriginDenied) as refused:
+                await client.project_page(DEMO)
+            assert "s3cr" not in str(refused.value)
+
+
+# --- parts of files -----------------------------------------------------------------------------------------------------
+
+ASKED = [
+    (Whole(), 0, len(CONTENT)),
+    (From(1000), 1000, len(CONTENT)),
+    (Range(1000, 1010), 1000, 1010),
+    (Suffix(500), len(CONTENT) - 500, len(CONTENT)),
+    (Suffix(10_000_000), 0, len(CONTENT)),
+]
+
+
+@pytest.mark.parametrize(("wanted", "start", "end"), ASKED)
+async def test_a_server_with_ranges_sends_what_is_wanted(wanted: Wanted, start: int, end: int) -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            whole = (start, end) == (0, len(CONTENT))
+            assert await brought(client, index.file_url(WHEEL), wanted) == (start, CONTENT[start:end], len(CONTENT), whole)
+            assert len(index.requests) == 1
+
+
+@pytest.mark.parametrize("ranges", ["ignore", "refuse", "not-implemented", "suffix-unsupported"])
+@pytest.mark.parametrize("content_length", [True, False])
+@pytest.mark.parametrize(("wanted", "start", "end"), ASKED)
+async def test_whatever_the_server_makes_of_ranges_what_is_wanted_comes(
+    ranges: str, content_length: bool, wanted: Wanted, start: int, end: int
+) -> None:
+    with FakeIndex(ranges=ranges, content_length=content_length) as index:  # type: ignore[arg-type]
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            offset, data, total, is_whole = await brought(client, index.file_url(WHEEL), wanted)
+            assert data == CONTENT[offset : offset + len(data)]
+            assert offset <= start < end <= offset + len(data)
+            assert total in (None, len(CONTENT))
+            assert is_whole == (len(data) == len(CONTENT))
+            assert len(index.requests) <= 4
+
+
+@pytest.mark.parametrize("wanted", [Whole(), From(1000), Suffix(500)])
+async def test_a_server_that_compresses_against_our_will_is_decoded(wanted: Wanted) -> None:
+    with FakeIndex(gzip="always") as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            assert await brought(client, index.file_url(WHEEL), wanted) == (0, CONTENT, None, True)
+
+
+async def test_a_suffix_of_a_server_that_knows_none_costs_no_whole_file() -> None:
+    with FakeIndex(ranges="suffix-unsupported") as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            offset, data, _, _ = await brought(client, index.file_url(WHEEL), Suffix(500))
+            assert (offset, len(data)) == (len(CONTENT) - 500, 500)
+            assert index.body_bytes(WHEEL) < 1000
+
+
+async def test_a_file_that_became_another_is_noticed() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            async with client.open_range(index.file_url(WHEEL), Suffix(5)) as reply:
+                etag = reply.etag
+            assert (await brought(client, index.file_url(WHEEL), From(9), validator=etag))[0] == 9
+            index.add(WHEEL, CONTENT[::-1])
+            with pytest.raises(ContentChanged):
+                await brought(client, index.file_url(WHEEL), From(9), validator=etag)
+
+
+async def test_a_range_behind_the_end_means_another_file() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            with pytest.raises(ContentChanged, match=str(len(CONTENT))):
+                await brought(client, index.file_url(WHEEL), From(len(CONTENT)))
+
+
+@pytest.mark.parametrize("cut", [faults.Truncate(100_000), faults.Reset(100_000)])
+@pytest.mark.parametrize("content_length", [True, False])
+async def test_a_stream_that_breaks_off_is_truncated_after_what_came(
+    cut: faults.Truncate | faults.Reset, content_length: bool
+) -> None:
+    with FakeIndex(content_length=content_length) as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault(WHEEL, cut))
+        async with client_of(index) as client:
+            came = b""
+            with pytest.raises(OriginFault, match="truncated"):
+                async with client.open_range(index.file_url(WHEEL), Whole()) as reply:
+                    async for piece in reply.chunks:
+                        came += piece
+            assert came == CONTENT[: len(came)]
+            if isinstance(cut, faults.Truncate):
+                assert len(came) == 100_000
+
+
+async def test_a_stream_that_stalls_times_out() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault(WHEEL, faults.Stall(after_bytes=1000)))
+        async with client_of(index, read_timeout_s=0.3) as client:
+            with pytest.raises(OriginTimeout):
+                await brought(client, index.file_url(WHEEL), Whole())
+
+
+async def test_a_reader_that_stops_early_leaves_a_usable_client() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            for _ in range(20):  # more often than there are connections
+                async with client.open_range(index.file_url(WHEEL), Whole()) as reply:
+                    async for _piece in reply.chunks:
+                        break
+            assert (await brought(client, index.file_url(WHEEL), Range(0, 3)))[1] == CONTENT[:3]
+
+
+async def test_an_absent_file_is_missing() -> None:
+    with FakeIndex() as index:
+        async with client_of(index) as client:
+            with pytest.raises(OriginMissing):
+                await brought(client, index.file_url(WHEEL), Whole())
+            with pytest.raises(OriginMissing):
+                await client.head(index.file_url(WHEEL))
+            with pytest.raises(OriginMissing):
+                await client.fetch_metadata(index.file_url(WHEEL) + ".metadata")
+
+
+async def test_connections_are_used_again() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            await brought(client, index.file_url(WHEEL), Range(0, 10))
+            index.hang()  # new connections are accepted, and answered only after unhang
+            index.unhang()
+            await brought(client, index.file_url(WHEEL), Range(0, 10))
+            assert len(index.requests) == 2
+
+
+async def test_head_tells_size_and_validator() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            head = await client.head(index.file_url(WHEEL))
+            assert head == Head(len(CONTENT), head.etag, accepts_ranges=True)
+            assert head.etag is not None
+
+
+async def test_a_server_that_knows_no_head_tells_by_one_byte() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault(lambda method, _: method == "HEAD", faults.Status(405)))
+        async with client_of(index) as client:
+            assert (await client.head(index.file_url(WHEEL))).size_bytes == len(CONTENT)
+
+
+async def test_metadata_is_fetched_whole_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT, metadata=b"Metadata-Version: 2.1\n" * 100)
+        url = index.file_url(WHEEL) + ".metadata"
+        async with client_of(index) as client:
+            assert await client.fetch_metadata(url) == b"Metadata-Version: 2.1\n" * 100
+            monkeypatch.setattr("wheelfs.remote.http_index.MAX_METADATA_BYTES", 1000)
+            with pytest.raises(OriginFault, match="more than"):
+                await client.fetch_metadata(url)
+
+
+async def test_no_signature_of_an_address_is_in_an_error() -> None:
+    with FakeIndex() as index:
+        async with client_of(index) as client:
+            with pytest.raises(OriginMissing) as missing:
+                await brought(client, index.file_url(WHEEL) + "?X-Signature=s3cret", Whole())
+            assert "s3cret" not in str(missing.value)
