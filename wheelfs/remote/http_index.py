@@ -32,7 +32,7 @@ from wheelfs.core.http_ranges import (
 from wheelfs.core.simple_api import ACCEPT, MAX_BODY_BYTES, parse_page
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, UsageError
 from wheelfs.model.links import Validators
-from wheelfs.remote.client import Client, drain, pieces_of, read_body
+from wheelfs.remote.client import READ_TIMEOUT_S, Client, drain, pieces_of, read_body
 from wheelfs.remote.credentials import credentials_for
 from wheelfs.remote.errors import told_as_origin_errors
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
@@ -60,7 +60,7 @@ _NEVER_FRESH = re.compile(r"(?:^|[,\s])(?:no-store|no-cache)(?:$|[,\s=])", re.IG
 class HttpIndex:
     """An `Origin` over HTTP.  ``PROJECT/`` is appended to ``url``, which has no credentials in it, as has no text from here."""
 
-    def __init__(self, name: str, url: str, environ: Mapping[str, str], *, read_timeout_s: float = 30.0) -> None:
+    def __init__(self, name: str, url: str, environ: Mapping[str, str], *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         """Raises `UsageError` when the address is none, or the environment's trust or proxy settings are impossible."""
         self.name = name
         clean, credentials = credentials_for(name, url, environ)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheelfs.errors import UsageError
+from wheelfs.remote.client import READ_TIMEOUT_S
 from wheelfs.remote.file_index import FileIndex
 from wheelfs.remote.http_index import HttpIndex
 
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from wheelfs.remote.origin import Origin
 
 
-def open_index(name: str, url: str, environ: Mapping[str, str]) -> Origin:
+def open_index(name: str, url: str, environ: Mapping[str, str], *, read_timeout_s: float = READ_TIMEOUT_S) -> Origin:
     """Return the client of an index; nothing is asked yet.  Close it with ``aclose``.
 
-    ``url`` may hold credentials.  Raises `UsageError` for an address of another kind than http(s):// and file:///.
+    ``url`` may hold credentials; ``read_timeout_s`` bounds the silence between two arrivals.  Raises `UsageError` for an address of another kind than http(s):// and file:///.
     """
     scheme = url.partition(":")[0].lower()
     if scheme in ("http", "https"):
-        return HttpIndex(name, url, environ)
+        return HttpIndex(name, url, environ, read_timeout_s=read_timeout_s)
     if scheme == "file":
         return FileIndex(name, url)
     raise UsageError(f"use the index {name}", "its URL is neither http(s):// nor file:///", "write NAME=https://HOST/simple")

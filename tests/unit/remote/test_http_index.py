@@ -200,6 +200,19 @@ async def test_an_index_with_an_unknown_certificate_is_at_fault_and_a_trusted_on
             assert isinstance(await client.project_page(DEMO), PageFound)
 
 
+async def test_a_redirect_that_gives_up_encryption_is_refused(tmp_path: Path) -> None:
+    with FakeIndex() as plain, FakeIndex(tls=True) as index:
+        plain.add(WHEEL, CONTENT)
+        index.faults.append(Fault("/simple/", faults.Status(302, {"Location": f"{plain.url}/demo/"})))
+        bundle = tmp_path / "ca.pem"
+        assert index.ca_pem is not None
+        bundle.write_bytes(index.ca_pem)
+        async with client_of(index, SSL_CERT_FILE=str(bundle)) as client:
+            with pytest.raises(OriginFault, match="without encryption"):
+                await client.project_page(DEMO)
+        assert plain.requests == []
+
+
 def test_a_bundle_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="missing"):
         HttpIndex("lab", "https://index.example/simple", {"SSL_CERT_FILE": str(tmp_path / "missing.pem")})
@@ -385,6 +398,18 @@ async def test_a_reader_that_stops_early_leaves_a_usable_client() -> None:
                     async for _piece in reply.chunks:
                         break
             assert (await brought(client, index.file_url(WHEEL), Range(0, 3)))[1] == CONTENT[:3]
+
+
+async def test_what_nobody_reads_is_not_fetched() -> None:
+    content = bytes(32 << 20)
+    with FakeIndex() as index:
+        index.add(WHEEL, content)
+        async with client_of(index) as client:
+            async with client.open_range(index.file_url(WHEEL), Whole()) as reply:
+                async for _piece in reply.chunks:
+                    break
+        index.close()
+        assert index.body_bytes(WHEEL) < len(content) // 2
 
 
 async def test_an_absent_file_is_missing() -> None:
