@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def open_index(name: str, url: str, environ: Mapping[str, str], *, read_timeout_s: float = READ_TIMEOUT_S) -> Origin:
     """Return the client of an index; nothing is asked yet.  Close it with ``aclose``.
 
-    ``url`` may hold credentials; ``read_timeout_s`` bounds the silence between two arrivals.  Raises `UsageError` for an address of another kind than http(s):// and file:///.
+    ``url`` may hold credentials; ``read_timeout_s`` bounds the silence between two arrivals.  Raises
+    `UsageError` for an address of another kind than http(s):// and file:///.
     """
     scheme = url.partition(":")[0].lower()
     if scheme in ("http", "https"):

@@ -404,10 +404,9 @@ async def test_what_nobody_reads_is_not_fetched() -> None:
     content = bytes(32 << 20)
     with FakeIndex() as index:
         index.add(WHEEL, content)
-        async with client_of(index) as client:
-            async with client.open_range(index.file_url(WHEEL), Whole()) as reply:
-                async for _piece in reply.chunks:
-                    break
+        async with client_of(index) as client, client.open_range(index.file_url(WHEEL), Whole()) as reply:
+            async for _piece in reply.chunks:
+                break
         index.close()
         assert index.body_bytes(WHEEL) < len(content) // 2
 
