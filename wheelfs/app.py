@@ -70,7 +70,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
 
 
 def add(settings: Settings, sources: Sequence[str], *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
-    """Add files, the wheels of directories, and URLs; yields what became of each file.  Raises `WheelfsError` for the store's troubles."""
+    """Add files, the wheels of directories, and URLs, and yield what became of each file; raises `StoreError`."""
     from wheelfs.remote.http_index import HttpIndex
     from wheelfs.service import additions, downloads
     from wheelfs.store.local import Store
@@ -161,8 +161,8 @@ async def _running(
 
 
 def _index(setting: IndexSetting, settings: Settings) -> Index:
-    from wheelfs.remote.http_index import HttpIndex
+    from wheelfs.remote.opening import open_index
     from wheelfs.service.projects import Index
 
-    client = HttpIndex(setting.name, setting.url, os.environ, read_timeout_s=settings.open_timeout_s)
+    client = open_index(setting.name, setting.url, os.environ, read_timeout_s=settings.open_timeout_s)
     return Index(name=setting.name, url=client.url, client=client, ttl_s=settings.page_ttl_s)

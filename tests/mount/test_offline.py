@@ -192,4 +192,4 @@ def _open(path: object) -> int:
     try:
         return os.open(str(path), os.O_RDONLY)
     except OSError as error:
-        return -error.errno
+        return -(error.errno or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,7 +86,7 @@ def test_stored_and_flat_show_what_is_stored(fake_index: FakeIndex, mounted: Mou
         (mount / name).stat()
     (mount / "simple" / "numbers" / name).read_bytes()
     for place in (mount, mount / "stored"):
-        eventually(lambda place=place: name in os.listdir(place))
+        eventually(partial(_lists, place, name))
         assert (place / name).read_bytes() == content
         assert name in (place / "index.html").read_text()
         assert other not in (place / "index.html").read_text()
@@ -94,6 +95,10 @@ def test_stored_and_flat_show_what_is_stored(fake_index: FakeIndex, mounted: Mou
     assert name in page
     assert other not in page
     assert os.listdir(mount / "stored" / "simple") == ["numbers"]
+
+
+def _lists(place: Path, name: str) -> bool:
+    return name in os.listdir(place)
 
 
 def test_one_content_has_one_inode_everywhere_and_after_a_restart(fake_index: FakeIndex, mounted: MountWheelfs) -> None:

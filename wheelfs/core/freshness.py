@@ -1,4 +1,7 @@
-"""What to do with a project page that was stored some time ago (RFC 9111 speaks of fresh and stale; RFC 5861 of stale-while-revalidate)."""
+"""What to do with a project page that was stored some time ago.
+
+Sources: RFC 9111 (fresh and stale answers), RFC 5861 (stale-while-revalidate).
+"""
 
 from __future__ import annotations
 

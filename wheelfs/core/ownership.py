@@ -11,12 +11,14 @@ so they stay installable by name, but they never compete with an index that answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from wheelfs.errors import WheelfsError
-from wheelfs.model.links import FileLink, ProjectPage
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.errors import WheelfsError
+    from wheelfs.model.links import FileLink, ProjectPage
 
 LOCAL: Final = "local"
 """The origin of files added by hand; no index may be called so."""
@@ -98,7 +100,7 @@ def decide(answers: Sequence[Answer], stored: Sequence[StoredFile]) -> Ownership
         match answer:
             case Has(index, page, reachable):
                 listed = {(link.filename, link.sha256) for link in page.files}
-                kept = tuple(link for link in own if (link.filename, link.sha256) not in listed and (link.filename, None) not in listed)
+                kept = tuple(link for link in own if listed.isdisjoint({(link.filename, link.sha256), (link.filename, None)}))
                 return Owned(index, page, page.files, kept, reachable)
             case HasNot(index) | Silent(index) if own:
                 return _only_stored(index, own)
@@ -116,7 +118,8 @@ def decide(answers: Sequence[Answer], stored: Sequence[StoredFile]) -> Ownership
 def _former(answers: Sequence[Answer], stored: Sequence[StoredFile]) -> list[StoredFile]:
     """Return the stored files of one origin that is not configured now: the first by name, since they are not mixed either."""
     configured = {answer.index for answer in answers}
-    former = sorted((file for file in stored if file.origin not in configured and file.origin != LOCAL), key=lambda file: file.origin)
+    former = [file for file in stored if file.origin not in configured and file.origin != LOCAL]
+    former.sort(key=lambda file: file.origin)
     return [file for file in former if file.origin == former[0].origin]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A platform and architecture, as the set of platform tags it accepts (PEP 425, 600, 656; ``packaging.tags.platform_tags``)."""
+    """A platform and architecture, as the set of platform tags that it accepts (PEP 425, 600, 656)."""
 
     platforms: frozenset[str]
 

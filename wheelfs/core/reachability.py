@@ -2,9 +2,11 @@
 
 One failed connection or one time-out opens the circuit: everybody else then fails within milliseconds instead of waiting for the
 same silence (a caller inside ``open`` cannot even be killed while it waits).  The pause doubles from `FIRST_PAUSE_S` to
-`LONGEST_PAUSE_S`; when it is over a probe is sent in the background, and only a probe's answer lets requests through again.  Somebody who
-asks meanwhile shortens the pause, so that a host in demand is found to be back within `FIRST_PAUSE_S`.  An answer of any kind, an error
-page included, closes the circuit: a host that answers is reachable.  Prior art: M. Nygard, *Release It!*, "Circuit Breaker".
+`LONGEST_PAUSE_S`; when it is over a probe is sent in the background, and only a probe's answer lets requests through again.
+Somebody who asks meanwhile shortens the pause, so that a host in demand is found to be back within `FIRST_PAUSE_S`.  An answer
+of any kind, an error page included, closes the circuit: a host that answers is reachable.
+
+Prior art: M. Nygard, *Release It!*, "Circuit Breaker".
 """
 
 from __future__ import annotations

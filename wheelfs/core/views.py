@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``index``: that configured index by itself, nothing merged; ``stored``: only what needs no network; ``here``: only what this machine can use."""
+    """What a directory is restricted to.
+
+    ``index``: that configured index by itself, nothing merged; ``stored``: only what needs no network; ``here``: only what
+    this machine can use.
+    """
 
     index: str | None = None
     stored: bool = False

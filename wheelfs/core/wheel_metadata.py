@@ -1,4 +1,7 @@
-"""Where in a wheel its METADATA stands, as a conversation without IO: the logic asks for ranges, whoever drives it brings the bytes."""
+"""Where in a wheel its METADATA stands, as a conversation without IO.
+
+The logic asks for ranges, whoever drives it brings the bytes.
+"""
 
 from __future__ import annotations
 

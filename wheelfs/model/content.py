@@ -25,7 +25,7 @@ def key_of_sha256(sha256: bytes) -> ContentKey:
 
 
 def key_without_hash(index: str, project: str, filename: str) -> ContentKey:
-    """Return the key of a file for which its index gives no sha256; such a key never equals a real sha256 by design of the prefix."""
+    """Return the key of a file for which its index gives no sha256; its prefix keeps it apart from any file's digest."""
     text = f"wheelfs-nohash\0{index}\0{project}\0{filename}"
     return ContentKey(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
 

@@ -7,9 +7,8 @@ distribution file name" specifications; ``packaging.utils`` does the parsing.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NewType
+from typing import TYPE_CHECKING, Final, Literal, NewType
 
-from packaging.tags import Tag
 from packaging.utils import (
     InvalidName,
     InvalidSdistFilename,
@@ -21,6 +20,9 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from wheelfs.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 ProjectName = NewType("ProjectName", str)
 """A project name in its normalized form (PEP 503): lower case, runs of ``-_.`` folded to one ``-``."""
@@ -42,7 +44,9 @@ def parse_project_name(text: str) -> ProjectName:
         return ProjectName(canonicalize_name(text, validate=True))
     except InvalidName:
         raise InvalidInput(
-            f"read project name {text[:80]!r}", "it is not a valid project name", f"at most {MAX_NAME_BYTES} letters and digits, with . _ - inside"
+            f"read project name {text[:80]!r}",
+            "it is not a valid project name",
+            f"at most {MAX_NAME_BYTES} letters and digits, with . _ - inside",
         ) from None
 
 
@@ -70,7 +74,7 @@ def kind_of(filename: str) -> Kind:
 
 
 class WheelName:
-    """A parsed wheel filename: ``filename``, ``project``, ``version``, ``build`` and ``tags`` (every compressed tag spelled out)."""
+    """A parsed wheel filename; ``tags`` has every compressed tag spelled out."""
 
     __slots__ = ("build", "filename", "project", "tags", "version")
 
@@ -81,7 +85,9 @@ class WheelName:
             name, version, build, tags = parse_wheel_filename(filename)
         except (InvalidWheelFilename, InvalidVersion) as error:
             raise InvalidInput(
-                f"read wheel filename {filename[:120]!r}", str(error), "a wheel is called NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl"
+                f"read wheel filename {filename[:120]!r}",
+                str(error),
+                "a wheel is called NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl",
             ) from None
         self.filename = filename
         self.project = ProjectName(name)

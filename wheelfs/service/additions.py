@@ -112,7 +112,7 @@ def _taken(store: Store, source: Source, *, index: str | None) -> AddedFile:
     if taken is not None:
         raise NameTaken(
             attempted,
-            f"a file of this name is stored already with other content (sha256 {taken.sha256.hex()[:16]} there, {sha256.hex()[:16]} here)",
+            f"a file of this name is stored already with other content (sha256 {taken.sha256.hex()[:12]}…, not {sha256.hex()[:12]}…)",
             "a file never changes once it was served: give the new one another version or build tag",
         )
     present = any(name.sha256 == sha256 for name in earlier)
@@ -156,7 +156,7 @@ def _checked_name(source: Source) -> tuple[ProjectName, Version]:
 
 
 def _checked_wheel(descriptor: int, size_bytes: int, source: Source, project: ProjectName, version: Version) -> bytes:
-    """Return the wheel's METADATA; raises `InvalidInput` when the file is no wheel, is cut short, or is another one than its name says."""
+    """Return the wheel's METADATA; raises `InvalidInput` when it is no wheel, is cut short, or is not what its name says."""
     attempted = f"add {source.named}"
     try:
         metadata = wheel_metadata.read_from(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ExtendedAttributes:
-    """``state`` is ``stored``, ``partial``, ``remote`` or ``poisoned``; the rest says where a file comes from and what is here of it."""
+    """State (``stored``, ``partial``, ``remote`` or ``poisoned``), where a file comes from, and what is here of it."""
 
     def __init__(self, *, projects: Projects, supply: Supply) -> None:
         """Answer from what these two know."""

@@ -54,13 +54,16 @@ SIDE_STREAMS: Final = 4
 RETRIES: Final = 2
 """Attempts after a broken stream that brought nothing new; a stream that brought something may be resumed again."""
 
+READ_ATTEMPTS: Final = 4
+"""A read is taken up again when the bytes under it were stored or thrown away meanwhile, which cannot happen often."""
+
 _FINAL = (OriginUnreachable, OriginDenied, OriginMissing, OriginTimeout)
 """Errors that asking again at once does not mend."""
 
 
 @dataclass(slots=True)
 class Content:
-    """One file on its way.  ``sealed_sha256`` is set once the whole file is verified and stored; ``users`` counts who holds it."""
+    """One file on its way.  ``sealed_sha256`` is set once it is verified and stored; ``users`` counts who holds it."""
 
     ref: FileRef
     supply: Supply
@@ -116,16 +119,20 @@ class Content:
         end = min(offset + size, await self.learn_size())
         if offset >= end:
             return b""
-        if not self._covers(offset, end):
-            here = self.partial.spans.available_at(offset)
-            if here and not self._fetching_whole:
-                end = offset + here
-            else:
-                self.start_whole()
-                await self._bring(offset, end)
-        if self.sealed_sha256 is not None:
-            return await self.supply.read_sealed(self.sealed_sha256, offset, end - offset)
-        return await self.partial.read(offset, end)
+        for _ in range(READ_ATTEMPTS):
+            if not self._covers(offset, end):
+                here = self.partial.spans.available_at(offset)
+                if here and not self._fetching_whole:
+                    end = offset + here
+                else:
+                    self.start_whole()
+                    await self._bring(offset, end)
+            if self.sealed_sha256 is not None:
+                return await self.supply.read_sealed(self.sealed_sha256, offset, end - offset)
+            # The spool file may go away before the thread gets to it: sealed meanwhile, or started over.
+            with suppress(ValueError):
+                return await self.partial.read(offset, end)
+        raise OriginFault(self.partial.attempted, "it changes at its origin again and again")
 
     def has(self, offset: int, size: int) -> bool:
         """Return whether a read needs no network, now or as a short read of the tail."""

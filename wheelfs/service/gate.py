@@ -1,8 +1,8 @@
 """How many callers may wait for a network at once.
 
 A caller that waits holds one of the frontend's tasks and one of the kernel's slots, and with none left every request of the mount
-waits, cached ones too (docs/design/concurrency.md).  So waits on the network pass this gate, which has fewer places than either.  There is no
-queue behind it: a queued caller would hold a task and a slot like a served one.
+waits, cached ones too (docs/design/concurrency.md).  So waits on the network pass this gate, which has fewer places than either.
+There is no queue behind it: a queued caller would hold a task and a slot like a served one.
 """
 
 from __future__ import annotations

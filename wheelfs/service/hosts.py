@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -21,7 +20,7 @@ from wheelfs.core.reachability import Down, Up
 from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from wheelfs.core.reachability import Reachability
     from wheelfs.service.reports import OriginHealth

@@ -1,6 +1,7 @@
 """Core metadata files beside wheels (PEP 658): from the index that offers them, else from the wheel's own tail.
 
-What is served here is sure to match the wheel: either its index vouches for it by a hash that was checked, or it was read out of the wheel.
+What is served here is sure to match the wheel: either its index vouches for it by a hash that was checked, or it was read out
+of the wheel.
 """
 
 from __future__ import annotations

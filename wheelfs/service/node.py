@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAPPED_BYTES: Final = 32 * 1024 * 1024
-"""Mapped pages of the store count as this process's memory once they were touched; above this they are handed back to the page cache."""
+"""Mapped pages of the store count as this process's memory once touched; above this they go back to the page cache."""
 
 HOUSEKEEPING_S: Final = 2.0
 READERS_S: Final = 60.0

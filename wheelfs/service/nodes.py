@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wheelfs.service.files import FileRef
 
 DirectoryKind = Literal["view", "indexes", "simple", "project", "private"]
-"""``view``: the root of a view; ``indexes``: ``index/``; ``simple``: a simple repository; ``project``: one project in it; ``private``: ``.wheelfs/``."""
+"""The root of a view, ``index/``, a simple repository, one project in it, ``.wheelfs/``."""
 
 
 def _path_attributes(path: str, *, is_dir: bool, size_bytes: int = 0, mtime_ns: int = UNKNOWN_TIME_NS) -> Attributes:

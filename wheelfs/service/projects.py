@@ -162,7 +162,7 @@ class Projects:
         return next((name.sha256 for name in names if name.filename == ref.filename and name.index == ref.origin), None)
 
     def is_listed(self, project: ProjectName, view: View) -> bool:
-        """Return whether ``simple/`` of a view lists the project, by what is known here; decodes no page, since there may be thousands."""
+        """Return whether ``simple/`` of a view lists the project, by what is known; decodes no page: there may be thousands."""
         names = self._store.catalog.stored_names(project)
         if any(view.index in (None, name.index) for name in names):
             return True
@@ -170,7 +170,7 @@ class Projects:
         return not view.stored and any(head is not None and not head.absent for head in heads)
 
     def stamp(self, project: ProjectName, *, index: str | None = None) -> object:
-        """Return a value that differs whenever what is shown of a project may differ; cheap, so that rendered pages can be kept by it."""
+        """Return a value that differs whenever what is shown of a project may differ; cheap enough for every look-up."""
         heads = [
             (self._store.catalog.page_head(one.name, project), self._hosts.may_ask(one.url)) for one in self._in_charge(index)
         ]

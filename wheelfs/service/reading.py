@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class OpenText:
     """Generated text as it was when it was opened.
 
-    ``direct_io`` is for pages that may change: the reader then gets this text to its end even where the kernel knows an older size.
+    ``direct_io`` is for pages that may change: the reader then gets this text to its end even where the kernel knows an
+    older size.
     """
 
     def __init__(self, text: bytes, *, direct_io: bool) -> None:
@@ -55,8 +56,8 @@ class OpenStored:
 class OpenPartial:
     """A file that is not stored yet.
 
-    It is opened with ``direct_io``: the kernel's read-ahead around METADATA would otherwise ask for bytes that nobody wants, start
-    the fetch of the whole file, and make a failure of those bytes look like a failure of the ones that were asked for.
+    It is opened with ``direct_io``: the kernel's read-ahead around METADATA would otherwise ask for bytes that nobody wants,
+    start the fetch of the whole file, and make a failure of those bytes look like a failure of the ones that were asked for.
     """
 
     direct_io = True

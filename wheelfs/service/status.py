@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class StatusReport:
-    """Collects the state of this process when asked; takes no lock and waits for nothing, so that it answers while a mount hangs."""
+    """Collects the state of this process; takes no lock and waits for nothing, so that it answers while a mount hangs."""
 
     def __init__(self, *, version: str, store: str, indexes: Sequence[Index], hosts: Hosts, counters: LiveCounters) -> None:
         """``store`` is the path of the store's directory."""

@@ -43,7 +43,7 @@ class Watch:
             self._transaction = transaction
             news = self._store.catalog.changes_since(self._seq)
             self._seq = news.last_seq
-            # News that are no longer complete need no more than this: the kernel forgets names and pages by itself within a second.
+            # Incomplete news need no more than this: the kernel forgets names and pages by itself within a second.
             for path in FLAT_PATHS:
                 yield InodeChanged(inode_of_path(path))
             for change in news.changes:

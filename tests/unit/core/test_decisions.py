@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wheelfs.core import freshness, ownership, reachability
-from wheelfs.core.ownership import LOCAL, Has, HasNot, NoSuchProject, Owned, Silent, StoredFile, Undecided
+from wheelfs.core.ownership import LOCAL, Answer, Has, HasNot, NoSuchProject, Owned, Silent, StoredFile, Undecided
 from wheelfs.core.platforms import Machine
 from wheelfs.core.reachability import Down, Up
 from wheelfs.core.views import View
@@ -16,7 +16,8 @@ LINUX = Machine(frozenset({"manylinux2014_x86_64", "manylinux_2_17_x86_64", "lin
 
 
 def link(filename: str, digest: int | None = 1) -> FileLink:
-    return FileLink(filename, f"http://127.0.0.1/{filename}", sha256=None if digest is None else bytes([digest]) * 32, size_bytes=10)
+    sha256 = None if digest is None else bytes([digest]) * 32
+    return FileLink(filename, f"http://127.0.0.1/{filename}", sha256=sha256, size_bytes=10)
 
 
 def page(*links: FileLink) -> ProjectPage:
@@ -30,7 +31,7 @@ def silent(index: str) -> Silent:
 class TestReachability:
     def test_one_failure_closes_the_way_at_once_and_an_answer_opens_it(self) -> None:
         down = reachability.after_failure(Up(), now_s=10.0, reason="refused")
-        assert down == Down(since_s=10.0, failed_at_s=10.0, retry_at_s=10.0 + reachability.FIRST_PAUSE_S, failures=1, reason="refused")
+        assert down == Down(10.0, failed_at_s=10.0, retry_at_s=10.0 + reachability.FIRST_PAUSE_S, failures=1, reason="refused")
         assert reachability.after_success(down) == Up()
 
     def test_pauses_double_up_to_the_longest(self) -> None:
@@ -62,7 +63,8 @@ class TestFreshness:
         assert freshness.decide(age_s=599, ttl_s=600, may_ask=True, prompt=True) == freshness.Serve()
 
     def test_stale_waits_shortly_only_for_an_index_that_answers_well(self) -> None:
-        assert freshness.decide(age_s=600, ttl_s=600, may_ask=True, prompt=True) == freshness.Revalidate(freshness.REVALIDATE_WITHIN_S)
+        prompt = freshness.decide(age_s=600, ttl_s=600, may_ask=True, prompt=True)
+        assert prompt == freshness.Revalidate(freshness.REVALIDATE_WITHIN_S)
         assert freshness.decide(age_s=600, ttl_s=600, may_ask=True, prompt=False) == freshness.Revalidate(0.0)
 
     def test_stale_is_served_while_nobody_can_be_asked(self) -> None:
@@ -84,7 +86,8 @@ class TestOwnership:
 
     def test_silence_of_a_higher_index_is_not_a_no(self) -> None:
         answer = silent("private")
-        assert ownership.decide([answer, Has("public", page(link("lab-9-py3-none-any.whl")), True)], []) == Undecided(answer.error)
+        lower = Has("public", page(link("lab-9-py3-none-any.whl")), True)
+        assert ownership.decide([answer, lower], []) == Undecided(answer.error)
 
     def test_files_stored_from_a_lower_index_do_not_replace_a_silent_owner(self) -> None:
         stored = [StoredFile("public", link("lab-9-py3-none-any.whl"))]
@@ -93,7 +96,8 @@ class TestOwnership:
 
     def test_private_files_own_their_project_whatever_indexes_say(self) -> None:
         mine = link("lab-1-py3-none-any.whl", 7)
-        for answers in ([], [HasNot("a")], [silent("a")], [Has("a", page(link("lab-9-py3-none-any.whl", 9)), True)]):
+        every: list[list[Answer]] = [[], [HasNot("a")], [silent("a")], [Has("a", page(link("lab-9-py3-none-any.whl", 9)), True)]]
+        for answers in every:
             owned = ownership.decide(answers, [StoredFile(LOCAL, mine)])
             assert isinstance(owned, Owned)
             assert (owned.owner, owned.kept) == (LOCAL, (mine,))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
-from trio.testing import MockClock
 
 from wheelfs.core.reachability import FIRST_PAUSE_S
 from wheelfs.errors import OriginFault, OriginTimeout, OriginUnreachable
 from wheelfs.service.hosts import SLOW_AFTER_S, Hosts
+
+if TYPE_CHECKING:
+    from trio.testing import MockClock
 
 URL = "http://127.0.0.1:1/simple"
 OTHER = "http://127.0.0.1:2/files"
