@@ -35,9 +35,12 @@ def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
     for _ in range(4):  # the tail, the rest of a zip64 record, the rest of the directory: never more
         tail = yield start, size_bytes
         found = zip_layout.find_directory(tail, size_bytes)
-        if not isinstance(found, zip_layout.NeedMore):
+        if isinstance(found, zip_layout.NeedMore):
+            start = found.start
+        elif found.offset < start:
+            start = found.offset
+        else:
             break
-        start = found.start
         if size_bytes - start > MAX_DIRECTORY_BYTES:
             raise zip_layout.NotAZip(f"its central directory takes more than {MAX_DIRECTORY_BYTES} bytes")
     else:
