@@ -112,7 +112,7 @@ def _taken(store: Store, source: Source, *, index: str | None) -> AddedFile:
     if taken is not None:
         raise NameTaken(
             attempted,
-            f"a file of this name is stored already with other content (sha256 {taken.sha256.hex()[:12]}…, not {sha256.hex()[:12]}…)",
+            f"a file of this name is stored with other content (sha256 {taken.sha256.hex()[:12]}…, not {sha256.hex()[:12]}…)",
             "a file never changes once it was served: give the new one another version or build tag",
         )
     present = any(name.sha256 == sha256 for name in earlier)

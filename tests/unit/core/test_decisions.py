@@ -91,7 +91,7 @@ class TestOwnership:
 
     def test_files_stored_from_a_lower_index_do_not_replace_a_silent_owner(self) -> None:
         stored = [StoredFile("public", link("lab-9-py3-none-any.whl"))]
-        answers = [silent("private"), Has("public", page(link("lab-9-py3-none-any.whl")), True)]
+        answers: list[Answer] = [silent("private"), Has("public", page(link("lab-9-py3-none-any.whl")), True)]
         assert isinstance(ownership.decide(answers, stored), Undecided)
 
     def test_private_files_own_their_project_whatever_indexes_say(self) -> None:

@@ -27,6 +27,7 @@ ERRNO_OF_CLASS: Final[dict[type[errors.WheelfsError], int]] = {
     errors.OriginMissing: errno.ENOENT,
     errors.OriginFault: errno.EREMOTEIO,
     errors.ContentMismatch: errno.EREMOTEIO,
+    errors.ContentChanged: errno.EREMOTEIO,
     errors.StoreError: errno.EIO,
     errors.StoreLocked: errno.EBUSY,
     errors.StoreReadOnly: errno.EROFS,
