@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from wheelfs.core.reachability import Reachability
     from wheelfs.service.reports import OriginHealth
+    from wheelfs.telemetry import Counters
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,19 @@ class Hosts:
     """The reachability of every host, by ``scheme://host:port``; ``epoch`` grows whenever one goes down or comes back."""
 
     def __init__(
-        self, *, offline: bool, probe: Callable[[str], Awaitable[None]], clock_s: Callable[[], float] = time.monotonic
+        self,
+        *,
+        offline: bool,
+        probe: Callable[[str], Awaitable[None]],
+        counters: Counters,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``probe(url)`` asks for something cheap and raises `OriginUnreachable` or `OriginTimeout` when there is no answer."""
+        """``probe(url)`` asks for something cheap and raises `OriginUnreachable` or `OriginTimeout` when there is no answer.
+
+        Every request is counted here, since a mount asks no origin but through here: none counted means that no network was used.
+        """
         self.offline = offline
+        self._counters = counters
         self.epoch = 0
         self._probe = probe
         self._clock_s = clock_s
@@ -88,6 +98,7 @@ class Hosts:
                 f"{_name(url)} is down: {host.state.reason}",
                 "it is asked again in the background and comes back by itself",
             )
+        self._counters.count_request()
         host.open_questions += 1
         if host.asked_at_s is None:
             host.asked_at_s = self._clock_s()
@@ -133,6 +144,7 @@ class Hosts:
                         nursery.start_soon(self._probe_one, host)
 
     async def _probe_one(self, host: _Host) -> None:
+        self._counters.count_request()
         try:
             await self._probe(host.probe_url)
         except (OriginUnreachable, OriginTimeout) as error:

@@ -67,7 +67,6 @@ class Metadata:
         attempted = f"fetch the metadata of {ref.filename} from {ref.origin}"
         with self._supply.hosts.asking(attempted, ref.link.url), trio.fail_after(self._bound_s):
             found = await self._supply.origin(ref).fetch_metadata(ref.link.url + ".metadata")
-        self._supply.counters.count_request()
         self._supply.counters.count_fetched(len(found))
         if ref.link.metadata_sha256 is not None and hashlib.sha256(found).digest() != ref.link.metadata_sha256:
             raise ContentMismatch(

@@ -82,7 +82,7 @@ async def running(
     # The outer block closes spool files only when all tasks that write into them have ended.
     with ExitStack() as closing:
         async with trio.open_nursery() as nursery:
-            hosts = Hosts(offline=settings.offline, probe=probe)
+            hosts = Hosts(offline=settings.offline, probe=probe, counters=counters)
             supply = Supply(
                 store=store, origins=clients, hosts=hosts, counters=counters, nursery=nursery, progress_bound_s=open_s
             )

@@ -149,7 +149,6 @@ class Partial:
         origin = self.supply.origin(self.ref)
         # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
         validator = None if self._spool is None or self.ref.link.sha256 is not None else self._spool.validator
-        self.supply.counters.count_request()
         async with origin.open_range(self.ref.link.url, wanted, validator=validator, fresh=self.ask_past_caches) as reply:
             await self._adopt(reply.total_bytes, reply.etag)
             stream.at = reply.offset

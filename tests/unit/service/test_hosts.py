@@ -10,6 +10,7 @@ import trio
 from wheelfs.core.reachability import FIRST_PAUSE_S
 from wheelfs.errors import OriginFault, OriginTimeout, OriginUnreachable
 from wheelfs.service.hosts import SLOW_AFTER_S, Hosts
+from wheelfs.telemetry import Counters
 
 if TYPE_CHECKING:
     from trio.testing import MockClock
@@ -29,8 +30,8 @@ class Probe:
             raise OriginUnreachable("probe", "refused")
 
 
-def hosts_with(probe: Probe, *, offline: bool = False) -> Hosts:
-    return Hosts(offline=offline, probe=probe, clock_s=trio.current_time)
+def hosts_with(probe: Probe, *, offline: bool = False, counters: Counters | None = None) -> Hosts:
+    return Hosts(offline=offline, probe=probe, counters=counters or Counters(), clock_s=trio.current_time)
 
 
 def fail(hosts: Hosts, url: str = URL, error: Exception | None = None) -> None:
@@ -68,6 +69,23 @@ async def test_offline_lets_nothing_through() -> None:
     assert not hosts.may_ask(URL)
     with pytest.raises(OriginUnreachable, match="--offline"), hosts.asking("ask", URL):
         pytest.fail("the request was let through")
+
+
+async def test_what_is_let_through_and_probes_are_counted_and_what_is_refused_is_not(autojump_clock: MockClock) -> None:
+    counters = Counters()
+    hosts = hosts_with(Probe(), offline=True, counters=counters)
+    fail(hosts)
+    assert counters.so_far().requests == 0
+    probe = Probe()
+    hosts = hosts_with(probe, counters=counters)
+    fail(hosts)
+    fail(hosts)
+    assert counters.so_far().requests == 1
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(hosts.probe_for_ever)
+        await trio.sleep(FIRST_PAUSE_S + 0.5)
+        nursery.cancel_scope.cancel()
+    assert counters.so_far().requests == 1 + len(probe.asked) > 1
 
 
 async def test_a_dead_host_is_probed_with_growing_pauses_and_comes_back_by_itself(autojump_clock: MockClock) -> None:
