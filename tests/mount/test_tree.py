@@ -225,6 +225,19 @@ def test_a_new_page_of_the_index_is_seen_after_its_ttl(fake_index: FakeIndex, mo
     eventually(lambda: "2.0" in page.read_text())
 
 
+def test_an_index_that_moved_is_asked_again_at_its_new_address(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
+    with FakeIndex() as new:
+        fake_index.add_wheel("numbers", "1.0")
+        new.add_wheel("numbers", "2.0")
+        first = mounted(index=fake_index.url)
+        assert "1.0" in (first.path / "simple" / "numbers" / "index.html").read_text()
+        first.stop()
+        moved = mounted(index=new.url)
+        page = moved.path / "simple" / "numbers" / "index.html"
+        assert "2.0" in page.read_text()
+        assert "1.0" not in page.read_text()
+
+
 def test_statfs_answers(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
     found = os.statvfs(mounted(index=fake_index.url).path)
     assert found.f_blocks > 0

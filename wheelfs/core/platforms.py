@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wheelfs.model.names import kind_of
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -12,12 +14,12 @@ class Machine:
     platforms: frozenset[str]
 
     def accepts(self, filename: str) -> bool:
-        """Return whether the wheel ``filename`` can run here under some CPython 3; True for everything that is no wheel.
+        """Return whether ``filename`` is a wheel that can run here under some CPython 3, or an sdist; no other kind is used today.
 
         Only the three last dash-separated parts are read (python, abi, platform tag; PEP 427), each a dot-separated set.
         """
         if not filename.endswith(".whl"):
-            return True
+            return kind_of(filename) == "sdist"
         parts = filename[:-4].rsplit("-", 3)
         if len(parts) != 4:
             return False

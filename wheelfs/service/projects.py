@@ -208,16 +208,24 @@ class Projects:
                 with trio.move_on_after(wait_s):
                     await refresh.done.wait()
             case freshness.Fetch():
-                failed = self._failed.get((index.name, project))
-                if failed is not None and trio.current_time() - failed[0] < FAILED_TTL_S:
-                    return Silent(index.name, failed[1])
-                refresh = self._start_refresh(index, project, head)
-                await refresh.done.wait()
-                if refresh.error is not None:
-                    return Silent(index.name, refresh.error)
+                error = await self._fetch(index, project, head)
+                if error is not None and head is None:
+                    return Silent(index.name, error)
         return self._recorded(index, project)
 
+    async def _fetch(self, index: Index, project: ProjectName, head: PageHead | None) -> WheelfsError | None:
+        """Ask and wait for the answer; return why there is none.  A failure of a moment ago is not tried again."""
+        failed = self._failed.get((index.name, project))
+        if failed is not None and trio.current_time() - failed[0] < FAILED_TTL_S:
+            return failed[1]
+        refresh = self._start_refresh(index, project, head)
+        await refresh.done.wait()
+        return refresh.error
+
     def _decision(self, index: Index, head: PageHead | None) -> freshness.Decision:
+        if head is not None and head.index_url != index.url and self._hosts.may_ask(index.url):
+            # The index has another address now: what the old one said holds only where the new one cannot be asked.
+            return freshness.Fetch()
         return freshness.decide(
             age_s=None if head is None else time.time() - head.fetched_at_us / 1e6,
             ttl_s=ABSENT_TTL_S if head is not None and head.absent else index.ttl_s,

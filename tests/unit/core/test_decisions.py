@@ -145,6 +145,8 @@ class TestOwnership:
         ("a-1-pp310-pypy310_pp73-manylinux2014_x86_64.whl", False),
         ("a-1-1build-cp312-cp312-linux_x86_64.whl", True),
         ("a-1.tar.gz", True),
+        ("a-1.win32-py3.4.exe", False),
+        ("a-1-py3.9.egg", False),
         ("broken.whl", False),
     ],
 )
