@@ -24,6 +24,21 @@ def configured_index() -> str:
     return PyPI.simple_url
 
 
+def machine_settings() -> dict[str, str]:
+    """Return what this machine says about reaching that index: whom to trust, and through which proxy."""
+    names = (
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "PIP_CERT",
+        "REQUESTS_CA_BUNDLE",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+    )
+    return {name: os.environ[name] for word in names for name in (word, word.lower()) if os.environ.get(name)}
+
+
 def answers(url: str) -> bool:
     """Whether the index serves the page of a small project now."""
     try:
