@@ -88,6 +88,16 @@ def test_offline_lists_and_serves_what_is_stored_with_no_request_at_all(fake_ind
     assert fake_index.requests == []
 
 
+def test_a_file_asked_for_by_name_fails_clearly_while_its_index_is_away(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
+    name, _ = fake_index.add_wheel("numbers", "1.0", big_bytes=1_000_000)
+    mount = mounted(index=fake_index.url).path
+    page_of(mount, "numbers")
+    fake_index.stop()
+    for _ in range(2):
+        with pytest.raises(OSError, match="Network is unreachable"):
+            (mount / "simple" / "numbers" / name).open("rb")
+
+
 def test_offline_can_list_everything_and_fails_loudly_at_open(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
     fake_index.add_wheel("numbers", "1.0", big_bytes=1_000_000)
     first = mounted(index=fake_index.url)

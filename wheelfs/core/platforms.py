@@ -14,7 +14,7 @@ class Machine:
     platforms: frozenset[str]
 
     def accepts(self, filename: str) -> bool:
-        """Return whether ``filename`` is a wheel that can run here under some CPython 3, or an sdist; no other kind is used today.
+        """Return whether ``filename`` is an sdist, or a wheel that can run here under some CPython 3.
 
         Only the three last dash-separated parts are read (python, abi, platform tag; PEP 427), each a dot-separated set.
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.core.tree import Directory, subdirectories
 from wheelfs.model.names import ProjectName
 from wheelfs.service.files import FileRef
 from wheelfs.service.nodes import DirectoryNode, FileNode
@@ -60,13 +61,13 @@ class _Batches:
 class FlatListing:
     """A view's own directory: sub-directories first, then, where the view is flat, every stored wheel once."""
 
-    def __init__(self, node: DirectoryNode, projects: Projects, supply: Supply) -> None:
+    def __init__(self, place: Directory, projects: Projects, supply: Supply) -> None:
         """Prepare; nothing is read yet."""
         self._projects = projects
         self._catalog = supply.store.catalog
         self._batches = _Batches()
-        self._is_flat = node.view.is_flat
-        self._directories = list(_subdirectories(node, has_indexes=bool(projects.indexes)))
+        self._is_flat = place.view.is_flat
+        self._directories = [(name, DirectoryNode(below)) for name, below in subdirectories(place, projects.names)]
 
     def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
         """Yield the entries behind cookie ``start``."""
@@ -109,16 +110,16 @@ class FlatListing:
 class SimpleListing:
     """``simple/``: the projects that are known here, those of the view only."""
 
-    def __init__(self, node: DirectoryNode, projects: Projects, supply: Supply) -> None:
+    def __init__(self, place: Directory, projects: Projects, supply: Supply) -> None:
         """Prepare; nothing is read yet."""
-        self._node = node
+        self._place = place
         self._projects = projects
         self._catalog = supply.store.catalog
         self._batches = _Batches()
 
     def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
         """Yield the entries behind cookie ``start``."""
-        view = self._node.view
+        view = self._place.view
         cookie, key = self._batches.find(start, 0)
         after = None if key is None else key.decode()
         while True:
@@ -129,20 +130,8 @@ class SimpleListing:
             for project in batch:
                 cookie += 1
                 if cookie > start and self._projects.is_listed(project, view):
-                    path = f"{self._node.path}/{project}"
-                    yield cookie, project, DirectoryNode("project", path, view, project)
+                    yield cookie, project, DirectoryNode(Directory("project", f"{self._place.path}/{project}", view, project))
             after = batch[-1]
-
-
-def _subdirectories(node: DirectoryNode, *, has_indexes: bool) -> Iterator[tuple[str, TreeNode]]:
-    prefix = f"{node.path}/" if node.path else ""
-    yield "simple", DirectoryNode("simple", f"{prefix}simple", node.view)
-    if not node.path and has_indexes:
-        yield "index", DirectoryNode("indexes", "index", node.view)
-    for name in ("stored", "here"):
-        narrower = node.view.narrower(name)
-        if narrower is not None:
-            yield name, DirectoryNode("view", narrower.path, narrower)
 
 
 def _whole_groups(batch: Sequence[StoredName]) -> Sequence[StoredName]:

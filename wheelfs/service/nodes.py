@@ -10,12 +10,10 @@ from wheelfs.service.files import UNKNOWN_TIME_NS
 from wheelfs.service.filesystem import Attributes
 
 if TYPE_CHECKING:
+    from wheelfs.core.tree import Directory
     from wheelfs.core.views import View
     from wheelfs.model.names import ProjectName
     from wheelfs.service.files import FileRef
-
-DirectoryKind = Literal["view", "indexes", "simple", "project", "private"]
-"""The root of a view, ``index/``, a simple repository, one project in it, ``.wheelfs/``."""
 
 
 def _path_attributes(path: str, *, is_dir: bool, size_bytes: int = 0, mtime_ns: int = UNKNOWN_TIME_NS) -> Attributes:
@@ -24,17 +22,14 @@ def _path_attributes(path: str, *, is_dir: bool, size_bytes: int = 0, mtime_ns: 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryNode:
-    """A directory; ``path`` is relative to the mount, without slashes at its ends."""
+    """A directory of the tree."""
 
-    kind: DirectoryKind
-    path: str
-    view: View
-    project: ProjectName | None = None
+    place: Directory
 
     @property
     def attributes(self) -> Attributes:
         """A directory's attributes depend on its path alone, so that they are the same after a remount and on every node."""
-        return _path_attributes(self.path, is_dir=True)
+        return _path_attributes(self.place.path, is_dir=True)
 
 
 @dataclass(frozen=True, slots=True)

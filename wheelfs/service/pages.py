@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from wheelfs.core.ownership import Ownership
     from wheelfs.core.platforms import Machine
+    from wheelfs.core.tree import Directory
     from wheelfs.core.views import View
-    from wheelfs.service.nodes import DirectoryNode
     from wheelfs.service.projects import Entry, Projects
     from wheelfs.service.supply import Supply
 
@@ -48,21 +48,24 @@ class Pages:
         """Return the files that a view shows of a project."""
         if not isinstance(ownership, Owned):
             return []
-        entries = self._projects.entries(ownership, project)
-        return [
-            entry
-            for entry in entries
-            if view.shows(entry.ref.link, is_stored=entry.sealed_sha256 is not None, machine=self._machine)
-        ]
+        return [entry for entry in self._projects.entries(ownership, project) if self._shows(view, entry)]
 
-    def project_node(self, parent: DirectoryNode, ownership: Ownership) -> PageNode:
+    def entry(self, ownership: Ownership, project: ProjectName, view: View, filename: str) -> Entry | None:
+        """Return the one file of that name, if the view shows it."""
+        if not isinstance(ownership, Owned):
+            return None
+        found = self._projects.entries(ownership, project, filename=filename)
+        return next((entry for entry in found if self._shows(view, entry)), None)
+
+    def _shows(self, view: View, entry: Entry) -> bool:
+        return view.shows(entry.ref.link, is_stored=entry.sealed_sha256 is not None, machine=self._machine)
+
+    def project_node(self, place: Directory, ownership: Ownership) -> PageNode:
         """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
-        assert parent.project is not None
-        path = f"{parent.path}/index.html"
-        text = (
-            self._rendered(path, parent.project, parent.view, ownership) if self._is_listable(ownership, parent.project) else b""
-        )
-        return PageNode("project", path, parent.view, parent.project, len(text), UNKNOWN_TIME_NS)
+        assert place.project is not None
+        path = f"{place.path}/index.html"
+        text = self._rendered(path, place.project, place.view, ownership) if self._is_listable(ownership, place.project) else b""
+        return PageNode("project", path, place.view, place.project, len(text), UNKNOWN_TIME_NS)
 
     def text(self, node: PageNode, ownership: Ownership) -> bytes:
         """Return a project's page; raises why it cannot be made."""

@@ -87,6 +87,7 @@ class Projects:
     ) -> None:
         """``bound_s`` bounds one question to one index; ``show_all`` lists files that cannot be fetched now as well."""
         self.indexes = tuple(indexes)
+        self.names = tuple(index.name for index in self.indexes)
         self._store = store
         self._hosts = hosts
         self._nursery = nursery
@@ -132,18 +133,21 @@ class Projects:
         """Say whose project it is by what was answered before; never uses the network."""
         return self._decide([self._recorded(one, project) for one in self._in_charge(index)], project, index)
 
-    def entries(self, owned: Owned, project: ProjectName) -> list[Entry]:
-        """Return the owner's files, in its page's order and then those it no longer lists.
+    def entries(self, owned: Owned, project: ProjectName, *, filename: str | None = None) -> list[Entry]:
+        """Return the owner's files, in its page's order and then those it no longer lists; with ``filename`` only that one.
 
-        While what is not stored cannot be fetched, such files are left out (``[offline] show = "stored"``).
+        While what is not stored cannot be fetched, such files are left out (``[offline] show = "stored"``); one that is asked for
+        by name is there all the same, since opening it is how to learn why it cannot be had.
         """
         stored = self._store.catalog.stored_names(project)
         digests = {name.sha256 for name in stored}
         by_name = {name.filename: name.sha256 for name in stored if name.index == owned.owner}
         entries: list[Entry] = []
         for link in owned.listed:
+            if filename is not None and link.filename != filename:
+                continue
             sealed = by_name.get(link.filename) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
-            if sealed is None and not (owned.reachable or self._show_all):
+            if sealed is None and filename is None and not (owned.reachable or self._show_all):
                 continue
             entries.append(Entry(FileRef(project, owned.owner, _with_digest(link, sealed)), sealed))
         entries.extend(
@@ -151,6 +155,7 @@ class Projects:
                 FileRef(project, owned.owner, link), link.sha256, is_listed=owned.page is None or owned.owner == ownership.LOCAL
             )
             for link in owned.kept
+            if filename is None or link.filename == filename
         )
         return entries
 

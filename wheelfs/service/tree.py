@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.core.ownership import NoSuchProject, Undecided
-from wheelfs.core.views import View
+from wheelfs.core import tree
+from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
 from wheelfs.errors import InvalidInput, NotKnown, OriginFault, WheelfsError
-from wheelfs.model.names import WheelName, check_filename, parse_project_name
+from wheelfs.model.names import WheelName
 from wheelfs.service.filesystem import Absent, Space
 from wheelfs.service.listing import FlatListing, NamedListing, SimpleListing
 from wheelfs.service.nodes import DirectoryNode, FileNode, MetadataNode, PageNode, StatusNode
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from wheelfs.core.ownership import Ownership
+    from wheelfs.core.views import View
     from wheelfs.model.names import ProjectName
     from wheelfs.service.attributes import ExtendedAttributes
     from wheelfs.service.files import FileRef
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from wheelfs.service.metadata import Metadata
     from wheelfs.service.nodes import TreeNode
     from wheelfs.service.pages import Pages
-    from wheelfs.service.projects import Entry, Projects
+    from wheelfs.service.projects import Projects
     from wheelfs.service.status import StatusReport
     from wheelfs.service.supply import Supply
     from wheelfs.service.watching import Watch
@@ -40,9 +41,6 @@ log = logging.getLogger(__name__)
 
 ABSENT_TTL_S: Final = 1.0
 """How long a kernel may remember that a name is absent; new names are announced besides."""
-
-PAGE: Final = "index.html"
-METADATA_SUFFIX: Final = ".metadata"
 
 
 class _Patience:
@@ -93,7 +91,7 @@ class Tree:
         self._attributes = attributes
         self._strict = strict
         self._patience = _Patience()
-        self._root = DirectoryNode("view", "", View())
+        self._root = DirectoryNode(tree.ROOT)
 
     @property
     def root(self) -> DirectoryNode:
@@ -105,38 +103,28 @@ class Tree:
     async def lookup(self, parent: Node, name: str) -> TreeNode | Absent:
         """Find ``name`` in ``parent``."""
         assert isinstance(parent, DirectoryNode)
+        place = parent.place
         found: TreeNode | None
-        match parent.kind:
-            case "view":
-                found = await self._in_view(parent, name)
-            case "indexes":
-                known = any(index.name == name for index in self._projects.indexes)
-                found = DirectoryNode("view", f"index/{name}", View(index=name)) if known else None
-            case "simple":
-                found = await self._in_simple(parent, name)
-            case "project":
-                found = await self._in_project(parent, name)
-            case "private":
-                found = self._status_node() if name == "status.json" else None
+        match tree.meaning(place, name, self._projects.names):
+            case tree.Directory(kind="project") as directory:
+                found = await self._project_directory(directory)
+            case tree.Directory() as directory:
+                found = DirectoryNode(directory)
+            case tree.Page(kind="project"):
+                found = await self._project_page(place)
+            case tree.Page(kind="simple"):
+                found = await self._pages.projects(place.view)
+            case tree.Page():
+                found = await self._pages.links(place.view)
+            case tree.StatusFile():
+                found = self._status_node()
+            case tree.FlatFile(filename):
+                found = self._flat_file(filename)
+            case tree.ProjectFile(filename, metadata):
+                found = await self._project_file(place, filename, metadata=metadata)
+            case tree.Nothing():
+                found = None
         return Absent(ABSENT_TTL_S) if found is None else found
-
-    async def _in_view(self, parent: DirectoryNode, name: str) -> TreeNode | None:
-        view = parent.view
-        if name == "simple":
-            return DirectoryNode("simple", _join(parent.path, name), view)
-        if parent.path == "":
-            if name == "index" and self._projects.indexes:
-                return DirectoryNode("indexes", name, view)
-            if name == ".wheelfs":
-                return DirectoryNode("private", name, view)
-        narrower = view.narrower(name)
-        if narrower is not None:
-            return DirectoryNode("view", narrower.path, narrower)
-        if not view.is_flat:
-            return None
-        if name == PAGE:
-            return await self._pages.links(view)
-        return self._flat_file(name) if name.endswith(".whl") else None
 
     def _flat_file(self, name: str) -> FileNode | None:
         try:
@@ -148,48 +136,34 @@ class Tree:
                 return self._file_node(ref)
         return None
 
-    async def _in_simple(self, parent: DirectoryNode, name: str) -> TreeNode | None:
-        if name == PAGE:
-            return await self._pages.projects(parent.view)
-        try:
-            project = parse_project_name(name)
-        except InvalidInput:
-            return None
-        if project != name:
-            return None  # one directory a project: clients normalize (PEP 503), and a directory cannot have two names
-        ownership = await self._find_shortly(project, parent.view)
+    async def _project_directory(self, place: tree.Directory) -> DirectoryNode | None:
+        assert place.project is not None
+        ownership = await self._find_shortly(place.project, place.view)
         if isinstance(ownership, NoSuchProject):
             return None
-        if parent.view.stored and (ownership is None or not self._has_stored(ownership, project, parent.view)):
+        if place.view.stored and not (isinstance(ownership, Owned) and self._pages.entries(ownership, place.project, place.view)):
             return None
         # Undecided or not known yet: the directory exists, and opening its page says why it cannot be read.  A look-up that
         # fails is a quiet 404 to pip, which would then take the project from its next index.
-        return DirectoryNode("project", _join(parent.path, project), parent.view, project)
+        return DirectoryNode(place)
 
-    def _has_stored(self, ownership: Ownership, project: ProjectName, view: View) -> bool:
-        return any(entry.sealed_sha256 for entry in self._entries(ownership, project, view))
+    async def _project_page(self, place: tree.Directory) -> PageNode | None:
+        assert place.project is not None
+        ownership = await self._find(place.project, place.view)
+        return None if isinstance(ownership, NoSuchProject) else self._pages.project_node(place, ownership)
 
-    async def _in_project(self, parent: DirectoryNode, name: str) -> TreeNode | None:
-        project, view = parent.project, parent.view
+    async def _project_file(self, place: tree.Directory, filename: str, *, metadata: bool) -> TreeNode | None:
+        project = place.project
         assert project is not None
-        ownership = await self._find(project, view)
-        if name == PAGE:
-            return self._pages.project_node(parent, ownership)
-        wanted = name.removesuffix(METADATA_SUFFIX)
-        try:
-            check_filename(name)
-        except InvalidInput:
-            return None
-        entry = next((entry for entry in self._entries(ownership, project, view) if entry.ref.filename == wanted), None)
+        ownership = await self._find(project, place.view)
+        if isinstance(ownership, Undecided):
+            raise ownership.error
+        entry = self._pages.entry(ownership, project, place.view, filename)
         if entry is None:
-            if isinstance(ownership, Undecided):
-                raise ownership.error
             return None
-        if wanted == name:
+        if not metadata:
             return await self._node_of(entry.ref)
-        if entry.ref.kind != "wheel":
-            return None
-        return MetadataNode(entry.ref, len(await self._metadata.of(entry)))
+        return MetadataNode(entry.ref, len(await self._metadata.of(entry))) if entry.ref.kind == "wheel" else None
 
     async def _node_of(self, ref: FileRef) -> FileNode:
         node = self._file_node(ref)
@@ -229,9 +203,6 @@ class Tree:
         with self._gate.waiting(f"look up {project}"):
             return await self._projects.find(project, index=view.index)
 
-    def _entries(self, ownership: Ownership, project: ProjectName, view: View) -> list[Entry]:
-        return self._pages.entries(ownership, project, view)
-
     # --- attributes and listings ----------------------------------------------------------------------------------
 
     def refreshed(self, node: Node) -> TreeNode:
@@ -248,23 +219,28 @@ class Tree:
     def listing(self, node: Node) -> Listing:
         """Return the entries of a directory, from the store alone."""
         assert isinstance(node, DirectoryNode)
-        match node.kind:
+        place = node.place
+        match place.kind:
             case "view":
-                return FlatListing(node, self._projects, self._supply)
+                return FlatListing(place, self._projects, self._supply)
             case "indexes":
-                names = [index.name for index in self._projects.indexes]
-                return NamedListing([(name, DirectoryNode("view", f"index/{name}", View(index=name))) for name in names])
+                below = tree.subdirectories(place, self._projects.names)
+                return NamedListing([(name, DirectoryNode(directory)) for name, directory in below])
             case "simple":
-                return SimpleListing(node, self._projects, self._supply)
+                return SimpleListing(place, self._projects, self._supply)
             case "project":
-                assert node.project is not None
-                ownership = self._projects.known(node.project, index=node.view.index)
-                entries = self._entries(ownership, node.project, node.view)
-                nodes = [(entry.ref.filename, self._file_node(entry.ref)) for entry in entries]
-                files: list[tuple[str, TreeNode]] = [(name, file) for name, file in nodes if file is not None]
-                return NamedListing([(PAGE, self._pages.project_node(node, ownership)), *files])
+                return self._project_listing(place)
             case "private":
-                return NamedListing([("status.json", self._status_node())])
+                return NamedListing([(tree.STATUS, self._status_node())])
+
+    def _project_listing(self, place: tree.Directory) -> NamedListing:
+        """List the page and the files whose size is known; the others appear when somebody has looked them up."""
+        assert place.project is not None
+        ownership = self._projects.known(place.project, index=place.view.index)
+        entries = self._pages.entries(ownership, place.project, place.view)
+        nodes = [(entry.ref.filename, self._file_node(entry.ref)) for entry in entries]
+        files: list[tuple[str, TreeNode]] = [(name, file) for name, file in nodes if file is not None]
+        return NamedListing([(tree.PAGE, self._pages.project_node(place, ownership)), *files])
 
     def xattrs(self, node: Node) -> Mapping[str, bytes]:
         """Return the extended attributes of a file; other nodes have none."""
@@ -322,8 +298,4 @@ class Tree:
         log.log(logging.ERROR if isinstance(error, OriginFault) else logging.WARNING, "%s failed: %s", operation, error)
 
     def _status_node(self) -> StatusNode:
-        return StatusNode(".wheelfs/status.json", len(self._status.text()))
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}/{name}" if path else name
+        return StatusNode(f".wheelfs/{tree.STATUS}", len(self._status.text()))
