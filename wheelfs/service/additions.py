@@ -5,59 +5,29 @@ What is refused is refused with a reason and nothing of it is kept; what is take
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from packaging.metadata import parse_email
-from packaging.version import InvalidVersion, Version
+import msgspec
 
-from wheelfs.core import wheel_metadata, zip_layout
 from wheelfs.core.ownership import LOCAL
 from wheelfs.errors import InvalidInput, NameTaken
 from wheelfs.model.content import key_of_sha256
-from wheelfs.model.names import ProjectName, WheelName, kind_of, project_and_version
-from wheelfs.service.fetching import TAIL_BYTES
 from wheelfs.service.reports import AddedFile
+from wheelfs.service.sources import described, files_under, opened
 from wheelfs.store.records import StoredName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from wheelfs.service.reports import Progress
+    from wheelfs.service.reports import AddResult, Progress
+    from wheelfs.service.sources import Described, Source
     from wheelfs.store.local import Store
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file to add: where it lies, under which name, and where that came from (a path or URL, for messages)."""
-
-    path: Path
-    filename: str
-    named: str
-    url: str | None = None
-
-
-def files_under(path: Path) -> Sequence[Source]:
-    """Return the wheels to add for a path the user named: the file itself, or the wheels directly in a directory, sorted.
-
-    Like ``--find-links``, a directory is not searched below its first level.  Raises `InvalidInput` when there is nothing.
-    """
-    try:
-        if path.is_dir():
-            wheels = sorted(entry for entry in path.iterdir() if entry.name.endswith(".whl") and entry.is_file())
-            if not wheels:
-                raise InvalidInput(
-                    f"add {path}", "there is no wheel directly in this directory", "name the directory that holds the .whl files"
-                )
-            return [Source(wheel, wheel.name, str(wheel)) for wheel in wheels]
-        if not path.exists():
-            raise InvalidInput(f"add {path}", "there is no such file", "check the path")
-    except OSError as error:
-        raise InvalidInput(f"add {path}", error.strerror or str(error), "check the path and its permissions") from None
-    return [Source(path, path.name, str(path))]
+_HASHED_AT_ONCE_BYTES: Final = 1 << 20
 
 
 def add_path(store: Store, path: Path, *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
@@ -68,7 +38,7 @@ def add_path(store: Store, path: Path, *, index: str | None, progress: Progress)
     try:
         sources = files_under(path)
     except InvalidInput as error:
-        yield _refused(path.name or str(path), error)
+        yield refused(path.name or str(path), error)
         return
     for source in sources:
         yield add_one(store, source, index=index, progress=progress)
@@ -78,104 +48,89 @@ def add_one(store: Store, source: Source, *, index: str | None, progress: Progre
     """Add one file and say what became of it."""
     progress.begin(source.filename, None)
     try:
-        return _taken(store, source, index=index)
+        with opened(source) as (descriptor, size_bytes):
+            about = described(source, descriptor, size_bytes)
+            sha256, result = _taken(store, source, descriptor, about, index)
     except InvalidInput as error:
-        return _refused(source.filename, error)
+        return refused(source.filename, error)
     finally:
         progress.end(source.filename)
+    return AddedFile(
+        filename=source.filename,
+        project=about.project,
+        version=str(about.version),
+        sha256=sha256.hex(),
+        size_bytes=size_bytes,
+        result=result,
+    )
 
 
-def _refused(filename: str, error: InvalidInput) -> AddedFile:
+def refused(filename: str, error: InvalidInput) -> AddedFile:
+    """Return the report of a file that is not taken."""
     reason = f"{error.happened} ({error.advice})" if error.advice else error.happened
     return AddedFile(filename=filename, result="refused", reason=reason, error_class=type(error).__name__)
 
 
-def _taken(store: Store, source: Source, *, index: str | None) -> AddedFile:
-    attempted = f"add {source.named}"
-    project, version = _checked_name(source)
-    try:
-        descriptor = os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise InvalidInput(attempted, error.strerror or str(error), "check the path and its permissions") from None
-    try:
-        size_bytes = os.fstat(descriptor).st_size
-        metadata = (
-            _checked_wheel(descriptor, size_bytes, source, project, version) if kind_of(source.filename) == "wheel" else None
-        )
-        ingested = store.ingest(descriptor, size_bytes, expected_sha256=None)
-    finally:
-        os.close(descriptor)
-    sha256 = ingested.sha256
-    origin = LOCAL if index is None else index
-    earlier = [name for name in store.catalog.stored_names(project) if name.filename == source.filename]
-    taken = next((name for name in earlier if name.index == origin and name.sha256 != sha256), None)
-    if taken is not None:
-        raise NameTaken(
-            attempted,
-            f"a file of this name is stored with other content (sha256 {taken.sha256.hex()[:12]}…, not {sha256.hex()[:12]}…)",
-            "a file never changes once it was served: give the new one another version or build tag",
-        )
-    present = any(name.sha256 == sha256 for name in earlier)
-    if not present:
-        name = StoredName(
-            project=project,
-            filename=source.filename,
-            sha256=sha256,
-            index=origin,
-            size_bytes=size_bytes,
-            private=True,
-            url=source.url,
-            requires_python=None if metadata is None else _requires_python(metadata),
-            added_at_us=time.time_ns() // 1_000,
-        )
-        store.seal(ingested, [name])
-        if metadata is not None:
-            store.catalog.put_metadata(key_of_sha256(sha256), metadata).result()
-    return AddedFile(
+def _taken(store: Store, source: Source, descriptor: int, about: Described, index: str | None) -> tuple[bytes, AddResult]:
+    """Store a checked file under its name; raises `NameTaken` when that name has other content."""
+    namesakes = _of_filename(store.catalog.stored_names(about.project), source)
+    if namesakes:
+        # Only now worth reading it for: what is here already, or is refused, then leaves nothing in the chunks.
+        sha256 = _sha256(descriptor, about.size_bytes)
+        _refuse_other_content(source, namesakes, sha256, index)
+        same = next((name for name in namesakes if name.sha256 == sha256), None)
+        content = store.catalog.content(sha256)
+        if same is not None and content is not None and content.poisoned is None:
+            # Fetched before: from now on it is here on the user's word, and stays.
+            kept = msgspec.structs.replace(same, private=True, index=same.index if index is None else index)
+            if kept != same:
+                store.catalog.add_name(kept).result()
+            return sha256, "present"
+    ingested = store.ingest(descriptor, about.size_bytes, expected_sha256=None, name=source.filename)
+    name = StoredName(
+        project=about.project,
         filename=source.filename,
-        project=project,
-        version=str(version),
-        sha256=sha256.hex(),
-        size_bytes=size_bytes,
-        result="present" if present else "added",
+        sha256=ingested.sha256,
+        index=LOCAL if index is None else index,
+        size_bytes=about.size_bytes,
+        private=True,
+        url=source.url,
+        requires_python=about.requires_python,
+        added_at_us=time.time_ns() // 1_000,
     )
+    # Asked again where nobody can come in between: another process may have added the name while this one was reading.
+    store.seal(
+        ingested,
+        [name],
+        check=lambda now: _refuse_other_content(source, _of_filename(now, source), ingested.sha256, index),
+    )
+    if about.metadata is not None:
+        store.catalog.put_metadata(key_of_sha256(ingested.sha256), about.metadata).result()
+    return ingested.sha256, "added"
 
 
-def _checked_name(source: Source) -> tuple[ProjectName, Version]:
-    if kind_of(source.filename) == "wheel":
-        wheel = WheelName(source.filename)
-        return wheel.project, wheel.version
-    found = project_and_version(source.filename)
-    if found is None:
-        raise InvalidInput(
-            f"add {source.named}",
-            "it is neither a wheel nor an sdist by its name",
-            "add .whl files, or sdists called NAME-VERSION.tar.gz",
-        )
-    return found
+def _of_filename(names: Sequence[StoredName], source: Source) -> list[StoredName]:
+    return [name for name in names if name.filename == source.filename]
 
 
-def _checked_wheel(descriptor: int, size_bytes: int, source: Source, project: ProjectName, version: Version) -> bytes:
-    """Return the wheel's METADATA; raises `InvalidInput` when it is no wheel, is cut short, or is not what its name says."""
-    attempted = f"add {source.named}"
-    try:
-        metadata = wheel_metadata.read_from(
-            lambda offset, size: os.pread(descriptor, size, offset), size_bytes, TAIL_BYTES, project
-        )
-    except zip_layout.NotAZip as error:
-        raise InvalidInput(attempted, f"it is no readable wheel: {error}", "it may have been cut short; get it again") from None
-    said, _ = parse_email(metadata)
-    try:
-        same = Version(said.get("version", "")) == version
-    except InvalidVersion:
-        same = False
-    if not same:
-        raise InvalidInput(
-            attempted, f"its METADATA says version {said.get('version')!r}, its name {version}", "rename it, or build it again"
-        )
-    return metadata
+def _refuse_other_content(source: Source, namesakes: Sequence[StoredName], sha256: bytes, index: str | None) -> None:
+    """Raise `NameTaken` when the name stands for other content.
+
+    Filed under an index it only has to differ from nothing of that index, since indexes are kept apart; a local file is shown
+    beside all of them, and a name that was served once must not change its bytes.
+    """
+    for name in namesakes:
+        if name.sha256 != sha256 and index in (None, name.index):
+            raise NameTaken(
+                source.attempted,
+                f"a file of this name is stored with other content (sha256 {name.sha256.hex()[:12]}… from {name.index}, "
+                f"not {sha256.hex()[:12]}…)",
+                "a file never changes once it was served: give the new one another version or build tag",
+            )
 
 
-def _requires_python(metadata: bytes) -> str | None:
-    said, _ = parse_email(metadata)
-    return said.get("requires_python")
+def _sha256(descriptor: int, size_bytes: int) -> bytes:
+    digest = hashlib.sha256()
+    for offset in range(0, size_bytes, _HASHED_AT_ONCE_BYTES):
+        digest.update(os.pread(descriptor, _HASHED_AT_ONCE_BYTES, offset))
+    return digest.digest()

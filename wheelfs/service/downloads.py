@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,12 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import trio
 
 from wheelfs.core.http_ranges import Whole
-from wheelfs.errors import OriginError, OriginFault, OriginTimeout, OriginUnreachable
-from wheelfs.service.additions import Source, add_one
+from wheelfs.errors import InvalidInput, OriginError, OriginFault, OriginTimeout, OriginUnreachable
+from wheelfs.service.additions import add_one, refused
+from wheelfs.service.partial import PROGRESS_BYTES
 from wheelfs.service.reports import AddedFile
+from wheelfs.service.sources import Source, checked_name
+from wheelfs.store.env import store_error
 
 if TYPE_CHECKING:
     from wheelfs.remote.origin import Origin
@@ -25,37 +29,52 @@ def add_url(
 ) -> AddedFile:
     """Fetch ``url`` (without credentials: ``origin`` has them) into the store's directory, add it, and say what became of it.
 
-    ``bound_s`` is how long the origin may bring nothing.  A file that cannot be had or is no wheel is reported as refused.
+    ``bound_s`` is how long the origin may bring (nearly) nothing.  A file that cannot be had or is no wheel is reported as
+    refused.  Raises `StoreError`, for instance when there is no room for it.
     """
     parts = urlsplit(url)
     filename = unquote(parts.path.rpartition("/")[2])
     shown = urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
     try:
+        checked_name(Source(Path(filename), filename, shown))
         if offline:
             raise OriginUnreachable(f"fetch {shown}", "wheelfs is offline (--offline)")
-        # In the store's own directory: it is where the room is.
-        with tempfile.TemporaryDirectory(dir=store.directory.spool, prefix="private-") as directory:
-            path = Path(directory) / "download"
-            trio.run(_fetch, origin, url, shown, path, filename, progress, bound_s)
+        # In the store's own directory: it is where the room is.  Without a name: nothing stays behind, however this ends.
+        with tempfile.TemporaryFile(dir=store.directory.spool, prefix="private-") as file:
+            trio.run(_fetch, origin, url, shown, file.fileno(), filename, progress, bound_s)
+            path = Path(f"/proc/self/fd/{file.fileno()}")
             return add_one(store, Source(path, filename, shown, url=shown), index=index, progress=progress)
+    except InvalidInput as error:
+        return refused(filename or shown, error)
     except OriginError as error:
         return AddedFile(filename=filename, result="refused", reason=str(error), error_class=type(error).__name__)
+    except OSError as error:
+        raise store_error(f"store {filename}", error) from error
 
 
-async def _fetch(origin: Origin, url: str, shown: str, path: Path, filename: str, progress: Progress, bound_s: float) -> None:
+async def _fetch(origin: Origin, url: str, shown: str, fd: int, filename: str, progress: Progress, bound_s: float) -> None:
     attempted = f"fetch {shown}"
     progress.begin(filename, None)
+    received = credited = 0
     try:
-        with trio.fail_after(bound_s) as scope, path.open("wb") as file:
+        with trio.fail_after(bound_s) as scope:
             async with origin.open_range(url, Whole()) as reply:
                 async for data in reply.chunks:
-                    await trio.to_thread.run_sync(file.write, data)
+                    await trio.to_thread.run_sync(_write_all, fd, data)
                     progress.advance(filename, len(data))
-                    scope.deadline = trio.current_time() + bound_s
-            if reply.total_bytes is not None and file.tell() != reply.total_bytes:
-                raise OriginFault(attempted, f"{file.tell()} of {reply.total_bytes} bytes came", "try again")
+                    received += len(data)
+                    if received - credited >= PROGRESS_BYTES:
+                        scope.deadline, credited = trio.current_time() + bound_s, received
+            if reply.total_bytes is not None and received != reply.total_bytes:
+                raise OriginFault(attempted, f"{received} of {reply.total_bytes} bytes came", "try again")
     except trio.TooSlowError:
-        raise OriginTimeout(attempted, f"nothing came for {bound_s:.0f} s", "try again") from None
+        raise OriginTimeout(attempted, f"(nearly) nothing came for {bound_s:g} s", "try again") from None
     finally:
         progress.end(filename)
         await origin.aclose()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]

@@ -96,10 +96,29 @@ class Catalog:
         with self._environment.read() as transaction:
             return self._names.counts(transaction)
 
-    def seal(self, sha256: bytes, content: StoredContent, recipe: bytes, names: Sequence[StoredName]) -> Future[None]:
-        """Make a verified file visible under ``names``, in one transaction; its chunks must be durable before."""
+    def seal(
+        self,
+        sha256: bytes,
+        content: StoredContent,
+        recipe: bytes,
+        names: Sequence[StoredName],
+        *,
+        check: Callable[[Sequence[StoredName]], None] | None = None,
+    ) -> Future[None]:
+        """Make a verified file visible under ``names``, in one transaction; its chunks must be durable before.
+
+        ``check`` is given the names of the projects concerned as they are in that transaction; what it raises ends it.
+        """
 
         def work(transaction: lmdb.Transaction) -> None:
+            if check is not None:
+                check(
+                    [
+                        name
+                        for project in {name.project for name in names}
+                        for name in self._names.of_project(transaction, project)
+                    ]
+                )
             self._names.seal(transaction, sha256, content, recipe, names)
             facts = self._facts_in(transaction, ContentKey(sha256))
             if facts is not None and facts.poisoned is not None:

@@ -22,7 +22,7 @@ from wheelfs.store.spool import Spool
 from wheelfs.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -90,10 +90,15 @@ class Store:
             raise StoreReadOnly(f"store {name}", f"the store {self.path} was opened read-only")
         return ingest(self.chunks, descriptor, size_bytes, expected_sha256=expected_sha256, name=name)
 
-    def seal(self, ingested: Ingested, names: Sequence[StoredName]) -> None:
-        """Make an ingested file visible under ``names`` (their ``sha256`` is filled in); it is durable when this returns."""
+    def seal(
+        self, ingested: Ingested, names: Sequence[StoredName], *, check: Callable[[Sequence[StoredName]], None] | None = None
+    ) -> None:
+        """Make an ingested file visible under ``names`` (their ``sha256`` is filled in); it is durable when this returns.
+
+        ``check`` may look at the stored names of the same projects first, and raise: no other process comes in between.
+        """
         content = StoredContent(ingested.size_bytes, time.time_ns() // 1_000, is_zip=ingested.recipe.skeleton_bytes > 0)
-        self.catalog.seal(ingested.sha256, content, ingested.recipe.encode(), names).result()
+        self.catalog.seal(ingested.sha256, content, ingested.recipe.encode(), names, check=check).result()
 
     def add_content(
         self, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, names: Sequence[StoredName]
