@@ -53,7 +53,8 @@ def client_lines(client: Client, mount: Path) -> list[str]:
             # poetry fails on file:// with a misleading connection error.
             return [
                 "# poetry cannot use a file:// index. Install from its lock (with the plugin poetry-plugin-export):",
-                "poetry export -f requirements.txt -o requirements.txt",
+                # An index that the export names would go before the mount: pip obeys the file.
+                "poetry export --without-urls -f requirements.txt -o requirements.txt",
                 f"pip install --no-deps --require-hashes --index-url {here} -r requirements.txt",
             ]
 
