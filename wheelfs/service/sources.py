@@ -146,7 +146,7 @@ def _agreeing(source: Source, metadata: bytes, project: ProjectName, version: Ve
     """Return the Requires-Python of a METADATA that agrees with the file's name; raises `InvalidInput` for one that does not."""
     said, _ = parse_email(metadata)
     name, stated = said.get("name", ""), said.get("version", "")
-    if canonicalize_name(name) != project:
+    if str(canonicalize_name(name)) != project:
         raise InvalidInput(
             source.attempted, f"its METADATA says project {name[:80]!r}, its name {project}", "rename it, or build it again"
         )

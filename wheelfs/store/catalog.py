@@ -112,13 +112,8 @@ class Catalog:
 
         def work(transaction: lmdb.Transaction) -> None:
             if check is not None:
-                check(
-                    [
-                        name
-                        for project in {name.project for name in names}
-                        for name in self._names.of_project(transaction, project)
-                    ]
-                )
+                projects = sorted({name.project for name in names})
+                check([name for project in projects for name in self._names.of_project(transaction, project)])
             self._names.seal(transaction, sha256, content, recipe, names)
             facts = self._facts_in(transaction, ContentKey(sha256))
             if facts is not None and facts.poisoned is not None:
