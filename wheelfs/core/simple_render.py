@@ -30,7 +30,7 @@ class RenderedFile(NamedTuple):
     """A file on a page.
 
     ``has_metadata``: ``FILENAME.metadata`` is sure to be served beside it, and to match ``metadata_sha256``.
-    ``comment`` is for people ("no longer listed by its index").
+    ``comment`` is for people ("not listed by its index").
     """
 
     link: FileLink

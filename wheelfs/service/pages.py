@@ -178,7 +178,7 @@ class Pages:
 def _rendered_file(entry: Entry) -> RenderedFile:
     # METADATA is served for every wheel: from the index where it offers it, else out of the wheel itself, so it surely matches.
     link = entry.ref.link
-    comment = None if entry.is_listed else "no longer listed by its index"
+    comment = None if entry.is_listed else "not listed by its index"
     return RenderedFile(link, entry.ref.kind == "wheel", link.metadata_sha256, comment)
 
 
