@@ -93,12 +93,34 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
 
 
 def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[ListedFile]:
-    """Yield the stored files, or those that match a pattern."""
+    """Yield the stored files, or those that match a pattern; none where there is no store yet."""
     from wheelfs.service import inspection
+
+    if _is_unborn(settings.store):
+        return
+    with _store_to_look_at(settings.store) as store:
+        yield from inspection.list_files(store, patterns=patterns)
+
+
+def _is_unborn(path: Path) -> bool:
+    """Tell whether there is no store yet, nor anything else: looking makes none, since the path may be mistyped."""
+    try:
+        return next(path.iterdir(), None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # opening it will say why
+
+
+def _store_to_look_at(path: Path) -> Store:
+    """Open a store that is there, also one that may not be written (another user's, a read-only file system)."""
+    from wheelfs.errors import StoreReadOnly
     from wheelfs.store.local import Store
 
-    with Store.open(settings.store) as store:
-        yield from inspection.list_files(store, patterns=patterns)
+    try:
+        return Store.open(path, create=False)
+    except StoreReadOnly:
+        return Store.open(path, readonly=True)
 
 
 def show(settings: Settings, name: str) -> ShownProject | ShownFile:
@@ -106,14 +128,16 @@ def show(settings: Settings, name: str) -> ShownProject | ShownFile:
     import trio
 
     from wheelfs.service import inspection
-    from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
+
+    if _is_unborn(settings.store):
+        raise inspection.not_known(name)
 
     async def look(store: Store) -> ShownProject | ShownFile:
         async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
             return inspection.show(node.projects, node.supply, name)
 
-    with Store.open(settings.store) as store:
+    with _store_to_look_at(settings.store) as store:
         return trio.run(look, store)
 
 

@@ -65,7 +65,12 @@ def show(projects: Projects, supply: Supply, name: str) -> ShownProject | ShownF
             project = None
         if project is not None:
             return project
-    raise NotKnown(
+    raise not_known(name)
+
+
+def not_known(name: str) -> NotKnown:
+    """Return the error for a name that stands for nothing here."""
+    return NotKnown(
         f"show {name}",
         "nothing of this name is known here",
         "see `wheelfs ls`; an index's project is known once it was looked up through a mount",
