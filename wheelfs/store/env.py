@@ -35,14 +35,23 @@ _OPEN_PAUSE_S: Final = 0.05
 _WRITER_LOCK_S: Final = 30.0
 """A hundred times the longest transaction of ours (16 MiB), on a slow disk."""
 
+_NEARLY_FULL_BYTES: Final = 16 << 20
+"""One transaction of ours: with less free, a write that was cut short was cut by that."""
+
 _open_paths: set[tuple[int, int, int]] = set()
 _open_paths_lock = threading.Lock()
 
 
-def store_error(attempted: str, error: lmdb.Error | OSError) -> StoreError:
-    """Return the error class that tells the user what an LMDB or system error means for the store."""
+def store_error(attempted: str, error: lmdb.Error | OSError, *, written: Path | None = None) -> StoreError:
+    """Return the error class that tells the user what an LMDB or system error means for the store.
+
+    ``written`` is where writing failed, if it did: a disk that fills up in the middle of a write gives a short write first, which
+    LMDB reports as EIO.
+    """
     code = error.code if isinstance(error, lmdb.Error) else (error.errno or 0)
     happened = str(error)
+    if code == errno.EIO and written is not None and _is_nearly_full(written):
+        code, happened = errno.ENOSPC, "the disk is full"
     if isinstance(error, lmdb.MapFullError):
         return StoreFull(attempted, "the store's map is full", "remove wheels, or move to a new store")
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -54,6 +63,14 @@ def store_error(attempted: str, error: lmdb.Error | OSError) -> StoreError:
     if isinstance(error, lmdb.ReadersFullError):
         return StoreLocked(attempted, f"more than {_MAX_READERS} readers", "end some of the processes that use this store")
     return StoreError(attempted, happened)
+
+
+def _is_nearly_full(path: Path) -> bool:
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < _NEARLY_FULL_BYTES
 
 
 class Environment:
@@ -150,7 +167,7 @@ def open_environment(
         ) from None
     except lmdb.Error as error:
         environment.close()
-        raise store_error(attempted, error) from error
+        raise store_error(attempted, error, written=path) from error
     return environment
 
 

@@ -134,6 +134,6 @@ class Writer:
     def _named(self, error: BaseException) -> BaseException:
         if not isinstance(error, lmdb.Error | OSError):
             return error
-        named = store_error(f"write to store {self._environment.path}", error)
+        named = store_error(f"write to store {self._environment.path}", error, written=self._environment.path)
         named.__cause__ = error
         return named
