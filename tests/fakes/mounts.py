@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -71,9 +72,11 @@ class Mounted:
         return self
 
     def _answers(self) -> bool:
-        # A dead mount of before is still in the table until the new process clears it, so only a successful stat counts.
+        # A dead mount of before is still in the table until the new process clears it.  Not stat: of a dead mount, too, the kernel
+        # answers that from its cache for a while.
         try:
-            return self.path.is_mount() and bool(self.path.stat())
+            os.statvfs(self.path)
+            return self.path.is_mount()
         except OSError:
             return False
 
