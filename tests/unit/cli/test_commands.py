@@ -1,140 +1,31 @@
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 
-from wheelfs import app, errors
-from wheelfs.cli.main import cli, main
-from wheelfs.config import IndexSetting
-from wheelfs.frontends.fuse import detach, umount
+from wheelfs import errors
+from wheelfs.cli.main import cli
+from wheelfs.frontends.fuse import detach
 from wheelfs.service.reports import (
     AddedFile,
-    Counters,
     ListedFile,
-    MountInfo,
-    MountReady,
-    OriginState,
     ShownFile,
     ShownProject,
-    Status,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
 
-@dataclass
-class Result:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def objects(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-@dataclass
-class FakeApp:
-    """Answers in the place of wheelfs.app and remembers what it was asked."""
-
-    added: list[AddedFile] = field(default_factory=list)
-    listed: list[ListedFile] = field(default_factory=list)
-    shown: ShownFile | ShownProject | None = None
-    failure: BaseException | None = None
-    asked: dict[str, Any] = field(default_factory=dict)
-
-    def _note(self, **what: Any) -> None:
-        self.asked.update(what)
-        if self.failure is not None:
-            raise self.failure
-
-    def add(self, settings: Any, sources: Any, *, index: str | None, progress: Any) -> Iterator[AddedFile]:
-        self._note(settings=settings, sources=sources, index=index)
-        for file in self.added:
-            progress.begin(file.filename, file.size_bytes)
-            progress.advance(file.filename, 1)
-            progress.end(file.filename)
-            yield file
-
-    def list_files(self, settings: Any, *, patterns: Any) -> Iterator[ListedFile]:
-        self._note(settings=settings, patterns=patterns)
-        return iter(self.listed)
-
-    def show(self, settings: Any, name: str) -> Any:
-        self._note(settings=settings, name=name)
-        return self.shown
-
-    def status(self, settings: Any) -> Status:
-        self._note(settings=settings)
-        return Status(
-            version="9",
-            store="/s",
-            mounts=(MountInfo(path="/mnt/wheels", pid=7, since="2026-01-01T00:00:00Z"),),
-            origins=(
-                OriginState(
-                    name="lab",
-                    url="https://me:pw@lab.example/",
-                    state="down",
-                    since="2026-01-01T00:00:00Z",
-                    last_error="refused\n",
-                ),
-            ),
-            counters=Counters(requests=3, fetched_bytes=2048, errors=1, errors_by={"open ENETUNREACH": 1}),
-            silent=(8,),
-        )
-
-    def effective_indexes(self, settings: Any) -> list[tuple[IndexSetting, str]]:
-        return [(IndexSetting("lab", "https://me:hunter2@lab.example/simple"), "pip's configuration")]
-
-    def run_mount(self, settings: Any, mountpoint: Path, options: Any, *, ready: Callable[[MountReady], None]) -> None:
-        self._note(settings=settings, mountpoint=mountpoint, options=options)
-        ready(MountReady(path=str(mountpoint), pid=1, store="/s"))
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeApp:
-    fake = FakeApp()
-    for name in ("add", "list_files", "show", "status", "effective_indexes", "run_mount"):
-        monkeypatch.setattr(app, name, getattr(fake, name), raising=False)
-    return fake
-
-
-@pytest.fixture(autouse=True)
-def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    before = dict(os.environ)
-    monkeypatch.setattr("wheelfs.telemetry.set_up_logging", lambda level, *, log_file=None: None)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("WHEELFS_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("WHEELFS_LOG_FILE", str(tmp_path / "log" / "mount.log"))
-    monkeypatch.setenv("PYTHONPATH", "")
-    for name in ("WHEELFS_INDEX", "WHEELFS_CONFIG", "WHEELFS_OFFLINE", "WHEELFS_JSON", "WHEELFS_READY_FD"):
-        monkeypatch.delenv(name, raising=False)
-    yield
-    # mount hands the configuration to its daemon in the environment.
-    os.environ.clear()
-    os.environ.update(before)
-
-
-@pytest.fixture
-def run(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
-    def run(*words: str, program: str = "wheelfs") -> Result:
-        code = main(words, program=program)
-        out, err = capfd.readouterr()
-        return Result(code, out, err)
-
-    return run
-
+from tests.unit.cli.fake_app import FakeApp, Result
 
 WHEEL = "lab_tools-1.0-py3-none-any.whl"
 ADDED = AddedFile(filename=WHEEL, project="lab-tools", version="1.0", sha256="ab" * 32, size_bytes=5, result="added")
@@ -421,84 +312,3 @@ def test_config_of_a_client_prints_its_lines_only(fake: FakeApp, run: Callable[.
     lines = run("config", "pip", "--mount", "/mnt/my wheels").out.splitlines()
     assert lines[1:] == ["[global]", "index-url = file:///mnt/my%20wheels/here/simple"]
     assert 'find-links = ["/mnt/wheels"]' in run("config", "uv").out
-
-
-# --- mount and umount ------------------------------------------------------------------------------------------------
-
-
-def test_mount_in_the_foreground_prints_the_lines_with_the_real_path_when_ready(
-    fake: FakeApp, run: Callable[..., Result], tmp_path: Path
-) -> None:
-    target = tmp_path / "my wheels"
-    result = run("mount", "-f", str(target), "--index", "a=https://a.example/", "--index", "b=https://b.example/", "--offline")
-    assert result.code == 0
-    assert fake.asked["mountpoint"] == target
-    assert [index.name for index in fake.asked["settings"].indexes] == ["a", "b"]
-    assert fake.asked["settings"].offline is True
-    assert f"pip install --index-url {(target / 'here/simple').as_uri()} PACKAGE" in result.out
-    assert f"uv pip install --default-index {(target / 'here/simple').as_uri()} PACKAGE" in result.out
-    assert f"--find-links '{target}'" in result.out
-    (value,) = run("mount", "-f", str(target), "--json").objects
-    assert set(value) == {"path", "pid", "store", "log", "lines"}
-
-
-def test_mount_options_reach_the_settings(fake: FakeApp, run: Callable[..., Result], tmp_path: Path) -> None:
-    store = tmp_path / "other"
-    options = f"rw,noauto,_netdev,x-systemd.automount,store={store},offline,allow_other,nonempty,index=a=https://a.example/"
-    assert run("mount", "-f", str(tmp_path), "-o", options).code == 0
-    settings = fake.asked["settings"]
-    assert (settings.store, settings.offline, settings.allow_other) == (store, True, True)
-    assert settings.provenance["store"] == "-o store"
-    assert fake.asked["options"].nonempty is True
-
-
-def test_mount_leaves_a_daemon_and_tells_where_its_log_is(
-    monkeypatch: pytest.MonkeyPatch, run: Callable[..., Result], tmp_path: Path
-) -> None:
-    spawned: dict[str, Any] = {}
-
-    def spawn_daemon(arguments: Any, *, log_path: Path, ready_timeout_s: float, program: Any) -> detach.DaemonReady:
-        spawned.update(arguments=arguments, log_path=log_path, program=program, environ=dict(os.environ))
-        return detach.DaemonReady(4711, {"path": "/m", "store": "/s"})
-
-    monkeypatch.setattr(detach, "spawn_daemon", spawn_daemon)
-    result = run("mount", "/m", "--index", "lab=https://me:hunter2@lab.example/", "-o", "nonempty", "-v")
-    assert result.code == 0, result.err
-    assert spawned["arguments"] == ["mount", "--foreground", "-v", "-o", "nonempty", "--", "/m"]
-    assert spawned["environ"]["WHEELFS_INDEX"] == "lab=https://me:hunter2@lab.example/"
-    assert spawned["program"] == ("-P", "-m", "wheelfs")
-    assert spawned["log_path"].parent.is_dir()
-    assert f"process 4711, log: {spawned['log_path']}" in result.out
-
-
-NOT_EMPTY = errors.MountPointError("mount", "it is not empty")
-
-
-@pytest.mark.parametrize("failure", [NOT_EMPTY, ExceptionGroup("nursery", [NOT_EMPTY]), None])
-def test_a_daemon_reports_to_its_parent_instead_of_printing(
-    failure: Exception | None, fake: FakeApp, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reports: list[Any] = []
-    monkeypatch.setattr(detach, "take_ready_fd", lambda: 99)
-    monkeypatch.setattr(detach, "report_ready", lambda fd, payload: reports.append((fd, payload)))
-    monkeypatch.setattr(detach, "report_error", lambda fd, error: reports.append((fd, error)))
-    fake.failure = failure
-    result = run("mount", "-f", "/m")
-    assert result.out == ""
-    assert reports == [(99, NOT_EMPTY if failure else {"path": "/m", "store": "/s"})]
-
-
-def test_umount_needs_no_readable_configuration(
-    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    asked: list[Any] = []
-
-    def unmount(path: Path, *, lazy_if_busy: bool) -> bool:
-        asked.append((path, lazy_if_busy))
-        return not lazy_if_busy
-
-    monkeypatch.setattr(umount, "unmount", unmount)
-    monkeypatch.setenv("WHEELFS_OFFLINE", "nonsense")
-    assert run("umount", "/m") == Result(0, "", "")
-    assert "last open file" in run("umount", "--lazy", "/m").err
-    assert asked == [(Path("/m"), False), (Path("/m"), True)]
