@@ -1,0 +1,239 @@
+"""kill -9 at any instant: the store opens, what was acknowledged reads back byte for byte, and nothing is fetched twice.
+
+The instants are drawn from a seed and are places in the work (bytes that the index has sent, lines that the command has printed),
+not times, so that they spread over the work on a slow machine as on a fast one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.faults import Fault, Slow
+from tests.fakes.processes import wheelfs_command, wheelfs_environment
+from tests.fakes.waiting import eventually
+from tests.fakes.wheels import build_wheel, wheel_filename
+from wheelfs.model.content import key_of_sha256
+from wheelfs.store.local import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs
+    from tests.fakes.index import FakeIndex
+
+IN_FLIGHT_BYTES = 350_000
+"""What may be under way on one connection when its reader dies: in the kernel's buffers, and not yet written to the spool.
+
+The index sends pieces of 100,000 bytes and counts them first; the mount gathers up to 256 KiB.
+"""
+
+
+def stored(store: Path) -> dict[str, bytes]:
+    """Return every file in the store, read through the store's own code and checked against its sha256."""
+    with Store.open(store, create=False) as opened:
+        found = {}
+        for name in opened.catalog.iterate_names(None, 1_000):
+            sealed = opened.open_sealed(name.sha256)
+            content = b"".join(bytes(sealed.read(at, 262_144)) for at in range(0, sealed.size, 262_144))
+            assert hashlib.sha256(content).digest() == name.sha256
+            found[name.filename] = content
+        return found
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> dict[str, bytes]:
+    """A directory of twelve wheels, some of which share most of their bytes, and one large one."""
+    place = tmp_path / "house"
+    place.mkdir()
+    wheels = {
+        wheel_filename("shop", f"1.{minor}"): build_wheel("shop", f"1.{minor}", big_bytes=300_000 + minor, big_seed="same")
+        for minor in range(11)
+    }
+    wheels[wheel_filename("zoo", "1.0")] = build_wheel("zoo", "1.0", big_bytes=9_000_000)
+    for filename, content in wheels.items():
+        (place / filename).write_bytes(content)
+    return wheels
+
+
+def add_and_kill(tmp_path: Path, store: Path, *, lines: int, written_bytes: int) -> list[str]:
+    """Run ``add`` on the house and kill it after so many lines and then bytes in its store; return what it acknowledged."""
+    process = subprocess.Popen(
+        wheelfs_command("--store", str(store), "add", "--json", str(tmp_path / "house")),
+        env={**wheelfs_environment(tmp_path / "home"), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    seen = []
+    try:
+        for line in process.stdout:
+            seen.append(line)
+            if len(seen) >= lines:
+                break
+        data = store / "chunks" / "data.mdb"
+        start = data.stat().st_blocks * 512 if data.exists() else 0
+        eventually(lambda: process.poll() is not None or (data.exists() and data.stat().st_blocks * 512 >= start + written_bytes))
+    finally:
+        process.kill()
+        seen += process.stdout.readlines()
+        process.stdout.close()
+        process.wait(30)
+    return [
+        json.loads(line)["file"]["filename"]
+        for line in seen
+        if line.endswith("\n") and json.loads(line)["file"]["result"] != "refused"
+    ]
+
+
+def instants_of_add(count: int, seed: int) -> Iterator[tuple[int, int]]:
+    draw = random.Random(seed)
+    for _ in range(count):
+        yield draw.randrange(13), draw.choice((0, 1, 200_000, draw.randrange(9_000_000)))
+
+
+def check_killed_adds(tmp_path: Path, store: Path, house: dict[str, bytes], *, count: int, seed: int) -> None:
+    cut_short, place = 0, store
+    for number, (lines, written_bytes) in enumerate(instants_of_add(count, seed)):
+        place = store.with_name(f"store-{number // 3}")  # three kills on top of each other, then a new store
+        acknowledged = add_and_kill(tmp_path, place, lines=lines, written_bytes=written_bytes)
+        cut_short += len(acknowledged) < len(house)
+        if not (place / "format").exists():
+            assert not acknowledged
+            continue
+        found = stored(place)
+        where = f"seed {seed}, instant {number}: {lines} lines, {written_bytes} bytes"
+        assert set(acknowledged) <= set(found), where
+        assert all(found[filename] == house[filename] for filename in found), where
+    assert cut_short > count // 3, "too many kills came too late"
+    done = subprocess.run(
+        wheelfs_command("--store", str(place), "add", str(tmp_path / "house")),
+        env=wheelfs_environment(tmp_path / "home"),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert stored(place) == house
+
+
+def test_an_acknowledged_wheel_survives_the_kill_of_add(tmp_path: Path, store_dir: Path, house: dict[str, bytes]) -> None:
+    check_killed_adds(tmp_path, store_dir, house, count=12, seed=20_260_101)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(4))
+def test_an_acknowledged_wheel_survives_many_kills_of_add(
+    tmp_path: Path, store_dir: Path, house: dict[str, bytes], seed: int
+) -> None:
+    check_killed_adds(tmp_path, store_dir, house, count=25, seed=seed)
+
+
+def bytes_here(store: Path, wheels: dict[str, bytes]) -> int:
+    """Return how many bytes of the wheels are on disk: sealed, or in the spool by its journal."""
+    with Store.open(store, create=False) as opened:
+        total = 0
+        for content in wheels.values():
+            sha256 = hashlib.sha256(content).digest()
+            sealed = opened.catalog.content(sha256) is not None
+            total += len(content) if sealed else (opened.spool.state(key_of_sha256(sha256)) or 0)
+        return total
+
+
+def check_killed_mounts(index: FakeIndex, mounted: MountWheelfs, store: Path, *, count: int, seed: int) -> None:
+    """Fetch six wheels through one mount that is killed ``count`` times meanwhile."""
+    draw = random.Random(seed)
+    wheels = dict(index.add_wheel("numbers", f"1.{minor}", big_bytes=1_000_000) for minor in range(6))
+    total = sum(map(len, wheels.values()))
+    index.faults.append(Fault(".whl", Slow(2_000_000), times=None))
+    mount = mounted(index=index.url)
+    project = mount.path / "simple" / "numbers"
+
+    def read(name: str) -> bytes | None:
+        try:
+            return (project / name).read_bytes()
+        except OSError:
+            return None  # the kill
+
+    lost = in_the_middle = 0
+    for number, instant in enumerate(sorted(draw.randrange(50_000, total) for _ in range(count))):
+        where = f"seed {seed}, instant {number}: {instant} bytes"
+        names = draw.sample(sorted(wheels), 3)
+        with ThreadPoolExecutor(3) as pool:
+            reads = [pool.submit(read, name) for name in names]
+            eventually(lambda: index.body_bytes(".whl") >= instant or all(one.done() for one in reads))  # noqa: B023
+            mount.kill()
+            assert all(one.result() in (None, wheels[name]) for name, one in zip(names, reads, strict=True)), where
+        index.stop()  # its last sends are counted now
+        index.start()
+        found = stored(store)
+        assert all(found[name] == wheels[name] for name in found), where
+        lost_now = index.body_bytes(".whl") - bytes_here(store, wheels) - lost
+        assert lost_now <= 3 * IN_FLIGHT_BYTES, where
+        lost += lost_now
+        in_the_middle += any(one.result() is None for one in reads)
+        mount.start()
+        assert all(os.getxattr(project / name, "user.wheelfs.state") == b"stored" for name in found), where
+    assert in_the_middle > count // 3, "too many kills hit nobody"
+    for name, content in wheels.items():
+        assert (project / name).read_bytes() == content
+        eventually(lambda: os.getxattr(project / name, "user.wheelfs.state") == b"stored")  # noqa: B023
+    # Everything that was on disk at some kill was never asked for again.
+    assert index.body_bytes(".whl") == total + lost
+    assert mount.stop() == 0
+    assert stored(store) == wheels
+    assert list((store / "spool").iterdir()) == []
+
+
+def test_a_killed_mount_loses_no_wheel_and_fetches_no_byte_twice(
+    fake_index: FakeIndex, mounted: MountWheelfs, store_dir: Path
+) -> None:
+    check_killed_mounts(fake_index, mounted, store_dir, count=8, seed=20_260_102)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mount_killed_many_times_loses_no_wheel(
+    fake_index: FakeIndex, mounted: MountWheelfs, store_dir: Path, seed: int
+) -> None:
+    check_killed_mounts(fake_index, mounted, store_dir, count=20, seed=seed)
+
+
+def test_what_is_sealed_when_the_mount_is_killed_stays_sealed(
+    fake_index: FakeIndex, mounted: MountWheelfs, store_dir: Path
+) -> None:
+    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=2_000_000)
+    mount = mounted(index=fake_index.url)
+    path = mount.path / "simple" / "numbers" / name
+    assert path.read_bytes() == content
+    eventually(lambda: os.getxattr(path, "user.wheelfs.state") == b"stored")
+    mount.kill()
+    fake_index.reset_counters()
+    mount.start()
+    assert path.read_bytes() == content
+    assert fake_index.body_bytes(".whl") == 0
+
+
+def test_a_killed_download_leaves_nothing_behind(fake_index: FakeIndex, tmp_path: Path, store_dir: Path) -> None:
+    name, _ = fake_index.add_wheel("numbers", "1.0", big_bytes=2_000_000)
+    fake_index.faults.append(Fault(name, Slow(2_000_000), times=None))
+    process = subprocess.Popen(
+        wheelfs_command("--store", str(store_dir), "add", fake_index.file_url(name)),
+        env=wheelfs_environment(tmp_path / "home"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    eventually(lambda: fake_index.body_bytes(name) > 500_000)
+    process.send_signal(signal.SIGKILL)
+    process.wait(30)
+    assert stored(store_dir) == {}
+    assert list((store_dir / "spool").iterdir()) == []
