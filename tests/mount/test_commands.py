@@ -440,7 +440,7 @@ def test_two_mounts_on_one_store_fetch_the_same_wheel_at_once(
     with ThreadPoolExecutor(4) as pool:
         assert all(read == content for read in pool.map(Path.read_bytes, paths * 2))
     for path in paths:
-        eventually(lambda path=path: os.getxattr(path, "user.wheelfs.state") == b"stored")
+        eventually(lambda: os.getxattr(path, "user.wheelfs.state") == b"stored")  # noqa: B023
         assert path.read_bytes() == content
     assert [line["filename"] for line in objects(run_wheelfs("--store", str(store_dir), "ls", "--json"))] == [name]
 
