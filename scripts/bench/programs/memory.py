@@ -1,0 +1,51 @@
+"""Memory of the daemon: at rest, after a first install of a set, and after installing it again from the store."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.bench.programs.ground import arguments, ground, index_of, wheels
+
+if TYPE_CHECKING:
+    from tests.fakes.mounts import Mounted
+
+_FIELDS = ("Rss", "Pss", "Anonymous", "Private_Dirty")
+
+
+def show(moment: str, mounted: Mounted) -> None:
+    """Print what the kernel says of the daemon (``smaps_rollup`` and the peak of ``status``), in MB."""
+    process = Path("/proc") / str(mounted.process.pid)
+    amounts = {}
+    for line in (process / "smaps_rollup").read_text().splitlines()[1:] + (process / "status").read_text().splitlines():
+        name, _, amount = line.partition(":")
+        if amount.endswith(" kB"):
+            amounts[name] = int(amount.split()[0]) / 1024
+    threads = len(list((process / "task").iterdir()))
+    told = "  ".join(f"{name} {amounts[name]:6.1f}" for name in _FIELDS)
+    print(f"  {moment:<44} {told}  peak (VmHWM) {amounts['VmHWM']:6.1f}  threads {threads}", flush=True)
+
+
+def main() -> None:
+    """Measure one daemon through its first hours."""
+    options = arguments(__doc__, rounds=2)
+    held = wheels(options.set)
+    print(f"{held}\nMB; Rss counts the pages of the store that are mapped just now (the kernel's, given back on demand)")
+    # The store on disk: pages of a tmpfs would count as memory that nothing can take back.
+    with tempfile.TemporaryDirectory(prefix="wheelfs-bench-") as disk, ground() as on, index_of(held) as index:
+        mounted = on.mount(index.url, store=Path(disk) / "store")
+        here = ["--default-index", f"file://{mounted.path}/here/simple"]
+        show("mounted", mounted)
+        on.uv().run("pip", "install", *here, *held.requirements, timeout_s=300.0).succeeded()
+        show("after the first uv pip install", mounted)
+        for turn in range(options.rounds):
+            on.uv().run("pip", "install", *here, *held.requirements, timeout_s=300.0).succeeded()
+            show(f"after stored install {turn + 1}", mounted)
+        on.pip().run("download", "-q", "-d", str(on.directory / "dl"), "--index-url", here[1], *held.requirements).succeeded()
+        show("after pip download", mounted)
+        mounted.stop()
+
+
+if __name__ == "__main__":
+    main()
