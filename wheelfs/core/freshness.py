@@ -12,6 +12,10 @@ REVALIDATE_WITHIN_S: Final = 0.5
 """How long a stale page may hold up its reader while an index that is answering well is asked again."""
 
 
+SHORTEST_LIFETIME_S: Final = 10.0
+"""The least that an index can lower the configured lifetime of its pages to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Serve:
     """The stored page is fresh, or nobody can be asked: serve it."""
@@ -30,6 +34,15 @@ class Fetch:
 
 
 Decision = Serve | Revalidate | Fetch
+
+
+def lifetime_s(ttl_s: float, max_age_s: float | None) -> float:
+    """Return how long a page counts as fresh: what is configured, or less where its index says so.
+
+    ``no-store`` and ``no-cache`` arrive as zero.  They do not turn each of a client's look-ups into a request: one resolution
+    asks for the same page several times within seconds, and `SHORTEST_LIFETIME_S` makes that one question.
+    """
+    return ttl_s if max_age_s is None else min(ttl_s, max(max_age_s, SHORTEST_LIFETIME_S))
 
 
 def decide(*, age_s: float | None, ttl_s: float, may_ask: bool, prompt: bool) -> Decision:

@@ -7,8 +7,11 @@ There is no queue behind it: a queued caller would hold a task and a slot like a
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+import trio
 
 from wheelfs.errors import OriginTimeout
 
@@ -19,19 +22,25 @@ if TYPE_CHECKING:
 class Gate:
     """Lets ``places`` callers wait at once; a further one is refused."""
 
-    def __init__(self, places: int) -> None:
-        """Make a gate with all places free."""
+    def __init__(self, places: int, bound_s: float = math.inf) -> None:
+        """Make a gate with all places free; ``bound_s`` is the longest that one caller may wait, progress or not."""
         self._free = places
+        self._bound_s = bound_s
 
     @contextmanager
     def waiting(self, attempted: str) -> Iterator[None]:
-        """Hold a place during the block; raises `OriginTimeout` when there is none."""
+        """Hold a place during the block; raises `OriginTimeout` when there is none, or when the block takes too long."""
         if self._free <= 0:
             raise OriginTimeout(
                 attempted, "too many requests wait for the network already", "try again when some of them are done"
             )
         self._free -= 1
         try:
-            yield
+            with trio.fail_after(self._bound_s):
+                yield
+        except trio.TooSlowError:
+            raise OriginTimeout(
+                attempted, f"it was not done within {self._bound_s:.0f} s", "try again; what has come is kept"
+            ) from None
         finally:
             self._free += 1

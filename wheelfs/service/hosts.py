@@ -17,7 +17,8 @@ import trio
 
 from wheelfs.core import reachability
 from wheelfs.core.reachability import Down, Up
-from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable
+from wheelfs.errors import OriginError, OriginFault, OriginTimeout, OriginUnreachable
+from wheelfs.service.background import failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -151,6 +152,9 @@ class Hosts:
             self._failed(host.probe_url, host, error)
         except OriginError:
             self._answered(host.probe_url, host)
+        except Exception as error:
+            # A task that fails here would end the mount; whatever it was, the host did not answer.
+            self._failed(host.probe_url, host, OriginFault("probe", failure(f"probe {_name(host.probe_url)}", error).happened))
         else:
             self._answered(host.probe_url, host)
 

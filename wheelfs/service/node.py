@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,9 @@ import trio
 from packaging.tags import platform_tags
 
 from wheelfs.core.platforms import Machine
+from wheelfs.errors import OriginTimeout
 from wheelfs.service.attributes import ExtendedAttributes
+from wheelfs.service.background import failure
 from wheelfs.service.gate import Gate
 from wheelfs.service.hosts import Hosts
 from wheelfs.service.metadata import Metadata
@@ -76,8 +79,11 @@ async def running(
 
     async def probe(url: str) -> None:
         client = next((index.client for index in indexes if index.url == url), next(iter(clients.values())))
-        with trio.fail_after(lookup_s):
-            await client.head(url)
+        try:
+            with trio.fail_after(lookup_s):
+                await client.head(url)
+        except trio.TooSlowError:
+            raise OriginTimeout(f"probe {url}", f"no answer within {lookup_s:.0f} s") from None
 
     # The outer block closes spool files only when all tasks that write into them have ended.
     with ExitStack() as closing:
@@ -95,7 +101,7 @@ async def running(
                 bound_s=lookup_s,
                 show_all=settings.offline_show == "all",
             )
-            gate = Gate(network_places)
+            gate = Gate(network_places, math.inf if bound_s is None else bound_s)
             status = StatusReport(version=version, store=str(settings.store), indexes=indexes, hosts=hosts, counters=counters)
             tree = Tree(
                 projects=projects,
@@ -119,13 +125,16 @@ async def running(
 async def _keep_house(store: Store) -> None:
     checked_s = -READERS_S
     while True:
-        if trio.current_time() - checked_s >= READERS_S:
-            checked_s = trio.current_time()
-            await trio.to_thread.run_sync(store.check_readers)
-            await trio.to_thread.run_sync(store.spool.trim, SPOOL_BYTES)
+        try:
+            if trio.current_time() - checked_s >= READERS_S:
+                checked_s = trio.current_time()
+                await trio.to_thread.run_sync(store.check_readers)
+                await trio.to_thread.run_sync(store.spool.trim, SPOOL_BYTES)
+            if _mapped_bytes() > MAPPED_BYTES:
+                await trio.to_thread.run_sync(store.release_mapping)
+        except Exception as error:
+            log.warning("%s", failure("keep the store in order", error))
         await trio.sleep(HOUSEKEEPING_S)
-        if _mapped_bytes() > MAPPED_BYTES:
-            await trio.to_thread.run_sync(store.release_mapping)
 
 
 def _mapped_bytes() -> int:

@@ -71,8 +71,9 @@ class FileNode:
 
     @property
     def attributes(self) -> Attributes:
-        """One inode a content, whatever path it was reached by."""
-        return Attributes(self.ref.inode, False, self.size_bytes, self.ref.mtime_ns, immutable=True)
+        """One inode a content, whatever path it was reached by; only what has a hash can be held to be the same for ever."""
+        is_known = self.ref.link.sha256 is not None
+        return Attributes(self.ref.inode, False, self.size_bytes, self.ref.mtime_ns, immutable=is_known)
 
 
 @dataclass(frozen=True, slots=True)

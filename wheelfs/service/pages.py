@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -11,9 +12,9 @@ from wheelfs.core import simple_render
 from wheelfs.core.ownership import Owned, Undecided
 from wheelfs.core.simple_render import RenderedFile
 from wheelfs.errors import NotKnown
-from wheelfs.model.names import ProjectName
 from wheelfs.service.files import UNKNOWN_TIME_NS
 from wheelfs.service.nodes import PageNode
+from wheelfs.service.projects import link_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from wheelfs.core.platforms import Machine
     from wheelfs.core.tree import Directory
     from wheelfs.core.views import View
+    from wheelfs.model.names import ProjectName
     from wheelfs.service.projects import Entry, Projects
     from wheelfs.service.supply import Supply
+    from wheelfs.store.records import StoredName
 
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Rendered pages kept in memory: a full page of numpy has 1.6 MB, one of what a machine can use a fifth of that."""
@@ -82,10 +85,11 @@ class Pages:
         """Return the node with the size it has now; from what is known, asking nobody."""
         if node.project is None:
             return node
-        ownership = self._projects.known(node.project, index=node.view.index)
-        text = (
-            self._rendered(node.path, node.project, node.view, ownership) if self._is_listable(ownership, node.project) else b""
-        )
+        text = self._kept_text(node.path, self._projects.stamp(node.project, index=node.view.index))
+        if text is None:  # the page is looked at before it is read, again and again: most often it is the same as last time
+            ownership = self._projects.known(node.project, index=node.view.index)
+            is_listable = self._is_listable(ownership, node.project)
+            text = self._rendered(node.path, node.project, node.view, ownership) if is_listable else b""
         return PageNode(node.kind, node.path, node.view, node.project, len(text), node.mtime_ns)
 
     def _is_listable(self, ownership: Ownership, project: ProjectName) -> bool:
@@ -96,10 +100,9 @@ class Pages:
 
     def _rendered(self, path: str, project: ProjectName, view: View, ownership: Ownership) -> bytes:
         stamp = self._projects.stamp(project, index=view.index)
-        kept = self._kept.get(path)
-        if kept is not None and kept[0] == stamp:
-            self._kept.move_to_end(path)
-            return kept[1]
+        kept = self._kept_text(path, stamp)
+        if kept is not None:
+            return kept
         assert isinstance(ownership, Owned)
         page = ownership.page
         text = simple_render.render_project_page(
@@ -130,9 +133,9 @@ class Pages:
 
     async def _list(self, path: str, kind: str, view: View) -> bytes:
         stamp = self._supply.store.catalog.last_seq()
-        kept = self._kept.get(path)
-        if kept is not None and kept[0] == stamp:
-            return kept[1]
+        kept = self._kept_text(path, stamp)
+        if kept is not None:
+            return kept
         # In a thread: it reads the whole catalog, which nobody but the one who asked for this page should wait for.
         text = await trio.to_thread.run_sync(
             self._render_projects if kind == "simple" else self._render_links, view, limiter=self._supply.disk
@@ -155,16 +158,23 @@ class Pages:
         return simple_render.render_links_page(self._stored_links())
 
     def _stored_links(self) -> Iterable[RenderedFile]:
+        for _, same in groupby(self._all_names(), key=lambda name: (name.project, name.filename)):
+            best = min(same, key=lambda name: self._projects.rank(name.index))
+            if best.filename.endswith(".whl"):
+                yield RenderedFile(link_of(best))
+
+    def _all_names(self) -> Iterator[StoredName]:
         after: bytes | None = None
-        seen = ""
         while batch := self._supply.store.catalog.iterate_names(after, _BATCH):
-            for name in batch:
-                if name.filename.endswith(".whl") and name.filename != seen:
-                    seen = name.filename
-                    best = self._projects.stored_files(ProjectName(name.project))
-                    ref = next(ref for ref in best if ref.filename == name.filename)
-                    yield RenderedFile(ref.link)
+            yield from batch
             after = batch[-1].key
+
+    def _kept_text(self, path: str, stamp: object) -> bytes | None:
+        kept = self._kept.get(path)
+        if kept is None or kept[0] != stamp:
+            return None
+        self._kept.move_to_end(path)
+        return kept[1]
 
     def _keep(self, path: str, stamp: object, text: bytes) -> None:
         before = self._kept.pop(path, None)

@@ -2,6 +2,9 @@
 
 A *stream* is one HTTP answer.  It writes into the spool and wakes whoever waits; nobody who waits talks to the network himself,
 so a caller that goes away takes nothing with it.
+
+The bytes that are here are of one *generation*: when the file turns out to be another one than before, all is thrown away and the
+number grows.  A stream belongs to the generation in which it began, and writes into no other.
 """
 
 from __future__ import annotations
@@ -11,10 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from wheelfs.core.http_ranges import From, Range, Suffix
 from wheelfs.core.spans import Spans
 from wheelfs.errors import ContentChanged, OriginFault, OriginTimeout, WheelfsError
+from wheelfs.service.background import failure
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.service.files import FileRef
     from wheelfs.service.supply import Supply
@@ -30,15 +37,30 @@ SYNC_BYTES: Final = 64 * 1024 * 1024
 PROGRESS_BYTES: Final = 16 * 1024
 """A stream that brings less than this within the bound makes no progress (a slow-loris origin sends one byte at a time)."""
 
+AHEAD_BYTES: Final = 2 * 1024 * 1024
+"""A read less than this ahead of a running stream waits for it; one further away is asked for by itself."""
+
+SKIP_BYTES: Final = 256 * 1024
+"""A stream that comes upon so much that is here already ends; what lies behind is asked for anew.  Less is received again,
+since a request costs as much as some hundred kilobytes."""
+
+MAX_UNTOLD_BYTES: Final = 16 * 1024 * 1024 * 1024
+"""An answer that does not tell its length must end some time: no package file comes near this."""
+
+_OPENINGS: Final = 4
 _NOTHING: Final = Spans()
 
 
 @dataclass(slots=True)
 class Stream:
-    """One HTTP answer under way; ``at`` is the offset of the next byte that it will bring."""
+    """One HTTP answer under way; ``at`` is the offset of the next byte that it will bring, ``end`` where it will end if known.
+
+    ``new_bytes`` counts those that were not here before.
+    """
 
     at: int = 0
-    brought_bytes: int = 0
+    end: int | None = None
+    new_bytes: int = 0
     error: WheelfsError | None = None
     done: bool = False
 
@@ -47,13 +69,20 @@ class Stream:
 class Partial:
     """The bytes of one file that are here so far.  ``size_bytes`` is None until somebody knows it.
 
-    ``ask_past_caches`` is set when what came did not have the promised hash.
+    ``ask_past_caches`` is set when what came did not have the promised hash, ``is_sealing`` while the bytes are being stored and
+    must stay where they are, ``is_finished`` when they are stored.
     """
 
     ref: FileRef
     supply: Supply
     size_bytes: int | None = None
     ask_past_caches: bool = False
+    is_sealing: bool = False
+    is_finished: bool = False
+    generation: int = 0
+    live: list[Stream] = field(default_factory=list)
+    _etag: str | None = None
+    _origin_has_ranges: bool = False
     _spool: SpoolFile | None = None
     _opening: trio.Lock = field(default_factory=trio.Lock)
     _changed: trio.Event = field(default_factory=trio.Event)
@@ -82,27 +111,70 @@ class Partial:
         assert self._spool is not None
         return self._spool
 
-    async def read(self, start: int, end: int) -> bytes:
-        """Return bytes that are here."""
-        assert self._spool is not None
-        return await trio.to_thread.run_sync(self._spool.read, start, end - start, limiter=self.supply.disk)
+    async def read(self, start: int, end: int) -> bytes | None:
+        """Return bytes that are here; None when they have gone: the file was stored, or is another one than before."""
+        generation, spool = self.generation, self._spool
+        if spool is None or not spool.covers(start, end - start):
+            return None
+        try:
+            data = await trio.to_thread.run_sync(spool.read, start, end - start, limiter=self.supply.disk)
+        except ValueError:  # closed before the thread got to it
+            return None
+        return data if generation == self.generation else None
 
     async def open(self) -> None:
         """Open the spool file when the size is known, with what earlier runs have brought."""
         async with self._opening:  # a second opening in between would find the file taken, by us
-            if self.size_bytes is None:
-                self.size_bytes = self.supply.known_size(self.ref)
-            if self.size_bytes is None:
-                return
-            if self._spool is None:
-                self._spool = await trio.to_thread.run_sync(
-                    self.supply.spool, self.ref, self.size_bytes, limiter=self.supply.disk
+            for _ in range(_OPENINGS):
+                if self.size_bytes is None:
+                    self._take_known()
+                if self.size_bytes is None:
+                    return
+                if self._spool is not None:
+                    try:
+                        self._spool.set_size(self.size_bytes)
+                    except ValueError:  # more has come of an answer without a length than the file has
+                        self._drop()
+                        continue
+                    return
+                generation = self.generation
+                spool = await trio.to_thread.run_sync(
+                    self.supply.spool, self.ref, self.size_bytes, self._etag, limiter=self.supply.disk
                 )
-            else:
-                self._spool.set_size(self.size_bytes)
+                if generation != self.generation or self._is_unfounded(spool):
+                    spool.delete()
+                    continue
+                self._spool = spool
+                return
+        raise ContentChanged(self.attempted, "it changes at its origin again and again")
+
+    def _take_known(self) -> None:
+        # After a change what is stored about the file speaks of the old one, until the new one's size overwrites it.
+        if self.generation:
+            self.size_bytes = self.ref.link.size_bytes
+            return
+        self.size_bytes = self.supply.known_size(self.ref)
+        if self.ref.link.sha256 is None:
+            self._etag = self.supply.known_etag(self.ref)
+
+    def _is_unfounded(self, spool: SpoolFile) -> bool:
+        """Return whether nobody can tell that bytes of an earlier run are of the file that is there now."""
+        return self.ref.link.sha256 is None and spool.validator is None and spool.spans.total > 0
 
     def start_over(self) -> None:
-        """Throw away what is here."""
+        """Throw away what is here, and what was found out: the next bytes may be of another file."""
+        self.generation += 1
+        self._drop()
+        self.size_bytes = self.ref.link.size_bytes
+        self._etag = None
+        self.wake()
+
+    def finish(self) -> None:
+        """Throw away what is here since it is stored; threads that are reading from it finish undisturbed."""
+        self.is_finished = True
+        self._drop()
+
+    def _drop(self) -> None:
         if self._spool is not None:
             self._spool.delete()
             self._spool = None
@@ -124,81 +196,141 @@ class Partial:
         self._changed.set()
         self._changed = trio.Event()
 
+    def coming(self, offset: int) -> Stream | None:
+        """Return a stream that will bring the byte at ``offset`` soon."""
+        for stream in self.live:
+            end = stream.at + AHEAD_BYTES if stream.end is None else min(stream.end, stream.at + AHEAD_BYTES)
+            if stream.at <= offset < end:
+                return stream
+        return None
+
     # --- streams --------------------------------------------------------------------------------------------------
 
     async def stream(self, stream: Stream, wanted: Wanted) -> None:
         """Run one HTTP request into the spool; how it failed ends up in ``stream.error``, never in the nursery."""
         bound_s = self.supply.progress_bound_s
+        generation = self.generation
+        stream.at, stream.end = _bounds(wanted, self.size_bytes)
+        self.live.append(stream)
         try:
+            # First: that an index is not configured says nothing about the host of its files.
+            origin = self.supply.origin(self.ref)
             with self.supply.hosts.asking(self.attempted, self.ref.link.url), trio.fail_after(bound_s) as scope:
-                await self._receive(stream, wanted, scope, bound_s)
+                # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
+                async with origin.open_range(
+                    self.ref.link.url, wanted, validator=self._etag, fresh=self.ask_past_caches
+                ) as reply:
+                    if not reply.is_whole:
+                        self._origin_has_ranges = True
+                    self._check(generation)
+                    await self._adopt(reply.total_bytes, reply.etag)
+                    self._check(generation)
+                    stream.at = reply.offset
+                    if reply.is_whole or isinstance(wanted, Suffix):
+                        stream.end = reply.total_bytes
+                    self.wake()
+                    await self._receive(stream, reply.chunks, generation, scope)
+                    if reply.is_whole and reply.total_bytes is None:
+                        await self._adopt(stream.at, reply.etag)
         except trio.TooSlowError:
             stream.error = OriginTimeout(
                 self.attempted, f"no progress within {bound_s:.0f} s", "try again; what has come is kept"
             )
         except ContentChanged as error:
-            self.start_over()
+            if generation == self.generation and not self.is_sealing:
+                self.start_over()
             stream.error = error
-        except WheelfsError as error:
-            stream.error = error
+        except BaseException as error:
+            stream.error = failure(self.attempted, error)
+            if not isinstance(error, Exception):
+                raise
         finally:
             stream.done = True
+            self.live.remove(stream)
             self.wake()
 
-    async def _receive(self, stream: Stream, wanted: Wanted, scope: trio.CancelScope, bound_s: float) -> None:
-        origin = self.supply.origin(self.ref)
-        # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
-        validator = None if self._spool is None or self.ref.link.sha256 is not None else self._spool.validator
-        async with origin.open_range(self.ref.link.url, wanted, validator=validator, fresh=self.ask_past_caches) as reply:
-            await self._adopt(reply.total_bytes, reply.etag)
-            stream.at = reply.offset
-            self.wake()
-            pending: list[bytes] = []
-            held = credited = 0
-            flushed_s = trio.current_time()
-            try:
-                async for data in reply.chunks:
-                    pending.append(data)
-                    held += len(data)
-                    credited += len(data)
-                    now_s = trio.current_time()
-                    if held >= FLUSH_BYTES or now_s - flushed_s > FLUSH_AFTER_S:
-                        await self._write(stream, pending)
-                        pending, held, flushed_s = [], 0, now_s
-                    if credited >= PROGRESS_BYTES:
-                        scope.deadline, credited = trio.current_time() + bound_s, 0
-            finally:
-                # Bytes that came before an answer broke off are as good as any; shielded, since this is also how a mount ends.
+    async def _receive(self, stream: Stream, chunks: AsyncIterator[bytes], generation: int, scope: trio.CancelScope) -> None:
+        pending: list[bytes] = []
+        held = credited = 0
+        flushed_s = trio.current_time()
+        try:
+            async for data in chunks:
+                pending.append(data)
+                held += len(data)
+                credited += len(data)
+                now_s = trio.current_time()
+                if held >= FLUSH_BYTES or now_s - flushed_s > FLUSH_AFTER_S:
+                    arrived, pending, held, flushed_s = pending, [], 0, now_s
+                    await self._write(stream, arrived, generation)
+                    if self._origin_has_ranges and self.spans.available_at(stream.at) >= SKIP_BYTES:
+                        return
+                if credited >= PROGRESS_BYTES:
+                    scope.deadline, credited = trio.current_time() + self.supply.progress_bound_s, 0
+        finally:
+            # Bytes that came before an answer broke off are as good as any; shielded, since this is also how a mount ends.
+            if pending:
                 with trio.CancelScope(shield=True):
-                    await self._write(stream, pending)
-            if reply.is_whole and reply.total_bytes is None:
-                await self._adopt(stream.at, reply.etag)
+                    await self._write(stream, pending, generation)
 
-    async def _write(self, stream: Stream, pending: list[bytes]) -> None:
-        if not pending:
-            return
+    async def _write(self, stream: Stream, pending: list[bytes], generation: int) -> None:
         data = pending[0] if len(pending) == 1 else b"".join(pending)
-        if self.size_bytes is not None and stream.at + len(data) > self.size_bytes:
-            raise OriginFault(self.attempted, f"it sent more than the {self.size_bytes} bytes that the file has")
+        end = stream.at + len(data)
+        if end > (MAX_UNTOLD_BYTES if self.size_bytes is None else self.size_bytes):
+            raise OriginFault(self.attempted, f"it sends more than {self.size_bytes or MAX_UNTOLD_BYTES} bytes")
+        self._check(generation)
         if self._spool is None:
             self._spool = self.supply.spool_without_size(self.ref)
-        await trio.to_thread.run_sync(self._spool.write, stream.at, data, limiter=self.supply.disk)
+        spool = self._spool
+        new_bytes = sum(gap_end - gap for gap, gap_end in spool.spans.missing(stream.at, end))
+        try:
+            await trio.to_thread.run_sync(spool.write, stream.at, data, limiter=self.supply.disk)
+            self._unsynced_bytes += len(data)
+            if self._unsynced_bytes >= SYNC_BYTES:
+                self._unsynced_bytes = 0
+                await trio.to_thread.run_sync(spool.sync, limiter=self.supply.disk)
+        except ValueError:  # closed meanwhile, since the file changed or all of it is stored
+            self._check(generation)
+            if self._spool is spool:
+                raise
         self.supply.counters.count_fetched(len(data))
-        stream.at += len(data)
-        stream.brought_bytes += len(data)
-        self._unsynced_bytes += len(data)
-        if self._unsynced_bytes >= SYNC_BYTES:
-            self._unsynced_bytes = 0
-            await trio.to_thread.run_sync(self._spool.sync, limiter=self.supply.disk)
+        stream.at = end
+        stream.new_bytes += new_bytes
         self.wake()
+
+    def _check(self, generation: int) -> None:
+        if generation != self.generation or self.is_finished:
+            raise ContentChanged(self.attempted, "the file is no longer the one that this answer is a part of")
 
     async def _adopt(self, total_bytes: int | None, etag: str | None) -> None:
         """Take over what an answer says of the file as a whole; a size that contradicts the index's is the origin's fault."""
+        is_hashless = self.ref.link.sha256 is None
+        if is_hashless and etag is not None and self._etag is not None and _strong(etag) != _strong(self._etag):
+            raise ContentChanged(self.attempted, "its entity tag is another one than before", "what was fetched is of no use")
         if total_bytes is None:
             return
-        if self.size_bytes is None:
+        if self.size_bytes not in (None, total_bytes):
+            happened = f"it has {total_bytes} bytes there, but {self.size_bytes} were announced"
+            if self.ref.link.size_bytes is None:
+                raise ContentChanged(self.attempted, happened, "what was fetched is of no use")
+            raise OriginFault(self.attempted, happened)
+        if self.size_bytes is None or (is_hashless and etag is not None and self._etag is None):
             self.size_bytes = total_bytes
+            self._etag = etag if is_hashless else None
             self.supply.keep_size(self.ref, total_bytes, etag)
-            await self.open()
-        elif self.size_bytes != total_bytes:
-            raise OriginFault(self.attempted, f"it has {total_bytes} bytes there, but {self.size_bytes} were announced")
+        await self.open()
+
+
+def _strong(etag: str) -> str:
+    return etag.strip().removeprefix("W/")
+
+
+def _bounds(wanted: Wanted, size_bytes: int | None) -> tuple[int, int | None]:
+    """Return where an answer to ``wanted`` is to begin and to end; of an unknown tail nobody can say that it is coming."""
+    match wanted:
+        case Range(start, end):
+            return start, end
+        case From(start):
+            return start, size_bytes
+        case Suffix(length):
+            return (0, 0) if size_bytes is None else (max(0, size_bytes - length), size_bytes)
+    return 0, size_bytes

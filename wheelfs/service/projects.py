@@ -20,6 +20,7 @@ from wheelfs.core.ownership import Has, HasNot, Silent, StoredFile
 from wheelfs.errors import OriginTimeout, OriginUnreachable, WheelfsError
 from wheelfs.model.links import FileLink
 from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
+from wheelfs.service.background import failure
 from wheelfs.service.files import FileRef
 from wheelfs.service.waiting import wait_for
 from wheelfs.store.records import PageRecord
@@ -47,6 +48,9 @@ CACHED_LINKS: Final = 40_000
 FAILED_TTL_S: Final = 1.0
 MAX_FAILED: Final = 1_000
 """How long a failure is repeated instead of asking again: looking a page up and opening it are one question to a user."""
+
+STALE_RETRY_S: Final = 10.0
+"""How long a stale page is served without asking again after its index failed: one resolution looks a page up many times."""
 
 NOT_ASKED: Final = "it was not asked yet"
 
@@ -115,7 +119,7 @@ class Projects:
         answers: list[Answer] = []
         for one in self._in_charge(index):
             head = self._store.catalog.page_head(one.name, project)
-            match self._decision(one, head):
+            match self._decision(one, project, head):
                 case freshness.Fetch():
                     return None
                 case freshness.Revalidate(wait_s):
@@ -131,7 +135,12 @@ class Projects:
 
     def known(self, project: ProjectName, *, index: str | None = None) -> Ownership:
         """Say whose project it is by what was answered before; never uses the network."""
-        return self._decide([self._recorded(one, project) for one in self._in_charge(index)], project, index)
+        answers: list[Answer] = []
+        for one in self._in_charge(index):
+            answers.append(self._recorded(one, project))
+            if not isinstance(answers[-1], HasNot):
+                break  # like `find`: what lower indexes once said must not make another answer of it
+        return self._decide(answers, project, index)
 
     def entries(self, owned: Owned, project: ProjectName, *, filename: str | None = None) -> list[Entry]:
         """Return the owner's files, in its page's order and then those it no longer lists; with ``filename`` only that one.
@@ -205,7 +214,7 @@ class Projects:
 
     async def _ask(self, index: Index, project: ProjectName) -> Answer:
         head = self._store.catalog.page_head(index.name, project)
-        match self._decision(index, head):
+        match self._decision(index, project, head):
             case freshness.Serve():
                 pass
             case freshness.Revalidate(wait_s):
@@ -220,23 +229,29 @@ class Projects:
 
     async def _fetch(self, index: Index, project: ProjectName, head: PageHead | None) -> WheelfsError | None:
         """Ask and wait for the answer; return why there is none.  A failure of a moment ago is not tried again."""
-        failed = self._failed.get((index.name, project))
-        if failed is not None and trio.current_time() - failed[0] < FAILED_TTL_S:
-            return failed[1]
+        failed = self._failed_lately(index, project, FAILED_TTL_S)
+        if failed is not None:
+            return failed
         refresh = self._start_refresh(index, project, head)
         await refresh.done.wait()
         return refresh.error
 
-    def _decision(self, index: Index, head: PageHead | None) -> freshness.Decision:
+    def _decision(self, index: Index, project: ProjectName, head: PageHead | None) -> freshness.Decision:
         if head is not None and head.index_url != index.url and self._hosts.may_ask(index.url):
             # The index has another address now: what the old one said holds only where the new one cannot be asked.
             return freshness.Fetch()
+        if head is None:
+            return freshness.Fetch()
         return freshness.decide(
-            age_s=None if head is None else time.time() - head.fetched_at_us / 1e6,
-            ttl_s=ABSENT_TTL_S if head is not None and head.absent else index.ttl_s,
-            may_ask=self._hosts.may_ask(index.url),
+            age_s=time.time() - head.fetched_at_us / 1e6,
+            ttl_s=freshness.lifetime_s(ABSENT_TTL_S if head.absent else index.ttl_s, head.max_age_s),
+            may_ask=self._hosts.may_ask(index.url) and self._failed_lately(index, project, STALE_RETRY_S) is None,
             prompt=self._hosts.is_prompt(index.url),
         )
+
+    def _failed_lately(self, index: Index, project: ProjectName, within_s: float) -> WheelfsError | None:
+        failed = self._failed.get((index.name, project))
+        return failed[1] if failed is not None and trio.current_time() - failed[0] < within_s else None
 
     def _recorded(self, index: Index, project: ProjectName) -> Answer:
         head = self._store.catalog.page_head(index.name, project)
@@ -279,10 +294,13 @@ class Projects:
                     await wait_for(catalog.put_absent(index.name, project, index_url=index.url, fetched_at_us=now_us))
         except trio.TooSlowError:
             refresh.error = OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s")
-        except WheelfsError as error:
-            refresh.error = error
+        except BaseException as error:
+            refresh.error = failure(attempted, error)
+            if not isinstance(error, Exception):
+                raise
         finally:
             del self._refreshes[(index.name, project)]
+            self._failed.pop((index.name, project), None)
             if refresh.error is not None:
                 level = logging.INFO if isinstance(refresh.error, OriginUnreachable) else logging.WARNING
                 log.log(level, "%s", refresh.error)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from wheelfs.errors import ContentChanged, StoreDamaged
+
 if TYPE_CHECKING:
     from wheelfs.service.fetching import Content
     from wheelfs.service.gate import Gate
@@ -38,16 +40,20 @@ class OpenStored:
 
     direct_io = False
 
-    def __init__(self, sealed: SealedFile, limiter: trio.CapacityLimiter) -> None:
-        """Read in threads of ``limiter`` what was not touched lately."""
+    def __init__(self, sealed: SealedFile, filename: str, limiter: trio.CapacityLimiter) -> None:
+        """Read in threads of ``limiter`` what was not touched lately; errors speak of ``filename``."""
         self._sealed = sealed
+        self._filename = filename
         self._limiter = limiter
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return stored bytes; raises `StoreDamaged` when they are not what was written."""
-        if self._sealed.is_warm(offset, size):
-            return self._sealed.read(offset, size)
-        return await trio.to_thread.run_sync(self._sealed.read, offset, size, limiter=self._limiter)
+        try:
+            if self._sealed.is_warm(offset, size):
+                return self._sealed.read(offset, size)
+            return await trio.to_thread.run_sync(self._sealed.read, offset, size, limiter=self._limiter)
+        except StoreDamaged as error:
+            raise StoreDamaged(f"read {self._filename}", f"{error.attempted}: {error.happened}", error.advice) from error
 
     def close(self) -> None:
         """Nothing is held: a sealed file's chunks stay readable by its recipe."""
@@ -68,16 +74,29 @@ class OpenPartial:
         self._supply = supply
         self._gate = gate
         self._strict = strict
+        self._generation: int | None = None
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
-        """Return bytes, fetching what is missing; short where only a part of the tail was asked for."""
-        if self._content.sealed_sha256 is not None:
-            return await self._supply.read_sealed(self._content.sealed_sha256, offset, size)
-        if self._strict:
+        """Return bytes, fetching what is missing; short where only a part of the tail was asked for.
+
+        Raises `ContentChanged` when what was read before turned out to be of another file: no reader gets half of each.
+        """
+        data = await self._read(offset, size)
+        # Nothing is awaited between the bytes and this.
+        generation = self._content.partial.generation
+        if self._generation not in (None, generation):
+            raise ContentChanged(
+                f"read {self._content.ref.filename}", "what was read of it before was of another file", "open it again"
+            )
+        if data:
+            self._generation = generation
+        return data
+
+    async def _read(self, offset: int, size: int) -> bytes | memoryview:
+        if self._strict and self._content.sealed_sha256 is None:
             with self._gate.waiting(f"read {self._content.ref.filename}"):
                 await self._content.until_sealed()
-            return await self.read(offset, size)
-        if self._content.has(offset, size):
+        if self._content.sealed_sha256 is not None or self._content.has(offset, size):
             return await self._content.read(offset, size)
         with self._gate.waiting(f"read {self._content.ref.filename}"):
             return await self._content.read(offset, size)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import trio
 
-from wheelfs.errors import ContentMismatch, OriginUnreachable
+from wheelfs.errors import ContentMismatch, OriginUnreachable, StoreReadOnly
 from wheelfs.service.fetching import TAIL_BYTES, Content
 from wheelfs.service.partial import Partial
 from wheelfs.service.waiting import wait_for
 from wheelfs.store.records import ContentFacts, StoredName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from wheelfs.model.content import ContentKey
     from wheelfs.remote.origin import Origin
@@ -81,18 +84,24 @@ class Supply:
 
     def acquire(self, ref: FileRef) -> Content:
         """Return the one live `Content` of ``ref``, to be given back with `release`; raises when it is quarantined."""
-        self._refuse_poisoned(ref)
+        self.refuse_poisoned(ref)
         content = self._contents.get(ref.key)
-        if content is None:
+        # One that was stored and has been removed since stays with whoever has it open.
+        if content is None or (content.sealed_sha256 is not None and self.store.catalog.content(content.sealed_sha256) is None):
             content = self._contents[ref.key] = Content(ref, self, Partial(ref, self))
         self._contents.move_to_end(ref.key)
+        content.also(ref)
         content.users += 1
         return content
 
     def release(self, content: Content) -> None:
         """Give a content back; what nobody uses is kept for a while and then forgotten."""
         content.users -= 1
-        if content.users == 0 and content.sealed_sha256 is not None and not content.is_busy:
+        self.tidy(content)
+
+    def tidy(self, content: Content) -> None:
+        """Forget ``content`` when it is idle and stored, and idle ones that are too many."""
+        if not content.is_busy and (content.sealed_sha256 is not None or self._contents.get(content.ref.key) is not content):
             self._forget(content)
         if len(self._contents) > IDLE_CONTENTS:
             idle = [other for other in self._contents.values() if not other.is_busy]
@@ -100,7 +109,8 @@ class Supply:
                 self._forget(other)
 
     def _forget(self, content: Content) -> None:
-        del self._contents[content.ref.key]
+        if self._contents.get(content.ref.key) is content:
+            del self._contents[content.ref.key]
         content.partial.close()
 
     def present_bytes(self, ref: FileRef) -> int | None:
@@ -123,12 +133,25 @@ class Supply:
         facts = self.store.catalog.facts(ref.key)
         return None if facts is None else facts.size_bytes
 
+    def known_etag(self, ref: FileRef) -> str | None:
+        """Return the entity tag that came with what was fetched of a file before."""
+        facts = self.store.catalog.facts(ref.key)
+        return None if facts is None else facts.etag
+
     def keep_size(self, ref: FileRef, size_bytes: int, etag: str | None) -> None:
         """Remember a size that was found out."""
         self.store.catalog.put_facts(ref.key, ContentFacts(size_bytes=size_bytes, etag=etag, checked_at_us=_now_us()))
 
     async def keep_metadata(self, ref: FileRef, metadata: bytes) -> None:
-        """Remember the METADATA of a wheel; it can be looked up when this returns."""
+        """Remember the METADATA of a wheel (empty: forget it); it can be looked up when this returns.
+
+        One that is what the index promised is not replaced by another.
+        """
+        promised = ref.link.metadata_sha256
+        if metadata and promised is not None and hashlib.sha256(metadata).digest() != promised:
+            kept = self.store.catalog.metadata(ref.key)
+            if kept and hashlib.sha256(kept).digest() == promised:
+                return
         await wait_for(self.store.catalog.put_metadata(ref.key, metadata))
 
     def tail_bytes(self, project: str) -> int:
@@ -143,11 +166,16 @@ class Supply:
         if len(self._directory_bytes) > _KNOWN_DIRECTORIES:
             self._directory_bytes.popitem(last=False)
 
-    def poison(self, ref: FileRef, error: ContentMismatch) -> None:
-        """Quarantine a content whose origin twice sent other bytes than its index promised."""
-        self.store.catalog.poison(ref.key, error.happened)
+    async def poison(self, ref: FileRef, error: ContentMismatch) -> None:
+        """Quarantine a content whose origin twice sent other bytes than its index promised.
 
-    def _refuse_poisoned(self, ref: FileRef) -> None:
+        What another process has stored and verified meanwhile is not touched: the fault is this origin's.
+        """
+        if self.store.catalog.content(ref.key) is None:
+            await wait_for(self.store.catalog.poison(ref.key, error.happened))
+
+    def refuse_poisoned(self, ref: FileRef) -> None:
+        """Raise `ContentMismatch` while a content is quarantined."""
         facts = self.store.catalog.facts(ref.key)
         if facts is not None and facts.poisoned is not None and _now_us() - facts.checked_at_us < POISON_S * 1e6:
             raise ContentMismatch(
@@ -167,33 +195,30 @@ class Supply:
             )
         return origin
 
-    def spool(self, ref: FileRef, size_bytes: int) -> SpoolFile:
-        """Open the partial file of a content, with what earlier runs have brought."""
-        facts = self.store.catalog.facts(ref.key)
-        return self.store.spool.open(ref.key, size_bytes=size_bytes, validator=None if facts is None else facts.etag)
+    def spool(self, ref: FileRef, size_bytes: int, etag: str | None) -> SpoolFile:
+        """Open the partial file of a content, with what earlier runs have brought of the file with this entity tag."""
+        return self.store.spool.open(ref.key, size_bytes=size_bytes, validator=etag)
 
     def spool_without_size(self, ref: FileRef) -> SpoolFile:
         """Open a partial file for an answer that does not tell its length."""
         return self.store.spool.open_growing(ref.key)
 
-    async def seal(self, ref: FileRef, spool: SpoolFile, size_bytes: int) -> bytes:
-        """Verify the whole file, store it and make it visible; return its sha256.  Raises `ContentMismatch`."""
-        name = StoredName(
-            project=ref.project,
-            filename=ref.filename,
-            index=ref.origin,
-            size_bytes=size_bytes,
-            private=False,
-            url=ref.link.url,
-            upload_time_us=ref.link.upload_time_us,
-            requires_python=ref.link.requires_python,
-            yanked=ref.link.yanked,
-            added_at_us=_now_us(),
-        )
+    async def seal(self, refs: Sequence[FileRef], spool: SpoolFile, size_bytes: int) -> bytes:
+        """Verify the whole file, store it, make it visible under all ``refs`` and return its sha256; raises `ContentMismatch`."""
+        names = [_stored_name(ref, size_bytes) for ref in refs]
+        expected = refs[0].link.sha256
         return await trio.to_thread.run_sync(
-            lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=ref.link.sha256, names=[name]),
+            lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=expected, names=names),
             limiter=self._sealing,
         )
+
+    def keep_name(self, ref: FileRef, sha256: bytes, size_bytes: int) -> None:
+        """Note, where it is not known yet, that stored content also goes by this name, so that it is found without any index."""
+        known = self.store.catalog.stored_names(ref.project)
+        if not any(name.filename == ref.filename and name.sha256 == sha256 for name in known):
+            name = msgspec.structs.replace(_stored_name(ref, size_bytes), sha256=sha256)
+            with suppress(StoreReadOnly):
+                self.store.catalog.add_name(name).add_done_callback(_log_failure)
 
     async def read_sealed(self, sha256: bytes, offset: int, size: int) -> bytes | memoryview:
         """Read stored bytes: at once when they were touched lately, else in a thread, which checks them."""
@@ -201,6 +226,26 @@ class Supply:
         if sealed.is_warm(offset, size):
             return sealed.read(offset, size)
         return await trio.to_thread.run_sync(sealed.read, offset, size, limiter=self.disk)
+
+
+def _stored_name(ref: FileRef, size_bytes: int) -> StoredName:
+    return StoredName(
+        project=ref.project,
+        filename=ref.filename,
+        index=ref.origin,
+        size_bytes=size_bytes,
+        private=False,
+        url=ref.link.url,
+        upload_time_us=ref.link.upload_time_us,
+        requires_python=ref.link.requires_python,
+        yanked=ref.link.yanked,
+        added_at_us=_now_us(),
+    )
+
+
+def _log_failure(future: Future[bool]) -> None:
+    if (error := future.exception()) is not None:
+        log.warning("a name of stored content was not kept: %s", error)
 
 
 def _now_us() -> int:

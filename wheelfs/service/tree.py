@@ -6,6 +6,7 @@ What may use the network: `Tree.lookup` of a project or file not yet known, and 
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -200,8 +201,11 @@ class Tree:
         quick = self._projects.at_once(project, index=view.index)
         if quick is not None:
             return quick
-        with self._gate.waiting(f"look up {project}"):
-            return await self._projects.find(project, index=view.index)
+        try:
+            with self._gate.waiting(f"look up {project}"):
+                return await self._projects.find(project, index=view.index)
+        except WheelfsError as error:  # too many wait already, say: a look-up that failed would be a quiet 404 to pip
+            return Undecided(error)
 
     # --- attributes and listings ----------------------------------------------------------------------------------
 
@@ -272,10 +276,10 @@ class Tree:
         sealed = self._projects.sealed(ref)
         if sealed is not None:
             self._supply.counters.count_saved(self._supply.known_size(ref) or 0)
-            return OpenStored(self._supply.store.open_sealed(sealed), self._supply.disk)
+            return self._open_sealed(ref, sealed)
         content = self._supply.acquire(ref)
         try:
-            with self._gate.waiting(f"open {ref.filename}"):
+            with nullcontext() if content.is_open_at_once and not self._strict else self._gate.waiting(f"open {ref.filename}"):
                 await (content.until_sealed() if self._strict else content.secure_tail())
         except BaseException:
             self._supply.release(content)
@@ -283,8 +287,13 @@ class Tree:
         if content.sealed_sha256 is not None:
             digest = content.sealed_sha256
             self._supply.release(content)
-            return OpenStored(self._supply.store.open_sealed(digest), self._supply.disk)
+            return self._open_sealed(ref, digest)
         return OpenPartial(content, self._supply, self._gate, strict=self._strict)
+
+    def _open_sealed(self, ref: FileRef, sha256: bytes) -> OpenStored:
+        sealed = self._supply.store.open_sealed(sha256)
+        self._supply.keep_name(ref, sha256, sealed.size)
+        return OpenStored(sealed, ref.filename, self._supply.disk)
 
     # --- news -----------------------------------------------------------------------------------------------------
 
