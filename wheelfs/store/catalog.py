@@ -23,7 +23,7 @@ from wheelfs.store.changes import KEPT, ChangeJournal
 from wheelfs.store.records import Changes, ContentFacts, Counts, PageHead, PageRecord, StoredContent, StoredName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     import lmdb
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, "facts", "metadata", "changes", "meta", "used")
-"""``used`` (content to its last use) is reserved for eviction."""
+CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, "facts", "metadata", "changes", "meta")
 
 SCHEMA: Final = b"1"
 _SCHEMA_KEY: Final = b"schema"
@@ -91,6 +90,20 @@ class Catalog:
         with self._environment.read() as transaction:
             return self._names.iterate(transaction, after, limit)
 
+    def iterate_contents(self, after: bytes | None, limit: int) -> list[tuple[bytes, StoredContent]]:
+        """Return up to ``limit`` contents behind the digest ``after``, in order of digest."""
+        with self._environment.read() as transaction:
+            return self._names.contents(transaction, after, limit)
+
+    def used_at_us(self, sha256: bytes) -> int:
+        """Return when a content was last used, as far as that was noted; 0 when it was not."""
+        with self._environment.read() as transaction:
+            return self._names.used_at_us(transaction, sha256)
+
+    def note_used(self, used_at_us: Mapping[bytes, int]) -> Future[None]:
+        """Note when contents were last used."""
+        return self._submit(lambda transaction: self._names.note_used(transaction, used_at_us))
+
     def counts(self) -> Counts:
         """Return totals, kept up to date by every write."""
         with self._environment.read() as transaction:
@@ -128,6 +141,32 @@ class Catalog:
     def remove_name(self, key: bytes) -> Future[bool]:
         """Remove a name (`StoredName.key`), and its content with its last one; tell whether it was there."""
         return self._submit(lambda transaction: self._names.remove(transaction, key))
+
+    def replace_recipe(self, sha256: bytes, old: bytes, new: bytes) -> Future[bool]:
+        """Say that a content's chunks lie elsewhere now (they are durable there); False when ``old`` is not its recipe."""
+        return self._submit(lambda transaction: self._names.replace_recipe(transaction, sha256, old, new))
+
+    def departed(self, after: bytes | None, limit: int) -> list[bytes]:
+        """Return keys (a sha256, then 8 bytes) of recipes that are gone but may be in use, behind ``after``.
+
+        Fewer than ``limit`` may be returned before the last; none are when there are no more.
+        """
+        with self._environment.read() as transaction:
+            return self._names.departed(transaction, after, limit)
+
+    def departed_recipe(self, key: bytes) -> bytes | None:
+        """Return a recipe that is gone but may be in use."""
+        with self._environment.read() as transaction:
+            return self._names.departed_recipe(transaction, key)
+
+    def drop_departed(self, keys: Sequence[bytes]) -> Future[None]:
+        """Forget recipes that are gone and not in use."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            for key in keys:
+                self._names.drop_departed(transaction, key)
+
+        return self._submit(work)
 
     def set_pinned(self, key: bytes, pinned: bool) -> Future[bool]:
         """Pin or unpin a name; tell whether it is there."""

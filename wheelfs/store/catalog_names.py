@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,31 +13,38 @@ from wheelfs.store.catalog_pages import first_components
 from wheelfs.store.records import Change, Counts, NameValue, StoredContent, StoredName
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     import lmdb
 
     from wheelfs.store.changes import ChangeJournal
     from wheelfs.store.env import Environment
 
-NAME_DATABASES: Final = ("contents", "recipes", "names", "names-of", "totals")
+NAME_DATABASES: Final = ("contents", "recipes", "departed", "names", "names-of", "totals", "used")
 
 _RAW_BYTES: Final = b"raw-bytes"
 _NUMBER: Final = struct.Struct(">Q")
+_DEPARTED_KEY_BYTES: Final = 40
 _encoder: Final = msgspec.msgpack.Encoder()
 _content_decoder: Final = msgspec.msgpack.Decoder(StoredContent)
 _name_decoder: Final = msgspec.msgpack.Decoder(NameValue)
 
 
 class NameTable:
-    """Invariants: every name's content is there, with its recipe; every content has a name; ``names-of`` mirrors ``names``."""
+    """Invariants: every name's content is there, with its recipe; every content has a name; ``names-of`` mirrors ``names``.
+
+    A recipe that goes is moved to ``departed``: whoever reads by it must find its chunks until `wheelfs.store.collect` sees that
+    nobody does.
+    """
 
     def __init__(self, environment: Environment, journal: ChangeJournal) -> None:
         self._contents = environment.database("contents")
         self._recipes = environment.database("recipes")
+        self._departed = environment.database("departed")
         self._names = environment.database("names")
         self._names_of = environment.database("names-of")
         self._totals = environment.database("totals")
+        self._used = environment.database("used")
         self._journal = journal
 
     # --- reading -------------------------------------------------------------------------------------------------------
@@ -86,6 +94,25 @@ class NameTable:
                 found = cursor.next()
         return names
 
+    def contents(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[tuple[bytes, StoredContent]]:
+        """Return up to ``limit`` contents behind the digest ``after``, in order of digest."""
+        found: list[tuple[bytes, StoredContent]] = []
+        for key in _keys_behind(transaction, self._contents, after, limit):
+            content = self.content(transaction, key)
+            assert content is not None
+            found.append((key, content))
+        return found
+
+    def departed(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[bytes]:
+        """Return up to ``limit`` keys of recipes that are gone but may be in use, behind ``after``."""
+        # A part's key is the recipe's followed by the part's number; the first part is number 0.
+        behind = None if after is None else after + b"\xff\xff"
+        keys = _keys_behind(transaction, self._departed, behind, limit)
+        return list(dict.fromkeys(key[:_DEPARTED_KEY_BYTES] for key in keys))
+
+    def departed_recipe(self, transaction: lmdb.Transaction, key: bytes) -> bytes | None:
+        return blobs.get(transaction, self._departed, key)
+
     def projects(self, transaction: lmdb.Transaction, after: str | None) -> Generator[str, None, None]:
         """Yield the projects that have names, behind ``after``."""
         return first_components(transaction, self._names, after)
@@ -107,6 +134,7 @@ class NameTable:
             raise ValueError("a content without a name could never be found or removed")
         before = self.content(transaction, sha256)
         if before is None or before.poisoned is not None:
+            self._depart(transaction, sha256, before)
             transaction.put(sha256, _encoder.encode(content), db=self._contents)
             blobs.put(transaction, self._recipes, sha256, recipe)
             self._count(transaction, content.size_bytes - (0 if before is None else before.size_bytes))
@@ -145,7 +173,9 @@ class NameTable:
         transaction.delete(name.sha256 + key[:-32], db=self._names_of)
         if not self._keys_of(transaction, name.sha256):
             content = self.content(transaction, name.sha256)
+            self._depart(transaction, name.sha256, content)
             transaction.delete(name.sha256, db=self._contents)
+            transaction.delete(name.sha256, db=self._used)
             blobs.delete(transaction, self._recipes, name.sha256)
             self._count(transaction, 0 if content is None else -content.size_bytes)
         self._report(transaction, name)
@@ -171,6 +201,37 @@ class NameTable:
             self._report(transaction, name)
         return True
 
+    def replace_recipe(self, transaction: lmdb.Transaction, sha256: bytes, old: bytes, new: bytes) -> bool:
+        """Put ``new`` in place of the recipe ``old``; False when that is no longer the content's recipe."""
+        content = self.content(transaction, sha256)
+        if content is None or self.recipe(transaction, sha256) != old:
+            return False
+        self._depart(transaction, sha256, content)
+        blobs.put(transaction, self._recipes, sha256, new)
+        # Whoever keeps the old recipe in memory sees by this that there is another one.
+        moved = msgspec.structs.replace(content, sealed_at_us=max(content.sealed_at_us + 1, time.time_ns() // 1_000))
+        transaction.put(sha256, _encoder.encode(moved), db=self._contents)
+        return True
+
+    def drop_departed(self, transaction: lmdb.Transaction, key: bytes) -> bool:
+        """Forget a recipe that is gone and not in use; tell whether it was there."""
+        return blobs.delete(transaction, self._departed, key)
+
+    def note_used(self, transaction: lmdb.Transaction, used_at_us: Mapping[bytes, int]) -> None:
+        """Note when contents were last used; those that are gone are left out."""
+        for sha256, at_us in used_at_us.items():
+            if at_us > self.used_at_us(transaction, sha256) and self.content(transaction, sha256) is not None:
+                transaction.put(sha256, _NUMBER.pack(at_us), db=self._used)
+
+    def used_at_us(self, transaction: lmdb.Transaction, sha256: bytes) -> int:
+        found = transaction.get(sha256, db=self._used)
+        return 0 if found is None else int(_NUMBER.unpack(found)[0])
+
+    def _depart(self, transaction: lmdb.Transaction, sha256: bytes, content: StoredContent | None) -> None:
+        recipe = self.recipe(transaction, sha256)
+        if content is not None and recipe is not None:
+            blobs.put(transaction, self._departed, sha256 + _NUMBER.pack(content.sealed_at_us), recipe)
+
     def _report(self, transaction: lmdb.Transaction, name: StoredName) -> None:
         self._journal.append(transaction, Change("file", name.project, name.filename, name.sha256, name.index))
 
@@ -189,6 +250,18 @@ class NameTable:
 
     def _count(self, transaction: lmdb.Transaction, more_bytes: int) -> None:
         transaction.put(_RAW_BYTES, _NUMBER.pack(self._raw_bytes(transaction) + more_bytes), db=self._totals)
+
+
+def _keys_behind(transaction: lmdb.Transaction, database: lmdb._Database, after: bytes | None, limit: int) -> list[bytes]:
+    keys: list[bytes] = []
+    with transaction.cursor(database) as cursor:
+        found = cursor.first() if after is None else cursor.set_range(after)
+        if found and cursor.key() == after:
+            found = cursor.next()
+        while found and len(keys) < limit:
+            keys.append(bytes(cursor.key()))
+            found = cursor.next()
+    return keys
 
 
 def _decoded(key: bytes, value: bytes | memoryview) -> StoredName:

@@ -62,12 +62,11 @@ class ChunkStore:
         The buffers must not change until then.  Small pieces share blocks in their order; pieces of one call never share a
         block with those of another.  A commit alone may be undone by power loss: `sync` before relying on it.
         """
-        if self._writer is None:
-            raise InternalError("store chunks", "the store was opened read-only")
+        writer = self._writing()
         if any(not 0 < len(data) <= BLOCK_BYTES for _, data in pieces):
             raise InternalError("store chunks", f"a chunk has 1 to {BLOCK_BYTES} bytes")
         weight_bytes = sum(len(data) for _, data in pieces)
-        return self._writer.submit(lambda transaction: self._append(transaction, pieces), weight_bytes=weight_bytes)
+        return writer.submit(lambda transaction: self._append(transaction, pieces), weight_bytes=weight_bytes)
 
     def sync(self) -> None:
         """Make every committed transaction survive a power loss (commits leave out the flush of the last meta page)."""
@@ -161,6 +160,61 @@ class ChunkStore:
                 if missing > 0:
                     self._checked.extend(bytes(max(missing, len(self._checked), 1024)))
         self._checked[block] = 1
+
+    # --- upkeep, see `wheelfs.store.collect` and `wheelfs.store.verify` --------------------------------------------------
+
+    def next_block(self) -> int:
+        """Return the number that the next new block will get; no block at or above it exists yet."""
+        with self.environment.read() as transaction:
+            counter = transaction.get(_NEXT_BLOCK, db=self._counters)
+            return _NUMBER.unpack(counter)[0] if counter else 0
+
+    def block_lengths(self, start: int, limit: int) -> list[tuple[int, int]]:
+        """Return number and length in bytes of up to ``limit`` blocks from number ``start`` on."""
+        found: list[tuple[int, int]] = []
+        with self.environment.read() as transaction, transaction.cursor(self._info) as cursor:
+            more = cursor.set_range(_NUMBER.pack(start))
+            while more and len(found) < limit:
+                found.append((_NUMBER.unpack(cursor.key())[0], _INFO.unpack(cursor.value())[1]))
+                more = cursor.next()
+        return found
+
+    def entries(self, after: bytes | None, limit: int) -> list[tuple[bytes, Extent]]:
+        """Return up to ``limit`` entries of the index behind the digest ``after``, in order of digest."""
+        found: list[tuple[bytes, Extent]] = []
+        with self.environment.read() as transaction, transaction.cursor(self._index) as cursor:
+            more = cursor.first() if after is None else cursor.set_range(after)
+            if more and after is not None and cursor.key() == after:
+                more = cursor.next()
+            while more and len(found) < limit:
+                found.append((bytes(cursor.key()), Extent._make(_PLACE.unpack(cursor.value()))))
+                more = cursor.next()
+        return found
+
+    def forget(self, entries: Sequence[tuple[bytes, Extent]]) -> Future[None]:
+        """Take entries out of the index, where they still say the same: nothing new will rely on these places."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            for digest, extent in entries:
+                if transaction.get(digest, db=self._index) == _PLACE.pack(*extent):
+                    transaction.delete(digest, db=self._index)
+
+        return self._writing().submit(work)
+
+    def delete_blocks(self, blocks: Sequence[int]) -> Future[None]:
+        """Delete blocks to which no entry of the index and no recipe in use points."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            for block in blocks:
+                transaction.delete(_NUMBER.pack(block), db=self._blocks)
+                transaction.delete(_NUMBER.pack(block), db=self._info)
+
+        return self._writing().submit(work)
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise InternalError("store chunks", "the store was opened read-only")
+        return self._writer
 
     # --- memory --------------------------------------------------------------------------------------------------------
 

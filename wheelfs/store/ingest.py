@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from wheelfs.store.chunks import ChunkStore, Piece
+    from wheelfs.store.leases import IngestLease
 
 _RUN_BYTES: Final = 4 << 20
 """Read, hashed and submitted at once.  With two runs waiting to be hashed and the writer's queue this bounds memory."""
@@ -38,11 +39,15 @@ _SKELETON_LEVEL: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A file whose chunks are durable in the store; it is known to nobody until the catalog seals it."""
+    """A file whose chunks are durable in the store; it is known to nobody until the catalog seals it.
+
+    ``lease`` keeps its chunks from being collected until then.
+    """
 
     sha256: bytes
     size_bytes: int
     recipe: Recipe
+    lease: IngestLease | None = None
 
 
 def ingest(store: ChunkStore, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, name: str) -> Ingested:

@@ -6,6 +6,8 @@ import os
 import threading
 import time
 from collections import OrderedDict
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wheelfs.core import wheel_metadata, zip_layout
@@ -16,13 +18,14 @@ from wheelfs.store.chunks import CHUNK_DATABASES, ChunkStore
 from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.env import store_error
 from wheelfs.store.ingest import Ingested, ingest
+from wheelfs.store.leases import Leases
 from wheelfs.store.records import StoredContent, StoredName
 from wheelfs.store.sealed import SealedFile
 from wheelfs.store.spool import Spool
 from wheelfs.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -56,6 +59,7 @@ class Store:
         self._sealed: OrderedDict[bytes, tuple[int, int, SealedFile]] = OrderedDict()
         self._sealed_bytes = 0
         self._sealed_lock = threading.Lock()
+        self.leases = Leases(None if directory.readonly else directory.run)
         try:
             catalog = directory.open_environment("catalog", CATALOG_DATABASES)
             chunks = directory.open_environment("chunks", CHUNK_DATABASES)
@@ -88,7 +92,14 @@ class Store:
         """Store an open file's bytes without making them visible; see `wheelfs.store.ingest.ingest`."""
         if self.directory.readonly:
             raise StoreReadOnly(f"store {name}", f"the store {self.path} was opened read-only")
-        return ingest(self.chunks, descriptor, size_bytes, expected_sha256=expected_sha256, name=name)
+        # The next block's number is read first: everything that this ingest stores has that number or a higher one.
+        lease = self.leases.ingesting(self.chunks.next_block())
+        try:
+            made = ingest(self.chunks, descriptor, size_bytes, expected_sha256=expected_sha256, name=name)
+        except BaseException:
+            lease.end()
+            raise
+        return replace(made, lease=lease)
 
     def seal(
         self, ingested: Ingested, names: Sequence[StoredName], *, check: Callable[[Sequence[StoredName]], None] | None = None
@@ -98,7 +109,11 @@ class Store:
         ``check`` may look at the stored names of the same projects first, and raise: no other process comes in between.
         """
         content = StoredContent(ingested.size_bytes, time.time_ns() // 1_000, is_zip=ingested.recipe.skeleton_bytes > 0)
-        self.catalog.seal(ingested.sha256, content, ingested.recipe.encode(), names, check=check).result()
+        try:
+            self.catalog.seal(ingested.sha256, content, ingested.recipe.encode(), names, check=check).result()
+        finally:
+            if ingested.lease is not None:
+                ingested.lease.end()
 
     def add_content(
         self, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, names: Sequence[StoredName]
@@ -117,6 +132,7 @@ class Store:
     def open_sealed(self, sha256: bytes) -> SealedFile:
         """Return stored content for reading; cheap for what was opened lately.
 
+        It stays readable as long as the caller has `hold` of the digest, taken before this.
         Raises `NotKnown` when it is not stored, `StoreDamaged` when it is quarantined or its recipe is damaged.
         """
         attempted = f"open stored content {sha256.hex()}"
@@ -141,14 +157,31 @@ class Store:
         self._keep(sha256, content.sealed_at_us, len(encoded), sealed)
         return sealed
 
+    def hold(self, sha256: bytes) -> None:
+        """Keep a content readable by those who open it after this, until `release`, also when it is removed meanwhile."""
+        self.leases.hold(sha256)
+
+    def release(self, sha256: bytes) -> None:
+        """End one `hold`."""
+        self.leases.release(sha256)
+
+    @contextmanager
+    def reading(self, sha256: bytes) -> Iterator[SealedFile]:
+        """Lend stored content for the duration of the block; raises what `open_sealed` does."""
+        self.hold(sha256)
+        try:
+            yield self.open_sealed(sha256)
+        finally:
+            self.release(sha256)
+
     def metadata_of_stored(self, sha256: bytes) -> bytes | None:
         """Return the METADATA of a stored wheel out of the wheel itself; None when it is no wheel that has one."""
         names = self.catalog.names_of(sha256)
         if not names:
             raise NotKnown(f"read the metadata of {sha256.hex()}", "it is not stored")
-        sealed = self.open_sealed(sha256)
         try:
-            return wheel_metadata.read_from(sealed.read, sealed.size, _TAIL_BYTES, names[0].project)
+            with self.reading(sha256) as sealed:
+                return wheel_metadata.read_from(sealed.read, sealed.size, _TAIL_BYTES, names[0].project)
         except zip_layout.NotAZip:
             return None
 
@@ -179,6 +212,7 @@ class Store:
         """Commit what is queued, then close.  Every reader must have ended.  Safe to call twice."""
         while self._writers:
             self._writers.pop().close()
+        self.leases.close()
         self.directory.close()
 
     def __enter__(self) -> Self:
