@@ -392,7 +392,7 @@ def test_adding_to_a_full_disk_says_so_and_loses_nothing(
 
 
 @needs_root
-@pytest.mark.parametrize("size", ["16k", "40k", "100k"])
+@pytest.mark.parametrize("size", ["12k", "40k", "100k"])
 def test_a_disk_with_no_room_for_a_store_at_all_is_told_so(
     run_wheelfs: RunWheelfs, tmp_path: Path, file_system: Callable[[str], Path], size: str
 ) -> None:

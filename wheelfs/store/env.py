@@ -8,6 +8,7 @@ engine pinned; write transactions on one thread (`wheelfs.store.writer`); read t
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import threading
 import time
@@ -143,6 +144,7 @@ def open_environment(
     try:
         if not readonly:
             path.mkdir(exist_ok=True)
+            _remove_unborn(path / "data.mdb")
         status = path.stat()
     except OSError as error:
         raise store_error(attempted, error) from error
@@ -169,6 +171,19 @@ def open_environment(
         environment.close()
         raise store_error(attempted, error, written=path) from error
     return environment
+
+
+def _remove_unborn(data: Path) -> None:
+    """Remove a data file whose creation was cut short (by a full disk), which LMDB would take for damage for ever after.
+
+    An environment begins as two pages, and whoever creates one holds the store's lock.
+    """
+    try:
+        cut_short = data.stat().st_size < 2 * mmap.PAGESIZE
+    except FileNotFoundError:
+        return
+    if cut_short:
+        data.unlink()
 
 
 def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durability, readonly: bool) -> lmdb.Environment:
