@@ -196,6 +196,8 @@ def test_a_name_that_is_no_wheel_filename_is_refused_with_the_reason(shop: Shop)
         "bad\n-1.0-py3-none-any.whl": "not safe",
         "bad-1.0-py3-none-any.zip.txt": "neither a wheel nor an sdist",
         "README": "neither a wheel nor an sdist",
+        "<b>-1.0.zip": "neither a wheel nor an sdist",
+        "bad\n-1.0.tar.gz": "neither a wheel nor an sdist",
     }
     code, files = shop.add(*(shop.put(name, content) for name in names))
     assert code == 3
@@ -404,10 +406,12 @@ def test_a_url_that_fails_is_an_error_of_its_origin_and_bounded(
 
 
 def test_a_url_whose_name_is_no_files_is_refused_before_anything_is_fetched(shop: Shop, fake_index: FakeIndex) -> None:
-    code, files = shop.add(f"{fake_index.origin}/files/", f"{fake_index.origin}/files/page.html")
-    assert code == 3
-    assert all("neither a wheel nor an sdist" in file["reason"] for file in files.values())
+    hostile = ("", "page.html", "..%2Fbad-1.0.tar.gz", "bad%00-1.0.tar.gz", "..%2F..%2Fbad-1.0-py3-none-any.whl")
+    code, files = shop.add(*(f"{fake_index.origin}/files/{name}" for name in hostile))
+    assert (code, len(files)) == (3, len(hostile))
+    assert all("neither a wheel nor an sdist" in file["reason"] or "not safe" in file["reason"] for file in files.values())
     assert fake_index.requests == []
+    assert shop.listed() == [GOOD]
 
 
 def test_a_url_is_not_asked_for_while_offline(shop: Shop, fake_index: FakeIndex) -> None:

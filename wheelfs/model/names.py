@@ -105,7 +105,8 @@ def project_and_version(filename: str) -> tuple[ProjectName, Version] | None:
         if filename.endswith(".whl"):
             wheel = WheelName(filename)
             return wheel.project, wheel.version
-        name, version = parse_sdist_filename(filename)
+        name, version = parse_sdist_filename(check_filename(filename))
+        # Unlike its sibling for wheels, that takes any characters for a name.
+        return parse_project_name(name), version
     except (InvalidInput, InvalidSdistFilename, InvalidVersion):
         return None
-    return ProjectName(name), version
