@@ -192,7 +192,7 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
                 }
             )
             return
-        output.table(("option", "value", "from"), ((name, str(value), origin) for name, value, origin in _values(settings)))
+        output.table(("option", "value", "from"), ((name, _as_written(value), origin) for name, value, origin in _values(settings)))
         output.line()
         output.table(("index", "url", "from"), indexes)
         output.line()
@@ -208,6 +208,17 @@ def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
             value = getattr(settings, option.field)
             shown = str(value) if isinstance(value, Path) else value
             yield ".".join(option.toml), option.default_text if shown is None else shown, settings.provenance[option.field]
+
+
+def _as_written(value: object) -> str:
+    """Return a value as one would write it in the configuration file."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
 
 
 def _print_lines(output: Output, groups: Iterable[Sequence[str]]) -> None:

@@ -301,6 +301,8 @@ def test_config_shows_values_their_source_and_no_password(fake: FakeApp, run: Ca
     text = run("config", "--store", "/s/flag")
     assert re.search(r"^store +/s/flag +--store$", text.out, re.MULTILINE)
     assert re.search(r"^lab +https://\*\*\*@lab.example/simple +pip's configuration$", text.out, re.MULTILINE)
+    assert re.search(r"^network.page-ttl-s +600 +default$", text.out, re.MULTILINE), "as one would write it in the file"
+    assert re.search(r"^offline.always +false +default$", text.out, re.MULTILINE)
     assert "hunter2" not in text.out
     value = run("--json", "config").objects[0]
     assert value["settings"]["store"] == {"value": str(tmp_path / "store"), "from": "WHEELFS_STORE"}
