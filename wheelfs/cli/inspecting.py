@@ -192,7 +192,9 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
                 }
             )
             return
-        output.table(("option", "value", "from"), ((name, _as_written(value), origin) for name, value, origin in _values(settings)))
+        output.table(
+            ("option", "value", "from"), ((name, _as_written(value), origin) for name, value, origin in _values(settings))
+        )
         output.line()
         output.table(("index", "url", "from"), indexes)
         output.line()
