@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.faults import Fault, Slow
+from tests.fakes.mounts import mount_points
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
@@ -237,3 +238,29 @@ def test_a_killed_download_leaves_nothing_behind(fake_index: FakeIndex, tmp_path
     process.wait(30)
     assert stored(store_dir) == {}
     assert list((store_dir / "spool").iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("moment", ["the store is there", "it is mounted"])
+def test_a_signal_while_it_starts_leaves_no_mount_in_the_way(
+    tmp_path: Path, store_dir: Path, mounted: MountWheelfs, number: signal.Signals, moment: str
+) -> None:
+    place = tmp_path / "mnt"
+    process = subprocess.Popen(
+        wheelfs_command("--store", str(store_dir), "mount", "-f", "--offline", str(place)),
+        env=wheelfs_environment(tmp_path / "home"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    if moment == "it is mounted":
+        eventually(lambda: mount_points(place) != [])
+    else:
+        eventually((store_dir / "format").exists)
+    process.send_signal(number)
+    assert process.wait(30) in (0, -number)
+    if number == signal.SIGTERM:
+        eventually(lambda: mount_points(place) == [])
+    mount = mounted("--offline", path=place)
+    assert os.listdir(mount.path / "simple") == []
+    assert mount.stop() == 0
+    assert mount_points(place) == []
