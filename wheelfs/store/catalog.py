@@ -183,6 +183,10 @@ class Catalog:
 
         return self._submit(work)
 
+    def quarantine(self, sha256: bytes, reason: str) -> Future[bool]:
+        """Let sealed content not be served any more; unlike `poison`, its origin may be asked for it again at once."""
+        return self._submit(lambda transaction: self._names.poison(transaction, sha256, reason))
+
     # --- projects ------------------------------------------------------------------------------------------------------
 
     def page_head(self, index: str, project: str) -> PageHead | None:

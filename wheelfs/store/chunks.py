@@ -128,6 +128,13 @@ class ChunkStore:
         with self.environment.read() as transaction:
             return bytes(self.view(transaction, *extent))
 
+    def is_sound(self, digest: bytes, place: Extent) -> bool:
+        """Tell whether the bytes at ``place`` are the chunk of ``digest``; reads them."""
+        try:
+            return blake3.blake3(self.read(place)).digest() == digest
+        except StoreDamaged:
+            return False
+
     def view(self, transaction: lmdb.Transaction, block: int, offset: int, length: int) -> memoryview:
         """Return an extent's bytes inside the map: valid only as long as ``transaction``, a read transaction of this store.
 

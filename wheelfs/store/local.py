@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wheelfs.core import wheel_metadata, zip_layout
@@ -20,6 +21,7 @@ from wheelfs.store.env import store_error
 from wheelfs.store.ingest import Ingested, ingest
 from wheelfs.store.leases import Leases
 from wheelfs.store.records import StoredContent, StoredName
+from wheelfs.store.relocate import places
 from wheelfs.store.sealed import SealedFile
 from wheelfs.store.spool import Spool
 from wheelfs.store.writer import Writer
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 KEPT_RECIPES_BYTES: Final = 32 << 20
 """Decoded recipes kept for the next open; a large wheel's is about 3 MB, a usual one's below 50 KB."""
 
+_FORGOTTEN: Final = 2_000
+"""Entries taken out of the index in one transaction: as many pages written at most."""
 _TAIL_BYTES: Final = 64 * 1024
 
 
@@ -63,7 +67,7 @@ class Store:
         try:
             catalog = directory.open_environment("catalog", CATALOG_DATABASES)
             chunks = directory.open_environment("chunks", CHUNK_DATABASES)
-            self._environments = catalog, chunks
+            self.environments = catalog, chunks
             self.catalog = Catalog(catalog, self._writer(catalog))
             self.chunks = ChunkStore(chunks, self._writer(chunks))
         except BaseException:
@@ -174,6 +178,23 @@ class Store:
         finally:
             self.release(sha256)
 
+    def quarantine(self, sha256: bytes, reason: str) -> None:
+        """Let damaged content not be served any more, nor its damaged chunks be found for others.
+
+        It is quarantined until it is sealed anew, from its origin or by the user's hand.
+        """
+        encoded = self.catalog.recipe(sha256)
+        try:
+            recipe = None if encoded is None else Recipe.decode(encoded)
+        except RecipeError:
+            recipe = None
+        if recipe is not None:
+            for chunks in (recipe.skeleton, recipe.data):
+                bad = ((chunk.digest, place) for chunk, place in places(chunks) if not self.chunks.is_sound(chunk.digest, place))
+                while some := list(islice(bad, _FORGOTTEN)):
+                    self.chunks.forget(some).result()
+        self.catalog.quarantine(sha256, reason).result()
+
     def metadata_of_stored(self, sha256: bytes) -> bytes | None:
         """Return the METADATA of a stored wheel out of the wheel itself; None when it is no wheel that has one."""
         names = self.catalog.names_of(sha256)
@@ -189,7 +210,7 @@ class Store:
 
     def usage(self) -> Usage:
         """Return how much room the store takes; looks at every partial file, but at no stored one."""
-        catalog, chunks = self._environments
+        catalog, chunks = self.environments
         return Usage(_file_bytes(catalog), _file_bytes(chunks), self.spool.usage_bytes(), self.catalog.counts().raw_bytes)
 
     def disk_space(self) -> tuple[int, int]:
@@ -206,7 +227,7 @@ class Store:
 
     def check_readers(self) -> int:
         """Free the reader slots of dead processes, and return how many; to be called about every minute."""
-        return sum(environment.check_readers() for environment in self._environments)
+        return sum(environment.check_readers() for environment in self.environments)
 
     def close(self) -> None:
         """Commit what is queued, then close.  Every reader must have ended.  Safe to call twice."""

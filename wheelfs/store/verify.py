@@ -1,0 +1,248 @@
+"""Auditing a store: structure, blocks, chunks, recipes, whole files.  What is damaged is quarantined, so that it is never served.
+
+Works beside mounts.  Memory does not grow with the store but for what is wrong with it, and for the two bytes a page (4 KiB) that
+the check of LMDB's structure takes in a process of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.errors import NotKnown, StoreDamaged, StoreError
+from wheelfs.model.recipe import Extent, Recipe, RecipeError
+from wheelfs.store.collect import undisturbed
+from wheelfs.store.relocate import places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from wheelfs.store.env import Environment
+    from wheelfs.store.local import Store
+    from wheelfs.store.records import StoredName
+
+_READ_BYTES: Final = 1 << 20
+_RELEASE_BYTES: Final = 64 << 20
+"""Pages of the map count as this process's memory once touched; they are given back whenever so much was read."""
+_BATCH: Final = 256
+_ENTRIES: Final = 2_000
+_STRUCTURE_S: Final = 3_600.0
+"""The check of the structure reads every page's header: minutes for a terabyte."""
+_PROBLEMS: Final = 5
+"""A broken tree has thousands of symptoms; the first ones tell the cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One content that was checked, with all its names; ``reason`` is None, or what is wrong with it.
+
+    Without a content (``sha256`` is empty) it tells of damage to the store itself; ``filename`` is then a path in the store or
+    a name that leads nowhere.
+    """
+
+    sha256: bytes
+    filenames: tuple[str, ...]
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class _Audit:
+    store: Store
+    quick: bool
+    bad_blocks: set[int] = field(default_factory=set)
+    read_bytes: int = 0
+    index_checked: bool = False
+
+    def count_read(self, size_bytes: int) -> None:
+        self.read_bytes += size_bytes
+        if self.read_bytes >= _RELEASE_BYTES:
+            self.read_bytes = 0
+            self.store.release_mapping()
+
+
+def verify(
+    store: Store, *, quick: bool = False, patterns: Sequence[str] = (), note: Callable[[str], None] = lambda step: None
+) -> Iterator[Checked]:
+    """Check everything, or only the contents whose project or filename matches one of ``patterns``; yield each content.
+
+    ``quick`` leaves out the sha256 of whole files: every chunk is still checked.  ``note`` is told which step begins.  Damaged
+    contents are quarantined, and damaged chunks forgotten, before they are reported.  Blocks; raises `StoreLocked`.
+    """
+    audit = _Audit(store, quick)
+    with undisturbed(store, f"verify store {store.path}"):
+        if not patterns:
+            note("structure")
+            broken = list(_structure(store))
+            yield from broken
+            if broken:
+                return  # LMDB trusts the pages that it follows: walking a broken tree may end the process
+            note("chunks")
+            _check_blocks(audit)
+            _check_index(audit)
+            note("names")
+            yield from _dangling(store)
+        note("files")
+        yield from _contents(audit, patterns)
+
+
+# --- the store itself ----------------------------------------------------------------------------------------------------
+
+
+def _structure(store: Store) -> Iterator[Checked]:
+    for environment in store.environments:
+        problems = _problems(environment)
+        if problems:
+            # Once more: the two meta pages may have been read in the middle of a commit.
+            problems = _problems(environment)
+        if problems:
+            yield Checked(b"", (f"{environment.path.name}/data.mdb",), "its structure is damaged: " + "; ".join(problems))
+
+
+def _problems(environment: Environment) -> list[str]:
+    """Return what py-lmdb's offline verifier says of an environment.
+
+    It wants a file at rest.  A read transaction held meanwhile is as good: no page that the verifier's snapshot (this one or a
+    later one) reaches is used again before it ends.  In a process of its own, since nobody opens an environment's files twice.
+    """
+    command = [sys.executable, "-P", "-m", "lmdb", "verify", str(environment.path)]
+    with environment.read():
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                timeout=_STRUCTURE_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise StoreError(f"verify {environment.path}", f"the check of its structure did not end: {error}") from error
+    if done.returncode == 0:
+        return []
+    said = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+    return said[:_PROBLEMS] or [f"the verifier ended with {done.returncode}"]
+
+
+def _check_blocks(audit: _Audit) -> None:
+    """Find the blocks that are not what was written."""
+    start = 0
+    while batch := audit.store.chunks.block_lengths(start, _BATCH):
+        for block, length in batch:
+            try:
+                audit.store.chunks.read(Extent(block, 0, length))
+            except StoreDamaged:
+                audit.bad_blocks.add(block)
+            audit.count_read(length)
+        start = batch[-1][0] + 1
+
+
+def _check_index(audit: _Audit) -> None:
+    """Take every entry out of the index that does not lead to the bytes of its digest."""
+    after: bytes | None = None
+    while batch := audit.store.chunks.entries(after, _ENTRIES):
+        wrong = [(digest, place) for digest, place in batch if not _is_chunk(audit, digest, place)]
+        audit.store.chunks.forget(wrong).result()
+        after = batch[-1][0]
+    audit.index_checked = True
+
+
+def _is_chunk(audit: _Audit, digest: bytes, place: Extent) -> bool:
+    audit.count_read(place.length)
+    return place.block not in audit.bad_blocks and audit.store.chunks.is_sound(digest, place)
+
+
+def _dangling(store: Store) -> Iterator[Checked]:
+    after: bytes | None = None
+    while batch := store.catalog.iterate_names(after, _BATCH):
+        for name in batch:
+            if store.catalog.content(name.sha256) is None and _is_still(store, name):
+                yield Checked(b"", (name.filename,), "its name is here, its content is not")
+        after = batch[-1].key
+
+
+def _is_still(store: Store, name: StoredName) -> bool:
+    """Tell whether a name is still there: it may have been removed, with its content, since it was read."""
+    return any(other.key == name.key for other in store.catalog.stored_names(name.project))
+
+
+# --- contents ------------------------------------------------------------------------------------------------------------
+
+
+def _contents(audit: _Audit, patterns: Sequence[str]) -> Iterator[Checked]:
+    after: bytes | None = None
+    while batch := audit.store.catalog.iterate_contents(after, _BATCH):
+        for sha256, _ in batch:
+            checked = _content(audit, sha256, patterns)
+            if checked is not None:
+                yield checked
+        after = batch[-1][0]
+
+
+def _content(audit: _Audit, sha256: bytes, patterns: Sequence[str]) -> Checked | None:
+    """Check one content; None when it is not asked for, or no longer there."""
+    store = audit.store
+    names = store.catalog.names_of(sha256)
+    if patterns and not any(
+        fnmatchcase(text, one) for name in names for text in (name.project, name.filename) for one in patterns
+    ):
+        return None
+    filenames = tuple(name.filename for name in names) or (sha256.hex(),)
+    store.hold(sha256)
+    try:
+        reason = damage(store, sha256, quick=audit.quick, trusted=audit if audit.index_checked else None)
+    except NotKnown:
+        return None
+    finally:
+        store.release(sha256)
+    if reason is None and not names:
+        reason = "it has no name"
+    elif reason is not None:
+        store.quarantine(sha256, reason)
+    return Checked(sha256, filenames, reason)
+
+
+def damage(store: Store, sha256: bytes, *, quick: bool = False, trusted: _Audit | None = None) -> str | None:
+    """Return what is wrong with a content, or None; the caller has `Store.hold` of it.  Raises `NotKnown` when it is gone.
+
+    With ``trusted``, chunks whose entry of the index was checked before are not read again.
+    """
+    content = store.catalog.content(sha256)
+    encoded = store.catalog.recipe(sha256)
+    if content is None or encoded is None:
+        if store.catalog.content(sha256) is None:
+            raise NotKnown(f"verify {sha256.hex()}", "it is not stored")
+        return "its recipe is missing"
+    if content.poisoned is not None:
+        return content.poisoned
+    try:
+        recipe = Recipe.decode(encoded)
+        if recipe.size_bytes != content.size_bytes:
+            return "its recipe is of another size"
+        for chunks in (recipe.skeleton, recipe.data):
+            for chunk, place in places(chunks):
+                entry = None if trusted is None else store.chunks.locate(chunk.digest)
+                if (entry is None or entry != place) and not _is_chunk(trusted or _Audit(store, quick), chunk.digest, place):
+                    return f"a chunk in block {place.block} is missing or not what was written"
+        sealed = store.open_sealed(sha256)
+        if quick:
+            sealed.read(0, 1)
+            return None
+        return None if _sha256_of(sealed.read, sealed.size, store) == sha256 else "its sha256 is wrong"
+    except RecipeError as error:
+        return f"its recipe is damaged: {error}"
+    except StoreDamaged as error:
+        return error.happened
+
+
+def _sha256_of(read: Callable[[int, int], bytes], size_bytes: int, store: Store) -> bytes:
+    digest = hashlib.sha256()
+    for offset in range(0, size_bytes, _READ_BYTES):
+        digest.update(read(offset, _READ_BYTES))
+        if offset % _RELEASE_BYTES == 0:
+            store.release_mapping()
+    return digest.digest()
