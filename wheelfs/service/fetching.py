@@ -282,6 +282,7 @@ class Content:
     async def _fetch_gaps(self) -> None:
         """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so that this ends."""
         failures = changes = 0
+        self._start_later_gaps()
         while (wanted := self._next_wanted()) is not None:
             self._whole_began = True
             start = wanted.start if isinstance(wanted, From | Range) else 0
@@ -306,6 +307,17 @@ class Content:
                 assert error is not None
                 raise error
             await self.partial.open()
+
+    def _start_later_gaps(self) -> None:
+        """Fetch what lies behind the first gap beside it: one after the other, each would add a round trip to the end.
+
+        They are small, since it is the tail's requests that leave them.  One that fails is asked for again in its turn.
+        """
+        size_bytes = self.partial.size_bytes
+        later = [] if size_bytes is None else self.partial.spans.missing(0, size_bytes)[1 : 1 + SIDE_STREAMS]
+        for start, end in later:
+            if self.partial.coming(start) is None:
+                self.supply.nursery.start_soon(self.partial.stream, Stream(), Range(start, end))
 
     def _next_wanted(self) -> Wanted | None:
         size_bytes = self.partial.size_bytes

@@ -45,10 +45,15 @@ ABSENT_TTL_S: Final = 1.0
 
 
 class _Patience:
-    """A leaky bucket of seconds: at most `BURST_S` of waiting in a row, filled again at `REFILL` seconds a second."""
+    """A leaky bucket of seconds: at most `BURST_S` of waiting in a row, filled again at `REFILL` seconds a second.
+
+    A second waited takes `COST` out of it: so one look-up may wait as long as all of them, and a burst of short waits ends soon
+    (with answers after 30 ms, resolving 13 projects for the first time took 0.25 s longer at a cost of 1).
+    """
 
     BURST_S: Final = 0.3
     REFILL: Final = 0.1
+    COST: Final = 4.0
 
     def __init__(self) -> None:
         self._left_s = self.BURST_S
@@ -62,7 +67,7 @@ class _Patience:
 
     def spend(self, began_s: float, ended_s: float) -> None:
         """Take a wait out of the bucket."""
-        self._left_s -= ended_s - began_s
+        self._left_s = max(0.0, self._left_s - (ended_s - began_s) * self.COST)
 
 
 class Tree:
