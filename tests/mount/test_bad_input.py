@@ -377,30 +377,30 @@ def test_a_url_is_fetched_and_added(shop: Shop, fake_index: FakeIndex) -> None:
     assert shop.stored() == {GOOD: shop.good, name: content}
 
 
-@pytest.mark.parametrize(
-    ("action", "code"),
-    [
-        (Status(404), 24),
-        (Status(401), 23),
-        (Status(500), 25),
-        (Truncate(after_bytes=1_000), 25),
-        (Reset(after_bytes=1_000), 25),
-        (Stall(after_bytes=None), 22),
-        (Stall(after_bytes=1_000), 22),
-        (Slow(bytes_per_second=200), 22),
-    ],
-    ids=repr,
-)
-def test_a_url_that_fails_is_an_error_of_its_origin_and_bounded(
-    shop: Shop, fake_index: FakeIndex, action: Any, code: int
-) -> None:
-    name, _ = fake_index.add_wheel("remote", "1.0", big_bytes=300_000)
-    fake_index.faults.append(Fault(name, action, times=None))
-    url = fake_index.file_url(name).replace("http://", "http://me:hunter2@")
-    done = shop.command("add", url, env={"WHEELFS_OPEN_TIMEOUT_S": "1"}, timeout_s=30)
-    assert done.returncode == code, done.stderr
-    assert name in done.stderr
-    assert "hunter2" not in done.stderr + done.stdout
+def test_a_url_that_fails_is_an_error_of_its_origin_and_bounded(shop: Shop, fake_index: FakeIndex) -> None:
+    failures: list[tuple[Any, str]] = [
+        (Status(404), "OriginMissing"),
+        (Status(401), "OriginDenied"),
+        (Status(500), "OriginFault"),
+        (Truncate(after_bytes=1_000), "OriginFault"),
+        (Reset(after_bytes=1_000), "OriginFault"),
+        (Stall(after_bytes=None), "OriginTimeout"),
+        (Stall(after_bytes=1_000), "OriginTimeout"),
+        (Slow(bytes_per_second=200), "OriginTimeout"),
+    ]
+    urls = []
+    for number, (action, _) in enumerate(failures):
+        name, _ = fake_index.add_wheel("remote", f"1.{number}", big_bytes=300_000)
+        fake_index.faults.append(Fault(name, action, times=None))
+        urls.append(fake_index.file_url(name).replace("http://", "http://me:hunter2@"))
+    bound = {"WHEELFS_OPEN_TIMEOUT_S": "1"}
+    done = shop.command("add", "--json", *urls, env=bound, timeout_s=30)
+    assert [line["file"]["error_class"] for line in objects(done)] == [expected for _, expected in failures]
+    assert "hunter2" not in done.stdout + done.stderr
+    alone = shop.command("add", urls[0], env=bound)
+    assert alone.returncode == 24
+    assert "remote-1.0-py3-none-any.whl" in alone.stderr
+    assert "hunter2" not in alone.stdout + alone.stderr
     assert shop.listed() == [GOOD]
     assert list((shop.store / "spool").iterdir()) == []
 
