@@ -32,8 +32,11 @@ log = logging.getLogger(__name__)
 MAX_HOSTS: Final = 1_000
 """A page can name any host; more than this many are not remembered (the longest unused one is forgotten)."""
 
-SLOW_AFTER_S: Final = 1.0
-"""A host with a question older than this is not prompt: readers of stale pages stop waiting for it."""
+SLOW_AFTER_S: Final = 0.5
+"""A host that is asked and has shown no sign of life for this long is not prompt: readers of stale pages stop waiting for it.
+
+As long as the first of them waits: with twice that, an install from a store whose index hangs took a second longer.
+"""
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ class _Host:
     state: Reachability
     last_error: str | None = None
     asked_at_s: float | None = None
-    """When the oldest question that is still open was put; None when none is open."""
+    """When the host was asked, or has answered last, while a question is open; None when none is open."""
     open_questions: int = 0
     probe_url: str = ""
     answered: bool = False
@@ -75,7 +78,7 @@ class Hosts:
         return not self.offline and isinstance(self._host(url).state, Up)
 
     def is_prompt(self, url: str) -> bool:
-        """Return whether the host has no question open for long."""
+        """Return whether the host has no question open, or has answered another one lately."""
         host = self._host(url)
         return host.asked_at_s is None or self._clock_s() - host.asked_at_s < SLOW_AFTER_S
 
@@ -173,6 +176,8 @@ class Hosts:
             self.epoch += 1
         host.state = reachability.after_success(host.state)
         host.answered = True
+        if host.asked_at_s is not None:
+            host.asked_at_s = self._clock_s()
 
     def _host(self, url: str) -> _Host:
         name = _name(url)

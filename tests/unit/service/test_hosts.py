@@ -131,6 +131,16 @@ async def test_a_host_with_an_old_open_question_is_not_prompt(autojump_clock: Mo
     assert hosts.is_prompt(URL)
 
 
+async def test_a_host_that_keeps_answering_stays_prompt_however_many_questions_are_open(autojump_clock: MockClock) -> None:
+    hosts = hosts_with(Probe())
+    with hosts.asking("ask one thing after the other", URL):
+        await trio.sleep(SLOW_AFTER_S)
+        assert not hosts.is_prompt(URL)
+        with hosts.asking("ask another", URL):
+            pass
+        assert hosts.is_prompt(URL)
+
+
 async def test_credentials_in_an_address_do_not_reach_messages() -> None:
     hosts = hosts_with(Probe())
     secret = "http://user:hunter2@127.0.0.1:1/simple"
