@@ -164,6 +164,18 @@ def test_silence_of_a_higher_index_never_lets_a_lower_one_in(fake_index: FakeInd
         assert lower.requests == []
 
 
+def test_nor_do_files_stored_from_the_lower_one_come_in(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
+    with FakeIndex() as lower:
+        name, _ = lower.add_wheel("private", "9.0")
+        first = mounted("--index", f"public={lower.url}")
+        (first.path / "simple" / "private" / name).read_bytes()
+        first.stop()
+        fake_index.stop()
+        mount = mounted("--index", f"lab={fake_index.url}", "--index", f"public={lower.url}").path
+        with pytest.raises(OSError, match="unreachable"):
+            page_of(mount, "private")
+
+
 def test_a_stored_wheel_is_found_whatever_its_index_is_called_now(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
     name, content = fake_index.add_wheel("numbers", "1.0")
     first = mounted("--index", f"old-name={fake_index.url}")

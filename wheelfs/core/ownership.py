@@ -2,7 +2,9 @@
 
 The first index, in order of priority, that *has* a project owns it, and no file of another index is shown beside the owner's
 (uv calls this ``first-index``; mixing is what makes dependency confusion possible).  Files that were added by hand and that no
-configured index lists are private: they own their project before any index, as devpi's stages do before their mirror.  While an
+configured index lists are private: they own their project before any index, as devpi's stages do before their mirror.  Those that
+were filed under an index are that index's own, and private again when it is no longer configured: a public package must not
+take their place then.  While an
 index that comes earlier has never answered for a project, the project is not taken from a later one: silence is not a no.
 
 Stored files whose index is no longer configured (a renamed index, another URL) come last: they were fetched on the user's word,
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from wheelfs.errors import WheelfsError
     from wheelfs.model.links import FileLink, ProjectPage
@@ -53,10 +55,14 @@ Answer = Has | HasNot | Silent
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file in the local store: its link as its origin described it (sha256 and size are known), and that origin's name."""
+    """A file in the local store: its link as its origin described it (sha256 and size are known), and that origin's name.
+
+    ``private``: it was added by hand, and cannot be fetched again.
+    """
 
     origin: str
     link: FileLink
+    private: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +95,14 @@ class Undecided:
 Ownership = Owned | NoSuchProject | Undecided
 
 
-def decide(answers: Sequence[Answer], stored: Sequence[StoredFile]) -> Ownership:
-    """Decide who owns a project, given the answers of the configured indexes in order of priority and the stored files."""
+def decide(answers: Sequence[Answer], stored: Sequence[StoredFile], *, configured: Collection[str]) -> Ownership:
+    """Decide who owns a project.
+
+    ``answers`` are those of the indexes in order of priority, as far as they were needed: an index behind one that has the
+    project or is silent may be missing.  ``configured`` names all indexes, so that none of those is taken for a former one.
+    """
     public = {link.sha256 for answer in answers if isinstance(answer, Has) for link in answer.page.files if link.sha256}
-    local = [file.link for file in stored if file.origin == LOCAL]
+    local = [file.link for file in stored if file.private and file.origin not in configured]
     if any(link.sha256 not in public for link in local):
         return _only_stored(LOCAL, local)
     for answer in answers:
@@ -107,17 +117,16 @@ def decide(answers: Sequence[Answer], stored: Sequence[StoredFile]) -> Ownership
             case HasNot():
                 continue
             case Silent(_, error):
-                former = _former(answers, stored)
+                former = _former(stored, configured)
                 return _only_stored(former[0].origin, [file.link for file in former]) if former else Undecided(error)
-    former = _former(answers, stored)
+    former = _former(stored, configured)
     if former:
         return _only_stored(former[0].origin, [file.link for file in former])
     return NoSuchProject()
 
 
-def _former(answers: Sequence[Answer], stored: Sequence[StoredFile]) -> list[StoredFile]:
+def _former(stored: Sequence[StoredFile], configured: Collection[str]) -> list[StoredFile]:
     """Return the stored files of one origin that is not configured now: the first by name, since they are not mixed either."""
-    configured = {answer.index for answer in answers}
     former = [file for file in stored if file.origin not in configured and file.origin != LOCAL]
     former.sort(key=lambda file: file.origin)
     return [file for file in former if file.origin == former[0].origin]

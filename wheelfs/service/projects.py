@@ -329,10 +329,12 @@ class Projects:
         return page
 
     def _decide(self, answers: list[Answer], project: ProjectName, index: str | None) -> Ownership:
-        stored = [StoredFile(name.index, link_of(name)) for name in self._store.catalog.stored_names(project)]
+        stored = [
+            StoredFile(name.index, link_of(name), private=name.private) for name in self._store.catalog.stored_names(project)
+        ]
         if index is not None:
             stored = [file for file in stored if file.origin == index]
-        return ownership.decide(answers, stored)
+        return ownership.decide(answers, stored, configured=self.names)
 
     def _in_charge(self, index: str | None) -> tuple[Index, ...]:
         return self.indexes if index is None else tuple(one for one in self.indexes if one.name == index)

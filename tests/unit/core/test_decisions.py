@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from wheelfs.core import freshness, ownership, reachability
-from wheelfs.core.ownership import LOCAL, Answer, Has, HasNot, NoSuchProject, Owned, Silent, StoredFile, Undecided
+from wheelfs.core.ownership import LOCAL, Has, HasNot, NoSuchProject, Owned, Silent, StoredFile, Undecided
 from wheelfs.core.platforms import Machine
 from wheelfs.core.reachability import Down, Up
 from wheelfs.core.views import View
 from wheelfs.errors import OriginUnreachable
 from wheelfs.model.links import FileLink, ProjectPage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.core.ownership import Answer, Ownership
 
 LINUX = Machine(frozenset({"manylinux2014_x86_64", "manylinux_2_17_x86_64", "linux_x86_64"}))
 
@@ -22,6 +29,10 @@ def link(filename: str, digest: int | None = 1) -> FileLink:
 
 def page(*links: FileLink) -> ProjectPage:
     return ProjectPage("lab", links)
+
+
+def decide(answers: Sequence[Answer], stored: Sequence[StoredFile], *, more_indexes: Sequence[str] = ()) -> Ownership:
+    return ownership.decide(answers, stored, configured=[*(answer.index for answer in answers), *more_indexes])
 
 
 def silent(index: str) -> Silent:
@@ -80,57 +91,74 @@ class TestFreshness:
 class TestOwnership:
     def test_first_index_that_has_it_owns_it_alone(self) -> None:
         first, second = page(link("lab-1-py3-none-any.whl")), page(link("lab-9-py3-none-any.whl", 9))
-        owned = ownership.decide([Has("a", first, True), Has("b", second, True)], [])
+        owned = decide([Has("a", first, True), Has("b", second, True)], [])
         assert isinstance(owned, Owned)
         assert (owned.owner, owned.listed) == ("a", first.files)
 
     def test_silence_of_a_higher_index_is_not_a_no(self) -> None:
         answer = silent("private")
         lower = Has("public", page(link("lab-9-py3-none-any.whl")), True)
-        assert ownership.decide([answer, lower], []) == Undecided(answer.error)
+        assert decide([answer, lower], []) == Undecided(answer.error)
 
     def test_files_stored_from_a_lower_index_do_not_replace_a_silent_owner(self) -> None:
         stored = [StoredFile("public", link("lab-9-py3-none-any.whl"))]
         answers: list[Answer] = [silent("private"), Has("public", page(link("lab-9-py3-none-any.whl")), True)]
-        assert isinstance(ownership.decide(answers, stored), Undecided)
+        assert isinstance(decide(answers, stored), Undecided)
+
+    def test_nor_do_they_where_the_lower_index_was_not_even_asked(self) -> None:
+        stored = [StoredFile("public", link("lab-9-py3-none-any.whl"))]
+        assert isinstance(decide([silent("private")], stored, more_indexes=["public"]), Undecided)
+
+    def test_a_private_file_filed_under_an_index_is_private_again_when_that_is_gone(self) -> None:
+        mine = link("lab-1-py3-none-any.whl", 7)
+        public = Has("public", page(link("lab-9-py3-none-any.whl", 9)), True)
+        owned = decide([public], [StoredFile("lab-index", mine, private=True)])
+        assert isinstance(owned, Owned)
+        assert owned.kept == (mine,)
+        assert owned.listed == ()
+        filed = decide([public], [StoredFile("public", mine, private=True)])
+        assert isinstance(filed, Owned)
+        assert (filed.owner, filed.kept, len(filed.listed)) == ("public", (mine,), 1)
 
     def test_private_files_own_their_project_whatever_indexes_say(self) -> None:
         mine = link("lab-1-py3-none-any.whl", 7)
         every: list[list[Answer]] = [[], [HasNot("a")], [silent("a")], [Has("a", page(link("lab-9-py3-none-any.whl", 9)), True)]]
         for answers in every:
-            owned = ownership.decide(answers, [StoredFile(LOCAL, mine)])
+            owned = decide(answers, [StoredFile(LOCAL, mine, private=True)])
             assert isinstance(owned, Owned)
             assert (owned.owner, owned.kept) == (LOCAL, (mine,))
 
     def test_an_added_file_that_the_index_lists_too_is_not_private(self) -> None:
         public = link("lab-1-py3-none-any.whl", 7)
-        owned = ownership.decide([Has("a", page(public, link("lab-2-py3-none-any.whl", 8)), True)], [StoredFile(LOCAL, public)])
+        owned = decide(
+            [Has("a", page(public, link("lab-2-py3-none-any.whl", 8)), True)], [StoredFile(LOCAL, public, private=True)]
+        )
         assert isinstance(owned, Owned)
         assert owned.owner == "a"
         assert len(owned.listed) == 2
 
     def test_stored_file_that_its_index_no_longer_lists_is_kept(self) -> None:
         gone = link("lab-1-py3-none-any.whl", 1)
-        owned = ownership.decide([Has("a", page(link("lab-2-py3-none-any.whl", 2)), True)], [StoredFile("a", gone)])
+        owned = decide([Has("a", page(link("lab-2-py3-none-any.whl", 2)), True)], [StoredFile("a", gone)])
         assert isinstance(owned, Owned)
         assert owned.kept == (gone,)
 
     def test_stored_file_of_a_renamed_index_is_found_when_the_new_name_is_silent_or_has_not(self) -> None:
         old = link("lab-1-py3-none-any.whl")
         for answer in (silent("new"), HasNot("new")):
-            owned = ownership.decide([answer], [StoredFile("old", old)])
+            owned = decide([answer], [StoredFile("old", old)])
             assert isinstance(owned, Owned)
             assert (owned.owner, owned.kept, owned.reachable) == ("old", (old,), False)
 
     def test_former_origins_are_not_mixed(self) -> None:
         stored = [StoredFile("z", link("lab-9-py3-none-any.whl", 9)), StoredFile("b", link("lab-1-py3-none-any.whl"))]
-        owned = ownership.decide([], stored)
+        owned = decide([], stored)
         assert isinstance(owned, Owned)
         assert (owned.owner, len(owned.kept)) == ("b", 1)
 
     def test_nobody_has_it_only_when_everybody_said_so(self) -> None:
-        assert ownership.decide([HasNot("a"), HasNot("b")], []) == NoSuchProject()
-        assert isinstance(ownership.decide([HasNot("a"), silent("b")], []), Undecided)
+        assert decide([HasNot("a"), HasNot("b")], []) == NoSuchProject()
+        assert isinstance(decide([HasNot("a"), silent("b")], []), Undecided)
 
 
 @pytest.mark.parametrize(
