@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import socket
 import struct
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fakes.commands import Shop, objects
 from tests.fakes.faults import Fault, Reset, Slow, Stall, Status, Truncate
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_sdist, build_wheel, incompressible, sdist_filename, wheel_filename
@@ -23,60 +23,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.index import FakeIndex
-    from tests.fakes.processes import Finished
 
-FIELDS = {"filename", "project", "version", "sha256", "size_bytes", "result", "reason", "error_class"}
-GOOD = wheel_filename("good", "1.0")
-
-
-def objects(done: Finished) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-class Shop:
-    """A store with one good wheel, and the command on it."""
-
-    def __init__(self, run: RunWheelfs, store: Path, where: Path) -> None:
-        self._run = run
-        self.store = store
-        self.where = where
-        where.mkdir()
-        self.good = build_wheel("good", "1.0", big_bytes=700_000)
-        (where / GOOD).write_bytes(self.good)
-        self.command("add", str(where / GOOD)).succeeded()
-
-    def command(self, *words: str, **settings: Any) -> Finished:
-        return self._run("--store", str(self.store), *words, **settings)
-
-    def put(self, filename: str, content: bytes) -> Path:
-        path = self.where / filename
-        path.write_bytes(content)
-        return path
-
-    def add(self, *paths: Path | str, **settings: Any) -> tuple[int, dict[str, dict[str, Any]]]:
-        """Return the exit code, and what became of each file by its name."""
-        done = self.command("add", "--json", *map(str, paths), **settings)
-        files = [line["file"] for line in objects(done)]
-        assert all(set(file) == FIELDS for file in files)
-        assert "Traceback" not in done.stderr
-        return done.returncode, {file["filename"]: file for file in files}
-
-    def listed(self) -> list[str]:
-        done = self.command("ls", "--json").succeeded()
-        return sorted(line["filename"] for line in objects(done))
-
-    def stored(self) -> dict[str, bytes]:
-        """Return every stored file, read back by the store's own code: hashed, decompressed, joined."""
-        from wheelfs.store.local import Store
-
-        with Store.open(self.store) as store:
-            found = {}
-            for name in store.catalog.iterate_names(None, 1_000):
-                sealed = store.open_sealed(name.sha256)
-                content = b"".join(bytes(sealed.read(at, 200_000)) for at in range(0, sealed.size, 200_000))
-                assert hashlib.sha256(content).digest() == name.sha256
-                found[name.filename] = content
-            return found
+GOOD = Shop.GOOD
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,38 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fakes.commands import error_of, objects
 from tests.fakes.faults import Fault, Slow, Stall
-from tests.fakes.index import FakeIndex
 from tests.fakes.mounts import mount_points, unmount_lazily
 from tests.fakes.processes import ROOT, run, wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from tests.conftest import MountWheelfs, RunWheelfs
-    from tests.fakes.mounts import Mounted
-    from tests.fakes.processes import Finished
+    from tests.fakes.index import FakeIndex
 
 LISTED = {"filename", "project", "version", "state", "size_bytes", "sha256", "origin", "pinned", "private"}
 NAME = wheel_filename("tools", "1.0")
 BIG = 3_000_000
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: file systems are mounted")
-
-
-def objects(done: Finished) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def error_of(done: Finished) -> dict[str, Any]:
-    [answer] = objects(done)
-    error: dict[str, Any] = answer["error"]
-    assert set(error) == {"class", "message", "exit_code"}
-    assert error["exit_code"] == done.returncode
-    assert done.stderr == ""
-    return error
 
 
 @pytest.fixture
@@ -58,27 +39,6 @@ def tools(run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path) -> bytes:
     (tmp_path / NAME).write_bytes(content)
     run_wheelfs("--store", str(store_dir), "add", str(tmp_path / NAME)).succeeded()
     return content
-
-
-@pytest.fixture
-def file_system(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mount a small file system in memory: ``file_system("4m")``."""
-    made: list[Path] = []
-
-    def make(size: str) -> Path:
-        path = tmp_path / f"tmpfs-{len(made)}"
-        path.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(path)], check=True)
-        made.append(path)
-        return path
-
-    yield make
-    for path in made:
-        subprocess.run(["umount", "-l", str(path)], check=True)
-
-
-def resize(path: Path, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", str(path)], check=True)
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------
@@ -293,238 +253,3 @@ def test_a_user_without_fusermount_is_told_so() -> None:
         done = run([*user, *command], environment=environment)
         assert done.returncode == 7, done
         assert "fuse" in done.stdout
-
-
-# --- stores ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_store_that_is_being_opened_elsewhere_is_waited_for(tools: bytes, run_wheelfs: RunWheelfs, store_dir: Path) -> None:
-    with (store_dir / "lock").open("r+") as held, ThreadPoolExecutor(1) as pool:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        listing = pool.submit(run_wheelfs, "--store", str(store_dir), "ls", "--json")
-        with pytest.raises(TimeoutError):
-            listing.result(timeout=0.7)
-        fcntl.flock(held, fcntl.LOCK_UN)
-        assert [line["filename"] for line in objects(listing.result().succeeded())] == [NAME]
-
-
-def test_a_store_of_another_format_or_a_foreign_directory_is_refused_and_left_alone(
-    tools: bytes, run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path
-) -> None:
-    format_file = store_dir / "format"
-    original = format_file.read_bytes()
-    newer = original.replace(b'"wheelfs_store":1', b'"wheelfs_store":2')
-    assert newer != original
-    foreign = tmp_path / "foreign"
-    foreign.mkdir()
-    (foreign / "thesis.tex").write_text("years of work")
-    cases = [(store_dir, newer), (store_dir, b"\xff\xfe"), (store_dir, b""), (foreign, None)]
-    for store, content in cases:
-        if content is not None:
-            format_file.write_bytes(content)
-        writing = (["add", str(tmp_path / NAME)], ["mount", str(tmp_path / "mnt"), "--offline"])
-        for words in (["ls"], *(writing if content in (newer, None) else ())):
-            done = run_wheelfs("--store", str(store), "--json", *words)
-            assert done.returncode == 44, done
-            assert str(store) in error_of(done)["message"]
-    assert os.listdir(foreign) == ["thesis.tex"]
-    format_file.write_bytes(original)
-    assert NAME in run_wheelfs("--store", str(store_dir), "ls").succeeded().stdout
-
-
-def test_a_store_that_is_a_file_or_below_one_is_refused(run_wheelfs: RunWheelfs, tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(b"")
-    for place in (file, file / "below"):
-        for words in (["ls"], ["add", str(file)], ["mount", str(tmp_path / "mnt"), "--offline"]):
-            done = run_wheelfs("--store", str(place), "--json", *words)
-            assert 40 <= done.returncode < 50, done
-            assert str(place) in error_of(done)["message"]
-
-
-def test_a_store_on_a_fuse_file_system_is_refused_and_share_is_named(
-    tools: bytes, run_wheelfs: RunWheelfs, tmp_path: Path, mounted: MountWheelfs
-) -> None:
-    mount = mounted("--offline")
-    for words in (["ls"], ["add", str(tmp_path / NAME)], ["mount", str(tmp_path / "other"), "--offline"]):
-        done = run_wheelfs("--store", str(mount.path / "stored"), "--json", *words)
-        assert done.returncode == 45, done
-        assert "--share" in error_of(done)["message"]
-
-
-@needs_root
-def test_a_read_only_store_can_be_looked_at_and_says_what_it_cannot(
-    run_wheelfs: RunWheelfs, tmp_path: Path, file_system: Callable[[str], Path]
-) -> None:
-    place = file_system("40m")
-    store = ("--store", str(place / "store"))
-    wheel = tmp_path / NAME
-    wheel.write_bytes(build_wheel("tools", "1.0", big_bytes=100_000))
-    run_wheelfs(*store, "add", str(wheel)).succeeded()
-    resize(place, "ro")
-    assert [line["filename"] for line in objects(run_wheelfs(*store, "ls", "--json").succeeded())] == [NAME]
-    assert objects(run_wheelfs(*store, "show", "tools", "--json").succeeded())[0]["versions"] == ["1.0"]
-    run_wheelfs(*store, "status").succeeded()
-    for words in (["add", str(wheel)], ["mount", str(tmp_path / "mnt"), "--offline"]):
-        done = run_wheelfs(*store, "--json", *words)
-        assert done.returncode == 42, done
-        assert error_of(done)["class"] == "StoreReadOnly"
-
-
-@needs_root
-def test_adding_to_a_full_disk_says_so_and_loses_nothing(
-    run_wheelfs: RunWheelfs, tmp_path: Path, file_system: Callable[[str], Path], fake_index: FakeIndex
-) -> None:
-    place = file_system("3m")
-    store = ("--store", str(place / "store"))
-    small, large = tmp_path / NAME, tmp_path / wheel_filename("large", "1.0")
-    small.write_bytes(build_wheel("tools", "1.0", big_bytes=300_000))
-    large.write_bytes(build_wheel("large", "1.0", big_bytes=4_000_000))
-    fake_index.add(large.name, large.read_bytes())
-    run_wheelfs(*store, "add", str(small)).succeeded()
-    for source in (str(large), fake_index.file_url(large.name)):
-        done = run_wheelfs(*store, "add", "--json", source)
-        assert done.returncode == 43, done
-        assert error_of(done)["class"] == "StoreFull"
-    assert [line["filename"] for line in objects(run_wheelfs(*store, "ls", "--json").succeeded())] == [NAME]
-    resize(place, "size=20m")
-    run_wheelfs(*store, "add", str(large)).succeeded()
-    assert [line["filename"] for line in objects(run_wheelfs(*store, "ls", "--json").succeeded())] == [large.name, NAME]
-
-
-@needs_root
-@pytest.mark.parametrize("size", ["12k", "40k", "100k"])
-def test_a_disk_with_no_room_for_a_store_at_all_is_told_so(
-    run_wheelfs: RunWheelfs, tmp_path: Path, file_system: Callable[[str], Path], size: str
-) -> None:
-    wheel = tmp_path / NAME
-    wheel.write_bytes(build_wheel("tools", "1.0", big_bytes=300_000))
-    place = file_system(size)
-    for _ in range(2):
-        done = run_wheelfs("--store", str(place / "store"), "add", "--json", str(wheel))
-        assert done.returncode == 43, done
-    resize(place, "size=20m")
-    run_wheelfs("--store", str(place / "store"), "add", str(wheel)).succeeded()
-
-
-@needs_root
-def test_fetching_onto_a_full_disk_fails_clearly_and_works_again_when_there_is_room(
-    run_wheelfs: RunWheelfs, tmp_path: Path, file_system: Callable[[str], Path], fake_index: FakeIndex, mounted: MountWheelfs
-) -> None:
-    place = file_system("4m")
-    name, content = fake_index.add_wheel("small", "1.0", big_bytes=300_000)
-    large, large_content = fake_index.add_wheel("large", "1.0", big_bytes=6_000_000)
-    mount = mounted(index=fake_index.url, store=place / "store")
-    assert (mount.path / "simple" / "small" / name).read_bytes() == content
-    path = mount.path / "simple" / "large" / large
-    for _ in range(2):
-        with pytest.raises(OSError, match="No space") as caught:
-            path.read_bytes()
-        assert caught.value.errno == errno.ENOSPC
-    assert (mount.path / "simple" / "small" / name).read_bytes() == content
-    assert name in os.listdir(mount.path)
-    assert "Traceback" not in mount.log
-    resize(place, "size=40m")
-    assert path.read_bytes() == large_content
-    eventually(lambda: os.getxattr(path, "user.wheelfs.state") == b"stored")
-    assert mount.restart().path.is_mount()
-    assert path.read_bytes() == large_content
-
-
-def test_two_mounts_on_one_store_fetch_the_same_wheel_at_once(
-    run_wheelfs: RunWheelfs, store_dir: Path, fake_index: FakeIndex, mounted: MountWheelfs
-) -> None:
-    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=BIG)
-    fake_index.faults.append(Fault(name, Slow(6_000_000), times=None))
-    mounts = [mounted(index=fake_index.url), mounted(index=fake_index.url)]
-    paths = [mount.path / "simple" / "numbers" / name for mount in mounts]
-    with ThreadPoolExecutor(4) as pool:
-        assert all(read == content for read in pool.map(Path.read_bytes, paths * 2))
-    for path in paths:
-        eventually(lambda: os.getxattr(path, "user.wheelfs.state") == b"stored")  # noqa: B023
-        assert path.read_bytes() == content
-    assert [line["filename"] for line in objects(run_wheelfs("--store", str(store_dir), "ls", "--json"))] == [name]
-
-
-def test_adding_while_mounts_fetch_disturbs_neither(
-    run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path, fake_index: FakeIndex, mounted: MountWheelfs
-) -> None:
-    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=BIG)
-    fake_index.faults.append(Fault(name, Slow(4_000_000), times=None))
-    mount = mounted(index=fake_index.url)
-    added = {wheel_filename("mine", f"1.{minor}"): build_wheel("mine", f"1.{minor}", big_bytes=300_000) for minor in range(5)}
-    (tmp_path / "house").mkdir()
-    for filename, wheel in added.items():
-        (tmp_path / "house" / filename).write_bytes(wheel)
-    with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit((mount.path / "simple" / "numbers" / name).read_bytes)
-        run_wheelfs("--store", str(store_dir), "add", str(tmp_path / "house")).succeeded()
-        assert reading.result() == content
-    eventually(lambda: set(added) < set(os.listdir(mount.path)))
-    assert all((mount.path / filename).read_bytes() == wheel for filename, wheel in added.items())
-
-
-# --- credentials -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("from_netrc", [False, True])
-def test_credentials_reach_their_index_and_appear_nowhere(
-    run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path, mounted: MountWheelfs, from_netrc: bool
-) -> None:
-    secret = "s3cr3t-0123456789"
-    user = "me-0123456789"
-    with FakeIndex(credentials=(user, secret)) as index, FakeIndex() as elsewhere:
-        name, content = index.add_wheel("private", "1.0", big_bytes=400_000)
-        away, away_content = elsewhere.add_wheel("away", "1.0", big_bytes=400_000)
-        # A page of the index with credentials that links to a file of another origin.
-        index.set_page("away", f'<a href="{elsewhere.file_url(away)}">{away}</a>'.encode())
-        env = {"NETRC": str(tmp_path / "netrc")}
-        (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login {user} password {secret}\n" if from_netrc else "")
-        (tmp_path / "netrc").chmod(0o600)
-        url = index.url if from_netrc else index.url.replace("http://", f"http://{user}:{secret}@")
-        mount = mounted("-v", index=url, env=env)
-        assert (mount.path / "simple" / "private" / name).read_bytes() == content
-        assert (mount.path / "simple" / "away" / away).read_bytes() == away_content
-        index.credentials = ("other", "x")
-        with pytest.raises(OSError, match="Permission denied"):
-            (mount.path / "simple" / "unknown" / "index.html").read_bytes()
-        index.credentials = (user, secret)
-        index.faults.append(Fault("/simple/", Stall(after_bytes=None), times=None))
-        seen = _everything_shown(mount)
-        for words in (
-            ["status"],
-            ["status", "--json"],
-            ["config"],
-            ["config", "--json"],
-            ["ls", "--json"],
-            ["show", "private", "--json"],
-        ):
-            done = run_wheelfs("--store", str(store_dir), *words, env={**env, "WHEELFS_INDEX": f"main={url}"}).succeeded()
-            seen[" ".join(words)] = (done.stdout + done.stderr).encode()
-        mount.stop()
-        index.stop()
-        refused = run_wheelfs("--store", str(store_dir), "add", f"{url}/{name}", "--json", env=env)
-        seen["add"] = (refused.stdout + refused.stderr).encode()
-        seen["log"] = mount.log.encode()
-        for file in store_dir.rglob("*"):
-            if file.is_file():
-                seen[str(file)] = file.read_bytes()
-        encoded = [secret.encode(), user.encode()]
-        assert not [place for place, text in seen.items() for word in encoded if word in text]
-        assert all("authorization" in request.headers for request in index.requests if request.path.endswith(name))
-        assert not [request for request in elsewhere.requests if "authorization" in request.headers]
-
-
-def _everything_shown(mount: Mounted) -> dict[str, bytes]:
-    seen: dict[str, bytes] = {}
-    for place in (
-        "index.html",
-        "simple/index.html",
-        "simple/private/index.html",
-        "simple/away/index.html",
-        ".wheelfs/status.json",
-    ):
-        seen[place] = (mount.path / place).read_bytes()
-    for file in (mount.path / "simple" / "private").iterdir():
-        seen.update({f"{file} {name}": os.getxattr(file, name) for name in os.listxattr(file)})
-    return seen

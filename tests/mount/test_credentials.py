@@ -1,0 +1,80 @@
+"""Where credentials go, and where they never appear."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.faults import Fault, Stall
+from tests.fakes.index import FakeIndex
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.fakes.mounts import Mounted
+
+
+@pytest.mark.parametrize("from_netrc", [False, True])
+def test_credentials_reach_their_index_and_appear_nowhere(
+    run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path, mounted: MountWheelfs, from_netrc: bool
+) -> None:
+    secret = "s3cr3t-0123456789"
+    user = "me-0123456789"
+    with FakeIndex(credentials=(user, secret)) as index, FakeIndex() as elsewhere:
+        name, content = index.add_wheel("private", "1.0", big_bytes=400_000)
+        away, away_content = elsewhere.add_wheel("away", "1.0", big_bytes=400_000)
+        # A page of the index with credentials that links to a file of another origin.
+        index.set_page("away", f'<a href="{elsewhere.file_url(away)}">{away}</a>'.encode())
+        env = {"NETRC": str(tmp_path / "netrc")}
+        (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login {user} password {secret}\n" if from_netrc else "")
+        (tmp_path / "netrc").chmod(0o600)
+        url = index.url if from_netrc else index.url.replace("http://", f"http://{user}:{secret}@")
+        mount = mounted("-v", index=url, env=env)
+        assert (mount.path / "simple" / "private" / name).read_bytes() == content
+        assert (mount.path / "simple" / "away" / away).read_bytes() == away_content
+        index.credentials = ("other", "x")
+        with pytest.raises(OSError, match="Permission denied"):
+            (mount.path / "simple" / "unknown" / "index.html").read_bytes()
+        index.credentials = (user, secret)
+        index.faults.append(Fault("/simple/", Stall(after_bytes=None), times=None))
+        seen = _everything_shown(mount)
+        for words in (
+            ["status"],
+            ["status", "--json"],
+            ["config"],
+            ["config", "--json"],
+            ["ls", "--json"],
+            ["show", "private", "--json"],
+        ):
+            done = run_wheelfs("--store", str(store_dir), *words, env={**env, "WHEELFS_INDEX": f"main={url}"}).succeeded()
+            seen[" ".join(words)] = (done.stdout + done.stderr).encode()
+        mount.stop()
+        index.stop()
+        refused = run_wheelfs("--store", str(store_dir), "add", f"{url}/{name}", "--json", env=env)
+        seen["add"] = (refused.stdout + refused.stderr).encode()
+        seen["log"] = mount.log.encode()
+        for file in store_dir.rglob("*"):
+            if file.is_file():
+                seen[str(file)] = file.read_bytes()
+        encoded = [secret.encode(), user.encode()]
+        assert not [place for place, text in seen.items() for word in encoded if word in text]
+        assert all("authorization" in request.headers for request in index.requests if request.path.endswith(name))
+        assert not [request for request in elsewhere.requests if "authorization" in request.headers]
+
+
+def _everything_shown(mount: Mounted) -> dict[str, bytes]:
+    seen: dict[str, bytes] = {}
+    for place in (
+        "index.html",
+        "simple/index.html",
+        "simple/private/index.html",
+        "simple/away/index.html",
+        ".wheelfs/status.json",
+    ):
+        seen[place] = (mount.path / place).read_bytes()
+    for file in (mount.path / "simple" / "private").iterdir():
+        seen.update({f"{file} {name}": os.getxattr(file, name) for name in os.listxattr(file)})
+    return seen
