@@ -20,7 +20,21 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.service.node import Running
     from wheelfs.service.projects import Index
-    from wheelfs.service.reports import AddedFile, ListedFile, MountArguments, Progress, ShownFile, ShownProject, Status
+    from wheelfs.service.reports import (
+        AddedFile,
+        Collection,
+        DamagedFile,
+        KeptFile,
+        ListedFile,
+        MountArguments,
+        Progress,
+        ProjectStats,
+        ShownFile,
+        ShownProject,
+        Stats,
+        Status,
+        Verified,
+    )
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
@@ -139,6 +153,82 @@ def show(settings: Settings, name: str) -> ShownProject | ShownFile:
 
     with _store_to_look_at(settings.store) as store:
         return trio.run(look, store)
+
+
+def remove(settings: Settings, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
+    """Remove stored files and yield each; raises `NotKnown` before anything is removed."""
+    from wheelfs.service import keeping
+    from wheelfs.store.local import Store
+
+    with Store.open(settings.store, create=False) as store:
+        yield from keeping.remove(store, words, dry_run=dry_run)
+
+
+def pin(settings: Settings, words: Sequence[str], *, pinned: bool) -> Iterator[KeptFile]:
+    """Pin or unpin stored files and yield each; raises `NotKnown` before anything is changed."""
+    from wheelfs.service import keeping
+    from wheelfs.store.local import Store
+
+    with Store.open(settings.store, create=False) as store:
+        yield from keeping.pin(store, words, pinned=pinned)
+
+
+def collect(settings: Settings, *, dry_run: bool) -> Collection:
+    """Give back the room of chunks that nothing names; raises `StoreLocked` while another process does."""
+    from wheelfs.service.reports import Collection
+    from wheelfs.store.collect import collect
+    from wheelfs.store.local import Store
+
+    with Store.open(settings.store, create=False) as store:
+        done = collect(store, dry_run=dry_run)
+        return Collection(
+            dry_run=dry_run,
+            blocks=done.blocks,
+            rewritten_blocks=done.rewritten,
+            freed_bytes=done.freed_bytes,
+            waiting=done.waiting,
+        )
+
+
+def stats(settings: Settings) -> Stats:
+    """Return what the store holds and takes, and what the running mounts have fetched and saved."""
+    from wheelfs.service import keeping
+
+    counters = status(settings).counters
+    with _store_to_look_at(settings.store) as store:
+        return keeping.stats(store, counters)
+
+
+def stats_by_project(settings: Settings) -> Iterator[ProjectStats]:
+    """Yield what each project holds and takes."""
+    from wheelfs.service import keeping
+
+    with _store_to_look_at(settings.store) as store:
+        yield from keeping.stats_by_project(store)
+
+
+def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[str], note: Callable[[str], None]) -> Verified:
+    """Audit the store, quarantine what is damaged, and with ``repair`` fetch that again where it came from."""
+    import trio
+
+    from wheelfs.service import repair as repairing
+    from wheelfs.service.reports import Verified
+    from wheelfs.store.local import Store
+    from wheelfs.telemetry import Counters
+
+    with Store.open(settings.store, create=False) as store:
+        checked, damaged = repairing.audit(store, quick=quick, patterns=patterns, note=note)
+
+        async def repaired() -> list[DamagedFile]:
+            async with _running(settings, store, Counters(), bound_s=None, network_places=1) as node:
+                return [file for one in damaged for file in await repairing.repaired(node.supply, one)]
+
+        if repair and damaged:
+            note("repair")
+            files = trio.run(repaired)
+        else:
+            files = [file for one in damaged for file in repairing.told(one)]
+        return Verified(ok=all(file.repaired for file in files), checked_wheels=checked, damaged=tuple(files))
 
 
 def status(settings: Settings) -> Status:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import wheelfs
-from wheelfs.cli import content, inspecting, mounting
+from wheelfs.cli import content, inspecting, keeping, mounting
 from wheelfs.cli.command import Session, common_options
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -58,6 +58,12 @@ for _command in (
     inspecting.list_files,
     inspecting.show,
     inspecting.status,
+    keeping.rm,
+    keeping.pin,
+    keeping.unpin,
+    keeping.gc,
+    keeping.verify,
+    keeping.stats,
     inspecting.config,
 ):
     cli.add_command(_command)

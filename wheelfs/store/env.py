@@ -125,6 +125,15 @@ class Environment:
         """Return the size of the data in use, as far as the file is filled (freed pages inside are counted)."""
         return int((self.raw.info()["last_pgno"] + 1) * self.raw.stat()["psize"])
 
+    def used_bytes(self) -> int:
+        """Return the size of the pages that hold data, without those that were freed and wait to be used again."""
+        pages = 0
+        with self.read() as transaction:
+            for database in self._databases.values():
+                stat = transaction.stat(database)
+                pages += stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+        return int(pages * self.raw.stat()["psize"])
+
     def close(self) -> None:
         """Close; every transaction must have ended.  Safe to call twice."""
         with _open_paths_lock:

@@ -213,6 +213,10 @@ class Store:
         catalog, chunks = self.environments
         return Usage(_file_bytes(catalog), _file_bytes(chunks), self.spool.usage_bytes(), self.catalog.counts().raw_bytes)
 
+    def used_bytes(self) -> int:
+        """Return how much of both environments' files is in use; freed pages inside them are not counted."""
+        return sum(environment.used_bytes() for environment in self.environments)
+
     def disk_space(self) -> tuple[int, int]:
         """Return the size of the store's file system and what is free on it for unprivileged users, in bytes."""
         try:

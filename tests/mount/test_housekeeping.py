@@ -1,0 +1,169 @@
+"""Keeping house, beside mounts that are in use: rm, pin, gc, verify, stats, as a person runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.fakes.index import FakeIndex
+
+ONE, TWO, OTHER = wheel_filename("demo", "1.0"), wheel_filename("demo", "2.0"), wheel_filename("other", "1.0")
+
+ROT = """
+import sys
+from pathlib import Path
+from wheelfs.store.local import Store
+with Store.open(Path(sys.argv[1])) as store:
+    sha256 = bytes.fromhex(sys.argv[2])
+    block = max(store.open_sealed(sha256)._recipe.data.extents, key=lambda extent: extent.length).block
+    handle = store.environments[1].database("blocks")
+    with store.environments[1].raw.begin(write=True) as transaction:
+        value = bytearray(transaction.get(block.to_bytes(8, "big"), db=handle))
+        value[500] ^= 1
+        transaction.put(block.to_bytes(8, "big"), bytes(value), db=handle)
+"""
+
+
+def rot(store: Path, content: bytes) -> None:
+    """Flip a bit of a stored wheel's largest piece, behind everybody's back."""
+    command = [sys.executable, "-c", ROT, str(store), hashlib.sha256(content).hexdigest()]
+    subprocess.run(command, check=True, timeout=60)
+
+
+@pytest.fixture
+def wheelfs(run_wheelfs: RunWheelfs, store_dir: Path) -> Callable[..., list[dict[str, Any]]]:
+    """Run a command on the store and return what it printed as JSON; ``code`` is what it must exit with."""
+
+    def run(*arguments: str, code: int = 0) -> list[dict[str, Any]]:
+        done = run_wheelfs("--json", "--store", str(store_dir), *arguments)
+        assert done.returncode == code, done
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, wheelfs: Callable[..., Any]) -> dict[str, bytes]:
+    """Three wheels, added."""
+    made = {
+        ONE: build_wheel("demo", "1.0", files={"demo/a.bin": incompressible(600_000, "a")}),
+        TWO: build_wheel("demo", "2.0", files={"demo/a.bin": incompressible(600_000, "a"), "demo/b.bin": b"b" * 99}),
+        OTHER: build_wheel("other", "1.0", files={"other/c.bin": incompressible(900_000, "c")}),
+    }
+    directory = tmp_path / "wheels"
+    directory.mkdir()
+    for name, data in made.items():
+        (directory / name).write_bytes(data)
+    wheelfs("add", str(directory))
+    return made
+
+
+def names(records: list[dict[str, Any]]) -> list[str]:
+    return [record["filename"] for record in records]
+
+
+def test_rm_takes_filenames_projects_and_requirements(wheels: dict[str, bytes], wheelfs: Callable[..., Any]) -> None:
+    assert names(wheelfs("rm", "demo", "--dry-run")) == [ONE, TWO]
+    assert names(wheelfs("ls")) == [ONE, TWO, OTHER]
+    assert names(wheelfs("rm", "Demo>=1.5")) == [TWO]
+    assert names(wheelfs("rm", ONE)) == [ONE]
+    assert names(wheelfs("ls")) == [OTHER]
+
+
+def test_an_unknown_name_removes_nothing_at_all(wheels: dict[str, bytes], wheelfs: Callable[..., Any]) -> None:
+    (told,) = wheelfs("rm", ONE, "demo>9", code=5)
+    assert told["error"]["class"] == "NotKnown"
+    assert len(wheelfs("ls")) == 3
+    assert wheelfs("rm", "demo[extra]", code=3)[0]["error"]["class"] == "InvalidInput"
+    assert wheelfs("rm", "../x", code=3)[0]["error"]["class"] == "InvalidInput"
+
+
+def test_pin_and_unpin_show(wheels: dict[str, bytes], wheelfs: Callable[..., Any]) -> None:
+    assert names(wheelfs("pin", "demo>=2", OTHER)) == [TWO, OTHER]
+    assert [file["pinned"] for file in wheelfs("ls")] == [False, True, True]
+    wheelfs("unpin", "demo")
+    assert [file["pinned"] for file in wheelfs("ls")] == [False, False, True]
+
+
+def test_gc_gives_room_back_that_stats_has_counted(wheels: dict[str, bytes], wheelfs: Callable[..., Any]) -> None:
+    (before,) = wheelfs("stats")
+    assert before["wheels"] == 3
+    assert before["raw_bytes"] == sum(len(data) for data in wheels.values())
+    assert before["ratio"] < 0.9, "the same member is stored once"
+    assert before["stored_bytes"] <= before["file_bytes"]
+    assert (before["fetched_bytes"], before["saved_bytes"]) == (0, 0)
+    wheelfs("rm", "other")
+    (told,) = wheelfs("gc", "--dry-run")
+    assert told["freed_bytes"] >= 900_000
+    assert wheelfs("stats")[0]["stored_bytes"] > before["stored_bytes"] - 100_000
+    assert wheelfs("gc")[0]["freed_bytes"] == told["freed_bytes"]
+    assert wheelfs("stats")[0]["stored_bytes"] < before["stored_bytes"] - 800_000
+
+
+def test_stats_of_a_project_counts_its_chunks_once(wheels: dict[str, bytes], wheelfs: Callable[..., Any]) -> None:
+    demo, other = wheelfs("stats", "--by-project")
+    assert (demo["project"], demo["wheels"]) == ("demo", 2)
+    assert 0.5 < demo["ratio"] < 0.52
+    assert 0.98 < other["ratio"] < 1.02
+
+
+def test_verify_of_a_sound_store(wheels: dict[str, bytes], wheelfs: Callable[..., Any]) -> None:
+    assert wheelfs("verify") == [{"ok": True, "checked_wheels": 3, "damaged": []}]
+
+
+def test_verify_names_what_is_damaged_and_cannot_be_had_again(
+    wheels: dict[str, bytes], wheelfs: Callable[..., Any], store_dir: Path
+) -> None:
+    rot(store_dir, wheels[OTHER])
+    (told,) = wheelfs("verify", "--repair", code=46)
+    assert (told["ok"], names(told["damaged"])) == (False, [OTHER])
+    assert "not configured" in told["damaged"][0]["obstacle"]
+    assert [file["state"] for file in wheelfs("ls")] == ["stored", "stored", "poisoned"]
+
+
+def test_what_was_damaged_can_be_added_again(
+    wheels: dict[str, bytes], wheelfs: Callable[..., Any], store_dir: Path, tmp_path: Path
+) -> None:
+    rot(store_dir, wheels[OTHER])
+    wheelfs("verify", code=46)
+    wheelfs("add", str(tmp_path / "wheels"))
+    assert wheelfs("verify")[0]["ok"]
+
+
+def test_verify_repairs_from_the_index(
+    fake_index: FakeIndex, mounted: MountWheelfs, wheelfs: Callable[..., Any], store_dir: Path
+) -> None:
+    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=900_000)
+    mount = mounted(index=fake_index.url)
+    assert (mount.path / "simple" / "numbers" / name).read_bytes() == content
+    mount.stop()
+    rot(store_dir, content)
+    (told,) = wheelfs("verify", "--repair", "--index", f"main={fake_index.url}")
+    assert told["ok"]
+    assert told["damaged"][0]["repaired"]
+    assert wheelfs("verify")[0] == {"ok": True, "checked_wheels": 1, "damaged": []}
+
+
+def test_verify_and_gc_work_while_a_mount_does(fake_index: FakeIndex, mounted: MountWheelfs, wheelfs: Callable[..., Any]) -> None:
+    made = [fake_index.add_wheel("numbers", f"{number}.0", big_bytes=300_000) for number in range(6)]
+    mount = mounted(index=fake_index.url)
+    for name, content in made:
+        assert (mount.path / "simple" / "numbers" / name).read_bytes() == content
+        wheelfs("verify")
+        wheelfs("gc")
+    wheelfs("rm", "numbers<3")
+    wheelfs("gc")
+    for name, content in made:
+        assert (mount.path / "simple" / "numbers" / name).read_bytes() == content

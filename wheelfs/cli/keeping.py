@@ -1,0 +1,202 @@
+"""Keeping house: ``rm``, ``pin``, ``unpin``, ``gc``, ``verify``, ``stats``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.inspecting import size_text
+from wheelfs.config import Given
+from wheelfs.errors import StoreDamaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wheelfs.cli.output import Output
+    from wheelfs.service.reports import KeptFile, Stats, Verified
+
+PART_FAILED = 1
+"""Exit code when a part of what is damaged was repaired and another part was not."""
+
+_NAMES = "NAME..."
+
+
+@click.command(
+    cls=Command,
+    short_help="Remove files from the store.",
+    examples=(
+        "wheelfs rm lab_tools-1.0-py3-none-any.whl",
+        "wheelfs rm 'numpy<2' --dry-run",
+        "wheelfs rm old-project && wheelfs gc",
+    ),
+)
+@click.argument("names", metavar=_NAMES, nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
+@click.pass_context
+def rm(context: click.Context, names: tuple[str, ...], dry_run: bool) -> None:
+    """Remove files from the store: each NAME is a filename, a project, or a requirement such as "numpy<2".
+
+    Pinned and private files too, since they are named. Whoever has one open reads on. Room is given back by gc. A file that an
+    index lists can be fetched again.
+    """
+    from wheelfs import app
+
+    session = session_of(context)
+    done = "would remove" if dry_run else "removed"
+    _print_files(session.output, app.remove(session.settings(), list(names), dry_run=dry_run), done)
+
+
+@click.command(
+    cls=Command,
+    short_help="Keep stored files for good.",
+    examples=("wheelfs pin numpy", "wheelfs pin 'numpy>=2' requests-2.32.5-py3-none-any.whl"),
+)
+@click.argument("names", metavar=_NAMES, nargs=-1, required=True)
+@click.pass_context
+def pin(context: click.Context, names: tuple[str, ...]) -> None:
+    """Pin stored files, so that they are never removed to make room: a filename, a project, or a requirement such as "numpy>=2".
+
+    What is stored later is not pinned by this.
+    """
+    from wheelfs import app
+
+    session = session_of(context)
+    _print_files(session.output, app.pin(session.settings(), list(names), pinned=True), "pinned")
+
+
+@click.command(cls=Command, short_help="Undo pin.", examples=("wheelfs unpin numpy", "wheelfs unpin 'numpy<2'"))
+@click.argument("names", metavar=_NAMES, nargs=-1, required=True)
+@click.pass_context
+def unpin(context: click.Context, names: tuple[str, ...]) -> None:
+    """Undo pin: a filename, a project, or a requirement such as "numpy>=2"."""
+    from wheelfs import app
+
+    session = session_of(context)
+    _print_files(session.output, app.pin(session.settings(), list(names), pinned=False), "unpinned")
+
+
+def _print_files(output: Output, files: Iterable[KeptFile], done: str) -> None:
+    for file in files:
+        if output.json:
+            output.record(file)
+        else:
+            output.line(f"{done} {file.filename}")
+
+
+@click.command(
+    cls=Command,
+    short_help="Give back the room of what was removed.",
+    examples=("wheelfs gc", "wheelfs gc --dry-run --json"),
+)
+@click.option("--dry-run", is_flag=True, help="Only tell how much would be given back, at least.")
+@click.pass_context
+def gc(context: click.Context, dry_run: bool) -> None:
+    """Give back the room of what no stored file needs any more, and rewrite what is mostly unused. Mounts go on meanwhile.
+
+    The room is used for what is stored next: the store's files themselves never shrink.
+    """
+    from wheelfs import app
+
+    session = session_of(context)
+    done = app.collect(session.settings(), dry_run=dry_run)
+    if session.json:
+        session.output.record(done)
+    elif done.waiting:
+        session.output.line("nothing was given back yet: a file was being stored all the while; run it again")
+    else:
+        session.output.line(f"{size_text(done.freed_bytes)} {'would be' if dry_run else 'were'} given back")
+
+
+@click.command(
+    cls=Command,
+    short_help="Check the store for damage.",
+    examples=("wheelfs verify", "wheelfs verify --quick --json", "wheelfs verify 'numpy*' --repair"),
+)
+@click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
+@click.option("--quick", is_flag=True, help="Leave out the sha256 of whole files; every stored piece is still checked.")
+@click.option("--repair", is_flag=True, help="Fetch damaged files again from where they came.")
+@click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index to repair from; repeatable.")
+@click.pass_context
+def verify(context: click.Context, patterns: tuple[str, ...], quick: bool, repair: bool, indexes: tuple[str, ...]) -> int:
+    """Check structure, pieces, and the sha256 of every stored file, or of those whose project or filename matches a PATTERN.
+
+    What is damaged is quarantined: it is not served until it is fetched or added again. The exit code is 46 when something is
+    damaged, 1 when a part of it was repaired and another part was not.
+    """
+    from wheelfs import app
+
+    session = session_of(context)
+    output = session.output
+    settings = session.settings([Given("indexes", list(indexes), "--index")] if indexes else [])
+    with output.progress() as progress:
+        current: list[str] = []
+
+        def note(step: str) -> None:
+            if current:
+                progress.end(current.pop())
+            current.append(step)
+            progress.begin(step, None)
+
+        result = app.verify(settings, quick=quick, repair=repair, patterns=list(patterns), note=note)
+    if output.json:
+        output.record(result)
+    else:
+        for file in result.damaged:
+            state = "repaired" if file.repaired else "damaged"
+            output.line(f"{state} {file.filename}: {file.reason}" + (f"; not repaired: {file.obstacle}" if file.obstacle else ""))
+        output.line(f"{result.checked_wheels} files checked, {len(result.damaged)} damaged")
+    return _code_of(result)
+
+
+def _code_of(result: Verified) -> int:
+    if result.ok:
+        return 0
+    return PART_FAILED if any(file.repaired for file in result.damaged) else StoreDamaged.exit_code
+
+
+@click.command(
+    cls=Command,
+    short_help="Show what the store holds and takes.",
+    examples=("wheelfs stats", "wheelfs stats --by-project", "wheelfs stats --json | jq .ratio"),
+)
+@click.option("--by-project", is_flag=True, help="Show each project by itself.")
+@click.pass_context
+def stats(context: click.Context, by_project: bool) -> None:
+    """Show how much is stored, how much room that takes, and what the running mounts have fetched and saved."""
+    from wheelfs import app
+
+    session = session_of(context)
+    settings, output = session.settings(), session.output
+    if by_project:
+        projects = app.stats_by_project(settings)
+        if output.json:
+            for project in projects:
+                output.record(project)
+        else:
+            columns = ("wheels", "raw", "stored", "ratio", "project")
+            rows = (
+                (str(one.wheels), size_text(one.raw_bytes), size_text(one.stored_bytes), _ratio_text(one.ratio), one.project)
+                for one in projects
+            )
+            output.table(columns, rows)
+        return
+    told = app.stats(settings)
+    if output.json:
+        output.record(told)
+    else:
+        _print_stats(output, told)
+
+
+def _print_stats(output: Output, told: Stats) -> None:
+    output.line(
+        f"stored   {told.wheels} files, {size_text(told.raw_bytes)} in {size_text(told.stored_bytes)}"
+        f" (ratio {_ratio_text(told.ratio)})"
+    )
+    output.line(f"on disk  {size_text(told.file_bytes)}, and {size_text(told.spool_bytes)} of partly fetched files")
+    output.line(f"mounts   {size_text(told.fetched_bytes)} fetched, {size_text(told.saved_bytes)} saved")
+
+
+def _ratio_text(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.3f}"

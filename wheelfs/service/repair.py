@@ -1,0 +1,56 @@
+"""Fetching damaged contents again from where they came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import trio
+
+from wheelfs.errors import WheelfsError
+from wheelfs.model.names import ProjectName
+from wheelfs.service.files import FileRef
+from wheelfs.service.projects import link_of
+from wheelfs.service.reports import DamagedFile
+from wheelfs.store.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from wheelfs.service.supply import Supply
+    from wheelfs.store.local import Store
+    from wheelfs.store.verify import Checked
+
+
+def audit(store: Store, *, quick: bool, patterns: Sequence[str], note: Callable[[str], None]) -> tuple[int, list[Checked]]:
+    """Verify and return how many contents were checked, and what is damaged."""
+    count = 0
+    damaged: list[Checked] = []
+    for checked in verify(store, quick=quick, patterns=patterns, note=note):
+        count += bool(checked.sha256)
+        if checked.reason is not None:
+            damaged.append(checked)
+    return count, damaged
+
+
+def told(damaged: Checked, *, repaired: bool = False, obstacle: str | None = None) -> Iterator[DamagedFile]:
+    """Yield a report for each name of what is damaged; ``obstacle`` is why it could not be repaired."""
+    reason = damaged.reason or ""
+    for filename in damaged.filenames:
+        yield DamagedFile(filename=filename, reason=reason, repaired=repaired, obstacle=obstacle)
+
+
+async def repaired(supply: Supply, damaged: Checked) -> list[DamagedFile]:
+    """Fetch one damaged content again from the first of its origins that gives it, and tell how that went."""
+    obstacle = "it is no file that could be fetched"
+    names = supply.store.catalog.names_of(damaged.sha256) if damaged.sha256 else []
+    for name in names:
+        ref = FileRef(ProjectName(name.project), name.index, link_of(name))
+        try:
+            with supply.using(ref) as content:
+                await content.until_sealed()
+            content_now = await trio.to_thread.run_sync(supply.store.catalog.content, damaged.sha256)
+            if content_now is not None and content_now.poisoned is None:
+                return list(told(damaged, repaired=True))
+        except WheelfsError as error:
+            obstacle = str(error)
+    return list(told(damaged, obstacle=obstacle))
