@@ -19,6 +19,7 @@ import trio
 
 from wheelfs.errors import FuseUnavailable, InternalError, MountPointError
 from wheelfs.frontends.fuse import connections, kernel, preflight
+from wheelfs.frontends.fuse.allocator import bound_memory
 from wheelfs.frontends.fuse.detaching import detach_lazily
 from wheelfs.frontends.fuse.invalidation import Invalidator
 from wheelfs.frontends.fuse.limits import MAX_TASKS
@@ -64,6 +65,7 @@ async def serve_mount(
     of a task
     is raised after unmounting.
     """
+    bound_memory()
     place = Path(canonical(mountpoint))
     await _prepare(place, options)
     operations = TreeOperations(filesystem, uid=os.getuid(), gid=os.getgid())
