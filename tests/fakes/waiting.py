@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+import trio
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,3 +20,10 @@ def eventually(ready: Callable[[], bool], *, deadline_s: float = DEADLINE_S) -> 
     while not ready():
         assert time.monotonic() < end_s, f"not within {deadline_s} s"
         time.sleep(POLL_S)
+
+
+async def until(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
+    """Let other tasks run until ``condition()`` holds; raises `trio.TooSlowError` when it does not ``within_s`` seconds."""
+    with trio.fail_after(within_s):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event that a test could see
+            await trio.sleep(0.005)

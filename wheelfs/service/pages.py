@@ -74,7 +74,7 @@ class Pages:
         """Return a project's page; raises why it cannot be made."""
         assert node.project is not None
         if isinstance(ownership, Undecided):
-            raise ownership.error
+            raise ownership.error.with_traceback(None)  # many callers share it
         if not isinstance(ownership, Owned):
             raise NotKnown(f"open the page of {node.project}", "no index has such a project", "check the name")
         if not self._is_listable(ownership, node.project):

@@ -131,7 +131,10 @@ class Supply:
         if ref.link.size_bytes is not None:
             return ref.link.size_bytes
         facts = self.store.catalog.facts(ref.key)
-        return None if facts is None else facts.size_bytes
+        if facts is not None and facts.size_bytes is not None:
+            return facts.size_bytes
+        stored = self.store.catalog.content(ref.key)  # fetched under another key, before its sha256 was known
+        return None if stored is None else stored.size_bytes
 
     def known_etag(self, ref: FileRef) -> str | None:
         """Return the entity tag that came with what was fetched of a file before."""

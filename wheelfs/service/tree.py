@@ -163,7 +163,7 @@ class Tree:
         assert project is not None
         ownership = await self._find(project, place.view)
         if isinstance(ownership, Undecided):
-            raise ownership.error
+            raise ownership.error.with_traceback(None)  # many callers share it
         entry = self._pages.entry(ownership, project, place.view, filename)
         if entry is None:
             return None

@@ -1,0 +1,158 @@
+"""An index without a network: files and pages in memory, and a script of what goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from wheelfs.core.http_ranges import From, Range, Suffix, Whole
+from wheelfs.errors import ContentChanged, OriginMissing
+from wheelfs.model.links import FileLink, ProjectPage, Validators
+from wheelfs.remote.origin import Head, PageAbsent, PageFound, RangeReply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+
+    from wheelfs.core.http_ranges import Wanted
+    from wheelfs.model.names import ProjectName
+    from wheelfs.remote.origin import PageOutcome
+
+PIECE_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What happens to one answer: after ``after_bytes`` it raises ``error``, or stalls for ever where that is None.
+
+    ``content`` is sent in place of the file; ``ignores_range``: all of the file comes, whatever was asked for.
+    """
+
+    after_bytes: int | None = None
+    error: Exception | None = None
+    content: bytes | None = None
+    ignores_range: bool = False
+    tells_size: bool = True
+
+
+@dataclass
+class MemoryOrigin:
+    """Serves ``files`` by filename; ``troubles`` are used up by range requests in order, ``page_troubles`` by page requests."""
+
+    name: str = "corp"
+    url: str = "https://corp.index.example/simple"
+    files: dict[str, bytes] = field(default_factory=dict)
+    pages: dict[str, ProjectPage] = field(default_factory=dict)
+    troubles: deque[Trouble | None] = field(default_factory=deque)
+    page_troubles: deque[Exception] = field(default_factory=deque)
+    metadata: dict[str, bytes] = field(default_factory=dict)
+    etags: bool = True
+    max_age_s: float | None = None
+    requests: Counter[str] = field(default_factory=Counter)
+    asked: list[Wanted] = field(default_factory=list)
+    sent_bytes: Counter[str] = field(default_factory=Counter)
+    open_answers: int = 0
+    fate: Callable[[], Trouble | None] | None = None
+    gate: trio.Event | None = None
+    """When set to an event, answers wait for it before their first byte."""
+
+    def add(self, project: str, filename: str, content: bytes, *, hashed: bool = True, sized: bool = True) -> FileLink:
+        """Add a file and list it on its project's page."""
+        self.files[filename] = content
+        link = FileLink(
+            filename,
+            f"https://files.{self.name}.example/{filename}",
+            sha256=hashlib.sha256(content).digest() if hashed else None,
+            size_bytes=len(content) if sized else None,
+        )
+        before = self.pages.get(project)
+        others = () if before is None else tuple(one for one in before.files if one.filename != filename)
+        self.pages[project] = ProjectPage(project, (*others, link))
+        return link
+
+    async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
+        self.requests["page"] += 1
+        await trio.lowlevel.checkpoint()
+        if self.page_troubles:
+            raise self.page_troubles.popleft()
+        page = self.pages.get(project)
+        return PageAbsent() if page is None else PageFound(page, Validators(), self.max_age_s, f"{self.url}/{project}/")
+
+    @asynccontextmanager
+    async def open_range(
+        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+    ) -> AsyncIterator[RangeReply]:
+        self.requests["range"] += 1
+        self.asked.append(wanted)
+        trouble = self.troubles.popleft() if self.troubles else self.fate() if self.fate is not None else None
+        trouble = trouble or Trouble()
+        filename = url.rpartition("/")[2]
+        await trio.lowlevel.checkpoint()
+        if self.gate is not None:
+            await self.gate.wait()
+        if trouble.after_bytes == 0:
+            await _end(trouble)
+        content = self.files.get(filename) if trouble.content is None else trouble.content
+        if content is None:
+            raise OriginMissing(f"fetch {filename}", "404")
+        etag = '"' + hashlib.sha256(content).hexdigest()[:8] + '"' if self.etags else None
+        if validator not in (None, etag):
+            raise ContentChanged(f"fetch {filename}", "another entity tag")
+        start, end = (0, len(content)) if trouble.ignores_range else _bounds(wanted, len(content))
+        if start >= end and content:
+            raise ContentChanged(f"fetch {filename}", "nothing there")
+        total = len(content) if trouble.tells_size else None
+        self.open_answers += 1
+        try:
+            async with aclosing(self._chunks(filename, content[start:end], trouble)) as chunks:
+                yield RangeReply(start, total, (start, end) == (0, len(content)), etag, chunks)
+        finally:
+            self.open_answers -= 1
+
+    async def _chunks(self, filename: str, content: bytes, trouble: Trouble) -> AsyncGenerator[bytes, None]:
+        sent = 0
+        while sent < len(content):
+            if trouble.after_bytes is not None and sent >= trouble.after_bytes:
+                await _end(trouble)
+            piece = content[sent : sent + PIECE_BYTES]
+            self.sent_bytes[filename] += len(piece)
+            sent += len(piece)
+            yield piece
+            await trio.lowlevel.checkpoint()
+
+    async def head(self, url: str) -> Head:
+        self.requests["head"] += 1
+        return Head(None, None, True)
+
+    async def fetch_metadata(self, url: str) -> bytes:
+        self.requests["metadata"] += 1
+        await trio.lowlevel.checkpoint()
+        filename = url.rpartition("/")[2]
+        if filename not in self.metadata:
+            raise OriginMissing(f"fetch {filename}", "404")
+        return self.metadata[filename]
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+
+async def _end(trouble: Trouble) -> None:
+    if trouble.error is None:
+        await trio.sleep_forever()
+    raise trouble.error
+
+
+def _bounds(wanted: Wanted, size: int) -> tuple[int, int]:
+    match wanted:
+        case Whole():
+            return 0, size
+        case From(start):
+            return start, size
+        case Range(start, end):
+            return start, min(end, size)
+        case Suffix(length):
+            return max(0, size - length), size

@@ -1,0 +1,93 @@
+"""The whole service over a real store and origins in memory."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wheelfs.config import Settings
+from wheelfs.service.filesystem import Absent
+from wheelfs.service.node import running
+from wheelfs.service.projects import Index
+from wheelfs.store.local import Store
+from wheelfs.telemetry import Counters
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from tests.fakes.origins import MemoryOrigin
+    from wheelfs.service.filesystem import Node, OpenFile
+    from wheelfs.service.node import Running
+
+READ_BYTES = 128 * 1024
+
+
+@dataclass
+class Service:
+    """Looks names up and reads files as a frontend does."""
+
+    node: Running
+    store: Store
+    counters: Counters
+
+    async def lookup(self, path: str) -> Node | Absent:
+        found: Node | Absent = self.node.tree.root
+        for name in path.split("/"):
+            assert not isinstance(found, Absent), f"{path}: nothing above {name}"
+            found = await self.node.tree.lookup(found, name)
+        return found
+
+    async def node_at(self, path: str) -> Node:
+        found = await self.lookup(path)
+        assert not isinstance(found, Absent), f"{path} is absent"
+        return found
+
+    async def open(self, path: str) -> OpenFile:
+        return await self.node.tree.open(await self.node_at(path))
+
+    async def read(self, path: str) -> bytes:
+        """Return a file's bytes, read from its beginning to its end."""
+        file = await self.open(path)
+        try:
+            return await rest_of(file)
+        finally:
+            file.close()
+
+
+async def rest_of(file: OpenFile, offset: int = 0) -> bytes:
+    """Return what stands behind ``offset``."""
+    read = bytearray()
+    while data := await file.read(offset + len(read), READ_BYTES):
+        read += data
+    return bytes(read)
+
+
+@asynccontextmanager
+async def service(
+    path: Path,
+    origins: Sequence[MemoryOrigin],
+    *,
+    open_s: float = 30.0,
+    lookup_s: float = 15.0,
+    ttl_s: float = 600.0,
+    strict: bool = False,
+    places: int = 100,
+    offline: bool = False,
+) -> AsyncIterator[Service]:
+    """Run the service on the store in ``path``."""
+    settings = Settings(
+        store=path,
+        open_timeout_s=open_s,
+        lookup_timeout_s=lookup_s,
+        verify="strict" if strict else "origin",
+        offline=offline,
+    )
+    counters = Counters()
+    indexes = [Index(origin.name, origin.url, origin, ttl_s) for origin in origins]
+    with Store.open(path) as store:
+        async with running(
+            settings=settings, store=store, indexes=indexes, counters=counters, version="0", bound_s=None, network_places=places
+        ) as node:
+            yield Service(node, store, counters)
