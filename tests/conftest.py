@@ -40,6 +40,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("real_index"):
                 item.add_marker(pytest.mark.skip(reason="needs --real-index (scripts/test gives it when pip's index answers)"))
+    if "soak" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("soak"):
+                item.add_marker(pytest.mark.skip(reason="long: asked for with -m soak"))
     # The linters have been running all the while: judged last, they are waited for least.
     items.sort(key=lambda item: item.path.name == "test_linters.py")
 
