@@ -148,6 +148,13 @@ def test_everything_is_read_only(fake_index: FakeIndex, mounted: MountWheelfs) -
             attempt()
 
 
+def test_syncing_what_is_only_read_succeeds(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
+    name, _ = fake_index.add_wheel("numbers", "1.0")
+    with (mounted(index=fake_index.url).path / "simple" / "numbers" / name).open("rb") as file:
+        for _ in range(2):
+            os.fsync(file.fileno())
+
+
 def test_metadata_files_match_the_wheel(mounted: MountWheelfs) -> None:
     with FakeIndex(core_metadata=False) as index:
         name, content = index.add_wheel("numbers", "1.0", big_bytes=1_000_000, requires=["other>=2"])

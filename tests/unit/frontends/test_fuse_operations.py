@@ -85,12 +85,20 @@ async def test_our_errors_are_counted_under_the_operation() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "setattr mknod mkdir unlink rmdir symlink rename link write fsync create setxattr removexattr".split(),  # noqa: SIM905
+    "setattr mknod mkdir unlink rmdir symlink rename link write create setxattr removexattr".split(),  # noqa: SIM905
 )
 async def test_handlers_that_change_something_say_erofs_by_themselves(name: str) -> None:
     with pytest.raises(pyfuse3.FUSEError) as caught:
         await getattr(operations_over(FakeFilesystem(directory())), name)(1, b"x", CTX)
     assert caught.value.errno == errno.EROFS
+
+
+async def test_there_is_nothing_to_flush_or_sync_and_the_kernel_need_not_ask_again() -> None:
+    operations = operations_over(FakeFilesystem(directory()))
+    for call in (operations.flush(1), operations.fsync(1, False), operations.fsyncdir(1, False)):
+        with pytest.raises(pyfuse3.FUSEError) as caught:
+            await call
+        assert caught.value.errno == errno.ENOSYS
 
 
 @pytest.mark.parametrize("flags", [os.O_WRONLY, os.O_RDWR, os.O_RDONLY | os.O_TRUNC, os.O_APPEND])

@@ -225,9 +225,6 @@ class TreeOperations(pyfuse3.Operations):
     async def write(self, *args: object) -> NoReturn:
         _read_only(*args)
 
-    async def fsync(self, *args: object) -> NoReturn:
-        _read_only(*args)
-
     async def create(self, *args: object) -> NoReturn:
         _read_only(*args)
 
