@@ -59,6 +59,8 @@ class MemoryOrigin:
     fate: Callable[[], Trouble | None] | None = None
     gate: trio.Event | None = None
     """When set to an event, answers wait for it before their first byte."""
+    pause: trio.Event | None = None
+    """When set to an event, answers that begin now wait for it behind their first piece."""
 
     def add(self, project: str, filename: str, content: bytes, *, hashed: bool = True, sized: bool = True) -> FileLink:
         """Add a file and list it on its project's page."""
@@ -114,7 +116,7 @@ class MemoryOrigin:
             self.open_answers -= 1
 
     async def _chunks(self, filename: str, content: bytes, trouble: Trouble) -> AsyncGenerator[bytes, None]:
-        sent = 0
+        sent, pause = 0, self.pause
         while sent < len(content):
             if trouble.after_bytes is not None and sent >= trouble.after_bytes:
                 await _end(trouble)
@@ -123,6 +125,8 @@ class MemoryOrigin:
             sent += len(piece)
             yield piece
             await trio.lowlevel.checkpoint()
+            if pause is not None:
+                await pause.wait()
 
     async def head(self, url: str) -> Head:
         self.requests["head"] += 1

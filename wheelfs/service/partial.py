@@ -164,6 +164,8 @@ class Partial:
     def start_over(self) -> None:
         """Throw away what is here, and what was found out: the next bytes may be of another file."""
         self.generation += 1
+        for stream in self.live:
+            stream.end = 0  # nothing more will come of it
         self._drop()
         self.size_bytes = self.ref.link.size_bytes
         self._etag = None

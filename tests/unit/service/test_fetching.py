@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.http_ranges import Range, Suffix
 from wheelfs.errors import (
-    ContentChanged,
-    ContentMismatch,
     InternalError,
     OriginDenied,
     OriginError,
@@ -188,10 +185,12 @@ async def test_a_bug_in_a_stream_fails_its_waiters_and_nothing_else(tmp_path: Pa
 
 async def test_an_origin_that_ignores_ranges_and_breaks_off_at_the_same_place_is_given_up(tmp_path: Path) -> None:
     origin = origin_with()
-    origin.fate = lambda: Trouble(after_bytes=1_000_000, error=OriginFault("fetch", "reset"), ignores_range=True)
     async with service(tmp_path / "s", [origin]) as one:
+        file = await one.open(PATH)
+        origin.fate = lambda: Trouble(after_bytes=1_000_000, error=OriginFault("fetch", "reset"), ignores_range=True)
         with trio.fail_after(20), pytest.raises(OriginFault):
-            await one.read(PATH)
+            await rest_of(file)
+        file.close()
     assert origin.requests["range"] < 10
 
 
@@ -202,75 +201,6 @@ async def test_a_broken_stream_is_resumed_where_it_broke(tmp_path: Path) -> None
     async with service(tmp_path / "s", [origin]) as one:
         assert await one.read(PATH) == WHEEL
     assert origin.sent_bytes[NAME] <= len(WHEEL) + SLACK_BYTES
-
-
-async def test_bytes_of_two_versions_are_never_mixed_where_no_hash_tells(tmp_path: Path) -> None:
-    origin = origin_with(hashed=False)
-    async with service(tmp_path / "s", [origin]) as one:
-        file = await one.open(PATH)  # the tail of the first version is here
-        origin.files[NAME] = OTHER
-        try:
-            found = await rest_of(file)
-        except ContentChanged:
-            found = OTHER
-        assert found == OTHER
-        file.close()
-        await until_stored(one)
-        assert await one.read(PATH) == OTHER
-
-
-async def test_a_reader_of_the_old_version_is_told_and_does_not_get_half_of_the_new_one(tmp_path: Path) -> None:
-    origin = origin_with(hashed=False)
-    async with service(tmp_path / "s", [origin]) as one:
-        file = await one.open(PATH)
-        assert await file.read(len(WHEEL) - 100, 100) == WHEEL[-100:]
-        origin.files[NAME] = OTHER
-        with pytest.raises(ContentChanged):
-            await rest_of(file)
-        file.close()
-
-
-async def test_a_file_that_grew_is_fetched_at_its_new_size(tmp_path: Path) -> None:
-    origin = origin_with(hashed=False, sized=False)
-    async with service(tmp_path / "s", [origin]) as one:
-        (await one.open(PATH)).close()
-    origin.files[NAME] = longer = build_wheel("demo", "1.0", big_bytes=3_500_000)
-    async with service(tmp_path / "s", [origin]) as one:
-        file = await one.open(PATH)
-        try:
-            found = await rest_of(file)
-        except ContentChanged:
-            found = longer
-        file.close()
-        await until_stored(one)
-        assert found == await one.read(PATH) == longer
-
-
-async def test_wrong_bytes_are_fetched_once_more_and_metadata_of_them_is_forgotten(tmp_path: Path) -> None:
-    origin = origin_with()
-    wrong = build_wheel("demo", "1.0", big_bytes=3_000_000, big_seed="wrong", requires=["evil"])[: len(WHEEL)]
-    wrong += b"\0" * (len(WHEEL) - len(wrong))
-    origin.troubles.extend([None, Trouble(content=wrong)])
-    async with service(tmp_path / "s", [origin]) as one:
-        file = await one.open(PATH)
-        with suppress(ContentChanged):  # it may have been given some of the wrong ones, or all, before anybody could know
-            await rest_of(file)
-        file.close()
-        await until_stored(one)
-        assert await one.read(PATH) == WHEEL
-        assert b"evil" not in await one.read(f"{PATH}.metadata")
-
-
-async def test_bytes_that_are_wrong_twice_are_quarantined_and_not_fetched_at_every_try(
-    tmp_path: Path,
-) -> None:
-    origin = origin_with()
-    origin.files[NAME] = WHEEL[:-5] + b"wrong"
-    async with service(tmp_path / "s", [origin], strict=True) as one:
-        for _ in range(5):
-            with pytest.raises(ContentMismatch):
-                await one.read(PATH)
-    assert origin.requests["range"] <= 4
 
 
 async def test_an_opener_that_is_interrupted_takes_nothing_with_it(tmp_path: Path) -> None:
