@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.core import wheel_metadata, zip_layout
-from wheelfs.core.http_ranges import From, Range, Suffix, Whole
+from wheelfs.core import fetch_plan, wheel_metadata, zip_layout
+from wheelfs.core.http_ranges import From, Range, Suffix
 from wheelfs.errors import (
     ContentChanged,
     ContentMismatch,
@@ -38,15 +38,6 @@ if TYPE_CHECKING:
     from wheelfs.service.supply import Supply
 
 log = logging.getLogger(__name__)
-
-TAIL_BYTES: Final = 64 * 1024
-"""First suffix request when nothing better is known: it holds the directory of 61 % of wheels, and METADATA too of 51 %."""
-
-AT_ONCE_BYTES: Final = 192 * 1024
-"""A file no larger than this is fetched whole instead of by its tail: a second request would cost more than the bytes."""
-
-SIDE_BYTES: Final = 256 * 1024
-"""What a read far from the stream asks for at least."""
 
 SIDE_STREAMS: Final = 4
 """Such requests at once for one file; further ones wait."""
@@ -180,12 +171,12 @@ class Content:
         self._secured_generation = self.partial.generation
 
     async def _find_tail(self) -> None:
-        tail_bytes = self.supply.tail_bytes(self.ref.project)
+        tail_bytes = self.supply.tail_bytes(self.ref.project, self.partial.size_bytes)
         if self.partial.size_bytes is None:
             await self._run(Suffix(tail_bytes))
             if self.partial.size_bytes is None:
                 raise OriginFault(self.partial.attempted, "the origin does not tell the size")
-        elif self.partial.size_bytes <= AT_ONCE_BYTES:
+        elif self.partial.size_bytes <= fetch_plan.AT_ONCE_BYTES:
             await self.until_sealed()
         if self.sealed_sha256 is None and self.partial.size_bytes is not None:
             try:
@@ -282,8 +273,10 @@ class Content:
     async def _fetch_gaps(self) -> None:
         """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so that this ends."""
         failures = changes = 0
-        self._start_later_gaps()
-        while (wanted := self._next_wanted()) is not None:
+        for later in fetch_plan.later_gaps(self.partial.spans, self.partial.size_bytes, most=SIDE_STREAMS):
+            if self.partial.coming(later.start) is None:  # one that fails is asked for again in its turn
+                self.supply.nursery.start_soon(self.partial.stream, Stream(), later)
+        while (wanted := fetch_plan.next_wanted(self.partial.spans, self.partial.size_bytes)) is not None:
             self._whole_began = True
             start = wanted.start if isinstance(wanted, From | Range) else 0
             coming = self.partial.coming(start)
@@ -308,29 +301,6 @@ class Content:
                 raise error
             await self.partial.open()
 
-    def _start_later_gaps(self) -> None:
-        """Fetch what lies behind the first gap beside it: one after the other, each would add a round trip to the end.
-
-        They are small, since it is the tail's requests that leave them.  One that fails is asked for again in its turn.
-        """
-        size_bytes = self.partial.size_bytes
-        later = [] if size_bytes is None else self.partial.spans.missing(0, size_bytes)[1 : 1 + SIDE_STREAMS]
-        for start, end in later:
-            if self.partial.coming(start) is None:
-                self.supply.nursery.start_soon(self.partial.stream, Stream(), Range(start, end))
-
-    def _next_wanted(self) -> Wanted | None:
-        size_bytes = self.partial.size_bytes
-        if size_bytes is None:
-            return Whole()
-        gaps = self.partial.spans.missing(0, size_bytes)
-        if not gaps:
-            return None
-        start, end = gaps[0]
-        if (start, end) == (0, size_bytes):
-            return Whole()
-        return From(start) if end == size_bytes else Range(start, end)
-
     async def _bring(self, start: int, end: int) -> None:
         """Wait for ``[start, end)``: from a running stream that is near, else by a request of its own."""
         whole = self.start_whole()
@@ -346,19 +316,11 @@ class Content:
                     if gaps and self.partial.coming(gaps[0][0]) is None:
                         may_ask = False
                         with suppress(OriginError):  # then the whole fetch decides: it retries, and its failure is the reader's
-                            await self._run(self._side_range(gaps))
+                            reached = [stream.at for stream in self.partial.live]
+                            await self._run(fetch_plan.side_range(self.partial.spans, self.partial.size_bytes, gaps, reached))
             else:
                 await self._until(lambda: self._covers(start, end), whole)
         await self._until(lambda: self._covers(start, end), whole)
-
-    def _side_range(self, gaps: list[tuple[int, int]]) -> Range:
-        """Return what to ask for beside the stream: all gaps, and more behind them as far as nothing of it is here or coming."""
-        assert self.partial.size_bytes is not None
-        start, least = gaps[0][0], gaps[-1][1]
-        last = min(self.partial.size_bytes, max(least, start + SIDE_BYTES))
-        last = min([last, *(stream.at for stream in self.partial.live if stream.at >= least)])
-        free = self.partial.spans.missing(least, last)
-        return Range(start, free[0][1] if free and free[0][0] == least else least)
 
     # --- small things ---------------------------------------------------------------------------------------------
 

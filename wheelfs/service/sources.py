@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from wheelfs.core import wheel_metadata, zip_layout
+from wheelfs.core.fetch_plan import TAIL_BYTES
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import ProjectName, WheelName, kind_of, project_and_version
-from wheelfs.service.fetching import TAIL_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import trio
 
+from wheelfs.core import fetch_plan
 from wheelfs.errors import ContentMismatch, OriginUnreachable, StoreReadOnly
-from wheelfs.service.fetching import TAIL_BYTES, Content
+from wheelfs.service.fetching import Content
 from wheelfs.service.partial import Partial
 from wheelfs.service.waiting import wait_for
 from wheelfs.store.records import ContentFacts, StoredName
@@ -42,7 +43,6 @@ SEAL_THREADS: Final = 2
 POISON_S: Final = 600.0
 """How long a content that twice did not match its hash is refused before its origin is asked again."""
 
-_LARGEST_TAIL: Final = 1024 * 1024
 _KNOWN_DIRECTORIES: Final = 10_000
 
 
@@ -157,10 +157,9 @@ class Supply:
                 return
         await wait_for(self.store.catalog.put_metadata(ref.key, metadata))
 
-    def tail_bytes(self, project: str) -> int:
-        """Return how long a tail to ask for: a little more than the directory of the project's file seen last."""
-        seen = self._directory_bytes.get(project)
-        return TAIL_BYTES if seen is None else min(_LARGEST_TAIL, max(TAIL_BYTES // 2, seen + seen // 8 + 16 * 1024))
+    def tail_bytes(self, project: str, size_bytes: int | None) -> int:
+        """Return how long a tail to ask for of a file of ``size_bytes`` (None: not known)."""
+        return fetch_plan.tail_bytes(seen_directory_bytes=self._directory_bytes.get(project), size_bytes=size_bytes)
 
     def saw_directory(self, project: str, size_bytes: int) -> None:
         """Remember how much of a file's end its directory took: the next version's will be much alike."""
