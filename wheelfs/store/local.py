@@ -73,7 +73,7 @@ class Store:
         except BaseException:
             self.close()
             raise
-        self.spool = Spool(directory.spool)
+        self.spool = Spool(directory.spool, is_stored=lambda key: self.catalog.content(key) is not None)
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True, readonly: bool = False) -> Self:

@@ -22,6 +22,7 @@ from wheelfs.store.spool_file import Journal, SpoolFile
 from wheelfs.store.spool_journal import MAX_JOURNAL_BYTES, Replay, boot_id, boot_record, header, replay
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from wheelfs.model.content import ContentKey
@@ -33,9 +34,13 @@ _LOCK_ATTEMPTS: Final = 8
 class Spool:
     """The directory of partial files.  All methods block, shortly; `state` is cheap enough for an event loop."""
 
-    def __init__(self, directory: Path) -> None:
-        """``directory`` exists (it need not for `state` and `usage_bytes`, which then find nothing)."""
+    def __init__(self, directory: Path, *, is_stored: Callable[[bytes], bool] = lambda _: False) -> None:
+        """``directory`` exists (it need not for `state` and `usage_bytes`, which then find nothing).
+
+        ``is_stored(key)`` tells of a content that nobody needs a partial file of any more.
+        """
         self.directory = directory
+        self._is_stored = is_stored
 
     def open(self, key: ContentKey, *, size_bytes: int, validator: str | None = None) -> SpoolFile:
         """Open the partial file of ``key`` with what earlier runs have brought.
@@ -66,14 +71,15 @@ class Spool:
         return sum(size for _, size, _ in self._partial_files())
 
     def trim(self, max_bytes: int) -> int:
-        """Delete unowned partial files, oldest write first, until at most ``max_bytes`` are taken; return how many went."""
+        """Delete unowned partial files and return how many: those of stored files, then the oldest while more than ``max_bytes``.
+
+        One of a stored file is what a process leaves that was killed between storing the file and deleting its parts.
+        """
         files = sorted(self._partial_files())
         total = sum(size for _, size, _ in files)
         deleted = 0
         for _, size, part in files:
-            if total <= max_bytes:
-                break
-            if _delete_unowned(part):
+            if (total > max_bytes or self._is_stored(bytes.fromhex(part.stem))) and _delete_unowned(part):
                 total -= size
                 deleted += 1
         return deleted

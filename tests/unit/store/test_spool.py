@@ -196,6 +196,18 @@ def test_a_torn_record_of_a_full_disk_does_not_hide_later_ones(spool: Spool, mon
     assert spool.state(KEY) == 10
 
 
+def test_trimming_deletes_what_a_kill_left_of_stored_files(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, is_stored=lambda key: key == KEY)
+    other = OTHER
+    for key in (KEY, other):
+        file = spool.open(key, size_bytes=1000)
+        file.write(0, b"x" * 10)
+        file.close()
+    assert spool.trim(1 << 40) == 1
+    assert spool.state(KEY) is None
+    assert spool.state(other) == 10
+
+
 def test_trimming_deletes_the_oldest_that_nobody_has_open(spool: Spool) -> None:
     keys = [ContentKey(bytes([number]) * 32) for number in range(4)]
     for age, key in enumerate(keys):
