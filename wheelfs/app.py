@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         AddedFile,
         Collection,
         DamagedFile,
+        FetchArguments,
+        FetchedFile,
         KeptFile,
         ListedFile,
         MountArguments,
@@ -280,3 +282,46 @@ def _index(setting: IndexSetting, settings: Settings) -> Index:
 
     client = open_index(setting.name, setting.url, os.environ, read_timeout_s=settings.open_timeout_s)
     return Index(name=setting.name, url=client.url, client=client, ttl_s=settings.page_ttl_s)
+
+
+def fetch(
+    settings: Settings,
+    asked: FetchArguments,
+    *,
+    report: Callable[[FetchedFile], None],
+    note: Callable[[str], None],
+    progress: Progress,
+) -> None:
+    """Bring what is asked for into the store; ``report`` is told of each file and ``note`` of what had no effect.
+
+    Raises `InvalidInput` for words and files that mean nothing, before anything is fetched, and `StoreError`.
+    """
+    import trio
+    from packaging.markers import default_environment
+    from packaging.tags import platform_tags, sys_tags
+
+    from wheelfs.core import targets
+    from wheelfs.service.prefetch import Prefetch, unfetchable
+    from wheelfs.service.wants import read_wants
+    from wheelfs.store.local import Store
+    from wheelfs.telemetry import Counters
+
+    environment = {key: str(value) for key, value in default_environment().items()}
+    if asked.python is None and not asked.platforms:
+        target = targets.this_machine(sys_tags(), environment)
+    else:
+        machine = list(platform_tags())
+        target = targets.named(asked.python, asked.platforms, machine_platforms=machine, environment=environment)
+    wants = read_wants(asked.requirements, asked.files, asked.locks, target)
+    for option in wants.ignored:
+        note(f"{option} in a requirements file has no effect: files come from the configured indexes")
+    for one in wants.unfetchable:
+        report(unfetchable(one))
+
+    async def bring(store: Store) -> None:
+        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+            run = Prefetch(node, target, pin=asked.pin, dry_run=asked.dry_run, report=report, progress=progress)
+            await run.run(wants.wanted)
+
+    with Store.open(settings.store) as store:
+        trio.run(bring, store)

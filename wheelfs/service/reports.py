@@ -5,6 +5,7 @@ The same structs are the JSON of ``--json``, of the control socket and of ``.whe
 
 from __future__ import annotations
 
+from pathlib import Path  # noqa: TC003  # msgspec evaluates the annotations of its structs
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FileState = Literal["stored", "partial", "remote", "poisoned"]
 AddResult = Literal["added", "present", "refused"]
+FetchResult = Literal["fetched", "present", "would-fetch", "failed"]
 OriginHealth = Literal["up", "down", "unknown"]
 
 
@@ -32,6 +34,27 @@ class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
     size_bytes: int | None = None
     result: AddResult
+    reason: str | None = None
+    error_class: str | None = None
+
+
+class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one file that was to be fetched; ``wanted`` is what was asked for.
+
+    ``missing_bytes``: how much of it still has to come (None: its index does not tell its size).  For one that failed ``reason``
+    says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out of it is None.
+    """
+
+    wanted: str
+    filename: str | None = None
+    project: str | None = None
+    version: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    missing_bytes: int | None = None
+    result: FetchResult
+    origin: str | None = None
+    pinned: bool = False
     reason: str | None = None
     error_class: str | None = None
 
@@ -130,6 +153,18 @@ class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
     """What a mount is told beside the configuration.  ``nonempty``: mount over a directory that has entries."""
 
     nonempty: bool = False
+
+
+class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fetch is told beside the configuration: words, requirements files, lock files, and the target (None: this one)."""
+
+    requirements: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    locks: tuple[Path, ...] = ()
+    python: str | None = None
+    platforms: tuple[str, ...] = ()
+    pin: bool = False
+    dry_run: bool = False
 
 
 class MountReady(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,75 @@
+"""A lock file is read or refused, whatever is in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.markers import default_environment
+
+from wheelfs.core.lock_files import read_lock
+from wheelfs.core.targets import named
+from wheelfs.errors import InvalidInput
+
+TARGET = named(
+    "3.12",
+    ["manylinux_2_28_x86_64"],
+    machine_platforms=[],
+    environment={key: str(value) for key, value in default_environment().items()},
+)
+
+NAMES = st.sampled_from(["a", "b", "mine", "../x", "", "é"])
+TEXTS = st.sampled_from(
+    ["1.0", "2.0", "x", "", "sys_platform == 'linux'", "extra == 'a'", "'a' in extras", "registry", "sha256:00"]
+)
+NONSENSE = st.one_of(st.integers(), st.booleans(), TEXTS, st.just([]), st.just({}), st.lists(TEXTS, max_size=2))
+SOURCES = st.sampled_from([{"registry": "x"}, {"virtual": "."}, {"editable": "."}, {"git": "x"}, {}]) | NONSENSE
+EDGES = st.lists(
+    st.fixed_dictionaries(
+        {"name": NAMES}, optional={"version": TEXTS, "marker": TEXTS, "extra": st.lists(NAMES), "source": SOURCES}
+    ),
+    max_size=3,
+)
+GROUPS = st.dictionaries(NAMES, EDGES, max_size=2)
+FILES = st.lists(st.fixed_dictionaries({}, optional={"hash": TEXTS | NONSENSE, "url": TEXTS}), max_size=2)
+UV = st.fixed_dictionaries(
+    {"name": NAMES | NONSENSE, "source": SOURCES},
+    optional={
+        "version": TEXTS | NONSENSE,
+        "dependencies": EDGES | NONSENSE,
+        "optional-dependencies": GROUPS | NONSENSE,
+        "dev-dependencies": GROUPS | NONSENSE,
+        "wheels": FILES | NONSENSE,
+        "sdist": NONSENSE,
+    },
+)
+PYLOCK = st.dictionaries(st.sampled_from(["name", "version", "marker", "wheels", "sdist", "vcs", "requires-python"]), NONSENSE)
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return json.dumps(value)
+
+
+@given(st.lists(UV, max_size=5))
+def test_a_uv_lock_of_any_content_is_read_or_refused(packages: list[Any]) -> None:
+    with contextlib.suppress(InvalidInput):
+        read_lock("read uv.lock", f"version = 1\npackage = {toml(packages)}\n", TARGET)
+
+
+@given(st.lists(PYLOCK, max_size=3))
+def test_a_pylock_of_any_content_is_read_or_refused(packages: list[Any]) -> None:
+    with contextlib.suppress(InvalidInput):
+        read_lock("read pylock.toml", f'lock-version = "1.0"\ncreated-by = "x"\npackages = {toml(packages)}\n', TARGET)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    with contextlib.suppress(InvalidInput):
+        read_lock("read it", text, TARGET)

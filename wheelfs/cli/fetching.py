@@ -1,0 +1,131 @@
+"""Bringing files of indexes here before anybody opens them: ``fetch``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wheelfs import errors
+from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.inspecting import size_text
+from wheelfs.config import Given
+from wheelfs.errors import OriginError, UsageError
+
+if TYPE_CHECKING:
+    from wheelfs.cli.output import Output
+    from wheelfs.service.reports import FetchedFile
+
+PART_FAILED = 1
+"""Exit code when a part of what was asked for is here and another part is not."""
+
+LOCK_SUFFIXES = (".toml", ".lock")
+"""How the names of lock files end, and no requirement does."""
+
+
+@click.command(
+    cls=Command,
+    short_help="Fetch files ahead, by requirements or lock files.",
+    examples=(
+        "wheelfs fetch numpy 'requests==2.32.5'",
+        "wheelfs fetch -r requirements.txt --pin",
+        "wheelfs fetch pylock.toml --python 3.12 --platform manylinux_2_28_aarch64",
+        "wheelfs fetch uv.lock --dry-run --json",
+    ),
+)
+@click.argument("words", metavar="[REQ-OR-LOCKFILE...]", nargs=-1)
+@click.option(
+    "-r",
+    "--requirement",
+    "files",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    multiple=True,
+    help="Fetch what a requirements file asks for.",
+)
+@click.option(
+    "--python", metavar="VERSION", help="Choose files for this version of CPython, not for the Python that runs wheelfs."
+)
+@click.option(
+    "--platform",
+    "platforms",
+    metavar="TAG",
+    multiple=True,
+    help="Choose files for this platform, as a wheel's tag has it; manylinux_2_28_x86_64 includes older ones.",
+)
+@click.option("--pin", is_flag=True, help="Keep the files for good: they are never removed to make room.")
+@click.option("--dry-run", is_flag=True, help="Only tell which files it would be, and how many bytes would be fetched.")
+@click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
+@click.option("--offline", is_flag=True, help="Never use the network.")
+@click.pass_context
+def fetch(
+    context: click.Context,
+    words: tuple[str, ...],
+    files: tuple[Path, ...],
+    python: str | None,
+    platforms: tuple[str, ...],
+    pin: bool,
+    dry_run: bool,
+    indexes: tuple[str, ...],
+    offline: bool,
+) -> int:
+    """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
+
+    REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. A lock file is a
+    pylock.toml or a uv.lock. Dependencies are fetched only as far as the files name them. What is stored is not fetched again,
+    and an interrupted run goes on where it was. The exit code is 1 when a part is here and another part failed.
+    """
+    from wheelfs import app
+    from wheelfs.service.reports import FetchArguments
+
+    if not words and not files:
+        raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, or -r FILE")
+    session = session_of(context)
+    given = [Given("indexes", list(indexes), "--index")] if indexes else []
+    settings = session.settings([*given, *([Given("offline", True, "--offline")] if offline else [])])
+    asked = FetchArguments(
+        requirements=tuple(word for word in words if not word.endswith(LOCK_SUFFIXES)),
+        files=files,
+        locks=tuple(Path(word) for word in words if word.endswith(LOCK_SUFFIXES)),
+        python=python,
+        platforms=platforms,
+        pin=pin,
+        dry_run=dry_run,
+    )
+    output = session.output
+    done: list[FetchedFile] = []
+
+    def report(file: FetchedFile) -> None:
+        done.append(file)
+        _print_file(output, file)
+
+    with output.progress() as progress:
+        app.fetch(settings, asked, report=report, note=lambda text: output.talk(f"wheelfs: {text}"), progress=progress)
+    failed = [file for file in done if file.result == "failed"]
+    if dry_run and not output.json:
+        missing_bytes = sum(file.missing_bytes or 0 for file in done)
+        unknown = sum(file.result == "would-fetch" and file.missing_bytes is None for file in done)
+        output.line(f"{size_text(missing_bytes)} to fetch" + (f", and {unknown} files of unknown size" if unknown else ""))
+    if not failed:
+        return 0
+    return PART_FAILED if len(failed) < len(done) else _code_of(failed)
+
+
+def _print_file(output: Output, file: FetchedFile) -> None:
+    if output.json:
+        output.record({"file": file})
+    elif file.result == "failed":
+        output.talk(f"wheelfs: failed {file.filename or file.wanted}: {file.reason}")
+    elif file.result == "would-fetch":
+        size = "of unknown size" if file.missing_bytes is None else size_text(file.missing_bytes)
+        output.line(f"would fetch {file.filename} ({size})")
+    else:
+        output.line(f"{file.result} {file.filename}")
+
+
+def _code_of(failed: list[FetchedFile]) -> int:
+    """Return the exit code of the reason that all share, else that of trouble with an origin."""
+    classes = {getattr(errors, file.error_class or "", OriginError) for file in failed}
+    error_class = classes.pop() if len(classes) == 1 else OriginError
+    return int(error_class.exit_code)

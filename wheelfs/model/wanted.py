@@ -1,0 +1,31 @@
+"""What somebody wants to have here: a project, which versions of it, and which bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import SpecifierSet
+
+if TYPE_CHECKING:
+    from wheelfs.model.names import ProjectName
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One file of a project.  ``hashes`` are "ALGORITHM:HEX", any of which its file must have; none: any file will do."""
+
+    project: ProjectName
+    specifier: SpecifierSet = field(default_factory=SpecifierSet)
+    hashes: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        return f"{self.project}{self.specifier}"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfetchable:
+    """Something that is wanted and that no index has, in the user's words, and why."""
+
+    text: str
+    reason: str

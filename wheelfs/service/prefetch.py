@@ -1,0 +1,182 @@
+"""``wheelfs fetch``: bringing chosen files here, some at once, each whole and verified.
+
+What an interrupted run has brought of a file is in the spool; the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, assert_never
+
+import trio
+
+from wheelfs.core.choosing import NothingFits, choose
+from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
+from wheelfs.errors import ContentMismatch, OriginMissing, StoreError, WheelfsError
+from wheelfs.model.names import project_and_version
+from wheelfs.service.reports import FetchedFile
+from wheelfs.service.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wheelfs.core.targets import Target
+    from wheelfs.model.wanted import Unfetchable, Wanted
+    from wheelfs.service.fetching import Content
+    from wheelfs.service.files import FileRef
+    from wheelfs.service.node import Running
+    from wheelfs.service.projects import Entry
+    from wheelfs.service.reports import FetchResult, Progress
+
+AT_ONCE: Final = 8
+"""Projects at work at a time: enough to fill a line whose origin is slow to begin, too few to trouble an index."""
+
+
+@dataclass(slots=True)
+class Prefetch:
+    """One run; ``report`` is told of every file as it is done."""
+
+    node: Running
+    target: Target
+    pin: bool
+    dry_run: bool
+    report: Callable[[FetchedFile], None]
+    progress: Progress
+    _turns: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(AT_ONCE))
+    _chosen: set[tuple[str, str]] = field(default_factory=set)
+
+    async def run(self, wanted: Sequence[Wanted]) -> None:
+        """Bring everything; what fails is reported and does not end the rest.  Raises `StoreError`."""
+        async with trio.open_nursery() as nursery:
+            for one in wanted:
+                await self._turns.acquire()
+                nursery.start_soon(self._bring_one, nursery, one)
+
+    async def _bring_one(self, nursery: trio.Nursery, wanted: Wanted) -> None:
+        ref = None
+        try:
+            entry = await self._choose(wanted)
+            ref = entry.ref
+            if (ref.project, ref.filename) not in self._chosen:
+                self._chosen.add((ref.project, ref.filename))
+                await self._bring(nursery, entry, wanted)
+        except StoreError:
+            raise
+        except WheelfsError as error:
+            told = None if ref is None else project_and_version(ref.filename)
+            self.report(
+                FetchedFile(
+                    wanted=str(wanted),
+                    project=wanted.project,
+                    filename=None if ref is None else ref.filename,
+                    version=None if told is None else str(told[1]),
+                    result="failed",
+                    origin=None if ref is None else ref.origin,
+                    reason=str(error),
+                    error_class=type(error).__name__,
+                )
+            )
+        finally:
+            self._turns.release()
+
+    async def _choose(self, wanted: Wanted) -> Entry:
+        attempted = f"find {wanted}"
+        ownership = await self.node.projects.find(wanted.project)
+        match ownership:
+            case NoSuchProject():
+                raise OriginMissing(attempted, "no configured index has such a project", "see wheelfs config for the indexes")
+            case Undecided(error):
+                raise error.with_traceback(None)
+            case Owned():
+                pass
+            case _ as unreachable:
+                assert_never(unreachable)
+        entries = {entry.ref.filename: entry for entry in self.node.projects.entries(ownership, wanted.project)}
+        chosen = choose(wanted, [entry.ref.link for entry in entries.values()], self.target)
+        if not isinstance(chosen, NothingFits):
+            return entries[chosen.filename]
+        if not ownership.reachable and not isinstance(choose(wanted, ownership.listed, self.target), NothingFits):
+            raise self.node.projects.unreachable(ownership, wanted.project)
+        if chosen.is_mismatch:
+            raise ContentMismatch(attempted, f"{chosen.reason} (from {ownership.owner})")
+        raise OriginMissing(attempted, f"{chosen.reason} (from {ownership.owner})")
+
+    async def _bring(self, nursery: trio.Nursery, entry: Entry, wanted: Wanted) -> None:
+        ref, supply = entry.ref, self.node.supply
+        stored = None if entry.sealed_sha256 is None else supply.store.catalog.content(entry.sealed_sha256)
+        if stored is not None and stored.poisoned is None:
+            if self.pin and not self.dry_run:
+                await self._pin(ref)
+            self._done(wanted, ref, "present", stored.size_bytes, 0)
+            return
+        size_bytes = supply.known_size(ref)
+        if self.dry_run:
+            here_bytes = supply.present_bytes(ref) or 0
+            missing_bytes = None if size_bytes is None else max(0, size_bytes - here_bytes)
+            self._done(wanted, ref, "would-fetch", size_bytes, missing_bytes)
+            return
+        telling = trio.CancelScope()
+        self.progress.begin(ref.filename, size_bytes)
+        try:
+            with supply.using(ref) as content:
+                nursery.start_soon(self._tell_progress, content, telling)
+                await content.until_sealed()
+                sha256 = content.sealed_sha256
+        finally:
+            telling.cancel()
+            self.progress.end(ref.filename)
+        assert sha256 is not None
+        asked_for = {one.removeprefix("sha256:") for one in wanted.hashes if one.startswith("sha256:")}
+        if asked_for and sha256.hex() not in asked_for:  # an index without hashes could not be asked before
+            raise ContentMismatch(f"fetch {ref.filename}", f"its sha256 is {sha256.hex()}, which was not asked for")
+        if self.pin:
+            await self._pin(ref)
+        sealed = supply.store.catalog.content(sha256)
+        self._done(wanted, ref, "fetched", size_bytes if sealed is None else sealed.size_bytes, 0, sha256)
+
+    async def _tell_progress(self, content: Content, telling: trio.CancelScope) -> None:
+        filename, told_bytes = content.ref.filename, 0
+        with telling:
+            while True:
+                here_bytes = content.partial.spans.total
+                if here_bytes > told_bytes:
+                    self.progress.advance(filename, here_bytes - told_bytes)
+                    told_bytes = here_bytes
+                await content.partial.next_change()
+
+    async def _pin(self, ref: FileRef) -> None:
+        catalog = self.node.supply.store.catalog
+        for name in catalog.stored_names(ref.project):
+            if name.filename == ref.filename and name.index == ref.origin and not name.pinned:
+                await wait_for(catalog.set_pinned(name.key, True))
+
+    def _done(
+        self,
+        wanted: Wanted,
+        ref: FileRef,
+        result: FetchResult,
+        size_bytes: int | None,
+        missing_bytes: int | None,
+        sha256: bytes | None = None,
+    ) -> None:
+        told = project_and_version(ref.filename)
+        digest = sha256 if sha256 is not None else ref.link.sha256
+        self.report(
+            FetchedFile(
+                wanted=str(wanted),
+                filename=ref.filename,
+                project=ref.project,
+                version=None if told is None else str(told[1]),
+                sha256=None if digest is None else digest.hex(),
+                size_bytes=size_bytes,
+                missing_bytes=missing_bytes,
+                result=result,
+                origin=ref.origin,
+                pinned=self.pin and not self.dry_run,
+            )
+        )
+
+
+def unfetchable(one: Unfetchable) -> FetchedFile:
+    """Return the report of what no index has."""
+    return FetchedFile(wanted=one.text, result="failed", reason=one.reason, error_class="InvalidInput")
