@@ -127,6 +127,23 @@ def test_uv_compile_while_the_index_fails_is_an_error_and_never_an_older_version
         assert any(word in done.stderr for word in ("unreachable", "Remote I/O error", "timed out"))
 
 
+@pytest.mark.parametrize("asked", ["metadata", "wheel"])
+def test_pip_says_why_when_the_index_goes_away_after_its_page_was_read(
+    mounted: MountWheelfs, clients: Clients, asked: str
+) -> None:
+    with FakeIndex(page_format="html", sizes=False, core_metadata=False) as index:
+        name, _ = index.add_wheel("numbers", "1.0", big_bytes=900_000)
+        project = mounted(index=index.url).path / "simple" / "numbers"
+        assert name in (project / "index.html").read_text()
+        if asked == "wheel":
+            (project / f"{name}.metadata").read_bytes()
+        index.stop()
+        done = clients.pip().run("install", "--index-url", f"file://{project.parent}", "numbers")
+        assert done.returncode != 0
+        assert "Network is unreachable" in done.stderr
+        assert "404" not in done.stderr
+
+
 def test_pip_never_takes_the_public_package_while_the_private_index_is_silent(
     mounted: MountWheelfs, clients: Clients, fake_index: FakeIndex
 ) -> None:

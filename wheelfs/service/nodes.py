@@ -12,6 +12,7 @@ from wheelfs.service.filesystem import Attributes
 if TYPE_CHECKING:
     from wheelfs.core.tree import Directory
     from wheelfs.core.views import View
+    from wheelfs.errors import WheelfsError
     from wheelfs.model.names import ProjectName
     from wheelfs.service.files import FileRef
 
@@ -90,4 +91,20 @@ class MetadataNode:
         return Attributes(inode, False, self.size_bytes, self.ref.mtime_ns, immutable=True)
 
 
-TreeNode = DirectoryNode | PageNode | StatusNode | FileNode | MetadataNode
+@dataclass(frozen=True, slots=True)
+class FailingNode:
+    """A file that its index lists but of which nothing can be found out now, not even its size: opening it says why.
+
+    A look-up that fails is a quiet 404 to pip, and its message then speaks of a missing file.
+    """
+
+    path: str
+    error: WheelfsError
+
+    @property
+    def attributes(self) -> Attributes:
+        """An inode of its own, forgotten soon: this is not the file's."""
+        return _path_attributes(f"failing\0{self.path}", is_dir=False)
+
+
+TreeNode = DirectoryNode | PageNode | StatusNode | FileNode | MetadataNode | FailingNode

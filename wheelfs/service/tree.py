@@ -13,11 +13,11 @@ import trio
 
 from wheelfs.core import tree
 from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
-from wheelfs.errors import InvalidInput, NotKnown, OriginFault, WheelfsError
+from wheelfs.errors import InvalidInput, NotKnown, OriginError, OriginFault, WheelfsError
 from wheelfs.model.names import WheelName
 from wheelfs.service.filesystem import Absent, Space
 from wheelfs.service.listing import FlatListing, NamedListing, SimpleListing
-from wheelfs.service.nodes import DirectoryNode, FileNode, MetadataNode, PageNode, StatusNode
+from wheelfs.service.nodes import DirectoryNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.reading import OpenPartial, OpenStored, OpenText
 
 if TYPE_CHECKING:
@@ -167,9 +167,12 @@ class Tree:
         entry = self._pages.entry(ownership, project, place.view, filename)
         if entry is None:
             return None
-        if not metadata:
-            return await self._node_of(entry.ref)
-        return MetadataNode(entry.ref, len(await self._metadata.of(entry))) if entry.ref.kind == "wheel" else None
+        try:
+            if not metadata:
+                return await self._node_of(entry.ref)
+            return MetadataNode(entry.ref, len(await self._metadata.of(entry))) if entry.ref.kind == "wheel" else None
+        except OriginError as error:
+            return FailingNode(f"{place.path}/{filename}{tree.METADATA_SUFFIX if metadata else ''}", error)
 
     async def _node_of(self, ref: FileRef) -> FileNode:
         node = self._file_node(ref)
@@ -221,7 +224,7 @@ class Tree:
                 return self._pages.refreshed(node)
             case StatusNode():
                 return self._status_node()
-            case DirectoryNode() | FileNode() | MetadataNode():
+            case DirectoryNode() | FileNode() | MetadataNode() | FailingNode():
                 return node
         raise NotKnown("stat a node", f"it is no node of this tree: {node!r}")
 
@@ -275,6 +278,8 @@ class Tree:
                 return OpenText(self._metadata.known(ref), direct_io=False)
             case FileNode(ref=ref):
                 return await self._open_file(ref)
+            case FailingNode(error=error):
+                raise error.with_traceback(None)
         raise NotKnown("open a node", f"it is no file of this tree: {node!r}")
 
     async def _open_file(self, ref: FileRef) -> OpenFile:
