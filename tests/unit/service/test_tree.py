@@ -187,9 +187,10 @@ async def test_metadata_that_is_not_what_the_index_promised_is_never_served(tmp_
 async def test_metadata_that_never_comes_is_a_time_out_when_it_is_opened(tmp_path: Path, origin: MemoryOrigin) -> None:
     origin.fate = lambda: Trouble(after_bytes=0)
     async with service(tmp_path / "s", [origin], open_s=0.2) as one:
-        assert not (await one.node_at(f"simple/demo/{NAMES[2]}.metadata")).attributes.immutable
+        node = await one.node_at(f"simple/demo/{NAMES[2]}.metadata")
+        assert not node.attributes.immutable
         with pytest.raises(OriginTimeout):
-            await one.open(f"simple/demo/{NAMES[2]}.metadata")
+            await one.node.tree.open(node)
 
 
 async def test_an_absent_sdist_fails_when_it_is_opened(tmp_path: Path, origin: MemoryOrigin) -> None:
