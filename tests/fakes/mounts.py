@@ -72,8 +72,8 @@ class Mounted:
         return self
 
     def _answers(self) -> bool:
-        # A dead mount of before is still in the table until the new process clears it.  Not stat: of a dead mount, too, the kernel
-        # answers that from its cache for a while.
+        # A dead mount of before is still in the table until the new process clears it.  Not stat: the kernel answers that from
+        # its cache for a while, of a dead mount too.
         try:
             os.statvfs(self.path)
             return self.path.is_mount()
