@@ -91,6 +91,7 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
     from wheelfs.service import additions, downloads
     from wheelfs.store.local import Store
 
+    indexes = [setting.name for setting, _ in effective_indexes(settings)]
     with Store.open(settings.store) as store:
         for source in sources:
             if source.startswith(("http://", "https://")):
@@ -100,12 +101,13 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
                     client.url,
                     client,
                     index=index,
+                    indexes=indexes,
                     progress=progress,
                     offline=settings.offline,
                     bound_s=settings.open_timeout_s,
                 )
             else:
-                yield from additions.add_path(store, Path(source), index=index, progress=progress)
+                yield from additions.add_path(store, Path(source), index=index, indexes=indexes, progress=progress)
 
 
 def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[ListedFile]:
@@ -325,3 +327,28 @@ def fetch(
 
     with Store.open(settings.store) as store:
         trio.run(bring, store)
+
+
+def add_pip_cache(
+    settings: Settings, directory: Path | None, *, private: bool, report: Callable[[AddedFile], None], progress: Progress
+) -> int:
+    """Add the wheels of pip's cache (None: where pip has it) and return how many other things it held.
+
+    ``report`` is told of each wheel; ``private`` takes those that no index lists as files added by hand.  Raises `InvalidInput`
+    where there is no such cache, and `StoreError`.
+    """
+    import trio
+
+    from wheelfs.service import pip_cache
+    from wheelfs.store.local import Store
+    from wheelfs.telemetry import Counters
+
+    bodies = pip_cache.bodies(pip_cache.location(os.environ) if directory is None else directory)
+
+    async def take(store: Store) -> int:
+        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+            taking = pip_cache.Taking(node, store, private=private, report=report, progress=progress)
+            return await taking.run(bodies)
+
+    with Store.open(settings.store) as store:
+        return trio.run(take, store)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from wheelfs import errors
 from wheelfs.cli.command import Command, session_of
-from wheelfs.errors import InvalidInput
+from wheelfs.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,41 +23,74 @@ PART_FAILED = 1
 
 @click.command(
     cls=Command,
-    short_help="Add wheels from files, directories and URLs.",
+    short_help="Add wheels from files, directories, URLs and pip's cache.",
     examples=(
         "wheelfs add dist/lab_tools-1.0-py3-none-any.whl",
         "wheelfs add ~/wheelhouse --index lab",
         "wheelfs add --json https://files.example/lab_tools-1.0-py3-none-any.whl",
+        "wheelfs add --pip-cache",
     ),
 )
-@click.argument("sources", metavar="PATH-OR-URL...", nargs=-1, required=True)
+@click.argument("sources", metavar="PATH-OR-URL...", nargs=-1)
+@click.option(
+    "--pip-cache",
+    is_flag=False,
+    flag_value="",
+    metavar="[DIR]",
+    help="Take in the wheels of pip's cache that a configured index lists, in DIR or where pip keeps it.",
+)
+@click.option("--private", is_flag=True, help="With --pip-cache: take the others too, as files added by hand.")
 @click.option("--index", metavar="NAME", help="File them under this index instead of as local files.")
 @click.pass_context
-def add(context: click.Context, sources: tuple[str, ...], index: str | None) -> int:
+def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None, private: bool, index: str | None) -> int:
     """Add wheels to the store, for good: local ones are never removed to make room.
 
+    What a configured index is known to list (by its sha256) is filed under that index, as if it had been fetched.
     Adding again what is there changes nothing. A mount on the same store shows new files within two seconds. The exit code is 1
     when some files were refused and the rest were taken.
     """
     from wheelfs import app
 
+    _check(sources, pip_cache, private=private, index=index)
     session = session_of(context)
     settings = session.settings()
     output = session.output
     taken = 0
     refused: list[AddedFile] = []
+
+    def report(file: AddedFile) -> None:
+        nonlocal taken
+        if file.result == "refused":
+            refused.append(file)
+        else:
+            taken += 1
+        _print_file(output, file)
+
     with output.progress() as progress:
-        for file in app.add(settings, list(sources), index=index, progress=progress):
-            if file.result == "refused":
-                refused.append(file)
-            else:
-                taken += 1
-            _print_file(output, file)
+        for file in app.add(settings, list(sources), index=index, progress=progress) if sources else ():
+            report(file)
+        if pip_cache is not None:
+            directory = Path(pip_cache) if pip_cache else None
+            others = app.add_pip_cache(settings, directory, private=private, report=report, progress=progress)
+            if others:
+                output.talk(f"wheelfs: {others} files in pip's cache are no wheels")
     if not taken and not refused:
-        raise InvalidInput(f"add {', '.join(sources)[:200]}", "no wheel was found there")
+        where = [*sources, *(["pip's cache"] if pip_cache is not None else [])]
+        raise InvalidInput(f"add {', '.join(where)[:200]}", "no wheel was found there")
     if refused and not taken:
         return _code_of(refused)
     return PART_FAILED if refused else 0
+
+
+def _check(sources: tuple[str, ...], pip_cache: str | None, *, private: bool, index: str | None) -> None:
+    if not sources and pip_cache is None:
+        raise UsageError("add", "nothing is named", "name files, directories or URLs, or give --pip-cache")
+    if private and pip_cache is None:
+        raise UsageError("add", "--private goes with --pip-cache", "other files that no index lists are private anyway")
+    if index is not None and pip_cache is not None:
+        raise UsageError(
+            "add", "--index does not go with --pip-cache", "each of its wheels is filed under the index that lists it"
+        )
 
 
 def _print_file(output: Output, file: AddedFile) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from wheelfs.core.ownership import LOCAL
 from wheelfs.errors import InvalidInput, NameTaken
 from wheelfs.model.content import key_of_sha256
+from wheelfs.service.recognition import listed_name
 from wheelfs.service.reports import AddedFile
 from wheelfs.service.sources import described, files_under, opened
 from wheelfs.store.records import StoredName
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 _HASHED_AT_ONCE_BYTES: Final = 1 << 20
 
 
-def add_path(store: Store, path: Path, *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
+def add_path(store: Store, path: Path, *, index: str | None, indexes: Sequence[str], progress: Progress) -> Iterator[AddedFile]:
     """Add a file, or the wheels directly in a directory; yields what became of each; ``index`` files them under an index.
 
+    Without ``index``, what the owner of its project among ``indexes`` is known to list is filed there, and is not private.
     Raises only what concerns the store as a whole (full, damaged); what is wrong with one file is reported as its refusal.
     """
     try:
@@ -41,16 +43,16 @@ def add_path(store: Store, path: Path, *, index: str | None, progress: Progress)
         yield refused(path.name or str(path), error)
         return
     for source in sources:
-        yield add_one(store, source, index=index, progress=progress)
+        yield add_one(store, source, index=index, indexes=indexes, progress=progress)
 
 
-def add_one(store: Store, source: Source, *, index: str | None, progress: Progress) -> AddedFile:
+def add_one(store: Store, source: Source, *, index: str | None, indexes: Sequence[str], progress: Progress) -> AddedFile:
     """Add one file and say what became of it."""
     progress.begin(source.filename, None)
     try:
         with opened(source) as (descriptor, size_bytes):
             about = described(source, descriptor, size_bytes)
-            sha256, result = _taken(store, source, descriptor, about, index)
+            sha256, result = _taken(store, source, descriptor, about, index, indexes)
     except InvalidInput as error:
         return refused(source.filename, error)
     finally:
@@ -71,7 +73,9 @@ def refused(filename: str, error: InvalidInput) -> AddedFile:
     return AddedFile(filename=filename, result="refused", reason=reason, error_class=type(error).__name__)
 
 
-def _taken(store: Store, source: Source, descriptor: int, about: Described, index: str | None) -> tuple[bytes, AddResult]:
+def _taken(
+    store: Store, source: Source, descriptor: int, about: Described, index: str | None, indexes: Sequence[str]
+) -> tuple[bytes, AddResult]:
     """Store a checked file under its name; raises `NameTaken` when that name has other content."""
     namesakes = _of_filename(store.catalog.stored_names(about.project), source)
     if namesakes:
@@ -81,13 +85,13 @@ def _taken(store: Store, source: Source, descriptor: int, about: Described, inde
         same = next((name for name in namesakes if name.sha256 == sha256), None)
         content = store.catalog.content(sha256)
         if same is not None and content is not None and content.poisoned is None:
-            # Fetched before: from now on it is here on the user's word, and stays.
+            # Fetched before: from now on it is here on the user's word, and stays; unless its index lists it, which has it again.
             kept = msgspec.structs.replace(same, private=True, index=same.index if index is None else index)
-            if kept != same:
+            if kept != same and _listed(store, source, about, sha256, index, indexes) is None:
                 store.catalog.add_name(kept).result()
             return sha256, "present"
     ingested = store.ingest(descriptor, about.size_bytes, expected_sha256=None, name=source.filename)
-    name = StoredName(
+    name = _listed(store, source, about, ingested.sha256, index, indexes) or StoredName(
         project=about.project,
         filename=source.filename,
         sha256=ingested.sha256,
@@ -107,6 +111,15 @@ def _taken(store: Store, source: Source, descriptor: int, about: Described, inde
     if about.metadata is not None:
         store.catalog.put_metadata(key_of_sha256(ingested.sha256), about.metadata).result()
     return ingested.sha256, "added"
+
+
+def _listed(
+    store: Store, source: Source, about: Described, sha256: bytes, index: str | None, indexes: Sequence[str]
+) -> StoredName | None:
+    if index is not None:
+        return None
+    name = listed_name(store, indexes, about.project, sha256, filename=source.filename)
+    return None if name is None else msgspec.structs.replace(name, size_bytes=about.size_bytes)
 
 
 def _of_filename(names: Sequence[StoredName], source: Source) -> list[StoredName]:

@@ -1,0 +1,45 @@
+"""Files at hand that an index lists: recognised by their sha256, they are that index's own and nothing private."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from wheelfs.store.records import StoredName
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.store.local import Store
+
+
+def listed_name(store: Store, indexes: Sequence[str], project: str, sha256: bytes, *, filename: str | None) -> StoredName | None:
+    """Return the name under which the owner of ``project`` among ``indexes`` is known to list a content, or None.
+
+    Like everywhere the owner is the first index, in order of priority, that has the project, and nobody while one before it has
+    never answered.  ``filename``: only under this name.
+    """
+    for index in indexes:
+        head = store.catalog.page_head(index, project)
+        if head is None:
+            return None
+        if head.absent:
+            continue
+        page = store.catalog.page(index, project)
+        for link in () if page is None else page.files:
+            if link.sha256 == sha256 and filename in (None, link.filename):
+                return StoredName(
+                    project=project,
+                    filename=link.filename,
+                    sha256=sha256,
+                    index=index,
+                    size_bytes=0 if link.size_bytes is None else link.size_bytes,
+                    private=False,
+                    url=link.url,
+                    upload_time_us=link.upload_time_us,
+                    requires_python=link.requires_python,
+                    yanked=link.yanked,
+                    added_at_us=time.time_ns() // 1_000,
+                )
+        return None
+    return None
