@@ -90,13 +90,29 @@ def test_what_is_stored_is_not_fetched_again_and_can_be_pinned(
     assert {line["filename"]: line["pinned"] for line in listed} == {name: True, other: True}
 
 
-def test_a_dry_run_tells_files_and_bytes_and_fetches_none(fake_index: FakeIndex, fetch: Callable[..., Finished]) -> None:
+def test_a_file_that_was_added_by_hand_can_be_pinned_by_its_index_name(
+    fake_index: FakeIndex, fetch: Callable[..., Finished], run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    name, content = fake_index.add_wheel("demo", "1.0")
+    (tmp_path / name).write_bytes(content)
+    run_wheelfs("--store", str(store_dir), "add", str(tmp_path / name)).succeeded()
+    assert fetch("--pin", "demo").succeeded().stdout == f"present {name}\n"
+    [line] = objects(run_wheelfs("--store", str(store_dir), "ls", "--json").succeeded())
+    assert (line["pinned"], line["private"]) == (True, True)
+    assert fake_index.requests_for(".whl") == []
+
+
+@pytest.mark.parametrize("sizes", [True, False], ids=["sizes-listed", "sizes-asked-for"])
+def test_a_dry_run_tells_files_and_bytes_and_fetches_none(
+    fake_index: FakeIndex, fetch: Callable[..., Finished], sizes: bool
+) -> None:
+    fake_index.sizes = sizes
     name, content = fake_index.add_wheel("demo", "1.0", big_bytes=300_000)
     done = fetch("--dry-run", "demo").succeeded()
     assert done.stdout.startswith(f"would fetch {name} (")
     file = files_of(fetch("--dry-run", "--json", "demo").succeeded())[name]
     assert (file["result"], file["missing_bytes"], file["pinned"]) == ("would-fetch", len(content), False)
-    assert fake_index.requests_for(".whl") == []
+    assert fake_index.body_bytes(".whl") == 0
 
 
 def test_files_are_chosen_for_the_machine_that_is_named(fake_index: FakeIndex, fetch: Callable[..., Finished]) -> None:

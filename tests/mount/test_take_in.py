@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fakes.commands import error_of, objects
 from tests.fakes.index import FakeIndex
+from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.wheels import build_sdist, build_wheel, wheel_filename
 
 if TYPE_CHECKING:
@@ -129,6 +132,27 @@ def test_pages_and_broken_bodies_are_left_out_and_counted(cache: Path, command: 
     assert sorted(done.stdout.split()) == sorted(["added", BIG, "added", OTHER])
     others = 4 + len(bodies) - 2
     assert f"{others} files in pip's cache are no wheels" in done.stderr
+
+
+def test_a_killed_run_is_taken_up_again(
+    cache: Path, command: Callable[..., Finished], fake_index: FakeIndex, store_dir: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        wheelfs_command("--store", str(store_dir), "add", "--json", "--pip-cache", str(cache)),
+        env={**wheelfs_environment(tmp_path / "home"), "WHEELFS_INDEX": f"main={fake_index.url}", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = json.loads(process.stdout.readline())["file"]["filename"]
+    process.kill()
+    process.stdout.close()
+    process.wait(30)
+    assert first in listed(command)
+    found = results(command("add", "--json", "--pip-cache", str(cache)).succeeded())
+    assert found[first] == "present"
+    assert set(found) == set(listed(command)) == {BIG, OTHER}
+    assert json.loads(command("verify", "--json").succeeded().stdout)["ok"]
 
 
 def test_a_folder_of_downloads_is_filed_under_the_index_that_is_known_to_list_it(

@@ -12,7 +12,7 @@ import trio
 
 from wheelfs.core.choosing import NothingFits, choose
 from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
-from wheelfs.errors import ContentMismatch, OriginMissing, StoreError, WheelfsError
+from wheelfs.errors import ContentMismatch, OriginMissing, OriginTimeout, StoreError, WheelfsError
 from wheelfs.model.names import project_and_version
 from wheelfs.service.reports import FetchedFile
 from wheelfs.service.waiting import wait_for
@@ -104,13 +104,14 @@ class Prefetch:
     async def _bring(self, nursery: trio.Nursery, entry: Entry, wanted: Wanted) -> None:
         ref, supply = entry.ref, self.node.supply
         stored = None if entry.sealed_sha256 is None else supply.store.catalog.content(entry.sealed_sha256)
-        if stored is not None and stored.poisoned is None:
+        if entry.sealed_sha256 is not None and stored is not None and stored.poisoned is None:
             if self.pin and not self.dry_run:
-                await self._pin(ref)
+                await self._pin(ref, entry.sealed_sha256)
             self._done(wanted, ref, "present", stored.size_bytes, 0)
             return
         size_bytes = supply.known_size(ref)
         if self.dry_run:
+            size_bytes = await self._asked_size(ref) if size_bytes is None else size_bytes
             here_bytes = supply.present_bytes(ref) or 0
             missing_bytes = None if size_bytes is None else max(0, size_bytes - here_bytes)
             self._done(wanted, ref, "would-fetch", size_bytes, missing_bytes)
@@ -130,9 +131,18 @@ class Prefetch:
         if asked_for and sha256.hex() not in asked_for:  # an index without hashes could not be asked before
             raise ContentMismatch(f"fetch {ref.filename}", f"its sha256 is {sha256.hex()}, which was not asked for")
         if self.pin:
-            await self._pin(ref)
+            await self._pin(ref, sha256)
         sealed = supply.store.catalog.content(sha256)
         self._done(wanted, ref, "fetched", size_bytes if sealed is None else sealed.size_bytes, 0, sha256)
+
+    async def _asked_size(self, ref: FileRef) -> int | None:
+        """Ask the origin for the size of a file for which its index gives none."""
+        attempted, supply = f"look up {ref.filename} on {ref.origin}", self.node.supply
+        try:
+            with supply.hosts.asking(attempted, ref.link.url), trio.fail_after(supply.progress_bound_s):
+                return (await supply.origin(ref).head(ref.link.url)).size_bytes
+        except trio.TooSlowError:
+            raise OriginTimeout(attempted, f"no answer within {supply.progress_bound_s:.0f} s") from None
 
     async def _tell_progress(self, content: Content, telling: trio.CancelScope) -> None:
         filename, told_bytes = content.ref.filename, 0
@@ -144,10 +154,10 @@ class Prefetch:
                     told_bytes = here_bytes
                 await content.partial.next_change()
 
-    async def _pin(self, ref: FileRef) -> None:
+    async def _pin(self, ref: FileRef, sha256: bytes) -> None:
         catalog = self.node.supply.store.catalog
         for name in catalog.stored_names(ref.project):
-            if name.filename == ref.filename and name.index == ref.origin and not name.pinned:
+            if name.sha256 == sha256 and not name.pinned:
                 await wait_for(catalog.set_pinned(name.key, True))
 
     def _done(

@@ -41,7 +41,7 @@ class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
 class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one file that was to be fetched; ``wanted`` is what was asked for.
 
-    ``missing_bytes``: how much of it still has to come (None: its index does not tell its size).  For one that failed ``reason``
+    ``missing_bytes``: how much of it still has to come (None: its size cannot be found out).  For one that failed ``reason``
     says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out of it is None.
     """
 
