@@ -36,12 +36,14 @@ class Layout:
     """The cuts of one file: element ``i`` is ``gaps[i]`` bytes of skeleton, then a chunk of ``lengths[i]`` bytes.
 
     What follows the last chunk is skeleton too.  Both are packed arrays of 32-bit numbers: a wheel may have 70,000 members.
+    ``members`` are those whose data the chunks are, in the order of the chunks; none where the cuts are not a ZIP's.
     """
 
-    __slots__ = ("gaps", "lengths", "size_bytes", "skeleton_bytes")
+    __slots__ = ("gaps", "lengths", "members", "size_bytes", "skeleton_bytes")
 
-    def __init__(self, size_bytes: int, gaps: array[int], lengths: array[int]) -> None:
+    def __init__(self, size_bytes: int, gaps: array[int], lengths: array[int], members: Sequence[Member] = ()) -> None:
         self.size_bytes = size_bytes
+        self.members = members
         self.gaps = gaps
         self.lengths = lengths
         self.skeleton_bytes = size_bytes - sum(lengths)
@@ -93,6 +95,7 @@ def cut_members(members: Sequence[Member], directory_offset: int, read: Read, si
     """
     gaps = array("I")
     lengths = array("I")
+    cut: list[Member] = []
     position = 0  # everything before it is cut already
     header_floor = 0  # local headers may touch, never overlap, what came before
     skeleton = 0
@@ -111,6 +114,7 @@ def cut_members(members: Sequence[Member], directory_offset: int, read: Read, si
         skeleton += gap
         if skeleton > MAX_SKELETON_BYTES:
             return cut_fixed(size_bytes)
+        cut.append(member)
         for length in _split(member.compressed_size, gzipped=member.name.endswith(".gz")):
             gaps.append(gap)
             lengths.append(length)
@@ -118,7 +122,7 @@ def cut_members(members: Sequence[Member], directory_offset: int, read: Read, si
         position = end
     if skeleton + size_bytes - position > MAX_SKELETON_BYTES:
         return cut_fixed(size_bytes)
-    return Layout(size_bytes, gaps, lengths)
+    return Layout(size_bytes, gaps, lengths, cut)
 
 
 def _by_offset(member: Member) -> int:

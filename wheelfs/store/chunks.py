@@ -17,6 +17,7 @@ import blake3
 from wheelfs.core.cutting import BLOCK_BYTES
 from wheelfs.errors import InternalError, StoreDamaged
 from wheelfs.model.recipe import Extent
+from wheelfs.store.members import MemberIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     Piece = tuple[bytes, bytes | memoryview]
     """A chunk to store: its BLAKE3 digest and its bytes (at most `BLOCK_BYTES`)."""
 
-CHUNK_DATABASES: Final = ("blocks", "block-info", "index", "counters")
+CHUNK_DATABASES: Final = ("blocks", "block-info", "index", "counters", "members")
 
 _NUMBER: Final = struct.Struct(">Q")
 _INFO: Final = struct.Struct(">32sL")
@@ -50,6 +51,7 @@ class ChunkStore:
         self._info = environment.database("block-info")
         self._index = environment.database("index")
         self._counters = environment.database("counters")
+        self.members = MemberIndex(environment, self._writing)
         # One byte per block rather than one bit: stores of single bytes need no lock, and a full TiB is 4 MiB of them.
         self._checked = bytearray()
         self._growing = threading.Lock()

@@ -110,7 +110,9 @@ def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lo
             _drop_departed(store)
         if not _ended(store, grace_s):
             return Collected(waiting=True)
-        return _delete(store, doomed, _marked(store, horizon))
+        done = _delete(store, doomed, _marked(store, horizon))
+        store.chunks.members.sweep()
+        return done
 
 
 class _Flags:

@@ -86,6 +86,8 @@ def ingest(store: ChunkStore, descriptor: int, size_bytes: int, *, expected_sha2
     data = collected.finish()
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise ContentMismatch(attempted, f"its sha256 is {sha256.hex()}, expected {expected_sha256.hex()}")
+    for noted in store.members.note(layout.members, data):
+        noted.result()
     store.sync()
     return Ingested(sha256, size_bytes, Recipe(size_bytes, layout.gaps, data, len(skeleton), packed))
 
