@@ -80,6 +80,8 @@ class CountsSoFar:
     requests: int
     fetched_bytes: int
     saved_bytes: int
+    needed_bytes: int
+    delta_saved_bytes: int
     errors: dict[tuple[str, str], int]
 
 
@@ -88,13 +90,16 @@ class Counters:
     """What this process has done since it began; may be counted from any thread.
 
     ``requests`` to origins, ``fetched_bytes`` of bodies received from them, ``saved_bytes`` that need not be fetched because
-    they were here.
+    they were here.  ``needed_bytes`` are the sizes of the files that were brought here whole, and ``delta_saved_bytes``
+    how much of them was taken from other files in the store; the latter count as saved, too.
     """
 
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _requests: int = 0
     _fetched_bytes: int = 0
     _saved_bytes: int = 0
+    _needed_bytes: int = 0
+    _delta_saved_bytes: int = 0
     _errors: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count_request(self) -> None:
@@ -109,6 +114,13 @@ class Counters:
         with self._lock:
             self._saved_bytes += size_bytes
 
+    def count_brought(self, size_bytes: int, delta_saved_bytes: int) -> None:
+        """Count a file that is here whole now, and what of it was not fetched."""
+        with self._lock:
+            self._needed_bytes += size_bytes
+            self._delta_saved_bytes += delta_saved_bytes
+            self._saved_bytes += delta_saved_bytes
+
     def count_error(self, operation: str, errno_name: str) -> None:
         """Count an error that was reported to a client.  Both words come from closed sets, so the table is bounded."""
         with self._lock:
@@ -116,4 +128,11 @@ class Counters:
 
     def so_far(self) -> CountsSoFar:
         with self._lock:
-            return CountsSoFar(self._requests, self._fetched_bytes, self._saved_bytes, dict(self._errors))
+            return CountsSoFar(
+                self._requests,
+                self._fetched_bytes,
+                self._saved_bytes,
+                self._needed_bytes,
+                self._delta_saved_bytes,
+                dict(self._errors),
+            )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakes.origins import MemoryOrigin
+    from wheelfs.config.settings import Delta
     from wheelfs.service.filesystem import Node, OpenFile
     from wheelfs.service.node import Running
 
@@ -75,6 +76,7 @@ async def service(
     strict: bool = False,
     places: int = 100,
     offline: bool = False,
+    delta: Delta = "auto",
 ) -> AsyncIterator[Service]:
     """Run the service on the store in ``path``."""
     settings = Settings(
@@ -83,6 +85,7 @@ async def service(
         lookup_timeout_s=lookup_s,
         verify="strict" if strict else "origin",
         offline=offline,
+        delta=delta,
     )
     counters = Counters()
     indexes = [Index(origin.name, origin.url, origin, ttl_s) for origin in origins]

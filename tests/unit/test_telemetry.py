@@ -80,6 +80,7 @@ def test_counts_from_many_threads_are_all_there() -> None:
             counters.count_request()
             counters.count_fetched(3)
             counters.count_saved(2)
+            counters.count_brought(5, 1)
             counters.count_error("open", "ENETUNREACH")
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -88,5 +89,6 @@ def test_counts_from_many_threads_are_all_there() -> None:
     for thread in threads:
         thread.join()
     counts = counters.so_far()
-    assert (counts.requests, counts.fetched_bytes, counts.saved_bytes) == (2000, 6000, 4000)
+    assert (counts.requests, counts.fetched_bytes, counts.saved_bytes) == (2000, 6000, 6000)
+    assert (counts.needed_bytes, counts.delta_saved_bytes) == (10_000, 2000)
     assert counts.errors == {("open", "ENETUNREACH"): 2000}

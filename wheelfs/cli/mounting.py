@@ -39,6 +39,9 @@ READY_TIMEOUT_S: Final = 90.0
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network.")
+@click.option(
+    "--delta", type=click.Choice(["auto", "always", "never"]), help="Whether to fetch only what other stored wheels do not have."
+)
 @click.option("--allow-other", is_flag=True, default=None, help="Let other users use the mount.")
 @click.option("-f", "--foreground", is_flag=True, help="Stay in the foreground and log to stderr.")
 @click.option("-o", "options", multiple=True, metavar="OPTS", help="Options as in fstab, separated by commas.")
@@ -49,6 +52,7 @@ def mount(
     directory: Path,
     indexes: tuple[str, ...],
     offline: bool | None,
+    delta: str | None,
     allow_other: bool | None,
     foreground: bool,
     options: tuple[str, ...],
@@ -68,6 +72,7 @@ def mount(
     if indexes or parsed.indexes:
         given.append(Given("indexes", [*indexes, *parsed.indexes], "--index" if indexes else "-o index"))
     given += [Given("offline", offline, "--offline")] if offline else []
+    given += [Given("delta", delta, "--delta")] if delta else []
     given += [Given("allow_other", allow_other, "--allow-other")] if allow_other else []
     settings = session.settings(given)
     # Not resolve(): a dead mount answers ENOTCONN, and must still be named so that it can be cleared.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OfflineShow = Literal["stored", "all"]
 Verify = Literal["origin", "strict"]
+Delta = Literal["auto", "always", "never"]
 LogLevel = Literal["error", "warning", "info", "debug"]
 
 
@@ -36,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     offline: bool = False
     offline_show: OfflineShow = "stored"
     verify: Verify = "origin"
+    delta: Delta = "auto"
     page_ttl_s: float = 600.0
     lookup_timeout_s: float = 15.0
     open_timeout_s: float = 30.0
@@ -129,6 +131,17 @@ OPTIONS: Final[tuple[Option, ...]] = (
         'Which bytes of a wheel that is not whole yet may be read: "origin" those that came from the index itself, "strict" none '
         "before the sha256 of the whole file has been checked.",
         default_text='"origin"',
+    ),
+    Option(
+        "delta",
+        ("delta",),
+        "WHEELFS_DELTA",
+        ChoiceKind(("auto", "always", "never")),
+        "Whether members of a wheel that are stored already, as parts of others, are taken from there and only the rest is "
+        'fetched, by ranges: "auto" when that is faster by what the index has shown of its rate and latency, "always" to fetch '
+        'as few bytes as possible, "never" to ask for whole files.',
+        flag="--delta",
+        default_text='"auto"',
     ),
     Option(
         "page_ttl_s",

@@ -29,8 +29,12 @@ class Found:
     directory_bytes: int
 
 
-def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
-    """Find the METADATA of a wheel of ``size_bytes``, looking at its last ``tail_bytes`` first; at most a handful of ranges."""
+DirectorySearch = Generator[tuple[int, int], bytes, tuple[zip_layout.DirectoryLocation, bytes]]
+"""Yields ``(start, end)``, is sent exactly those bytes, returns where the directory is, and it; raises `zip_layout.NotAZip`."""
+
+
+def search_directory(size_bytes: int, tail_bytes: int) -> DirectorySearch:
+    """Find the central directory of a file of ``size_bytes``, looking at its last ``tail_bytes`` first."""
     start = max(0, size_bytes - tail_bytes)
     for _ in range(4):  # the tail, the rest of a zip64 record, the rest of the directory: never more
         tail = yield start, size_bytes
@@ -40,12 +44,16 @@ def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
         elif found.offset < start:
             start = found.offset
         else:
-            break
+            return found, tail[found.offset - start : found.offset - start + found.size_bytes]
         if size_bytes - start > MAX_DIRECTORY_BYTES:
             raise zip_layout.NotAZip(f"its central directory takes more than {MAX_DIRECTORY_BYTES} bytes")
-    else:
-        raise zip_layout.NotAZip("its end records lead nowhere")
-    members = zip_layout.parse_directory(tail[found.offset - start : found.offset - start + found.size_bytes], found)
+    raise zip_layout.NotAZip("its end records lead nowhere")
+
+
+def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
+    """Find the METADATA of a wheel of ``size_bytes``, looking at its last ``tail_bytes`` first; at most a handful of ranges."""
+    found, directory = yield from search_directory(size_bytes, tail_bytes)
+    members = zip_layout.parse_directory(directory, found)
     for other in members:
         if other.header_offset + other.compressed_size > found.offset:
             raise zip_layout.NotAZip(f"the data of {other.name!r} lies outside the file")

@@ -27,6 +27,7 @@ from wheelfs.errors import (
     OriginUnreachable,
     WheelfsError,
 )
+from wheelfs.service import delta
 from wheelfs.service.background import Work, begin
 from wheelfs.service.partial import PROGRESS_BYTES, Partial, Stream
 
@@ -192,7 +193,7 @@ class Content:
         try:
             start, end = next(search)
             while True:
-                await self._need(start, end)
+                await self.need(start, end)
                 data = await self.partial.read(start, end)
                 if self.sealed_sha256 is not None:
                     return  # it is read out of the stored file when somebody asks for it
@@ -205,7 +206,7 @@ class Content:
             if generation == self.partial.generation:
                 await self.supply.keep_metadata(self.ref, found.metadata)
 
-    async def _need(self, start: int, end: int) -> None:
+    async def need(self, start: int, end: int) -> None:
         """Bring ``[start, end)`` here by one request over all of its gaps, or by what is bringing it already."""
         for _ in range(READ_ATTEMPTS):
             gaps = self._gaps(start, end)
@@ -256,7 +257,19 @@ class Content:
 
     async def _fetch_and_seal(self) -> None:
         await self.partial.open()
+        assumed_bytes = await delta.fetch_parts(self)
+        if assumed_bytes:
+            try:
+                await self._seal(assumed_bytes)
+            except ContentMismatch:
+                log.info("%s: what is stored is packed otherwise; fetching %d bytes more", self.partial.attempted, assumed_bytes)
+                await delta.fetch_rest(self)
+            else:
+                return
         await self._fetch_gaps()
+        await self._seal(0)
+
+    async def _seal(self, assumed_bytes: int) -> None:
         size_bytes = self.partial.size_bytes
         assert size_bytes is not None
         names = dict(self._names)
@@ -266,6 +279,7 @@ class Content:
         finally:
             self.partial.is_sealing = False
         self.sealed_sha256 = sha256
+        self.supply.counters.count_brought(size_bytes, assumed_bytes)
         self.partial.finish()
         for late in self._names.keys() - names.keys():
             self.supply.keep_name(self._names[late], sha256, size_bytes)

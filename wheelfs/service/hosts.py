@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import trio
 
 from wheelfs.core import reachability
+from wheelfs.core.delta import after_answer
 from wheelfs.core.reachability import Down, Up
 from wheelfs.errors import OriginError, OriginFault, OriginTimeout, OriginUnreachable
 from wheelfs.service.background import failure
@@ -23,6 +24,7 @@ from wheelfs.service.background import failure
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from wheelfs.core.delta import Pace
     from wheelfs.core.reachability import Reachability
     from wheelfs.service.reports import OriginHealth
     from wheelfs.telemetry import Counters
@@ -47,6 +49,7 @@ class _Host:
     """When the host was asked, or has answered last, while a question is open; None when none is open."""
     open_questions: int = 0
     probe_url: str = ""
+    pace: Pace | None = None
     answered: bool = False
 
 
@@ -133,6 +136,15 @@ class Hosts:
                 return "down", time.time() - (self._clock_s() - since_s), host.last_error
             case Up():
                 return ("up" if host.answered else "unknown"), None, host.last_error
+
+    def pace(self, url: str) -> Pace | None:
+        """Return how the host has answered lately; None while that is not known."""
+        return self._host(url).pace
+
+    def saw_answer(self, url: str, *, latency_s: float, size_bytes: int, duration_s: float) -> None:
+        """Learn from an answer that came to its end: when it began, how much it brought, and for how long it came."""
+        host = self._host(url)
+        host.pace = after_answer(host.pace, latency_s=latency_s, size_bytes=size_bytes, duration_s=duration_s)
 
     async def probe_for_ever(self) -> None:
         """Probe hosts that are down whenever their pause is over, so that they come back by themselves."""

@@ -90,7 +90,13 @@ async def running(
         async with trio.open_nursery() as nursery:
             hosts = Hosts(offline=settings.offline, probe=probe, counters=counters)
             supply = Supply(
-                store=store, origins=clients, hosts=hosts, counters=counters, nursery=nursery, progress_bound_s=open_s
+                store=store,
+                origins=clients,
+                hosts=hosts,
+                counters=counters,
+                nursery=nursery,
+                progress_bound_s=open_s,
+                delta=settings.delta,
             )
             closing.callback(supply.close)
             projects = Projects(

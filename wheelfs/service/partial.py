@@ -70,7 +70,7 @@ class Partial:
     """The bytes of one file that are here so far.  ``size_bytes`` is None until somebody knows it.
 
     ``ask_past_caches`` is set when what came did not have the promised hash, ``is_sealing`` while the bytes are being stored and
-    must stay where they are, ``is_finished`` when they are stored.
+    must stay where they are, ``is_finished`` when they are stored.  ``origin_has_ranges`` once it has sent a part.
     """
 
     ref: FileRef
@@ -82,7 +82,7 @@ class Partial:
     generation: int = 0
     live: list[Stream] = field(default_factory=list)
     _etag: str | None = None
-    _origin_has_ranges: bool = False
+    origin_has_ranges: bool = False
     _spool: SpoolFile | None = None
     _opening: trio.Lock = field(default_factory=trio.Lock)
     _changed: trio.Event = field(default_factory=trio.Event)
@@ -107,9 +107,13 @@ class Partial:
 
     @property
     def spool(self) -> SpoolFile:
-        """The open spool file; only for what is complete."""
+        """The open spool file; only after `open`, and when the size is known."""
         assert self._spool is not None
         return self._spool
+
+    def is_open(self, spool: SpoolFile) -> bool:
+        """Whether ``spool`` is still the spool file."""
+        return self._spool is spool
 
     async def read(self, start: int, end: int) -> bytes | None:
         """Return bytes that are here; None when they have gone: the file was stored, or is another one than before."""
@@ -217,13 +221,15 @@ class Partial:
         try:
             # First: that an index is not configured says nothing about the host of its files.
             origin = self.supply.origin(self.ref)
+            asked_s = trio.current_time()
             with self.supply.hosts.asking(self.attempted, self.ref.link.url), trio.fail_after(bound_s) as scope:
                 # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
                 async with origin.open_range(
                     self.ref.link.url, wanted, validator=self._etag, fresh=self.ask_past_caches
                 ) as reply:
+                    answered_s = trio.current_time()
                     if not reply.is_whole:
-                        self._origin_has_ranges = True
+                        self.origin_has_ranges = True
                     self._check(generation)
                     await self._adopt(reply.total_bytes, reply.etag)
                     self._check(generation)
@@ -232,6 +238,12 @@ class Partial:
                         stream.end = reply.total_bytes
                     self.wake()
                     await self._receive(stream, reply.chunks, generation, scope)
+                    self.supply.hosts.saw_answer(
+                        self.ref.link.url,
+                        latency_s=answered_s - asked_s,
+                        size_bytes=stream.at - reply.offset,
+                        duration_s=trio.current_time() - answered_s,
+                    )
                     if reply.is_whole and reply.total_bytes is None:
                         await self._adopt(stream.at, reply.etag)
         except trio.TooSlowError:
@@ -264,7 +276,7 @@ class Partial:
                 if held >= FLUSH_BYTES or now_s - flushed_s > FLUSH_AFTER_S:
                     arrived, pending, held, flushed_s = pending, [], 0, now_s
                     await self._write(stream, arrived, generation)
-                    if self._origin_has_ranges and self.spans.available_at(stream.at) >= SKIP_BYTES:
+                    if self.origin_has_ranges and self.spans.available_at(stream.at) >= SKIP_BYTES:
                         return
                 if credited >= PROGRESS_BYTES:
                     scope.deadline, credited = trio.current_time() + self.supply.progress_bound_s, 0

@@ -115,11 +115,17 @@ class OriginState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums since the processes began.  ``errors_by`` splits ``errors`` by "operation ERRNO"."""
+    """Sums since the processes began.  ``errors_by`` splits ``errors`` by "operation ERRNO".
+
+    ``needed_bytes``: the sizes of the files that were brought here whole; ``delta_saved_bytes`` of them, which are in
+    ``saved_bytes`` too, were taken from other stored files.
+    """
 
     requests: int = 0
     fetched_bytes: int = 0
     saved_bytes: int = 0
+    needed_bytes: int = 0
+    delta_saved_bytes: int = 0
     errors: int = 0
     errors_by: dict[str, int] = {}
 
@@ -129,6 +135,8 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
             requests=counts.requests,
             fetched_bytes=counts.fetched_bytes,
             saved_bytes=counts.saved_bytes,
+            needed_bytes=counts.needed_bytes,
+            delta_saved_bytes=counts.delta_saved_bytes,
             errors=sum(counts.errors.values()),
             errors_by={f"{operation} {name}": count for (operation, name), count in sorted(counts.errors.items())},
         )
@@ -285,6 +293,8 @@ def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = (
             requests=sum(status.counters.requests for status in statuses),
             fetched_bytes=sum(status.counters.fetched_bytes for status in statuses),
             saved_bytes=sum(status.counters.saved_bytes for status in statuses),
+            needed_bytes=sum(status.counters.needed_bytes for status in statuses),
+            delta_saved_bytes=sum(status.counters.delta_saved_bytes for status in statuses),
             errors=sum(status.counters.errors for status in statuses),
             errors_by=errors_by,
         ),

@@ -13,6 +13,7 @@ import msgspec
 import trio
 
 from wheelfs.core import fetch_plan
+from wheelfs.core.delta import CONNECTIONS
 from wheelfs.errors import ContentMismatch, OriginUnreachable, StoreReadOnly
 from wheelfs.service.fetching import Content
 from wheelfs.service.partial import Partial
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
+    from wheelfs.config.settings import Delta
     from wheelfs.model.content import ContentKey
     from wheelfs.remote.origin import Origin
     from wheelfs.service.files import FileRef
@@ -58,6 +60,7 @@ class Supply:
         counters: Counters,
         nursery: trio.Nursery,
         progress_bound_s: float,
+        delta: Delta = "auto",
     ) -> None:
         """``progress_bound_s``: how long a stream may bring (nearly) nothing before it is given up."""
         self.store = store
@@ -66,6 +69,8 @@ class Supply:
         self.nursery = nursery
         self.progress_bound_s = progress_bound_s
         self.disk = trio.CapacityLimiter(DISK_THREADS)
+        self.delta = delta
+        self.parts = trio.CapacityLimiter(CONNECTIONS)
         self._sealing = trio.CapacityLimiter(SEAL_THREADS)
         self._origins = origins
         self._contents: OrderedDict[ContentKey, Content] = OrderedDict()

@@ -102,17 +102,21 @@ class SpoolFile:
         if not data:
             return
         with self._using("write"), self._lock:
-            rest = memoryview(data)
-            at = offset
-            while rest:
-                written = os.pwrite(self.fd, rest, at)
-                at += written
-                rest = rest[written:]
+            _write_all(self.fd, memoryview(data), offset)
             if self._journal is not None:
                 self._journal.note(b"W", offset, end - offset)
             spans = self._spans.copy()
             spans.add(offset, end)
             self._spans = spans
+
+    def assume(self, offset: int, data: bytes) -> None:
+        """Put ``data`` where nothing was written yet, without remembering it: it is in the file, and for nobody to read.
+
+        Whoever hashes the whole file sees it.  Raises `StoreFull` and other `StoreError`.
+        """
+        with self._using("write"), self._lock:
+            for start, end in self._spans.missing(offset, offset + len(data)):
+                _write_all(self.fd, memoryview(data)[start - offset : end - offset], start)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return the bytes of a range that is here; raises ValueError when it is not, since a hole would read as zeros."""
@@ -184,3 +188,10 @@ class SpoolFile:
         os.close(self.fd)
         if self._journal is not None:
             os.close(self._journal.descriptor)
+
+
+def _write_all(descriptor: int, rest: memoryview, at: int) -> None:
+    while rest:
+        written = os.pwrite(descriptor, rest, at)
+        at += written
+        rest = rest[written:]

@@ -28,7 +28,25 @@ def test_trouble_counts_more_than_none_and_a_meeting_more_than_no_meeting() -> N
 
 
 def test_counters_are_added_up() -> None:
-    one = status(counters=Counters(requests=1, fetched_bytes=2, saved_bytes=3, errors=4, errors_by={"open OriginTimeout": 4}))
+    one = status(
+        counters=Counters(
+            requests=1,
+            fetched_bytes=2,
+            saved_bytes=3,
+            needed_bytes=5,
+            delta_saved_bytes=1,
+            errors=4,
+            errors_by={"open OriginTimeout": 4},
+        )
+    )
     joined = merged(IDLE, [one, one], silent=[7])
-    assert joined.counters == Counters(requests=2, fetched_bytes=4, saved_bytes=6, errors=8, errors_by={"open OriginTimeout": 8})
+    assert joined.counters == Counters(
+        requests=2,
+        fetched_bytes=4,
+        saved_bytes=6,
+        needed_bytes=10,
+        delta_saved_bytes=2,
+        errors=8,
+        errors_by={"open OriginTimeout": 8},
+    )
     assert joined.silent == (7,)
