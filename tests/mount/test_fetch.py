@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -100,6 +101,20 @@ def test_a_file_that_was_added_by_hand_can_be_pinned_by_its_index_name(
     [line] = objects(run_wheelfs("--store", str(store_dir), "ls", "--json").succeeded())
     assert (line["pinned"], line["private"]) == (True, True)
     assert fake_index.requests_for(".whl") == []
+
+
+def test_a_running_mount_serves_what_was_fetched_beside_it(
+    fake_index: FakeIndex, fetch: Callable[..., Finished], mounted: MountWheelfs
+) -> None:
+    name, content = fake_index.add_wheel("demo", "1.0", big_bytes=700_000)
+    mount = mounted(index=fake_index.url)
+    path = mount.path / "simple" / "demo" / name
+    assert os.getxattr(path, "user.wheelfs.state") == b"remote"
+    fetch("demo").succeeded()
+    eventually(lambda: os.getxattr(path, "user.wheelfs.state") == b"stored")
+    fake_index.reset_counters()
+    assert path.read_bytes() == content
+    assert fake_index.body_bytes(name) == 0
 
 
 @pytest.mark.parametrize("sizes", [True, False], ids=["sizes-listed", "sizes-asked-for"])
