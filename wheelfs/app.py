@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Status,
         Verified,
     )
+    from wheelfs.store.eviction import Limits
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
@@ -81,7 +82,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
             await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=trio.Event())
             nursery.cancel_scope.cancel()
 
-    with Store.open(settings.store) as store:
+    with Store.open(settings.store, limits=_limits(settings)) as store:
         trio.run(serve, store)
 
 
@@ -92,7 +93,7 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
     from wheelfs.store.local import Store
 
     indexes = [setting.name for setting, _ in effective_indexes(settings)]
-    with Store.open(settings.store) as store:
+    with Store.open(settings.store, limits=_limits(settings)) as store:
         for source in sources:
             if source.startswith(("http://", "https://")):
                 client = HttpIndex("download", source, os.environ, read_timeout_s=settings.open_timeout_s)
@@ -118,6 +119,12 @@ def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[Liste
         return
     with _store_to_look_at(settings.store) as store:
         yield from inspection.list_files(store, patterns=patterns)
+
+
+def _limits(settings: Settings) -> Limits:
+    from wheelfs.store.eviction import Limits
+
+    return Limits(quota_bytes=settings.quota_bytes, min_free_bytes=settings.min_free_bytes)
 
 
 def _is_unborn(path: Path) -> bool:
@@ -220,7 +227,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
-    with Store.open(settings.store, create=False) as store:
+    with Store.open(settings.store, create=False, limits=_limits(settings)) as store:
         checked, damaged = repairing.audit(store, quick=quick, patterns=patterns, note=note)
 
         async def repaired() -> list[DamagedFile]:
@@ -325,7 +332,7 @@ def fetch(
             run = Prefetch(node, target, pin=asked.pin, dry_run=asked.dry_run, report=report, progress=progress)
             await run.run(wants.wanted)
 
-    with Store.open(settings.store) as store:
+    with Store.open(settings.store, limits=_limits(settings)) as store:
         trio.run(bring, store)
 
 
@@ -350,5 +357,5 @@ def add_pip_cache(
             taking = pip_cache.Taking(node, store, private=private, report=report, progress=progress)
             return await taking.run(bodies)
 
-    with Store.open(settings.store) as store:
+    with Store.open(settings.store, limits=_limits(settings)) as store:
         return trio.run(take, store)

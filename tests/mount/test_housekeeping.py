@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 
 if TYPE_CHECKING:
@@ -167,3 +169,82 @@ def test_verify_and_gc_work_while_a_mount_does(fake_index: FakeIndex, mounted: M
     wheelfs("gc")
     for name, content in made:
         assert (mount.path / "simple" / "numbers" / name).read_bytes() == content
+
+
+def test_rot_found_by_a_read_is_fetched_again_and_the_reader_sees_nothing_of_it(
+    fake_index: FakeIndex, mounted: MountWheelfs, wheelfs: Callable[..., Any], store_dir: Path
+) -> None:
+    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=900_000)
+    mount = mounted(index=fake_index.url)
+    path = mount.path / "simple" / "numbers" / name
+    assert path.read_bytes() == content
+    mount.stop()
+    rot(store_dir, content)
+    mount.restart()
+    assert path.read_bytes() == content
+    assert f"read {name}" in mount.log
+    assert "fetched again" in mount.log
+    fake_index.stop()
+    mount.stop()
+    mount.restart()
+    assert path.read_bytes() == content
+    assert wheelfs("verify")[0] == {"ok": True, "checked_wheels": 1, "damaged": []}
+
+
+def test_rot_that_nobody_can_mend_is_eio_with_the_name_in_the_log_and_never_wrong_bytes(
+    wheels: dict[str, bytes], mounted: MountWheelfs, wheelfs: Callable[..., Any], store_dir: Path
+) -> None:
+    rot(store_dir, wheels[OTHER])
+    mount = mounted("--offline")
+    for _ in range(2):
+        with pytest.raises(OSError, match="Input/output error"):
+            (mount.path / OTHER).read_bytes()
+    assert OTHER in mount.log
+    assert (mount.path / ONE).read_bytes() == wheels[ONE]
+    assert wheelfs("ls", "other")[0]["state"] == "poisoned"
+
+
+def test_a_wheel_that_is_open_in_a_mount_stays_readable_until_it_is_closed(
+    wheels: dict[str, bytes], mounted: MountWheelfs, wheelfs: Callable[..., Any]
+) -> None:
+    mount = mounted("--offline")
+    with (mount.path / OTHER).open("rb") as file:
+        assert file.read(10) == wheels[OTHER][:10]
+        wheelfs("rm", "other")
+        wheelfs("gc")
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # else the kernel might answer
+        file.seek(0)
+        assert file.read() == wheels[OTHER]
+    eventually(lambda: wheelfs("gc")[0]["blocks"] > 0)
+    eventually(lambda: not (mount.path / OTHER).exists())
+
+
+def test_the_least_recently_used_wheels_make_room_but_never_pinned_ones(
+    fake_index: FakeIndex, mounted: MountWheelfs, wheelfs: Callable[..., Any], store_dir: Path
+) -> None:
+    made = [fake_index.add_wheel("numbers", f"{number}.0", big_bytes=1_000_000) for number in range(12)]
+    mount = mounted("--quota", "6MB", index=fake_index.url)
+    page = mount.path / "simple" / "numbers"
+    assert (page / made[0][0]).read_bytes() == made[0][1]
+    wheelfs("pin", made[0][0])
+    for name, content in made[1:]:
+        assert (page / name).read_bytes() == content
+    eventually(lambda: made[-1][0] in names(wheelfs("ls")))
+    stored = names(wheelfs("ls"))
+    assert made[0][0] in stored, "pinned"
+    assert made[1][0] not in stored, "the oldest that was not"
+    assert sum(path.stat().st_blocks * 512 for path in store_dir.rglob("*.mdb")) < 6_000_000
+    assert (page / made[1][0]).read_bytes() == made[1][1], "it is fetched again when somebody wants it"
+
+
+def test_private_files_fill_a_quota_and_no_further(tmp_path: Path, wheelfs: Callable[..., Any]) -> None:
+    for number in range(3):
+        name = wheel_filename("lab", f"{number}.0")
+        (tmp_path / name).write_bytes(build_wheel("lab", f"{number}.0", files={"lab/x": incompressible(900_000, str(number))}))
+    for number in range(2):
+        wheelfs("add", "--quota", "2.5MB", str(tmp_path / wheel_filename("lab", f"{number}.0")))
+    (told,) = wheelfs("add", "--quota", "2.5MB", str(tmp_path / wheel_filename("lab", "2.0")), code=43)
+    assert told["error"]["class"] == "StoreFull"
+    assert "private" in told["error"]["message"]
+    assert len(wheelfs("ls")) == 2
+    wheelfs("add", "--quota", "9MB", str(tmp_path / wheel_filename("lab", "2.0")))

@@ -7,7 +7,7 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from wheelfs.config import OPTIONS, Given, IndexSetting, Settings, environment_of, load, redact
-from wheelfs.config.values import name_from_url
+from wheelfs.config.values import SizeKind, name_from_url
 from wheelfs.errors import UsageError
 
 NOWHERE = Path("/nonexistent/wheelfs.toml")
@@ -217,3 +217,19 @@ def test_credentials_are_redacted_and_nothing_else(text: str, redacted: str) -> 
 )
 def test_no_password_survives_in_any_surrounding_text(user: str, before: str, after: str) -> None:
     assert "hunter2" not in redact(f"{before}https://{user}:hunter2@index.example/{after}")
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [("100MB", 100_000_000), ("200GiB", 200 << 30), ("1.5 GB", 1_500_000_000), ("2000000", 2_000_000), ("3TB", 3 * 10**12)],
+)
+def test_sizes_have_decimal_and_binary_units(text: str, size_bytes: int, tmp_path: Path) -> None:
+    kind = SizeKind(1_000_000)
+    assert kind.parse(text, tmp_path) == size_bytes
+    assert kind.parse(kind.as_text(size_bytes), tmp_path) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1GB", "1XB", "1e9", "999", "10QB", "0x10", True, 1.5, None, "9" * 30])
+def test_what_is_no_size_is_refused(text: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="must be a size like 100MB"):
+        SizeKind(1_000_000).parse(text, tmp_path)

@@ -9,6 +9,7 @@ import click
 
 from wheelfs import errors
 from wheelfs.cli.command import Command, session_of
+from wheelfs.config import Given
 from wheelfs.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
@@ -41,8 +42,16 @@ PART_FAILED = 1
 )
 @click.option("--private", is_flag=True, help="With --pip-cache: take the others too, as files added by hand.")
 @click.option("--index", metavar="NAME", help="File them under this index instead of as local files.")
+@click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.pass_context
-def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None, private: bool, index: str | None) -> int:
+def add(
+    context: click.Context,
+    sources: tuple[str, ...],
+    pip_cache: str | None,
+    private: bool,
+    index: str | None,
+    quota: str | None,
+) -> int:
     """Add wheels to the store, for good: local ones are never removed to make room.
 
     What a configured index is known to list (by its sha256) is filed under that index, as if it had been fetched.
@@ -53,7 +62,7 @@ def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None,
 
     _check(sources, pip_cache, private=private, index=index)
     session = session_of(context)
-    settings = session.settings()
+    settings = session.settings([Given("quota_bytes", quota, "--quota")] if quota else [])
     output = session.output
     taken = 0
     refused: list[AddedFile] = []

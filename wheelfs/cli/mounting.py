@@ -39,6 +39,7 @@ READY_TIMEOUT_S: Final = 90.0
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network.")
+@click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.option(
     "--delta", type=click.Choice(["auto", "always", "never"]), help="Whether to fetch only what other stored wheels do not have."
 )
@@ -52,6 +53,7 @@ def mount(
     directory: Path,
     indexes: tuple[str, ...],
     offline: bool | None,
+    quota: str | None,
     delta: str | None,
     allow_other: bool | None,
     foreground: bool,
@@ -72,6 +74,7 @@ def mount(
     if indexes or parsed.indexes:
         given.append(Given("indexes", [*indexes, *parsed.indexes], "--index" if indexes else "-o index"))
     given += [Given("offline", offline, "--offline")] if offline else []
+    given += [Given("quota_bytes", quota, "--quota")] if quota else []
     given += [Given("delta", delta, "--delta")] if delta else []
     given += [Given("allow_other", allow_other, "--allow-other")] if allow_other else []
     settings = session.settings(given)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from wheelfs.config.values import ChoiceKind, FlagKind, IndexesKind, IndexSetting, PathKind, SecondsKind
+from wheelfs.config.values import ChoiceKind, FlagKind, IndexesKind, IndexSetting, PathKind, SecondsKind, SizeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_ttl_s: float = 600.0
     lookup_timeout_s: float = 15.0
     open_timeout_s: float = 30.0
+    quota_bytes: int | None = None
+    min_free_bytes: int = 100_000_000
     allow_other: bool = False
     log_level: LogLevel = "info"
     provenance: dict[str, str] = {}
@@ -166,6 +168,24 @@ OPTIONS: Final[tuple[Option, ...]] = (
         SecondsKind(0.1, 600),
         "How long opening or reading a file may wait for the network without progress.",
         default_text="30",
+    ),
+    Option(
+        "quota_bytes",
+        ("cache", "quota"),
+        "WHEELFS_QUOTA",
+        SizeKind(1_000_000),
+        "How large the store may become. The least recently used wheels make room, never pinned, private or open ones; when "
+        "those alone fill it, nothing more is stored.",
+        flag="--quota",
+        default_text="none",
+    ),
+    Option(
+        "min_free_bytes",
+        ("cache", "min-free"),
+        "WHEELFS_MIN_FREE",
+        SizeKind(0),
+        "How much disk space is left to others, but never more than 5 % of the disk: wheels make room as for a quota. 0: none.",
+        default_text="100MB",
     ),
     Option(
         "allow_other",

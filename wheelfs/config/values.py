@@ -29,6 +29,14 @@ RESERVED_NAMES: Final = frozenset({"local", "stored"})
 
 _INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _NAMED_INDEX = re.compile(r"(?P<name>[^=:/?#\s]*)=(?P<url>.*)\Z", re.DOTALL)
+_SIZE = re.compile(r"(?P<number>[0-9]{1,20}(\.[0-9]{1,9})?) ?(?P<unit>|B|[kKMGT]B?|[kKMGT]iB?)\Z")
+_SIZE_UNITS: Final = {"": 1, "b": 1} | {
+    letter + ending: base**power
+    for power, letter in enumerate("kmgt", 1)
+    for base, endings in ((1000, ("", "b")), (1024, ("i", "ib")))
+    for ending in endings
+}
+_SIZE_MAX_BYTES: Final = 1 << 60
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 
@@ -127,6 +135,35 @@ class SecondsKind:
 
     def as_text(self, value: object) -> str:
         return str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class SizeKind:
+    """A number of bytes: a whole number, or as text with a unit, decimal (``100MB``) or binary (``200GiB``)."""
+
+    least_bytes: int
+    toml_types: tuple[type, ...] = (int, str)
+
+    @property
+    def syntax(self) -> str:
+        least = f", at least {self.as_text(self.least_bytes)}" if self.least_bytes else ""
+        return f"size like 100MB or 200GiB{least}"
+
+    def parse(self, raw: object, base: Path) -> int:
+        match = _SIZE.match(str(raw).strip()) if isinstance(raw, int | str) and not isinstance(raw, bool) else None
+        if match is None:
+            raise ValueError(f"must be a {self.syntax}")
+        size_bytes = int(float(match["number"]) * _SIZE_UNITS[match["unit"].lower()])
+        if not self.least_bytes <= size_bytes <= _SIZE_MAX_BYTES:
+            raise ValueError(f"must be a {self.syntax}")
+        return size_bytes
+
+    def as_text(self, value: object) -> str:
+        size_bytes = int(str(value))
+        for unit in ("TB", "GB", "MB", "kB"):
+            if size_bytes and size_bytes % _SIZE_UNITS[unit.lower()] == 0:
+                return f"{size_bytes // _SIZE_UNITS[unit.lower()]}{unit}"
+        return str(size_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ MAPPED_BYTES: Final = 32 * 1024 * 1024
 
 HOUSEKEEPING_S: Final = 2.0
 READERS_S: Final = 60.0
-"""How often slots of readers that died are freed (py-lmdb asks for about a minute), and the spool is looked at."""
+"""How often slots of readers that died are freed (py-lmdb asks for about a minute), and the spool and the quota are looked at."""
 
 SPOOL_BYTES: Final = 4 * 1024 * 1024 * 1024
 """Room for files of which only a part was ever wanted; the longest untouched ones go first."""
@@ -98,6 +98,7 @@ async def running(
                 progress_bound_s=open_s,
                 delta=settings.delta,
             )
+            closing.callback(store.uses.flush)
             closing.callback(supply.close)
             projects = Projects(
                 store=store,
@@ -136,6 +137,7 @@ async def _keep_house(store: Store) -> None:
                 checked_s = trio.current_time()
                 await trio.to_thread.run_sync(store.check_readers)
                 await trio.to_thread.run_sync(store.spool.trim, SPOOL_BYTES)
+                await trio.to_thread.run_sync(store.keep_limits)
             if _mapped_bytes() > MAPPED_BYTES:
                 await trio.to_thread.run_sync(store.release_mapping)
         except Exception as error:

@@ -169,11 +169,12 @@ class Projects:
         return entries
 
     def sealed(self, ref: FileRef) -> bytes | None:
-        """Return the sha256 under which a file is stored, or None when it is not."""
+        """Return the sha256 under which a file is stored and may be served, or None when it is not (or is quarantined)."""
         if ref.link.sha256 is not None:
-            return ref.link.sha256 if self._store.catalog.content(ref.link.sha256) is not None else None
+            return ref.link.sha256 if self._store.holds(ref.link.sha256) else None
         names = self._store.catalog.stored_names(ref.project)
-        return next((name.sha256 for name in names if name.filename == ref.filename and name.index == ref.origin), None)
+        found = (name.sha256 for name in names if name.filename == ref.filename and name.index == ref.origin)
+        return next((sha256 for sha256 in found if self._store.holds(sha256)), None)
 
     def is_listed(self, project: ProjectName, view: View) -> bool:
         """Return whether ``simple/`` of a view lists the project, by what is known; decodes no page: there may be thousands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -10,9 +10,13 @@ from wheelfs.errors import ContentChanged, StoreDamaged
 
 if TYPE_CHECKING:
     from wheelfs.service.fetching import Content
+    from wheelfs.service.files import FileRef
     from wheelfs.service.gate import Gate
     from wheelfs.service.supply import Supply
-    from wheelfs.store.sealed import SealedFile
+
+
+HEALINGS: Final = 2
+"""How often a read brings a damaged file here again before it gives up: the second time is for a recipe that was only moved."""
 
 
 class OpenText:
@@ -36,27 +40,53 @@ class OpenText:
 
 
 class OpenStored:
-    """A sealed file: the kernel may cache it and read ahead."""
+    """A sealed file: the kernel may cache it and read ahead.  It stays readable until it is closed, whatever is removed."""
 
     direct_io = False
 
-    def __init__(self, sealed: SealedFile, filename: str, limiter: trio.CapacityLimiter) -> None:
-        """Read in threads of ``limiter`` what was not touched lately; errors speak of ``filename``."""
-        self._sealed = sealed
-        self._filename = filename
-        self._limiter = limiter
+    def __init__(self, ref: FileRef, sha256: bytes, supply: Supply, gate: Gate) -> None:
+        """Open stored content; raises `NotKnown`, `StoreDamaged`."""
+        self._ref = ref
+        self._sha256 = sha256
+        self._supply = supply
+        self._gate = gate
+        # Held before it is opened: that order is what keeps its chunks (docs/design/concurrency.md, Collecting).
+        supply.store.hold(sha256)
+        try:
+            self._sealed = supply.store.open_sealed(sha256)
+        except BaseException:
+            supply.store.release(sha256)
+            raise
+        supply.store.uses.note(sha256)
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return self._sealed.size
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
-        """Return stored bytes; raises `StoreDamaged` when they are not what was written."""
-        try:
-            if self._sealed.is_warm(offset, size):
-                return self._sealed.read(offset, size)
-            return await trio.to_thread.run_sync(self._sealed.read, offset, size, limiter=self._limiter)
-        except StoreDamaged as error:
-            raise StoreDamaged(f"read {self._filename}", f"{error.attempted}: {error.happened}", error.advice) from error
+        """Return stored bytes; what has rotted is fetched again.  Raises `StoreDamaged` when nobody gives it."""
+        healings = 0
+        while True:
+            try:
+                return await self._read(offset, size)
+            except StoreDamaged as damage:
+                if healings == HEALINGS:
+                    happened = f"{damage.attempted}: {damage.happened}, also after it was fetched again"
+                    raise StoreDamaged(f"read {self._ref.filename}", happened, damage.advice) from damage
+                healings += 1
+                with self._gate.waiting(f"read {self._ref.filename}"):
+                    await self._supply.heal(self._ref, self._sha256, self._sealed, damage)
+            self._sealed = self._supply.store.open_sealed(self._sha256)
+
+    async def _read(self, offset: int, size: int) -> bytes | memoryview:
+        if self._sealed.is_warm(offset, size):
+            return self._sealed.read(offset, size)
+        return await trio.to_thread.run_sync(self._sealed.read, offset, size, limiter=self._supply.disk)
 
     def close(self) -> None:
-        """Nothing is held: a sealed file's chunks stay readable by its recipe."""
+        """Let it go, if it was removed meanwhile."""
+        self._supply.store.release(self._sha256)
 
 
 class OpenPartial:
@@ -75,6 +105,7 @@ class OpenPartial:
         self._gate = gate
         self._strict = strict
         self._generation: int | None = None
+        self._stored: OpenStored | None = None
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return bytes, fetching what is missing; short where only a part of the tail was asked for.
@@ -96,11 +127,17 @@ class OpenPartial:
         if self._strict and self._content.sealed_sha256 is None:
             with self._gate.waiting(f"read {self._content.ref.filename}"):
                 await self._content.until_sealed()
-        if self._content.sealed_sha256 is not None or self._content.has(offset, size):
+        if self._content.sealed_sha256 is not None:
+            if self._stored is None:
+                self._stored = OpenStored(self._content.ref, self._content.sealed_sha256, self._supply, self._gate)
+            return await self._stored.read(offset, size)
+        if self._content.has(offset, size):
             return await self._content.read(offset, size)
         with self._gate.waiting(f"read {self._content.ref.filename}"):
             return await self._content.read(offset, size)
 
     def close(self) -> None:
         """Give the content back."""
+        if self._stored is not None:
+            self._stored.close()
         self._supply.release(self._content)

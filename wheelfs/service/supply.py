@@ -14,7 +14,7 @@ import trio
 
 from wheelfs.core import fetch_plan
 from wheelfs.core.delta import CONNECTIONS
-from wheelfs.errors import ContentMismatch, OriginUnreachable, StoreReadOnly
+from wheelfs.errors import ContentMismatch, OriginUnreachable, StoreDamaged, StoreReadOnly, WheelfsError
 from wheelfs.service.fetching import Content
 from wheelfs.service.partial import Partial
 from wheelfs.service.waiting import wait_for
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wheelfs.service.files import FileRef
     from wheelfs.service.hosts import Hosts
     from wheelfs.store.local import Store
+    from wheelfs.store.sealed import SealedFile
     from wheelfs.store.spool_file import SpoolFile
     from wheelfs.telemetry import Counters
 
@@ -91,8 +92,8 @@ class Supply:
         """Return the one live `Content` of ``ref``, to be given back with `release`; raises when it is quarantined."""
         self.refuse_poisoned(ref)
         content = self._contents.get(ref.key)
-        # One that was stored and has been removed since stays with whoever has it open.
-        if content is None or (content.sealed_sha256 is not None and self.store.catalog.content(content.sealed_sha256) is None):
+        # One that was stored and has been removed or quarantined since stays with whoever has it open.
+        if content is None or (content.sealed_sha256 is not None and not self.store.holds(content.sealed_sha256)):
             content = self._contents[ref.key] = Content(ref, self, Partial(ref, self))
         self._contents.move_to_end(ref.key)
         content.also(ref)
@@ -178,7 +179,7 @@ class Supply:
 
         What another process has stored and verified meanwhile is not touched: the fault is this origin's.
         """
-        if self.store.catalog.content(ref.key) is None:
+        if not self.store.holds(ref.key):
             await wait_for(self.store.catalog.poison(ref.key, error.happened))
 
     def refuse_poisoned(self, ref: FileRef) -> None:
@@ -229,10 +230,37 @@ class Supply:
 
     async def read_sealed(self, sha256: bytes, offset: int, size: int) -> bytes | memoryview:
         """Read stored bytes: at once when they were touched lately, else in a thread, which checks them."""
-        sealed = self.store.open_sealed(sha256)
-        if sealed.is_warm(offset, size):
-            return sealed.read(offset, size)
-        return await trio.to_thread.run_sync(sealed.read, offset, size, limiter=self.disk)
+        with self.store.reading(sha256) as sealed:
+            if sealed.is_warm(offset, size):
+                return sealed.read(offset, size)
+            return await trio.to_thread.run_sync(sealed.read, offset, size, limiter=self.disk)
+
+    async def heal(self, ref: FileRef, sha256: bytes, sealed: SealedFile, damage: StoreDamaged) -> None:
+        """Quarantine stored content that cannot be read, and bring it here again; raises `StoreDamaged` when that cannot be.
+
+        ``sealed`` is what could not be read: when there is another one by now, somebody else was faster.
+        """
+        attempted = f"read {ref.filename}"
+        happened = f"{damage.attempted}: {damage.happened}"
+        if self.store.holds(sha256):
+            if self.store.open_sealed(sha256) is not sealed:
+                return
+            log.error("%s: %s; it is quarantined and fetched again", attempted, happened)
+            with suppress(StoreReadOnly):
+                await trio.to_thread.run_sync(self.store.quarantine, sha256, happened, limiter=self.disk)
+        try:
+            with self.using(ref) as content:
+                await content.until_sealed()
+        except WheelfsError as error:
+            raise StoreDamaged(attempted, f"{happened}; it could not be fetched again: {error}", damage.advice) from error
+        if content.sealed_sha256 != sha256:
+            raise StoreDamaged(attempted, f"{happened}; its origin has another file now", damage.advice)
+
+    def refuse_damaged(self, ref: FileRef) -> None:
+        """Raise `StoreDamaged` for content that is quarantined for damage and has no origin that could be asked again."""
+        stored = None if ref.link.sha256 is None else self.store.catalog.content(ref.link.sha256)
+        if stored is not None and stored.poisoned is not None and (ref.origin not in self._origins or not ref.link.url):
+            raise StoreDamaged(f"open {ref.filename}", stored.poisoned, "it is quarantined; add it again with wheelfs add")
 
 
 def _stored_name(ref: FileRef, size_bytes: int) -> StoredName:

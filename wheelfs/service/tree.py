@@ -287,6 +287,7 @@ class Tree:
         if sealed is not None:
             self._supply.counters.count_saved(self._supply.known_size(ref) or 0)
             return self._open_sealed(ref, sealed)
+        self._supply.refuse_damaged(ref)
         content = self._supply.acquire(ref)
         try:
             with nullcontext() if content.is_open_at_once and not self._strict else self._gate.waiting(f"open {ref.filename}"):
@@ -301,9 +302,9 @@ class Tree:
         return OpenPartial(content, self._supply, self._gate, strict=self._strict)
 
     def _open_sealed(self, ref: FileRef, sha256: bytes) -> OpenStored:
-        sealed = self._supply.store.open_sealed(sha256)
-        self._supply.keep_name(ref, sha256, sealed.size)
-        return OpenStored(sealed, ref.filename, self._supply.disk)
+        opened = OpenStored(ref, sha256, self._supply, self._gate)
+        self._supply.keep_name(ref, sha256, opened.size)
+        return opened
 
     # --- news -----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import struct
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,7 @@ _NUMBER: Final = struct.Struct(">Q")
 _INFO: Final = struct.Struct(">32sL")
 _PLACE: Final = struct.Struct(">QLL")
 _NEXT_BLOCK: Final = b"next-block"
+_SETTLED: Final = b"settled"
 _MADV_DONTNEED: Final = 4
 
 
@@ -219,6 +221,13 @@ class ChunkStore:
                 transaction.delete(_NUMBER.pack(block), db=self._info)
 
         return self._writing().submit(work)
+
+    def settle(self) -> None:
+        """Let what is written next use the pages of deleted blocks: LMDB reuses them from the second transaction on."""
+        for _ in range(2):
+            self._writing().submit(
+                lambda transaction: transaction.put(_SETTLED, time.time_ns().to_bytes(8, "big"), db=self._counters)
+            ).result()
 
     def _writing(self) -> Writer:
         if self._writer is None:

@@ -261,4 +261,5 @@ def _delete(store: Store, doomed: _Flags, marks: _Marks) -> Collected:
             store.chunks.delete_blocks(list(lengths)).result()
             blocks, freed_bytes, lengths = blocks + len(lengths), freed_bytes + sum(lengths.values()), {}
     store.chunks.delete_blocks(list(lengths)).result()
+    store.chunks.settle()
     return Collected(blocks + len(lengths), 0, freed_bytes + sum(lengths.values()))

@@ -18,12 +18,14 @@ from wheelfs.store.catalog import CATALOG_DATABASES, Catalog
 from wheelfs.store.chunks import CHUNK_DATABASES, ChunkStore
 from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.env import store_error
+from wheelfs.store.eviction import NO_LIMITS, Limits, make_room
 from wheelfs.store.ingest import Ingested, ingest
 from wheelfs.store.leases import Leases
 from wheelfs.store.records import StoredContent, StoredName
 from wheelfs.store.relocate import places
 from wheelfs.store.sealed import SealedFile
 from wheelfs.store.spool import Spool
+from wheelfs.store.uses import LastUses
 from wheelfs.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -56,13 +58,16 @@ class Store:
     What writes blocks until it is durable (seconds for a large file): call it in a worker thread.
     """
 
-    def __init__(self, directory: StoreDirectory) -> None:
+    def __init__(self, directory: StoreDirectory, limits: Limits) -> None:
         """Open what is in ``directory`` and take it over; use `open`."""
         self.directory = directory
+        self.limits = limits
         self._writers: list[Writer] = []
         self._sealed: OrderedDict[bytes, tuple[int, int, SealedFile]] = OrderedDict()
         self._sealed_bytes = 0
         self._sealed_lock = threading.Lock()
+        self._incoming_bytes = 0
+        self._incoming_lock = threading.Lock()
         self.leases = Leases(None if directory.readonly else directory.run)
         try:
             catalog = directory.open_environment("catalog", CATALOG_DATABASES)
@@ -70,15 +75,19 @@ class Store:
             self.environments = catalog, chunks
             self.catalog = Catalog(catalog, self._writer(catalog))
             self.chunks = ChunkStore(chunks, self._writer(chunks))
+            self.uses = LastUses(self.catalog)
         except BaseException:
             self.close()
             raise
-        self.spool = Spool(directory.spool, is_stored=lambda key: self.catalog.content(key) is not None)
+        self.spool = Spool(directory.spool, is_stored=self.holds)
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True, readonly: bool = False) -> Self:
-        """Open the store at ``path``, making it where ``create`` allows; raises what `StoreDirectory.open` does."""
-        return cls(StoreDirectory.open(path, create=create, readonly=readonly))
+    def open(cls, path: Path, *, create: bool = True, readonly: bool = False, limits: Limits = NO_LIMITS) -> Self:
+        """Open the store at ``path``, making it where ``create`` allows; raises what `StoreDirectory.open` does.
+
+        What this process stores stays within ``limits``.
+        """
+        return cls(StoreDirectory.open(path, create=create, readonly=readonly), limits)
 
     @property
     def path(self) -> Path:
@@ -96,14 +105,28 @@ class Store:
         """Store an open file's bytes without making them visible; see `wheelfs.store.ingest.ingest`."""
         if self.directory.readonly:
             raise StoreReadOnly(f"store {name}", f"the store {self.path} was opened read-only")
-        # The next block's number is read first: everything that this ingest stores has that number or a higher one.
-        lease = self.leases.ingesting(self.chunks.next_block())
+        with self._incoming_of(size_bytes) as together_bytes:
+            make_room(self, self.limits, need_bytes=together_bytes, attempted=f"store {name}")
+            # The next block's number is read first: everything that this ingest stores has that number or a higher one.
+            lease = self.leases.ingesting(self.chunks.next_block())
+            try:
+                made = ingest(self.chunks, descriptor, size_bytes, expected_sha256=expected_sha256, name=name)
+            except BaseException:
+                lease.end()
+                raise
+            return replace(made, lease=lease)
+
+    @contextmanager
+    def _incoming_of(self, size_bytes: int) -> Iterator[int]:
+        """Count what is being stored for the duration of the block, and yield the sum: several ingests need room at once."""
+        with self._incoming_lock:
+            self._incoming_bytes += size_bytes
+            together_bytes = self._incoming_bytes
         try:
-            made = ingest(self.chunks, descriptor, size_bytes, expected_sha256=expected_sha256, name=name)
-        except BaseException:
-            lease.end()
-            raise
-        return replace(made, lease=lease)
+            yield together_bytes
+        finally:
+            with self._incoming_lock:
+                self._incoming_bytes -= size_bytes
 
     def seal(
         self, ingested: Ingested, names: Sequence[StoredName], *, check: Callable[[Sequence[StoredName]], None] | None = None
@@ -228,6 +251,18 @@ class Store:
     def release_mapping(self) -> None:
         """Give the pages of chunks that were read back to the kernel's cache, out of this process' resident memory."""
         self.chunks.release_mapping()
+
+    def keep_limits(self) -> list[str]:
+        """Write down what was used, and make room where the store is above its limits; return the filenames that went."""
+        if not self.directory.readonly:
+            self.uses.flush()
+            return make_room(self, self.limits)
+        return []
+
+    def holds(self, sha256: bytes) -> bool:
+        """Tell whether content is stored and may be served."""
+        content = self.catalog.content(sha256)
+        return content is not None and content.poisoned is None
 
     def check_readers(self) -> int:
         """Free the reader slots of dead processes, and return how many; to be called about every minute."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from wheelfs.store.collect import Collected, collect, undisturbed
 from wheelfs.store.leases import held
 from wheelfs.store.local import Store
 from wheelfs.store.records import StoredName
+from wheelfs.store.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -326,3 +328,26 @@ def test_processes_that_add_read_remove_and_collect_at_once_never_read_a_wrong_b
     for name in shelf.store.catalog.stored_names("demo"):
         sealed = shelf.store.open_sealed(name.sha256)
         assert hashlib.sha256(sealed.read(0, sealed.size)).digest() == name.sha256
+
+
+def test_kills_at_any_instant_leave_a_store_in_which_nothing_is_damaged(shelf: Shelf, tmp_path: Path) -> None:
+    moments = random.Random(11)
+    kept = shelf.add("kept", {str(number): 30_000 for number in range(0, 12, 4)})
+    for turn in range(6):
+        with ExitStack() as stack:
+            processes = []
+            for number, role in enumerate(["add", "add", "collect"]):
+                command = [sys.executable, "-c", STRESS, str(shelf.store.path), str(10 * turn + number), role, "100000"]
+                processes.append(stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE)))
+            before = shelf.store.catalog.last_transaction()
+            # Both have begun, and are killed somewhere in their work: after so many transactions, not after a time.
+            after = before + moments.randrange(30, 120)
+            eventually(lambda: shelf.store.catalog.last_transaction() > after)  # noqa: B023
+            for process in processes:
+                assert process.poll() is None, process.communicate()[1].decode()
+                process.kill()
+        found = list(verify(shelf.store))
+        assert [checked for checked in found if checked.reason is not None] == []
+        assert shelf.read(kept) == kept
+    collect(shelf.store)
+    assert [checked for checked in verify(shelf.store) if checked.reason is not None] == []
