@@ -15,7 +15,9 @@ from tests.fakes.waiting import eventually
 from tests.fakes.wheels import incompressible
 
 if TYPE_CHECKING:
-    from tests.conftest import MountWheelfs
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.mounts import Mounted
 
 PARTS = {f"numbers/part{number:02}.bin": incompressible(40_000, f"part {number}") for number in range(40)}
@@ -175,3 +177,12 @@ def test_a_file_without_a_hash_is_never_assumed(mounted: MountWheelfs) -> None:
         read_stored(mount, old)
         assert read_stored(mount, new) == content
         assert index.body_bytes(new) == len(content)
+
+
+def test_fetching_ahead_fetches_what_is_new_too(fake_index: FakeIndex, run_wheelfs: RunWheelfs, store_dir: Path) -> None:
+    _, new, content = add_versions(fake_index, NEW)
+    common = ("--store", str(store_dir), "--index", f"main={fake_index.url}", "--delta", "always")
+    run_wheelfs("fetch", *common, "numbers==1.0").succeeded()
+    run_wheelfs("fetch", *common, "numbers==1.1").succeeded()
+    assert fake_index.body_bytes(new) < 1.1 * (NEW_BYTES + TAIL_BYTES) < len(content)
+    run_wheelfs("verify", "--store", str(store_dir)).succeeded()

@@ -58,6 +58,9 @@ LOCK_SUFFIXES = (".toml", ".lock")
 @click.option("--dry-run", is_flag=True, help="Only tell which files it would be, and how many bytes would be fetched.")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
+@click.option(
+    "--delta", type=click.Choice(["auto", "always", "never"]), help="Whether to fetch only what other stored wheels do not have."
+)
 @click.pass_context
 def fetch(
     context: click.Context,
@@ -69,6 +72,7 @@ def fetch(
     dry_run: bool,
     indexes: tuple[str, ...],
     offline: bool,
+    delta: str | None,
 ) -> int:
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
 
@@ -83,7 +87,9 @@ def fetch(
         raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, or -r FILE")
     session = session_of(context)
     given = [Given("indexes", list(indexes), "--index")] if indexes else []
-    settings = session.settings([*given, *([Given("offline", True, "--offline")] if offline else [])])
+    given += [Given("offline", True, "--offline")] if offline else []
+    given += [Given("delta", delta, "--delta")] if delta else []
+    settings = session.settings(given)
     asked = FetchArguments(
         requirements=tuple(word for word in words if not word.endswith(LOCK_SUFFIXES)),
         files=files,
