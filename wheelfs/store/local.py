@@ -176,6 +176,8 @@ class Store:
                 return kept[2]
         encoded = self.catalog.recipe(sha256)
         if encoded is None:
+            if self.catalog.content(sha256) is None:
+                raise NotKnown(attempted, "it was removed a moment ago")
             raise StoreDamaged(attempted, "its recipe is missing", "run: wheelfs verify --repair")
         try:
             sealed = SealedFile(Recipe.decode(encoded), self.chunks)

@@ -103,6 +103,22 @@ def test_a_removed_file_stays_readable_for_who_has_it_open(store: Store, tmp_pat
     assert sealed.read(0, len(WHEEL)) == WHEEL
 
 
+def test_a_file_removed_while_it_is_opened_is_not_called_damaged(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, tmp_path)
+    (name,) = store.catalog.stored_names("demo")
+    recipe = store.catalog.recipe
+
+    def removed_in_between(sha256: bytes) -> bytes | None:
+        store.catalog.remove_name(name.key).result()
+        return recipe(sha256)
+
+    monkeypatch.setattr(store.catalog, "recipe", removed_in_between)
+    with pytest.raises(NotKnown):
+        store.open_sealed(SHA256)
+
+
 def test_recipes_are_kept_within_a_bound(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wheelfs.store.local.KEPT_RECIPES_BYTES", 1)
     add(store, tmp_path)
