@@ -6,7 +6,6 @@ that is needed can go is told step by step in ``docs/design/concurrency.md``, Co
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import time
@@ -21,6 +20,7 @@ from wheelfs.errors import StoreDamaged, StoreFull, StoreLocked
 from wheelfs.model.recipe import Recipe, RecipeError
 from wheelfs.store.env import store_error
 from wheelfs.store.leases import held
+from wheelfs.store.locks import lock_within
 from wheelfs.store.relocate import moved
 
 if TYPE_CHECKING:
@@ -73,17 +73,8 @@ def undisturbed(store: Store, attempted: str, *, timeout_s: float = LOCK_S) -> I
     except OSError as error:
         raise store_error(attempted, error) from error
     try:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise StoreLocked(
-                        attempted, "another process is collecting or verifying on this store", "try again when it has ended"
-                    ) from None
-                time.sleep(_POLL_S)
+        if not lock_within(descriptor, timeout_s):
+            raise StoreLocked(attempted, "another process collects or verifies on this store", "try again when it has ended")
         yield
     finally:
         os.close(descriptor)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ import msgspec
 
 from wheelfs.errors import StoreError, StoreFormat, StoreLocked
 from wheelfs.store.env import Durability, Environment, open_environment, store_error
+from wheelfs.store.locks import lock_within
 from wheelfs.store.network_fs import refuse_network
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ _DURABILITY: Final[dict[str, Durability]] = {"chunks": "no-metasync", "catalog":
 _OWN_NAMES: Final = frozenset({"lock", "format.new", "lost+found"})
 """What an otherwise empty directory may hold: the traces of a creation that was cut short, and a fresh file system's root."""
 _FORMAT_BYTES_MAX: Final = 4096
-_LOCK_POLL_S: Final = 0.02
 
 
 class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -175,19 +173,12 @@ def _locked(path: Path, timeout_s: float, *, readonly: bool) -> Iterator[None]:
         yield
         return
     try:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise StoreLocked(
-                        f"open store {path}",
-                        f"another process has held {path / 'lock'} for {timeout_s:g} s",
-                        "is one hanging while it opens or closes the store?",
-                    ) from None
-                time.sleep(_LOCK_POLL_S)
+        if not lock_within(descriptor, timeout_s):
+            raise StoreLocked(
+                f"open store {path}",
+                f"another process has held {path / 'lock'} for {timeout_s:g} s",
+                "is one hanging while it opens or closes the store?",
+            )
         yield
     finally:
         os.close(descriptor)
