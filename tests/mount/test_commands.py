@@ -19,7 +19,7 @@ from tests.fakes.faults import Fault, Slow, Stall
 from tests.fakes.mounts import mount_points, unmount_lazily
 from tests.fakes.processes import ROOT, run, wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
-from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.fakes.wheels import wheel_filename
 
 if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs
@@ -30,15 +30,6 @@ NAME = wheel_filename("tools", "1.0")
 BIG = 3_000_000
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: file systems are mounted")
-
-
-@pytest.fixture
-def tools(run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path) -> bytes:
-    """The content of the one wheel in the store."""
-    content = build_wheel("tools", "1.0", big_bytes=500_000)
-    (tmp_path / NAME).write_bytes(content)
-    run_wheelfs("--store", str(store_dir), "add", str(tmp_path / NAME)).succeeded()
-    return content
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------

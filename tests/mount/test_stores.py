@@ -30,15 +30,6 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: file syst
 
 
 @pytest.fixture
-def tools(run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path) -> bytes:
-    """The content of the one wheel in the store."""
-    content = build_wheel("tools", "1.0", big_bytes=500_000)
-    (tmp_path / NAME).write_bytes(content)
-    run_wheelfs("--store", str(store_dir), "add", str(tmp_path / NAME)).succeeded()
-    return content
-
-
-@pytest.fixture
 def file_system(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Mount a small file system in memory: ``file_system("4m")``."""
     made: list[Path] = []

@@ -1,0 +1,24 @@
+"""What tests of several commands begin with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.wheels import build_wheel, wheel_filename
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import RunWheelfs
+
+
+@pytest.fixture
+def tools(run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path) -> bytes:
+    """A store with the one wheel tools 1.0 in it; its content."""
+    content = build_wheel("tools", "1.0", big_bytes=500_000)
+    path = tmp_path / wheel_filename("tools", "1.0")
+    path.write_bytes(content)
+    run_wheelfs("--store", str(store_dir), "add", str(path)).succeeded()
+    return content
