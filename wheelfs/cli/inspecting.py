@@ -155,9 +155,11 @@ def _status_lines(report: Status) -> Iterator[str]:
     counters = report.counters
     yield (
         f"network {counters.requests} requests, {size_text(counters.fetched_bytes)} fetched, "
-        f"{size_text(counters.saved_bytes)} saved ({size_text(counters.delta_saved_bytes)} of {size_text(counters.needed_bytes)} "
-        f"brought here), {counters.errors} errors"
+        f"{size_text(counters.saved_bytes)} saved, {counters.errors} errors"
     )
+    if counters.delta_saved_bytes:
+        share = f"{size_text(counters.delta_saved_bytes)} of {size_text(counters.needed_bytes)}"
+        yield f"delta   {share} of new files were here already"
     for name, count in counters.errors_by.items():
         yield f"        {count} × {name}"
 
