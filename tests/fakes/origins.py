@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from wheelfs.core.http_ranges import From, Range, Suffix, Whole
+from wheelfs.core.http_ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginMissing
 from wheelfs.model.links import FileLink, ProjectPage, Validators
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, RangeReply
@@ -104,7 +104,7 @@ class MemoryOrigin:
         etag = '"' + hashlib.sha256(content).hexdigest()[:8] + '"' if self.etags else None
         if validator not in (None, etag):
             raise ContentChanged(f"fetch {filename}", "another entity tag")
-        start, end = (0, len(content)) if trouble.ignores_range else _bounds(wanted, len(content))
+        start, end = (0, len(content)) if trouble.ignores_range else bounds_of(wanted, len(content))
         if start >= end and content:
             raise ContentChanged(f"fetch {filename}", "nothing there")
         total = len(content) if trouble.tells_size else None
@@ -148,15 +148,3 @@ async def _end(trouble: Trouble) -> None:
     if trouble.error is None:
         await trio.sleep_forever()
     raise trouble.error
-
-
-def _bounds(wanted: Wanted, size: int) -> tuple[int, int]:
-    match wanted:
-        case Whole():
-            return 0, size
-        case From(start):
-            return start, size
-        case Range(start, end):
-            return start, min(end, size)
-        case Suffix(length):
-            return max(0, size - length), size

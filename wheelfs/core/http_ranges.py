@@ -45,6 +45,20 @@ class Suffix:
 
 Wanted = Whole | From | Range | Suffix
 
+
+def bounds_of(wanted: Wanted, size_bytes: int) -> tuple[int, int]:
+    """Return which bytes ``[start, end)`` of a file of ``size_bytes`` are wanted; ``start`` may lie behind the end."""
+    match wanted:
+        case Whole():
+            return 0, size_bytes
+        case From(start):
+            return start, size_bytes
+        case Range(start, end):
+            return start, min(end, size_bytes)
+        case Suffix(length):
+            return max(0, size_bytes - length), size_bytes
+
+
 # --- what can come of it ------------------------------------------------------------------------------------------------
 
 

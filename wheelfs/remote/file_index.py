@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import trio
 
-from wheelfs.core.http_ranges import From, Range, Suffix, Whole
+from wheelfs.core.http_ranges import Suffix, Whole, bounds_of
 from wheelfs.core.simple_api import MAX_BODY_BYTES, parse_page
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, OriginUnreachable, UsageError
 from wheelfs.model.links import Validators
@@ -88,7 +88,7 @@ class FileIndex:
                 raise ContentChanged(
                     attempted, "the file is no longer the one of which a part was read before", "what was read is of no use"
                 )
-            start, end = _bounds(wanted, status.st_size)
+            start, end = bounds_of(wanted, status.st_size)
             if start >= end and not (isinstance(wanted, Whole | Suffix)):
                 raise ContentChanged(attempted, f"the file has only {status.st_size} bytes", "what was read is of no use")
             chunks = _chunks(file.fileno(), start, end, attempted)
@@ -133,18 +133,6 @@ async def _chunks(descriptor: int, start: int, end: int, attempted: str) -> Asyn
             raise OriginFault(attempted, "truncated: the file became shorter while it was read")
         start += len(piece)
         yield piece
-
-
-def _bounds(wanted: Wanted, size: int) -> tuple[int, int]:
-    match wanted:
-        case Whole():
-            return 0, size
-        case From(start):
-            return start, size
-        case Range(start, end):
-            return start, min(end, size)
-        case Suffix(length):
-            return max(0, size - length), size
 
 
 def _etag(status: os.stat_result) -> str:
