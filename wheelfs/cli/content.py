@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs import errors
 from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.failures import exit_code_of_all
 from wheelfs.config import Given
 from wheelfs.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from wheelfs.cli.output import Output
     from wheelfs.service.reports import AddedFile
 
@@ -87,7 +85,7 @@ def add(
         where = [*sources, *(["pip's cache"] if pip_cache is not None else [])]
         raise InvalidInput(f"add {', '.join(where)[:200]}", "no wheel was found there")
     if refused and not taken:
-        return _code_of(refused)
+        return exit_code_of_all((file.error_class for file in refused), otherwise=InvalidInput)
     return PART_FAILED if refused else 0
 
 
@@ -109,10 +107,3 @@ def _print_file(output: Output, file: AddedFile) -> None:
         output.talk(f"wheelfs: refused {file.filename}: {file.reason}")
     else:
         output.line(f"{file.result} {file.filename}")
-
-
-def _code_of(refused: Sequence[AddedFile]) -> int:
-    """Return the exit code of the reason that all share, else the one of bad input."""
-    classes = {getattr(errors, file.error_class or "", InvalidInput) for file in refused}
-    error_class = classes.pop() if len(classes) == 1 else InvalidInput
-    return int(error_class.exit_code)

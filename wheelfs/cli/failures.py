@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
+from typing import TYPE_CHECKING
 
+from wheelfs import errors
 from wheelfs.errors import InternalError, StoreFull, WheelfsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +30,13 @@ def error_of(error: BaseException) -> WheelfsError:
     _log.error("internal error", exc_info=error)
     advice = "this is a bug in wheelfs: please report it with the traceback"
     return InternalError("run wheelfs", f"{type(error).__name__}: {error}", advice)
+
+
+def exit_code_of_all(class_names: Iterable[str | None], *, otherwise: type[WheelfsError]) -> int:
+    """Return the exit code where everything failed: that of the error class that all share, else that of ``otherwise``."""
+    classes = {getattr(errors, name or "", otherwise) for name in class_names}
+    shared = classes.pop() if len(classes) == 1 else otherwise
+    return int(shared.exit_code)
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

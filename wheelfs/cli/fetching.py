@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs import errors
 from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.failures import exit_code_of_all
 from wheelfs.cli.inspecting import size_text
 from wheelfs.config import Given
 from wheelfs.errors import OriginError, UsageError
@@ -115,7 +115,9 @@ def fetch(
         output.line(f"{size_text(missing_bytes)} to fetch" + (f", and {unknown} files of unknown size" if unknown else ""))
     if not failed:
         return 0
-    return PART_FAILED if len(failed) < len(done) else _code_of(failed)
+    if len(failed) < len(done):
+        return PART_FAILED
+    return exit_code_of_all((file.error_class for file in failed), otherwise=OriginError)
 
 
 def _print_file(output: Output, file: FetchedFile) -> None:
@@ -128,10 +130,3 @@ def _print_file(output: Output, file: FetchedFile) -> None:
         output.line(f"would fetch {file.filename} ({size})")
     else:
         output.line(f"{file.result} {file.filename}")
-
-
-def _code_of(failed: list[FetchedFile]) -> int:
-    """Return the exit code of the reason that all share, else that of trouble with an origin."""
-    classes = {getattr(errors, file.error_class or "", OriginError) for file in failed}
-    error_class = classes.pop() if len(classes) == 1 else OriginError
-    return int(error_class.exit_code)
