@@ -67,7 +67,7 @@ class Pages:
         """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
         assert place.project is not None
         path = f"{place.path}/index.html"
-        text = self._rendered(path, place.project, place.view, ownership) if self._is_listable(ownership, place.project) else b""
+        text = self._text_if_any(path, place.project, place.view, ownership)
         return PageNode("project", path, place.view, place.project, len(text), UNKNOWN_TIME_NS)
 
     def text(self, node: PageNode, ownership: Ownership) -> bytes:
@@ -88,8 +88,7 @@ class Pages:
         text = self._kept_text(node.path, self._projects.stamp(node.project, index=node.view.index))
         if text is None:  # the page is looked at before it is read, again and again: most often it is the same as last time
             ownership = self._projects.known(node.project, index=node.view.index)
-            is_listable = self._is_listable(ownership, node.project)
-            text = self._rendered(node.path, node.project, node.view, ownership) if is_listable else b""
+            text = self._text_if_any(node.path, node.project, node.view, ownership)
         return PageNode(node.kind, node.path, node.view, node.project, len(text), node.mtime_ns)
 
     def _is_listable(self, ownership: Ownership, project: ProjectName) -> bool:
@@ -97,6 +96,10 @@ class Pages:
         if not isinstance(ownership, Owned):
             return False
         return ownership.reachable or not ownership.listed or bool(self._projects.entries(ownership, project))
+
+    def _text_if_any(self, path: str, project: ProjectName, view: View, ownership: Ownership) -> bytes:
+        """Return a project's page, or nothing where there is none to be made."""
+        return self._rendered(path, project, view, ownership) if self._is_listable(ownership, project) else b""
 
     def _rendered(self, path: str, project: ProjectName, view: View, ownership: Ownership) -> bytes:
         stamp = self._projects.stamp(project, index=view.index)
