@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import uv
 
@@ -11,7 +13,6 @@ from tests.fakes.processes import Finished, isolated_environment, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 class _Client:
@@ -33,6 +34,11 @@ class _Client:
             run(command, environment=self.environment).succeeded()
         return path
 
+    def without_venv(self) -> Self:
+        """Blow the virtual environment away; caches stay.  Returns itself."""
+        shutil.rmtree(self.directory / "venv", ignore_errors=True)
+        return self
+
     def installed(self) -> dict[str, str]:
         """Return normalized name → version of what is in the virtual environment."""
         listing = run([uv.find_uv_bin(), "pip", "freeze", "--python", str(self.python)], environment=self.environment).succeeded()
@@ -51,6 +57,11 @@ class Uv(_Client):
         return run(
             command, environment={**self.environment, **(environment or {})}, cwd=cwd or self.directory, timeout_s=timeout_s
         )
+
+    def uvx(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = 120.0) -> Finished:
+        """Run ``uvx ARGUMENTS``: a tool in an environment that uv makes for it."""
+        command = [str(Path(uv.find_uv_bin()).with_name("uvx")), *arguments]
+        return run(command, environment={**self.environment, **(environment or {})}, cwd=self.directory, timeout_s=timeout_s)
 
 
 class Pip(_Client):

@@ -46,6 +46,7 @@ class FakeIndex:
         redirects: bool = False,
         credentials: tuple[str, str] | None = None,
         no_store: bool = False,
+        max_age_s: int = 600,
         tls: bool = False,
     ) -> None:
         """``credentials`` asks for basic auth; ``redirects`` moves pages and files; ``tls`` serves HTTPS, signed by `ca_pem`."""
@@ -63,6 +64,7 @@ class FakeIndex:
         self.redirects = redirects
         self.credentials = credentials
         self.no_store = no_store
+        self.max_age_s = max_age_s
         self.faults: list[faults.Fault] = []
         self.requests: list[Request] = []
         self.ca_pem: bytes | None = None
@@ -296,7 +298,7 @@ class FakeIndex:
     def _validated(self, request: Request, answer: Answer) -> Answer:
         if answer.status not in (200, 206):
             return answer
-        answer.headers["Cache-Control"] = "no-store" if self.no_store else "max-age=600"
+        answer.headers["Cache-Control"] = "no-store" if self.no_store else f"max-age={self.max_age_s}"
         if self.etags:
             answer.headers.setdefault("ETag", _etag(answer.body))
             answer.headers["Last-Modified"] = _LAST_MODIFIED
