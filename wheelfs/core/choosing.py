@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from wheelfs.core.tracking import names_one_version
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import WheelName, kind_of, project_and_version
 
@@ -45,7 +46,7 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
     versions = sorted(wanted.specifier.filter(by_version), reverse=True)
     if not versions:
         return NothingFits("no version fits")
-    is_single = any(one.operator == "===" or (one.operator == "==" and "*" not in one.version) for one in wanted.specifier)
+    is_single = names_one_version(wanted.specifier)
     fitting = [link for version in versions for link in by_version[version] if is_single or link.yanked is None]
     if not fitting:
         return NothingFits("what fits is yanked")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from wheelfs.core.tree import METADATA_SUFFIX
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.filesystem import EntryChanged, InodeChanged
 
@@ -52,5 +53,9 @@ class Watch:
                         yield EntryChanged(inode_of_path(path), change.filename)
                 for prefix in ("", "here/", "stored/"):
                     directory = f"{prefix}simple/{change.project}"
+                    if change.kind == "page" and change.filename is not None:
+                        # It is gone, or another file now: the kernel would believe in the old one for a day.
+                        yield EntryChanged(inode_of_path(directory), change.filename)
+                        yield EntryChanged(inode_of_path(directory), change.filename + METADATA_SUFFIX)
                     yield EntryChanged(inode_of_path(f"{prefix}simple"), change.project)
                     yield InodeChanged(inode_of_path(f"{directory}/index.html"))

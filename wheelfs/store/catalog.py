@@ -19,6 +19,7 @@ from wheelfs.model.names import ProjectName
 from wheelfs.store import blobs
 from wheelfs.store.catalog_names import NAME_DATABASES, NameTable
 from wheelfs.store.catalog_pages import PAGE_DATABASES, PageTable, unpacked
+from wheelfs.store.catalog_tracked import TRACKED_DATABASES, TrackedTable
 from wheelfs.store.changes import KEPT, ChangeJournal
 from wheelfs.store.records import Changes, ContentFacts, Counts, PageHead, PageRecord, StoredContent, StoredName
 
@@ -29,12 +30,13 @@ if TYPE_CHECKING:
     import lmdb
 
     from wheelfs.model.links import ProjectPage
+    from wheelfs.model.tracked import Tracked
     from wheelfs.store.env import Environment
     from wheelfs.store.writer import Writer
 
 T = TypeVar("T")
 
-CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, "facts", "metadata", "changes", "meta")
+CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, "facts", "metadata", "changes", "meta")
 
 SCHEMA: Final = b"1"
 _SCHEMA_KEY: Final = b"schema"
@@ -56,6 +58,7 @@ class Catalog:
         self._journal = ChangeJournal(environment.database("changes"), kept=changes_kept)
         self._names = NameTable(environment, self._journal)
         self._pages = PageTable(environment, self._journal)
+        self._tracked = TrackedTable(environment, self._journal)
         self._facts = environment.database("facts")
         self._metadata = environment.database("metadata")
         self._check_schema(environment.database("meta"))
@@ -223,6 +226,38 @@ class Catalog:
     def put_absent(self, index: str, project: str, *, index_url: str, fetched_at_us: int) -> Future[bool]:
         """Keep the answer that an index has no such project."""
         return self.put_page(index, project, PageRecord(index_url=index_url, fetched_at_us=fetched_at_us, absent=True))
+
+    # --- tracked projects ----------------------------------------------------------------------------------------------
+
+    def tracked(self, project: str) -> Tracked | None:
+        """Return what is tracked of a project."""
+        with self._environment.read() as transaction:
+            return self._tracked.get(transaction, project)
+
+    def iterate_tracked(self, after: str | None, limit: int) -> list[Tracked]:
+        """Return up to ``limit`` tracked projects behind ``after``, in order."""
+        with self._environment.read() as transaction:
+            return self._tracked.iterate(transaction, after, limit)
+
+    def tracked_projects(self) -> int:
+        """Return how many projects are tracked."""
+        with self._environment.read() as transaction:
+            return self._tracked.count(transaction)
+
+    def track(self, tracked: Tracked) -> Future[bool]:
+        """Track a project, in place of what was tracked of it; the future tells whether that differs."""
+        return self._submit(lambda transaction: self._tracked.put(transaction, tracked))
+
+    def untrack(self, project: str) -> Future[bool]:
+        """Track a project no more; the future tells whether it was tracked."""
+
+        def work(transaction: lmdb.Transaction) -> bool:
+            if not self._tracked.delete(transaction, project):
+                return False
+            self._pages.report_files(transaction, project)
+            return True
+
+        return self._submit(work)
 
     # --- what was found out about files --------------------------------------------------------------------------------
 

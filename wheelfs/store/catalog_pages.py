@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,7 +13,7 @@ from wheelfs.store import blobs
 from wheelfs.store.records import Change, PageHead, PageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable, Iterator
 
     import lmdb
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from wheelfs.store.env import Environment
 
 PAGE_DATABASES: Final = ("page-heads", "pages")
+
+MAX_REPORTED: Final = 5_000
+"""Names of one page that are said to have changed; names that are left out are forgotten when their time is over."""
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _head_decoder: Final = msgspec.msgpack.Decoder(PageHead)
@@ -62,11 +66,14 @@ class PageTable:
         if changed:
             # Always later than before, also when the clock was set back: readers compare it to know what they have decoded.
             changed_at_us = record.fetched_at_us if before is None else max(record.fetched_at_us, before.changed_at_us + 1)
+            packed = blobs.get(transaction, self._pages, key)
             if absent:
                 blobs.delete(transaction, self._pages, key)
             else:
                 blobs.put(transaction, self._pages, key, blobs.pack(encoded))
             self._journal.append(transaction, Change("page", project, index=index))
+            if packed is not None:
+                self._report(transaction, index, project, changed_names(unpacked(packed, project), record.page))
         self._put_head(
             transaction,
             key,
@@ -81,6 +88,17 @@ class PageTable:
             return False
         self._put_head(transaction, _key(index, project), msgspec.structs.replace(head, fetched_at_us=fetched_at_us))
         return True
+
+    def report_files(self, transaction: lmdb.Transaction, project: str) -> None:
+        """Say that every file of a project's pages may mean something else now, or nothing."""
+        for index in list(self.indexes(transaction)):
+            packed = self.packed_page(transaction, index, project)
+            if packed is not None:
+                self._report(transaction, index, project, changed_names(unpacked(packed, project), None))
+
+    def _report(self, transaction: lmdb.Transaction, index: str, project: str, filenames: Iterable[str]) -> None:
+        for filename in islice(filenames, MAX_REPORTED):
+            self._journal.append(transaction, Change("page", project, filename, index=index))
 
     def indexes(self, transaction: lmdb.Transaction) -> Generator[str, None, None]:
         """Iterate over the names of the indexes that have pages, with one seek each."""
@@ -101,6 +119,14 @@ class PageTable:
 
     def _put_head(self, transaction: lmdb.Transaction, key: bytes, head: PageHead) -> None:
         transaction.put(key, _encoder.encode(head), db=self._heads)
+
+
+def changed_names(before: ProjectPage, after: ProjectPage | None) -> Iterator[str]:
+    """Yield the files that are gone, or have another digest: whoever remembers what such a name means must forget it."""
+    now = {} if after is None else {link.filename: link.sha256 for link in after.files}
+    for link in before.files:
+        if link.filename not in now or now[link.filename] != link.sha256:
+            yield link.filename
 
 
 def unpacked(packed: bytes, project: str) -> ProjectPage:

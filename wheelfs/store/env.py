@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 import lmdb
@@ -85,8 +85,16 @@ class Environment:
         self._databases: dict[str, lmdb._Database] = {}
 
     def database(self, name: str) -> lmdb._Database:
-        """Return the handle of a database that was named when the environment was opened."""
-        return self._databases[name]
+        """Return the handle of a database that was named when the environment was opened; raises `StoreError` without one."""
+        found = self._databases.get(name)
+        if found is None:
+            advice = "it was made by an older wheelfs: let this one write to it once"
+            raise StoreError(f"open store {self.path}", f"it has no database {name!r}", advice)
+        return found
+
+    def database_if_any(self, name: str) -> lmdb._Database | None:
+        """Return the handle of a database that a store made by an older build lacks as long as nobody may write to it."""
+        return self._databases.get(name)
 
     @contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:
@@ -228,6 +236,12 @@ def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durab
     raise AssertionError("unreachable")
 
 
+def _databases_there(raw: lmdb.Environment, names: Sequence[str]) -> Iterator[tuple[str, lmdb._Database]]:
+    for name in names:
+        with suppress(lmdb.NotFoundError):
+            yield name, raw.open_db(name.encode(), create=False)
+
+
 def _open_databases(raw: lmdb.Environment, names: Sequence[str], *, readonly: bool) -> dict[str, lmdb._Database]:
     """Open all named databases in one transaction; raise `StoreLocked` when another process keeps writing for too long.
 
@@ -236,7 +250,7 @@ def _open_databases(raw: lmdb.Environment, names: Sequence[str], *, readonly: bo
     a stopped process would hang us here, therefore it is waited for from outside.
     """
     if readonly:
-        return {name: raw.open_db(name.encode(), create=False) for name in names}
+        return dict(_databases_there(raw, names))
     future: Future[dict[str, lmdb._Database]] = Future()
 
     def open_all() -> None:

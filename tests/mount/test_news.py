@@ -1,0 +1,33 @@
+"""What the kernel was told once and is no longer true: it hears of it, instead of believing it for a day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.fakes.waiting import eventually
+from tests.fakes.wheels import build_wheel
+
+if TYPE_CHECKING:
+    from tests.conftest import MountWheelfs
+    from tests.fakes.index import FakeIndex
+
+
+def test_a_file_that_its_index_replaced_under_its_name_is_the_new_one(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
+    name, before = fake_index.add_wheel("demo", "1.0")
+    project = mounted(index=fake_index.url, env={"WHEELFS_PAGE_TTL_S": "0"}).path / "simple" / "demo"
+    assert (project / name).read_bytes() == before
+    after = build_wheel("demo", "1.0", big_bytes=5_000)
+    fake_index.add(name, after, project="demo")
+    (project / "index.html").read_bytes()
+    eventually(lambda: (project / name).stat().st_size == len(after))
+    assert (project / name).read_bytes() == after
+
+
+def test_a_file_that_its_index_dropped_is_gone(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
+    fake_index.add_wheel("demo", "1.0")
+    name, _ = fake_index.add_wheel("demo", "2.0")
+    project = mounted(index=fake_index.url, env={"WHEELFS_PAGE_TTL_S": "0"}).path / "simple" / "demo"
+    assert (project / name).stat().st_size
+    fake_index.remove(name)
+    (project / "index.html").read_bytes()
+    eventually(lambda: not (project / name).exists())
