@@ -119,10 +119,12 @@ class Catalog:
         recipe: bytes,
         names: Sequence[StoredName],
         *,
+        blocks_below: int = 0,
         check: Callable[[Sequence[StoredName]], None] | None = None,
     ) -> Future[None]:
         """Make a verified file visible under ``names``, in one transaction; its chunks must be durable before.
 
+        ``blocks_below`` is a number above those of all blocks that the recipe names.
         ``check`` is given the names of the projects concerned as they are in that transaction; what it raises ends it.
         """
 
@@ -130,12 +132,18 @@ class Catalog:
             if check is not None:
                 projects = sorted({name.project for name in names})
                 check([name for project in projects for name in self._names.of_project(transaction, project)])
+            self._names.rely_on_blocks(transaction, blocks_below)
             self._names.seal(transaction, sha256, content, recipe, names)
             facts = self._facts_in(transaction, ContentKey(sha256))
             if facts is not None and facts.poisoned is not None:
                 self._put_facts(transaction, ContentKey(sha256), msgspec.structs.replace(facts, poisoned=None))
 
         return self._submit(work)
+
+    def blocks_below(self) -> int:
+        """Return a number above those of all blocks that sealed files were made of."""
+        with self._environment.read() as transaction:
+            return self._names.blocks_below(transaction)
 
     def add_name(self, name: StoredName) -> Future[bool]:
         """Show sealed content under one more name; False when that content is not here."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NAME_DATABASES: Final = ("contents", "recipes", "departed", "names", "names-of", "totals", "used")
 
 _RAW_BYTES: Final = b"raw-bytes"
+_BLOCKS_BELOW: Final = b"blocks-below"
 _NUMBER: Final = struct.Struct(">Q")
 _DEPARTED_KEY_BYTES: Final = 40
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -121,10 +122,19 @@ class NameTable:
         return Counts(
             files=transaction.stat(self._contents)["entries"],
             names=transaction.stat(self._names)["entries"],
-            raw_bytes=self._raw_bytes(transaction),
+            raw_bytes=self._total(transaction, _RAW_BYTES),
         )
 
+    def blocks_below(self, transaction: lmdb.Transaction) -> int:
+        """Return the number below which all blocks are that recipes have ever named."""
+        return self._total(transaction, _BLOCKS_BELOW)
+
     # --- writing -------------------------------------------------------------------------------------------------------
+
+    def rely_on_blocks(self, transaction: lmdb.Transaction, below: int) -> None:
+        """Note that the blocks below this number are durable and may be named by recipes."""
+        if below > self.blocks_below(transaction):
+            transaction.put(_BLOCKS_BELOW, _NUMBER.pack(below), db=self._totals)
 
     def seal(
         self, transaction: lmdb.Transaction, sha256: bytes, content: StoredContent, recipe: bytes, names: Sequence[StoredName]
@@ -244,12 +254,12 @@ class NameTable:
                 found = cursor.next()
         return keys
 
-    def _raw_bytes(self, transaction: lmdb.Transaction) -> int:
-        found = transaction.get(_RAW_BYTES, db=self._totals)
+    def _total(self, transaction: lmdb.Transaction, key: bytes) -> int:
+        found = transaction.get(key, db=self._totals)
         return 0 if found is None else int(_NUMBER.unpack(found)[0])
 
     def _count(self, transaction: lmdb.Transaction, more_bytes: int) -> None:
-        transaction.put(_RAW_BYTES, _NUMBER.pack(self._raw_bytes(transaction) + more_bytes), db=self._totals)
+        transaction.put(_RAW_BYTES, _NUMBER.pack(self._total(transaction, _RAW_BYTES) + more_bytes), db=self._totals)
 
 
 def _keys_behind(transaction: lmdb.Transaction, database: lmdb._Database, after: bytes | None, limit: int) -> list[bytes]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from wheelfs.errors import StoreError, StoreFormat, StoreLocked
+from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
 from wheelfs.store.env import Durability, Environment, open_environment, store_error
 from wheelfs.store.locks import lock_within
 from wheelfs.store.network_fs import refuse_network
+from wheelfs.store.structure import START_ANEW, is_unborn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,6 +85,8 @@ class StoreDirectory:
         map_size_bytes = self.format.chunks_map_bytes if name == "chunks" else self.format.catalog_map_bytes
         try:
             with _locked(self.path, self._lock_timeout_s, readonly=self.readonly):
+                if name == "catalog":
+                    self._refuse_without_catalog()
                 environment = open_environment(
                     self.path / name,
                     map_size_bytes=map_size_bytes,
@@ -95,6 +98,11 @@ class StoreDirectory:
             raise store_error(f"open store {self.path}", error) from error
         self._environments.append(environment)
         return environment
+
+    def _refuse_without_catalog(self) -> None:
+        """Raise `StoreDamaged` when there are chunks but no catalog: it is made first, so it was there."""
+        if is_unborn(self.path / "catalog" / "data.mdb") and not is_unborn(self.path / "chunks" / "data.mdb"):
+            raise StoreDamaged(f"open store {self.path}", "its catalog is missing (catalog/data.mdb)", START_ANEW)
 
     def close(self) -> None:
         """Close every environment (writers and readers must have ended before).  Safe to call twice."""

@@ -8,7 +8,6 @@ engine pinned; write transactions on one thread (`wheelfs.store.writer`); read t
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import threading
 import time
@@ -20,6 +19,7 @@ import lmdb
 
 from wheelfs.errors import InternalError, StoreDamaged, StoreError, StoreFull, StoreLocked, StoreReadOnly
 from wheelfs.store.network_fs import refuse_network
+from wheelfs.store.structure import is_unborn, refuse_cut_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -154,14 +154,20 @@ def open_environment(
 ) -> Environment:
     """Open (creating what is missing unless ``readonly``) the environment in directory ``path`` with its named databases.
 
-    Raises `StoreOnNetwork`, `StoreReadOnly`, `StoreFull`, `StoreError`; `InternalError` when it is open in this process already.
+    Raises `StoreOnNetwork`, `StoreReadOnly`, `StoreFull`, `StoreDamaged`, `StoreError`; `InternalError` when it is open in this
+    process already.
     """
     attempted = f"open store {path}"
+    data = path / "data.mdb"
     refuse_network(path)
     try:
         if not readonly:
             path.mkdir(exist_ok=True)
-            _remove_unborn(path / "data.mdb")
+            if is_unborn(data):
+                # Whoever creates one holds the store's lock; LMDB would take what a full disk left of one for damage for ever.
+                data.unlink(missing_ok=True)
+        if not is_unborn(data):
+            refuse_cut_off(data)
         status = path.stat()
     except OSError as error:
         raise store_error(attempted, error) from error
@@ -188,19 +194,6 @@ def open_environment(
         environment.close()
         raise store_error(attempted, error, written=path) from error
     return environment
-
-
-def _remove_unborn(data: Path) -> None:
-    """Remove a data file whose creation was cut short (by a full disk), which LMDB would take for damage for ever after.
-
-    An environment begins as two pages, and whoever creates one holds the store's lock.
-    """
-    try:
-        cut_short = data.stat().st_size < 2 * mmap.PAGESIZE
-    except FileNotFoundError:
-        return
-    if cut_short:
-        data.unlink()
 
 
 def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durability, readonly: bool) -> lmdb.Environment:

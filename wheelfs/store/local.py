@@ -25,6 +25,7 @@ from wheelfs.store.records import StoredContent, StoredName
 from wheelfs.store.relocate import places
 from wheelfs.store.sealed import SealedFile
 from wheelfs.store.spool import Spool
+from wheelfs.store.structure import START_ANEW
 from wheelfs.store.uses import LastUses
 from wheelfs.store.writer import Writer
 
@@ -76,6 +77,7 @@ class Store:
             self.catalog = Catalog(catalog, self._writer(catalog))
             self.chunks = ChunkStore(chunks, self._writer(chunks))
             self.uses = LastUses(self.catalog)
+            self._refuse_older_chunks()
         except BaseException:
             self.close()
             raise
@@ -136,8 +138,10 @@ class Store:
         ``check`` may look at the stored names of the same projects first, and raise: no other process comes in between.
         """
         content = StoredContent(ingested.size_bytes, time.time_ns() // 1_000, is_zip=ingested.recipe.skeleton_bytes > 0)
+        recipe = ingested.recipe
+        below = 1 + max((block for chunks in (recipe.data, recipe.skeleton) for block in chunks.extents.blocks), default=-1)
         try:
-            self.catalog.seal(ingested.sha256, content, ingested.recipe.encode(), names, check=check).result()
+            self.catalog.seal(ingested.sha256, content, recipe.encode(), names, blocks_below=below, check=check).result()
         finally:
             if ingested.lease is not None:
                 ingested.lease.end()
@@ -282,6 +286,16 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def _refuse_older_chunks(self) -> None:
+        """Raise `StoreDamaged` when the chunks are not those that the catalog speaks of.
+
+        They would be given numbers again that recipes name already, and other bytes would be read by these.
+        """
+        # The catalog first: whoever seals meanwhile stores the blocks before he names them.
+        if self.catalog.blocks_below() > self.chunks.next_block():
+            happened = "its chunks are older than its catalog; was one replaced, or restored from a copy, without the other?"
+            raise StoreDamaged(f"open store {self.path}", happened, START_ANEW)
 
     def _writer(self, environment: Environment) -> Writer | None:
         if environment.readonly:

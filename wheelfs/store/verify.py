@@ -7,21 +7,19 @@ the check of LMDB's structure takes in a process of its own.
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.errors import NotKnown, StoreDamaged, StoreError
+from wheelfs.errors import NotKnown, StoreDamaged
 from wheelfs.model.recipe import Extent, Recipe, RecipeError
 from wheelfs.store.collect import undisturbed
 from wheelfs.store.relocate import places
+from wheelfs.store.structure import problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from wheelfs.store.env import Environment
     from wheelfs.store.local import Store
     from wheelfs.store.records import StoredName
 
@@ -30,10 +28,6 @@ _RELEASE_BYTES: Final = 64 << 20
 """Pages of the map count as this process's memory once touched; they are given back whenever so much was read."""
 _BATCH: Final = 256
 _ENTRIES: Final = 2_000
-_STRUCTURE_S: Final = 3_600.0
-"""The check of the structure reads every page's header: minutes for a terabyte."""
-_PROBLEMS: Final = 5
-"""A broken tree has thousands of symptoms; the first ones tell the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,38 +88,13 @@ def verify(
 
 def _structure(store: Store) -> Iterator[Checked]:
     for environment in store.environments:
-        problems = _problems(environment)
-        if problems:
-            # Once more: the two meta pages may have been read in the middle of a commit.
-            problems = _problems(environment)
-        if problems:
-            yield Checked(b"", (f"{environment.path.name}/data.mdb",), "its structure is damaged: " + "; ".join(problems))
-
-
-def _problems(environment: Environment) -> list[str]:
-    """Return what py-lmdb's offline verifier says of an environment.
-
-    It wants a file at rest.  A read transaction held meanwhile is as good: no page that the verifier's snapshot (this one or a
-    later one) reaches is used again before it ends.  In a process of its own, since nobody opens an environment's files twice.
-    """
-    command = [sys.executable, "-P", "-m", "lmdb", "verify", str(environment.path)]
-    with environment.read():
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                stdin=subprocess.DEVNULL,
-                timeout=_STRUCTURE_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise StoreError(f"verify {environment.path}", f"the check of its structure did not end: {error}") from error
-    if done.returncode == 0:
-        return []
-    said = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
-    return said[:_PROBLEMS] or [f"the verifier ended with {done.returncode}"]
+        with environment.read():
+            found = problems(environment.path)
+            if found:
+                # Once more: the two meta pages may have been read in the middle of a commit.
+                found = problems(environment.path)
+        if found:
+            yield Checked(b"", (f"{environment.path.name}/data.mdb",), "its structure is damaged: " + "; ".join(found))
 
 
 def _check_blocks(audit: _Audit) -> None:

@@ -64,8 +64,8 @@ def _put(environment: Environment, key: bytes, value: bytes = b"") -> Callable[[
 
 def test_a_new_store_opens_again_with_the_same_format(tmp_path: Path) -> None:
     first = StoreDirectory.open(tmp_path / "a" / "store", create=True)
-    first.open_environment("chunks", ["x"])
     first.open_environment("catalog", ["y"])
+    first.open_environment("chunks", ["x"])
     first.close()
     again = StoreDirectory.open(tmp_path / "a" / "store", create=False)
     assert again.format == first.format
