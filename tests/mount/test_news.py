@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel
 
@@ -12,9 +14,12 @@ if TYPE_CHECKING:
     from tests.fakes.index import FakeIndex
 
 
-def test_a_file_that_its_index_replaced_under_its_name_is_the_new_one(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
+@pytest.mark.parametrize("view", ["", "here", "index/main"])
+def test_a_file_that_its_index_replaced_under_its_name_is_the_new_one(
+    fake_index: FakeIndex, mounted: MountWheelfs, view: str
+) -> None:
     name, before = fake_index.add_wheel("demo", "1.0")
-    project = mounted(index=fake_index.url, env={"WHEELFS_PAGE_TTL_S": "0"}).path / "simple" / "demo"
+    project = mounted(index=fake_index.url, env={"WHEELFS_PAGE_TTL_S": "0"}).path / view / "simple" / "demo"
     assert (project / name).read_bytes() == before
     after = build_wheel("demo", "1.0", big_bytes=5_000)
     fake_index.add(name, after, project="demo")

@@ -116,7 +116,7 @@ async def running(
                 metadata=Metadata(projects=projects, supply=supply, gate=gate, bound_s=lookup_s),
                 supply=supply,
                 gate=gate,
-                watch=Watch(store),
+                watch=Watch(store, projects.names),
                 status=status,
                 attributes=ExtendedAttributes(projects=projects, supply=supply),
                 strict=settings.verify == "strict",

@@ -6,16 +6,17 @@ channel between processes, and survives any of them.
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.core.tree import METADATA_SUFFIX
+from wheelfs.core.views import View
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.filesystem import EntryChanged, InodeChanged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from wheelfs.store.local import Store
 
@@ -28,8 +29,9 @@ FLAT_PATHS: Final = ("", "stored")
 class Watch:
     """Follows the journal of changes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, indexes: Sequence[str]) -> None:
         """Start behind the newest change: nothing was shown to anybody yet."""
+        self._indexes = indexes
         self._store = store
         self._seq = store.catalog.last_seq()
         self._transaction = store.catalog.last_transaction()
@@ -51,11 +53,14 @@ class Watch:
                 if change.filename is not None and change.filename.endswith(".whl"):
                     for path in FLAT_PATHS:
                         yield EntryChanged(inode_of_path(path), change.filename)
-                for prefix in ("", "here/", "stored/"):
-                    directory = f"{prefix}simple/{change.project}"
-                    if change.kind == "page" and change.filename is not None:
-                        # It is gone, or another file now: the kernel would believe in the old one for a day.
-                        yield EntryChanged(inode_of_path(directory), change.filename)
-                        yield EntryChanged(inode_of_path(directory), change.filename + METADATA_SUFFIX)
-                    yield EntryChanged(inode_of_path(f"{prefix}simple"), change.project)
-                    yield InodeChanged(inode_of_path(f"{directory}/index.html"))
+                # The kernel drops a project's files together with its directory.
+                for path in self._view_paths(change.index):
+                    simple = f"{path}/simple".lstrip("/")
+                    yield EntryChanged(inode_of_path(simple), change.project)
+                    yield InodeChanged(inode_of_path(f"{simple}/{change.project}/index.html"))
+
+    def _view_paths(self, index: str | None) -> Iterator[str]:
+        """Yield where a change of that index's project may show."""
+        for one in (None, *(name for name in self._indexes if index in (None, name))):
+            for stored, here in product((False, True), repeat=2):
+                yield View(index=one, stored=stored, here=here).path

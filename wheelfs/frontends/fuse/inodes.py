@@ -85,10 +85,10 @@ class InodeTable:
                 del self._moved[inode]
 
     def numbers_of(self, inode: int) -> tuple[int, ...]:
-        """Return every number by which the kernel may know the tree's ``inode`` (more than one only after a collision)."""
+        """Return every number by which the kernel knows the tree's ``inode``: none, one, or after a collision more."""
         if inode == self._root_inode:
             return (ROOT,)
-        return (inode, *sorted(self._moved.get(inode, ())))
+        return tuple(number for number in (inode, *sorted(self._moved.get(inode, ()))) if number in self._nodes)
 
 
 def _may_be_same(held: Attributes, new: Attributes) -> bool:
