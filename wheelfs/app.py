@@ -6,6 +6,7 @@ Heavy parts (trio, lmdb, the HTTP client, pyfuse3) are imported inside, so that 
 from __future__ import annotations
 
 import os
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from wheelfs.config import Settings
+    from wheelfs.model.wanted import Wanted
     from wheelfs.service.node import Running
     from wheelfs.service.projects import Index
     from wheelfs.service.reports import (
@@ -303,7 +305,7 @@ def fetch(
 ) -> None:
     """Bring what is asked for into the store; ``report`` is told of each file and ``note`` of what had no effect.
 
-    Raises `InvalidInput` for words and files that mean nothing, before anything is fetched, and `StoreError`.
+    Raises `InvalidInput` for words and files that mean nothing and `Unresolvable`, before anything is fetched, and `StoreError`.
     """
     import trio
     from packaging.markers import default_environment
@@ -311,26 +313,45 @@ def fetch(
 
     from wheelfs.core import targets
     from wheelfs.service.prefetch import Prefetch, unfetchable
+    from wheelfs.service.resolving import Resolver
     from wheelfs.service.wants import read_wants
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
+    began_us = time.time_ns() // 1_000
     environment = {key: str(value) for key, value in default_environment().items()}
     if asked.python is None and not asked.platforms:
         target = targets.this_machine(sys_tags(), environment)
     else:
         machine = list(platform_tags())
         target = targets.named(asked.python, asked.platforms, machine_platforms=machine, environment=environment)
-    wants = read_wants(asked.requirements, asked.files, asked.locks, target)
+    wants = read_wants(asked.requirements, asked.files, asked.locks, target, prereleases=asked.prereleases)
     for option in wants.ignored:
         note(f"{option} in a requirements file has no effect: files come from the configured indexes")
     for one in wants.unfetchable:
         report(unfetchable(one))
 
+    resolver = None
+    if asked.with_deps and wants.wanted:
+        resolver = Resolver.found(asked, target, os.environ, note=note)
+
+    async def resolved(resolver: Resolver, store: Store, counters: Counters) -> list[Wanted]:
+        from wheelfs.frontends.fuse.kernel import request_bound_s
+        from wheelfs.frontends.fuse.limits import MAX_NETWORK_WAITS
+        from wheelfs.frontends.fuse.private import private_mount
+
+        running = _running(settings, store, counters, bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
+        async with running as node, private_mount(node.tree) as mountpoint:
+            return await resolver.resolve(wants, mountpoint, node)
+
     async def bring(store: Store) -> None:
-        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            run = Prefetch(node, target, pin=asked.pin, dry_run=asked.dry_run, report=report, progress=progress)
-            await run.run(wants.wanted)
+        counters = Counters()
+        wanted = wants.wanted if resolver is None else await resolved(resolver, store, counters)
+        async with _running(settings, store, counters, bound_s=None, network_places=0) as node:
+            run = Prefetch(
+                node, target, pin=asked.pin, dry_run=asked.dry_run, began_us=began_us, report=report, progress=progress
+            )
+            await run.run([*wanted, *wants.locked])
 
     with Store.open(settings.store, limits=_limits(settings)) as store:
         trio.run(bring, store)

@@ -68,6 +68,18 @@ class FuseUnavailable(UsageError):
     exit_code = 7
 
 
+class Unresolvable(UsageError):
+    """No versions go together that satisfy what is asked for, or uv, which looks for them, found an obstacle."""
+
+    exit_code = 10
+
+
+class ProgramMissing(UsageError):
+    """A program that a command needs beside wheelfs is not installed."""
+
+    exit_code = 11
+
+
 # --- them: indexes, shares, the network ------------------------------------------------------------------------------
 
 

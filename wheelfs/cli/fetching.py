@@ -29,6 +29,7 @@ LOCK_SUFFIXES = (".toml", ".lock")
     short_help="Fetch files ahead, by requirements or lock files.",
     examples=(
         "wheelfs fetch numpy 'requests==2.32.5'",
+        "wheelfs fetch --with-deps 'pandas[excel]'",
         "wheelfs fetch -r requirements.txt --pin",
         "wheelfs fetch pylock.toml --python 3.12 --platform manylinux_2_28_aarch64",
         "wheelfs fetch uv.lock --dry-run --json",
@@ -54,6 +55,8 @@ LOCK_SUFFIXES = (".toml", ".lock")
     multiple=True,
     help="Choose files for this platform, as a wheel's tag has it; manylinux_2_28_x86_64 includes older ones.",
 )
+@click.option("--with-deps", is_flag=True, help="Fetch all that the requirements need, too, as uv resolves them.")
+@click.option("--pre", is_flag=True, help="Take pre-releases like other versions.")
 @click.option("--pin", is_flag=True, help="Keep the files for good: they are never removed to make room.")
 @click.option("--dry-run", is_flag=True, help="Only tell which files it would be, and how many bytes would be fetched.")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
@@ -68,6 +71,8 @@ def fetch(
     files: tuple[Path, ...],
     python: str | None,
     platforms: tuple[str, ...],
+    with_deps: bool,
+    pre: bool,
     pin: bool,
     dry_run: bool,
     indexes: tuple[str, ...],
@@ -77,8 +82,12 @@ def fetch(
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
 
     REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. A lock file is a
-    pylock.toml or a uv.lock. Dependencies are fetched only as far as the files name them. What is stored is not fetched again,
-    and an interrupted run goes on where it was. The exit code is 1 when a part is here and another part failed.
+    pylock.toml or a uv.lock. What is stored is not fetched again, and an interrupted run goes on where it was. The exit code is 1
+    when a part is here and another part failed.
+
+    Dependencies are fetched as far as the files name them, or with --with-deps: then uv, which must be installed, resolves the
+    requirements against the indexes. For that metadata is fetched, also with --dry-run, and an sdist may have to be built. The
+    exit code is 10 when no versions go together.
     """
     from wheelfs import app
     from wheelfs.service.reports import FetchArguments
@@ -96,6 +105,8 @@ def fetch(
         locks=tuple(Path(word) for word in words if word.endswith(LOCK_SUFFIXES)),
         python=python,
         platforms=platforms,
+        with_deps=with_deps,
+        prereleases=pre,
         pin=pin,
         dry_run=dry_run,
     )

@@ -33,8 +33,8 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
     """Return the file that an installer on ``target`` would take.
 
     The newest version that fits and has one; of it the wheel with the most preferred tags and the highest build, else an
-    sdist.  Pre-releases are taken when they are asked for or when there is nothing else (PEP 440), yanked files only when
-    a single version is asked for (PEP 592).
+    sdist.  Pre-releases are taken when they are wanted, by a version or at all, or when there is nothing else (PEP 440), yanked
+    files only when a single version is asked for (PEP 592).
     """
     by_version: dict[Version, list[FileLink]] = {}
     for link in links:
@@ -43,7 +43,7 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
             by_version.setdefault(told[1], []).append(link)
     if not by_version:
         return NothingFits("it has no files")
-    versions = sorted(wanted.specifier.filter(by_version), reverse=True)
+    versions = sorted(wanted.specifier.filter(by_version, prereleases=wanted.prereleases or None), reverse=True)
     if not versions:
         return NothingFits("no version fits")
     is_single = names_one_version(wanted.specifier)

@@ -28,7 +28,7 @@ _OWN_OPTIONS = re.compile(r"\s--(?:hash|config-settings?|global-option)(?:[=\s]|
 _IGNORED: Final = frozenset(
     {
         *("-i", "--index-url", "--extra-index-url", "--no-index", "-f", "--find-links", "--trusted-host"),
-        *("--no-binary", "--only-binary", "--prefer-binary", "--require-hashes", "--pre", "--use-feature"),
+        *("--no-binary", "--only-binary", "--prefer-binary", "--require-hashes", "--use-feature"),
     }
 )
 """Options of pip that are understood and do not apply: which indexes there are is a matter of wheelfs' configuration."""
@@ -50,6 +50,11 @@ class Ignored:
 
 
 @dataclass(frozen=True, slots=True)
+class Prereleases:
+    """Pre-releases are as good as other versions, of everything that is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """A line that means nothing; ``line`` counts from 1."""
 
@@ -58,7 +63,7 @@ class Problem:
     reason: str
 
 
-Entry = Wanted | Unfetchable | Include | Ignored | Problem
+Entry = Wanted | Unfetchable | Include | Prereleases | Ignored | Problem
 
 
 def parse(text: str, environment: Mapping[str, str]) -> Iterator[Entry]:
@@ -95,7 +100,7 @@ def requirement(line: str, environment: Mapping[str, str], number: int = 1) -> W
         return Problem(number, text, f"its marker means nothing here: {error}")
     if wanted.url:
         return Unfetchable(text, "it is no file of an index; wheelfs add takes files and URLs")
-    return Wanted(project, wanted.specifier, hashes)
+    return Wanted(project, wanted.specifier, hashes, frozenset(wanted.extras))
 
 
 def _option(number: int, line: str) -> Entry:
@@ -105,6 +110,8 @@ def _option(number: int, line: str) -> Entry:
     name, value = match["name"], match["value"].strip().strip("\"'")
     if name in _IGNORED:
         return Ignored(name)
+    if name == "--pre":
+        return Prereleases()
     if name in ("-e", "--editable"):
         return Unfetchable(value, "it is installed from where it lies, so there is nothing to fetch")
     if name in ("-r", "--requirement", "-c", "--constraint") and value:

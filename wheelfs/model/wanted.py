@@ -13,14 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One file of a project.  ``hashes`` are "ALGORITHM:HEX", any of which its file must have; none: any file will do."""
+    """One file of a project.
+
+    ``hashes`` are "ALGORITHM:HEX", any of which its file must have; none: any file will do.  ``extras`` matter only to what it
+    depends on.  ``prereleases``: they are as good as other versions.
+    """
 
     project: ProjectName
     specifier: SpecifierSet = field(default_factory=SpecifierSet)
     hashes: frozenset[str] = frozenset()
+    extras: frozenset[str] = frozenset()
+    prereleases: bool = False
 
     def __str__(self) -> str:
-        return f"{self.project}{self.specifier}"
+        extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
+        return f"{self.project}{extras}{self.specifier}"
 
 
 @dataclass(frozen=True, slots=True)

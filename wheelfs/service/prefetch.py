@@ -34,12 +34,16 @@ AT_ONCE: Final = 8
 
 @dataclass(slots=True)
 class Prefetch:
-    """One run; ``report`` is told of every file as it is done."""
+    """One run; ``report`` is told of every file as it is done.
+
+    ``began_us``: what was stored since was brought by this run, resolving included, which reads small wheels whole.
+    """
 
     node: Running
     target: Target
     pin: bool
     dry_run: bool
+    began_us: int
     report: Callable[[FetchedFile], None]
     progress: Progress
     _turns: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(AT_ONCE))
@@ -107,7 +111,8 @@ class Prefetch:
         if entry.sealed_sha256 is not None and stored is not None and stored.poisoned is None:
             if self.pin and not self.dry_run:
                 await self._pin(ref, entry.sealed_sha256)
-            self._done(wanted, ref, "present", stored.size_bytes, 0)
+            brought = not self.dry_run and stored.sealed_at_us >= self.began_us
+            self._done(wanted, ref, "fetched" if brought else "present", stored.size_bytes, 0)
             return
         size_bytes = supply.known_size(ref)
         if self.dry_run:

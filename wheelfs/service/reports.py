@@ -164,13 +164,18 @@ class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fetch is told beside the configuration: words, requirements files, lock files, and the target (None: this one)."""
+    """What a fetch is told beside the configuration: words, requirements files, lock files, and the target (None: this one).
+
+    ``with_deps``: what the words and requirements files ask for, and all that it needs.
+    """
 
     requirements: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     locks: tuple[Path, ...] = ()
     python: str | None = None
     platforms: tuple[str, ...] = ()
+    with_deps: bool = False
+    prereleases: bool = False
     pin: bool = False
     dry_run: bool = False
 

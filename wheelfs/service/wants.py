@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.lock_files import read_lock
-from wheelfs.core.requirements_txt import Ignored, Include, Problem, parse, requirement
+from wheelfs.core.requirements_txt import Ignored, Include, Prereleases, Problem, parse, requirement
 from wheelfs.errors import InvalidInput
 from wheelfs.model.wanted import Unfetchable, Wanted
 
@@ -25,16 +25,24 @@ _SHOWN_PROBLEMS: Final = 20
 
 @dataclass(slots=True)
 class Wants:
-    """All that is asked for, each thing once, and the options that had no effect."""
+    """All that is asked for, each thing once, and the options that had no effect.
+
+    ``locked`` comes from lock files, which name dependencies themselves.  ``constraints`` say nothing of what is wanted: they
+    are heeded in ``wanted`` already, and hold for its dependencies.
+    """
 
     wanted: list[Wanted] = field(default_factory=list)
+    locked: list[Wanted] = field(default_factory=list)
+    constraints: list[Wanted] = field(default_factory=list)
     unfetchable: list[Unfetchable] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
 
-def read_wants(requirements: Sequence[str], files: Sequence[Path], locks: Sequence[Path], target: Target) -> Wants:
+def read_wants(
+    requirements: Sequence[str], files: Sequence[Path], locks: Sequence[Path], target: Target, *, prereleases: bool = False
+) -> Wants:
     """Return what is asked for; raises `InvalidInput` with all problems of the words and requirements files."""
-    reading = _Reading(target)
+    reading = _Reading(target, prereleases=prereleases)
     for word in requirements:
         reading.take(requirement(word.strip(), target.environment), "the command line")
     for file in files:
@@ -42,15 +50,15 @@ def read_wants(requirements: Sequence[str], files: Sequence[Path], locks: Sequen
     for lock in locks:
         attempted = f"read {lock}"
         for entry in read_lock(attempted, _text(lock, attempted), target):
-            reading.take(entry, str(lock))
+            reading.take_locked(entry)
     return reading.finish()
 
 
 class _Reading:
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, prereleases: bool) -> None:
         self._target = target
+        self._prereleases = prereleases
         self._wants = Wants()
-        self._constraints: list[Wanted] = []
         self._seen: set[tuple[Path, bool]] = set()
         self._problems: list[str] = []
 
@@ -71,10 +79,20 @@ class _Reading:
             else:
                 self.take(entry, str(path), constraints=constraints)
 
-    def take(self, entry: Wanted | Unfetchable | Ignored | Problem | None, where: str, *, constraints: bool = False) -> None:
+    def take_locked(self, entry: Wanted | Unfetchable) -> None:
+        if isinstance(entry, Wanted):
+            self._wants.locked.append(entry)
+        else:
+            self._wants.unfetchable.append(entry)
+
+    def take(
+        self, entry: Wanted | Unfetchable | Prereleases | Ignored | Problem | None, where: str, *, constraints: bool = False
+    ) -> None:
         match entry:
             case Wanted():
-                (self._constraints if constraints else self._wants.wanted).append(entry)
+                (self._wants.constraints if constraints else self._wants.wanted).append(entry)
+            case Prereleases():
+                self._prereleases = True
             case Unfetchable() if not constraints:
                 self._wants.unfetchable.append(entry)
             case Ignored(option):
@@ -90,15 +108,16 @@ class _Reading:
             shown = [*self._problems[:_SHOWN_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
             raise InvalidInput("read what to fetch", "; ".join(shown))
         self._wants.wanted = list(dict.fromkeys(self._constrained(one) for one in self._wants.wanted))
+        self._wants.locked = list(dict.fromkeys(self._constrained(one) for one in self._wants.locked))
         self._wants.unfetchable = list(dict.fromkeys(self._wants.unfetchable))
         self._wants.ignored = list(dict.fromkeys(self._wants.ignored))
         return self._wants
 
     def _constrained(self, wanted: Wanted) -> Wanted:
-        for other in self._constraints:
+        for other in self._wants.constraints:
             if other.project == wanted.project:
                 wanted = replace(wanted, specifier=wanted.specifier & other.specifier, hashes=wanted.hashes | other.hashes)
-        return wanted
+        return replace(wanted, prereleases=self._prereleases)
 
 
 def _text(path: Path, attempted: str) -> str:

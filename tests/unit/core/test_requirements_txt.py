@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from wheelfs.core.requirements_txt import Ignored, Include, Problem, parse
+from wheelfs.core.requirements_txt import Ignored, Include, Prereleases, Problem, parse
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import Unfetchable, Wanted
 
@@ -19,8 +19,8 @@ def entries(text: str) -> list[Entry]:
     return list(parse(text, LINUX))
 
 
-def wanted(name: str, specifier: str = "", *hashes: str) -> Wanted:
-    return Wanted(ProjectName(name), SpecifierSet(specifier), frozenset(hashes))
+def wanted(name: str, specifier: str = "", *hashes: str, extras: tuple[str, ...] = ()) -> Wanted:
+    return Wanted(ProjectName(name), SpecifierSet(specifier), frozenset(hashes), frozenset(extras))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def wanted(name: str, specifier: str = "", *hashes: str) -> Wanted:
     [
         ("numpy", wanted("numpy")),
         ("Zope.Interface == 7.0  # pinned", wanted("zope-interface", "==7.0")),
-        ("uvicorn[standard]>=0.3,<1", wanted("uvicorn", ">=0.3,<1")),
+        ("uvicorn[standard]>=0.3,<1", wanted("uvicorn", ">=0.3,<1", extras=("standard",))),
         ("a==1 --hash=sha256:AB --hash sha256:cd", wanted("a", "==1", "sha256:ab", "sha256:cd")),
         ("a==1; sys_platform == 'linux'", wanted("a", "==1")),
         ("a==1 ; python_version < '4' --hash=sha256:ab", wanted("a", "==1", "sha256:ab")),
@@ -40,7 +40,7 @@ def wanted(name: str, specifier: str = "", *hashes: str) -> Wanted:
         ("--constraint 'limits.txt'", Include("limits.txt", constraints=True)),
         ("-i https://index.example/simple", Ignored("-i")),
         ("--extra-index-url=https://index.example/simple", Ignored("--extra-index-url")),
-        ("--pre", Ignored("--pre")),
+        ("--pre", Prereleases()),
     ],
 )
 def test_a_line_means_what_it_means_to_pip(line: str, expected: Entry) -> None:

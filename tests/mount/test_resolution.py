@@ -1,0 +1,142 @@
+"""wheelfs fetch --with-deps: everything that an install needs, as the real uv resolves it against the configured indexes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes.commands import error_of, objects
+from tests.fakes.mounts import mount_points
+from tests.fakes.wheels import build_sdist, sdist_filename
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.fakes.clients import Clients
+    from tests.fakes.index import FakeIndex
+    from tests.fakes.processes import Finished
+
+
+@pytest.fixture
+def resolve(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path, tmp_path: Path) -> Callable[..., Finished]:
+    def resolve(*words: str, **settings: Any) -> Finished:
+        command = ("--store", str(store_dir), "fetch", "--json", "--with-deps", "--index", f"main={fake_index.url}")
+        # The commands' temporary directories: whether one leaves a mount behind can be seen.
+        (tmp_path / "tmp").mkdir(exist_ok=True)
+        settings["env"] = {"TMPDIR": str(tmp_path / "tmp"), **settings.get("env", {})}
+        done = run_wheelfs(*command, *words, **settings)
+        assert mount_points(tmp_path / "tmp") == []
+        assert os.listdir(tmp_path / "tmp") == []
+        return done
+
+    return resolve
+
+
+def error_told(done: Finished) -> dict[str, Any]:
+    """The error alone: that opening a page failed is logged beside it."""
+    return error_of(replace(done, stderr=""))
+
+
+def versions(done: Finished) -> set[str]:
+    files = [line["file"] for line in objects(done) if "file" in line]
+    return {f"{file['project']} {file['version']} {file['result']}" for file in files}
+
+
+def test_what_a_project_needs_comes_along_and_installs_offline(
+    fake_index: FakeIndex, resolve: Callable[..., Finished], mounted: MountWheelfs, clients: Clients
+) -> None:
+    fake_index.add_wheel("app", "1.0", requires=["lib>=1,<2", "never; sys_platform == 'win32'", "plugin; extra == 'more'"])
+    for version in ("1.0", "1.5", "1.6rc1", "2.0"):
+        fake_index.add_wheel("lib", version, requires=["base"])
+    fake_index.add_wheel("base", "3.0", big_bytes=400_000)
+    fake_index.add_wheel("plugin", "1.0")
+    assert versions(resolve("app").succeeded()) == {"app 1.0 fetched", "lib 1.5 fetched", "base 3.0 fetched"}
+    assert versions(resolve("app[more]").succeeded()) == {
+        *("app 1.0 present", "lib 1.5 present", "base 3.0 present", "plugin 1.0 fetched")
+    }
+    fake_index.stop()
+    mount = mounted("--offline", index=fake_index.url)
+    client = clients.uv()
+    client.run("pip", "install", "--default-index", f"file://{mount.path}/simple", "app[more]").succeeded()
+    assert client.installed() == {"app": "1.0", "lib": "1.5", "base": "3.0", "plugin": "1.0"}
+
+
+def test_constraints_prereleases_and_hashes_of_a_requirements_file_hold(
+    fake_index: FakeIndex, resolve: Callable[..., Finished], tmp_path: Path
+) -> None:
+    fake_index.add_wheel("app", "1.0", requires=["lib", "base"], big_bytes=300_000)
+    for version in ("1.0", "1.5", "2.0b1"):
+        fake_index.add_wheel("lib", version, big_bytes=300_000)
+        fake_index.add_wheel("base", version, big_bytes=300_000)
+    (tmp_path / "limits.txt").write_text("base<1.5\nunwanted==1\n")
+    requirements = tmp_path / "req.txt"
+    requirements.write_text("-c limits.txt\napp; python_version > '3'\n")
+    assert versions(resolve("-r", str(requirements), "--dry-run").succeeded()) == {
+        *("app 1.0 would-fetch", "lib 1.5 would-fetch", "base 1.0 would-fetch")
+    }
+    requirements.write_text("--pre\n-c limits.txt\napp\n")
+    assert "lib 2.0b1 fetched" in versions(resolve("-r", str(requirements)).succeeded())
+    requirements.write_text(f"app\nbase==1.5 --hash=sha256:{'0' * 64}\n")
+    done = resolve("-r", str(requirements))
+    assert done.returncode == 1
+    [failed] = [file["file"] for file in objects(done) if file.get("file", {}).get("result") == "failed"]
+    assert (failed["wanted"], failed["error_class"]) == ("base==1.5", "ContentMismatch")
+
+
+def test_another_machine_is_resolved_for(fake_index: FakeIndex, resolve: Callable[..., Finished]) -> None:
+    fake_index.add_wheel("app", "1.0", requires=["win; sys_platform == 'win32'", "old; python_version < '3.12'", "compiled"])
+    for name in ("win", "old"):
+        fake_index.add_wheel(name, "1.0")
+    fake_index.add_wheel("compiled", "2.0", tag="cp313-cp313-manylinux_2_28_x86_64")
+    fake_index.add_wheel("compiled", "1.0", tag="cp312-cp312-win_amd64")
+    done = resolve("app", "--python", "3.12", "--platform", "win_amd64").succeeded()
+    assert versions(done) == {"app 1.0 fetched", "win 1.0 fetched", "compiled 1.0 fetched"}
+    error = error_told(resolve("app", "--platform", "macosx_11_0_universal2"))
+    assert (error["class"], error["exit_code"]) == ("UsageError", 2)
+    assert "uv has no name for this platform" in error["message"]
+
+
+def test_versions_that_do_not_go_together_are_told_in_uvs_words(fake_index: FakeIndex, resolve: Callable[..., Finished]) -> None:
+    fake_index.add_wheel("app", "1.0", requires=["lib>5"])
+    fake_index.add_wheel("lib", "1.0")
+    error = error_told(resolve("app"))
+    assert (error["class"], error["exit_code"]) == ("Unresolvable", 10)
+    assert "all versions of app cannot be used" in (words := " ".join(error["message"].split())), words
+    assert "lib" in words.partition("Because")[2]
+    assert "file://" not in error["message"]
+
+
+def test_an_index_that_is_away_is_no_conflict(fake_index: FakeIndex, resolve: Callable[..., Finished]) -> None:
+    fake_index.add_wheel("app", "1.0", requires=["lib"])
+    fake_index.add_wheel("lib", "1.0")
+    assert error_told(resolve("app", "--offline"))["exit_code"] == 21
+    resolve("app").succeeded()
+    fake_index.stop()
+    assert versions(resolve("app", "--offline").succeeded()) == {"app 1.0 present", "lib 1.0 present"}
+    fake_index.start()
+    fake_index.add_wheel("new", "1.0", requires=["lib"])
+    fake_index.stop()
+    error = error_told(resolve("new"))
+    assert (error["class"], error["exit_code"]) == ("OriginUnreachable", 21)
+
+
+def test_users_settings_of_uv_change_nothing(fake_index: FakeIndex, resolve: Callable[..., Finished], tmp_path: Path) -> None:
+    fake_index.add_wheel("app", "1.0", requires=["lib"])
+    fake_index.add_wheel("lib", "1.0")
+    settings = tmp_path / "home" / "config" / "uv" / "uv.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("no-index = true\n")
+    foreign = {"UV_NO_INDEX": "1", "UV_CONSTRAINT": "/nowhere", "UV_NO_CONFIG": "0", "UV_CACHE_DIR": str(tmp_path / "cache")}
+    assert versions(resolve("app", env=foreign).succeeded()) == {"app 1.0 fetched", "lib 1.0 fetched"}
+    assert not (tmp_path / "cache").exists()
+
+
+def test_an_sdist_is_built_for_what_it_needs_and_fetched(fake_index: FakeIndex, resolve: Callable[..., Finished]) -> None:
+    fake_index.add(sdist_filename("source", "1.0"), build_sdist("source", "1.0"))
+    fake_index.add_wheel("app", "1.0", requires=["source"])
+    assert versions(resolve("app").succeeded()) == {"app 1.0 fetched", "source 1.0 fetched"}
