@@ -1,4 +1,7 @@
-"""Ready-to-paste lines for pip, uv and poetry, as they were tried against a mount."""
+"""Ready-to-paste lines for pip, uv, poetry and pdm.  tests/clients runs them as they are printed, each through a real mount.
+
+A line that begins with ``# $`` is a command; PACKAGE and TOOL in it are to be replaced.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ import shlex
 from pathlib import Path
 from typing import Final, Literal
 
-Client = Literal["pip", "uv", "poetry"]
-CLIENTS: Final[tuple[Client, ...]] = ("pip", "uv", "poetry")
+Client = Literal["pip", "uv", "poetry", "pdm"]
+CLIENTS: Final[tuple[Client, ...]] = ("pip", "uv", "poetry", "pdm")
 USUAL_MOUNT: Final = Path("/mnt/wheels")
 
 
@@ -23,8 +26,9 @@ def mount_lines(mount: Path) -> dict[str, str]:
 
 
 def client_lines(client: Client, mount: Path) -> list[str]:
-    """Return configuration lines for one client."""
-    here = (mount / "here/simple").as_uri()
+    """Return configuration lines for one client, ready to be a file (pip, uv) or to be run (poetry, pdm)."""
+    quoted = shlex.quote(str(mount))
+    here, everything = (mount / "here/simple").as_uri(), (mount / "simple").as_uri()
     match client:
         case "pip":
             # --no-index would switch file:// indexes off as well, so this is an index-url and nothing else.
@@ -32,30 +36,46 @@ def client_lines(client: Client, mount: Path) -> list[str]:
                 "# pip.conf (pip config debug tells where)",
                 "[global]",
                 f"index-url = {here}",
+                "",
+                "# only what is stored, whether the index answers or not:",
+                f"# $ pip install --no-index --find-links {quoted} PACKAGE",
             ]
         case "uv":
-            # Not UV_FIND_LINKS and no global index: both would write the mount's path into every uv.lock.
+            # Not UV_FIND_LINKS, UV_DEFAULT_INDEX or a global index: all would write the mount's path into every uv.lock.
             return [
                 "# uv.toml: for uv pip; leaves uv lock and uv sync alone",
                 "[pip]",
-                "no-index = true",
-                f"find-links = [{_toml(str(mount))}]",
+                f"index-url = {_toml(here)}",
                 "",
-                "# or any package of the index, fetched when it is needed:",
-                f"# uv pip install --default-index {here} PACKAGE",
+                "# only what is stored, whether the index answers or not:",
+                f"# $ uv pip install --no-index --find-links {quoted} PACKAGE",
+                "",
+                "# tools:",
+                f"# $ uvx --default-index {everything} TOOL",
+                f"# $ uv tool install --default-index {everything} TOOL",
+                "",
+                "# what a uv.lock says that was made without the mount: offline, hashes checked, the lock untouched:",
+                "# $ uv export --frozen --no-emit-project -o requirements.txt",
+                f"# $ uv pip sync --offline --no-index --find-links {quoted} --require-hashes requirements.txt",
                 "",
                 "# pyproject.toml of a project whose uv.lock may name the mount:",
                 "# [[tool.uv.index]]",
-                f"# url = {_toml((mount / 'simple').as_uri())}",
+                f"# url = {_toml(everything)}",
                 "# default = true",
             ]
         case "poetry":
-            # poetry fails on file:// with a misleading connection error.
+            # poetry installs nothing from file://, with a misleading connection error.
             return [
                 "# poetry cannot use a file:// index. Install from its lock (with the plugin poetry-plugin-export):",
                 # An index that the export names would go before the mount: pip obeys the file.
                 "poetry export --without-urls -f requirements.txt -o requirements.txt",
                 f"pip install --no-deps --require-hashes --index-url {here} -r requirements.txt",
+            ]
+        case "pdm":
+            # Not a [[tool.pdm.source]] of the project: sources count for the lock's content_hash.
+            return [
+                "# For this user; pdm lock and pdm sync then go through the mount, and pdm.lock is the same as without it:",
+                f"pdm config pypi.url {everything}",
             ]
 
 

@@ -173,7 +173,7 @@ def _status_lines(report: Status) -> Iterator[str]:
 @click.option("--mount", type=click.Path(path_type=Path), metavar="DIR", help="The mount to write into the lines.")
 @click.pass_context
 def config(context: click.Context, client: Client | None, mount: Path | None) -> None:
-    """Show every option with its value and where that comes from, credentials taken out, and lines for pip, uv and poetry.
+    """Show every option with its value and where that comes from, credentials taken out, and lines for pip, uv, poetry and pdm.
 
     With a client's name only its lines are printed. They name --mount, else a mount that is running, else /mnt/wheels.
     """

@@ -307,10 +307,11 @@ def test_config_shows_values_their_source_and_no_password(fake: FakeApp, run: Ca
     value = run("--json", "config").objects[0]
     assert value["settings"]["store"] == {"value": str(tmp_path / "store"), "from": "WHEELFS_STORE"}
     assert value["indexes"] == [{"name": "lab", "url": "https://***@lab.example/simple", "from": "pip's configuration"}]
-    assert set(value["lines"]) == {"pip", "uv", "poetry"}
+    assert set(value["lines"]) == {"pip", "uv", "poetry", "pdm"}
 
 
 def test_config_of_a_client_prints_its_lines_only(fake: FakeApp, run: Callable[..., Result]) -> None:
     lines = run("config", "pip", "--mount", "/mnt/my wheels").out.splitlines()
-    assert lines[1:] == ["[global]", "index-url = file:///mnt/my%20wheels/here/simple"]
-    assert 'find-links = ["/mnt/wheels"]' in run("config", "uv").out
+    assert lines[1:3] == ["[global]", "index-url = file:///mnt/my%20wheels/here/simple"]
+    assert lines[-1] == "# $ pip install --no-index --find-links '/mnt/my wheels' PACKAGE"
+    assert 'index-url = "file:///mnt/wheels/here/simple"' in run("config", "uv").out
