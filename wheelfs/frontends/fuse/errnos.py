@@ -20,6 +20,8 @@ ERRNO_OF_CLASS: Final[dict[type[errors.WheelfsError], int]] = {
     errors.NotKnown: errno.ENOENT,
     errors.MountPointError: errno.EINVAL,
     errors.FuseUnavailable: errno.ENODEV,
+    errors.Unresolvable: errno.EINVAL,
+    errors.ProgramMissing: errno.EINVAL,
     errors.OriginError: errno.EREMOTEIO,
     errors.OriginUnreachable: errno.ENETUNREACH,
     errors.OriginTimeout: errno.ETIMEDOUT,
