@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import pty
 import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from tests.fakes.faults import Fault, Slow, Status, WrongBytes
 from tests.fakes.index import FakeIndex
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
-from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
+from tests.fakes.wheels import build_sdist, build_wheel, incompressible, sdist_filename, wheel_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,7 @@ IN_FLIGHT_BYTES = 350_000
 """What may be under way on one connection when its reader dies: in the kernel's buffers, and not yet written to the spool."""
 
 FIELDS = {
-    *("wanted", "filename", "project", "version", "sha256", "size_bytes", "missing_bytes"),
+    *("wanted", "filename", "project", "version", "sha256", "size_bytes", "fetched_bytes", "saved_bytes", "missing_bytes"),
     *("result", "origin", "pinned", "reason", "error_class"),
 }
 
@@ -43,7 +45,9 @@ def fetch(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path) -> Ca
 
 
 def files_of(done: Finished) -> dict[str, dict[str, Any]]:
-    files = [line["file"] for line in objects(done)]
+    *lines, last = objects(done)
+    assert set(last) == {"summary"}
+    files = [line["file"] for line in lines]
     assert all(set(file) == FIELDS for file in files)
     return {file["filename"] or file["wanted"]: file for file in files}
 
@@ -64,6 +68,8 @@ def test_what_was_fetched_installs_offline(
         "version": "1.0",
         "sha256": hashlib.sha256(content).hexdigest(),
         "size_bytes": len(content),
+        "fetched_bytes": len(content),
+        "saved_bytes": 0,
         "missing_bytes": 0,
         "result": "fetched",
         "origin": "main",
@@ -81,7 +87,7 @@ def test_what_is_stored_is_not_fetched_again_and_can_be_pinned(
     fake_index: FakeIndex, fetch: Callable[..., Finished], run_wheelfs: RunWheelfs, store_dir: Path
 ) -> None:
     name, _ = fake_index.add_wheel("demo", "1.0", big_bytes=300_000)
-    assert fetch("demo").succeeded().stdout == f"fetched {name}\n"
+    assert fetch("demo").succeeded().stdout.splitlines()[0] == f"fetched {name}"
     fake_index.reset_counters()
     assert files_of(fetch("--json", "--pin", "demo").succeeded())[name]["result"] == "present"
     assert fake_index.body_bytes(".whl") == 0
@@ -97,7 +103,7 @@ def test_a_file_that_was_added_by_hand_can_be_pinned_by_its_index_name(
     name, content = fake_index.add_wheel("demo", "1.0")
     (tmp_path / name).write_bytes(content)
     run_wheelfs("--store", str(store_dir), "add", str(tmp_path / name)).succeeded()
-    assert fetch("--pin", "demo").succeeded().stdout == f"present {name}\n"
+    assert fetch("--pin", "demo").succeeded().stdout.splitlines()[0] == f"present {name}"
     [line] = objects(run_wheelfs("--store", str(store_dir), "ls", "--json").succeeded())
     assert (line["pinned"], line["private"]) == (True, True)
     assert fake_index.requests_for(".whl") == []
@@ -163,7 +169,8 @@ def test_a_part_that_fails_is_told_and_does_not_keep_the_rest(fake_index: FakeIn
 
 def test_when_all_fails_the_exit_code_is_that_of_the_reason(fake_index: FakeIndex, fetch: Callable[..., Finished]) -> None:
     unknown = fetch("unknown")
-    assert (unknown.returncode, unknown.stdout) == (24, "")
+    nothing = "0 files fetched, 0 B at 0 B/s, 0 B saved; 0 files already here, 0 B; 1 failed"
+    assert (unknown.returncode, unknown.stdout.splitlines()) == (24, [nothing])
     assert "no configured index has such a project" in unknown.stderr
     fake_index.add_wheel("demo", "1.0")
     assert fetch("demo", "--offline").returncode == 21
@@ -191,7 +198,7 @@ def test_offline_the_newest_stored_version_is_present(fake_index: FakeIndex, fet
     fake_index.add_wheel("demo", "2.0")
     fetch("demo<2").succeeded()
     fake_index.stop()
-    assert fetch("demo", "--offline").succeeded().stdout == f"present {name}\n"
+    assert fetch("demo", "--offline").succeeded().stdout.splitlines()[0] == f"present {name}"
     assert fetch("demo==2.0", "--offline").returncode == 21
 
 
@@ -302,5 +309,54 @@ def test_a_project_belongs_to_the_first_index_that_has_it(
         lower.add(wheel_filename("shared", "9.0"), build_wheel("shared", "9.0"))
         indexes = ("--index", f"main={fake_index.url}", "--index", f"lower={lower.url}")
         done = run_wheelfs("--store", str(store_dir), "fetch", *indexes, "shared").succeeded()
-        assert done.stdout == f"fetched {mine}\n"
+        assert done.stdout.splitlines()[0] == f"fetched {mine}"
         assert lower.requests == []
+
+
+def test_the_last_line_sums_up_what_was_fetched_saved_and_already_here(
+    fake_index: FakeIndex, fetch: Callable[..., Finished]
+) -> None:
+    parts = {f"numbers/part{number}.bin": incompressible(60_000, f"part {number}") for number in range(10)}
+    _, old = fake_index.add_wheel("numbers", "1.0", files=parts)
+    name, new = fake_index.add_wheel("numbers", "1.1", files=parts | {"numbers/new.bin": incompressible(60_000, "new")})
+    fetch("numbers==1.0").succeeded()
+    fake_index.reset_counters()
+    done = fetch("--json", "--delta", "always", "numbers==1.0", "numbers==1.1").succeeded()
+    file = files_of(done)[name]
+    sent_bytes = fake_index.body_bytes(name)
+    assert sent_bytes < 200_000 < len(new)
+    assert (file["fetched_bytes"], file["saved_bytes"]) == (sent_bytes, len(new) - sent_bytes)
+    summary = objects(done)[-1]["summary"]
+    assert summary.pop("duration_s") > 0
+    assert summary == {
+        **dict.fromkeys(("would_fetch", "skipped", "failed", "missing_bytes", "unknown"), 0),
+        **{"fetched": 1, "fetched_bytes": sent_bytes, "saved_bytes": len(new) - sent_bytes},
+        **{"present": 1, "present_bytes": len(old)},
+    }
+    assert fetch("numbers==1.0", "numbers==1.1").succeeded().stdout.splitlines()[-1] == (
+        f"0 files fetched, 0 B at 0 B/s, 0 B saved; 2 files already here, {(len(old) + len(new)) / 2**20:.1f} MiB"
+    )
+
+
+def test_progress_is_shown_on_a_terminal_alone(fake_index: FakeIndex, store_dir: Path, tmp_path: Path) -> None:
+    for number in range(3):
+        fake_index.add_wheel(f"demo{number}", "1.0", big_bytes=900_000)
+    fake_index.faults.append(Fault(".whl", Slow(3_000_000), times=None))
+    shown, terminal = pty.openpty()
+    command = wheelfs_command("--store", str(store_dir), "fetch", "--index", f"main={fake_index.url}", "demo0", "demo1", "demo2")
+    environment = {**wheelfs_environment(tmp_path / "home"), "TERM": "xterm", "COLUMNS": "150"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=terminal, text=True) as process:
+        os.close(terminal)
+        bars = b""
+        # A terminal whose last writer has gone reads as EIO.
+        with contextlib.suppress(OSError):
+            while data := os.read(shown, 65536):
+                bars += data
+        assert process.stdout is not None
+        lines = process.stdout.read().splitlines()
+        assert process.wait(60) == 0
+    os.close(shown)
+    assert b"demo0-1.0-py3-none-any.whl" in bars
+    assert b"of 3 files" in bars
+    assert b"MB/s" in bars
+    assert [line.split()[0] for line in lines] == ["fetched"] * 3 + ["3"]

@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.model.wanted import Wanted
+    from wheelfs.service.fetch_reports import FetchArguments, FetchedFile, FetchSummary
     from wheelfs.service.node import Running
     from wheelfs.service.projects import Index
     from wheelfs.service.reports import (
         AddedFile,
         Collection,
         DamagedFile,
-        FetchArguments,
-        FetchedFile,
         KeptFile,
         ListedFile,
         MountArguments,
@@ -302,7 +301,7 @@ def fetch(
     report: Callable[[FetchedFile], None],
     note: Callable[[str], None],
     progress: Progress,
-) -> None:
+) -> FetchSummary:
     """Bring what is asked for into the store; ``report`` is told of each file and ``note`` of what had no effect.
 
     Raises `InvalidInput` for words and files that mean nothing and `Unresolvable`, before anything is fetched, and `StoreError`.
@@ -312,13 +311,13 @@ def fetch(
     from packaging.tags import platform_tags, sys_tags
 
     from wheelfs.core import targets
-    from wheelfs.service.prefetch import Prefetch, unfetchable
+    from wheelfs.service.prefetch import Prefetch, summed_up, unfetchable
     from wheelfs.service.resolving import Resolver
     from wheelfs.service.wants import read_wants
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
-    began_us = time.time_ns() // 1_000
+    began_us, began_s = time.time_ns() // 1_000, time.monotonic()
     environment = {key: str(value) for key, value in default_environment().items()}
     if asked.python is None and not asked.platforms:
         target = targets.this_machine(sys_tags(), environment)
@@ -328,8 +327,14 @@ def fetch(
     wants = read_wants(asked.requirements, asked.files, asked.locks, target, prereleases=asked.prereleases)
     for option in wants.ignored:
         note(f"{option} in a requirements file has no effect: files come from the configured indexes")
+    files: list[FetchedFile] = []
+
+    def done(file: FetchedFile) -> None:
+        files.append(file)
+        report(file)
+
     for one in wants.unfetchable:
-        report(unfetchable(one))
+        done(unfetchable(one))
 
     resolver = None
     if asked.with_deps and wants.wanted:
@@ -344,17 +349,17 @@ def fetch(
         async with running as node, private_mount(node.tree) as mountpoint:
             return await resolver.resolve(wants, mountpoint, node)
 
-    async def bring(store: Store) -> None:
+    async def bring(store: Store) -> FetchSummary:
         counters = Counters()
         wanted = wants.wanted if resolver is None else await resolved(resolver, store, counters)
         async with _running(settings, store, counters, bound_s=None, network_places=0) as node:
-            run = Prefetch(
-                node, target, pin=asked.pin, dry_run=asked.dry_run, began_us=began_us, report=report, progress=progress
-            )
+            run = Prefetch(node, target, pin=asked.pin, dry_run=asked.dry_run, began_us=began_us, report=done, progress=progress)
             await run.run([*wanted, *wants.locked])
+        fetched_bytes = counters.so_far().fetched_bytes
+        return summed_up(files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - began_s)
 
     with Store.open(settings.store, limits=_limits(settings)) as store:
-        trio.run(bring, store)
+        return trio.run(bring, store)
 
 
 def add_pip_cache(

@@ -9,13 +9,13 @@ import click
 
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import exit_code_of_all
-from wheelfs.cli.inspecting import size_text
+from wheelfs.cli.sizes import size_text
 from wheelfs.config import Given
 from wheelfs.errors import OriginError, UsageError
 
 if TYPE_CHECKING:
     from wheelfs.cli.output import Output
-    from wheelfs.service.reports import FetchedFile
+    from wheelfs.service.fetch_reports import FetchedFile, FetchSummary
 
 PART_FAILED = 1
 """Exit code when a part of what was asked for is here and another part is not."""
@@ -90,7 +90,7 @@ def fetch(
     exit code is 10 when no versions go together.
     """
     from wheelfs import app
-    from wheelfs.service.reports import FetchArguments
+    from wheelfs.service.fetch_reports import FetchArguments
 
     if not words and not files:
         raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, or -r FILE")
@@ -117,13 +117,16 @@ def fetch(
         done.append(file)
         _print_file(output, file)
 
+    def note(text: str) -> None:
+        output.talk(f"wheelfs: {text}")
+
     with output.progress() as progress:
-        app.fetch(settings, asked, report=report, note=lambda text: output.talk(f"wheelfs: {text}"), progress=progress)
+        summary = app.fetch(settings, asked, report=report, note=note, progress=progress)
+    if output.json:
+        output.record({"summary": summary})
+    else:
+        output.line(_summary_text(summary, dry_run=dry_run))
     failed = [file for file in done if file.result == "failed"]
-    if dry_run and not output.json:
-        missing_bytes = sum(file.missing_bytes or 0 for file in done)
-        unknown = sum(file.result == "would-fetch" and file.missing_bytes is None for file in done)
-        output.line(f"{size_text(missing_bytes)} to fetch" + (f", and {unknown} files of unknown size" if unknown else ""))
     if not failed:
         return 0
     if len(failed) < len(done):
@@ -134,10 +137,27 @@ def fetch(
 def _print_file(output: Output, file: FetchedFile) -> None:
     if output.json:
         output.record({"file": file})
+    elif file.result == "skipped":
+        output.talk(f"wheelfs: skipped {file.wanted}: {file.reason}")
     elif file.result == "failed":
         output.talk(f"wheelfs: failed {file.filename or file.wanted}: {file.reason}")
     elif file.result == "would-fetch":
         size = "of unknown size" if file.missing_bytes is None else size_text(file.missing_bytes)
         output.line(f"would fetch {file.filename} ({size})")
+    elif file.saved_bytes:
+        output.line(f"{file.result} {file.filename} ({size_text(file.fetched_bytes)}, {size_text(file.saved_bytes)} saved)")
     else:
         output.line(f"{file.result} {file.filename}")
+
+
+def _summary_text(summary: FetchSummary, *, dry_run: bool) -> str:
+    if dry_run:
+        unknown = f", and {summary.unknown} files of unknown size" if summary.unknown else ""
+        first = f"{size_text(summary.missing_bytes)} to fetch of {summary.would_fetch} files{unknown}"
+    else:
+        rate = f" at {size_text(round(summary.fetched_bytes / summary.duration_s))}/s" if summary.duration_s else ""
+        fetched, saved = size_text(summary.fetched_bytes), size_text(summary.saved_bytes)
+        first = f"{summary.fetched} files fetched, {fetched}{rate}, {saved} saved"
+    here = f"{summary.present} files already here, {size_text(summary.present_bytes)}"
+    more = [f"{count} {word}" for word, count in (("skipped", summary.skipped), ("failed", summary.failed)) if count]
+    return "; ".join([first, here, *more])

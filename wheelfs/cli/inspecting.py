@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from wheelfs.cli.clients import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.sizes import size_text
 from wheelfs.config import OPTIONS, redact
 from wheelfs.service.reports import ShownProject
 
@@ -19,20 +20,6 @@ if TYPE_CHECKING:
     from wheelfs.cli.output import Output
     from wheelfs.config import Settings
     from wheelfs.service.reports import ListedFile, ShownFile, Status
-
-_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
-def size_text(size_bytes: int | None) -> str:
-    """Return a size for people: at most four digits and a binary unit; ``-`` when it is not known."""
-    if size_bytes is None:
-        return "-"
-    amount = float(size_bytes)
-    for unit in _UNITS[:-1]:
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} {_UNITS[-1]}"
 
 
 @click.command(

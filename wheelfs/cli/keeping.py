@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.command import Command, session_of
-from wheelfs.cli.inspecting import size_text
+from wheelfs.cli.sizes import size_text
 from wheelfs.config import Given
 from wheelfs.errors import StoreDamaged
 

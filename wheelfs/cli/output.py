@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from wheelfs.cli.sizes import size_text
 from wheelfs.config import redact
 from wheelfs.telemetry import printable
 
@@ -117,21 +118,34 @@ class _Quiet:
 
     def end(self, name: str) -> None: ...
 
+    def overall(self, done_files: int, files: int, saved_bytes: int) -> None: ...
+
 
 class _Bars:
-    """One bar for each file at work."""
+    """One bar for each file at work, and below them one for all of it where its end is known."""
 
     def __init__(self, bars: Any) -> None:
         self._bars = bars
         self._tasks: dict[str, Any] = {}
+        self._all: Any = None
+        self._all_bytes = 0
 
     def begin(self, name: str, total_bytes: int | None) -> None:
         self._tasks[name] = self._bars.add_task(printable(name), total=total_bytes)
 
     def advance(self, name: str, more_bytes: int) -> None:
+        self._all_bytes += more_bytes
         if name in self._tasks:
             self._bars.advance(self._tasks[name], more_bytes)
+        if self._all is not None:
+            self._bars.update(self._all, completed=self._all_bytes)
 
     def end(self, name: str) -> None:
         if name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))
+
+    def overall(self, done_files: int, files: int, saved_bytes: int) -> None:
+        text = f"{done_files} of {files} files" + (f", {size_text(saved_bytes)} saved" if saved_bytes else "")
+        if self._all is None:
+            self._all = self._bars.add_task(text, total=None, completed=self._all_bytes)
+        self._bars.update(self._all, description=text)

@@ -58,12 +58,17 @@ _FINAL = (OriginUnreachable, OriginDenied, OriginMissing, OriginTimeout)
 
 @dataclass(slots=True)
 class Content:
-    """One file on its way.  ``sealed_sha256`` is set once it is verified and stored; ``users`` counts who holds it."""
+    """One file on its way.
+
+    ``sealed_sha256`` is set once it is verified and stored, ``assumed_bytes`` then says how much of it came from other stored
+    files; ``users`` counts who holds it.
+    """
 
     ref: FileRef
     supply: Supply
     partial: Partial
     sealed_sha256: bytes | None = None
+    assumed_bytes: int = 0
     users: int = 0
     _names: dict[tuple[str, str, str], FileRef] = field(default_factory=dict)
     _tail: Work | None = None
@@ -278,7 +283,7 @@ class Content:
             sha256 = await self.supply.seal(list(names.values()), self.partial.spool, size_bytes)
         finally:
             self.partial.is_sealing = False
-        self.sealed_sha256 = sha256
+        self.sealed_sha256, self.assumed_bytes = sha256, assumed_bytes
         self.supply.counters.count_brought(size_bytes, assumed_bytes)
         self.partial.finish()
         for late in self._names.keys() - names.keys():

@@ -71,6 +71,7 @@ class Partial:
 
     ``ask_past_caches`` is set when what came did not have the promised hash, ``is_sealing`` while the bytes are being stored and
     must stay where they are, ``is_finished`` when they are stored.  ``origin_has_ranges`` once it has sent a part.
+    ``received_bytes`` counts all that came, whatever became of it.
     """
 
     ref: FileRef
@@ -80,6 +81,7 @@ class Partial:
     is_sealing: bool = False
     is_finished: bool = False
     generation: int = 0
+    received_bytes: int = 0
     live: list[Stream] = field(default_factory=list)
     _etag: str | None = None
     origin_has_ranges: bool = False
@@ -307,6 +309,7 @@ class Partial:
             if self._spool is spool:
                 raise
         self.supply.counters.count_fetched(len(data))
+        self.received_bytes += len(data)
         stream.at = end
         stream.new_bytes += new_bytes
         self.wake()

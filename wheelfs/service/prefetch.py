@@ -5,16 +5,18 @@ What an interrupted run has brought of a file is in the spool; the next one goes
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, assert_never
 
+import msgspec
 import trio
 
 from wheelfs.core.choosing import NothingFits, choose
 from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
 from wheelfs.errors import ContentMismatch, OriginMissing, OriginTimeout, StoreError, WheelfsError
 from wheelfs.model.names import project_and_version
-from wheelfs.service.reports import FetchedFile
+from wheelfs.service.fetch_reports import FetchedFile, FetchSummary
 from wheelfs.service.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from wheelfs.service.files import FileRef
     from wheelfs.service.node import Running
     from wheelfs.service.projects import Entry
-    from wheelfs.service.reports import FetchResult, Progress
+    from wheelfs.service.reports import Progress
 
 AT_ONCE: Final = 8
 """Projects at work at a time: enough to fill a line whose origin is slow to begin, too few to trouble an index."""
@@ -48,9 +50,14 @@ class Prefetch:
     progress: Progress
     _turns: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(AT_ONCE))
     _chosen: set[tuple[str, str]] = field(default_factory=set)
+    _done_files: int = 0
+    _files: int = 0
+    _saved_bytes: int = 0
 
     async def run(self, wanted: Sequence[Wanted]) -> None:
         """Bring everything; what fails is reported and does not end the rest.  Raises `StoreError`."""
+        self._files = len(wanted)
+        self.progress.overall(0, self._files, 0)
         async with trio.open_nursery() as nursery:
             for one in wanted:
                 await self._turns.acquire()
@@ -81,6 +88,8 @@ class Prefetch:
                 )
             )
         finally:
+            self._done_files += 1
+            self.progress.overall(self._done_files, self._files, self._saved_bytes)
             self._turns.release()
 
     async def _choose(self, wanted: Wanted) -> Entry:
@@ -112,22 +121,32 @@ class Prefetch:
             if self.pin and not self.dry_run:
                 await self._pin(ref, entry.sealed_sha256)
             brought = not self.dry_run and stored.sealed_at_us >= self.began_us
-            self._done(wanted, ref, "fetched" if brought else "present", stored.size_bytes, 0)
+            told = FetchedFile(
+                wanted=str(wanted),
+                result="fetched" if brought else "present",
+                size_bytes=stored.size_bytes,
+                fetched_bytes=stored.size_bytes if brought else 0,
+                missing_bytes=0,
+            )
+            self._tell(told, ref)
             return
         size_bytes = supply.known_size(ref)
         if self.dry_run:
             size_bytes = await self._asked_size(ref) if size_bytes is None else size_bytes
             here_bytes = supply.present_bytes(ref) or 0
             missing_bytes = None if size_bytes is None else max(0, size_bytes - here_bytes)
-            self._done(wanted, ref, "would-fetch", size_bytes, missing_bytes)
+            told = FetchedFile(wanted=str(wanted), result="would-fetch", size_bytes=size_bytes, missing_bytes=missing_bytes)
+            self._tell(told, ref)
             return
         telling = trio.CancelScope()
         self.progress.begin(ref.filename, size_bytes)
         try:
             with supply.using(ref) as content:
                 nursery.start_soon(self._tell_progress, content, telling)
+                before_bytes = content.partial.received_bytes
                 await content.until_sealed()
                 sha256 = content.sealed_sha256
+                fetched_bytes, saved_bytes = content.partial.received_bytes - before_bytes, content.assumed_bytes
         finally:
             telling.cancel()
             self.progress.end(ref.filename)
@@ -137,8 +156,18 @@ class Prefetch:
             raise ContentMismatch(f"fetch {ref.filename}", f"its sha256 is {sha256.hex()}, which was not asked for")
         if self.pin:
             await self._pin(ref, sha256)
+        self._saved_bytes += saved_bytes
         sealed = supply.store.catalog.content(sha256)
-        self._done(wanted, ref, "fetched", size_bytes if sealed is None else sealed.size_bytes, 0, sha256)
+        told = FetchedFile(
+            wanted=str(wanted),
+            result="fetched",
+            sha256=sha256.hex(),
+            size_bytes=size_bytes if sealed is None else sealed.size_bytes,
+            fetched_bytes=fetched_bytes,
+            saved_bytes=saved_bytes,
+            missing_bytes=0,
+        )
+        self._tell(told, ref)
 
     async def _asked_size(self, ref: FileRef) -> int | None:
         """Ask the origin for the size of a file for which its index gives none."""
@@ -165,31 +194,38 @@ class Prefetch:
             if name.sha256 == sha256 and not name.pinned:
                 await wait_for(catalog.set_pinned(name.key, True))
 
-    def _done(
-        self,
-        wanted: Wanted,
-        ref: FileRef,
-        result: FetchResult,
-        size_bytes: int | None,
-        missing_bytes: int | None,
-        sha256: bytes | None = None,
-    ) -> None:
-        told = project_and_version(ref.filename)
-        digest = sha256 if sha256 is not None else ref.link.sha256
+    def _tell(self, file: FetchedFile, ref: FileRef) -> None:
+        """Report a file of which all is known."""
+        told, sha256 = project_and_version(ref.filename), ref.link.sha256
         self.report(
-            FetchedFile(
-                wanted=str(wanted),
+            msgspec.structs.replace(
+                file,
                 filename=ref.filename,
                 project=ref.project,
                 version=None if told is None else str(told[1]),
-                sha256=None if digest is None else digest.hex(),
-                size_bytes=size_bytes,
-                missing_bytes=missing_bytes,
-                result=result,
+                sha256=file.sha256 if sha256 is None else sha256.hex(),
                 origin=ref.origin,
                 pinned=self.pin and not self.dry_run,
             )
         )
+
+
+def summed_up(files: Sequence[FetchedFile], *, fetched_bytes: int, duration_s: float) -> FetchSummary:
+    """Return what a run did that reported ``files`` and received ``fetched_bytes`` altogether."""
+    results = Counter(file.result for file in files)
+    return FetchSummary(
+        fetched=results["fetched"],
+        present=results["present"],
+        would_fetch=results["would-fetch"],
+        skipped=results["skipped"],
+        failed=results["failed"],
+        fetched_bytes=fetched_bytes,
+        saved_bytes=sum(file.saved_bytes for file in files),
+        present_bytes=sum(file.size_bytes or 0 for file in files if file.result == "present"),
+        missing_bytes=sum(file.missing_bytes or 0 for file in files),
+        unknown=sum(file.result == "would-fetch" and file.missing_bytes is None for file in files),
+        duration_s=round(duration_s, 3),
+    )
 
 
 def unfetchable(one: Unfetchable) -> FetchedFile:

@@ -5,7 +5,6 @@ The same structs are the JSON of ``--json``, of the control socket and of ``.whe
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003  # msgspec evaluates the annotations of its structs
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 FileState = Literal["stored", "partial", "remote", "poisoned"]
 AddResult = Literal["added", "present", "refused"]
-FetchResult = Literal["fetched", "present", "would-fetch", "failed"]
 OriginHealth = Literal["up", "down", "unknown"]
 
 
@@ -34,27 +32,6 @@ class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None = None
     size_bytes: int | None = None
     result: AddResult
-    reason: str | None = None
-    error_class: str | None = None
-
-
-class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one file that was to be fetched; ``wanted`` is what was asked for.
-
-    ``missing_bytes``: how much of it still has to come (None: its size cannot be found out).  For one that failed ``reason``
-    says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out of it is None.
-    """
-
-    wanted: str
-    filename: str | None = None
-    project: str | None = None
-    version: str | None = None
-    sha256: str | None = None
-    size_bytes: int | None = None
-    missing_bytes: int | None = None
-    result: FetchResult
-    origin: str | None = None
-    pinned: bool = False
     reason: str | None = None
     error_class: str | None = None
 
@@ -163,23 +140,6 @@ class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
     nonempty: bool = False
 
 
-class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fetch is told beside the configuration: words, requirements files, lock files, and the target (None: this one).
-
-    ``with_deps``: what the words and requirements files ask for, and all that it needs.
-    """
-
-    requirements: tuple[str, ...] = ()
-    files: tuple[Path, ...] = ()
-    locks: tuple[Path, ...] = ()
-    python: str | None = None
-    platforms: tuple[str, ...] = ()
-    with_deps: bool = False
-    prereleases: bool = False
-    pin: bool = False
-    dry_run: bool = False
-
-
 class MountReady(msgspec.Struct, frozen=True, kw_only=True):
     """A mount that has answered its first request."""
 
@@ -265,6 +225,9 @@ class Progress(Protocol):
     def advance(self, name: str, more_bytes: int) -> None: ...
 
     def end(self, name: str) -> None: ...
+
+    def overall(self, done_files: int, files: int, saved_bytes: int) -> None:
+        """Tell how far all of it is, where that is known beforehand; ``saved_bytes`` did not have to come."""
 
 
 _URGENCY: Final[dict[OriginHealth, int]] = {"unknown": 0, "up": 1, "down": 2}

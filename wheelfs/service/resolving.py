@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from wheelfs.core.targets import Target
     from wheelfs.model.wanted import Wanted
+    from wheelfs.service.fetch_reports import FetchArguments
     from wheelfs.service.node import Running
-    from wheelfs.service.reports import FetchArguments
     from wheelfs.service.wants import Wants
 
 RESOLVE_S: Final = 3_600.0
