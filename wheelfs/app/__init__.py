@@ -74,6 +74,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
         running = _running(settings, store, Counters(), bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
         async with running as node, trio.open_nursery() as nursery:
             await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
+            nursery.start_soon(node.tracking.keep_fresh)
 
             def on_ready() -> None:
                 node.status.mounted(str(mountpoint.absolute()))

@@ -7,7 +7,7 @@ once, not once for each of its files.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wheelfs.core.platforms import Machine
     from wheelfs.model.links import FileLink
     from wheelfs.model.tracked import Tracked
+
+_OLDEST: Final = Version("0.dev0")
 
 
 def chosen(tracked: Tracked, links: Iterable[FileLink], machine: Machine) -> list[FileLink]:
@@ -48,6 +50,16 @@ def _wanted_versions(tracked: Tracked, versions: set[str]) -> tuple[set[str], se
         if names_one_version(one):
             named |= texts
     return wanted, named
+
+
+def newest_first(links: Iterable[FileLink]) -> list[FileLink]:
+    """Return wheels by version, the newest first; what has none that can be read comes last."""
+
+    def age(link: FileLink) -> Version:
+        parts = link.filename.split("-", 2)
+        return (_version(parts[1]) if len(parts) == 3 else None) or _OLDEST
+
+    return sorted(links, key=age, reverse=True)
 
 
 def names_one_version(specifier: SpecifierSet) -> bool:

@@ -16,6 +16,7 @@ from wheelfs.core.platforms import Machine
 from wheelfs.errors import OriginTimeout
 from wheelfs.service.attributes import ExtendedAttributes
 from wheelfs.service.background import failure
+from wheelfs.service.flat import FlatFiles
 from wheelfs.service.gate import Gate
 from wheelfs.service.hosts import Hosts
 from wheelfs.service.metadata import Metadata
@@ -23,6 +24,7 @@ from wheelfs.service.pages import Pages
 from wheelfs.service.projects import Index, Projects
 from wheelfs.service.status import StatusReport
 from wheelfs.service.supply import Supply
+from wheelfs.service.tracking import Tracking
 from wheelfs.service.tree import Tree
 from wheelfs.service.watching import Watch
 
@@ -54,6 +56,7 @@ class Running:
     status: StatusReport
     supply: Supply
     projects: Projects
+    tracking: Tracking
 
 
 @asynccontextmanager
@@ -110,9 +113,13 @@ async def running(
             )
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
             status = StatusReport(version=version, store=str(settings.store), indexes=indexes, hosts=hosts, counters=counters)
+            machine = Machine(frozenset(platform_tags()))
+            tracking = Tracking(projects=projects, supply=supply, machine=machine)
+            flat = FlatFiles(projects=projects, tracking=tracking, catalog=store.catalog, machine=machine)
             tree = Tree(
                 projects=projects,
-                pages=Pages(projects=projects, supply=supply, machine=Machine(frozenset(platform_tags()))),
+                flat=flat,
+                pages=Pages(projects=projects, flat=flat, supply=supply, machine=machine),
                 metadata=Metadata(projects=projects, supply=supply, gate=gate, bound_s=lookup_s),
                 supply=supply,
                 gate=gate,
@@ -124,7 +131,7 @@ async def running(
             nursery.start_soon(hosts.probe_for_ever)
             nursery.start_soon(_keep_house, store)
             try:
-                yield Running(tree, status, supply, projects)
+                yield Running(tree, status, supply, projects, tracking)
             finally:
                 nursery.cancel_scope.cancel()
 

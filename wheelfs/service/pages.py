@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -14,19 +13,18 @@ from wheelfs.core.simple_render import RenderedFile
 from wheelfs.errors import NotKnown
 from wheelfs.service.files import UNKNOWN_TIME_NS
 from wheelfs.service.nodes import PageNode
-from wheelfs.service.projects import link_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from wheelfs.core.ownership import Ownership
     from wheelfs.core.platforms import Machine
     from wheelfs.core.tree import Directory
     from wheelfs.core.views import View
     from wheelfs.model.names import ProjectName
+    from wheelfs.service.flat import FlatFiles
     from wheelfs.service.projects import Entry, Projects
     from wheelfs.service.supply import Supply
-    from wheelfs.store.records import StoredName
 
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Rendered pages kept in memory: a full page of numpy has 1.6 MB, one of what a machine can use a fifth of that."""
@@ -37,9 +35,10 @@ _BATCH: Final = 1_000
 class Pages:
     """Renders the pages of all views."""
 
-    def __init__(self, *, projects: Projects, supply: Supply, machine: Machine) -> None:
+    def __init__(self, *, projects: Projects, flat: FlatFiles, supply: Supply, machine: Machine) -> None:
         """``machine`` is what the ``here`` views are for."""
         self._projects = projects
+        self._flat = flat
         self._supply = supply
         self._machine = machine
         self._kept: OrderedDict[str, tuple[object, bytes]] = OrderedDict()
@@ -157,20 +156,8 @@ class Pages:
             yield from batch
             after = batch[-1]
 
-    def _render_links(self, _view: View) -> bytes:
-        return simple_render.render_links_page(self._stored_links())
-
-    def _stored_links(self) -> Iterable[RenderedFile]:
-        for _, same in groupby(self._all_names(), key=lambda name: (name.project, name.filename)):
-            best = min(same, key=lambda name: self._projects.rank(name.index))
-            if best.filename.endswith(".whl"):
-                yield RenderedFile(link_of(best))
-
-    def _all_names(self) -> Iterator[StoredName]:
-        after: bytes | None = None
-        while batch := self._supply.store.catalog.iterate_names(after, _BATCH):
-            yield from batch
-            after = batch[-1].key
+    def _render_links(self, view: View) -> bytes:
+        return simple_render.render_links_page(RenderedFile(file.ref.link) for file in self._flat.all(view))
 
     def _kept_text(self, path: str, stamp: object) -> bytes | None:
         kept = self._kept.get(path)

@@ -14,7 +14,7 @@ import trio
 
 from wheelfs.core.choosing import NothingFits, choose
 from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
-from wheelfs.errors import ContentMismatch, OriginMissing, OriginTimeout, StoreError, WheelfsError
+from wheelfs.errors import ContentMismatch, OriginMissing, StoreError, WheelfsError
 from wheelfs.model.names import project_and_version
 from wheelfs.service.fetch_reports import FetchedFile, FetchSummary
 from wheelfs.service.waiting import wait_for
@@ -132,7 +132,7 @@ class Prefetch:
             return
         size_bytes = supply.known_size(ref)
         if self.dry_run:
-            size_bytes = await self._asked_size(ref) if size_bytes is None else size_bytes
+            size_bytes = await supply.ask_size(ref) if size_bytes is None else size_bytes
             here_bytes = supply.present_bytes(ref) or 0
             missing_bytes = None if size_bytes is None else max(0, size_bytes - here_bytes)
             told = FetchedFile(wanted=str(wanted), result="would-fetch", size_bytes=size_bytes, missing_bytes=missing_bytes)
@@ -168,15 +168,6 @@ class Prefetch:
             missing_bytes=0,
         )
         self._tell(told, ref)
-
-    async def _asked_size(self, ref: FileRef) -> int | None:
-        """Ask the origin for the size of a file for which its index gives none."""
-        attempted, supply = f"look up {ref.filename} on {ref.origin}", self.node.supply
-        try:
-            with supply.hosts.asking(attempted, ref.link.url), trio.fail_after(supply.progress_bound_s):
-                return (await supply.origin(ref).head(ref.link.url)).size_bytes
-        except trio.TooSlowError:
-            raise OriginTimeout(attempted, f"no answer within {supply.progress_bound_s:.0f} s") from None
 
     async def _tell_progress(self, content: Content, telling: trio.CancelScope) -> None:
         filename, told_bytes = content.ref.filename, 0

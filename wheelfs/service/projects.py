@@ -156,7 +156,7 @@ class Projects:
             if filename is not None and link.filename != filename:
                 continue
             sealed = by_name.get(link.filename) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
-            if sealed is None and filename is None and not (owned.reachable or self._show_all):
+            if sealed is None and filename is None and not self.lists_remote(owned):
                 continue
             entries.append(Entry(FileRef(project, owned.owner, _with_digest(link, sealed)), sealed))
         entries.extend(
@@ -167,6 +167,18 @@ class Projects:
             if filename is None or link.filename == filename
         )
         return entries
+
+    def lists_remote(self, owned: Owned) -> bool:
+        """Return whether files that are not stored are listed now; see `entries`."""
+        return owned.reachable or self._show_all
+
+    def fresh_for_s(self, owned: Owned, project: ProjectName) -> float:
+        """Return for how many seconds the owner's page still counts as fresh; zero or less when it does not."""
+        head = self._store.catalog.page_head(owned.owner, project)
+        index = next((one for one in self.indexes if one.name == owned.owner), None)
+        if head is None or index is None:
+            return 0.0
+        return head.fetched_at_us / 1e6 + freshness.lifetime_s(index.ttl_s, head.max_age_s) - time.time()
 
     def sealed(self, ref: FileRef) -> bytes | None:
         """Return the sha256 under which a file is stored and may be served, or None when it is not (or is quarantined)."""
@@ -191,11 +203,6 @@ class Projects:
         ]
         shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
         return shown, tuple((name.filename, name.index, name.sha256) for name in self._store.catalog.stored_names(project))
-
-    def stored_files(self, project: ProjectName) -> list[FileRef]:
-        """Return all stored files of a project, those of the best origin first."""
-        names = sorted(self._store.catalog.stored_names(project), key=lambda name: self.rank(name.index))
-        return [FileRef(project, name.index, link_of(name)) for name in names]
 
     def rank(self, origin: str) -> tuple[int, str]:
         """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""

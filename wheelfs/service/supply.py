@@ -14,7 +14,8 @@ import trio
 
 from wheelfs.core import fetch_plan
 from wheelfs.core.delta import CONNECTIONS
-from wheelfs.errors import ContentMismatch, OriginUnreachable, StoreDamaged, StoreReadOnly, WheelfsError
+from wheelfs.core.http_ranges import Range
+from wheelfs.errors import ContentMismatch, OriginTimeout, OriginUnreachable, StoreDamaged, StoreReadOnly, WheelfsError
 from wheelfs.service.fetching import Content
 from wheelfs.service.partial import Partial
 from wheelfs.service.waiting import wait_for
@@ -141,6 +142,29 @@ class Supply:
             return facts.size_bytes
         stored = self.store.catalog.content(ref.key)  # fetched under another key, before its sha256 was known
         return None if stored is None else stored.size_bytes
+
+    def known_sizes(self, refs: Sequence[FileRef]) -> list[int | None]:
+        """Do what `known_size` does for many files that may not be stored, by one look into the catalog."""
+        untold = [ref.key for ref in refs if ref.link.size_bytes is None]
+        found = iter(self.store.catalog.sizes(untold))
+        return [ref.link.size_bytes if ref.link.size_bytes is not None else next(found) for ref in refs]
+
+    async def ask_size(self, ref: FileRef) -> int | None:
+        """Ask the origin for a file's size without its bytes, and keep it; None when the origin does not tell."""
+        attempted = f"look up {ref.filename} on {ref.origin}"
+        origin = self.origin(ref)
+        try:
+            with self.hosts.asking(attempted, ref.link.url), trio.fail_after(self.progress_bound_s):
+                head = await origin.head(ref.link.url)
+                size_bytes, etag = head.size_bytes, head.etag
+                if size_bytes is None:
+                    async with origin.open_range(ref.link.url, Range(0, 1)) as reply:
+                        size_bytes, etag = reply.total_bytes, reply.etag
+        except trio.TooSlowError:
+            raise OriginTimeout(attempted, f"no answer within {self.progress_bound_s:.0f} s") from None
+        if size_bytes is not None:
+            self.keep_size(ref, size_bytes, etag)
+        return size_bytes
 
     def known_etag(self, ref: FileRef) -> str | None:
         """Return the entity tag that came with what was fetched of a file before."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wheelfs.service.attributes import ExtendedAttributes
     from wheelfs.service.files import FileRef
     from wheelfs.service.filesystem import EntryChanged, InodeChanged, Listing, Node, OpenFile
+    from wheelfs.service.flat import FlatFiles
     from wheelfs.service.gate import Gate
     from wheelfs.service.metadata import Metadata
     from wheelfs.service.nodes import TreeNode
@@ -77,6 +78,7 @@ class Tree:
         self,
         *,
         projects: Projects,
+        flat: FlatFiles,
         pages: Pages,
         metadata: Metadata,
         supply: Supply,
@@ -88,6 +90,7 @@ class Tree:
     ) -> None:
         """``strict`` withholds bytes that are not verified yet."""
         self._projects = projects
+        self._flat = flat
         self._pages = pages
         self._metadata = metadata
         self._supply = supply
@@ -125,22 +128,20 @@ class Tree:
             case tree.StatusFile():
                 found = self._status_node()
             case tree.FlatFile(filename):
-                found = self._flat_file(filename)
+                found = self._flat_file(filename, place.view)
             case tree.ProjectFile(filename, metadata):
                 found = await self._project_file(place, filename, metadata=metadata)
             case tree.Nothing():
                 found = None
         return Absent(ABSENT_TTL_S) if found is None else found
 
-    def _flat_file(self, name: str) -> FileNode | None:
+    def _flat_file(self, name: str, view: View) -> FileNode | None:
         try:
             wheel = WheelName(name)
         except InvalidInput:
             return None
-        for ref in self._projects.stored_files(wheel.project):
-            if ref.filename == name:
-                return self._file_node(ref)
-        return None
+        found = self._flat.find(wheel.project, name, view)
+        return None if found is None else FileNode(found.ref, found.size_bytes)
 
     async def _project_directory(self, place: tree.Directory) -> DirectoryNode | None:
         assert place.project is not None
@@ -234,7 +235,7 @@ class Tree:
         place = node.place
         match place.kind:
             case "view":
-                return FlatListing(place, self._projects, self._supply)
+                return FlatListing(place, self._projects, self._flat)
             case "indexes":
                 below = tree.subdirectories(place, self._projects.names)
                 return NamedListing([(name, DirectoryNode(directory)) for name, directory in below])

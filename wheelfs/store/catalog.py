@@ -267,12 +267,21 @@ class Catalog:
 
         return self._submit(work)
 
+    def report_project(self, project: str) -> Future[None]:
+        """Say that more is known of a tracked project's files than before."""
+        return self._submit(lambda transaction: self._tracked.report(transaction, project))
+
     # --- what was found out about files --------------------------------------------------------------------------------
 
     def facts(self, key: ContentKey) -> ContentFacts | None:
         """Return what was found out about a file."""
         with self._environment.read() as transaction:
             return self._facts_in(transaction, key)
+
+    def sizes(self, keys: Sequence[ContentKey]) -> list[int | None]:
+        """Return what is known of the sizes of many files: as they are stored, or as they were found out."""
+        with self._environment.read() as transaction:
+            return [self._size_in(transaction, key) for key in keys]
 
     def metadata(self, key: ContentKey) -> bytes | None:
         """Return the METADATA of a wheel, stored or not."""
@@ -319,6 +328,13 @@ class Catalog:
             return _facts_decoder.decode(found)
         except msgspec.MsgspecError as error:
             raise blobs.damaged(f"the facts about {key.hex()} cannot be read ({error})") from error
+
+    def _size_in(self, transaction: lmdb.Transaction, key: ContentKey) -> int | None:
+        facts = self._facts_in(transaction, key)
+        if facts is not None and facts.size_bytes is not None:
+            return facts.size_bytes
+        stored = self._names.content(transaction, key)
+        return None if stored is None else stored.size_bytes
 
     def _put_facts(self, transaction: lmdb.Transaction, key: ContentKey, facts: ContentFacts) -> None:
         transaction.put(key, _encoder.encode(facts), db=self._facts)

@@ -63,15 +63,19 @@ class TrackedTable:
             return False
         blobs.check_key(tracked.project.encode())
         transaction.put(tracked.project.encode(), _encoder.encode(tracked), db=self._tracked)
-        self._journal.append(transaction, Change("page", tracked.project))
+        self.report(transaction, tracked.project)
         return True
 
     def delete(self, transaction: lmdb.Transaction, project: str) -> bool:
         """Remove; tell whether it was there."""
         if not transaction.delete(project.encode(), db=self._tracked):
             return False
-        self._journal.append(transaction, Change("page", project))
+        self.report(transaction, project)
         return True
+
+    def report(self, transaction: lmdb.Transaction, project: str) -> None:
+        """Say that flat directories may show more or less of a project."""
+        self._journal.append(transaction, Change("page", project))
 
 
 def _decoded(value: bytes | memoryview, project: str) -> Tracked:

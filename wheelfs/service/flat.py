@@ -1,0 +1,133 @@
+"""The flat directories' files: what is stored and what is tracked, each name once, in the order of project and filename.
+
+A catalog may hold a million files, so they are read in batches behind a given place, each by short transactions.  A file that is
+stored while a directory is being read keeps its place, so no reader misses it.
+"""
+
+from __future__ import annotations
+
+from heapq import merge
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheelfs.model.names import ProjectName
+from wheelfs.service.files import FileRef
+from wheelfs.service.projects import link_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheelfs.core.platforms import Machine
+    from wheelfs.core.views import View
+    from wheelfs.model.tracked import Tracked
+    from wheelfs.service.projects import Projects
+    from wheelfs.service.tracking import Tracking
+    from wheelfs.store.catalog import Catalog
+    from wheelfs.store.records import StoredName
+
+_BATCH: Final = 512
+_NO_DIGEST: Final = b"\xff" * 32
+"""Behind every digest: the place behind all stored files of a name."""
+
+
+class Place(NamedTuple):
+    """Where a flat directory's files are cut into batches: behind this name."""
+
+    project: str
+    filename: str
+
+
+class FlatFile(NamedTuple):
+    """One entry of a flat directory; ``rank`` tells the best of several files of one name (the smallest)."""
+
+    project: str
+    filename: str
+    rank: tuple[int, str]
+    ref: FileRef
+    size_bytes: int
+
+    @property
+    def place(self) -> Place:
+        """The place behind this file."""
+        return Place(self.project, self.filename)
+
+
+class FlatFiles:
+    """Reads the flat directories' files."""
+
+    def __init__(self, *, projects: Projects, tracking: Tracking, catalog: Catalog, machine: Machine) -> None:
+        """``machine`` is what the ``here`` views are for."""
+        self._projects = projects
+        self._tracking = tracking
+        self._catalog = catalog
+        self._machine = machine
+
+    def behind(self, place: Place | None, limit: int, view: View) -> list[FlatFile]:
+        """Return up to ``limit`` files behind ``place`` (None: from the first on); fewer only where there are no more."""
+        return list(islice(self._behind(place, view), limit))
+
+    def all(self, view: View) -> Iterator[FlatFile]:
+        """Yield all files; for readers with time."""
+        return self._behind(None, view)
+
+    def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
+        """Return the file of that name."""
+        same = [self._of_stored(name) for name in self._catalog.stored_names(project) if name.filename == filename]
+        if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
+            same = [_of_tracked(*found)]
+        best = min(same, key=_rank, default=None)
+        return best if best is not None and self._shows(view, best) else None
+
+    def _behind(self, place: Place | None, view: View) -> Iterator[FlatFile]:
+        files: Iterator[FlatFile] = self._stored(place)
+        if not view.stored and self._catalog.tracked_projects():
+            files = merge(files, self._tracked(place), key=_place)
+        for _, same in groupby(files, key=_place):
+            best = min(same, key=_rank)
+            if self._shows(view, best):
+                yield best
+
+    def _shows(self, view: View, file: FlatFile) -> bool:
+        return view.shows(file.ref.link, is_stored=True, machine=self._machine)
+
+    def _stored(self, place: Place | None) -> Iterator[FlatFile]:
+        after = None if place is None else b"%b\0%b\0%b" % (place.project.encode(), place.filename.encode(), _NO_DIGEST)
+        while batch := self._catalog.iterate_names(after, _BATCH):
+            for name in batch:
+                if name.filename.endswith(".whl"):
+                    yield self._of_stored(name)
+            if len(batch) < _BATCH:
+                return
+            after = batch[-1].key
+
+    def _of_stored(self, name: StoredName) -> FlatFile:
+        project = ProjectName(name.project)
+        rank = self._projects.rank(name.index)
+        return FlatFile(project, name.filename, rank, FileRef(project, name.index, link_of(name)), name.size_bytes)
+
+    def _tracked(self, place: Place | None) -> Iterator[FlatFile]:
+        for tracked in self._tracked_projects(place):
+            for ref, size_bytes in self._tracking.files(tracked):
+                if place is None or tracked.project != place.project or ref.filename > place.filename:
+                    yield _of_tracked(ref, size_bytes)
+
+    def _tracked_projects(self, place: Place | None) -> Iterator[Tracked]:
+        if place is not None and (first := self._catalog.tracked(place.project)) is not None:
+            yield first
+        yield from self._tracking.tracked(None if place is None else place.project)
+
+
+_LAST: Final = (1 << 30, "")
+"""What is stored goes before what is only tracked."""
+
+
+def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:
+    return FlatFile(ref.project, ref.filename, _LAST, ref, size_bytes)
+
+
+def _place(file: FlatFile) -> tuple[str, str]:
+    return file[:2]
+
+
+def _rank(file: FlatFile) -> tuple[int, str]:
+    return file.rank
