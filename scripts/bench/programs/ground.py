@@ -144,11 +144,16 @@ def store_all(mounted: Mounted, held: Wheels) -> None:
 
 
 def arguments(
-    description: str | None, *, rounds: int, sets: bool = True, add: Callable[[argparse.ArgumentParser], None] | None = None
+    description: str | None,
+    *,
+    rounds: int | None,
+    sets: bool = True,
+    add: Callable[[argparse.ArgumentParser], None] | None = None,
 ) -> argparse.Namespace:
-    """Parse the options that the benchmarks have in common, and those that ``add`` adds."""
+    """Parse the options that the benchmarks have in common, and those that ``add`` adds; no ``rounds``: sizes, not times."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, default=rounds, help="how often each case is measured (default %(default)s)")
+    if rounds is not None:
+        parser.add_argument("--rounds", type=int, default=rounds, help="how often each case is measured (default %(default)s)")
     if sets:
         parser.add_argument("--set", choices=sorted(SETS), default="small", help="which packages (default %(default)s)")
     if add is not None:
