@@ -6,7 +6,6 @@ not times, so that they spread over the work on a slow machine as on a fast one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -17,13 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.crashes import journalled_bytes, stored
 from tests.fakes.faults import Fault, Slow
 from tests.fakes.mounts import mount_points
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
-from wheelfs.model.content import key_of_sha256
-from wheelfs.store.local import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,18 +35,6 @@ IN_FLIGHT_BYTES = 350_000
 
 The index sends pieces of 100,000 bytes and counts them first; the mount gathers up to 256 KiB.
 """
-
-
-def stored(store: Path) -> dict[str, bytes]:
-    """Return every file in the store, read through the store's own code and checked against its sha256."""
-    with Store.open(store, create=False) as opened:
-        found = {}
-        for name in opened.catalog.iterate_names(None, 1_000):
-            sealed = opened.open_sealed(name.sha256)
-            content = b"".join(bytes(sealed.read(at, 262_144)) for at in range(0, sealed.size, 262_144))
-            assert hashlib.sha256(content).digest() == name.sha256
-            found[name.filename] = content
-        return found
 
 
 @pytest.fixture
@@ -139,17 +125,6 @@ def test_an_acknowledged_wheel_survives_many_kills_of_add(
     check_killed_adds(tmp_path, store_dir, house, count=25, seed=seed)
 
 
-def bytes_here(store: Path, wheels: dict[str, bytes]) -> int:
-    """Return how many bytes of the wheels are on disk: sealed, or in the spool by its journal."""
-    with Store.open(store, create=False) as opened:
-        total = 0
-        for content in wheels.values():
-            sha256 = hashlib.sha256(content).digest()
-            sealed = opened.catalog.content(sha256) is not None
-            total += len(content) if sealed else (opened.spool.state(key_of_sha256(sha256)) or 0)
-        return total
-
-
 def check_killed_mounts(index: FakeIndex, mounted: MountWheelfs, store: Path, *, count: int, seed: int) -> None:
     """Fetch six wheels through one mount that is killed ``count`` times meanwhile."""
     draw = random.Random(seed)
@@ -178,7 +153,7 @@ def check_killed_mounts(index: FakeIndex, mounted: MountWheelfs, store: Path, *,
         index.start()
         found = stored(store)
         assert all(found[name] == wheels[name] for name in found), where
-        lost_now = index.body_bytes(".whl") - bytes_here(store, wheels) - lost
+        lost_now = index.body_bytes(".whl") - sum(journalled_bytes(store, wheels).values()) - lost
         assert lost_now <= 3 * IN_FLIGHT_BYTES, where
         lost += lost_now
         in_the_middle += any(one.result() is None for one in reads)
