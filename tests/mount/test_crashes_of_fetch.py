@@ -150,12 +150,12 @@ def test_a_killed_fetch_goes_on_where_it_was(fake_index: FakeIndex, tmp_path: Pa
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("delta", ["never", "always"])
 def test_a_fetch_killed_many_times_goes_on_where_it_was(
     fake_index: FakeIndex, tmp_path: Path, store_dir: Path, delta: str, seed: int
 ) -> None:
-    check_killed_fetches(fake_index, tmp_path, store_dir, delta=delta, count=50, seed=seed)
+    check_killed_fetches(fake_index, tmp_path, store_dir, delta=delta, count=10, seed=seed)
 
 
 def check_killed_mounts_with_delta(index: FakeIndex, mounted: MountWheelfs, store: Path, *, count: int, seed: int) -> None:
@@ -210,8 +210,8 @@ def test_a_mount_killed_while_it_fetches_parts_goes_on_where_it_was(
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(10))
 def test_a_mount_killed_many_times_while_it_fetches_parts_goes_on_where_it_was(
     fake_index: FakeIndex, mounted: MountWheelfs, store_dir: Path, seed: int
 ) -> None:
-    check_killed_mounts_with_delta(fake_index, mounted, store_dir, count=50, seed=seed)
+    check_killed_mounts_with_delta(fake_index, mounted, store_dir, count=10, seed=seed)

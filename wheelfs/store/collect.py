@@ -11,7 +11,7 @@ import os
 import time
 from array import array
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress, count
 from typing import TYPE_CHECKING, Final
 
@@ -103,7 +103,7 @@ def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lo
             return Collected(waiting=True)
         done = _delete(store, doomed, _marked(store, horizon))
         store.chunks.members.sweep()
-        return done
+        return replace(done, rewritten=found.rewritten)
 
 
 class _Flags:

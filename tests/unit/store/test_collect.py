@@ -129,6 +129,7 @@ def test_a_block_that_is_hardly_used_is_rewritten(shelf: Shelf) -> None:
     before = shelf.blocks
     found = collect(shelf.store)
     assert found.blocks
+    assert found.rewritten == 1
     assert found.freed_bytes > 190_000
     assert before[0] not in shelf.blocks
     assert shelf.read(kept) == kept
