@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -92,12 +93,18 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
     """Add files, the wheels of directories, and URLs, and yield what became of each file; raises `StoreError`."""
     from wheelfs.remote.http_index import HttpIndex
     from wheelfs.service import additions, downloads
+    from wheelfs.store.allocator import reuse_memory
     from wheelfs.store.local import Store
 
+    reuse_memory()
     indexes = [setting.name for setting, _ in effective_indexes(settings)]
     with Store.open(settings.store, limits=_limits(settings)) as store:
-        for source in sources:
-            if source.startswith(("http://", "https://")):
+        for is_url, some in groupby(sources, key=lambda source: source.startswith(("http://", "https://"))):
+            if not is_url:
+                paths = map(Path, some)
+                yield from additions.add_paths(store, paths, index=index, indexes=indexes, progress=progress)
+                continue
+            for source in some:
                 client = HttpIndex("download", source, os.environ, read_timeout_s=settings.open_timeout_s)
                 yield downloads.add_url(
                     store,
@@ -109,8 +116,6 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
                     offline=settings.offline,
                     bound_s=settings.open_timeout_s,
                 )
-            else:
-                yield from additions.add_path(store, Path(source), index=index, indexes=indexes, progress=progress)
 
 
 def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[ListedFile]:

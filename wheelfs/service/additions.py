@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -21,7 +23,8 @@ from wheelfs.service.sources import described, files_under, opened
 from wheelfs.store.records import StoredName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from wheelfs.service.reports import AddResult, Progress
@@ -30,20 +33,49 @@ if TYPE_CHECKING:
 
 _HASHED_AT_ONCE_BYTES: Final = 1 << 20
 
+AT_ONCE: Final = 3
+"""Files at work at a time: while one is hashed another one is written, and a third waits for the disk to say that it is there.
+Each takes up to 16 MiB of memory."""
+_AHEAD: Final = 64
+"""Files at most that are at work, or done and wait for their turn to be told of behind a large one."""
 
-def add_path(store: Store, path: Path, *, index: str | None, indexes: Sequence[str], progress: Progress) -> Iterator[AddedFile]:
-    """Add a file, or the wheels directly in a directory; yields what became of each; ``index`` files them under an index.
 
-    Without ``index``, what the owner of its project among ``indexes`` is known to list is filed there, and is not private.
-    Raises only what concerns the store as a whole (full, damaged); what is wrong with one file is reported as its refusal.
+def add_paths(
+    store: Store, paths: Iterable[Path], *, index: str | None, indexes: Sequence[str], progress: Progress
+) -> Iterator[AddedFile]:
+    """Add files, or the wheels directly in directories, and yield in their order what became of each, once it is durable.
+
+    ``index`` files them under an index.  Without it, what the owner of its project among ``indexes`` is known to list is filed
+    there, and is not private.  Raises only what concerns the store as a whole (full, damaged); what is wrong with one file is
+    reported as its refusal.
     """
-    try:
-        sources = files_under(path)
-    except InvalidInput as error:
-        yield refused(path.name or str(path), error)
-        return
-    for source in sources:
-        yield add_one(store, source, index=index, indexes=indexes, progress=progress)
+    under_way: deque[tuple[str, Future[AddedFile]]] = deque()
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="add") as threads:
+        try:
+            for source in _sources(paths):
+                # Of two files of one name the first has it, so the second one begins when that is settled.
+                while len(under_way) == _AHEAD or any(name == source.filename for name, _ in under_way):
+                    yield under_way.popleft()[1].result()
+                if isinstance(source, AddedFile):
+                    future = threads.submit(lambda told: told, source)
+                else:
+                    future = threads.submit(add_one, store, source, index=index, indexes=indexes, progress=progress)
+                under_way.append((source.filename, future))
+            while under_way:
+                yield under_way.popleft()[1].result()
+        finally:
+            # On the way out of an error or of ctrl-C: what has begun ends before the store is closed, the rest never begins.
+            for _, future in under_way:
+                future.cancel()
+
+
+def _sources(paths: Iterable[Path]) -> Iterator[Source | AddedFile]:
+    """Yield what is to be added, and the refusals of paths at which there is nothing."""
+    for path in paths:
+        try:
+            yield from files_under(path)
+        except InvalidInput as error:
+            yield refused(path.name or str(path), error)
 
 
 def add_one(store: Store, source: Source, *, index: str | None, indexes: Sequence[str], progress: Progress) -> AddedFile:

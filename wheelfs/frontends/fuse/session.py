@@ -19,7 +19,6 @@ import trio
 
 from wheelfs.errors import FuseUnavailable, InternalError, MountPointError
 from wheelfs.frontends.fuse import connections, kernel, preflight
-from wheelfs.frontends.fuse.allocator import bound_memory
 from wheelfs.frontends.fuse.detaching import detach_lazily
 from wheelfs.frontends.fuse.invalidation import Invalidator
 from wheelfs.frontends.fuse.limits import MAX_TASKS
@@ -27,6 +26,7 @@ from wheelfs.frontends.fuse.mountinfo import FSTYPE, MountEntry, canonical, moun
 from wheelfs.frontends.fuse.operations import TreeOperations
 from wheelfs.frontends.fuse.programs import find_fusermount
 from wheelfs.frontends.fuse.signals import obey_signals
+from wheelfs.store.allocator import bound_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,0 +1,52 @@
+"""What glibc's allocator keeps for itself of memory that was freed: little in a mount, much while a command stores gigabytes.
+
+Does nothing where the C library is another one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+# malloc.h of glibc; mallopt(3) says what each does.
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+_M_ARENA_MAX: Final = -8
+
+_LARGE_BYTES: Final = 2 * 1024 * 1024
+"""From here on a buffer is mapped by itself and given back when freed: storing a file uses some of 4 MiB; replies are smaller."""
+
+_KEPT_BYTES: Final = 4 * 1024 * 1024
+
+
+_REUSED_BYTES: Final = 128 * 1024 * 1024
+_LARGEST_IN_HEAP_BYTES: Final = 32 * 1024 * 1024
+"""The most that mallopt accepts."""
+
+
+def bound_memory() -> None:
+    """Give free memory back to the system.
+
+    For what lives for months, with load in bursts: after installing 51 wheels of 190 MB the daemon held 106 MB without this,
+    much of it free, and 64 MB with it.
+    """
+    _set({_M_MMAP_THRESHOLD: _LARGE_BYTES, _M_TRIM_THRESHOLD: _KEPT_BYTES})
+
+
+def reuse_memory() -> None:
+    """Keep what is freed, up to `_REUSED_BYTES`, instead of giving it back and asking for it again.
+
+    For a command that stores much and then ends: every LMDB transaction allocates its dirty pages anew, and more than a third of
+    the processor time of `wheelfs add` was the kernel's, faulting such pages in (5.3 s of 9.1 s for 1.9 GB; 1.7 s with this).
+    """
+    _set({_M_MMAP_THRESHOLD: _LARGEST_IN_HEAP_BYTES, _M_TRIM_THRESHOLD: _REUSED_BYTES})
+
+
+def _set(parameters: dict[int, int]) -> None:
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except AttributeError:
+        return
+    # One arena for all threads: the GIL lets one of them allocate at a time anyway, and what one frees another can use.
+    for parameter, value in {_M_ARENA_MAX: 1, **parameters}.items():
+        mallopt(parameter, value)
