@@ -32,7 +32,7 @@ def add_local(
 
 def test_an_empty_mount_has_its_views_and_hides_what_would_cripple_pip(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
     mount = mounted(index=fake_index.url).path
-    assert sorted(os.listdir(mount)) == ["here", "index", "simple", "stored"]
+    assert sorted(os.listdir(mount)) == ["asof", "here", "index", "simple", "stored"]
     assert (mount / "index.html").read_text().startswith("<!DOCTYPE html>")
     assert (mount / ".wheelfs" / "status.json").is_file()
     assert os.listdir(mount / "index") == ["main"]

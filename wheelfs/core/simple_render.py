@@ -7,10 +7,11 @@ freed of what could end them.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
+
+from wheelfs.core.times import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,6 @@ REPOSITORY_VERSION: Final = "1.4"
 _PLAIN = re.compile(r"[A-Za-z0-9._ ,:;=/+~!%()*@-]*\Z")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RenderedFile(NamedTuple):
@@ -96,7 +96,7 @@ def _anchor(entry: RenderedFile) -> str:
         told = "true" if metadata_sha256 is None else f"sha256={metadata_sha256.hex()}"
         parts.append(f' data-core-metadata="{told}" data-dist-info-metadata="{told}"')
     if link.upload_time_us is not None:
-        parts.append(f' data-upload-time="{_rfc3339(link.upload_time_us)}"')
+        parts.append(f' data-upload-time="{rfc3339(link.upload_time_us)}"')
     if link.size_bytes is not None:
         parts.append(f' data-size="{link.size_bytes}"')
     if link.provenance is not None:
@@ -115,8 +115,3 @@ def _comment(text: str) -> str:
     """Return an HTML comment; angle brackets and double dashes could end it, in one parser or another."""
     inner = re.sub(r"-{2,}", "-", _UNWRITABLE.sub(" ", text)).replace("<", "(").replace(">", ")").strip(" -!")
     return f"<!-- {inner} -->"
-
-
-def _rfc3339(time_us: int) -> str:
-    moment = _EPOCH + timedelta(microseconds=time_us)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if moment.microsecond else moment.strftime("%Y-%m-%dT%H:%M:%SZ")

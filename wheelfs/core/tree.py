@@ -6,9 +6,10 @@ file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from wheelfs.core.times import parse_asof
 from wheelfs.core.views import View
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import ProjectName, check_filename, parse_project_name
@@ -16,8 +17,8 @@ from wheelfs.model.names import ProjectName, check_filename, parse_project_name
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-DirectoryKind = Literal["view", "indexes", "simple", "project", "private"]
-"""The root of a view, ``index/``, a simple repository, one project in it, ``.wheelfs/``."""
+DirectoryKind = Literal["view", "indexes", "times", "simple", "project", "private"]
+"""The root of a view, ``index/``, ``asof/``, a simple repository, one project in it, ``.wheelfs/``."""
 
 PAGE: Final = "index.html"
 STATUS: Final = "status.json"
@@ -77,7 +78,10 @@ def meaning(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
         case "view":
             return _in_view(parent, name, indexes)
         case "indexes":
-            return _view(View(index=name)) if name in indexes else Nothing()
+            return _view(replace(parent.view, index=name)) if name in indexes else Nothing()
+        case "times":
+            asof = parse_asof(name)
+            return Nothing() if asof is None else _view(View(asof=asof))
         case "simple":
             return Page("simple") if name == PAGE else _project(parent, name)
         case "project":
@@ -87,8 +91,10 @@ def meaning(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
 
 
 def subdirectories(parent: Directory, indexes: Collection[str]) -> Iterator[tuple[str, Directory]]:
-    """Yield the sub-directories that a listing of a view's directory, or of ``index/``, shows."""
-    for name in ("simple", "index", "stored", "here") if parent.kind == "view" else indexes:
+    """Yield the sub-directories that a listing of a view's directory, of ``index/`` or of ``asof/`` (none), shows."""
+    # No end of times could be listed, and programs that walk a tree have enough of it without them.
+    names = {"view": ("simple", "index", "stored", "here", "asof"), "times": ()}.get(parent.kind, indexes)
+    for name in names:
         found = meaning(parent, name, indexes)
         if isinstance(found, Directory):
             yield name, found
@@ -98,8 +104,10 @@ def _in_view(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
     view = parent.view
     if name == "simple":
         return Directory("simple", _join(parent.path, name), view)
-    if not parent.path and name == "index" and indexes:
-        return Directory("indexes", name, view)
+    if view.is_whole and name == "index" and indexes:
+        return Directory("indexes", _join(parent.path, name), view)
+    if not parent.path and name == "asof":
+        return Directory("times", name, view)
     if not parent.path and name == ".wheelfs":
         return Directory("private", name, view)
     narrower = view.narrower(name)

@@ -1,4 +1,4 @@
-"""What one directory shows: a view is a value, and a file passes it or not.  A view hides; it never deletes."""
+"""What one directory shows: a view is a value, made by the names on the way to it.  A view hides; it never deletes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wheelfs.core.platforms import Machine
-    from wheelfs.model.links import FileLink
+    from wheelfs.core.times import AsOf
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What a directory is restricted to.
 
-    ``index``: that configured index by itself, nothing merged; ``stored``: only what needs no network; ``here``: only what
-    this machine can use.
+    ``asof``: what had been uploaded at that time; ``index``: that configured index by itself, nothing merged; ``stored``: only
+    what needs no network; ``here``: only what this machine can use.
     """
 
+    asof: AsOf | None = None
     index: str | None = None
     stored: bool = False
     here: bool = False
@@ -25,10 +25,16 @@ class View:
     @property
     def path(self) -> str:
         """The view's own directory inside the mount, without leading or trailing slash; empty for the plain view."""
-        parts = [f"index/{self.index}"] if self.index is not None else []
+        parts = [f"asof/{self.asof.name}"] if self.asof is not None else []
+        parts += [f"index/{self.index}"] if self.index is not None else []
         parts += ["stored"] if self.stored else []
         parts += ["here"] if self.here else []
         return "/".join(parts)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether this is the plain view, now or as of some time: the one that has ``index/``."""
+        return self.index is None and not self.stored and not self.here
 
     @property
     def is_flat(self) -> bool:
@@ -42,9 +48,3 @@ class View:
         if name == "stored" and not self.stored and not self.here:
             return replace(self, stored=True)
         return None
-
-    def shows(self, link: FileLink, *, is_stored: bool, machine: Machine) -> bool:
-        """Return whether this view shows a file."""
-        if self.stored and not is_stored:
-            return False
-        return not self.here or machine.accepts(link.filename)

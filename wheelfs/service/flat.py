@@ -17,11 +17,12 @@ from wheelfs.service.projects import link_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wheelfs.core.platforms import Machine
+    from wheelfs.core.hiding import Sieve
     from wheelfs.core.views import View
     from wheelfs.model.tracked import Tracked
     from wheelfs.service.projects import Projects
     from wheelfs.service.tracking import Tracking
+    from wheelfs.service.views import Views
     from wheelfs.store.catalog import Catalog
     from wheelfs.store.records import StoredName
 
@@ -45,6 +46,7 @@ class FlatFile(NamedTuple):
     rank: tuple[int, str]
     ref: FileRef
     size_bytes: int
+    is_private: bool
 
     @property
     def place(self) -> Place:
@@ -55,12 +57,12 @@ class FlatFile(NamedTuple):
 class FlatFiles:
     """Reads the flat directories' files."""
 
-    def __init__(self, *, projects: Projects, tracking: Tracking, catalog: Catalog, machine: Machine) -> None:
-        """``machine`` is what the ``here`` views are for."""
+    def __init__(self, *, projects: Projects, tracking: Tracking, catalog: Catalog, views: Views) -> None:
+        """Prepare; nothing is read yet."""
         self._projects = projects
         self._tracking = tracking
         self._catalog = catalog
-        self._machine = machine
+        self._views = views
 
     def behind(self, place: Place | None, limit: int, view: View) -> list[FlatFile]:
         """Return up to ``limit`` files behind ``place`` (None: from the first on); fewer only where there are no more."""
@@ -76,19 +78,17 @@ class FlatFiles:
         if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
         best = min(same, key=_rank, default=None)
-        return best if best is not None and self._shows(view, best) else None
+        return best if best is not None and _shows(self._views.sieve(view), best) else None
 
     def _behind(self, place: Place | None, view: View) -> Iterator[FlatFile]:
         files: Iterator[FlatFile] = self._stored(place)
         if not view.stored and self._catalog.tracked_projects():
             files = merge(files, self._tracked(place), key=_place)
+        sieve = self._views.sieve(view)
         for _, same in groupby(files, key=_place):
             best = min(same, key=_rank)
-            if self._shows(view, best):
+            if _shows(sieve, best):
                 yield best
-
-    def _shows(self, view: View, file: FlatFile) -> bool:
-        return view.shows(file.ref.link, is_stored=True, machine=self._machine)
 
     def _stored(self, place: Place | None) -> Iterator[FlatFile]:
         after = None if place is None else b"%b\0%b\0%b" % (place.project.encode(), place.filename.encode(), _NO_DIGEST)
@@ -103,7 +103,7 @@ class FlatFiles:
     def _of_stored(self, name: StoredName) -> FlatFile:
         project = ProjectName(name.project)
         rank = self._projects.rank(name.index)
-        return FlatFile(project, name.filename, rank, FileRef(project, name.index, link_of(name)), name.size_bytes)
+        return FlatFile(project, name.filename, rank, FileRef(project, name.index, link_of(name)), name.size_bytes, name.private)
 
     def _tracked(self, place: Place | None) -> Iterator[FlatFile]:
         for tracked in self._tracked_projects(place):
@@ -122,7 +122,12 @@ _LAST: Final = (1 << 30, "")
 
 
 def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:
-    return FlatFile(ref.project, ref.filename, _LAST, ref, size_bytes)
+    return FlatFile(ref.project, ref.filename, _LAST, ref, size_bytes, False)
+
+
+def _shows(sieve: Sieve, file: FlatFile) -> bool:
+    # Only what is stored is read for views that ask for that, so it need not be told here.
+    return sieve.hides(file.ref.link, is_stored=True, is_private=file.is_private) is None
 
 
 def _place(file: FlatFile) -> tuple[str, str]:

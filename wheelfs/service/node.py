@@ -26,6 +26,7 @@ from wheelfs.service.status import StatusReport
 from wheelfs.service.supply import Supply
 from wheelfs.service.tracking import Tracking
 from wheelfs.service.tree import Tree
+from wheelfs.service.views import Views
 from wheelfs.service.watching import Watch
 
 if TYPE_CHECKING:
@@ -114,12 +115,14 @@ async def running(
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
             status = StatusReport(version=version, store=str(settings.store), indexes=indexes, hosts=hosts, counters=counters)
             machine = Machine(frozenset(platform_tags()))
+            views = Views(projects=projects, machine=machine)
             tracking = Tracking(projects=projects, supply=supply, machine=machine)
-            flat = FlatFiles(projects=projects, tracking=tracking, catalog=store.catalog, machine=machine)
+            flat = FlatFiles(projects=projects, tracking=tracking, catalog=store.catalog, views=views)
             tree = Tree(
                 projects=projects,
+                views=views,
                 flat=flat,
-                pages=Pages(projects=projects, flat=flat, supply=supply, machine=machine),
+                pages=Pages(projects=projects, views=views, flat=flat, supply=supply),
                 metadata=Metadata(projects=projects, supply=supply, gate=gate, bound_s=lookup_s),
                 supply=supply,
                 gate=gate,

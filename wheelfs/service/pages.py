@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.core.ownership import Ownership
-    from wheelfs.core.platforms import Machine
     from wheelfs.core.tree import Directory
     from wheelfs.core.views import View
     from wheelfs.model.names import ProjectName
     from wheelfs.service.flat import FlatFiles
     from wheelfs.service.projects import Entry, Projects
     from wheelfs.service.supply import Supply
+    from wheelfs.service.views import Views
 
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Rendered pages kept in memory: a full page of numpy has 1.6 MB, one of what a machine can use a fifth of that."""
@@ -35,32 +35,16 @@ _BATCH: Final = 1_000
 class Pages:
     """Renders the pages of all views."""
 
-    def __init__(self, *, projects: Projects, flat: FlatFiles, supply: Supply, machine: Machine) -> None:
-        """``machine`` is what the ``here`` views are for."""
+    def __init__(self, *, projects: Projects, views: Views, flat: FlatFiles, supply: Supply) -> None:
+        """Begin with none rendered."""
         self._projects = projects
+        self._views = views
         self._flat = flat
         self._supply = supply
-        self._machine = machine
         self._kept: OrderedDict[str, tuple[object, bytes]] = OrderedDict()
         self._kept_bytes = 0
 
     # --- pages of one project -------------------------------------------------------------------------------------
-
-    def entries(self, ownership: Ownership, project: ProjectName, view: View) -> list[Entry]:
-        """Return the files that a view shows of a project."""
-        if not isinstance(ownership, Owned):
-            return []
-        return [entry for entry in self._projects.entries(ownership, project) if self._shows(view, entry)]
-
-    def entry(self, ownership: Ownership, project: ProjectName, view: View, filename: str) -> Entry | None:
-        """Return the one file of that name, if the view shows it."""
-        if not isinstance(ownership, Owned):
-            return None
-        found = self._projects.entries(ownership, project, filename=filename)
-        return next((entry for entry in found if self._shows(view, entry)), None)
-
-    def _shows(self, view: View, entry: Entry) -> bool:
-        return view.shows(entry.ref.link, is_stored=entry.sealed_sha256 is not None, machine=self._machine)
 
     def project_node(self, place: Directory, ownership: Ownership) -> PageNode:
         """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
@@ -84,7 +68,7 @@ class Pages:
         """Return the node with the size it has now; from what is known, asking nobody."""
         if node.project is None:
             return node
-        text = self._kept_text(node.path, self._projects.stamp(node.project, index=node.view.index))
+        text = self._kept_text(node.path, self._stamp(node.project, node.view))
         if text is None:  # the page is looked at before it is read, again and again: most often it is the same as last time
             ownership = self._projects.known(node.project, index=node.view.index)
             text = self._text_if_any(node.path, node.project, node.view, ownership)
@@ -101,21 +85,25 @@ class Pages:
         return self._rendered(path, project, view, ownership) if self._is_listable(ownership, project) else b""
 
     def _rendered(self, path: str, project: ProjectName, view: View, ownership: Ownership) -> bytes:
-        stamp = self._projects.stamp(project, index=view.index)
+        stamp = self._stamp(project, view)
         kept = self._kept_text(path, stamp)
         if kept is not None:
             return kept
         assert isinstance(ownership, Owned)
         page = ownership.page
+        seen = self._views.entries(ownership, project, view)
         text = simple_render.render_project_page(
             project,
-            (_rendered_file(entry) for entry in self.entries(ownership, project, view)),
+            (_rendered_file(entry) for entry in seen.entries),
             status=None if page is None else page.status,
             status_reason=None if page is None else page.status_reason,
-            comments=list(_comments(ownership)),
+            comments=[*_comments(ownership), *seen.hidden],
         )
         self._keep(path, stamp, text)
         return text
+
+    def _stamp(self, project: ProjectName, view: View) -> object:
+        return self._projects.stamp(project, index=view.index), self._views.sieve(view)
 
     # --- lists ----------------------------------------------------------------------------------------------------
 
@@ -134,7 +122,7 @@ class Pages:
         return await self._list(node.path, node.kind, node.view)
 
     async def _list(self, path: str, kind: str, view: View) -> bytes:
-        stamp = self._supply.store.catalog.last_seq()
+        stamp = self._supply.store.catalog.last_seq(), self._views.sieve(view)
         kept = self._kept_text(path, stamp)
         if kept is not None:
             return kept

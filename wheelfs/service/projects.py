@@ -73,6 +73,8 @@ class Entry:
     sealed_sha256: bytes | None
     is_listed: bool = True
     """False for a stored file that its index no longer lists."""
+    is_private: bool = False
+    """True for a stored file that was added by hand."""
 
 
 @dataclass(slots=True)
@@ -150,6 +152,7 @@ class Projects:
         """
         stored = self._store.catalog.stored_names(project)
         digests = {name.sha256 for name in stored}
+        private = {name.sha256 for name in stored if name.private}
         by_name = {name.filename: name.sha256 for name in stored if name.index == owned.owner}
         entries: list[Entry] = []
         for link in owned.listed:
@@ -158,11 +161,10 @@ class Projects:
             sealed = by_name.get(link.filename) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
             if sealed is None and filename is None and not self.lists_remote(owned):
                 continue
-            entries.append(Entry(FileRef(project, owned.owner, _with_digest(link, sealed)), sealed))
+            entries.append(Entry(FileRef(project, owned.owner, _with_digest(link, sealed)), sealed, True, sealed in private))
+        is_listed = owned.page is None or owned.owner == ownership.LOCAL
         entries.extend(
-            Entry(
-                FileRef(project, owned.owner, link), link.sha256, is_listed=owned.page is None or owned.owner == ownership.LOCAL
-            )
+            Entry(FileRef(project, owned.owner, link), link.sha256, is_listed, link.sha256 in private)
             for link in owned.kept
             if filename is None or link.filename == filename
         )
@@ -202,7 +204,8 @@ class Projects:
             (self._store.catalog.page_head(one.name, project), self._hosts.may_ask(one.url)) for one in self._in_charge(index)
         ]
         shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
-        return shown, tuple((name.filename, name.index, name.sha256) for name in self._store.catalog.stored_names(project))
+        names = self._store.catalog.stored_names(project)
+        return shown, tuple((name.filename, name.index, name.sha256, name.private) for name in names)
 
     def rank(self, origin: str) -> tuple[int, str]:
         """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""

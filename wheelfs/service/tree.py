@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from wheelfs.core import tree
-from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
+from wheelfs.core.ownership import NoSuchProject, Undecided
 from wheelfs.errors import InvalidInput, NotKnown, OriginError, OriginFault, WheelfsError
 from wheelfs.model.names import WheelName
 from wheelfs.service.filesystem import Absent, Space
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects import Projects
     from wheelfs.service.status import StatusReport
     from wheelfs.service.supply import Supply
+    from wheelfs.service.views import Views
     from wheelfs.service.watching import Watch
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class Tree:
         self,
         *,
         projects: Projects,
+        views: Views,
         flat: FlatFiles,
         pages: Pages,
         metadata: Metadata,
@@ -90,6 +92,7 @@ class Tree:
     ) -> None:
         """``strict`` withholds bytes that are not verified yet."""
         self._projects = projects
+        self._views = views
         self._flat = flat
         self._pages = pages
         self._metadata = metadata
@@ -148,7 +151,7 @@ class Tree:
         ownership = await self._find_shortly(place.project, place.view)
         if isinstance(ownership, NoSuchProject):
             return None
-        if place.view.stored and not (isinstance(ownership, Owned) and self._pages.entries(ownership, place.project, place.view)):
+        if place.view.stored and not (ownership and self._views.entries(ownership, place.project, place.view).entries):
             return None
         # Undecided or not known yet: the directory exists, and opening its page says why it cannot be read.  A look-up that
         # fails is a quiet 404 to pip, which would then take the project from its next index.
@@ -165,7 +168,7 @@ class Tree:
         ownership = await self._find(project, place.view)
         if isinstance(ownership, Undecided):
             raise ownership.error.with_traceback(None)  # many callers share it
-        entry = self._pages.entry(ownership, project, place.view, filename)
+        entry = self._views.entry(ownership, project, place.view, filename)
         if entry is None:
             return None
         try:
@@ -236,7 +239,7 @@ class Tree:
         match place.kind:
             case "view":
                 return FlatListing(place, self._projects, self._flat)
-            case "indexes":
+            case "indexes" | "times":
                 below = tree.subdirectories(place, self._projects.names)
                 return NamedListing([(name, DirectoryNode(directory)) for name, directory in below])
             case "simple":
@@ -250,7 +253,7 @@ class Tree:
         """List the page and the files whose size is known; the others appear when somebody has looked them up."""
         assert place.project is not None
         ownership = self._projects.known(place.project, index=place.view.index)
-        entries = self._pages.entries(ownership, place.project, place.view)
+        entries = self._views.entries(ownership, place.project, place.view).entries
         nodes = [(entry.ref.filename, self._file_node(entry.ref)) for entry in entries]
         files: list[tuple[str, TreeNode]] = [(name, file) for name, file in nodes if file is not None]
         return NamedListing([(tree.PAGE, self._pages.project_node(place, ownership)), *files])

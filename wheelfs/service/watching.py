@@ -25,6 +25,9 @@ POLL_S: Final = 0.5
 
 FLAT_PATHS: Final = ("", "stored")
 
+ASOF: Final = "asof"
+"""It has no end of views inside, so no entry of them is named: forgetting the directory forgets all below it."""
+
 
 class Watch:
     """Follows the journal of changes."""
@@ -49,6 +52,7 @@ class Watch:
             # Incomplete news need no more than this: the kernel forgets names and pages by itself within a second.
             for path in FLAT_PATHS:
                 yield InodeChanged(inode_of_path(path))
+            yield EntryChanged(inode_of_path(""), ASOF)
             for change in news.changes:
                 if change.filename is not None and change.filename.endswith(".whl"):
                     for path in FLAT_PATHS:

@@ -10,6 +10,7 @@ from wheelfs.core import freshness, ownership, reachability
 from wheelfs.core.ownership import LOCAL, Has, HasNot, NoSuchProject, Owned, Silent, StoredFile, Undecided
 from wheelfs.core.platforms import Machine
 from wheelfs.core.reachability import Down, Up
+from wheelfs.core.times import AsOf
 from wheelfs.core.views import View
 from wheelfs.errors import OriginUnreachable
 from wheelfs.model.links import FileLink, ProjectPage
@@ -186,6 +187,7 @@ class TestViews:
     def test_paths_name_the_view_and_lead_back_to_it(self) -> None:
         assert View().path == ""
         assert View(index="lab", stored=True, here=True).path == "index/lab/stored/here"
+        assert View(asof=AsOf("2026-01-31", 0), index="lab", here=True).path == "asof/2026-01-31/index/lab/here"
 
     def test_narrowing_is_bounded(self) -> None:
         deepest = View(index="lab").narrower("stored")
@@ -195,10 +197,3 @@ class TestViews:
         assert deepest.narrower("here") is None
         assert deepest.narrower("stored") is None
         assert View().narrower("simple") is None
-
-    def test_a_view_hides(self) -> None:
-        foreign = link("a-1-cp311-cp311-win_amd64.whl")
-        assert View().shows(foreign, is_stored=False, machine=LINUX)
-        assert not View(here=True).shows(foreign, is_stored=True, machine=LINUX)
-        assert not View(stored=True).shows(foreign, is_stored=False, machine=LINUX)
-        assert View(stored=True).shows(foreign, is_stored=True, machine=LINUX)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wheelfs.core import tree
+from wheelfs.core.times import AsOf
 from wheelfs.core.tree import ROOT, Directory, FlatFile, Meaning, Nothing, Page, ProjectFile, StatusFile
 from wheelfs.core.views import View
 
 INDEXES = ["lab", "public"]
+DAY = View(asof=AsOf("2026-01-31", 1_769_904_000_000_000))
 
 
 def walk(path: str) -> Meaning:
@@ -54,6 +58,24 @@ def walk(path: str) -> Meaning:
         ("simple/..", Nothing()),
         ("simple/a\nb", Nothing()),
         (".wheelfs/other", Nothing()),
+        ("asof", Directory("times", "asof", View())),
+        ("asof/2026-01-31", Directory("view", "asof/2026-01-31", DAY)),
+        ("asof/2026-01-31/simple", Directory("simple", "asof/2026-01-31/simple", DAY)),
+        ("asof/2026-01-31/here/simple", Directory("simple", "asof/2026-01-31/here/simple", replace(DAY, here=True))),
+        ("asof/2026-01-31/stored/here", Directory("view", "asof/2026-01-31/stored/here", replace(DAY, stored=True, here=True))),
+        ("asof/2026-01-31/index", Directory("indexes", "asof/2026-01-31/index", DAY)),
+        ("asof/2026-01-31/index/lab", Directory("view", "asof/2026-01-31/index/lab", replace(DAY, index="lab"))),
+        ("asof/2026-01-31/index.html", Page("links")),
+        ("asof/2026-01-31/a-1-py3-none-any.whl", FlatFile("a-1-py3-none-any.whl")),
+        ("asof/2026-01-31/simple/a/a-1.tar.gz", ProjectFile("a-1.tar.gz", metadata=False)),
+        ("asof/2026-01-31/asof", Nothing()),
+        ("asof/2026-01-31/.wheelfs", Nothing()),
+        ("asof/2026-01-31/index/unknown", Nothing()),
+        ("asof/2026-01-31/stored/index", Nothing()),
+        ("asof/index.html", Nothing()),
+        ("asof/2026-02-30", Nothing()),
+        ("asof/yesterday", Nothing()),
+        ("stored/asof", Nothing()),
         ("readme.txt", Nothing()),
     ],
 )
@@ -62,14 +84,23 @@ def test_every_path_has_one_meaning(path: str, expected: Meaning) -> None:
 
 
 def test_listings_show_the_views_and_hide_the_private_directory() -> None:
-    assert [name for name, _ in tree.subdirectories(ROOT, INDEXES)] == ["simple", "index", "stored", "here"]
-    assert [name for name, _ in tree.subdirectories(ROOT, [])] == ["simple", "stored", "here"]
+    assert [name for name, _ in tree.subdirectories(ROOT, INDEXES)] == ["simple", "index", "stored", "here", "asof"]
+    assert [name for name, _ in tree.subdirectories(ROOT, [])] == ["simple", "stored", "here", "asof"]
     index = walk("index")
     assert isinstance(index, Directory)
     assert [name for name, _ in tree.subdirectories(index, INDEXES)] == INDEXES
     here = walk("here")
     assert isinstance(here, Directory)
     assert [name for name, _ in tree.subdirectories(here, INDEXES)] == ["simple"]
+    day = walk("asof/2026-01-31")
+    assert isinstance(day, Directory)
+    assert [name for name, _ in tree.subdirectories(day, INDEXES)] == ["simple", "index", "stored", "here"]
+
+
+def test_no_time_is_listed_since_there_is_no_end_of_them() -> None:
+    times = walk("asof")
+    assert isinstance(times, Directory)
+    assert not list(tree.subdirectories(times, INDEXES))
 
 
 def test_listed_directories_are_found_by_name_with_the_same_meaning_and_end_somewhere() -> None:
@@ -84,7 +115,7 @@ def test_listed_directories_are_found_by_name_with_the_same_meaning_and_end_some
             todo.append(found)
 
 
-@given(st.text(), st.sampled_from(["", "simple", "index", "here", "simple/a", ".wheelfs", "stored"]))
+@given(st.text(), st.sampled_from(["", "simple", "index", "here", "simple/a", ".wheelfs", "stored", "asof", "asof/2026-01-31"]))
 def test_no_name_escapes_or_breaks(name: str, path: str) -> None:
     parent = walk(path)
     assert isinstance(parent, Directory)

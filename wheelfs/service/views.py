@@ -1,0 +1,64 @@
+"""What the directories show: every file passes the sieve of its view here, whoever asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheelfs.core.hiding import sieve_of
+from wheelfs.core.ownership import Owned
+
+if TYPE_CHECKING:
+    from wheelfs.core.hiding import Hidden, Sieve
+    from wheelfs.core.ownership import Ownership
+    from wheelfs.core.platforms import Machine
+    from wheelfs.core.views import View
+    from wheelfs.model.names import ProjectName
+    from wheelfs.service.projects import Entry, Projects
+
+
+class Seen(NamedTuple):
+    """The files of a project that a view shows, and what it says of those that it hides."""
+
+    entries: list[Entry]
+    hidden: tuple[str, ...]
+
+
+class Views:
+    """Applies views to the files of projects."""
+
+    def __init__(self, *, projects: Projects, machine: Machine) -> None:
+        """``machine`` is what the ``here`` views are for."""
+        self._projects = projects
+        self._machine = machine
+
+    def sieve(self, view: View) -> Sieve:
+        """Return what a view lets through now."""
+        return sieve_of(view, self._machine)
+
+    def entries(self, ownership: Ownership, project: ProjectName, view: View) -> Seen:
+        """Return the files that a view shows of a project."""
+        if not isinstance(ownership, Owned):
+            return Seen([], ())
+        sieve = self.sieve(view)
+        shown: list[Entry] = []
+        hidden: Counter[Hidden] = Counter()
+        for entry in self._projects.entries(ownership, project):
+            why = _hides(sieve, entry)
+            if why is None:
+                shown.append(entry)
+            else:
+                hidden[why] += 1
+        return Seen(shown, tuple(sieve.explain(hidden)))
+
+    def entry(self, ownership: Ownership, project: ProjectName, view: View, filename: str) -> Entry | None:
+        """Return the one file of that name, if the view shows it."""
+        if not isinstance(ownership, Owned):
+            return None
+        sieve = self.sieve(view)
+        found = self._projects.entries(ownership, project, filename=filename)
+        return next((entry for entry in found if _hides(sieve, entry) is None), None)
+
+
+def _hides(sieve: Sieve, entry: Entry) -> Hidden | None:
+    return sieve.hides(entry.ref.link, is_stored=entry.sealed_sha256 is not None, is_private=entry.is_private)
