@@ -186,3 +186,14 @@ def test_fetching_ahead_fetches_what_is_new_too(fake_index: FakeIndex, run_wheel
     run_wheelfs("fetch", *common, "numbers==1.1").succeeded()
     assert fake_index.body_bytes(new) < 1.1 * (NEW_BYTES + TAIL_BYTES) < len(content)
     run_wheelfs("verify", "--store", str(store_dir)).succeeded()
+
+
+def test_a_process_that_lives_for_one_file_knows_how_slow_the_line_is(
+    fake_index: FakeIndex, run_wheelfs: RunWheelfs, store_dir: Path
+) -> None:
+    _, new, content = add_versions(fake_index, NEW)
+    fake_index.faults.append(Fault("numbers-", Slow(2_000_000), times=None))
+    common = ("--store", str(store_dir), "--index", f"main={fake_index.url}")
+    run_wheelfs("fetch", *common, "numbers==1.0").succeeded()
+    run_wheelfs("fetch", *common, "numbers==1.1").succeeded()
+    assert fake_index.body_bytes(new) < 1.1 * (NEW_BYTES + TAIL_BYTES) < len(content)

@@ -44,6 +44,9 @@ _COPY_BYTES_S: Final = 300e6
 _WORTHWHILE_S: Final = 0.05
 """What must be saved: both sides of the comparison are estimates."""
 
+_SAME_PACE: Final = 1.5
+"""By so much estimates of one line differ from answer to answer."""
+
 _TELLING_S: Final = 0.05
 _TELLING_BYTES: Final = 1024 * 1024
 
@@ -109,6 +112,12 @@ def after_answer(pace: Pace | None, *, latency_s: float, size_bytes: int, durati
     if pace is None:
         return seen
     return Pace((pace.latency_s + seen.latency_s) / 2, 2 / (1 / pace.rate + 1 / seen.rate))
+
+
+def is_another_pace(kept: Pace, pace: Pace) -> bool:
+    """Tell whether ``pace`` is so different from ``kept`` that it would be decided differently for some files."""
+    ratios = (kept.latency_s / pace.latency_s, kept.rate / pace.rate)
+    return any(not 1 / _SAME_PACE < ratio < _SAME_PACE for ratio in ratios)
 
 
 def pays(pace: Pace, *, whole_bytes: int, ranges: Sequence[tuple[int, int]]) -> bool:

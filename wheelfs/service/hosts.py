@@ -10,7 +10,7 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 import trio
@@ -44,13 +44,21 @@ As long as the first of them waits: with twice that, an install from a store who
 @dataclass(slots=True)
 class _Host:
     state: Reachability
+    pace: Pace | None
     last_error: str | None = None
     asked_at_s: float | None = None
     """When the host was asked, or has answered last, while a question is open; None when none is open."""
     open_questions: int = 0
     probe_url: str = ""
-    pace: Pace | None = None
     answered: bool = False
+
+
+class Paces(Protocol):
+    """What earlier processes have seen, and later ones will know."""
+
+    def known(self, host: str) -> Pace | None: ...
+
+    def keep(self, host: str, pace: Pace) -> None: ...
 
 
 class Hosts:
@@ -62,14 +70,17 @@ class Hosts:
         offline: bool,
         probe: Callable[[str], Awaitable[None]],
         counters: Counters,
+        paces: Paces,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """``probe(url)`` asks for something cheap and raises `OriginUnreachable` or `OriginTimeout` when there is no answer.
 
-        Every request is counted here, since a mount asks no origin but through here: none counted means that no network was used.
+        ``paces`` outlive the process.  Every request is counted here, since a mount asks no origin but through here: none
+        counted means that no network was used.
         """
         self.offline = offline
         self._counters = counters
+        self._paces = paces
         self.epoch = 0
         self._probe = probe
         self._clock_s = clock_s
@@ -144,7 +155,10 @@ class Hosts:
     def saw_answer(self, url: str, *, latency_s: float, size_bytes: int, duration_s: float) -> None:
         """Learn from an answer that came to its end: when it began, how much it brought, and for how long it came."""
         host = self._host(url)
-        host.pace = after_answer(host.pace, latency_s=latency_s, size_bytes=size_bytes, duration_s=duration_s)
+        pace = after_answer(host.pace, latency_s=latency_s, size_bytes=size_bytes, duration_s=duration_s)
+        if pace is not None and pace is not host.pace:
+            host.pace = pace
+            self._paces.keep(_name(url), pace)
 
     async def probe_for_ever(self) -> None:
         """Probe hosts that are down whenever their pause is over, so that they come back by themselves."""
@@ -199,7 +213,7 @@ class Hosts:
                 idle = next((key for key, value in self._hosts.items() if value.open_questions == 0), None)
                 if idle is not None:
                     del self._hosts[idle]
-            host = self._hosts[name] = _Host(Up())
+            host = self._hosts[name] = _Host(Up(), self._paces.known(name))
         return host
 
 

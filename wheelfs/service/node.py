@@ -20,6 +20,7 @@ from wheelfs.service.flat import FlatFiles
 from wheelfs.service.gate import Gate
 from wheelfs.service.hosts import Hosts
 from wheelfs.service.metadata import Metadata
+from wheelfs.service.paces import KeptPaces
 from wheelfs.service.pages import Pages
 from wheelfs.service.projects import Index, Projects
 from wheelfs.service.status import StatusReport
@@ -92,7 +93,7 @@ async def running(
     # The outer block closes spool files only when all tasks that write into them have ended.
     with ExitStack() as closing:
         async with trio.open_nursery() as nursery:
-            hosts = Hosts(offline=settings.offline, probe=probe, counters=counters)
+            hosts = Hosts(offline=settings.offline, probe=probe, counters=counters, paces=KeptPaces(store.catalog))
             supply = Supply(
                 store=store,
                 origins=clients,

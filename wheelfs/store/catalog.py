@@ -18,6 +18,7 @@ from wheelfs.model.content import ContentKey
 from wheelfs.model.names import ProjectName
 from wheelfs.store import blobs
 from wheelfs.store.catalog_names import NAME_DATABASES, NameTable
+from wheelfs.store.catalog_paces import PACE_DATABASES, HostPace, PaceTable
 from wheelfs.store.catalog_pages import PAGE_DATABASES, PageTable, unpacked
 from wheelfs.store.catalog_tracked import TRACKED_DATABASES, TrackedTable
 from wheelfs.store.changes import KEPT, ChangeJournal
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, "facts", "metadata", "changes", "meta")
+_OWN_DATABASES: Final = ("facts", "metadata", "changes", "meta")
+CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, *PACE_DATABASES, *_OWN_DATABASES)
 
 SCHEMA: Final = b"1"
 _SCHEMA_KEY: Final = b"schema"
@@ -59,6 +61,7 @@ class Catalog:
         self._names = NameTable(environment, self._journal)
         self._pages = PageTable(environment, self._journal)
         self._tracked = TrackedTable(environment, self._journal)
+        self._paces = PaceTable(environment)
         self._facts = environment.database("facts")
         self._metadata = environment.database("metadata")
         self._check_schema(environment.database("meta"))
@@ -270,6 +273,17 @@ class Catalog:
     def report_project(self, project: str) -> Future[None]:
         """Say that more is known of a tracked project's files than before."""
         return self._submit(lambda transaction: self._tracked.report(transaction, project))
+
+    # --- hosts ---------------------------------------------------------------------------------------------------------
+
+    def pace(self, host: str) -> HostPace | None:
+        """Return how a host has answered when that was last noted."""
+        with self._environment.read() as transaction:
+            return self._paces.get(transaction, host)
+
+    def put_pace(self, host: str, pace: HostPace) -> Future[None]:
+        """Note how a host answers."""
+        return self._submit(lambda transaction: self._paces.put(transaction, host, pace))
 
     # --- what was found out about files --------------------------------------------------------------------------------
 

@@ -15,6 +15,8 @@ from wheelfs.telemetry import Counters
 if TYPE_CHECKING:
     from trio.testing import MockClock
 
+    from wheelfs.core.delta import Pace
+
 URL = "http://127.0.0.1:1/simple"
 OTHER = "http://127.0.0.1:2/files"
 
@@ -30,8 +32,15 @@ class Probe:
             raise OriginUnreachable("probe", "refused")
 
 
+class NoPaces:
+    def known(self, host: str) -> Pace | None:
+        return None
+
+    def keep(self, host: str, pace: Pace) -> None: ...
+
+
 def hosts_with(probe: Probe, *, offline: bool = False, counters: Counters | None = None) -> Hosts:
-    return Hosts(offline=offline, probe=probe, counters=counters or Counters(), clock_s=trio.current_time)
+    return Hosts(offline=offline, probe=probe, counters=counters or Counters(), paces=NoPaces(), clock_s=trio.current_time)
 
 
 def fail(hosts: Hosts, url: str = URL, error: Exception | None = None) -> None:
