@@ -97,6 +97,8 @@ class Pages:
             (_rendered_file(entry) for entry in seen.entries),
             status=None if page is None else page.status,
             status_reason=None if page is None else page.status_reason,
+            tracks=() if page is None else page.tracks,
+            alternate_locations=() if page is None else page.alternate_locations,
             comments=[*_comments(ownership), *seen.hidden],
         )
         self._keep(path, stamp, text)

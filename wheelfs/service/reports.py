@@ -63,7 +63,10 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked."""
+    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked.
+
+    ``tracks`` and ``alternate_locations`` are where else it is, by its own account (PEP 708).
+    """
 
     project: str
     origin: str | None
@@ -71,6 +74,8 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[ShownFile, ...]
     status: str | None = None
     checked: str | None = None
+    tracks: tuple[str, ...] = ()
+    alternate_locations: tuple[str, ...] = ()
 
 
 class MountInfo(msgspec.Struct, frozen=True, kw_only=True):
