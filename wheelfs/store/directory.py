@@ -15,11 +15,13 @@ from wheelfs.store.env import Durability, Environment, open_environment, store_e
 from wheelfs.store.locks import lock_within
 from wheelfs.store.network_fs import refuse_network
 from wheelfs.store.structure import START_ANEW, is_unborn
+from wheelfs.store.upgrades import FORMAT_VERSION, refuse_unknown, upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FORMAT_VERSION: Final = 1
+    from wheelfs.store.upgrades import Fields
+
 CHUNKS_MAP_BYTES: Final = 16 << 40
 """Address space only, taken by every process.  The size of the largest ext4 file; an eighth of what x86-64 gives a process."""
 CATALOG_MAP_BYTES: Final = 256 << 30
@@ -55,6 +57,7 @@ class StoreDirectory:
     def open(cls, path: Path, *, create: bool, readonly: bool = False, lock_timeout_s: float = 10.0) -> StoreDirectory:
         """Open the store at ``path``, or make one where ``create`` allows it and the directory is missing or empty.
 
+        One of an older format is upgraded.
         Raises `StoreOnNetwork`, `StoreFormat` (foreign or newer), `StoreLocked`, `StoreReadOnly`, `StoreFull`, `StoreError`.
         """
         attempted = f"open store {path}"
@@ -71,8 +74,10 @@ class StoreDirectory:
                 raise StoreError(attempted, "there is no store in this directory", "wheelfs mount or wheelfs add make a store")
             with _locked(path, lock_timeout_s, readonly=readonly):
                 if not (path / "format").exists():
-                    _write_format(path)
-                format_ = _read_format(path, attempted)
+                    _write_format(path, _new_fields())
+                for fields in upgraded(path, _read_fields(path, attempted), attempted, readonly=readonly):
+                    _write_format(path, fields)
+                format_ = _checked_format(_read_fields(path, attempted), attempted)
                 if not readonly:
                     (path / "spool").mkdir(exist_ok=True)
                     (path / "run").mkdir(exist_ok=True, mode=0o700)
@@ -126,17 +131,21 @@ def _refuse_foreign(path: Path, attempted: str) -> None:
         )
 
 
-def _write_format(path: Path) -> None:
-    """Write ``format`` before anything else, in one step, so that a creation cut short leaves a directory that can be used."""
+def _new_fields() -> Fields:
     format_ = Format(
         wheelfs_store=FORMAT_VERSION,
         chunks_map_bytes=CHUNKS_MAP_BYTES,
         catalog_map_bytes=CATALOG_MAP_BYTES,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    return msgspec.structs.asdict(format_)
+
+
+def _write_format(path: Path, fields: Fields) -> None:
+    """Write ``format`` in one step; before anything else, so that a creation cut short leaves a directory that can be used."""
     new = path / "format.new"
     with new.open("wb") as file:
-        file.write(msgspec.json.encode(format_) + b"\n")
+        file.write(msgspec.json.encode(fields) + b"\n")
         file.flush()
         os.fsync(file.fileno())
     new.replace(path / "format")
@@ -147,27 +156,32 @@ def _write_format(path: Path) -> None:
         os.close(directory)
 
 
-def _read_format(path: Path, attempted: str) -> Format:
+def _read_fields(path: Path, attempted: str) -> Fields:
+    """Read ``format`` as far as it is the same in every version; raises `StoreFormat`."""
     with (path / "format").open("rb") as file:
         text = file.read(_FORMAT_BYTES_MAX)
     try:
         fields = msgspec.json.decode(text, type=dict)
         version = fields["wheelfs_store"]
-        if version != FORMAT_VERSION:
-            raise StoreFormat(
-                attempted,
-                f"it has format {version}, this wheelfs reads format {FORMAT_VERSION}",
-                "use the wheelfs that made it, or name another directory with --store",
-            )
-        format_ = msgspec.convert(fields, Format)
     except (msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
-        raise StoreFormat(
-            attempted, f"its format file makes no sense ({error})", "name another directory with --store"
-        ) from error
+        raise _senseless(attempted, str(error)) from error
+    refuse_unknown(version, attempted)
+    return fields
+
+
+def _checked_format(fields: Fields, attempted: str) -> Format:
+    try:
+        format_ = msgspec.convert(fields, Format)
+    except msgspec.MsgspecError as error:
+        raise _senseless(attempted, str(error)) from error
     page = 4096
     if any(size < page or size % page or size > 1 << 46 for size in (format_.chunks_map_bytes, format_.catalog_map_bytes)):
         raise StoreFormat(attempted, "its format file gives impossible map sizes", "name another directory with --store")
     return format_
+
+
+def _senseless(attempted: str, why: str) -> StoreFormat:
+    return StoreFormat(attempted, f"its format file makes no sense ({why})", "name another directory with --store")
 
 
 @contextmanager

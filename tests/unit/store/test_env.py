@@ -249,8 +249,14 @@ def test_a_result_arrives_after_its_commit(environment: Environment, writer: Wri
 
 def test_jobs_that_wait_share_a_transaction_in_their_order(environment: Environment, writer: Writer) -> None:
     things = environment.database("things")
-    gate = threading.Event()
-    first = writer.submit(lambda transaction: (gate.wait(10), transaction.id())[1])
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold(transaction: lmdb.Transaction) -> None:
+        begun.set()
+        gate.wait(10)
+
+    first = writer.submit(hold)
+    assert begun.wait(10)
     rest = [writer.submit(_put(environment, b"k", b"%d" % n)) for n in range(20)]
     gate.set()
     first.result(10)

@@ -1,0 +1,1 @@
+"""Stores as earlier builds wrote them; `make` tells how."""
