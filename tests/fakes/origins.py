@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, deque
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from wheelfs.remote.origin import PageOutcome
 
 PIECE_BYTES = 16 * 1024
+
+
+class Pause(Protocol):
+    """A `trio.Event`, or what waits like one."""
+
+    async def wait(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class MemoryOrigin:
     fate: Callable[[], Trouble | None] | None = None
     gate: trio.Event | None = None
     """When set to an event, answers wait for it before their first byte."""
-    pause: trio.Event | None = None
+    pause: Pause | None = None
     """When set to an event, answers that begin now wait for it behind their first piece."""
 
     def add(self, project: str, filename: str, content: bytes, *, hashed: bool = True, sized: bool = True) -> FileLink:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from wheelfs.core import simple_json_render
 from wheelfs.core.simple_api import parse_page
 from wheelfs.core.simple_links import plain_text
 from wheelfs.core.simple_render import RenderedFile, render_project_page
@@ -64,6 +65,18 @@ def test_a_rendered_page_is_read_back_as_the_same_links(written: list[FileLink],
     page = parse_page(body, "text/html", URL, DEMO)
     assert [replace(link, url="") for link in page.files] == written
     assert (page.status, page.refused) == (status, 0)
+
+
+@given(st.lists(files, unique_by=lambda link: link.filename, max_size=5), st.none() | told.filter(bool))
+@settings(deadline=None)
+def test_a_page_rendered_as_json_is_read_back_as_the_same_links(written: list[FileLink], status: str | None) -> None:
+    body = simple_json_render.render_project_page(
+        "demo", [RenderedFile.of(link, metadata=link.has_metadata) for link in written], status=status
+    )
+    page = parse_page(body, "application/vnd.pypi.simple.v1+json", URL, DEMO)
+    assert [replace(link, url="") for link in page.files] == written
+    assert (page.status, page.refused) == (status, 0)
+    assert page.api_version == ("1.0" if any(link.size_bytes is None for link in written) else "1.4")
 
 
 @given(

@@ -10,11 +10,11 @@ import click
 from wheelfs.cli.clients import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.sizes import size_text
-from wheelfs.config import OPTIONS, redact, told_of
+from wheelfs.config import OPTIONS, redact
 from wheelfs.service.reports import ShownProject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wheelfs.cli.clients import Client
     from wheelfs.cli.output import Output
@@ -73,8 +73,6 @@ def show(context: click.Context, name: str) -> None:
                 ("origin", shown.origin),
                 ("status", shown.status),
                 ("asked", shown.checked),
-                ("tracks", ", ".join(map(redact, shown.tracks))),
-                ("also at", ", ".join(map(redact, shown.alternate_locations))),
                 ("versions", ", ".join(shown.versions)),
             ],
         )
@@ -131,10 +129,12 @@ def status(context: click.Context) -> None:
 
 def _status_lines(report: Status) -> Iterator[str]:
     yield f"wheelfs {report.version}, store {report.store}" + (", offline" if report.offline else "")
-    if not report.mounts and not report.silent:
+    if not report.mounts and not report.gateways and not report.silent:
         yield "no mounts"
     for mount in report.mounts:
         yield f"mount   {mount.path}  process {mount.pid}, since {mount.since}"
+    for gateway in report.gateways:
+        yield f"gateway {gateway.url}  process {gateway.pid}, since {gateway.since}"
     for pid in report.silent:
         yield f"mount   process {pid} does not answer"
     for origin in report.origins:
@@ -174,12 +174,12 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
     place = mount.absolute() if mount else _running_mount(settings)
     lines = {name: client_lines(name, place) for name in CLIENTS if client in (None, name)}
     if client is None:
-        indexes = [(told_of(index), origin) for index, origin in app.effective_indexes(settings)]
+        indexes = [(index.name, redact(index.url), origin) for index, origin in app.effective_indexes(settings)]
         if session.json:
             output.record(
                 {
                     "settings": {name: {"value": value, "from": origin} for name, value, origin in _values(settings)},
-                    "indexes": [{**told, "from": origin} for told, origin in indexes],
+                    "indexes": [{"name": name, "url": url, "from": origin} for name, url, origin in indexes],
                     "lines": lines,
                 }
             )
@@ -188,7 +188,7 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
             ("option", "value", "from"), ((name, _as_written(value), origin) for name, value, origin in _values(settings))
         )
         output.line()
-        output.table(("index", "url", "more", "from"), (_index_row(told, origin) for told, origin in indexes))
+        output.table(("index", "url", "from"), indexes)
         output.line()
     elif session.json:
         output.record({"lines": lines})
@@ -204,11 +204,6 @@ def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
             yield ".".join(option.toml), option.default_text if shown is None else shown, settings.provenance[option.field]
 
 
-def _index_row(told: Mapping[str, object], origin: str) -> tuple[str, str, str, str]:
-    more = ", ".join(f"{key}={_as_written(value)}" for key, value in told.items() if key not in ("name", "url"))
-    return str(told["name"]), str(told["url"]), more, origin
-
-
 def _as_written(value: object) -> str:
     """Return a value as one would write it in the configuration file."""
     match value:
@@ -216,8 +211,6 @@ def _as_written(value: object) -> str:
             return "true" if value else "false"
         case float():
             return f"{value:g}"
-        case tuple() | list():
-            return " ".join(map(str, value))
         case _:
             return str(value)
 

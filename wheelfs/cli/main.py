@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import wheelfs
-from wheelfs.cli import content, fetching, inspecting, keeping, mounting
+from wheelfs.cli import content, fetching, inspecting, keeping, mounting, serving
 from wheelfs.cli.command import Session, common_options
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -54,6 +54,7 @@ def cli(context: click.Context) -> None:
 for _command in (
     mounting.mount,
     mounting.umount,
+    serving.serve,
     content.add,
     fetching.fetch,
     inspecting.list_files,

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from wheelfs.config.indexes import IndexesKind, IndexSetting
-from wheelfs.config.values import ChoiceKind, FlagKind, PathKind, SecondsKind, SizeKind
+from wheelfs.config.values import ChoiceKind, FlagKind, IndexesKind, IndexSetting, PathKind, SecondsKind, SizeKind, TextKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     min_free_bytes: int = 100_000_000
     allow_other: bool = False
     log_level: LogLevel = "info"
+    serve_listen: str = "127.0.0.1:8080"
+    serve_token_file: Path | None = None
+    serve_tls_certificate: Path | None = None
+    serve_tls_key: Path | None = None
     provenance: dict[str, str] = {}
 
 
@@ -103,9 +106,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
         ("index",),
         "WHEELFS_INDEX",
         IndexesKind(),
-        "The package indexes, in order of priority. In TOML one [[index]] table each, with the keys below; in the environment "
-        "separated by spaces, or as a JSON list of tables; the flag is repeated. A bare URL is named after its host, port and "
-        "path. Whatever gives indexes replaces the whole list of what it overrides.",
+        "The package indexes, in order of priority. In TOML one [[index]] table each, with url and name; in the environment "
+        "separated by spaces; the flag is repeated. A bare URL is named after its host, port and path. "
+        "Whatever gives indexes replaces the whole list of what it overrides.",
         flag="--index",
         default_text="the index that pip or uv is configured with, else PyPI",
     ),
@@ -212,5 +215,38 @@ OPTIONS: Final[tuple[Option, ...]] = (
         PathKind(),
         "Where a mount in the background logs.",
         default_text="mount-PATH.log in /var/log/wheelfs for root, else in wheelfs in the XDG state directory",
+    ),
+    Option(
+        "serve_listen",
+        ("serve", "listen"),
+        "WHEELFS_SERVE_LISTEN",
+        TextKind("HOST:PORT"),
+        "Where the gateway listens: 0.0.0.0:8080 or [::]:8080 for other machines, port 0 for any free one.",
+        flag="--listen",
+        default_text='"127.0.0.1:8080"',
+    ),
+    Option(
+        "serve_token_file",
+        ("serve", "token-file"),
+        "WHEELFS_SERVE_TOKEN_FILE",
+        PathKind(),
+        "A file with the token that clients of the gateway must give: as bearer token, or as the password of any user.",
+        flag="--token-file",
+    ),
+    Option(
+        "serve_tls_certificate",
+        ("serve", "tls-certificate"),
+        "WHEELFS_SERVE_TLS_CERTIFICATE",
+        PathKind(),
+        "The certificate chain of the gateway, in PEM: it then serves HTTPS.",
+        flag="--tls-certificate",
+    ),
+    Option(
+        "serve_tls_key",
+        ("serve", "tls-key"),
+        "WHEELFS_SERVE_TLS_KEY",
+        PathKind(),
+        "The key of that certificate, in PEM.",
+        flag="--tls-key",
     ),
 )

@@ -17,11 +17,16 @@ from wheelfs.model.names import ProjectName, check_filename, parse_project_name
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+Form = Literal["html", "json"]
+
 DirectoryKind = Literal["view", "indexes", "times", "simple", "project", "private"]
 """The root of a view, ``index/``, ``asof/``, a simple repository, one project in it, ``.wheelfs/``."""
 
 PAGE: Final = "index.html"
+JSON_PAGE: Final = "index.v1_json"
+"""The JSON form of a page, under the name that static mirrors give it; reachable by name, not listed."""
 STATUS: Final = "status.json"
+_FORMS: Final[dict[str, Form]] = {PAGE: "html", JSON_PAGE: "json"}
 METADATA_SUFFIX: Final = ".metadata"
 
 
@@ -37,9 +42,13 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``index.html``: of a project, of all projects (``simple``), or the find-links page of a view (``links``)."""
+    """``index.html``: of a project, of all projects (``simple``), or the find-links page of a view (``links``).
+
+    The first two also have a JSON form (PEP 691), ``index.v1_json``.
+    """
 
     kind: Literal["project", "simple", "links"]
+    form: Form = "html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +92,9 @@ def meaning(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
             asof = parse_asof(name)
             return Nothing() if asof is None else _view(View(asof=asof))
         case "simple":
-            return Page("simple") if name == PAGE else _project(parent, name)
+            return Page("simple", _FORMS[name]) if name in _FORMS else _project(parent, name)
         case "project":
-            return Page("project") if name == PAGE else _project_file(name)
+            return Page("project", _FORMS[name]) if name in _FORMS else _project_file(name)
         case "private":
             return StatusFile() if name == STATUS else Nothing()
 

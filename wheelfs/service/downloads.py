@@ -19,7 +19,8 @@ from wheelfs.service.sources import Source, checked_name
 from wheelfs.store.env import store_error
 
 if TYPE_CHECKING:
-    from wheelfs.core.charges import Charges
+    from collections.abc import Sequence
+
     from wheelfs.remote.origin import Origin
     from wheelfs.service.reports import Progress
     from wheelfs.store.local import Store
@@ -31,7 +32,7 @@ def add_url(
     origin: Origin,
     *,
     index: str | None,
-    charges: Charges,
+    indexes: Sequence[str],
     progress: Progress,
     offline: bool,
     bound_s: float,
@@ -52,7 +53,7 @@ def add_url(
         with tempfile.TemporaryFile(dir=store.directory.spool, prefix="private-") as file:
             trio.run(_fetch, origin, url, shown, file.fileno(), filename, progress, bound_s)
             path = Path(f"/proc/self/fd/{file.fileno()}")
-            return add_one(store, Source(path, filename, shown, url=shown), index=index, charges=charges, progress=progress)
+            return add_one(store, Source(path, filename, shown, url=shown), index=index, indexes=indexes, progress=progress)
     except InvalidInput as error:
         return refused(filename or shown, error)
     except OriginError as error:

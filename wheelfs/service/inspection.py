@@ -97,8 +97,6 @@ def _shown(projects: Projects, supply: Supply, project: ProjectName) -> ShownPro
         files=tuple(files),
         status=None if ownership.page is None else ownership.page.status,
         checked=None if head is None else rfc3339(head.fetched_at_us),
-        tracks=() if ownership.page is None else ownership.page.tracks,
-        alternate_locations=() if ownership.page is None else ownership.page.alternate_locations,
     )
 
 

@@ -10,7 +10,7 @@ from wheelfs.service.files import UNKNOWN_TIME_NS
 from wheelfs.service.filesystem import Attributes
 
 if TYPE_CHECKING:
-    from wheelfs.core.tree import Directory
+    from wheelfs.core.tree import Directory, Form
     from wheelfs.core.views import View
     from wheelfs.errors import WheelfsError
     from wheelfs.model.names import ProjectName
@@ -35,7 +35,7 @@ class DirectoryNode:
 
 @dataclass(frozen=True, slots=True)
 class PageNode:
-    """A generated ``index.html``: of a project, of all projects (``kind`` simple), or the find-links page of a view."""
+    """A generated page: of a project, of all projects (``kind`` simple), or the find-links page of a view."""
 
     kind: Literal["project", "simple", "links"]
     path: str
@@ -43,6 +43,7 @@ class PageNode:
     project: ProjectName | None
     size_bytes: int
     mtime_ns: int
+    form: Form = "html"
 
     @property
     def attributes(self) -> Attributes:

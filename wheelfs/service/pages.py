@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.core import simple_render
+from wheelfs.core import simple_json_render, simple_render
 from wheelfs.core.ownership import Owned, Undecided
 from wheelfs.core.simple_render import RenderedFile
+from wheelfs.core.tree import JSON_PAGE, PAGE
 from wheelfs.errors import NotKnown
 from wheelfs.service.files import UNKNOWN_TIME_NS
 from wheelfs.service.nodes import PageNode
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.core.ownership import Ownership
-    from wheelfs.core.tree import Directory
+    from wheelfs.core.tree import Directory, Form
     from wheelfs.core.views import View
     from wheelfs.model.names import ProjectName
     from wheelfs.service.flat import FlatFiles
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Rendered pages kept in memory: a full page of numpy has 1.6 MB, one of what a machine can use a fifth of that."""
+
+NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
 
 _BATCH: Final = 1_000
 
@@ -46,12 +50,11 @@ class Pages:
 
     # --- pages of one project -------------------------------------------------------------------------------------
 
-    def project_node(self, place: Directory, ownership: Ownership) -> PageNode:
+    def project_node(self, place: Directory, ownership: Ownership, form: Form = "html") -> PageNode:
         """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
         assert place.project is not None
-        path = f"{place.path}/index.html"
-        text = self._text_if_any(path, place.project, place.view, ownership)
-        return PageNode("project", path, place.view, place.project, len(text), UNKNOWN_TIME_NS)
+        node = PageNode("project", f"{place.path}/{NAMES[form]}", place.view, place.project, 0, UNKNOWN_TIME_NS, form)
+        return replace(node, size_bytes=len(self._text_if_any(node, ownership)))
 
     def text(self, node: PageNode, ownership: Ownership) -> bytes:
         """Return a project's page; raises why it cannot be made."""
@@ -62,7 +65,7 @@ class Pages:
             raise NotKnown(f"open the page of {node.project}", "no index has such a project", "check the name")
         if not self._is_listable(ownership, node.project):
             raise self._projects.unreachable(ownership, node.project)
-        return self._rendered(node.path, node.project, node.view, ownership)
+        return self._rendered(node, ownership)
 
     def refreshed(self, node: PageNode) -> PageNode:
         """Return the node with the size it has now; from what is known, asking nobody."""
@@ -71,8 +74,8 @@ class Pages:
         text = self._kept_text(node.path, self._stamp(node.project, node.view))
         if text is None:  # the page is looked at before it is read, again and again: most often it is the same as last time
             ownership = self._projects.known(node.project, index=node.view.index)
-            text = self._text_if_any(node.path, node.project, node.view, ownership)
-        return PageNode(node.kind, node.path, node.view, node.project, len(text), node.mtime_ns)
+            text = self._text_if_any(node, ownership)
+        return replace(node, size_bytes=len(text))
 
     def _is_listable(self, ownership: Ownership, project: ProjectName) -> bool:
         """Return whether there is anything true to list: not while the owner is away and nothing of it is stored."""
@@ -80,11 +83,14 @@ class Pages:
             return False
         return ownership.reachable or not ownership.listed or bool(self._projects.entries(ownership, project))
 
-    def _text_if_any(self, path: str, project: ProjectName, view: View, ownership: Ownership) -> bytes:
+    def _text_if_any(self, node: PageNode, ownership: Ownership) -> bytes:
         """Return a project's page, or nothing where there is none to be made."""
-        return self._rendered(path, project, view, ownership) if self._is_listable(ownership, project) else b""
+        assert node.project is not None
+        return self._rendered(node, ownership) if self._is_listable(ownership, node.project) else b""
 
-    def _rendered(self, path: str, project: ProjectName, view: View, ownership: Ownership) -> bytes:
+    def _rendered(self, node: PageNode, ownership: Ownership) -> bytes:
+        path, project, view = node.path, node.project, node.view
+        assert project is not None
         stamp = self._stamp(project, view)
         kept = self._kept_text(path, stamp)
         if kept is not None:
@@ -92,15 +98,14 @@ class Pages:
         assert isinstance(ownership, Owned)
         page = ownership.page
         seen = self._views.entries(ownership, project, view)
-        text = simple_render.render_project_page(
-            project,
-            (_rendered_file(entry) for entry in seen.entries),
-            status=None if page is None else page.status,
-            status_reason=None if page is None else page.status_reason,
-            tracks=() if page is None else page.tracks,
-            alternate_locations=() if page is None else page.alternate_locations,
-            comments=[*_comments(ownership), *seen.hidden],
-        )
+        files = (_rendered_file(entry) for entry in seen.entries)
+        status = None if page is None else page.status
+        reason = None if page is None else page.status_reason
+        if node.form == "json":
+            text = simple_json_render.render_project_page(project, files, status=status, status_reason=reason)
+        else:
+            comments = [*_comments(ownership), *seen.hidden]
+            text = simple_render.render_project_page(project, files, status=status, status_reason=reason, comments=comments)
         self._keep(path, stamp, text)
         return text
 
@@ -109,36 +114,36 @@ class Pages:
 
     # --- lists ----------------------------------------------------------------------------------------------------
 
-    async def projects(self, view: View) -> PageNode:
+    async def projects(self, view: View, form: Form = "html") -> PageNode:
         """Return the page of all projects known here (PEP 503, root)."""
-        path = f"{view.path}/simple/index.html".lstrip("/")
-        return PageNode("simple", path, view, None, len(await self._list(path, "simple", view)), UNKNOWN_TIME_NS)
+        path = f"{view.path}/simple/{NAMES[form]}".lstrip("/")
+        node = PageNode("simple", path, view, None, 0, UNKNOWN_TIME_NS, form)
+        return replace(node, size_bytes=len(await self._list(node)))
 
     async def links(self, view: View) -> PageNode:
         """Return the find-links page of a flat directory."""
-        path = f"{view.path}/index.html".lstrip("/")
-        return PageNode("links", path, view, None, len(await self._list(path, "links", view)), UNKNOWN_TIME_NS)
+        node = PageNode("links", f"{view.path}/{NAMES['html']}".lstrip("/"), view, None, 0, UNKNOWN_TIME_NS)
+        return replace(node, size_bytes=len(await self._list(node)))
 
     async def text_of_list(self, node: PageNode) -> bytes:
         """Return a list's page as it is now."""
-        return await self._list(node.path, node.kind, node.view)
+        return await self._list(node)
 
-    async def _list(self, path: str, kind: str, view: View) -> bytes:
-        stamp = self._supply.store.catalog.last_seq(), self._views.sieve(view)
-        kept = self._kept_text(path, stamp)
+    async def _list(self, node: PageNode) -> bytes:
+        stamp = self._supply.store.catalog.last_seq(), self._views.sieve(node.view)
+        kept = self._kept_text(node.path, stamp)
         if kept is not None:
             return kept
         # In a thread: it reads the whole catalog, which nobody but the one who asked for this page should wait for.
         text = await trio.to_thread.run_sync(
-            self._render_projects if kind == "simple" else self._render_links, view, limiter=self._supply.disk
+            self._render_projects if node.kind == "simple" else self._render_links, node, limiter=self._supply.disk
         )
-        self._keep(path, stamp, text)
+        self._keep(node.path, stamp, text)
         return text
 
-    def _render_projects(self, view: View) -> bytes:
-        return simple_render.render_project_list(
-            project for project in self._all_projects() if self._projects.is_listed(project, view)
-        )
+    def _render_projects(self, node: PageNode) -> bytes:
+        render = simple_json_render.render_project_list if node.form == "json" else simple_render.render_project_list
+        return render(project for project in self._all_projects() if self._projects.is_listed(project, node.view))
 
     def _all_projects(self) -> Iterator[ProjectName]:
         after: str | None = None
@@ -146,8 +151,8 @@ class Pages:
             yield from batch
             after = batch[-1]
 
-    def _render_links(self, view: View) -> bytes:
-        return simple_render.render_links_page(RenderedFile(file.ref.link) for file in self._flat.all(view))
+    def _render_links(self, node: PageNode) -> bytes:
+        return simple_render.render_links_page(RenderedFile(file.ref.link) for file in self._flat.all(node.view))
 
     def _kept_text(self, path: str, stamp: object) -> bytes | None:
         kept = self._kept.get(path)

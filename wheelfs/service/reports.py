@@ -63,10 +63,7 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked.
-
-    ``tracks`` and ``alternate_locations`` are where else it is, by its own account (PEP 708).
-    """
+    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked."""
 
     project: str
     origin: str | None
@@ -74,14 +71,20 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[ShownFile, ...]
     status: str | None = None
     checked: str | None = None
-    tracks: tuple[str, ...] = ()
-    alternate_locations: tuple[str, ...] = ()
 
 
 class MountInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A mount that lives.  ``since`` is RFC 3339, UTC."""
 
     path: str
+    pid: int
+    since: str
+
+
+class GatewayInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway that lives.  ``since`` is RFC 3339, UTC."""
+
+    url: str
     pid: int
     since: str
 
@@ -133,6 +136,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     store: str
     mounts: tuple[MountInfo, ...] = ()
+    gateways: tuple[GatewayInfo, ...] = ()
     origins: tuple[OriginState, ...] = ()
     offline: bool = False
     counters: Counters = Counters()
@@ -151,6 +155,15 @@ class MountReady(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     pid: int
     store: str
+
+
+class GatewayReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway that accepts connections.  ``open``: it asks nobody for a token."""
+
+    urls: tuple[str, ...]
+    pid: int
+    store: str
+    open: bool
 
 
 class KeptFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,6 +273,7 @@ def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = (
         version=idle.version,
         store=idle.store,
         mounts=tuple(sorted((mount for status in statuses for mount in status.mounts), key=lambda mount: mount.path)),
+        gateways=tuple(sorted((one for status in statuses for one in status.gateways), key=lambda one: one.url)),
         origins=tuple(origins.values()),
         offline=idle.offline or any(status.offline for status in statuses),
         counters=Counters(

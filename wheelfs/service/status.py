@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wheelfs.service.inspection import rfc3339
-from wheelfs.service.reports import Counters, MountInfo, OriginState, Status
+from wheelfs.service.reports import Counters, GatewayInfo, MountInfo, OriginState, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +30,15 @@ class StatusReport:
         self._hosts = hosts
         self._counters = counters
         self._mounts: list[MountInfo] = []
+        self._gateways: list[GatewayInfo] = []
 
     def mounted(self, path: str) -> None:
         """Note that a mount of this process has answered."""
         self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339(time.time() * 1e6)))
+
+    def serving(self, url: str) -> None:
+        """Note that a gateway of this process accepts connections."""
+        self._gateways.append(GatewayInfo(url=url, pid=os.getpid(), since=rfc3339(time.time() * 1e6)))
 
     def report(self) -> Status:
         """Return the state as it is now."""
@@ -41,6 +46,7 @@ class StatusReport:
             version=self._version,
             store=self._store,
             mounts=tuple(self._mounts),
+            gateways=tuple(self._gateways),
             origins=tuple(self._origin(index) for index in self._indexes),
             offline=self._hosts.offline,
             counters=Counters.of(self._counters.so_far()),

@@ -122,10 +122,10 @@ class Tree:
                 found = await self._project_directory(directory)
             case tree.Directory() as directory:
                 found = DirectoryNode(directory)
-            case tree.Page(kind="project"):
-                found = await self._project_page(place)
-            case tree.Page(kind="simple"):
-                found = await self._pages.projects(place.view)
+            case tree.Page(kind="project", form=form):
+                found = await self._project_page(place, form)
+            case tree.Page(kind="simple", form=form):
+                found = await self._pages.projects(place.view, form)
             case tree.Page():
                 found = await self._pages.links(place.view)
             case tree.StatusFile():
@@ -157,10 +157,10 @@ class Tree:
         # fails is a quiet 404 to pip, which would then take the project from its next index.
         return DirectoryNode(place)
 
-    async def _project_page(self, place: tree.Directory) -> PageNode | None:
+    async def _project_page(self, place: tree.Directory, form: tree.Form) -> PageNode | None:
         assert place.project is not None
         ownership = await self._find(place.project, place.view)
-        return None if isinstance(ownership, NoSuchProject) else self._pages.project_node(place, ownership)
+        return None if isinstance(ownership, NoSuchProject) else self._pages.project_node(place, ownership, form)
 
     async def _project_file(self, place: tree.Directory, filename: str, *, metadata: bool) -> TreeNode | None:
         project = place.project

@@ -235,7 +235,7 @@ class TreeOperations(pyfuse3.Operations):
         _read_only(*args)
 
     def stacktrace(self) -> None:
-        """Nothing: SIGUSR1 dumps the tasks (`wheelfs.frontends.fuse.signals`)."""
+        """Nothing: SIGUSR1 dumps the tasks (`wheelfs.service.signals`)."""
 
 
 def _is_safe(name: bytes) -> bool:

@@ -25,7 +25,7 @@ from wheelfs.frontends.fuse.limits import MAX_TASKS
 from wheelfs.frontends.fuse.mountinfo import FSTYPE, MountEntry, canonical, mount_at
 from wheelfs.frontends.fuse.operations import TreeOperations
 from wheelfs.frontends.fuse.programs import find_fusermount
-from wheelfs.frontends.fuse.signals import obey_signals
+from wheelfs.service.signals import obey_signals
 from wheelfs.store.allocator import bound_memory
 
 if TYPE_CHECKING:

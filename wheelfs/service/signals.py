@@ -1,4 +1,4 @@
-"""Signals of a mount's process: three end it cleanly, one shows what it is doing."""
+"""Signals of a daemon: three end it cleanly, one shows what it is doing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def obey_signals(shutdown: trio.Event, *, task_status: trio.TaskStatus[Non
             if number == signal.SIGUSR1:
                 log.warning("tasks:\n%s", task_tree())
             else:
-                log.info("%s: unmounting", signal.Signals(number).name)
+                log.info("%s: ending", signal.Signals(number).name)
                 shutdown.set()
 
 

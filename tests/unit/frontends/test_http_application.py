@@ -1,0 +1,230 @@
+"""The tree over HTTP: a real server on loopback over the whole service, with an index in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+import trio
+
+from tests.fakes.origins import MemoryOrigin, Trouble
+from tests.fakes.services import Service, service
+from tests.fakes.waiting import until
+from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
+from wheelfs import errors
+from wheelfs.frontends.http.application import Application
+from wheelfs.frontends.http.server import listen, serve_http, urls_of
+from wheelfs.frontends.http.statuses import STATUS_OF_CLASS, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+NAME = wheel_filename("demo", "1.0")
+WHEEL = build_wheel("demo", "1.0", big_bytes=900_000)
+SDIST = sdist_filename("demo", "1.0")
+
+
+@pytest.fixture
+def origin() -> MemoryOrigin:
+    made = MemoryOrigin()
+    made.add("demo", NAME, WHEEL)
+    made.add("demo", SDIST, build_sdist("demo", "1.0"))
+    return made
+
+
+@asynccontextmanager
+async def gateway(
+    path: Path, origin: MemoryOrigin, *, token: str | None = None
+) -> AsyncIterator[tuple[httpx2.AsyncClient, Service]]:
+    async with service(path / "s", [origin]) as one, trio.open_nursery() as nursery:
+        sockets, shutdown, ready = [listen("127.0.0.1:0")], trio.Event(), trio.Event()
+        [url] = urls_of(sockets, tls=False)
+
+        async def serve() -> None:
+            await serve_http(Application(one.node.tree, token=token), sockets, tls=None, on_ready=ready.set, shutdown=shutdown)
+
+        nursery.start_soon(serve)
+        await ready.wait()
+        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+            yield client, one
+        shutdown.set()
+
+
+async def test_a_file_is_served_whole_and_in_parts_and_fetched_once(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, _):
+        path = f"/simple/demo/{NAME}"
+        whole = await client.get(path)
+        assert (whole.status_code, whole.content) == (200, WHEEL)
+        assert whole.headers["content-length"] == str(len(WHEEL))
+        assert "immutable" in whole.headers["cache-control"]
+        part = await client.get(path, headers={"Range": "bytes=1000-1999"})
+        assert (part.status_code, part.content) == (206, WHEEL[1000:2000])
+        assert part.headers["content-range"] == f"bytes 1000-1999/{len(WHEEL)}"
+        tail = await client.get(path, headers={"Range": "bytes=-10", "If-Range": whole.headers["etag"]})
+        assert tail.content == WHEEL[-10:]
+        beyond = await client.get(path, headers={"Range": f"bytes={len(WHEEL)}-"})
+        assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(WHEEL)}")
+        same = await client.get(path, headers={"If-None-Match": whole.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+        head = await client.head(path)
+        assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(WHEEL)))
+        assert origin.sent_bytes[NAME] <= len(WHEEL)
+
+
+async def test_many_clients_of_one_file_cost_one_fetch(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, _), trio.open_nursery() as nursery:
+
+        async def get() -> None:
+            assert hashlib.sha256((await client.get(f"/simple/demo/{NAME}")).content).digest() == hashlib.sha256(WHEEL).digest()
+
+        for _ in range(16):
+            nursery.start_soon(get)
+    assert origin.sent_bytes[NAME] <= len(WHEEL)
+
+
+class PauseMidway:
+    """Lets thirty pieces of an answer pass, and holds the rest until it is set."""
+
+    def __init__(self) -> None:
+        self._left = 30
+        self._go_on = trio.Event()
+        self.set, self.is_set = self._go_on.set, self._go_on.is_set
+
+    async def wait(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            await self._go_on.wait()
+
+
+async def test_bytes_flow_while_the_file_is_still_on_its_way(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, _):
+        await client.get(f"/simple/demo/{NAME}", headers={"Range": "bytes=-1"})
+        origin.pause = PauseMidway()
+        async with client.stream("GET", f"/simple/demo/{NAME}") as reply:
+            pieces = reply.aiter_raw()
+            received = await anext(pieces)
+            assert received
+            assert not origin.pause.is_set()
+            origin.pause.set()
+            async for piece in pieces:
+                received += piece
+        assert received == WHEEL
+
+
+async def test_a_fetch_that_fails_midway_breaks_the_answer_off(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, _):
+        await client.get(f"/simple/demo/{NAME}", headers={"Range": "bytes=-1"})
+        origin.fate = lambda: Trouble(after_bytes=0, error=errors.OriginFault("fetch it", "reset"))
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await client.get(f"/simple/demo/{NAME}")
+        origin.fate = None
+        assert (await client.get(f"/simple/demo/{NAME}")).content == WHEEL
+
+
+async def test_a_client_that_hangs_up_leaves_no_open_file(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, one):
+        await client.get(f"/simple/demo/{NAME}", headers={"Range": "bytes=-1"})
+        origin.pause = PauseMidway()
+        async with await trio.open_tcp_stream("127.0.0.1", client.base_url.port or 0) as connection:
+            await connection.send_all(f"GET /simple/demo/{NAME} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
+            assert (await connection.receive_some()).startswith(b"HTTP/1.1 200")
+            contents = list(one.node.supply._contents.values())
+            assert contents[0].is_busy
+        origin.pause.set()
+        await until(lambda: not any(content.is_busy for content in contents))
+
+
+async def test_pages_come_in_the_form_that_the_client_wants(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, _):
+        html = await client.get("/simple/demo/", headers={"Accept": "text/html"})
+        assert html.headers["content-type"].startswith("text/html")
+        assert f'href="{NAME}#sha256='.encode() in html.content
+        again = await client.get("/simple/demo/", headers={"Accept": "text/html", "If-None-Match": html.headers["etag"]})
+        assert again.status_code == HTTPStatus.NOT_MODIFIED
+        json = await client.get("/simple/demo/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+        assert json.headers["content-type"] == "application/vnd.pypi.simple.v1+json"
+        page = json.json()
+        assert page["meta"]["api-version"] == "1.4"
+        assert page["versions"] == ["1.0"]
+        assert {file["filename"] for file in page["files"]} == {NAME, SDIST}
+        asked = await client.get("/simple/demo/?format=application/vnd.pypi.simple.v1%2Bjson")
+        assert asked.content == json.content
+        root = await client.get("/simple/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+        assert root.json()["projects"] == [{"name": "demo"}]
+        assert (await client.get("/simple/demo/", headers={"Accept": "image/png"})).status_code == HTTPStatus.NOT_ACCEPTABLE
+
+
+async def test_other_spellings_lead_to_the_one_place(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, _):
+        for path in ("/simple/demo", "/simple/Demo/", "/simple/DEMO"):
+            found = await client.get(path)
+            assert found.status_code == HTTPStatus.MOVED_PERMANENTLY, path
+            followed = await client.get(path, follow_redirects=True)
+            assert (followed.status_code, followed.url.path) == (200, "/simple/demo/")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/simple/absent/",
+        "/simple/demo/absent-1.0-py3-none-any.whl",
+        "/simple/demo/..%2f..%2fetc%2fpasswd",
+        "/simple/demo/%00",
+        f"/simple/demo/{NAME}/",
+        "//simple/demo/",
+        "/" + "a/" * 50,
+        "/absent",
+    ],
+)
+async def test_what_is_not_there_is_404(tmp_path: Path, origin: MemoryOrigin, path: str) -> None:
+    async with gateway(tmp_path, origin) as (client, _):
+        url = client.base_url.copy_with(raw_path=path.encode())
+        assert (await client.get(url)).status_code == HTTPStatus.NOT_FOUND
+
+
+async def test_an_index_that_cannot_be_asked_is_no_404(tmp_path: Path, origin: MemoryOrigin) -> None:
+    origin.page_troubles.extend([errors.OriginUnreachable("ask", "no route")] * 9)
+    async with gateway(tmp_path, origin) as (client, _):
+        reply = await client.get("/simple/demo/")
+        assert reply.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        assert "no route" in reply.text
+        assert int(reply.headers["retry-after"]) > 0
+
+
+async def test_nothing_can_be_changed(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, _):
+        for method in ("POST", "PUT", "DELETE", "PATCH"):
+            reply = await client.request(method, "/simple/demo/", content=b"x" * 100_000)
+            assert (reply.status_code, reply.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_without_the_token_nothing_is_told_but_that_the_gateway_lives(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin, token="s3cret") as (client, _):
+        refused = await client.get("/simple/demo/")
+        assert (refused.status_code, refused.headers["www-authenticate"][:5]) == (401, "Basic")
+        assert (await client.get("/absent")).status_code == HTTPStatus.UNAUTHORIZED
+        assert (await client.get("/healthz")).text == "ok\n"
+        assert (await client.get("/simple/demo/", auth=("__token__", "s3cret"))).status_code == HTTPStatus.OK
+        assert (await client.get("/simple/demo/", headers={"Authorization": "Bearer s3cret"})).status_code == HTTPStatus.OK
+    assert not origin.requests["range"]
+
+
+def classes(base: type[errors.WheelfsError]) -> Iterator[type[errors.WheelfsError]]:
+    for below in base.__subclasses__():
+        yield below
+        yield from classes(below)
+
+
+def test_every_error_class_has_a_status_of_its_own_line() -> None:
+    assert {known for known in classes(errors.WheelfsError) if known.__module__ == errors.__name__} == set(STATUS_OF_CLASS)
+
+
+def test_only_what_is_not_there_sends_a_client_to_its_next_index() -> None:
+    quiet = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+    assert {known for known, status in STATUS_OF_CLASS.items() if status in quiet} == {errors.NotKnown, errors.OriginMissing}
+    assert status_of(errors.WheelfsError("a", "b")) == HTTPStatus.INTERNAL_SERVER_ERROR

@@ -1,0 +1,88 @@
+"""Wiring of the gateway: the tree of `wheelfs.app.run_mount`, over HTTP."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.app import _limits, _running
+from wheelfs.errors import UsageError
+from wheelfs.service.reports import GatewayReady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wheelfs.config import Settings
+    from wheelfs.frontends.http import server
+    from wheelfs.store.local import Store
+
+MAX_NETWORK_WAITS: Final = 768
+"""Requests that may wait for an index at once; three quarters of all, so that what is stored is always served."""
+
+
+def run_gateway(settings: Settings, *, ready: Callable[[GatewayReady], None]) -> None:
+    """Serve until a signal; ``ready`` is called once connections are accepted.  Raises `UsageError`, `StoreError`."""
+    import trio
+
+    from wheelfs.frontends.http import server
+    from wheelfs.frontends.http.application import Application
+    from wheelfs.service.control import serve_control
+    from wheelfs.service.signals import obey_signals
+    from wheelfs.store.local import Store
+    from wheelfs.telemetry import Counters
+
+    tls = _tls(settings)
+    token = _token(settings)
+    sockets = [server.listen(settings.serve_listen)]
+    urls = server.urls_of(sockets, tls=tls is not None)
+
+    async def serve(store: Store) -> None:
+        running = _running(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
+        async with running as node, trio.open_nursery() as nursery:
+            shutdown = trio.Event()
+            await nursery.start(obey_signals, shutdown)
+            await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
+            nursery.start_soon(node.tracking.keep_fresh)
+
+            def on_ready() -> None:
+                for url in urls:
+                    node.status.serving(url)
+                ready(GatewayReady(urls=tuple(urls), pid=os.getpid(), store=str(settings.store), open=token is None))
+
+            application = Application(node.tree, token=token)
+            await server.serve_http(application, sockets, tls=tls, on_ready=on_ready, shutdown=shutdown)
+            nursery.cancel_scope.cancel()
+
+    try:
+        with Store.open(settings.store, limits=_limits(settings)) as store:
+            trio.run(serve, store)
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _tls(settings: Settings) -> server.Tls | None:
+    from wheelfs.frontends.http.server import Tls, check_tls
+
+    certificate, key = settings.serve_tls_certificate, settings.serve_tls_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise UsageError("serve with TLS", "the certificate or its key is not given", "give --tls-certificate and --tls-key")
+    tls = Tls(certificate, key)
+    check_tls(tls)
+    return tls
+
+
+def _token(settings: Settings) -> str | None:
+    """Return the token out of its file: in an argument or a variable other users could read it."""
+    if settings.serve_token_file is None:
+        return None
+    attempted = f"read the token in {settings.serve_token_file}"
+    try:
+        token = settings.serve_token_file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(attempted, getattr(error, "strerror", None) or "it is no text") from None
+    if not token or any(character.isspace() for character in token):
+        raise UsageError(attempted, "it is not one word", "write the token, and nothing else, into it")
+    return token

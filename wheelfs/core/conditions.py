@@ -1,0 +1,74 @@
+"""What a request for a file is to be answered with: the server's side of conditions and ranges (RFC 9110, chapters 13 and 14).
+
+Every file served has a strong entity tag, and no date is a validator here: those of wheels are upload times, which do not change
+with the bytes.  Of several ranges none is honoured: a server may ignore them, and no installer asks so.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """304: the client has this already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """200: the whole file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """206: the bytes ``[start, end)``, never empty."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsatisfiable:
+    """416: the range lies behind the end."""
+
+
+Reply = NotModified | Full | Partial | Unsatisfiable
+
+_RANGE: Final = re.compile(r"bytes[ \t]*=[ \t]*([0-9]{0,19})[ \t]*-[ \t]*([0-9]{0,19})[ \t]*\Z", re.ASCII | re.IGNORECASE)
+_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+
+
+def decide(
+    *, size_bytes: int, etag: str, if_none_match: str | None = None, range_: str | None = None, if_range: str | None = None
+) -> Reply:
+    """Return how to answer a GET of a file of ``size_bytes`` whose tag is ``etag`` (with its quotes).
+
+    The headers are given as they came, None when absent.  A range that cannot be read is ignored (RFC 9110, 14.2).
+    """
+    if if_none_match is not None and _names(if_none_match, etag):
+        return NotModified()
+    if range_ is None or (if_range is not None and if_range.strip() != etag):
+        return Full()
+    found = _RANGE.match(range_.strip())
+    if found is None:
+        return Full()
+    first, last = found.groups()
+    if not first:
+        return _suffix(int(last), size_bytes) if last else Full()
+    start = int(first)
+    if last and int(last) < start:
+        return Full()
+    if start >= size_bytes:
+        return Unsatisfiable()
+    return Partial(start, min(size_bytes, int(last) + 1) if last else size_bytes)
+
+
+def _suffix(length: int, size_bytes: int) -> Reply:
+    return Partial(max(0, size_bytes - length), size_bytes) if length and size_bytes else Unsatisfiable()
+
+
+def _names(if_none_match: str, etag: str) -> bool:
+    """Tell whether the list has this tag; compared weakly, as RFC 9110, 13.1.2 wants."""
+    return if_none_match.strip() == "*" or etag.strip('"') in _TAG.findall(if_none_match)

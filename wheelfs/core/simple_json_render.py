@@ -1,0 +1,67 @@
+"""Pages in JSON: PEP 691 version 1.x, with PEP 592, 658/714, 700, 740 and 792; addresses are relative, as in the HTML form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from wheelfs.core.simple_render import REPOSITORY_VERSION, RenderedFile
+from wheelfs.core.times import rfc3339
+from wheelfs.model.names import project_and_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+WITHOUT_SIZES: Final = "1.0"
+"""From 1.1 on every file must state its size (PEP 700): a page that cannot is of the version before."""
+
+
+def render_project_page(
+    project: str, entries: Iterable[RenderedFile], *, status: str | None = None, status_reason: str | None = None
+) -> bytes:
+    """Return a project's page; the files lie beside it.  ``status`` and its reason are PEP 792's."""
+    entries = list(entries)
+    version = REPOSITORY_VERSION if all(entry.link.size_bytes is not None for entry in entries) else WITHOUT_SIZES
+    page: dict[str, Any] = {
+        "meta": {"api-version": version},
+        "name": project,
+        "versions": _versions(entries),
+        "files": [_file(entry) for entry in entries],
+    }
+    if status is not None:
+        page["project-status"] = {"status": status} | ({} if status_reason is None else {"reason": status_reason})
+    return msgspec.json.encode(page)
+
+
+def render_project_list(names: Iterable[str]) -> bytes:
+    """Return the root page for normalized project names."""
+    return msgspec.json.encode({"meta": {"api-version": REPOSITORY_VERSION}, "projects": [{"name": name} for name in names]})
+
+
+def _versions(entries: Iterable[RenderedFile]) -> list[str]:
+    found = {known[1] for entry in entries if (known := project_and_version(entry.link.filename)) is not None}
+    return [str(version) for version in sorted(found)]
+
+
+def _file(entry: RenderedFile) -> dict[str, Any]:
+    link = entry.link
+    hashes = dict(link.other_hashes or {})
+    if link.sha256 is not None:
+        hashes["sha256"] = link.sha256.hex()
+    file: dict[str, Any] = {"filename": link.filename, "url": quote(link.filename, safe=""), "hashes": hashes}
+    if link.requires_python is not None:
+        file["requires-python"] = link.requires_python
+    if link.size_bytes is not None:
+        file["size"] = link.size_bytes
+    if link.upload_time_us is not None:
+        file["upload-time"] = rfc3339(link.upload_time_us)
+    if link.yanked is not None:
+        file["yanked"] = link.yanked or True
+    if entry.has_metadata:
+        told = True if entry.metadata_sha256 is None else {"sha256": entry.metadata_sha256.hex()}
+        file["core-metadata"] = file["dist-info-metadata"] = told
+    if link.provenance is not None:
+        file["provenance"] = link.provenance
+    return file

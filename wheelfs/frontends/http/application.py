@@ -1,0 +1,244 @@
+"""The tree over HTTP: an ASGI application that looks paths up, and decides nothing else.
+
+``GET /simple/PROJECT/`` is the tree's ``simple/PROJECT/index.html`` (or its JSON form, by what the client accepts), and every
+file is where the mount has it, so relative addresses in pages hold here as there.  Between two awaits a request is alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import mimetypes
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from wheelfs.core import conditions, tree
+from wheelfs.core.http_access import carries
+from wheelfs.core.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
+from wheelfs.errors import InternalError, InvalidInput, WheelfsError
+from wheelfs.frontends.http.messages import Bytes, Reply, Request, Text, plain, request_of
+from wheelfs.frontends.http.statuses import RETRY_AFTER_S, status_of
+from wheelfs.model.names import parse_project_name
+from wheelfs.service.background import failure
+from wheelfs.service.filesystem import Absent
+from wheelfs.service.nodes import DirectoryNode
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from wheelfs.service.filesystem import Filesystem, Node, OpenFile
+
+    Receive = Callable[[], Awaitable[dict[str, Any]]]
+    Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+MAX_REQUESTS: Final = 1024
+"""Requests under way at once; each may hold a piece of `PIECE_BYTES`.  Further ones are told to come again."""
+
+PIECE_BYTES: Final = 262_144
+"""Bytes read and sent at a time: a block of the store, as near as makes no difference."""
+
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+REVALIDATED: Final = "no-cache"
+"""Pages may be kept but are asked for again: the answer is 304 at the cost of one round trip in the lab's own network."""
+
+_GENERATED: Final = {tree.PAGE: PLAIN_TYPE, tree.STATUS: "application/json"}
+
+
+class Application:
+    """ASGI 3; `wheelfs.frontends.http.server` runs it."""
+
+    def __init__(self, filesystem: Filesystem, *, token: str | None = None) -> None:
+        """Show ``filesystem``; with a ``token``, to those only who have it."""
+        self._filesystem = filesystem
+        self._token = token
+        self._places = MAX_REQUESTS
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        if scope["type"] != "http":
+            return  # the server refuses what is not answered: there are no web sockets here
+        if not self._places:
+            busy = plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", ("Retry-After", "1"))
+            await _send(busy, scope["method"], send)
+            return
+        self._places -= 1
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            self._places += 1
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer while the client is there: what it no longer waits for is not fetched for it."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
+            reply = await self._reply(scope)
+            try:
+                await _send(reply, scope["method"], send)
+            except WheelfsError as error:
+                # The status is sent: all that is left is to break the connection off, which the server does when we return.
+                self._filesystem.count_error("send", error)
+            finally:
+                if isinstance(reply, Bytes) and reply.file is not None:
+                    reply.file.close()
+            nursery.cancel_scope.cancel()
+
+    async def _reply(self, scope: dict[str, Any]) -> Reply:
+        try:
+            if scope["method"] not in {"GET", "HEAD"}:
+                return plain(HTTPStatus.METHOD_NOT_ALLOWED, "this repository is read-only", ("Allow", "GET, HEAD"))
+            request = request_of(scope)
+            if request.names == ("healthz",):
+                return plain(HTTPStatus.OK, "ok", ("Cache-Control", "no-store"))
+            if self._token is not None and not carries(self._token, request.headers.get("authorization")):
+                challenge = ("WWW-Authenticate", 'Basic realm="wheelfs", charset="UTF-8"')
+                return plain(HTTPStatus.UNAUTHORIZED, "this gateway wants its token, as the password of any user", challenge)
+            return await self._found(request)
+        except Exception as error:
+            known = failure(f"answer {scope['path']!r}", error)
+            self._filesystem.count_error("request", known)
+            status = status_of(known)
+            retry = (("Retry-After", str(RETRY_AFTER_S)),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
+            return plain(status, str(known), *retry)
+
+    # --- from paths to nodes --------------------------------------------------------------------------------------
+
+    async def _found(self, request: Request) -> Reply:
+        if request.names is None:
+            return plain(HTTPStatus.NOT_FOUND, "no such path")
+        node = self._filesystem.root
+        for number, name in enumerate(request.names, 1):
+            parent, found = node, await self._filesystem.lookup(node, name)
+            if isinstance(found, Absent):
+                return _elsewhere(request, parent, name, is_last=number == len(request.names))
+            node = found
+        if not node.attributes.is_dir:
+            if request.is_directory:
+                return plain(HTTPStatus.NOT_FOUND, "no such directory")
+            return await self._file(request, node, _type_of(request.names[-1]))
+        if not request.is_directory:
+            return plain(HTTPStatus.MOVED_PERMANENTLY, "this is a directory", ("Location", f"{request.last}/"))
+        return await self._page(request, node)
+
+    async def _page(self, request: Request, directory: Node) -> Reply:
+        chosen = choose_form(request.headers.get("accept"), request.format)
+        if chosen is None:
+            return plain(HTTPStatus.NOT_ACCEPTABLE, f"pages are served as {PLAIN_TYPE} and {JSON_TYPE}")
+        form, content_type = chosen
+        page = await self._filesystem.lookup(directory, tree.JSON_PAGE if form == "json" else tree.PAGE)
+        if isinstance(page, Absent):
+            return plain(HTTPStatus.NOT_FOUND, "there is no page here")
+        return await self._file(request, page, content_type, ("Vary", "Accept"))
+
+    # --- from nodes to replies ------------------------------------------------------------------------------------
+
+    async def _file(self, request: Request, node: Node, content_type: str, *headers: tuple[str, str]) -> Reply:
+        """Reply with a file; pages are read whole, since their tag is made of their text."""
+        if not node.attributes.immutable:
+            file = await self._filesystem.open(node)
+            try:
+                return _text(request, await _rest(file), content_type, *headers)
+            finally:
+                file.close()
+        size, etag = node.attributes.size_bytes, f'"{node.attributes.inode:016x}-{node.attributes.size_bytes:x}"'
+        headers = (("ETag", etag), ("Cache-Control", IMMUTABLE), ("Accept-Ranges", "bytes"), *headers)
+        get = request.headers.get
+        # HEAD is not about ranges (RFC 9110, 14.2).
+        wanted = get("range") if request.method == "GET" else None
+        answer = conditions.decide(
+            size_bytes=size, etag=etag, if_none_match=get("if-none-match"), range_=wanted, if_range=get("if-range")
+        )
+        match answer:
+            case conditions.NotModified():
+                return Text(HTTPStatus.NOT_MODIFIED, content_type, b"", headers)
+            case conditions.Unsatisfiable():
+                status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+                return plain(status, f"the file has {size} bytes", ("Content-Range", f"bytes */{size}"))
+            case conditions.Full():
+                opened = await self._filesystem.open(node) if request.method == "GET" else None
+                return Bytes(HTTPStatus.OK, content_type, opened, 0, size, headers)
+            case conditions.Partial(start, end):
+                headers = (*headers, ("Content-Range", f"bytes {start}-{end - 1}/{size}"))
+                opened = await self._filesystem.open(node)
+                return Bytes(HTTPStatus.PARTIAL_CONTENT, content_type, opened, start, end, headers)
+
+
+def _elsewhere(request: Request, parent: Node, name: str, *, is_last: bool) -> Reply:
+    """Reply that there is nothing of this name, or send a client that spells a project its own way to the one place (PEP 503)."""
+    if is_last and isinstance(parent, DirectoryNode) and parent.place.kind == "simple":
+        try:
+            project = parse_project_name(name)
+        except InvalidInput:
+            project = None
+        if project is not None and project != name:
+            up = "../" if request.is_directory else ""
+            return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", f"{up}{project}/"))
+    return plain(HTTPStatus.NOT_FOUND, "no such file or project")
+
+
+def _text(request: Request, body: bytes, content_type: str, *headers: tuple[str, str]) -> Text:
+    etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
+    headers = (("ETag", etag), ("Cache-Control", REVALIDATED), *headers)
+    known = conditions.decide(size_bytes=len(body), etag=etag, if_none_match=request.headers.get("if-none-match"))
+    if isinstance(known, conditions.NotModified):
+        return Text(HTTPStatus.NOT_MODIFIED, content_type, b"", headers)
+    return Text(HTTPStatus.OK, content_type, body, headers)
+
+
+def _type_of(name: str) -> str:
+    if name in _GENERATED:
+        return _GENERATED[name]
+    if name.endswith((tree.METADATA_SUFFIX, ".whl")):
+        return "text/plain; charset=utf-8" if name.endswith(tree.METADATA_SUFFIX) else "application/octet-stream"
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+
+
+async def _rest(file: OpenFile) -> bytes:
+    read = bytearray()
+    while piece := await file.read(len(read), PIECE_BYTES):
+        read += piece
+    return bytes(read)
+
+
+async def _send(reply: Reply, method: str, send: Send) -> None:
+    """Send a reply; raises the `WheelfsError` that ended a file's bytes early."""
+    length = reply.end - reply.start if isinstance(reply, Bytes) else len(reply.body)
+    headers = [("Content-Type", reply.content_type), ("X-Content-Type-Options", "nosniff"), *reply.headers]
+    if reply.status != HTTPStatus.NOT_MODIFIED:
+        headers.append(("Content-Length", str(length)))
+    encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    await send({"type": "http.response.start", "status": int(reply.status), "headers": encoded})
+    if isinstance(reply, Bytes) and reply.file is not None:
+        at = reply.start
+        while at < reply.end:
+            piece = await reply.file.read(at, min(PIECE_BYTES, reply.end - at))
+            if not piece:
+                raise InternalError("send a file", f"it ended at byte {at} of {reply.end}", "please report it, with the log")
+            at += len(piece)
+            # A view of the store is valid until the next checkpoint only.
+            await send({"type": "http.response.body", "body": bytes(piece), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    else:
+        await send({"type": "http.response.body", "body": b"" if isinstance(reply, Bytes) or method == "HEAD" else reply.body})
+
+
+async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
+    """Cancel ``scope`` when the client hangs up; request bodies are read and thrown away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Answer the server's start and end (ASGI, lifespan): the service lives around it."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,104 @@
+"""Requests and replies as values: what the application decides on, and what it decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, quote, unquote_to_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from http import HTTPStatus
+
+    from wheelfs.service.filesystem import OpenFile
+
+Scope = dict[str, Any]
+Receive = "Callable[[], Awaitable[dict[str, Any]]]"
+Send = "Callable[[dict[str, Any]], Awaitable[None]]"
+
+TEXT: Final = "text/plain; charset=utf-8"
+MAX_SEGMENTS: Final = 12
+"""The deepest path of the tree (``index/NAME/asof/DATE/here/simple/PROJECT/FILE``) has eight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A GET or HEAD; ``names`` are the decoded parts of the path, None where no file of ours could be called so."""
+
+    method: str
+    path: str
+    names: tuple[str, ...] | None
+    is_directory: bool
+    format: str | None
+    headers: Mapping[str, str]
+
+    @property
+    def last(self) -> str:
+        """The last part of the path, encoded."""
+        return quote(self.names[-1], safe="") if self.names else ""
+
+
+def request_of(scope: Scope) -> Request:
+    """Return the request of an ASGI scope; repeated headers are joined as RFC 9110 (5.3) says."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    path = raw.partition(b"?")[0].decode("latin-1")
+    formats = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8).get("format") if scope["query_string"] else None
+    return Request(
+        method=scope["method"],
+        path=path,
+        names=_names(path),
+        is_directory=path.endswith("/"),
+        format=formats[0] if formats else None,
+        headers=headers,
+    )
+
+
+def _names(path: str) -> tuple[str, ...] | None:
+    """Return the decoded parts of a path, or None: the tree has no names that are empty, dots, or hold slashes or NULs."""
+    parts = path.removeprefix("/").removesuffix("/").split("/") if path.strip("/") else []
+    if len(parts) > MAX_SEGMENTS or path.startswith("//") or path.endswith("//"):
+        return None
+    names = []
+    for part in parts:
+        try:
+            name = unquote_to_bytes(part).decode()
+        except UnicodeDecodeError:
+            return None
+        if name in {"", ".", ".."} or "/" in name or "\0" in name:
+            return None
+        names.append(name)
+    return tuple(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A reply that is all at hand."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """The bytes ``[start, end)`` of an open file, which is closed when they were sent; ``file`` is None for HEAD."""
+
+    status: HTTPStatus
+    content_type: str
+    file: OpenFile | None
+    start: int
+    end: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Reply = Text | Bytes
+
+
+def plain(status: HTTPStatus, text: str, *headers: tuple[str, str]) -> Text:
+    """Return a reply for people: one line."""
+    return Text(status, TEXT, f"{text}\n".encode(errors="backslashreplace"), headers)
