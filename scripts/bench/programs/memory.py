@@ -14,15 +14,21 @@ if TYPE_CHECKING:
 _FIELDS = ("Rss", "Pss", "Anonymous", "Private_Dirty")
 
 
-def show(moment: str, mounted: Mounted) -> None:
-    """Print what the kernel says of the daemon (``smaps_rollup`` and the peak of ``status``), in MB."""
-    process = Path("/proc") / str(mounted.process.pid)
+def amounts_of(pid: int) -> dict[str, float]:
+    """Return what the kernel says of a process (``smaps_rollup`` and ``status``: VmHWM is the peak), in MB."""
+    process = Path("/proc") / str(pid)
     amounts = {}
     for line in (process / "smaps_rollup").read_text().splitlines()[1:] + (process / "status").read_text().splitlines():
         name, _, amount = line.partition(":")
         if amount.endswith(" kB"):
             amounts[name] = int(amount.split()[0]) / 1024
-    threads = len(list((process / "task").iterdir()))
+    return amounts
+
+
+def show(moment: str, mounted: Mounted) -> None:
+    """Print the memory of the daemon, in MB."""
+    amounts = amounts_of(mounted.process.pid)
+    threads = len(list(Path("/proc", str(mounted.process.pid), "task").iterdir()))
     told = "  ".join(f"{name} {amounts[name]:6.1f}" for name in _FIELDS)
     print(f"  {moment:<44} {told}  peak (VmHWM) {amounts['VmHWM']:6.1f}  threads {threads}", flush=True)
 
