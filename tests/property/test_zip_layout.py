@@ -11,8 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wheelfs.core.cutting import BLOCK_BYTES, GZ_HEAD_BYTES, Layout, cut_file, cut_fixed
-from wheelfs.core.zip_layout import DirectoryLocation, NeedMore, NotAZip, extract_member, find_directory, parse_directory
+from wheelfs.core.cutting import BLOCK_BYTES, GZ_HEAD_BYTES, SMALL_BYTES, Layout, cut_file, cut_fixed
+from wheelfs.core.zip_layout import (
+    LOCAL_HEADER_BYTES,
+    DirectoryLocation,
+    NeedMore,
+    NotAZip,
+    data_offset,
+    extract_member,
+    find_directory,
+    parse_directory,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -90,16 +99,48 @@ def _parsed(data: bytes) -> tuple[Member, ...] | None:
 def test_an_archive_in_order_is_cut_at_its_members(data: bytes) -> None:
     layout = _cut(data)
     _assert_lossless(layout, len(data))
-    chunks = [data[start : start + length] for is_chunk, start, length in layout.pieces() if is_chunk]
+    chunks = [(start, start + length) for is_chunk, start, length in layout.pieces() if is_chunk]
+    skeleton = b"".join(data[start : start + length] for is_chunk, start, length in layout.pieces() if not is_chunk)
     members = _parsed(data)
     assert members is not None
-    assert sum(map(len, chunks)) == sum(member.compressed_size for member in members)
+    with_data = sorted((member for member in members if member.compressed_size), key=lambda member: member.header_offset)
+    assert [cut.member for cut in layout.members] == with_data
+    for member, count, skeleton_start in layout.members:
+        start = data_offset(member, data[member.header_offset : member.header_offset + LOCAL_HEADER_BYTES])
+        end = start + member.compressed_size
+        own, chunks = chunks[:count], chunks[count:]
+        begins = own[0][0] if own else end
+        # The chunks are the member's data up to its end, and what is before them stands together in the skeleton.
+        assert [*(before for before, _ in own), end] == [begins, *(after for _, after in own)]
+        assert skeleton[skeleton_start : skeleton_start + begins - start] == data[start:begins]
+        gzipped = member.name.endswith(".gz") and member.compressed_size >= GZ_HEAD_BYTES + SMALL_BYTES
+        assert begins - start == (GZ_HEAD_BYTES if gzipped else 0) or not own
+        assert bool(own) == (member.compressed_size >= SMALL_BYTES)
+    assert not chunks
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert [info.filename for info in archive.infolist()] == [member.name for member in members]
         for member in members:
             assert extract_member(member, data, 0) == archive.read(member.name)
-            if member.name.endswith(".gz") and member.compressed_size > GZ_HEAD_BYTES:
-                assert any(len(chunk) == GZ_HEAD_BYTES for chunk in chunks)
+
+
+@pytest.mark.parametrize(
+    ("size", "lengths"),
+    [
+        (95, []),
+        (96, [96]),
+        (16_384 + 2_047, [16_384 + 2_047]),
+        (16_384 + 2_048, [16_384, 2_048]),
+        (262_127, [16_384, 16_384, 32_768, 65_536, 131_055]),
+        (262_128, [262_128]),
+        (2 * 262_128 + 40_000, [262_128, 262_128, 16_384, 16_384, 7_232]),
+        (262_128 + 5, [262_128, 5]),
+    ],
+)
+def test_a_member_is_cut_at_blocks_and_early_in_what_is_shorter(size: int, lengths: list[int]) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.bin", bytes(size))
+    assert list(_cut(buffer.getvalue()).lengths) == lengths
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -162,12 +203,12 @@ def test_seventy_thousand_members_are_cut_one_by_one() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(70_000):
-            archive.writestr(zipfile.ZipInfo(f"{number}"), b"12345678")
+            archive.writestr(zipfile.ZipInfo(f"{number}"), b"12345678" * 12)
     data = buffer.getvalue()
     layout = _cut(data)
     _assert_lossless(layout, len(data))
     assert len(layout.lengths) == 70_000
-    assert set(layout.lengths) == {8}
+    assert set(layout.lengths) == {96}
 
 
 @given(st.integers(0, 3 * BLOCK_BYTES))

@@ -1,15 +1,15 @@
 """Where a file is cut into chunks: a pure function of its ZIP structure (or, without one, of its size alone).
 
-Each member's compressed data is a chunk of its own, apart from the headers between them, because headers carry times that change
-with every build while the data does not.  All that lies outside member data is the *skeleton*.  No content is looked at, so every
-cut is known before a byte of content has arrived.  Content-defined cutting and recompression were measured and gain nothing.
+Each member's compressed data is cut apart from the headers between them, because headers carry times that change with every
+build while the data does not.  All that is no chunk is the *skeleton*.  No content is looked at, so every cut is known before a
+byte of content has arrived.  What was measured, and what was not taken: docs/design/decisions/0011-cutting.md.
 """
 
 from __future__ import annotations
 
 from array import array
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.core.zip_layout import LOCAL_HEADER_BYTES, Member, NeedMore, NotAZip, data_offset, find_directory, parse_directory
 
@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 262_128
 """64 pages less the 16-byte header of an LMDB overflow run: a block of this size wastes nothing.  No chunk is longer."""
 
+SMALL_BYTES: Final = 96
+"""Member data below this is skeleton: as a chunk it would cost more in the index and in every recipe than it could ever save."""
+
 GZ_HEAD_BYTES: Final = 64
-"""A gzip header holds its build time; deflate stores such data verbatim, so a cut here frees the rest of the member from it."""
+"""A gzip header holds its build time; deflate stores such data verbatim, so the rest of the member is freed from it here."""
+
+EARLY_CUTS: Final = (16 << 10, 32 << 10, 64 << 10, 128 << 10)
+"""Where what is shorter than a block is cut too: a deflate stream is the same up to the first change of its content."""
+_LEAST_BEHIND_BYTES: Final = 2 << 10
+"""No early cut is made for less than this behind it."""
 
 MAX_SKELETON_BYTES: Final = 64 << 20
 """The skeleton is held in memory when read; a file with a larger one is no wheel of our world and is cut at fixed sizes."""
@@ -32,16 +40,27 @@ TAIL_BYTES: Final = 65_536 + 22 + 20 + 56
 """Enough for every end record with the longest comment, its zip64 locator and record."""
 
 
+class CutMember(NamedTuple):
+    """A member with data: its last part makes ``chunks`` chunks, what is before (all of it, when small) is skeleton.
+
+    ``skeleton_start`` is where in the skeleton its data would begin.
+    """
+
+    member: Member
+    chunks: int
+    skeleton_start: int
+
+
 class Layout:
     """The cuts of one file: element ``i`` is ``gaps[i]`` bytes of skeleton, then a chunk of ``lengths[i]`` bytes.
 
     What follows the last chunk is skeleton too.  Both are packed arrays of 32-bit numbers: a wheel may have 70,000 members.
-    ``members`` are those whose data the chunks are, in the order of the chunks; none where the cuts are not a ZIP's.
+    ``members`` are in the order of the file, and so of the chunks; there are none where the cuts are not a ZIP's.
     """
 
     __slots__ = ("gaps", "lengths", "members", "size_bytes", "skeleton_bytes")
 
-    def __init__(self, size_bytes: int, gaps: array[int], lengths: array[int], members: Sequence[Member] = ()) -> None:
+    def __init__(self, size_bytes: int, gaps: array[int], lengths: array[int], members: Sequence[CutMember] = ()) -> None:
         self.size_bytes = size_bytes
         self.members = members
         self.gaps = gaps
@@ -95,7 +114,7 @@ def cut_members(members: Sequence[Member], directory_offset: int, read: Read, si
     """
     gaps = array("I")
     lengths = array("I")
-    cut: list[Member] = []
+    cut: list[CutMember] = []
     position = 0  # everything before it is cut already
     header_floor = 0  # local headers may touch, never overlap, what came before
     skeleton = 0
@@ -110,12 +129,15 @@ def cut_members(members: Sequence[Member], directory_offset: int, read: Read, si
         header_floor = end
         if end == start:
             continue
-        gap = start - position
+        pieces = _split(member.compressed_size, gzipped=member.name.endswith(".gz"))
+        cut.append(CutMember(member, len(pieces), skeleton + start - position))
+        if not pieces:
+            continue
+        gap = end - sum(pieces) - position
         skeleton += gap
         if skeleton > MAX_SKELETON_BYTES:
             return cut_fixed(size_bytes)
-        cut.append(member)
-        for length in _split(member.compressed_size, gzipped=member.name.endswith(".gz")):
+        for length in pieces:
             gaps.append(gap)
             lengths.append(length)
             gap = 0
@@ -130,10 +152,11 @@ def _by_offset(member: Member) -> int:
 
 
 def _split(size_bytes: int, *, gzipped: bool) -> list[int]:
-    """Return the lengths of a member's chunks: cut at multiples of the block size from its own start, and behind a gzip head."""
-    if size_bytes <= BLOCK_BYTES and not gzipped:
-        return [size_bytes]
-    cuts = [0, *range(BLOCK_BYTES, size_bytes, BLOCK_BYTES), size_bytes]
-    if gzipped and size_bytes > GZ_HEAD_BYTES:
-        cuts.insert(1, GZ_HEAD_BYTES)
-    return [after - before for before, after in pairwise(cuts)]
+    """Return the lengths of the chunks at the end of a member's data; what they leave at its beginning is skeleton."""
+    if size_bytes < SMALL_BYTES:
+        return []
+    head = GZ_HEAD_BYTES if gzipped and size_bytes >= GZ_HEAD_BYTES + SMALL_BYTES else 0
+    last = (size_bytes - 1) // BLOCK_BYTES * BLOCK_BYTES  # where the last, shorter part begins, or a full one
+    blocks = range(BLOCK_BYTES, last + 1, BLOCK_BYTES)
+    early = (last + cut for cut in EARLY_CUTS if last + cut + _LEAST_BEHIND_BYTES <= size_bytes < last + BLOCK_BYTES)
+    return [after - before for before, after in pairwise([head, *blocks, *early, size_bytes])]

@@ -67,6 +67,13 @@ class Likeness(enum.Enum):
     UNKNOWN = enum.auto()
 
 
+class Known(NamedTuple):
+    """What the store knows of a member; of one that is the same it may lack the first ``absent_bytes``."""
+
+    likeness: Likeness
+    absent_bytes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A member, and how its local header is expected to look: ``head``, then the data, then ``trailer``.  None: not predictable.
@@ -80,17 +87,13 @@ class Entry:
 
 
 class Piece(NamedTuple):
-    """A stretch of the file that is assumed: ``head``, the data of member ``number`` of the plan, ``trailer``."""
+    """A stretch of the file that is assumed: ``head``, what is stored of member ``number`` of the plan, ``trailer``."""
 
     start: int
     end: int
     head: bytes
     number: int
     trailer: bytes
-
-    @property
-    def data_start(self) -> int:
-        return self.start + len(self.head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,20 +176,32 @@ def _shape(fields: tuple[int, ...], name: bytes, extra: bytes, room: int) -> tup
     return None  # a zip64 extra in the header alone, say: Python's zipfile has written two kinds of it, which nothing tells apart
 
 
-def match(found: Sequence[Entry], likenesses: Sequence[Likeness]) -> list[Piece]:
+def match(found: Sequence[Entry], known: Sequence[Known]) -> list[Piece]:
     """Return what may be taken from the store: nothing at all when the encoder seems to have changed.
 
-    ``likenesses`` are those of the members of ``found``.  Pieces neither overlap nor leave their member's room.
+    ``known`` is what is known of the members of ``found``.  Pieces neither overlap nor leave their member's room.
     """
-    same = sum(likeness is Likeness.SAME for likeness in likenesses)
-    other = sum(likeness is Likeness.OTHER_ENCODER for likeness in likenesses)
-    if other > OTHER_ENCODER_SHARE * (same + other):
+    same = sum(one.likeness is Likeness.SAME for one in known)
+    other = sum(one.likeness is Likeness.OTHER_ENCODER for one in known)
+    if not same or other > OTHER_ENCODER_SHARE * (same + other):
         return []
     return [
-        Piece(entry.member.header_offset, entry.end, entry.shape[0], number, entry.shape[1])
-        for number, (entry, likeness) in enumerate(zip(found, likenesses, strict=True))
-        if likeness is Likeness.SAME and entry.shape is not None
+        _piece(number, entry.member.header_offset, entry.end, entry.shape, one.absent_bytes)
+        for number, (entry, one) in enumerate(zip(found, known, strict=True))
+        if entry.shape is not None and (one.likeness is Likeness.SAME or _is_empty(entry.member))
     ]
+
+
+def _piece(number: int, start: int, end: int, shape: tuple[bytes, bytes], absent_bytes: int) -> Piece:
+    head, trailer = shape
+    if absent_bytes:  # what is before the stored part has to be fetched, header and all
+        return Piece(start + len(head) + absent_bytes, end, b"", number, trailer)
+    return Piece(start, end, head, number, trailer)
+
+
+def _is_empty(member: Member) -> bool:
+    """Tell whether a member is all header, and so predicted as a whole (and tells nothing of the encoder)."""
+    return not member.size and not member.compressed_size
 
 
 def ranges(size_bytes: int, here: Spans, assumed: Spans, *, gap_bytes: int) -> list[tuple[int, int]]:

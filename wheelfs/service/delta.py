@@ -118,7 +118,7 @@ async def _find_plan(content: Content, size_bytes: int) -> _Plan | None:
     def find() -> _Plan:
         found: list[Entry] = delta.entries(directory, location, zip_layout.parse_directory(directory, location))
         stored = supply.store.chunks.members.find([entry.member for entry in found])
-        return _Plan(delta.match(found, [one.likeness for one in stored]), stored)
+        return _Plan(delta.match(found, [one.known for one in stored]), stored)
 
     plan = await trio.to_thread.run_sync(find, limiter=supply.disk)
     if not plan.pieces:
@@ -149,7 +149,8 @@ def _copy(chunks: ChunkStore, spool: SpoolFile, plan: _Plan) -> Spans:
 
     for piece in plan.pieces:
         try:
-            data = [chunks.read(extent) for extent in plan.stored[piece.number].extents]
+            stored = plan.stored[piece.number]
+            data = [stored.small, *(chunks.read(extent) for extent in stored.extents)]
         except StoreDamaged as error:  # collected since it was found, or rotten
             log.debug("a stored member is not taken: %s", error)
             continue

@@ -82,11 +82,12 @@ def ingest(store: ChunkStore, descriptor: int, size_bytes: int, *, expected_sha2
     finally:
         # Also when reading or writing fails: the thread must not outlive the call.
         sha256 = hasher.finish()
-    packed = _store_skeleton(store, bytes(skeleton))
+    whole_skeleton = bytes(skeleton)
+    packed = _store_skeleton(store, whole_skeleton)
     data = collected.finish()
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise ContentMismatch(attempted, f"its sha256 is {sha256.hex()}, expected {expected_sha256.hex()}")
-    for noted in store.members.note(layout.members, data):
+    for noted in store.members.note(layout.members, data, whole_skeleton, packed):
         noted.result()
     store.sync()
     return Ingested(sha256, size_bytes, Recipe(size_bytes, layout.gaps, data, len(skeleton), packed))

@@ -2,6 +2,7 @@
 
 An entry is a hint for delta fetching, never the truth: it holds beginnings of chunk digests, which are looked up in the index
 when it is used.  So chunks may move and go as if it were not there, and an entry that leads nowhere means that nothing is known.
+A member too small to have chunks is in its entry as a whole, behind the digest of a chunk of its wheel, with which it goes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheelfs.core.delta import Likeness
+from wheelfs.core.cutting import GZ_HEAD_BYTES, SMALL_BYTES
+from wheelfs.core.delta import Known, Likeness
 from wheelfs.model.recipe import DIGEST_BYTES, Extent
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     import lmdb
 
+    from wheelfs.core.cutting import CutMember
     from wheelfs.core.zip_layout import Member
     from wheelfs.model.recipe import ChunkList
     from wheelfs.store.env import Environment
@@ -38,14 +41,15 @@ _SWEPT: Final = 10_000
 
 
 class Stored(NamedTuple):
-    """What is known of a member; for `Likeness.SAME` the extents of its data, in order."""
+    """What is known of a member; for `Likeness.SAME` its data, but for what is absent: in ``extents``, in order, or ``small``."""
 
-    likeness: Likeness
+    known: Known
     extents: tuple[Extent, ...] = ()
+    small: bytes = b""
 
 
-_UNKNOWN: Final = Stored(Likeness.UNKNOWN)
-_OTHER_ENCODER: Final = Stored(Likeness.OTHER_ENCODER)
+_UNKNOWN: Final = Stored(Known(Likeness.UNKNOWN))
+_OTHER_ENCODER: Final = Stored(Known(Likeness.OTHER_ENCODER))
 
 
 class MemberIndex:
@@ -58,9 +62,12 @@ class MemberIndex:
         self._members = environment.database("members")
         self._index = environment.database("index")
 
-    def note(self, members: Sequence[Member], chunks: ChunkList) -> list[Future[None]]:
-        """Remember the members of a verified file, whose data ``chunks`` are; later ones replace earlier ones."""
-        rows = list(_rows(members, chunks))
+    def note(self, members: Sequence[CutMember], chunks: ChunkList, skeleton: bytes, packed: ChunkList) -> list[Future[None]]:
+        """Remember the members of a verified file, cut into ``chunks`` and ``skeleton``; later ones replace earlier ones.
+
+        ``packed`` are the chunks of the skeleton's frame.
+        """
+        rows = list(_rows(members, chunks, skeleton, packed.digests[:_PREFIX_BYTES]))
         return [self._note(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
 
     def _note(self, rows: Sequence[tuple[bytes, bytes]]) -> Future[None]:
@@ -86,7 +93,7 @@ class MemberIndex:
             with self._cursors() as (cursor, index):
                 more = cursor.set_range(after) if after else cursor.first()
                 while more and looked_at < _SWEPT:
-                    if any(_place(index, prefix) is None for prefix in _prefixes(bytes(cursor.value()))):
+                    if any(_place(index, prefix) is None for prefix in _prefixes(bytes(cursor.key()), bytes(cursor.value()))):
                         gone.append(bytes(cursor.key()))
                     looked_at += 1
                     more = cursor.next()
@@ -121,17 +128,18 @@ def _key(member: Member) -> bytes | None:
     return _KEY.pack(member.crc, member.size, member.method, member.compressed_size)
 
 
-def _rows(members: Sequence[Member], chunks: ChunkList) -> Iterator[tuple[bytes, bytes]]:
+def _rows(members: Sequence[CutMember], chunks: ChunkList, skeleton: bytes, anchor: bytes) -> Iterator[tuple[bytes, bytes]]:
     number = 0
-    for member in members:
-        first, rest = number, member.compressed_size
-        while rest > 0:
-            rest -= chunks.lengths[number]
-            number += 1
+    for member, count, skeleton_start in members:
+        first, number = number, number + count
         key = _key(member)
-        if key is not None:
+        if key is None:
+            continue
+        if count:
             starts = range(first * DIGEST_BYTES, number * DIGEST_BYTES, DIGEST_BYTES)
             yield key, b"".join(chunks.digests[start : start + _PREFIX_BYTES] for start in starts)
+        else:
+            yield key, anchor + skeleton[skeleton_start : skeleton_start + member.compressed_size]
 
 
 def _find(member: Member, cursor: lmdb.Cursor, index: lmdb.Cursor) -> Stored:
@@ -139,17 +147,29 @@ def _find(member: Member, cursor: lmdb.Cursor, index: lmdb.Cursor) -> Stored:
     if key is None or not member.compressed_size:
         return _UNKNOWN
     if cursor.set_key(key):
-        places = [_place(index, prefix) for prefix in _prefixes(bytes(cursor.value()))]
+        value = bytes(cursor.value())
+        places = [_place(index, prefix) for prefix in _prefixes(key, value)]
         extents = tuple(place for place in places if place is not None)
-        if len(extents) == len(places) and sum(extent.length for extent in extents) == member.compressed_size:
-            return Stored(Likeness.SAME, extents)
-        return _UNKNOWN
+        if len(extents) < len(places):
+            return _UNKNOWN
+        if _is_small(key, value):
+            return Stored(Known(Likeness.SAME), small=value[_PREFIX_BYTES:])
+        absent_bytes = member.compressed_size - sum(extent.length for extent in extents)
+        return Stored(Known(Likeness.SAME, absent_bytes), extents) if absent_bytes in (0, GZ_HEAD_BYTES) else _UNKNOWN
     content = key[:_CONTENT_BYTES]
     return _OTHER_ENCODER if cursor.set_range(content) and bytes(cursor.key()[:_CONTENT_BYTES]) == content else _UNKNOWN
 
 
-def _prefixes(value: bytes) -> list[bytes]:
-    return [value[start : start + _PREFIX_BYTES] for start in range(0, len(value), _PREFIX_BYTES)]
+def _is_small(key: bytes, value: bytes) -> bool:
+    """Tell whether an entry holds the member itself; builds that cut small ones into chunks too have left others behind."""
+    size_bytes: int = _KEY.unpack(key)[3]
+    return size_bytes < SMALL_BYTES and len(value) == _PREFIX_BYTES + size_bytes
+
+
+def _prefixes(key: bytes, value: bytes) -> list[bytes]:
+    """Return the beginnings of the digests of the chunks that have to be here."""
+    end = _PREFIX_BYTES if _is_small(key, value) else len(value)
+    return [value[start : start + _PREFIX_BYTES] for start in range(0, end, _PREFIX_BYTES)]
 
 
 def _place(index: lmdb.Cursor, prefix: bytes) -> Extent | None:

@@ -9,10 +9,10 @@ import pytest
 
 from tests.fakes.wheels import build_wheel
 from wheelfs.core import delta, zip_layout
-from wheelfs.core.delta import MAX_REQUESTS, Entry, Likeness, Pace, after_answer, covered, match, pays, ranges
+from wheelfs.core.delta import MAX_REQUESTS, Entry, Known, Likeness, Pace, after_answer, covered, match, pays, ranges
 from wheelfs.core.spans import Spans
 
-SAME, OTHER, UNKNOWN = Likeness.SAME, Likeness.OTHER_ENCODER, Likeness.UNKNOWN
+SAME, OTHER, UNKNOWN = Known(Likeness.SAME), Known(Likeness.OTHER_ENCODER), Known(Likeness.UNKNOWN)
 FILES = {f"demo/{number}.py": b"import sys\n" * number for number in range(1, 60)}
 
 
@@ -80,6 +80,24 @@ def test_data_before_the_first_member_or_between_is_never_assumed() -> None:
     pieces = match(found, [SAME] * len(found))
     assert pieces[0].start == 1100
     assert covered(pieces).missing(0, 1100) == [(0, 1100)]
+
+
+def test_what_is_absent_of_a_stored_member_is_fetched_with_its_header() -> None:
+    content = build_wheel("demo", "1.0", files={"demo/a.gz": bytes(range(200)), "demo/b.py": b"b"}, compression="stored")
+    found = entries_of(content)
+    known = [Known(Likeness.SAME, 64), *[UNKNOWN] * (len(found) - 1)]
+    (piece,) = match(found, known)
+    start = found[0].member.header_offset + 30 + len("demo/a.gz") + 64
+    assert piece == (start, found[0].end, b"", 0, b"")
+
+
+def test_members_without_data_need_no_fetch_and_tell_nothing_of_the_encoder() -> None:
+    content = build_wheel("demo", "1.0", files={f"demo/{n}/__init__.py": b"" for n in range(9)} | {"demo/a.py": b"a"})
+    found = entries_of(build_wheel("demo", "1.0", files={"demo/__init__.py": b"", "demo/a.py": b"a"}, compression="stored"))
+    assert [piece.number for piece in match(found, [UNKNOWN, SAME, *[UNKNOWN] * (len(found) - 2)])] == [0, 1]
+    assert match(found, [UNKNOWN] * len(found)) == []
+    found = entries_of(content)
+    assert match(found, [UNKNOWN] * 9 + [SAME, OTHER] + [UNKNOWN] * (len(found) - 11)) == []
 
 
 def test_an_encoder_that_changed_makes_all_matches_doubtful() -> None:

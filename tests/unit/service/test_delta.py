@@ -58,7 +58,7 @@ async def test_members_that_cannot_be_read_any_more_are_fetched(tmp_path: Path, 
         def damaged(extent: object) -> bytes:
             nonlocal calls
             calls += 1
-            if calls % 2:
+            if calls % 5 == 0:  # a member has two extents
                 raise StoreDamaged("read block 1", "it is missing")
             return read(extent)  # type: ignore[arg-type]
 
@@ -66,7 +66,7 @@ async def test_members_that_cannot_be_read_any_more_are_fetched(tmp_path: Path, 
         assert await one.read(f"simple/demo/{NEW_NAME}") == NEW_WHEEL
         await is_stored(one, NEW_NAME)
         assert calls
-        assert NEW_BYTES + 5 * 30_000 < origin.sent_bytes[NEW_NAME] < len(NEW_WHEEL)
+        assert NEW_BYTES + 4 * 30_000 < origin.sent_bytes[NEW_NAME] < len(NEW_WHEEL)
 
 
 @pytest.mark.parametrize("error", [OriginFault("fetch", "it broke off"), OriginUnreachable("fetch", "it is gone")], ids=repr)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.wheels import build_wheel, incompressible
 from wheelfs.core import zip_layout
-from wheelfs.core.cutting import BLOCK_BYTES
+from wheelfs.core.cutting import BLOCK_BYTES, GZ_HEAD_BYTES
 from wheelfs.core.delta import Likeness
 from wheelfs.errors import ContentMismatch
 from wheelfs.store.collect import collect
@@ -58,15 +58,17 @@ def test_every_member_with_data_is_found_and_its_bytes_are_its_own(chunk_store: 
     for member, stored in zip(members, chunk_store.members.find(members), strict=True):
         start = zip_layout.data_offset(member, WHEEL[member.header_offset : member.header_offset + 30])
         data = WHEEL[start : start + member.compressed_size]
-        assert stored.likeness is (Likeness.SAME if data else Likeness.UNKNOWN)
-        assert b"".join(chunk_store.read(extent) for extent in stored.extents) == data
+        assert stored.known.likeness is (Likeness.SAME if data else Likeness.UNKNOWN)
+        known = stored.small + b"".join(chunk_store.read(extent) for extent in stored.extents)
+        assert known == data[stored.known.absent_bytes :]
+        assert stored.known.absent_bytes == (GZ_HEAD_BYTES if member.name.endswith(".gz") else 0)
 
 
 def test_the_same_content_packed_otherwise_is_told_from_unknown_content(chunk_store: ChunkStore, tmp_path: Path) -> None:
     store_bytes(chunk_store, tmp_path / "w", WHEEL)
     member = members_of(WHEEL)[0]
     asked = [member._replace(compressed_size=member.compressed_size + 1), member._replace(crc=member.crc ^ 1), member]
-    likenesses = [stored.likeness for stored in chunk_store.members.find(asked)]
+    likenesses = [stored.known.likeness for stored in chunk_store.members.find(asked)]
     assert likenesses == [Likeness.OTHER_ENCODER, Likeness.UNKNOWN, Likeness.SAME]
 
 
@@ -76,21 +78,21 @@ def test_a_member_of_which_a_chunk_is_gone_is_unknown_and_swept_away(chunk_store
     large = chunk_store.members.find(members)[1].extents
     gone = [entry for entry in chunk_store.entries(None, 100) if entry[1] == large[2]]
     chunk_store.forget(gone).result()
-    assert chunk_store.members.find(members)[1].likeness is Likeness.UNKNOWN
+    assert chunk_store.members.find(members)[1].known.likeness is Likeness.UNKNOWN
     assert chunk_store.members.sweep() == 1
     assert chunk_store.members.sweep() == 0
-    assert [stored.likeness for stored in chunk_store.members.find(members)].count(Likeness.SAME) == 5
+    assert [stored.known.likeness for stored in chunk_store.members.find(members)].count(Likeness.SAME) == 5
 
 
 def test_members_of_a_file_that_is_not_what_was_promised_are_not_noted(chunk_store: ChunkStore, tmp_path: Path) -> None:
     with pytest.raises(ContentMismatch):
         store_bytes(chunk_store, tmp_path / "w", WHEEL, expected=bytes(32))
-    assert all(stored.likeness is Likeness.UNKNOWN for stored in chunk_store.members.find(members_of(WHEEL)))
+    assert all(stored.known.likeness is Likeness.UNKNOWN for stored in chunk_store.members.find(members_of(WHEEL)))
 
 
 def test_members_of_4_gib_are_unknown(chunk_store: ChunkStore) -> None:
     member = members_of(WHEEL)[0]._replace(size=1 << 32, compressed_size=1 << 32)
-    assert chunk_store.members.find([member])[0].likeness is Likeness.UNKNOWN
+    assert chunk_store.members.find([member])[0].known.likeness is Likeness.UNKNOWN
 
 
 def test_a_collection_takes_the_members_of_removed_wheels_along(tmp_path: Path) -> None:
@@ -103,5 +105,5 @@ def test_a_collection_takes_the_members_of_removed_wheels_along(tmp_path: Path) 
         assert store.chunks.members.sweep() == 0
         store.catalog.remove_name(stored.key).result()
         collect(store)
-        assert all(one.likeness is Likeness.UNKNOWN for one in store.chunks.members.find(members_of(WHEEL)))
+        assert all(one.known.likeness is Likeness.UNKNOWN for one in store.chunks.members.find(members_of(WHEEL)))
         assert store.chunks.members.sweep() == 0, "nothing was left to sweep"
