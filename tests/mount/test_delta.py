@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.collisions import forged
+from tests.fakes.commands import objects
 from tests.fakes.faults import Fault, Slow, Truncate
 from tests.fakes.index import FakeIndex
 from tests.fakes.waiting import eventually
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.fakes.clients import Clients
     from tests.fakes.mounts import Mounted
 
 PARTS = {f"numbers/part{number:02}.bin": incompressible(40_000, f"part {number}") for number in range(40)}
@@ -47,43 +49,23 @@ def counters(mount: Mounted) -> dict[str, int]:
     return told
 
 
-def forged(content: bytes, like: bytes) -> bytes:
-    """Return ``content`` with its last four bytes chosen so that it has the CRC-32 of ``like``."""
-    # Run backwards from the wanted end, the register's highest byte tells which entry of the table was used last.
-    table: list[int] = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = (value >> 1) ^ (0xEDB88320 if value & 1 else 0)
-        table.append(value)
-    by_top = {entry >> 24: number for number, entry in enumerate(table)}
-    wanted = zlib.crc32(like) ^ 0xFFFFFFFF
-    chosen = []
-    for _ in range(4):
-        number = by_top[wanted >> 24]
-        chosen.append(number)
-        wanted = ((wanted ^ table[number]) << 8) & 0xFFFFFFFF
-    register = zlib.crc32(content[:-4]) ^ 0xFFFFFFFF
-    end = bytearray()
-    for number in reversed(chosen):
-        end.append((register ^ number) & 0xFF)
-        register = (register >> 8) ^ table[number]
-    made = content[:-4] + bytes(end)
-    assert zlib.crc32(made) == zlib.crc32(like)
-    return made
-
-
 @pytest.mark.parametrize("descriptors", [False, True])
-def test_an_upgrade_fetches_what_is_new(fake_index: FakeIndex, mounted: MountWheelfs, descriptors: bool) -> None:
+def test_an_upgrade_fetches_what_is_new(
+    fake_index: FakeIndex, mounted: MountWheelfs, run_wheelfs: RunWheelfs, descriptors: bool
+) -> None:
     old, new, content = add_versions(fake_index, NEW, data_descriptors=descriptors)
     mount = mounted("--delta", "always", index=fake_index.url)
     read_stored(mount, old)
     assert read_stored(mount, new) == content
     assert fake_index.body_bytes(new) < 1.1 * (NEW_BYTES + TAIL_BYTES)
     assert len(fake_index.requests_for(new)) < 10
-    told = counters(mount)
-    assert told["delta_saved_bytes"] == len(content) - fake_index.body_bytes(new)
-    assert told["needed_bytes"] == fake_index.body_bytes(old) + len(content)
+    [stats] = objects(run_wheelfs("--store", str(mount.store), "stats", "--json").succeeded())
+    for told in (counters(mount), stats):
+        assert told["delta_saved_bytes"] == len(content) - fake_index.body_bytes(new)
+        assert told["needed_bytes"] == fake_index.body_bytes(old) + len(content)
+        assert told["fetched_bytes"] == fake_index.body_bytes(old) + fake_index.body_bytes(new)
+    shown = run_wheelfs("--store", str(mount.store), "stats").succeeded().stdout
+    assert "of new files were here already" in shown
 
 
 def test_a_restarted_mount_and_another_project_profit_too(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
@@ -196,4 +178,23 @@ def test_a_process_that_lives_for_one_file_knows_how_slow_the_line_is(
     common = ("--store", str(store_dir), "--index", f"main={fake_index.url}")
     run_wheelfs("fetch", *common, "numbers==1.0").succeeded()
     run_wheelfs("fetch", *common, "numbers==1.1").succeeded()
+    assert fake_index.body_bytes(new) < 1.1 * (NEW_BYTES + TAIL_BYTES) < len(content)
+
+
+@pytest.mark.parametrize("client", ["pip", "uv"])
+def test_an_upgrade_by_a_real_client_fetches_what_is_new(
+    fake_index: FakeIndex, mounted: MountWheelfs, clients: Clients, client: str
+) -> None:
+    _, new, content = add_versions(fake_index, NEW)
+    mount = mounted("--delta", "always", index=fake_index.url)
+    index = f"file://{mount.path}/here/simple"
+    pip, uv = clients.pip(), clients.uv()
+    for version in ("1.0", "1.1"):
+        if client == "pip":
+            pip.run("install", "--index-url", index, f"numbers=={version}").succeeded()
+        else:
+            uv.run("pip", "install", "--default-index", index, f"numbers=={version}").succeeded()
+    [installed] = (pip if client == "pip" else uv).venv().glob("lib/python*/site-packages/numbers")
+    assert (installed / "part20.bin").read_bytes() == NEW["numbers/part20.bin"]
+    assert (installed / "part01.bin").read_bytes() == PARTS["numbers/part01.bin"]
     assert fake_index.body_bytes(new) < 1.1 * (NEW_BYTES + TAIL_BYTES) < len(content)

@@ -196,6 +196,9 @@ def _print_stats(output: Output, told: Stats) -> None:
     )
     output.line(f"on disk  {size_text(told.file_bytes)}, and {size_text(told.spool_bytes)} of partly fetched files")
     output.line(f"mounts   {size_text(told.fetched_bytes)} fetched, {size_text(told.saved_bytes)} saved")
+    if told.delta_saved_bytes:
+        share = f"{size_text(told.delta_saved_bytes)} of {size_text(told.needed_bytes)}"
+        output.line(f"delta    {share} of new files were here already")
 
 
 def _ratio_text(ratio: float | None) -> str:

@@ -95,6 +95,8 @@ def stats(store: Store, counters: Counters) -> Stats:
         ratio=_ratio(used_bytes, counts.raw_bytes),
         fetched_bytes=counters.fetched_bytes,
         saved_bytes=counters.saved_bytes,
+        needed_bytes=counters.needed_bytes,
+        delta_saved_bytes=counters.delta_saved_bytes,
     )
 
 

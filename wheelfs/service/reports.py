@@ -195,7 +195,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
     ``wheels``: contents of any kind.  ``raw_bytes``: their sizes summed.  ``stored_bytes``: what is in use of the store's files;
     ``file_bytes``: those files, so the most that was ever in use.  ``spool_bytes``: partly fetched files beside them.  ``ratio``:
-    stored to raw.  ``fetched_bytes`` and ``saved_bytes`` are sums over the running mounts.
+    stored to raw.  ``fetched_bytes``, ``saved_bytes``, ``needed_bytes`` and ``delta_saved_bytes`` are sums over the running
+    mounts, as in `Counters`.
     """
 
     wheels: int
@@ -206,6 +207,8 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float | None
     fetched_bytes: int
     saved_bytes: int
+    needed_bytes: int = 0
+    delta_saved_bytes: int = 0
 
 
 class ProjectStats(msgspec.Struct, frozen=True, kw_only=True):

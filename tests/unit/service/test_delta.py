@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
+from tests.fakes.collisions import forged
 from tests.fakes.origins import MemoryOrigin, Trouble
 from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.core.http_ranges import Range
-from wheelfs.errors import OriginFault, OriginUnreachable, StoreDamaged
+from wheelfs.errors import ContentMismatch, OriginFault, OriginUnreachable, StoreDamaged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,7 @@ NEW = {f"demo/part{number:02}.bin": incompressible(50_000, f"new {number}") for 
 OLD_NAME, NEW_NAME = wheel_filename("demo", "1.0"), wheel_filename("demo", "1.1")
 OLD_WHEEL = build_wheel("demo", "1.0", files=PARTS)
 NEW_WHEEL = build_wheel("demo", "1.1", files=PARTS | NEW, made_at=(2022, 2, 2, 0, 0, 0))
+OTHER_WHEEL = bytes(byte ^ 1 for byte in NEW_WHEEL)
 NEW_BYTES = 10 * 50_000
 TAIL_BYTES = 64 * 1024
 
@@ -133,3 +136,81 @@ async def test_a_file_of_which_everything_is_stored_costs_its_tail(tmp_path: Pat
         await one.read(f"simple/demo/{OLD_NAME}")
         assert await one.read(f"simple/demo/{NEW_NAME}") == origin.files[NEW_NAME]
     assert origin.sent_bytes[NEW_NAME] <= TAIL_BYTES
+
+
+@pytest.mark.parametrize("moments", [1, 4])
+async def test_a_file_that_is_another_one_for_a_moment_comes_right_in_the_end(tmp_path: Path, moments: int) -> None:
+    """The directory is of the true file, ranges behind it of another: what was fetched is as doubtful as what was assumed."""
+    origin = origin_with_both()
+    async with service(tmp_path / "s", [origin], delta="always", strict=True) as one:
+        assert await one.read(f"simple/demo/{OLD_NAME}") == OLD_WHEEL
+        origin.troubles.extend([None] + [Trouble(content=OTHER_WHEEL)] * moments)
+        assert await one.read(f"simple/demo/{NEW_NAME}") == NEW_WHEEL
+        await is_stored(one, NEW_NAME)
+        assert not origin.troubles
+        assert origin.sent_bytes[NEW_NAME] > len(NEW_WHEEL) + NEW_BYTES
+
+
+async def test_a_file_that_stays_another_one_is_never_stored(tmp_path: Path) -> None:
+    origin = origin_with_both()
+    async with service(tmp_path / "s", [origin], delta="always", strict=True) as one:
+        assert await one.read(f"simple/demo/{OLD_NAME}") == OLD_WHEEL
+        origin.troubles.append(None)
+        origin.fate = lambda: Trouble(content=OTHER_WHEEL)
+        with pytest.raises(ContentMismatch):
+            await one.open(f"simple/demo/{NEW_NAME}")
+        assert [name.filename for name in one.store.catalog.stored_names("demo")] == [OLD_NAME]
+
+
+async def test_a_file_of_another_size_is_the_origins_fault_and_costs_nothing_when_it_is_back(tmp_path: Path) -> None:
+    origin = origin_with_both()
+    async with service(tmp_path / "s", [origin], delta="always") as one:
+        assert await one.read(f"simple/demo/{OLD_NAME}") == OLD_WHEEL
+        file = await one.open(f"simple/demo/{NEW_NAME}")
+        origin.files[NEW_NAME] = NEW_WHEEL + b"more"
+        with pytest.raises(OriginFault, match="were announced"):
+            await file.read(0, 100)
+        file.close()
+        origin.files[NEW_NAME] = NEW_WHEEL
+        assert await one.read(f"simple/demo/{NEW_NAME}") == NEW_WHEEL
+        assert origin.sent_bytes[NEW_NAME] < 1.1 * (NEW_BYTES + TAIL_BYTES)
+
+
+async def test_after_wrong_assumptions_only_they_are_fetched_also_when_that_breaks_off(tmp_path: Path) -> None:
+    lie = forged(PARTS["demo/part01.bin"][::-1], PARTS["demo/part01.bin"])
+    new = build_wheel("demo", "1.1", files=PARTS | NEW | {"demo/part01.bin": lie}, compression="stored")
+    origin = MemoryOrigin()
+    origin.add("demo", OLD_NAME, build_wheel("demo", "1.0", files=PARTS, compression="stored"))
+    origin.add("demo", NEW_NAME, new)
+    async with service(tmp_path / "s", [origin], delta="always") as one:
+        await one.read(f"simple/demo/{OLD_NAME}")
+        await is_stored(one, OLD_NAME)
+        await one.open(f"simple/demo/{NEW_NAME}")
+        origin.fate = lambda: Trouble(after_bytes=49_152, error=OriginFault("fetch", "it broke off"))
+        assert await one.read(f"simple/demo/{NEW_NAME}") == new
+        await is_stored(one, NEW_NAME)
+    assert origin.sent_bytes[NEW_NAME] == len(new), "every byte came once"
+
+
+async def test_readers_beside_the_fetch_wait_for_what_is_assumed(tmp_path: Path) -> None:
+    lies = {name: forged(content[::-1], content) for name, content in PARTS.items() if name.endswith(("1.bin", "5.bin"))}
+    new = build_wheel("demo", "1.1", files=PARTS | NEW | lies, compression="stored")
+    origin = MemoryOrigin()
+    origin.add("demo", OLD_NAME, build_wheel("demo", "1.0", files=PARTS, compression="stored"))
+    origin.add("demo", NEW_NAME, new)
+    async with service(tmp_path / "s", [origin], delta="always") as one:
+        await one.read(f"simple/demo/{OLD_NAME}")
+        await is_stored(one, OLD_NAME)
+        file = await one.open(f"simple/demo/{NEW_NAME}")
+
+        async def read(offset: int) -> None:
+            data = bytes(await file.read(offset, 50_000))
+            assert data
+            assert data == new[offset : offset + len(data)]
+
+        async with trio.open_nursery() as nursery:
+            for offset in range(0, len(new), 20_000):
+                nursery.start_soon(read, offset)
+        await is_stored(one, NEW_NAME)
+        file.close()
+    assert origin.sent_bytes[NEW_NAME] <= len(new) + 262_144
