@@ -26,16 +26,24 @@ if TYPE_CHECKING:
     "ls",
     cls=Command,
     short_help="List the files that are known here.",
-    examples=("wheelfs ls", "wheelfs ls 'numpy*' requests", "wheelfs --json ls | jq -r .filename"),
+    examples=("wheelfs ls", "wheelfs ls 'numpy*' requests", "wheelfs --json ls | jq -r .filename", "wheelfs ls --tracked"),
 )
 @click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
+@click.option("--tracked", is_flag=True, help="List the files of tracked projects, stored or not.")
 @click.pass_context
-def list_files(context: click.Context, patterns: tuple[str, ...]) -> None:
-    """List the files that are known here, or those whose project or filename matches a PATTERN with * and ?."""
+def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool) -> None:
+    """List the files that are stored here, or those whose project or filename matches a PATTERN with * and ?."""
     from wheelfs import app
+    from wheelfs.app import tracking
 
     session = session_of(context)
-    files = app.list_files(session.settings(), patterns=list(patterns))
+    files: Iterable[ListedFile]
+    if tracked:
+        found: list[ListedFile] = []
+        files = found
+        tracking.list_files(session.settings(), patterns=list(patterns), report=found.append)
+    else:
+        files = app.list_files(session.settings(), patterns=list(patterns))
     if session.json:
         for file in files:
             session.output.record(file)
@@ -73,6 +81,7 @@ def show(context: click.Context, name: str) -> None:
                 ("origin", shown.origin),
                 ("status", shown.status),
                 ("asked", shown.checked),
+                ("tracked", None if shown.tracked is None else ", ".join(one or "all versions" for one in shown.tracked)),
                 ("versions", ", ".join(shown.versions)),
             ],
         )
@@ -141,6 +150,11 @@ def _status_lines(report: Status) -> Iterator[str]:
         since = f" since {origin.since}" if origin.since else ""
         cause = f": {redact(origin.last_error)}" if origin.last_error and origin.state == "down" else ""
         yield f"index   {origin.name}  {redact(origin.url)}  {origin.state}{since}{cause}"
+    tracked = report.tracked
+    if tracked.projects:
+        unsized = f", sizes of {tracked.unsized} files not known yet" if tracked.unsized else ""
+        failing = f", {tracked.failing} cannot be looked up" if tracked.failing else ""
+        yield f"tracked {tracked.projects} projects{unsized}{failing}"
     counters = report.counters
     yield (
         f"network {counters.requests} requests, {size_text(counters.fetched_bytes)} fetched, "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import wheelfs
-from wheelfs.cli import content, fetching, inspecting, keeping, mounting, serving
+from wheelfs.cli import content, fetching, inspecting, keeping, mounting, serving, tracking
 from wheelfs.cli.command import Session, common_options
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -57,6 +57,8 @@ for _command in (
     serving.serve,
     content.add,
     fetching.fetch,
+    tracking.track,
+    tracking.untrack,
     inspecting.list_files,
     inspecting.show,
     inspecting.status,

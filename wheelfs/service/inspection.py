@@ -50,6 +50,24 @@ def _listed(store: Store, name: StoredName) -> ListedFile:
     )
 
 
+def listed_ref(supply: Supply, ref: FileRef, sealed: bytes | None) -> ListedFile:
+    """Return a file, stored (``sealed`` is its sha256) or not, as `list_files` has it."""
+    state, _ = state_of(supply, ref, sealed)
+    names = [name for name in supply.store.catalog.stored_names(ref.project) if name.filename == ref.filename] if sealed else []
+    digest = sealed or ref.link.sha256
+    return ListedFile(
+        filename=ref.filename,
+        project=ref.project,
+        version=version_of(ref.filename),
+        state=state,
+        size_bytes=supply.known_size(ref),
+        sha256=None if digest is None else digest.hex(),
+        origin=ref.origin,
+        pinned=any(name.pinned for name in names),
+        private=any(name.private for name in names),
+    )
+
+
 def show(projects: Projects, supply: Supply, name: str) -> ShownProject | ShownFile:
     """Return what is known of a file (``name`` ends like one) or a project; raises `NotKnown`."""
     named = project_and_version(name)
@@ -79,8 +97,10 @@ def not_known(name: str) -> NotKnown:
 
 def _shown(projects: Projects, supply: Supply, project: ProjectName) -> ShownProject | None:
     ownership = projects.known(project)
+    tracked = supply.store.catalog.tracked(project)
+    ranges = None if tracked is None else tracked.ranges
     if not isinstance(ownership, Owned):
-        return None
+        return None if ranges is None else ShownProject(project=project, origin=None, versions=(), files=(), tracked=ranges)
     stored = {(name.filename, name.sha256): name for name in supply.store.catalog.stored_names(project)}
     files = []
     for entry in projects.entries(ownership, project):
@@ -97,6 +117,7 @@ def _shown(projects: Projects, supply: Supply, project: ProjectName) -> ShownPro
         files=tuple(files),
         status=None if ownership.page is None else ownership.page.status,
         checked=None if head is None else rfc3339(head.fetched_at_us),
+        tracked=ranges,
     )
 
 

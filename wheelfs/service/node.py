@@ -114,11 +114,13 @@ async def running(
                 show_all=settings.offline_show == "all",
             )
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
-            status = StatusReport(version=version, store=str(settings.store), indexes=indexes, hosts=hosts, counters=counters)
             machine = Machine(frozenset(platform_tags()))
             views = Views(projects=projects, machine=machine)
             tracking = Tracking(projects=projects, supply=supply, machine=machine)
             flat = FlatFiles(projects=projects, tracking=tracking, catalog=store.catalog, views=views)
+            status = StatusReport(
+                version=version, store=str(settings.store), indexes=indexes, hosts=hosts, tracking=tracking, counters=counters
+            )
             tree = Tree(
                 projects=projects,
                 views=views,

@@ -63,7 +63,10 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
-    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked."""
+    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked.
+
+    ``tracked``: the ranges of versions that are tracked ("" for all), None when none is.
+    """
 
     project: str
     origin: str | None
@@ -71,6 +74,7 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[ShownFile, ...]
     status: str | None = None
     checked: str | None = None
+    tracked: tuple[str, ...] | None = None
 
 
 class MountInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +131,14 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class TrackedState(msgspec.Struct, frozen=True, kw_only=True):
+    """How the tracked projects are: ``unsized`` files wait for their size, ``failing`` projects cannot be looked up."""
+
+    projects: int = 0
+    unsized: int = 0
+    failing: int = 0
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Health of one process, or of all on a store.
 
@@ -141,6 +153,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     offline: bool = False
     counters: Counters = Counters()
     silent: tuple[int, ...] = ()
+    tracked: TrackedState = TrackedState()
 
 
 class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
@@ -289,4 +302,6 @@ def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = (
             errors_by=errors_by,
         ),
         silent=tuple(silent),
+        # They look after the same projects.
+        tracked=max((status.tracked for status in statuses), key=lambda state: state.projects, default=idle.tracked),
     )

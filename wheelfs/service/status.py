@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
     from wheelfs.service.hosts import Hosts
     from wheelfs.service.projects import Index
+    from wheelfs.service.tracking import Tracking
     from wheelfs.telemetry import Counters as LiveCounters
 
 
 class StatusReport:
     """Collects the state of this process; takes no lock and waits for nothing, so that it answers while a mount hangs."""
 
-    def __init__(self, *, version: str, store: str, indexes: Sequence[Index], hosts: Hosts, counters: LiveCounters) -> None:
+    def __init__(
+        self, *, version: str, store: str, indexes: Sequence[Index], hosts: Hosts, tracking: Tracking, counters: LiveCounters
+    ) -> None:
         """``store`` is the path of the store's directory."""
         self._version = version
         self._store = store
         self._indexes = indexes
         self._hosts = hosts
+        self._tracking = tracking
         self._counters = counters
         self._mounts: list[MountInfo] = []
         self._gateways: list[GatewayInfo] = []
@@ -50,6 +54,7 @@ class StatusReport:
             origins=tuple(self._origin(index) for index in self._indexes),
             offline=self._hosts.offline,
             counters=Counters.of(self._counters.so_far()),
+            tracked=self._tracking.state(),
         )
 
     def text(self) -> bytes:

@@ -18,6 +18,7 @@ from wheelfs.errors import OriginError, OriginMissing, OriginTimeout, OriginUnre
 from wheelfs.model.names import ProjectName
 from wheelfs.service.background import failure
 from wheelfs.service.files import FileRef
+from wheelfs.service.reports import TrackedState
 from wheelfs.service.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -49,22 +50,17 @@ _BATCH: Final = 512
 
 @dataclass(slots=True)
 class _Project:
-    """What is known of the care for one project; ``trouble`` is why nothing can be listed of it."""
+    """What is known of the care for one project.
+
+    ``trouble`` is why nothing can be listed of it; ``is_behind``: its page or sizes could not be had when they were due.
+    """
 
     tracked: Tracked
     due_s: float
     unsized: int = 0
     trouble: WheelfsError | None = None
     under_way: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Care:
-    """How the tracked projects are: ``unsized`` files wait for their size, ``failing`` projects cannot be looked up."""
-
-    projects: int
-    unsized: int
-    failing: int
+    is_behind: bool = True
 
 
 class Tracking:
@@ -128,16 +124,16 @@ class Tracking:
 
     # --- keeping it true ------------------------------------------------------------------------------------------
 
-    def care(self) -> Care:
-        """Return how the tracked projects are."""
-        all_of_them = self._care.values()
-        return Care(
-            len(all_of_them), sum(one.unsized for one in all_of_them), sum(one.trouble is not None for one in all_of_them)
+    def state(self) -> TrackedState:
+        """Return how the tracked projects are, as far as `keep_fresh` has come."""
+        cared = self._care.values()
+        return TrackedState(
+            projects=len(cared), unsized=sum(one.unsized for one in cared), failing=sum(one.trouble is not None for one in cared)
         )
 
     async def keep_fresh(self) -> None:
         """Look after what is tracked, for ever: pages when their time is over, and sizes that nobody knows."""
-        seen = -1
+        seen = epoch = -1
         async with trio.open_nursery() as nursery:
             while True:
                 try:
@@ -145,6 +141,8 @@ class Tracking:
                     if transaction != seen:
                         seen = transaction
                         self._take_up()
+                    if epoch != (epoch := self._supply.hosts.epoch):  # something went down, or has come back
+                        self._hurry()
                     for one in self._due():
                         one.under_way = True
                         nursery.start_soon(self._look_after, one)
@@ -159,14 +157,20 @@ class Tracking:
             one = before.get(tracked.project)
             self._care[tracked.project] = one if one is not None and one.tracked == tracked else _Project(tracked, 0.0)
 
+    def _hurry(self) -> None:
+        for one in self._care.values():
+            if one.is_behind:
+                one.due_s = 0.0
+
     def _due(self) -> list[_Project]:
+        """Return those whose time has come."""
         now_s = trio.current_time()
         return [one for one in self._care.values() if not one.under_way and one.due_s <= now_s]
 
     async def _look_after(self, one: _Project) -> None:
         try:
             async with self._turns:
-                one.due_s = trio.current_time() + RETRY_S
+                one.is_behind, one.due_s = True, trio.current_time() + RETRY_S
                 await self._refresh(one)
         except Exception as error:
             log.warning("%s", failure(f"look after {one.tracked}", error))
@@ -183,16 +187,17 @@ class Tracking:
             case Owned() as owned:
                 _note(one, None)
                 fresh_s = self._projects.fresh_for_s(owned, project)
-                one.due_s = trio.current_time() + (fresh_s if fresh_s > 0 else RETRY_S)
-                await self._find_sizes(one, self._refs(one.tracked, owned))
+                if await self._find_sizes(one, self._refs(one.tracked, owned)) and fresh_s > 0:
+                    one.is_behind, one.due_s = False, trio.current_time() + fresh_s
 
-    async def _find_sizes(self, one: _Project, refs: list[FileRef]) -> None:
+    async def _find_sizes(self, one: _Project, refs: list[FileRef]) -> bool:
+        """Find out the sizes that nobody knows; return False when that has to go on later."""
         now_s = trio.current_time()
         unsized = [ref for ref, size in zip(refs, self._supply.known_sizes(refs), strict=True) if size is None]
         wanted = [ref for ref in unsized if self._lost.get(ref.key, 0.0) <= now_s]
         one.unsized = len(unsized)
         if not wanted:
-            return
+            return True
         by_link = {ref.link.filename: ref for ref in wanted}
         found = 0
         async with trio.open_nursery() as nursery:
@@ -203,7 +208,6 @@ class Tracking:
                     known = await self._ask_size(ref)
                 except (OriginUnreachable, OriginTimeout) as error:
                     log.info("%s", error)
-                    one.due_s = trio.current_time() + RETRY_S
                     nursery.cancel_scope.cancel()  # the others would fail in the same way: all of them later
                 except OriginError as error:
                     log.info("%s", error)
@@ -220,6 +224,7 @@ class Tracking:
                 nursery.start_soon(ask, ref)
         if found:
             await wait_for(self._catalog.report_project(one.tracked.project))
+        return not nursery.cancel_scope.cancel_called
 
     async def _ask_size(self, ref: FileRef) -> bool:
         """Ask the origin for a file's size; return whether it told."""
