@@ -167,7 +167,7 @@ def show(settings: Settings, name: str) -> ShownProject | ShownFile:
 
     async def look(store: Store) -> ShownProject | ShownFile:
         async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            return inspection.show(node.projects, node.supply, name)
+            return inspection.show(node.projects, node.views, node.supply, name)
 
     with _store_to_look_at(settings.store) as store:
         return trio.run(look, store)

@@ -62,6 +62,9 @@ LOCK_SUFFIXES = (".toml", ".lock")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option(
+    "--min-age", metavar="AGE", help="Hide files uploaded less than this long ago, such as 7d, and those of unknown age."
+)
+@click.option(
     "--delta", type=click.Choice(["auto", "always", "never"]), help="Whether to fetch only what other stored wheels do not have."
 )
 @click.pass_context
@@ -77,6 +80,7 @@ def fetch(
     dry_run: bool,
     indexes: tuple[str, ...],
     offline: bool,
+    min_age: str | None,
     delta: str | None,
 ) -> int:
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
@@ -97,6 +101,7 @@ def fetch(
     session = session_of(context)
     given = [Given("indexes", list(indexes), "--index")] if indexes else []
     given += [Given("offline", True, "--offline")] if offline else []
+    given += [Given("min_age_s", min_age, "--min-age")] if min_age else []
     given += [Given("delta", delta, "--delta")] if delta else []
     settings = session.settings(given)
     asked = FetchArguments(

@@ -108,6 +108,7 @@ def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
     yield "pinned", "yes" if file.pinned else None
     yield "private", "yes" if file.private else None
     yield "listed", None if file.listed else "no longer by its index"
+    yield "hidden", None if file.hidden is None else f"it is {file.hidden}"
 
 
 def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> None:

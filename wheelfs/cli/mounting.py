@@ -41,6 +41,9 @@ READY_TIMEOUT_S: Final = 90.0
 @click.option("--offline", is_flag=True, default=None, help="Never use the network.")
 @click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.option(
+    "--min-age", metavar="AGE", help="Hide files uploaded less than this long ago, such as 7d, and those of unknown age."
+)
+@click.option(
     "--delta", type=click.Choice(["auto", "always", "never"]), help="Whether to fetch only what other stored wheels do not have."
 )
 @click.option("--allow-other", is_flag=True, default=None, help="Let other users use the mount.")
@@ -54,6 +57,7 @@ def mount(
     indexes: tuple[str, ...],
     offline: bool | None,
     quota: str | None,
+    min_age: str | None,
     delta: str | None,
     allow_other: bool | None,
     foreground: bool,
@@ -75,6 +79,7 @@ def mount(
         given.append(Given("indexes", [*indexes, *parsed.indexes], "--index" if indexes else "-o index"))
     given += [Given("offline", offline, "--offline")] if offline else []
     given += [Given("quota_bytes", quota, "--quota")] if quota else []
+    given += [Given("min_age_s", min_age, "--min-age")] if min_age else []
     given += [Given("delta", delta, "--delta")] if delta else []
     given += [Given("allow_other", allow_other, "--allow-other")] if allow_other else []
     settings = session.settings(given)

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
 from wheelfs.config.values import ChoiceKind, FlagKind, IndexesKind, IndexSetting, PathKind, SecondsKind, SizeKind, TextKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from wheelfs.config.values import Kind
+from wheelfs.config.values import Kind
 
 OfflineShow = Literal["stored", "all"]
 Verify = Literal["origin", "strict"]
 Delta = Literal["auto", "always", "never"]
+Showing = Literal["show", "hide"]
 LogLevel = Literal["error", "warning", "info", "debug"]
 
 
@@ -41,6 +43,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_ttl_s: float = 600.0
     lookup_timeout_s: float = 15.0
     open_timeout_s: float = 30.0
+    min_age_s: int = 0
+    flat_platforms: tuple[str, ...] = ()
+    flat_pythons: tuple[str, ...] = ()
+    flat_prereleases: Showing = "show"
+    flat_yanked: Showing = "show"
     quota_bytes: int | None = None
     min_free_bytes: int = 100_000_000
     allow_other: bool = False
@@ -172,6 +179,49 @@ OPTIONS: Final[tuple[Option, ...]] = (
         SecondsKind(0.1, 600),
         "How long opening or reading a file may wait for the network without progress.",
         default_text="30",
+    ),
+    Option(
+        "min_age_s",
+        ("policy", "min-age"),
+        "WHEELFS_MIN_AGE",
+        AgeKind(),
+        "Hide files that were uploaded less than this long ago, and those of which the index does not tell when they were; "
+        "never files added by hand.",
+        flag="--min-age",
+        default_text="0",
+    ),
+    Option(
+        "flat_platforms",
+        ("flat", "platforms"),
+        "WHEELFS_FLAT_PLATFORMS",
+        PlatformsKind(),
+        'The platforms whose wheels flat directories show: "here" stands for this machine, and a manylinux_X_Y, musllinux_X_Y or '
+        "macosx_X_Y tag for all that it can run.",
+        default_text="all",
+    ),
+    Option(
+        "flat_pythons",
+        ("flat", "pythons"),
+        "WHEELFS_FLAT_PYTHONS",
+        PythonsKind(),
+        "The versions of CPython whose wheels flat directories show.",
+        default_text="all",
+    ),
+    Option(
+        "flat_prereleases",
+        ("flat", "pre-releases"),
+        "WHEELFS_FLAT_PRE_RELEASES",
+        ChoiceKind(("show", "hide")),
+        "Whether flat directories show wheels of pre-releases.",
+        default_text='"show"',
+    ),
+    Option(
+        "flat_yanked",
+        ("flat", "yanked"),
+        "WHEELFS_FLAT_YANKED",
+        ChoiceKind(("show", "hide")),
+        "Whether flat directories show wheels that their index has yanked: clients cannot see it there.",
+        default_text='"show"',
     ),
     Option(
         "quota_bytes",

@@ -1,10 +1,16 @@
-"""Which wheels one machine can use, told by filename alone and fast: a page may list thousands."""
+"""Which wheels a machine or a Python can use, told by filename alone and fast: a page may list thousands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.tags import compatible_tags, cpython_tags
 
 from wheelfs.model.names import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +20,51 @@ class Machine:
     platforms: frozenset[str]
 
     def accepts(self, filename: str) -> bool:
-        """Return whether ``filename`` is an sdist, or a wheel that can run here under some CPython 3.
-
-        Only the three last dash-separated parts are read (python, abi, platform tag; PEP 427), each a dot-separated set.
-        """
-        if not filename.endswith(".whl"):
+        """Return whether ``filename`` is an sdist, or a wheel that can run here under some CPython 3."""
+        tags = _tags(filename)
+        if tags is None:
             return kind_of(filename) == "sdist"
-        parts = filename[:-4].rsplit("-", 3)
-        if len(parts) != 4:
-            return False
-        _, pythons, _, platforms = parts
-        if not any(python.startswith(("cp3", "py3")) for python in pythons.split(".")):
-            return False
+        return any(python.startswith(("cp3", "py3")) for python in tags[0].split(".")) and self._runs(tags[2])
+
+    def runs(self, filename: str) -> bool:
+        """Return whether a wheel is for this platform, whatever Python it wants."""
+        tags = _tags(filename)
+        return tags is not None and self._runs(tags[2])
+
+    def _runs(self, platforms: str) -> bool:
         return any(platform == "any" or platform in self.platforms for platform in platforms.split("."))
+
+
+@dataclass(frozen=True, slots=True)
+class Pythons:
+    """Some versions of CPython, as the pairs of Python and ABI tag that one of them accepts."""
+
+    pairs: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, versions: Iterable[tuple[int, int]]) -> Pythons:
+        """Return those of CPython ``versions`` (major and minor), with the lock that they come with by default."""
+        pairs: set[tuple[str, str]] = set()
+        for version in versions:
+            name = f"cp{version[0]}{version[1]}"
+            for tag in (
+                *cpython_tags(version, abis=[name], platforms=["any"]),
+                *compatible_tags(version, interpreter=name, platforms=["any"]),
+            ):
+                pairs.add((tag.interpreter, tag.abi))
+        return cls(frozenset(pairs))
+
+    def accept(self, filename: str) -> bool:
+        """Return whether a wheel is for one of these, whatever platform it wants."""
+        tags = _tags(filename)
+        if tags is None:
+            return False
+        return any((python, abi) in self.pairs for python in tags[0].split(".") for abi in tags[1].split("."))
+
+
+def _tags(filename: str) -> tuple[str, str, str] | None:
+    """Return a wheel's Python, ABI and platform tags, each a dot-separated set (PEP 427); None for what is no wheel."""
+    if not filename.endswith(".whl"):
+        return None
+    parts = filename[:-4].rsplit("-", 3)
+    return (parts[1], parts[2], parts[3]) if len(parts) == 4 else None

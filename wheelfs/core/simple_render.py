@@ -68,9 +68,9 @@ def render_project_list(names: Iterable[str]) -> bytes:
     return _document("Simple index", [("pypi:repository-version", REPOSITORY_VERSION)], lines)
 
 
-def render_links_page(files: Iterable[RenderedFile]) -> bytes:
+def render_links_page(files: Iterable[RenderedFile], *, comments: Iterable[str] = ()) -> bytes:
     """Return a page for ``--find-links``: the files of many projects, lying beside the page."""
-    return _document("Links for all projects", [], [_anchor(file) for file in files])
+    return _document("Links for all projects", [], [_comment(text) for text in comments] + [_anchor(file) for file in files])
 
 
 def _document(title: str, metas: list[tuple[str, str]], lines: list[str]) -> bytes:

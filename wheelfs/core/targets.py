@@ -63,7 +63,7 @@ def named(
     known = dict(environment)
     accepted = list(machine_platforms)
     if platforms:
-        accepted = list(dict.fromkeys(one for platform in platforms for one in _runs(platform)))
+        accepted = list(dict.fromkeys(one for platform in platforms for one in runs(platform)))
         known |= _described(platforms[0])
     if python is not None:
         known |= {
@@ -90,7 +90,8 @@ def _python(text: str) -> Version:
     return version if len(version.release) == 3 else Version(f"{text}.0")
 
 
-def _runs(platform: str) -> list[str]:
+def runs(platform: str) -> list[str]:
+    """Return the platform tags that a machine of platform tag ``platform`` can run; raises `UsageError`."""
     if linux := _LINUX.fullmatch(platform):
         family, machine, minor = linux["family"], linux["machine"], int(linux["minor"])
         names: list[str] = []

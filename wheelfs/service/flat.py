@@ -15,9 +15,10 @@ from wheelfs.service.files import FileRef
 from wheelfs.service.projects import link_of
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
 
-    from wheelfs.core.hiding import Sieve
+    from wheelfs.core.hiding import Hidden, Sieve
     from wheelfs.core.views import View
     from wheelfs.model.tracked import Tracked
     from wheelfs.service.projects import Projects
@@ -68,9 +69,9 @@ class FlatFiles:
         """Return up to ``limit`` files behind ``place`` (None: from the first on); fewer only where there are no more."""
         return list(islice(self._behind(place, view), limit))
 
-    def all(self, view: View) -> Iterator[FlatFile]:
-        """Yield all files; for readers with time."""
-        return self._behind(None, view)
+    def all(self, view: View, hidden: Counter[Hidden]) -> Iterator[FlatFile]:
+        """Yield all files, and count in ``hidden`` those that are not shown; for readers with time."""
+        return self._behind(None, view, hidden)
 
     def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
         """Return the file of that name."""
@@ -78,17 +79,20 @@ class FlatFiles:
         if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
         best = min(same, key=_rank, default=None)
-        return best if best is not None and _shows(self._views.sieve(view), best) else None
+        return best if best is not None and _hides(self._views.sieve(view, flat=True), best) is None else None
 
-    def _behind(self, place: Place | None, view: View) -> Iterator[FlatFile]:
+    def _behind(self, place: Place | None, view: View, hidden: Counter[Hidden] | None = None) -> Iterator[FlatFile]:
         files: Iterator[FlatFile] = self._stored(place)
         if not view.stored and self._catalog.tracked_projects():
             files = merge(files, self._tracked(place), key=_place)
-        sieve = self._views.sieve(view)
+        sieve = self._views.sieve(view, flat=True)
         for _, same in groupby(files, key=_place):
             best = min(same, key=_rank)
-            if _shows(sieve, best):
+            why = _hides(sieve, best)
+            if why is None:
                 yield best
+            elif hidden is not None:
+                hidden[why] += 1
 
     def _stored(self, place: Place | None) -> Iterator[FlatFile]:
         after = None if place is None else b"%b\0%b\0%b" % (place.project.encode(), place.filename.encode(), _NO_DIGEST)
@@ -125,9 +129,9 @@ def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:
     return FlatFile(ref.project, ref.filename, _LAST, ref, size_bytes, False)
 
 
-def _shows(sieve: Sieve, file: FlatFile) -> bool:
+def _hides(sieve: Sieve, file: FlatFile) -> Hidden | None:
     # Only what is stored is read for views that ask for that, so it need not be told here.
-    return sieve.hides(file.ref.link, is_stored=True, is_private=file.is_private) is None
+    return sieve.hides(file.ref.link, is_stored=True, is_private=file.is_private)
 
 
 def _place(file: FlatFile) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.ownership import Owned
+from wheelfs.core.views import View
 from wheelfs.errors import InvalidInput, NotKnown
 from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version
 from wheelfs.service.reports import ListedFile, ShownFile, ShownProject
@@ -14,10 +15,12 @@ from wheelfs.service.reports import ListedFile, ShownFile, ShownProject
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wheelfs.core.hiding import Hidden
     from wheelfs.service.files import FileRef
     from wheelfs.service.projects import Entry, Projects
     from wheelfs.service.reports import FileState
     from wheelfs.service.supply import Supply
+    from wheelfs.service.views import Views
     from wheelfs.store.local import Store
     from wheelfs.store.records import StoredName
 
@@ -68,17 +71,17 @@ def listed_ref(supply: Supply, ref: FileRef, sealed: bytes | None) -> ListedFile
     )
 
 
-def show(projects: Projects, supply: Supply, name: str) -> ShownProject | ShownFile:
+def show(projects: Projects, views: Views, supply: Supply, name: str) -> ShownProject | ShownFile:
     """Return what is known of a file (``name`` ends like one) or a project; raises `NotKnown`."""
     named = project_and_version(name)
     if kind_of(name) != "other" and named is not None:
-        project = _shown(projects, supply, named[0])
+        project = _shown(projects, views, supply, named[0])
         found = None if project is None else next((file for file in project.files if file.filename == name), None)
         if found is not None:
             return found
     else:
         try:
-            project = _shown(projects, supply, parse_project_name(name))
+            project = _shown(projects, views, supply, parse_project_name(name))
         except InvalidInput:
             project = None
         if project is not None:
@@ -95,7 +98,7 @@ def not_known(name: str) -> NotKnown:
     )
 
 
-def _shown(projects: Projects, supply: Supply, project: ProjectName) -> ShownProject | None:
+def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectName) -> ShownProject | None:
     ownership = projects.known(project)
     tracked = supply.store.catalog.tracked(project)
     ranges = None if tracked is None else tracked.ranges
@@ -105,7 +108,7 @@ def _shown(projects: Projects, supply: Supply, project: ProjectName) -> ShownPro
     files = []
     for entry in projects.entries(ownership, project):
         name = stored.get((entry.ref.filename, entry.sealed_sha256 or b""))
-        files.append(_shown_file(supply, entry, name))
+        files.append(_shown_file(supply, entry, name, views.hidden(View(), entry)))
     versions = sorted(
         {version for file in files if (version := project_and_version(file.filename)) is not None}, key=lambda found: found[1]
     )
@@ -121,7 +124,7 @@ def _shown(projects: Projects, supply: Supply, project: ProjectName) -> ShownPro
     )
 
 
-def _shown_file(supply: Supply, entry: Entry, name: StoredName | None) -> ShownFile:
+def _shown_file(supply: Supply, entry: Entry, name: StoredName | None, hidden: Hidden | None) -> ShownFile:
     ref = entry.ref
     state, stored_bytes = state_of(supply, ref, entry.sealed_sha256)
     link = ref.link
@@ -140,6 +143,7 @@ def _shown_file(supply: Supply, entry: Entry, name: StoredName | None) -> ShownF
         requires_python=link.requires_python,
         yanked=link.yanked,
         listed=entry.is_listed,
+        hidden=None if hidden is None else hidden.value,
         url=link.url or None,
     )
 

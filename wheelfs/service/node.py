@@ -13,6 +13,7 @@ import trio
 from packaging.tags import platform_tags
 
 from wheelfs.core.platforms import Machine
+from wheelfs.core.policies import policy_of
 from wheelfs.errors import OriginTimeout
 from wheelfs.service.attributes import ExtendedAttributes
 from wheelfs.service.background import failure
@@ -58,6 +59,7 @@ class Running:
     status: StatusReport
     supply: Supply
     projects: Projects
+    views: Views
     tracking: Tracking
 
 
@@ -115,7 +117,7 @@ async def running(
             )
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
             machine = Machine(frozenset(platform_tags()))
-            views = Views(projects=projects, machine=machine)
+            views = Views(projects=projects, machine=machine, policy=policy_of(settings, machine))
             tracking = Tracking(projects=projects, supply=supply, machine=machine)
             flat = FlatFiles(projects=projects, tracking=tracking, catalog=store.catalog, views=views)
             status = StatusReport(
@@ -137,7 +139,7 @@ async def running(
             nursery.start_soon(hosts.probe_for_ever)
             nursery.start_soon(_keep_house, store)
             try:
-                yield Running(tree, status, supply, projects, tracking)
+                yield Running(tree, status, supply, projects, views, tracking)
             finally:
                 nursery.cancel_scope.cancel()
 

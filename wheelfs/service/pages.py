@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,7 @@ from wheelfs.service.nodes import PageNode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wheelfs.core.hiding import Hidden
     from wheelfs.core.ownership import Ownership
     from wheelfs.core.tree import Directory, Form
     from wheelfs.core.views import View
@@ -130,7 +131,7 @@ class Pages:
         return await self._list(node)
 
     async def _list(self, node: PageNode) -> bytes:
-        stamp = self._supply.store.catalog.last_seq(), self._views.sieve(node.view)
+        stamp = self._supply.store.catalog.last_seq(), self._views.sieve(node.view, flat=True)
         kept = self._kept_text(node.path, stamp)
         if kept is not None:
             return kept
@@ -152,7 +153,9 @@ class Pages:
             after = batch[-1]
 
     def _render_links(self, node: PageNode) -> bytes:
-        return simple_render.render_links_page(RenderedFile(file.ref.link) for file in self._flat.all(node.view))
+        hidden: Counter[Hidden] = Counter()
+        files = [RenderedFile(file.ref.link) for file in self._flat.all(node.view, hidden)]
+        return simple_render.render_links_page(files, comments=self._views.sieve(node.view, flat=True).explain(hidden))
 
     def _kept_text(self, path: str, stamp: object) -> bytes | None:
         kept = self._kept.get(path)

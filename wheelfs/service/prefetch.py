@@ -14,6 +14,7 @@ import trio
 
 from wheelfs.core.choosing import NothingFits, choose
 from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
+from wheelfs.core.views import View
 from wheelfs.errors import ContentMismatch, OriginMissing, StoreError, WheelfsError
 from wheelfs.model.names import project_and_version
 from wheelfs.service.fetch_reports import FetchedFile, FetchSummary
@@ -104,7 +105,8 @@ class Prefetch:
                 pass
             case _ as unreachable:
                 assert_never(unreachable)
-        entries = {entry.ref.filename: entry for entry in self.node.projects.entries(ownership, wanted.project)}
+        seen = self.node.views.entries(ownership, wanted.project, View())
+        entries = {entry.ref.filename: entry for entry in seen.entries}
         chosen = choose(wanted, [entry.ref.link for entry in entries.values()], self.target)
         if not isinstance(chosen, NothingFits):
             return entries[chosen.filename]
@@ -112,7 +114,7 @@ class Prefetch:
             raise self.node.projects.unreachable(ownership, wanted.project)
         if chosen.is_mismatch:
             raise ContentMismatch(attempted, f"{chosen.reason} (from {ownership.owner})")
-        raise OriginMissing(attempted, f"{chosen.reason} (from {ownership.owner})")
+        raise OriginMissing(attempted, "; ".join((f"{chosen.reason} (from {ownership.owner})", *seen.hidden)))
 
     async def _bring(self, nursery: trio.Nursery, entry: Entry, wanted: Wanted) -> None:
         ref, supply = entry.ref, self.node.supply

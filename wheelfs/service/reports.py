@@ -51,7 +51,10 @@ class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ShownFile(ListedFile, frozen=True, kw_only=True):
-    """All that is known of one file.  ``listed`` is false when its index no longer lists it; times are RFC 3339."""
+    """All that is known of one file.  ``listed`` is false when its index no longer lists it; times are RFC 3339.
+
+    ``hidden`` tells why no directory shows it, by the user's own policy.
+    """
 
     stored_bytes: int | None = None
     shared_bytes: int | None = None
@@ -59,6 +62,7 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
     requires_python: str | None = None
     yanked: str | None = None
     listed: bool = True
+    hidden: str | None = None
     url: str | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +10,9 @@ from wheelfs.core.hiding import sieve_of
 from wheelfs.core.ownership import Owned
 
 if TYPE_CHECKING:
-    from wheelfs.core.hiding import Hidden, Sieve
+    from collections.abc import Callable
+
+    from wheelfs.core.hiding import Hidden, Policy, Sieve
     from wheelfs.core.ownership import Ownership
     from wheelfs.core.platforms import Machine
     from wheelfs.core.views import View
@@ -27,14 +30,22 @@ class Seen(NamedTuple):
 class Views:
     """Applies views to the files of projects."""
 
-    def __init__(self, *, projects: Projects, machine: Machine) -> None:
-        """``machine`` is what the ``here`` views are for."""
+    def __init__(
+        self, *, projects: Projects, machine: Machine, policy: Policy, clock_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        """``machine`` is what the ``here`` views are for; ``clock_ns`` tells the time since the epoch."""
         self._projects = projects
         self._machine = machine
+        self._policy = policy
+        self._clock_ns = clock_ns
 
-    def sieve(self, view: View) -> Sieve:
-        """Return what a view lets through now."""
-        return sieve_of(view, self._machine)
+    def sieve(self, view: View, *, flat: bool = False) -> Sieve:
+        """Return what a view lets through now; ``flat``: in its flat directory."""
+        return sieve_of(view, self._policy, machine=self._machine, now_us=self._clock_ns() // 1_000, flat=flat)
+
+    def hidden(self, view: View, entry: Entry) -> Hidden | None:
+        """Return why a view does not show a file of a project, or None when it does."""
+        return _hides(self.sieve(view), entry)
 
     def entries(self, ownership: Ownership, project: ProjectName, view: View) -> Seen:
         """Return the files that a view shows of a project."""

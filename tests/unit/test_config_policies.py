@@ -1,0 +1,77 @@
+"""What the configuration may say of what is hidden, and the policy that comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wheelfs.config import load
+from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
+from wheelfs.core.hiding import Policy
+from wheelfs.core.platforms import Machine
+from wheelfs.core.policies import policy_of
+
+BASE = Path("/")
+HERE = Machine(frozenset({"linux_riscv64"}))
+
+
+@pytest.mark.parametrize(
+    ("raw", "age_s"), [("0", 0), (0, 0), ("36h", 129_600), ("7d", 604_800), ("2w", 1_209_600), (" 7d ", 604_800), ("0d", 0)]
+)
+def test_an_age_is_hours_days_or_weeks(raw: object, age_s: int) -> None:
+    assert AgeKind().parse(raw, BASE) == age_s
+
+
+@pytest.mark.parametrize("raw", ["7", 7, "7 d", "7D", "-7d", "7m", "1.5d", "d", "", "7d7h", True, None, "999999w", "٧d"])
+def test_what_is_no_age_is_refused_with_what_would_be_one(raw: object) -> None:
+    with pytest.raises(ValueError, match="7d or 2w"):
+        AgeKind().parse(raw, BASE)
+
+
+@given(st.integers(0, 36_500 * 24))
+def test_an_age_survives_its_text(hours: int) -> None:
+    assert AgeKind().parse(AgeKind().as_text(hours * 3_600), BASE) == hours * 3_600
+
+
+@pytest.mark.parametrize("raw", ["here win_amd64", ["here", "win_amd64"], "here, win_amd64", "here\nwin_amd64 here"])
+def test_platforms_are_words_or_a_list(raw: object) -> None:
+    assert PlatformsKind().parse(raw, BASE) == ("here", "win_amd64")
+    assert PlatformsKind().as_text(("here", "win_amd64")) == "here win_amd64"
+    assert PlatformsKind().parse("all", BASE) == ()
+    assert PlatformsKind().as_text(()) == "all"
+
+
+@pytest.mark.parametrize("raw", ["", [], "all here", "Linux", "win amd-64", ["here", 3], 3, "x" * 100, ["here win_amd64"]])
+def test_what_is_no_platform_is_refused(raw: object) -> None:
+    with pytest.raises(ValueError, match="platform tags like"):
+        PlatformsKind().parse(raw, BASE)
+
+
+def test_pythons_are_versions_of_python_3() -> None:
+    assert PythonsKind().parse("3.11 3.12", BASE) == ("3.11", "3.12")
+    assert PythonsKind().parse("all", BASE) == ()
+    for raw in ("3", "2.7", "3.11.4", "cp311", "3.011", "", [3.11], "3.11t"):
+        with pytest.raises(ValueError, match="versions like"):
+            PythonsKind().parse(raw, BASE)
+
+
+def test_a_file_says_what_is_hidden(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[policy]\nmin-age = "7d"\n'
+        '[flat]\nplatforms = ["here", "manylinux_2_17_x86_64"]\npythons = "3.11"\npre-releases = "hide"\nyanked = "hide"\n'
+    )
+    policy = policy_of(load(environ={"HOME": "/nonexistent"}, config_file=config), HERE)
+    assert policy.min_age_us == 7 * 86_400 * 1_000_000
+    assert policy.flat.platforms is not None
+    assert policy.flat.platforms.platforms >= {"linux_riscv64", "manylinux_2_17_x86_64", "manylinux2014_x86_64", "linux_x86_64"}
+    assert policy.flat.pythons is not None
+    assert policy.flat.pythons.accept("a-1-cp311-cp311-any.whl")
+    assert (policy.flat.prereleases, policy.flat.yanked) == (False, False)
+
+
+def test_nothing_is_hidden_unless_it_is_asked_for() -> None:
+    assert policy_of(load(environ={"HOME": "/nonexistent"}, system_file=Path("/nonexistent")), HERE) == Policy()

@@ -1,0 +1,32 @@
+"""A user's policy, made of what the configuration says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.core.hiding import FlatPolicy, Policy
+from wheelfs.core.platforms import Machine, Pythons
+from wheelfs.core.targets import runs
+
+if TYPE_CHECKING:
+    from wheelfs.config import Settings
+
+
+def policy_of(settings: Settings, machine: Machine) -> Policy:
+    """Return what ``settings`` hide; ``machine`` is what ``here`` stands for."""
+    flat = FlatPolicy(
+        _platforms(settings.flat_platforms, machine),
+        Pythons.of((3, int(text.partition(".")[2])) for text in settings.flat_pythons) if settings.flat_pythons else None,
+        prereleases=settings.flat_prereleases == "show",
+        yanked=settings.flat_yanked == "show",
+    )
+    return Policy(settings.min_age_s * 1_000_000, flat)
+
+
+def _platforms(words: tuple[str, ...], machine: Machine) -> Machine | None:
+    if not words:
+        return None
+    tags: set[str] = set()
+    for word in words:
+        tags.update(machine.platforms if word == "here" else runs(word))
+    return Machine(frozenset(tags))
