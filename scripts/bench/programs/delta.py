@@ -1,19 +1,15 @@
-"""Upgrading with ``--delta always``: bytes and requests of each new version, against its size and what it needs at least."""
+"""Upgrading with ``--delta always``: bytes and requests of each new version, against its size and its simulated need."""
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import subprocess
-import sys
+import statistics
 import zipfile
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.version import Version
-
+from scripts.bench.programs.corpus import GROUPS, add_option, corpus
 from scripts.bench.programs.ground import Ground, arguments, ground, project_of
 from scripts.bench.programs.measuring import section
 from tests.fakes.index import FakeIndex
@@ -24,11 +20,15 @@ from wheelfs.core.spans import Spans
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from scripts.bench.programs.corpus import Corpus
 
 TAIL_BYTES = 64 * 1024
 """What the simulated need counts for finding the directory, as in the measurements that the aim was taken from."""
 
-_PIP_LIMIT_S = 300.0
+GAP_BYTES = 8 * 1024
+"""Over how much that is held the simulated need joins two stretches that are not, as in those measurements."""
 
 
 def built() -> dict[str, list[tuple[str, bytes]]]:
@@ -55,34 +55,22 @@ def built() -> dict[str, list[tuple[str, bytes]]]:
     }
 
 
-def downloaded(project: str, count: int) -> list[tuple[str, bytes]]:
-    """Return the wheels of a project's newest versions, oldest first, from pip's configured index; kept in the user's cache.
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What one new version cost: its size, what had to come of it, what came, and in how many requests."""
 
-    Raises CalledProcessError or TimeoutExpired when the index does not answer.
-    """
-    cache = (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wheelfs" / "bench" / "delta" / f"{project}-{count}"
-    )
-    if not (cache / "complete").exists():
-        shutil.rmtree(cache, ignore_errors=True)
-        cache.mkdir(parents=True)
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-        listed = subprocess.run(
-            [*pip, "index", "versions", project], check=True, capture_output=True, text=True, timeout=_PIP_LIMIT_S
-        )
-        found = re.search(r"^Available versions: (.*)$", listed.stdout, re.MULTILINE)
-        for version in found[1].split(", ")[:count] if found else []:
-            command = [*pip, "download", "-q", "--no-deps", "--only-binary", ":all:", "-d", str(cache), f"{project}=={version}"]
-            subprocess.run(command, check=True, timeout=_PIP_LIMIT_S, stdout=sys.stderr)
-        (cache / "complete").touch()
-    paths = sorted(cache.glob("*.whl"), key=lambda path: Version(path.name.split("-")[1]))
-    return [(path.name, path.read_bytes()) for path in paths]
+    title: str
+    size: int
+    need: int
+    fetched: int
+    requests: int
 
 
-def least_bytes(path: Path, held: set[tuple[int, ...]]) -> int:
-    """Return what a wheel needs when the members in ``held`` need not come: the tail, and all other members with their headers.
+def needed_bytes(path: Path, held: set[tuple[int, ...]]) -> int:
+    """Return what a wheel needs when the members in ``held`` need not come, as simulated for the aim.
 
-    Found out by Python's zipfile, not by the code that is measured.  Adds the wheel's members to ``held``.
+    That is the tail, and all other members with their headers, joined over `GAP_BYTES`.  Found out by Python's zipfile, not by
+    the code that is measured.  Adds the wheel's members to ``held``.
     """
     with zipfile.ZipFile(path) as archive:
         infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
@@ -94,12 +82,15 @@ def least_bytes(path: Path, held: set[tuple[int, ...]]) -> int:
             here.add(info.header_offset, end)
     held.update((info.CRC, info.file_size, info.compress_type, info.compress_size) for info in infos)
     needed = Spans.from_iterable([*here.missing(0, size_bytes), (max(0, size_bytes - TAIL_BYTES), size_bytes)])
+    for start, end in needed.missing(0, size_bytes):
+        if start and end - start <= GAP_BYTES:
+            needed.add(start, end)
     return needed.total
 
 
-def upgrade(on: Ground, title: str, files: Sequence[tuple[str, bytes]]) -> tuple[int, int, int]:
-    """Read the files in turn through one new mount; print a line for each but the first, and return the sums of three columns."""
-    sums = [0, 0, 0]
+def upgrades(on: Ground, title: str, files: Sequence[tuple[str, bytes]]) -> list[Upgrade]:
+    """Read the files in turn through one new mount; return what each but the first cost."""
+    done: list[Upgrade] = []
     held: set[tuple[int, ...]] = set()
     with FakeIndex() as index:
         for name, content in files:
@@ -108,7 +99,7 @@ def upgrade(on: Ground, title: str, files: Sequence[tuple[str, bytes]]) -> tuple
         for number, (name, content) in enumerate(files):
             original = on.directory / name
             original.write_bytes(content)
-            least = least_bytes(original, held)
+            need = needed_bytes(original, held)
             index.reset_counters()
             through = mount.path / "simple" / project_of(original) / name
             if through.read_bytes() != content:
@@ -119,52 +110,85 @@ def upgrade(on: Ground, title: str, files: Sequence[tuple[str, bytes]]) -> tuple
                 raise SystemExit(f"{name} was stored wrongly")
             original.unlink()
             if number:
-                fetched, requests = index.body_bytes(name), len(index.requests_for(name))
-                shown = f"{title}: {name.split('-')[1]}" if len(files) > 2 else title
-                print(
-                    f"  {shown:<32} {len(content) / 1e6:8.2f} {least / 1e6:8.2f} {fetched / 1e6:8.2f} {requests:9}"
-                    f" {fetched / len(content):12.3f} {fetched / least:9.3f}",
-                    flush=True,
-                )
-                sums = [before + more for before, more in zip(sums, (len(content), least, fetched), strict=True)]
+                shown = title if len(files) == 2 else name
+                done.append(Upgrade(shown, len(content), need, index.body_bytes(name), len(index.requests_for(name))))
         on.throw_away(mount)
-    return sums[0], sums[1], sums[2]
+    return done
 
 
 def _is_stored(path: Path) -> bool:
     return os.getxattr(path, "user.wheelfs.state") == b"stored"
 
 
-def _head() -> None:
-    print(f"  {'upgrade':<32} {'size MB':>8} {'need MB':>8} {'fetched':>8} {'requests':>9} {'of the size':>12} {'of need':>9}")
+def show(done: Sequence[Upgrade]) -> None:
+    """Print a line for each upgrade."""
+    print(f"  {'upgrade':<48} {'size MB':>8} {'need MB':>8} {'fetched':>8} {'requests':>9} {'of the size':>12} {'of need':>9}")
+    for one in done:
+        print(
+            f"  {one.title[:48]:<48} {one.size / 1e6:8.2f} {one.need / 1e6:8.2f} {one.fetched / 1e6:8.2f} {one.requests:9}"
+            f" {one.fetched / one.size:12.3f} {one.fetched / one.need:9.3f}",
+            flush=True,
+        )
+
+
+def show_sum(title: str, done: Sequence[Upgrade]) -> None:
+    """Print one line for many upgrades: sums, and how single ones lie about them."""
+    size, need, fetched = (sum(getattr(one, name) for one in done) for name in ("size", "need", "fetched"))
+    shares, requests = [one.fetched / one.size for one in done], [float(one.requests) for one in done]
+    spread = " / ".join(f"{share:.3f}" for share in _spread(shares))
+    print(
+        f"  {title:<20} {len(done):5} {size / 1e6:9.1f} {need / size:7.3f} {fetched / size:8.3f} {fetched / need:8.3f}"
+        f"   {spread}   {' / '.join(f'{one:.0f}' for one in _spread(requests))}",
+        flush=True,
+    )
+
+
+def _spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the 10th, the 50th and the 90th percentile."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 10], statistics.median(ordered), ordered[-1 - len(ordered) // 10]
+
+
+def measure(on: Ground, held: Corpus, group: str, projects: Sequence[str], *, each: bool) -> None:
+    """Upgrade every project of a group through all its wheels, with all earlier ones stored."""
+    print(
+        f"  {'project':<20} {'pairs':>5} {'size MB':>9} {'need':>7} {'fetched':>8} {'of need':>8}"
+        f"   p10 / median / p90 of the size   requests"
+    )
+    everything: list[Upgrade] = []
+    for project in dict.fromkeys(one.project for one in held.chosen if one.group == group):
+        if not projects or project in projects:
+            chosen = [one for one in held.chosen if (one.group, one.project) == (group, project)]
+            done = upgrades(on, project, [(one.filename, held.path(one).read_bytes()) for one in chosen])
+            show_sum(project, done)
+            if each:
+                show(done)
+            everything += done
+    if everything:
+        show_sum(f"all {group}", everything)
 
 
 def _more_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--projects", default="faker,django,hypothesis", help="real projects (default %(default)s; empty: none)")
-    parser.add_argument("--versions", type=int, default=4, help="how many newest versions of each (default %(default)s)")
+    add_option(parser)
+    parser.add_argument("--only", choices=GROUPS, help="one group only")
+    parser.add_argument(
+        "--projects", type=lambda text: text.split(","), default=[], help="some projects only, separated by commas"
+    )
+    parser.add_argument("--each", action="store_true", help="show each upgrade")
 
 
 def main() -> None:
-    """Measure built pairs, then real ones."""
-    options = arguments(__doc__, rounds=1, sets=False, add=_more_options)
+    """Measure built pairs, then the corpus."""
+    options = arguments(__doc__, rounds=None, sets=False, add=_more_options)
     with ground() as on:
         with section("built pairs"):
-            _head()
-            for title, files in built().items():
-                upgrade(on, title, files)
-        with section("consecutive versions of real projects, each with all earlier ones stored"):
-            _head()
-            totals = [0, 0, 0]
-            for project in filter(None, options.projects.split(",")):
-                try:
-                    files = downloaded(project, options.versions)
-                except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                    print(f"  {project}: left out, pip's index does not answer ({type(error).__name__})")
-                    continue
-                totals = [before + more for before, more in zip(totals, upgrade(on, project, files), strict=True)]
-            if totals[0]:
-                size, least, fetched = totals
-                print(f"  all: {fetched / size:.3f} of the size, {fetched / least:.3f} of the simulated need")
+            show([one for title, files in built().items() for one in upgrades(on, title, files)])
+        held = corpus(options.corpus)
+        for group in GROUPS:
+            if options.only in (None, group):
+                what = "another tag of one version" if group == "cross" else "consecutive versions"
+                with section(f"{group}: {what}, all earlier ones stored; bytes over the sum of sizes"):
+                    measure(on, held, group, options.projects, each=options.each)
 
 
 if __name__ == "__main__":
