@@ -44,12 +44,16 @@ class FakeIndex:
         urls: Literal["relative", "absolute"] = "relative",
         base_href: bool = False,
         redirects: bool = False,
+        signatures: Literal["no", "redirects", "links"] = "no",
         credentials: tuple[str, str] | None = None,
         no_store: bool = False,
         max_age_s: int = 600,
         tls: bool = False,
     ) -> None:
-        """``credentials`` asks for basic auth; ``redirects`` moves pages and files; ``tls`` serves HTTPS, signed by `ca_pem`."""
+        """``credentials`` asks for basic auth; ``redirects`` moves pages and files; ``tls`` serves HTTPS, signed by `ca_pem`.
+
+        ``signatures``: files are behind addresses with a signature, which are redirected to, or stand on pages; see `expire`.
+        """
         self.page_format = page_format
         self.sizes = sizes
         self.hashes = hashes
@@ -62,6 +66,8 @@ class FakeIndex:
         self.urls = urls
         self.base_href = base_href
         self.redirects = redirects
+        self.signatures = signatures
+        self.signature = "signature-0"
         self.credentials = credentials
         self.no_store = no_store
         self.max_age_s = max_age_s
@@ -180,6 +186,10 @@ class FakeIndex:
         """Serve exactly this as the page of ``project``."""
         self._pages[project] = (body, content_type)
 
+    def expire(self) -> None:
+        """Refuse the signatures given so far (403), and give others."""
+        self.signature = f"signature-{int(self.signature.rpartition('-')[2]) + 1}"
+
     # --- counters ----------------------------------------------------------------------------------------------------
 
     def body_bytes(self, path_suffix: str = "") -> int:
@@ -222,6 +232,10 @@ class FakeIndex:
         if self.redirects and not path.startswith("/moved/"):
             return Answer(302, headers={"Location": f"/moved{path}"})
         path = path.removeprefix("/moved")
+        if path.startswith("/files/") and self.signatures != "no" and f"X-Amz-Signature={self.signature}" not in query:
+            if self.signatures == "links" or query:
+                return Answer(403, b"the signature has expired\n")
+            return Answer(302, headers={"Location": f"{path}?{self._signed}"})
         if path.startswith("/files/"):
             return self._file(request, path.removeprefix("/files/").replace("%2B", "+").replace("%2b", "+"), action)
         if path in ("/simple", "/simple/"):
@@ -250,10 +264,15 @@ class FakeIndex:
             content_type = pages.JSON if json_wanted else f"{pages.HTML}; charset=utf-8"
         return self._validated(request, Answer(200, body, {"Content-Type": content_type, "Vary": "Accept"}))
 
+    @property
+    def _signed(self) -> str:
+        return f"X-Amz-Signature={self.signature}&sig={self.signature}"
+
     def _says(self, project: str) -> pages.Says:
         base = f"{self.origin}/files/" if self.urls == "absolute" else "../../files/"
+        query = f"?{self._signed}" if self.signatures == "links" else ""
         prefix, base_href = ("", base) if self.base_href else (base, None)
-        return pages.Says(prefix, base_href, self.hashes, self.sizes, self.upload_times, self.core_metadata)
+        return pages.Says(prefix, base_href, self.hashes, self.sizes, self.upload_times, self.core_metadata, query)
 
     def _file(self, request: Request, name: str, action: faults.Action | None) -> Answer:
         file = self._files.get(name)

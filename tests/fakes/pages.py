@@ -32,7 +32,7 @@ class Hosted:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """What pages tell of each file.  ``prefix`` is put before the filename to make its URL."""
+    """What pages tell of each file.  ``prefix`` is put before the filename to make its URL, ``query`` behind it."""
 
     prefix: str
     base: str | None
@@ -40,6 +40,7 @@ class Says:
     sizes: bool
     upload_times: bool
     core_metadata: bool
+    query: str = ""
 
 
 def project_html(project: str, files: Sequence[Hosted], says: Says) -> bytes:
@@ -52,7 +53,7 @@ def project_html(project: str, files: Sequence[Hosted], says: Says) -> bytes:
 
 def _anchor(file: Hosted, says: Says) -> str:
     fragment = f"#sha256={file.sha256}" if says.hashes else ""
-    attributes = {"href": says.prefix + file.filename.replace("+", "%2B") + fragment}
+    attributes = {"href": says.prefix + file.filename.replace("+", "%2B") + says.query + fragment}
     if file.requires_python is not None:
         attributes["data-requires-python"] = file.requires_python
     if file.yanked is not False:
@@ -76,7 +77,7 @@ def project_json(project: str, files: Sequence[Hosted], says: Says) -> bytes:
 def _json_file(file: Hosted, says: Says) -> dict[str, object]:
     entry: dict[str, object] = {
         "filename": file.filename,
-        "url": says.prefix + file.filename.replace("+", "%2B"),
+        "url": says.prefix + file.filename.replace("+", "%2B") + says.query,
         "hashes": {"sha256": file.sha256} if says.hashes else {},
         "requires-python": file.requires_python,
         "yanked": file.yanked,

@@ -9,7 +9,8 @@ _USERINFO: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s/?#'\"
 """RFC 3986, 3.2: userinfo ends at the *last* ``@`` of the authority; people do put an unescaped ``@`` into passwords."""
 
 _SECRET_PARAMETER: Final = re.compile(
-    r"(?P<name>[?&][^=&\s]*(?:token|signature|secret|password|credential|apikey|api_key)[^=&\s]*=)[^&\s#'\"<>]+", re.IGNORECASE
+    r"(?P<name>[?&](?:sig|[^=&\s]*(?:token|signature|secret|password|credential|apikey|api_key)[^=&\s]*)=)[^&\s#'\"<>]+",
+    re.IGNORECASE,
 )
 """Indexes redirect to signed addresses: whoever reads the signature in a log can fetch as we do."""
 
