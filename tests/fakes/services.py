@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wheelfs.config import Settings
@@ -14,7 +15,7 @@ from wheelfs.store.local import Store
 from wheelfs.telemetry import Counters
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.fakes.origins import MemoryOrigin
@@ -77,8 +78,9 @@ async def service(
     places: int = 100,
     offline: bool = False,
     delta: Delta = "auto",
+    tied: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> AsyncIterator[Service]:
-    """Run the service on the store in ``path``."""
+    """Run the service on the store in ``path``; ``tied`` are the patterns of names of an index."""
     settings = Settings(
         store=path,
         open_timeout_s=open_s,
@@ -88,7 +90,7 @@ async def service(
         delta=delta,
     )
     counters = Counters()
-    indexes = [Index(origin.name, origin.url, origin, ttl_s) for origin in origins]
+    indexes = [Index(origin.name, origin.url, origin, ttl_s, tied.get(origin.name, ())) for origin in origins]
     with Store.open(path) as store:
         async with running(
             settings=settings, store=store, indexes=indexes, counters=counters, version="0", bound_s=None, network_places=places

@@ -7,7 +7,8 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from wheelfs.config import OPTIONS, Given, IndexSetting, Settings, environment_of, load, redact
-from wheelfs.config.values import SizeKind, name_from_url
+from wheelfs.config.indexes import name_from_url
+from wheelfs.config.values import SizeKind
 from wheelfs.errors import UsageError
 
 NOWHERE = Path("/nonexistent/wheelfs.toml")
@@ -235,3 +236,64 @@ def test_sizes_have_decimal_and_binary_units(text: str, size_bytes: int, tmp_pat
 def test_what_is_no_size_is_refused(text: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be a size like 100MB"):
         SizeKind(1_000_000).parse(text, tmp_path)
+
+
+EVERYTHING = """
+[[index]]
+name = "lab"
+url = "https://lab.example/simple"
+projects = ["Lab_*", "tools"]
+ttl-s = 30
+ca = "certificates/ca.pem"
+client-cert = "~/me.pem"
+client-key = "/keys/me.pem"
+proxy = "http://user:hunter2@proxy.example:3128"
+username = "me"
+[[index]]
+name = "main"
+url = "https://index.example/simple"
+"""
+
+
+def test_a_table_says_all_about_an_index_and_a_daemon_is_told_the_same(tmp_path: Path) -> None:
+    settings = loaded(config=written(tmp_path / "c.toml", EVERYTHING))
+    lab, main = settings.indexes
+    assert lab.projects == ("lab-*", "tools"), "compared with normalized names"
+    assert (lab.ttl_s, lab.ca, lab.client_key) == (30, tmp_path / "certificates/ca.pem", Path("/keys/me.pem"))
+    assert (lab.proxy, lab.username) == ("http://user:hunter2@proxy.example:3128", "me")
+    assert (main.projects, main.ttl_s, main.proxy) == ((), None, None)
+    assert loaded(environ=environment_of(settings)).indexes == settings.indexes
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("projects = []", "projects must be a list"),
+        ('projects = ["lab-[ab]"]', "projects must be project names"),
+        ("projects = [1]", "projects must be project names"),
+        ('ttl-s = "30"', "ttl-s must be a number of seconds"),
+        ("ttl-s = -1", "ttl-s must be a number of seconds"),
+        ("ca = 1", "ca must be a path"),
+        ('client-key = "/k"', "client-key is given without client-cert"),
+        ('proxy = "socks5://me:hunter2@h"', "proxy must be of the form"),
+        ('proxy = "http://me:hunter2@h:99999"', "proxy must be of the form"),
+        ('username = "-x"', "username must be text"),
+        ('usrname = "x"', "did you mean 'username'"),
+    ],
+)
+def test_each_mistake_in_a_table_is_named_without_quoting_secrets(tmp_path: Path, lines: str, problem: str) -> None:
+    text = problems_of(config=written(tmp_path / "c.toml", f'[[index]]\nurl = "https://lab.example/simple"\n{lines}\n'))
+    assert problem in text
+    assert "hunter2" not in text
+
+
+def test_a_user_is_named_in_one_place(tmp_path: Path) -> None:
+    file = written(tmp_path / "c.toml", '[[index]]\nurl = "https://a:hunter2@lab.example/simple"\nusername = "b"\n')
+    text = problems_of(config=file)
+    assert "username is given twice" in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("text", ["[", "[1]", '[{"name": "lab"}]', "[" * 100_000])
+def test_text_that_begins_like_a_list_of_tables_and_is_none_is_refused(text: str) -> None:
+    assert "WHEELFS_INDEX: " in problems_of(environ={"WHEELFS_INDEX": text})

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import wheelfs
-from wheelfs.config import IndexSetting, redact
+from wheelfs.app.indexes import effective_indexes as effective_indexes
+from wheelfs.app.indexes import opened_index
+from wheelfs.config import redact
 from wheelfs.service.reports import MountReady
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from wheelfs.model.wanted import Wanted
     from wheelfs.service.fetch_reports import FetchArguments, FetchedFile, FetchSummary
     from wheelfs.service.node import Running
-    from wheelfs.service.projects import Index
     from wheelfs.service.reports import (
         AddedFile,
         Collection,
@@ -43,21 +44,8 @@ if TYPE_CHECKING:
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
-DEFAULT_INDEX_NAME: Final = "default"
-"""The name of the index that is taken from pip's or uv's configuration, or is PyPI."""
-
 STATUS_TIMEOUT_S: Final = 2.0
 """How long ``status`` waits for a process that holds its socket but does not answer."""
-
-
-def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
-    """Return the indexes in force, in order of priority, each with where it comes from."""
-    if settings.indexes:
-        return [(index, settings.provenance.get("indexes", "configuration")) for index in settings.indexes]
-    from wheelfs.remote.default_index import configured_index
-
-    found = configured_index(os.environ)
-    return [(IndexSetting(name=DEFAULT_INDEX_NAME, url=found.url), found.from_where)]
 
 
 def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, ready: Callable[[MountReady], None]) -> None:
@@ -91,18 +79,19 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
 
 def add(settings: Settings, sources: Sequence[str], *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
     """Add files, the wheels of directories, and URLs, and yield what became of each file; raises `StoreError`."""
+    from wheelfs.core.charges import Charges
     from wheelfs.remote.http_index import HttpIndex
     from wheelfs.service import additions, downloads
     from wheelfs.store.allocator import reuse_memory
     from wheelfs.store.local import Store
 
     reuse_memory()
-    indexes = [setting.name for setting, _ in effective_indexes(settings)]
+    charges = Charges({setting.name: setting.projects for setting, _ in effective_indexes(settings)})
     with Store.open(settings.store, limits=_limits(settings)) as store:
         for is_url, some in groupby(sources, key=lambda source: source.startswith(("http://", "https://"))):
             if not is_url:
                 paths = map(Path, some)
-                yield from additions.add_paths(store, paths, index=index, indexes=indexes, progress=progress)
+                yield from additions.add_paths(store, paths, index=index, charges=charges, progress=progress)
                 continue
             for source in some:
                 client = HttpIndex("download", source, os.environ, read_timeout_s=settings.open_timeout_s)
@@ -111,7 +100,7 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
                     client.url,
                     client,
                     index=index,
-                    indexes=indexes,
+                    charges=charges,
                     progress=progress,
                     offline=settings.offline,
                     bound_s=settings.open_timeout_s,
@@ -276,7 +265,7 @@ async def _running(
     async with AsyncExitStack() as closing:
         indexes = []
         for setting, _ in effective_indexes(settings):
-            indexes.append(_index(setting, settings))
+            indexes.append(opened_index(setting, settings))
             closing.push_async_callback(indexes[-1].client.aclose)
         node = await closing.enter_async_context(
             running(
@@ -290,14 +279,6 @@ async def _running(
             )
         )
         yield node
-
-
-def _index(setting: IndexSetting, settings: Settings) -> Index:
-    from wheelfs.remote.opening import open_index
-    from wheelfs.service.projects import Index
-
-    client = open_index(setting.name, setting.url, os.environ, read_timeout_s=settings.open_timeout_s)
-    return Index(name=setting.name, url=client.url, client=client, ttl_s=settings.page_ttl_s)
 
 
 def fetch(

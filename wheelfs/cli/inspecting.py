@@ -10,11 +10,11 @@ import click
 from wheelfs.cli.clients import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.sizes import size_text
-from wheelfs.config import OPTIONS, redact
+from wheelfs.config import OPTIONS, redact, told_of
 from wheelfs.service.reports import ShownProject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wheelfs.cli.clients import Client
     from wheelfs.cli.output import Output
@@ -82,6 +82,8 @@ def show(context: click.Context, name: str) -> None:
                 ("status", shown.status),
                 ("asked", shown.checked),
                 ("tracked", None if shown.tracked is None else ", ".join(one or "all versions" for one in shown.tracked)),
+                ("tracks (PEP 708)", ", ".join(map(redact, shown.tracks))),
+                ("also at", ", ".join(map(redact, shown.alternate_locations))),
                 ("versions", ", ".join(shown.versions)),
             ],
         )
@@ -189,12 +191,12 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
     place = mount.absolute() if mount else _running_mount(settings)
     lines = {name: client_lines(name, place) for name in CLIENTS if client in (None, name)}
     if client is None:
-        indexes = [(index.name, redact(index.url), origin) for index, origin in app.effective_indexes(settings)]
+        indexes = [(told_of(index), origin) for index, origin in app.effective_indexes(settings)]
         if session.json:
             output.record(
                 {
                     "settings": {name: {"value": value, "from": origin} for name, value, origin in _values(settings)},
-                    "indexes": [{"name": name, "url": url, "from": origin} for name, url, origin in indexes],
+                    "indexes": [{**told, "from": origin} for told, origin in indexes],
                     "lines": lines,
                 }
             )
@@ -203,7 +205,7 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
             ("option", "value", "from"), ((name, _as_written(value), origin) for name, value, origin in _values(settings))
         )
         output.line()
-        output.table(("index", "url", "from"), indexes)
+        output.table(("index", "url", "more", "from"), (_index_row(told, origin) for told, origin in indexes))
         output.line()
     elif session.json:
         output.record({"lines": lines})
@@ -219,6 +221,11 @@ def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
             yield ".".join(option.toml), option.default_text if shown is None else shown, settings.provenance[option.field]
 
 
+def _index_row(told: Mapping[str, object], origin: str) -> tuple[str, str, str, str]:
+    more = ", ".join(f"{key}={_as_written(value)}" for key, value in told.items() if key not in ("name", "url"))
+    return str(told["name"]), str(told["url"]), more, origin
+
+
 def _as_written(value: object) -> str:
     """Return a value as one would write it in the configuration file."""
     match value:
@@ -226,6 +233,8 @@ def _as_written(value: object) -> str:
             return "true" if value else "false"
         case float():
             return f"{value:g}"
+        case tuple() | list():
+            return " ".join(map(str, value))
         case _:
             return str(value)
 

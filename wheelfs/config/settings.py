@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from wheelfs.config.indexes import IndexesKind, IndexSetting
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
-from wheelfs.config.values import ChoiceKind, FlagKind, IndexesKind, IndexSetting, PathKind, SecondsKind, SizeKind, TextKind
+from wheelfs.config.values import ChoiceKind, FlagKind, PathKind, SecondsKind, SizeKind, TextKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -113,9 +114,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
         ("index",),
         "WHEELFS_INDEX",
         IndexesKind(),
-        "The package indexes, in order of priority. In TOML one [[index]] table each, with url and name; in the environment "
-        "separated by spaces; the flag is repeated. A bare URL is named after its host, port and path. "
-        "Whatever gives indexes replaces the whole list of what it overrides.",
+        "The package indexes, in order of priority. In TOML one [[index]] table each, with the keys below; in the environment "
+        "separated by spaces, or as a JSON list of tables; the flag is repeated. A bare URL is named after its host, port and "
+        "path. Whatever gives indexes replaces the whole list of what it overrides.",
         flag="--index",
         default_text="the index that pip or uv is configured with, else PyPI",
     ),

@@ -10,25 +10,8 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import urlsplit
+from typing import Final, Protocol
 
-import msgspec
-
-from wheelfs.config.suggestions import unknown_key
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-MAX_INDEX_NAME: Final = 64
-"""Index names become directory names (``index/NAME``) and keys in the catalog."""
-MAX_INDEXES: Final = 64
-"""A look-up may ask every index once; more than this is a mistake in a template."""
-RESERVED_NAMES: Final = frozenset({"local", "stored"})
-"""``local`` is the origin of files that were added by hand, ``stored`` a directory of the mount."""
-
-_INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-_NAMED_INDEX = re.compile(r"(?P<name>[^=:/?#\s]*)=(?P<url>.*)\Z", re.DOTALL)
 _SIZE = re.compile(r"(?P<number>[0-9]{1,20}(\.[0-9]{1,9})?) ?(?P<unit>|B|[kKMGT]B?|[kKMGT]iB?)\Z")
 _SIZE_UNITS: Final = {"": 1, "b": 1} | {
     letter + ending: base**power
@@ -39,13 +22,6 @@ _SIZE_UNITS: Final = {"": 1, "b": 1} | {
 _SIZE_MAX_BYTES: Final = 1 << 60
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
-
-
-class IndexSetting(msgspec.Struct, frozen=True):
-    """A package index.  ``url`` may hold credentials: show it only through `wheelfs.config.redact`."""
-
-    name: str
-    url: str
 
 
 class Kind(Protocol):
@@ -200,113 +176,3 @@ class ChoiceKind:
 
     def as_text(self, value: object) -> str:
         return str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class IndexesKind:
-    """Indexes in order of priority: tables in TOML, ``NAME=URL`` or a bare URL as text."""
-
-    syntax: str = "NAME=URL or URL"
-    toml_types: tuple[type, ...] = (list,)
-
-    def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
-        items: Sequence[object] = raw.split() if isinstance(raw, str) else raw if isinstance(raw, list | tuple) else [raw]
-        if len(items) > MAX_INDEXES:
-            raise ValueError(f"more than {MAX_INDEXES} indexes")
-        indexes: list[IndexSetting] = []
-        problems: list[str] = []
-        for number, item in enumerate(items, 1):
-            prefix = f"index {number}: " if len(items) > 1 else ""
-            try:
-                index = _index_of_table(item) if isinstance(item, dict) else _index_of_text(item)
-                if any(index.name == other.name for other in indexes):
-                    raise ValueError(f"the name {index.name!r} is given twice")
-                indexes.append(index)
-            except ValueError as error:
-                problems += [prefix + line for line in str(error).splitlines()]
-        if problems:
-            raise ValueError("\n".join(problems))
-        return tuple(indexes)
-
-    def as_text(self, value: object) -> str:
-        indexes: tuple[IndexSetting, ...] = value  # type: ignore[assignment]
-        return " ".join(f"{index.name}={index.url}" for index in indexes)
-
-
-def _index_of_text(item: object) -> IndexSetting:
-    if not isinstance(item, str):
-        raise ValueError("must be NAME=URL or a table with name and url")
-    match = _NAMED_INDEX.match(item)
-    if match is None:
-        return _checked(None, item)
-    return _checked(match["name"], match["url"])
-
-
-def _index_of_table(table: dict[str, object]) -> IndexSetting:
-    url, name = table.get("url"), table.get("name")
-    problems = [unknown_key(key, ("name", "url")) for key in table if key not in ("name", "url")]
-    if not isinstance(url, str):
-        problems.append("url is missing, or is not text")
-    if not isinstance(name, str | None):
-        problems.append("name must be text")
-    if not isinstance(url, str) or not isinstance(name, str | None):
-        raise ValueError("\n".join(problems))
-    return _checked(name, url, problems)
-
-
-def _checked(name: str | None, url: str, problems: Sequence[str] = ()) -> IndexSetting:
-    """Return the index (named after its URL if need be), or raise with all that is wrong."""
-    found = list(problems)
-    for check, value in ((check_index_name, name), (check_url, url)):
-        try:
-            if value is not None:
-                check(value)
-        except ValueError as error:
-            found.append(str(error))
-    if found:
-        raise ValueError("\n".join(found))
-    return IndexSetting(name=name_from_url(url) if name is None else name, url=url)
-
-
-def check_index_name(name: str) -> str:
-    """Return ``name`` when an index may be called so; raise ValueError otherwise."""
-    if not _INDEX_NAME.match(name):
-        raise ValueError(f"the name {name[:80]!r} is not letters, digits and . _ - (beginning with a letter or digit)")
-    if len(name) > MAX_INDEX_NAME:
-        raise ValueError(f"the name {name[:80]!r} is longer than {MAX_INDEX_NAME} characters")
-    if name in RESERVED_NAMES:
-        raise ValueError(f"the name {name!r} is reserved")
-    return name
-
-
-def check_url(url: str) -> str:
-    """Return ``url`` when it can be the address of an index over HTTP; raise ValueError, never quoting it, otherwise."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ValueError("the URL cannot be parsed") from None
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("the URL must begin with http:// or https://")
-    if not parts.hostname or port == 0:
-        raise ValueError("the URL names no host")
-    if re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise ValueError("the URL contains white space or control characters")
-    if parts.query or parts.fragment:
-        raise ValueError("the URL of an index has neither a query nor a fragment")
-    return url
-
-
-def name_from_url(url: str) -> str:
-    """Derive the name of an index given as a bare URL: host, port and path, without a final ``simple``.
-
-    Not "main" or a number: what is stored is filed under the index's name, and two different indexes given bare at different
-    times must not be taken for one another.
-    """
-    parts = urlsplit(url)
-    steps = [step for step in parts.path.split("/") if step]
-    if steps and steps[-1] in ("simple", "+simple"):
-        steps.pop()
-    text = "-".join([parts.hostname or "", *([str(parts.port)] if parts.port else []), *steps])
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:MAX_INDEX_NAME] or "index"
-    return f"{name}-index"[:MAX_INDEX_NAME] if name in RESERVED_NAMES else name

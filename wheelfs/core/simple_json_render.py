@@ -1,4 +1,4 @@
-"""Pages in JSON: PEP 691 version 1.x, with PEP 592, 658/714, 700, 740 and 792; addresses are relative, as in the HTML form."""
+"""Pages in JSON: PEP 691 version 1.x, with PEP 592, 658/714, 700, 708, 740, 792; addresses are relative, as in the HTML form."""
 
 from __future__ import annotations
 
@@ -19,9 +19,18 @@ WITHOUT_SIZES: Final = "1.0"
 
 
 def render_project_page(
-    project: str, entries: Iterable[RenderedFile], *, status: str | None = None, status_reason: str | None = None
+    project: str,
+    entries: Iterable[RenderedFile],
+    *,
+    status: str | None = None,
+    status_reason: str | None = None,
+    tracks: Iterable[str] = (),
+    alternate_locations: Iterable[str] = (),
 ) -> bytes:
-    """Return a project's page; the files lie beside it.  ``status`` and its reason are PEP 792's."""
+    """Return a project's page; the files lie beside it.
+
+    ``status`` and its reason are PEP 792's; ``tracks`` and ``alternate_locations`` are where else the project is (PEP 708).
+    """
     entries = list(entries)
     version = REPOSITORY_VERSION if all(entry.link.size_bytes is not None for entry in entries) else WITHOUT_SIZES
     page: dict[str, Any] = {
@@ -32,6 +41,10 @@ def render_project_page(
     }
     if status is not None:
         page["project-status"] = {"status": status} | ({} if status_reason is None else {"reason": status_reason})
+    if tracks := list(tracks):
+        page["meta"]["tracks"] = tracks
+    if alternate_locations := list(alternate_locations):
+        page["alternate-locations"] = alternate_locations
     return msgspec.json.encode(page)
 
 

@@ -1,4 +1,4 @@
-"""Pages that pip and uv read: PEP 503 HTML with the attributes of PEP 592, 658/714, 700 (in HTML by custom), 740, 792.
+"""Pages that pip and uv read: PEP 503 HTML with the attributes of PEP 592, 658/714, 700 (in HTML by custom), 708, 740, 792.
 
 Everything that is written here may come from strangers: attributes and text are escaped, addresses percent-encoded, comments
 freed of what could end them.
@@ -51,14 +51,20 @@ def render_project_page(
     repository_version: str = REPOSITORY_VERSION,
     status: str | None = None,
     status_reason: str | None = None,
+    tracks: Iterable[str] = (),
+    alternate_locations: Iterable[str] = (),
     comments: Iterable[str] = (),
 ) -> bytes:
-    """Return a project's page; hrefs are relative, the files lie beside the page."""
+    """Return a project's page; hrefs are relative, the files lie beside the page.
+
+    ``tracks`` and ``alternate_locations`` are where else the project says that it is (PEP 708).
+    """
     metas = [("pypi:repository-version", repository_version)]
     if status is not None:
         metas.append(("pypi:project-status", status))
     if status_reason is not None:
         metas.append(("pypi:project-status-reason", status_reason))
+    metas += [("pypi:tracks", url) for url in tracks] + [("pypi:alternate-locations", url) for url in alternate_locations]
     return _document(f"Links for {project}", metas, [_comment(text) for text in comments] + [_anchor(entry) for entry in entries])
 
 

@@ -6,12 +6,9 @@ because the address of the last hop is where a page's relative links start.
 
 from __future__ import annotations
 
-import functools
 import random
-import ssl
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx2
@@ -21,12 +18,16 @@ from wheelfs import __version__
 from wheelfs.core.http_ranges import Busy, Moved, judge_status, length_of
 from wheelfs.core.simple_links import absolute
 from wheelfs.errors import OriginFault, UsageError
+from wheelfs.remote.access import CA_VARIABLES, DEFAULT_ACCESS, trust
+from wheelfs.remote.credentials import origin_of
 from wheelfs.remote.errors import told_as_origin_errors
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 
-    from wheelfs.remote.credentials import Credentials
+    from wheelfs.remote.access import Access
+    from wheelfs.remote.credentials import Credentials, OwnOrigin
 
 MAX_CONNECTIONS: Final = 16
 """Per index: what browsers and installers grant one site, times two; more gains nothing and annoys its owners."""
@@ -41,7 +42,6 @@ LONGEST_RETRY_AFTER_S: Final = 3.0
 DRAIN_BYTES: Final = 64 * 1024
 """The body of an answer that is of no use is read up to here, which costs less than a new connection."""
 
-_CA_VARIABLES: Final = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 _LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
@@ -49,27 +49,31 @@ class Client:
     """Connections to one index and to the hosts of its files."""
 
     def __init__(
-        self, credentials: Credentials | None, environ: Mapping[str, str], *, read_timeout_s: float = READ_TIMEOUT_S
+        self,
+        origin: OwnOrigin,
+        credentials: Credentials | None,
+        environ: Mapping[str, str],
+        *,
+        access: Access = DEFAULT_ACCESS,
+        read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
-        """Raises `UsageError` when a bundle of authorities that the environment names cannot be read."""
+        """``origin`` is the index's own.
+
+        Raises `UsageError` when certificates that the environment or ``access`` name cannot be read, or a proxy is impossible.
+        """
+        self._origin = origin
         self._credentials = credentials
-        with _usable_proxies():
-            self._http = httpx2.AsyncClient(
-                verify=_trust(next((environ[name] for name in _CA_VARIABLES if environ.get(name)), None)),
-                headers={"User-Agent": f"wheelfs/{__version__}"},
-                timeout=httpx2.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s, write=10.0, pool=None),
-                limits=httpx2.Limits(
-                    max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=30.0
-                ),
-                # A proxy can do nothing for loopback: its localhost is another one.
-                mounts=dict.fromkeys(_LOOPBACK),
-                # No cookies: an index has no business with a memory of its readers.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            )
+        ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
+        self._http = _connections(trust(ca), access.proxy, read_timeout_s)
+        # Apart: what proves who we are to the index is shown to no other host.
+        certified = trust(ca, access.client_cert, access.client_key) if access.client_cert is not None else None
+        self._own = self._http if certified is None else _connections(certified, access.proxy, read_timeout_s)
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+        if self._own is not self._http:
+            await self._own.aclose()
 
     @asynccontextmanager
     async def answer(
@@ -110,9 +114,7 @@ class Client:
 
     async def _follow(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
         for _ in range(MAX_REDIRECTS + 1):
-            sent = {**headers, **(self._credentials.header_for(url) if self._credentials is not None else {})}
-            request = self._http.build_request(method, url, headers=sent)
-            response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            response = await self._send(method, url, headers)
             moved = judge_status(response.status_code, response.headers)
             if not isinstance(moved, Moved):
                 return response
@@ -124,6 +126,20 @@ class Client:
                 raise OriginFault(attempted, "it redirects from HTTPS to an address without encryption, which is refused")
             url = target
         raise OriginFault(attempted, f"it redirects more than {MAX_REDIRECTS} times")
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str]) -> httpx2.Response:
+        """Ask once, as whom we are there; once more where the password is refused and the keyring has another one by now."""
+        http = self._own if origin_of(url) == self._origin else self._http
+        login = await self._credentials.header_for(url) if self._credentials is not None else {}
+        while True:
+            request = http.build_request(method, url, headers={**headers, **login})
+            response = await http.send(request, stream=True, auth=None, follow_redirects=False)
+            if response.status_code != 401 or self._credentials is None:
+                return response
+            refused, login = login, await self._credentials.renewed(url)
+            if login == refused:  # at the second turn at the latest: the keyring is not asked again so soon
+                return response
+            await drain(response)
 
 
 async def drain(response: httpx2.Response) -> None:
@@ -166,21 +182,21 @@ async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: s
     return b"".join(pieces)
 
 
-@functools.cache
-def _trust(bundle: str | None) -> ssl.SSLContext:
-    """Return whom to trust: the system's authorities, or those in ``bundle``; made once, since reading them takes a while."""
-    if bundle is None:
-        return httpx2.create_ssl_context()
-    try:
-        # requests takes a directory here as well.
-        return ssl.create_default_context(capath=bundle) if Path(bundle).is_dir() else ssl.create_default_context(cafile=bundle)
-    except OSError:  # ssl.SSLError is one
-        pass
-    raise UsageError(
-        f"read the trusted authorities in {bundle}",
-        "it cannot be read as a bundle of PEM certificates",
-        f"check {', '.join(_CA_VARIABLES)} in the environment",
-    )
+def _connections(trusted: ssl.SSLContext, proxy: str | None, read_timeout_s: float) -> httpx2.AsyncClient:
+    with _usable_proxies():
+        return httpx2.AsyncClient(
+            verify=trusted,
+            proxy=proxy,  # None: as the environment says
+            headers={"User-Agent": f"wheelfs/{__version__}"},
+            timeout=httpx2.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s, write=10.0, pool=None),
+            limits=httpx2.Limits(
+                max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=30.0
+            ),
+            # The environment's proxy can do nothing for loopback: its localhost is another one.
+            mounts=dict.fromkeys(_LOOPBACK) if proxy is None else None,
+            # No cookies: an index has no business with a memory of its readers.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
 
 
 @contextmanager
@@ -189,4 +205,6 @@ def _usable_proxies() -> Iterator[None]:
     try:
         yield
     except (ValueError, httpx2.InvalidURL):
-        raise UsageError("use the proxy", "its address is invalid", "check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY") from None
+        raise UsageError(
+            "use the proxy", "its address is invalid", "check proxy of the index, or HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+        ) from None

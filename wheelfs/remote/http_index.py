@@ -32,8 +32,9 @@ from wheelfs.core.http_ranges import (
 from wheelfs.core.simple_api import ACCEPT, MAX_BODY_BYTES, parse_page
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, UsageError
 from wheelfs.model.links import Validators
+from wheelfs.remote.access import DEFAULT_ACCESS
 from wheelfs.remote.client import READ_TIMEOUT_S, Client, drain, pieces_of, read_body
-from wheelfs.remote.credentials import credentials_for
+from wheelfs.remote.credentials import credentials_for, origin_of
 from wheelfs.remote.errors import told_as_origin_errors
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from wheelfs.core.http_ranges import Common, Outcome, Wanted
     from wheelfs.errors import OriginError
     from wheelfs.model.names import ProjectName
+    from wheelfs.remote.access import Access
     from wheelfs.remote.origin import PageOutcome
 
 MAX_METADATA_BYTES: Final = 10 << 20
@@ -60,17 +62,25 @@ _NEVER_FRESH = re.compile(r"(?:^|[,\s])(?:no-store|no-cache)(?:$|[,\s=])", re.IG
 class HttpIndex:
     """An `Origin` over HTTP.  ``PROJECT/`` is appended to ``url``, which has no credentials in it, as has no text from here."""
 
-    def __init__(self, name: str, url: str, environ: Mapping[str, str], *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
-        """Raises `UsageError` when the address is none, or the environment's trust or proxy settings are impossible."""
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        environ: Mapping[str, str],
+        *,
+        access: Access = DEFAULT_ACCESS,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        """Raises `UsageError` when the address is none, or the settings of certificates or proxies are impossible."""
         self.name = name
-        clean, credentials = credentials_for(name, url, environ)
+        clean, credentials = credentials_for(name, url, environ, account=access.account)
         parts = urlsplit(clean)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise UsageError(
                 f"use the index {name}", "its URL is not of the form https://HOST/PATH", "it usually ends in /simple"
             )
         self.url = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), parts.query, ""))
-        self._client = Client(credentials, environ, read_timeout_s=read_timeout_s)
+        self._client = Client(origin_of(self.url), credentials, environ, access=access, read_timeout_s=read_timeout_s)
 
     def __repr__(self) -> str:
         return f"HttpIndex({self.name!r}, {self.url!r})"

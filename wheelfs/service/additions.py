@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
+    from wheelfs.core.charges import Charges
     from wheelfs.service.reports import AddResult, Progress
     from wheelfs.service.sources import Described, Source
     from wheelfs.store.local import Store
@@ -41,11 +42,11 @@ _AHEAD: Final = 64
 
 
 def add_paths(
-    store: Store, paths: Iterable[Path], *, index: str | None, indexes: Sequence[str], progress: Progress
+    store: Store, paths: Iterable[Path], *, index: str | None, charges: Charges, progress: Progress
 ) -> Iterator[AddedFile]:
     """Add files, or the wheels directly in directories, and yield in their order what became of each, once it is durable.
 
-    ``index`` files them under an index.  Without it, what the owner of its project among ``indexes`` is known to list is filed
+    ``index`` files them under an index.  Without it, what the owner of its project is known to list is filed
     there, and is not private.  Raises only what concerns the store as a whole (full, damaged); what is wrong with one file is
     reported as its refusal.
     """
@@ -59,7 +60,7 @@ def add_paths(
                 if isinstance(source, AddedFile):
                     future = threads.submit(lambda told: told, source)
                 else:
-                    future = threads.submit(add_one, store, source, index=index, indexes=indexes, progress=progress)
+                    future = threads.submit(add_one, store, source, index=index, charges=charges, progress=progress)
                 under_way.append((source.filename, future))
             while under_way:
                 yield under_way.popleft()[1].result()
@@ -78,13 +79,13 @@ def _sources(paths: Iterable[Path]) -> Iterator[Source | AddedFile]:
             yield refused(path.name or str(path), error)
 
 
-def add_one(store: Store, source: Source, *, index: str | None, indexes: Sequence[str], progress: Progress) -> AddedFile:
+def add_one(store: Store, source: Source, *, index: str | None, charges: Charges, progress: Progress) -> AddedFile:
     """Add one file and say what became of it."""
     progress.begin(source.filename, None)
     try:
         with opened(source) as (descriptor, size_bytes):
             about = described(source, descriptor, size_bytes)
-            sha256, result = _taken(store, source, descriptor, about, index, indexes)
+            sha256, result = _taken(store, source, descriptor, about, index, charges)
     except InvalidInput as error:
         return refused(source.filename, error)
     finally:
@@ -106,7 +107,7 @@ def refused(filename: str, error: InvalidInput) -> AddedFile:
 
 
 def _taken(
-    store: Store, source: Source, descriptor: int, about: Described, index: str | None, indexes: Sequence[str]
+    store: Store, source: Source, descriptor: int, about: Described, index: str | None, charges: Charges
 ) -> tuple[bytes, AddResult]:
     """Store a checked file under its name; raises `NameTaken` when that name has other content."""
     namesakes = _of_filename(store.catalog.stored_names(about.project), source)
@@ -119,11 +120,11 @@ def _taken(
         if same is not None and content is not None and content.poisoned is None:
             # Fetched before: from now on it is here on the user's word, and stays; unless its index lists it, which has it again.
             kept = msgspec.structs.replace(same, private=True, index=same.index if index is None else index)
-            if kept != same and _listed(store, source, about, sha256, index, indexes) is None:
+            if kept != same and _listed(store, source, about, sha256, index, charges) is None:
                 store.catalog.add_name(kept).result()
             return sha256, "present"
     ingested = store.ingest(descriptor, about.size_bytes, expected_sha256=None, name=source.filename)
-    name = _listed(store, source, about, ingested.sha256, index, indexes) or StoredName(
+    name = _listed(store, source, about, ingested.sha256, index, charges) or StoredName(
         project=about.project,
         filename=source.filename,
         sha256=ingested.sha256,
@@ -146,11 +147,11 @@ def _taken(
 
 
 def _listed(
-    store: Store, source: Source, about: Described, sha256: bytes, index: str | None, indexes: Sequence[str]
+    store: Store, source: Source, about: Described, sha256: bytes, index: str | None, charges: Charges
 ) -> StoredName | None:
     if index is not None:
         return None
-    name = listed_name(store, indexes, about.project, sha256, filename=source.filename)
+    name = listed_name(store, charges, about.project, sha256, filename=source.filename)
     return None if name is None else msgspec.structs.replace(name, size_bytes=about.size_bytes)
 
 

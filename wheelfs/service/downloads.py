@@ -19,8 +19,7 @@ from wheelfs.service.sources import Source, checked_name
 from wheelfs.store.env import store_error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from wheelfs.core.charges import Charges
     from wheelfs.remote.origin import Origin
     from wheelfs.service.reports import Progress
     from wheelfs.store.local import Store
@@ -32,7 +31,7 @@ def add_url(
     origin: Origin,
     *,
     index: str | None,
-    indexes: Sequence[str],
+    charges: Charges,
     progress: Progress,
     offline: bool,
     bound_s: float,
@@ -53,7 +52,7 @@ def add_url(
         with tempfile.TemporaryFile(dir=store.directory.spool, prefix="private-") as file:
             trio.run(_fetch, origin, url, shown, file.fileno(), filename, progress, bound_s)
             path = Path(f"/proc/self/fd/{file.fileno()}")
-            return add_one(store, Source(path, filename, shown, url=shown), index=index, indexes=indexes, progress=progress)
+            return add_one(store, Source(path, filename, shown, url=shown), index=index, charges=charges, progress=progress)
     except InvalidInput as error:
         return refused(filename or shown, error)
     except OriginError as error:

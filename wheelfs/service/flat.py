@@ -75,7 +75,8 @@ class FlatFiles:
 
     def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
         """Return the file of that name."""
-        same = [self._of_stored(name) for name in self._catalog.stored_names(project) if name.filename == filename]
+        names = [name for name in self._catalog.stored_names(project) if name.filename == filename]
+        same = [self._of_stored(name) for name in names if self._projects.may_show(project, name.index)]
         if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
         best = min(same, key=_rank, default=None)
@@ -98,7 +99,7 @@ class FlatFiles:
         after = None if place is None else b"%b\0%b\0%b" % (place.project.encode(), place.filename.encode(), _NO_DIGEST)
         while batch := self._catalog.iterate_names(after, _BATCH):
             for name in batch:
-                if name.filename.endswith(".whl"):
+                if name.filename.endswith(".whl") and self._projects.may_show(name.project, name.index):
                     yield self._of_stored(name)
             if len(batch) < _BATCH:
                 return

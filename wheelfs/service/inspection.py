@@ -121,6 +121,8 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
         status=None if ownership.page is None else ownership.page.status,
         checked=None if head is None else rfc3339(head.fetched_at_us),
         tracked=ranges,
+        tracks=() if ownership.page is None else ownership.page.tracks,
+        alternate_locations=() if ownership.page is None else ownership.page.alternate_locations,
     )
 
 

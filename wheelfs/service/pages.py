@@ -13,6 +13,7 @@ from wheelfs.core.ownership import Owned, Undecided
 from wheelfs.core.simple_render import RenderedFile
 from wheelfs.core.tree import JSON_PAGE, PAGE
 from wheelfs.errors import NotKnown
+from wheelfs.model.links import ProjectPage
 from wheelfs.service.files import UNKNOWN_TIME_NS
 from wheelfs.service.nodes import PageNode
 
@@ -97,16 +98,28 @@ class Pages:
         if kept is not None:
             return kept
         assert isinstance(ownership, Owned)
-        page = ownership.page
         seen = self._views.entries(ownership, project, view)
         files = (_rendered_file(entry) for entry in seen.entries)
-        status = None if page is None else page.status
-        reason = None if page is None else page.status_reason
+        page = ownership.page or ProjectPage(project, ())
         if node.form == "json":
-            text = simple_json_render.render_project_page(project, files, status=status, status_reason=reason)
+            text = simple_json_render.render_project_page(
+                project,
+                files,
+                status=page.status,
+                status_reason=page.status_reason,
+                tracks=page.tracks,
+                alternate_locations=page.alternate_locations,
+            )
         else:
-            comments = [*_comments(ownership), *seen.hidden]
-            text = simple_render.render_project_page(project, files, status=status, status_reason=reason, comments=comments)
+            text = simple_render.render_project_page(
+                project,
+                files,
+                status=page.status,
+                status_reason=page.status_reason,
+                tracks=page.tracks,
+                alternate_locations=page.alternate_locations,
+                comments=[*_comments(ownership), *seen.hidden],
+            )
         self._keep(path, stamp, text)
         return text
 

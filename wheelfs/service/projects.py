@@ -16,6 +16,7 @@ import msgspec
 import trio
 
 from wheelfs.core import freshness, ownership
+from wheelfs.core.charges import Charges
 from wheelfs.core.ownership import Has, HasNot, Silent, StoredFile
 from wheelfs.errors import OriginTimeout, OriginUnreachable, WheelfsError
 from wheelfs.model.links import FileLink
@@ -57,12 +58,16 @@ NOT_ASKED: Final = "it was not asked yet"
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """One configured index; ``ttl_s`` is how long its pages count as fresh."""
+    """One configured index.
+
+    ``ttl_s`` is how long its pages count as fresh, ``projects`` the patterns of the names that it is tied to (none: all others).
+    """
 
     name: str
     url: str
     client: Origin
     ttl_s: float
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,8 @@ class Projects:
         """``bound_s`` bounds one question to one index; ``show_all`` lists files that cannot be fetched now as well."""
         self.indexes = tuple(indexes)
         self.names = tuple(index.name for index in self.indexes)
+        self.charges = Charges({index.name: index.projects for index in self.indexes})
+        self._by_name = {index.name: index for index in self.indexes}
         self._store = store
         self._hosts = hosts
         self._nursery = nursery
@@ -109,7 +116,7 @@ class Projects:
     async def find(self, project: ProjectName, *, index: str | None = None) -> Ownership:
         """Say whose project it is, asking indexes that have not answered yet (bounded) and stale ones (hardly waiting)."""
         answers: list[Answer] = []
-        for one in self._in_charge(index):
+        for one in self._in_charge(project, index):
             answer = await self._ask(one, project)
             answers.append(answer)
             if not isinstance(answer, HasNot):
@@ -119,7 +126,7 @@ class Projects:
     def at_once(self, project: ProjectName, *, index: str | None = None) -> Ownership | None:
         """Do what `find` does where nothing has to be waited for; return None where something has."""
         answers: list[Answer] = []
-        for one in self._in_charge(index):
+        for one in self._in_charge(project, index):
             head = self._store.catalog.page_head(one.name, project)
             match self._decision(one, project, head):
                 case freshness.Fetch():
@@ -138,7 +145,7 @@ class Projects:
     def known(self, project: ProjectName, *, index: str | None = None) -> Ownership:
         """Say whose project it is by what was answered before; never uses the network."""
         answers: list[Answer] = []
-        for one in self._in_charge(index):
+        for one in self._in_charge(project, index):
             answers.append(self._recorded(one, project))
             if not isinstance(answers[-1], HasNot):
                 break  # like `find`: what lower indexes once said must not make another answer of it
@@ -193,19 +200,24 @@ class Projects:
     def is_listed(self, project: ProjectName, view: View) -> bool:
         """Return whether ``simple/`` of a view lists the project, by what is known; decodes no page: there may be thousands."""
         names = self._store.catalog.stored_names(project)
-        if any(view.index in (None, name.index) for name in names):
+        if any(view.index in (None, name.index) and self.may_show(project, name.index) for name in names):
             return True
-        heads = [self._store.catalog.page_head(index.name, project) for index in self._in_charge(view.index)]
+        heads = [self._store.catalog.page_head(index.name, project) for index in self._in_charge(project, view.index)]
         return not view.stored and any(head is not None and not head.absent for head in heads)
 
     def stamp(self, project: ProjectName, *, index: str | None = None) -> object:
         """Return a value that differs whenever what is shown of a project may differ; cheap enough for every look-up."""
         heads = [
-            (self._store.catalog.page_head(one.name, project), self._hosts.may_ask(one.url)) for one in self._in_charge(index)
+            (self._store.catalog.page_head(one.name, project), self._hosts.may_ask(one.url))
+            for one in self._in_charge(project, index)
         ]
         shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
         names = self._store.catalog.stored_names(project)
         return shown, tuple((name.filename, name.index, name.sha256, name.private) for name in names)
+
+    def may_show(self, project: str, origin: str) -> bool:
+        """Return False for files of a configured index that is not in charge of the project: its name is tied to others."""
+        return origin not in self._by_name or origin in self.charges.of(project)
 
     def rank(self, origin: str) -> tuple[int, str]:
         """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""
@@ -347,8 +359,8 @@ class Projects:
             stored = [file for file in stored if file.origin == index]
         return ownership.decide(answers, stored, configured=self.names)
 
-    def _in_charge(self, index: str | None) -> tuple[Index, ...]:
-        return self.indexes if index is None else tuple(one for one in self.indexes if one.name == index)
+    def _in_charge(self, project: ProjectName, index: str | None) -> tuple[Index, ...]:
+        return tuple(self._by_name[name] for name in self.charges.of(project) if index in (None, name))
 
 
 def link_of(name: StoredName) -> FileLink:

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 from wheelfs.store.records import StoredName
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from wheelfs.core.charges import Charges
     from wheelfs.store.local import Store
 
 
-def listed_name(store: Store, indexes: Sequence[str], project: str, sha256: bytes, *, filename: str | None) -> StoredName | None:
-    """Return the name under which the owner of ``project`` among ``indexes`` is known to list a content, or None.
+def listed_name(store: Store, charges: Charges, project: str, sha256: bytes, *, filename: str | None) -> StoredName | None:
+    """Return the name under which the owner of ``project`` is known to list a content, or None.
 
-    Like everywhere the owner is the first index, in order of priority, that has the project, and nobody while one before it has
-    never answered.  ``filename``: only under this name.
+    Like everywhere the owner is the first index in charge, in order of priority, that has the project, and nobody while one
+    before it has never answered.  ``filename``: only under this name.
     """
-    for index in indexes:
+    for index in charges.of(project):
         head = store.catalog.page_head(index, project)
         if head is None:
             return None

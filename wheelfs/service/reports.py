@@ -70,6 +70,7 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked.
 
     ``tracked``: the ranges of versions that are tracked ("" for all), None when none is.
+    ``tracks`` and ``alternate_locations`` are where else it is, by its own account (PEP 708).
     """
 
     project: str
@@ -79,6 +80,8 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     checked: str | None = None
     tracked: tuple[str, ...] | None = None
+    tracks: tuple[str, ...] = ()
+    alternate_locations: tuple[str, ...] = ()
 
 
 class MountInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from wheelfs.core import simple_json_render
+from wheelfs.core.simple_api import parse_page
 from wheelfs.core.simple_render import RenderedFile, render_links_page, render_project_list, render_project_page
 from wheelfs.model.links import FileLink
+from wheelfs.model.names import ProjectName
 
 WHEEL = FileLink(
     "demo-1.0+cu12-py3-none-any.whl",
@@ -30,6 +33,18 @@ def test_everything_that_is_known_of_a_file_is_on_the_page_escaped() -> None:
 
 def test_metadata_is_not_advertised_where_it_is_not_served() -> None:
     assert b"metadata" not in render_project_page("demo", [RenderedFile.of(WHEEL, metadata=False)])
+
+
+def test_where_else_a_project_says_it_is_is_passed_through() -> None:
+    page = render_project_page("demo", [], tracks=["https://a.example/?x&y"], alternate_locations=["https://b.example/"]).decode()
+    head = page[: page.index("</head>")]
+    assert '<meta name="pypi:tracks" content="https://a.example/?x&amp;y">' in head
+    assert '<meta name="pypi:alternate-locations" content="https://b.example/">' in head
+    again = parse_page(page.encode(), "text/html", "https://index.example/simple/demo/", ProjectName("demo"))
+    assert (again.tracks, again.alternate_locations) == (("https://a.example/?x&y",), ("https://b.example/",))
+    body = simple_json_render.render_project_page("demo", [], tracks=again.tracks, alternate_locations=again.alternate_locations)
+    in_json = parse_page(body, "application/json", "https://index.example/simple/demo/", ProjectName("demo"))
+    assert (in_json.tracks, in_json.alternate_locations) == (again.tracks, again.alternate_locations)
 
 
 def test_status_and_version_are_in_the_head() -> None:

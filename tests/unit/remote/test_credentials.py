@@ -70,12 +70,12 @@ def test_an_address_that_is_none_is_a_usage_error_without_its_password(url: str)
     assert "hunter2" not in str(refused.value)
 
 
-def test_the_header_is_for_the_same_scheme_host_and_port_only() -> None:
+async def test_the_header_is_for_the_same_scheme_host_and_port_only() -> None:
     _, credentials = credentials_for("lab", "https://me:pw@index.example/simple", {})
     assert credentials is not None
     expected = {"Authorization": "Basic " + base64.b64encode(b"me:pw").decode()}
     for same in ("https://index.example/files/x", "https://INDEX.example:443/"):
-        assert credentials.header_for(same) == expected
+        assert await credentials.header_for(same) == expected
     for other in (
         "http://index.example/simple",
         "https://index.example:8443/",
@@ -83,7 +83,7 @@ def test_the_header_is_for_the_same_scheme_host_and_port_only() -> None:
         "https://index.example.evil.example/",
         "https://evil.example/https://index.example/",
     ):
-        assert credentials.header_for(other) == {}
+        assert await credentials.header_for(other) == {}
 
 
 def test_credentials_cannot_be_printed() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from wheelfs.core.charges import Charges
 from wheelfs.errors import StoreFull
 from wheelfs.service.additions import AT_ONCE, add_paths
 from wheelfs.store.eviction import Limits
@@ -52,7 +53,7 @@ def wheel(directory: Path, project: str, size_bytes: int, *, seed: str = "") -> 
 
 
 def added(store: Store, *paths: Path, progress: Watched | None = None) -> Iterator[AddedFile]:
-    return add_paths(store, paths, index=None, indexes=(), progress=progress or Watched())
+    return add_paths(store, paths, index=None, charges=Charges({}), progress=progress or Watched())
 
 
 def test_files_are_told_of_in_their_order_and_are_stored_by_then(store: Store, tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""Which indexes are in force, and the clients of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.config import IndexSetting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wheelfs.config import Settings
+    from wheelfs.service.projects import Index
+
+DEFAULT_INDEX_NAME: Final = "default"
+"""The name of the index that is taken from pip's or uv's configuration, or is PyPI."""
+
+
+def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
+    """Return the indexes in force, in order of priority, each with where it comes from."""
+    if settings.indexes:
+        return [(index, settings.provenance.get("indexes", "configuration")) for index in settings.indexes]
+    from wheelfs.remote.default_index import configured_index
+
+    found = configured_index(os.environ)
+    return [(IndexSetting(name=DEFAULT_INDEX_NAME, url=found.url), found.from_where)]
+
+
+def opened_index(setting: IndexSetting, settings: Settings) -> Index:
+    """Return the index with its client, which is to be closed; nothing is asked yet.  Raises `UsageError`."""
+    from wheelfs.remote.access import Access
+    from wheelfs.remote.opening import open_index
+    from wheelfs.service.projects import Index
+
+    access = Access(
+        ca=_text(setting.ca),
+        client_cert=_text(setting.client_cert),
+        client_key=_text(setting.client_key),
+        proxy=setting.proxy,
+        account=setting.username,
+    )
+    client = open_index(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
+    ttl_s = settings.page_ttl_s if setting.ttl_s is None else setting.ttl_s
+    return Index(setting.name, client.url, client, ttl_s, setting.projects)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

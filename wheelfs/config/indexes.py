@@ -1,0 +1,270 @@
+"""How an index is described: as ``NAME=URL``, or as a table that says more.
+
+Like every kind of value, raises ValueError with sentences that never quote what could hold a credential.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from wheelfs.config.redaction import redact
+from wheelfs.config.suggestions import unknown_key
+from wheelfs.config.values import PathKind, SecondsKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+MAX_INDEX_NAME: Final = 64
+"""Index names become directory names (``index/NAME``) and keys in the catalog."""
+MAX_INDEXES: Final = 64
+"""A look-up may ask every index once; more than this is a mistake in a template."""
+MAX_PATTERNS: Final = 1_000
+RESERVED_NAMES: Final = frozenset({"local", "stored"})
+"""``local`` is the origin of files that were added by hand, ``stored`` a directory of the mount."""
+
+_INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_NAMED_INDEX = re.compile(r"(?P<name>[^=:/?#\s]*)=(?P<url>.*)\Z", re.DOTALL)
+_PATTERN = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._*-]{0,200}\Z")
+_TTL: Final = SecondsKind(0, 31_536_000)
+_PATH: Final = PathKind()
+
+
+class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A package index.  ``url`` and ``proxy`` may hold credentials: show them only through `wheelfs.config.redact`.
+
+    ``projects`` are patterns of normalized project names; empty: the index is for every name that no other is tied to.
+    ``ttl_s`` None: what ``[network] page-ttl-s`` says.  ``ca``, ``client_cert`` and ``client_key`` are files of PEM certificates.
+    ``username`` is whom to ask the keyring for a password of.
+    """
+
+    name: str
+    url: str
+    projects: tuple[str, ...] = ()
+    ttl_s: float | None = None
+    ca: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    proxy: str | None = None
+    username: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexesKind:
+    """Indexes in order of priority: tables in TOML; as text ``NAME=URL`` or a bare URL each, or all as a JSON list of tables."""
+
+    syntax: str = "NAME=URL or URL"
+    toml_types: tuple[type, ...] = (list,)
+
+    def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
+        items: Sequence[object] = _items(raw) if isinstance(raw, str) else raw if isinstance(raw, list | tuple) else [raw]
+        if len(items) > MAX_INDEXES:
+            raise ValueError(f"more than {MAX_INDEXES} indexes")
+        indexes: list[IndexSetting] = []
+        problems: list[str] = []
+        for number, item in enumerate(items, 1):
+            prefix = f"index {number}: " if len(items) > 1 else ""
+            try:
+                index = _index_of_table(item, base) if isinstance(item, dict) else _index_of_text(item)
+                if any(index.name == other.name for other in indexes):
+                    raise ValueError(f"the name {index.name!r} is given twice")
+                indexes.append(index)
+            except ValueError as error:
+                problems += [prefix + line for line in str(error).splitlines()]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return tuple(indexes)
+
+    def as_text(self, value: object) -> str:
+        indexes: tuple[IndexSetting, ...] = value  # type: ignore[assignment]
+        tables = [
+            {key.replace("_", "-"): field for key, field in msgspec.to_builtins(index, enc_hook=str).items()} for index in indexes
+        ]
+        if all(table.keys() == {"name", "url"} for table in tables):
+            return " ".join(f"{index.name}={index.url}" for index in indexes)
+        return json.dumps(tables)
+
+
+def _items(text: str) -> Sequence[object]:
+    if not text.lstrip().startswith("["):
+        return text.split()
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("begins like a JSON list of indexes, and is none") from None
+    return found if isinstance(found, list) else [found]
+
+
+def _index_of_text(item: object) -> IndexSetting:
+    if not isinstance(item, str):
+        raise ValueError("must be NAME=URL or a table with name and url")
+    match = _NAMED_INDEX.match(item)
+    name, url = (None, item) if match is None else (match["name"], match["url"])
+    table: dict[str, object] = {"url": url}
+    return _index_of_table(table if name is None else {**table, "name": name}, Path("/"))
+
+
+def _index_of_table(table: dict[str, object], base: Path) -> IndexSetting:
+    """Return the index (named after its URL if need be), or raise with all that is wrong."""
+    problems = [unknown_key(key, INDEX_KEYS) for key in table if key not in INDEX_KEYS]
+    taken: dict[str, object] = {}
+    for key, (parse, _) in INDEX_KEYS.items():
+        if key in table:
+            try:
+                taken[key.replace("-", "_")] = parse(table[key], base)
+            except ValueError as error:
+                problems.append(str(error))
+    if "url" not in table:
+        problems.append("url is missing, or is not text")
+    if "client-key" in table and "client-cert" not in table:
+        problems.append("client-key is given without client-cert")
+    if "username" in taken and "@" in urlsplit(str(taken.get("url", ""))).netloc:
+        problems.append("username is given twice: also in the URL")
+    if problems:
+        raise ValueError("\n".join(problems))
+    taken.setdefault("name", name_from_url(str(taken["url"])))
+    return IndexSetting(**taken)  # type: ignore[arg-type]  # every parser returns its field's type
+
+
+def _name(value: object, _base: Path) -> str:
+    if not isinstance(value, str):
+        raise ValueError("name must be text")
+    return check_index_name(value)
+
+
+def _url(value: object, _base: Path) -> str:
+    if not isinstance(value, str):
+        raise ValueError("url is missing, or is not text")
+    return check_url(value)
+
+
+def _ttl(value: object, base: Path) -> float:
+    if isinstance(value, str):
+        raise ValueError("ttl-s must be a number of seconds, without quotes")
+    try:
+        return _TTL.parse(value, base)
+    except ValueError as error:
+        raise ValueError(f"ttl-s {error}") from None
+
+
+def _path(key: str) -> Callable[[object, Path], Path]:
+    def parse(value: object, base: Path) -> Path:
+        try:
+            return _PATH.parse(value, base)
+        except ValueError as error:
+            raise ValueError(f"{key} {error}") from None
+
+    return parse
+
+
+def _proxy(value: object, _base: Path) -> str:
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        usable = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f]", value):
+        raise ValueError("proxy must be of the form http://HOST:PORT")
+    return value
+
+
+def _username(value: object, _base: Path) -> str:
+    if not isinstance(value, str) or not re.match(r"[^\x00-\x1f\x7f:-][^\x00-\x1f\x7f:]{0,200}\Z", value):
+        raise ValueError("username must be text, without a colon and not beginning with a dash")
+    return value
+
+
+def _projects(value: object, _base: Path) -> tuple[str, ...]:
+    patterns = value if isinstance(value, list) else [value]
+    if not patterns or len(patterns) > MAX_PATTERNS:
+        raise ValueError(f'projects must be a list of 1 to {MAX_PATTERNS} patterns, such as ["lab-*"]')
+    texts = [pattern for pattern in patterns if isinstance(pattern, str) and _PATTERN.match(pattern)]
+    if len(texts) < len(patterns):
+        raise ValueError("projects must be project names, in which * stands for anything")
+    return tuple(re.sub(r"[-_.]+", "-", pattern).lower() for pattern in texts)
+
+
+class Key(NamedTuple):
+    """One key of an index's table."""
+
+    parse: Callable[[object, Path], object]
+    meaning: str
+
+
+INDEX_KEYS: Final[dict[str, Key]] = {
+    "name": Key(_name, "What it is called in `index/NAME` and on pages; by default after its host, port and path."),
+    "url": Key(_url, "Its address, which usually ends in `/simple`."),
+    "projects": Key(
+        _projects,
+        "Project names that are tied to it; `*` stands for anything. They are asked of no index without a matching pattern, and "
+        "this index is asked for no other name.",
+    ),
+    "ttl-s": Key(_ttl, "How long its pages are served without asking it, in place of `[network] page-ttl-s`."),
+    "ca": Key(_path("ca"), "A file (or directory) of PEM certificates to trust, in place of the system's and the environment's."),
+    "client-cert": Key(_path("client-cert"), "A PEM certificate that is shown to the index's own host and to no other."),
+    "client-key": Key(_path("client-key"), "Its key, without a password, where that is not in the same file."),
+    "proxy": Key(_proxy, "The proxy for its pages and files, in place of the environment's."),
+    "username": Key(
+        _username,
+        "Who to be there. The password comes from the environment, `~/.netrc`, or the `keyring` command where there is one.",
+    ),
+}
+
+
+def told_of(index: IndexSetting) -> dict[str, object]:
+    """Return what was set of an index, by key, without credentials."""
+    return {key: redact(value) if isinstance(value, str) else value for key, value in _table(index).items()}
+
+
+def _table(index: IndexSetting) -> dict[str, object]:
+    return {key.replace("_", "-"): value for key, value in msgspec.to_builtins(index, enc_hook=str).items()}
+
+
+def check_index_name(name: str) -> str:
+    """Return ``name`` when an index may be called so; raise ValueError otherwise."""
+    if not _INDEX_NAME.match(name):
+        raise ValueError(f"the name {name[:80]!r} is not letters, digits and . _ - (beginning with a letter or digit)")
+    if len(name) > MAX_INDEX_NAME:
+        raise ValueError(f"the name {name[:80]!r} is longer than {MAX_INDEX_NAME} characters")
+    if name in RESERVED_NAMES:
+        raise ValueError(f"the name {name!r} is reserved")
+    return name
+
+
+def check_url(url: str) -> str:
+    """Return ``url`` when it can be the address of an index over HTTP; raise ValueError, never quoting it, otherwise."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("the URL cannot be parsed") from None
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("the URL must begin with http:// or https://")
+    if not parts.hostname or port == 0:
+        raise ValueError("the URL names no host")
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise ValueError("the URL contains white space or control characters")
+    if parts.query or parts.fragment:
+        raise ValueError("the URL of an index has neither a query nor a fragment")
+    return url
+
+
+def name_from_url(url: str) -> str:
+    """Derive the name of an index given as a bare URL: host, port and path, without a final ``simple``.
+
+    Not "main" or a number: what is stored is filed under the index's name, and two different indexes given bare at different
+    times must not be taken for one another.
+    """
+    parts = urlsplit(url)
+    steps = [step for step in parts.path.split("/") if step]
+    if steps and steps[-1] in ("simple", "+simple"):
+        steps.pop()
+    text = "-".join([parts.hostname or "", *([str(parts.port)] if parts.port else []), *steps])
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:MAX_INDEX_NAME] or "index"
+    return f"{name}-index"[:MAX_INDEX_NAME] if name in RESERVED_NAMES else name
