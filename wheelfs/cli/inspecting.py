@@ -82,7 +82,7 @@ def show(context: click.Context, name: str) -> None:
                 ("status", shown.status),
                 ("asked", shown.checked),
                 ("tracked", None if shown.tracked is None else ", ".join(one or "all versions" for one in shown.tracked)),
-                ("tracks (PEP 708)", ", ".join(map(redact, shown.tracks))),
+                ("tracks", ", ".join(map(redact, shown.tracks))),
                 ("also at", ", ".join(map(redact, shown.alternate_locations))),
                 ("versions", ", ".join(shown.versions)),
             ],
