@@ -360,3 +360,15 @@ def test_progress_is_shown_on_a_terminal_alone(fake_index: FakeIndex, store_dir:
     assert b"of 3 files" in bars
     assert b"MB/s" in bars
     assert [line.split()[0] for line in lines] == ["fetched"] * 3 + ["3"]
+
+
+def test_the_users_own_trees_are_skipped_and_told(fake_index: FakeIndex, fetch: Callable[..., Finished], tmp_path: Path) -> None:
+    name, _ = fake_index.add_wheel("demo", "1.0")
+    (tmp_path / "req.txt").write_text("-e .\n-e ./other\ndemo\n")
+    done = fetch("-r", str(tmp_path / "req.txt")).succeeded()
+    assert "skipped ./other: it is installed from where it lies" in done.stderr
+    assert done.stdout.splitlines()[-1].endswith("; 2 skipped")
+    files = files_of(fetch("--json", "-r", str(tmp_path / "req.txt")).succeeded())
+    assert {name: file["result"] for name, file in files.items()} == {".": "skipped", "./other": "skipped", name: "present"}
+    (tmp_path / "req.txt").write_text("-e .\nunknown\n")
+    assert fetch("-r", str(tmp_path / "req.txt")).returncode == 24, "what was skipped is no part that came"

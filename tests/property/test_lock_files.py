@@ -23,7 +23,7 @@ TARGET = named(
 
 NAMES = st.sampled_from(["a", "b", "mine", "../x", "", "é"])
 TEXTS = st.sampled_from(
-    ["1.0", "2.0", "x", "", "sys_platform == 'linux'", "extra == 'a'", "'a' in extras", "registry", "sha256:00"]
+    ["1.0", "2.0", "x", "", "sys_platform == 'linux'", "extra == 'a'", "extra != 'a'", "'a' in extras", "registry", "sha256:00"]
 )
 NONSENSE = st.one_of(st.integers(), st.booleans(), TEXTS, st.just([]), st.just({}), st.lists(TEXTS, max_size=2))
 SOURCES = st.sampled_from([{"registry": "x"}, {"virtual": "."}, {"editable": "."}, {"git": "x"}, {}]) | NONSENSE
@@ -44,6 +44,16 @@ UV = st.fixed_dictionaries(
         "dev-dependencies": GROUPS | NONSENSE,
         "wheels": FILES | NONSENSE,
         "sdist": NONSENSE,
+        "resolution-markers": st.lists(TEXTS, max_size=2) | NONSENSE,
+    },
+)
+HEAD = st.fixed_dictionaries(
+    {},
+    optional={
+        "requires-python": st.sampled_from([">=3.11", ">=3.13", "x"]) | NONSENSE,
+        "supported-markers": st.lists(TEXTS, max_size=2) | NONSENSE,
+        "manifest": st.fixed_dictionaries({}, optional={"requirements": EDGES | NONSENSE, "dependency-groups": GROUPS | NONSENSE})
+        | NONSENSE,
     },
 )
 PYLOCK = st.dictionaries(st.sampled_from(["name", "version", "marker", "wheels", "sdist", "vcs", "requires-python"]), NONSENSE)
@@ -57,10 +67,11 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-@given(st.lists(UV, max_size=5))
-def test_a_uv_lock_of_any_content_is_read_or_refused(packages: list[Any]) -> None:
+@given(st.lists(UV, max_size=5), HEAD)
+def test_a_uv_lock_of_any_content_is_read_or_refused(packages: list[Any], head: dict[str, Any]) -> None:
+    told = "".join(f"{key} = {toml(value)}\n" for key, value in head.items())
     with contextlib.suppress(InvalidInput):
-        read_lock("read uv.lock", f"version = 1\npackage = {toml(packages)}\n", TARGET)
+        read_lock("read uv.lock", f"version = 1\n{told}package = {toml(packages)}\n", TARGET)
 
 
 @given(st.lists(PYLOCK, max_size=3))

@@ -131,10 +131,11 @@ def fetch(
         output.record({"summary": summary})
     else:
         output.line(_summary_text(summary, dry_run=dry_run))
-    failed = [file for file in done if file.result == "failed"]
+    tried = [file for file in done if file.result != "skipped"]
+    failed = [file for file in tried if file.result == "failed"]
     if not failed:
         return 0
-    if len(failed) < len(done):
+    if len(failed) < len(tried):
         return PART_FAILED
     return exit_code_of_all((file.error_class for file in failed), otherwise=OriginError)
 

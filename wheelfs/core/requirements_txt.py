@@ -113,7 +113,9 @@ def _option(number: int, line: str) -> Entry:
     if name == "--pre":
         return Prereleases()
     if name in ("-e", "--editable"):
-        return Unfetchable(value, "it is installed from where it lies, so there is nothing to fetch")
+        if "://" in value:
+            return Unfetchable(value, "it is no file of an index")
+        return Unfetchable(value, "it is installed from where it lies, so there is nothing to fetch", is_own_tree=True)
     if name in ("-r", "--requirement", "-c", "--constraint") and value:
         return Include(value, constraints=name in ("-c", "--constraint"))
     return Problem(number, line, f"{name} is no option of a requirements file that is known here")

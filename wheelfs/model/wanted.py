@@ -32,7 +32,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Unfetchable:
-    """Something that is wanted and that no index has, in the user's words, and why."""
+    """Something that is wanted and that no index has, in the user's words, and why.
+
+    ``is_own_tree``: it is the user's own directory, which needs no fetching to be installed.
+    """
 
     text: str
     reason: str
+    is_own_tree: bool = False

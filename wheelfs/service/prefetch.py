@@ -223,4 +223,6 @@ def summed_up(files: Sequence[FetchedFile], *, fetched_bytes: int, duration_s: f
 
 def unfetchable(one: Unfetchable) -> FetchedFile:
     """Return the report of what no index has."""
+    if one.is_own_tree:
+        return FetchedFile(wanted=one.text, result="skipped", reason=one.reason)
     return FetchedFile(wanted=one.text, result="failed", reason=one.reason, error_class="InvalidInput")
