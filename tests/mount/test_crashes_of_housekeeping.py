@@ -156,7 +156,7 @@ def check_killed_evictions(index: FakeIndex, mounted: MountWheelfs, tmp_path: Pa
         evicted += len(wheels) - len(unread) - len(found)
         assert {pinned, private} <= set(found), where
         assert all(found[name] == wheels[name] for name in found if name != private), where
-        used_bytes = sum(file.stat().st_blocks * 512 for file in path.rglob("*.mdb"))
+        used_bytes = sum(file.stat().st_blocks * 512 for file in path.rglob("*.*"))
         assert used_bytes <= QUOTA_BYTES, where
         assert all(index.body_bytes(name) <= most for name, most in promised.items()), f"{where}: fetched twice"
         here = journalled_bytes(path, dict.fromkeys(unread[:1], wheels[unread[0]])) if unread else {}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wheelfs.config import OPTIONS, Given, IndexSetting, Settings, environment_of, load, redact
 from wheelfs.config.indexes import name_from_url
-from wheelfs.config.values import SizeKind
+from wheelfs.config.values import PercentKind, SizeKind
 from wheelfs.errors import UsageError
 
 NOWHERE = Path("/nonexistent/wheelfs.toml")
@@ -297,3 +297,16 @@ def test_a_user_is_named_in_one_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[", "[1]", '[{"name": "lab"}]', "[" * 100_000])
 def test_text_that_begins_like_a_list_of_tables_and_is_none_is_refused(text: str) -> None:
     assert "WHEELFS_INDEX: " in problems_of(environ={"WHEELFS_INDEX": text})
+
+
+@pytest.mark.parametrize(("text", "value"), [("80%", 0.8), ("10 %", 0.1), (84, 0.84), ("30", 0.3)])
+def test_a_percentage_is_a_fraction_and_its_text_reads_back(text: object, value: float, tmp_path: Path) -> None:
+    kind = PercentKind(10, 84)
+    assert kind.parse(text, tmp_path) == value
+    assert kind.parse(kind.as_text(value), tmp_path) == value
+
+
+@pytest.mark.parametrize("text", ["85%", "9%", "0.8", "-20%", "", "%", "all", True, 8.0])
+def test_what_is_no_percentage_between_the_bounds_is_refused(text: object, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="10% to 84%"):
+        PercentKind(10, 84).parse(text, tmp_path)

@@ -120,7 +120,7 @@ def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[Liste
 def _limits(settings: Settings) -> Limits:
     from wheelfs.store.eviction import Limits
 
-    return Limits(quota_bytes=settings.quota_bytes, min_free_bytes=settings.min_free_bytes)
+    return Limits(settings.quota_bytes, settings.min_free_bytes, settings.low_water)
 
 
 def _is_unborn(path: Path) -> bool:

@@ -67,6 +67,7 @@ LOCK_SUFFIXES = (".toml", ".lock")
 @click.option(
     "--delta", type=click.Choice(["auto", "always", "never"]), help="Whether to fetch only what other stored wheels do not have."
 )
+@click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.pass_context
 def fetch(
     context: click.Context,
@@ -82,6 +83,7 @@ def fetch(
     offline: bool,
     min_age: str | None,
     delta: str | None,
+    quota: str | None,
 ) -> int:
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
 
@@ -103,6 +105,7 @@ def fetch(
     given += [Given("offline", True, "--offline")] if offline else []
     given += [Given("min_age_s", min_age, "--min-age")] if min_age else []
     given += [Given("delta", delta, "--delta")] if delta else []
+    given += [Given("quota_bytes", quota, "--quota")] if quota else []
     settings = session.settings(given)
     asked = FetchArguments(
         requirements=tuple(word for word in words if not word.endswith(LOCK_SUFFIXES)),

@@ -23,7 +23,8 @@ MOUNT_PROGRAM_NAMES: Final = frozenset({"mount.wheelfs", "mount.fuse.wheelfs", "
 EMPTY_SOURCES: Final = frozenset({"none", "wheelfs", "wheelfs#", ""})
 """First fields of an fstab line that say nothing."""
 
-_WITH_VALUE: Final = ("index", "store", "config")
+_SETTINGS: Final = {"store": "store", "quota": "quota_bytes", "delta": "delta"}
+_WITH_VALUE: Final = ("index", "config", *_SETTINGS)
 _FLAGS: Final = ("offline", "allow_other", "nonempty")
 # "rw" is what fstab's "defaults" stands for; the mount is read-only whatever is said.
 _IGNORED: Final = frozenset(
@@ -106,7 +107,7 @@ def parse_options(texts: Iterable[str]) -> MountOptions:
             elif name == "config":
                 config_file = Path(value)
             else:
-                given.append(Given(name, value, f"-o {name}"))
+                given.append(Given(_SETTINGS[name], value, f"-o {name}"))
         elif name in _FLAGS:
             if separator:
                 problems.append(f"{name} takes no value")

@@ -14,7 +14,7 @@ import msgspec
 
 from wheelfs.config.indexes import IndexesKind, IndexSetting
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
-from wheelfs.config.values import ChoiceKind, FlagKind, PathKind, SecondsKind, SizeKind, TextKind
+from wheelfs.config.values import ChoiceKind, FlagKind, PathKind, PercentKind, SecondsKind, SizeKind, TextKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     flat_prereleases: Showing = "show"
     flat_yanked: Showing = "show"
     quota_bytes: int | None = None
+    low_water: float = 0.8
     min_free_bytes: int = 100_000_000
     allow_other: bool = False
     log_level: LogLevel = "info"
@@ -229,10 +230,19 @@ OPTIONS: Final[tuple[Option, ...]] = (
         ("cache", "quota"),
         "WHEELFS_QUOTA",
         SizeKind(1_000_000),
-        "How large the store may become. The least recently used wheels make room, never pinned, private or open ones; when "
-        "those alone fill it, nothing more is stored.",
+        "How large the store may become, partly fetched files included. Partly fetched files that nobody uses make room first, "
+        "then the least recently used wheels, never pinned, private or open ones; when those alone fill it, nothing more is "
+        "stored.",
         flag="--quota",
         default_text="none",
+    ),
+    Option(
+        "low_water",
+        ("cache", "low-water"),
+        "WHEELFS_LOW_WATER",
+        PercentKind(10, 84),
+        "How full of its quota the store is after wheels have made room: the lower, the less often that must be.",
+        default_text="80%",
     ),
     Option(
         "min_free_bytes",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 _SIZE = re.compile(r"(?P<number>[0-9]{1,20}(\.[0-9]{1,9})?) ?(?P<unit>|B|[kKMGT]B?|[kKMGT]iB?)\Z")
+_PERCENT = re.compile(r"(?P<number>[0-9]{1,3}) ?%?\Z")
 _SIZE_UNITS: Final = {"": 1, "b": 1} | {
     letter + ending: base**power
     for power, letter in enumerate("kmgt", 1)
@@ -156,6 +157,28 @@ class SizeKind:
             if size_bytes and size_bytes % _SIZE_UNITS[unit.lower()] == 0:
                 return f"{size_bytes // _SIZE_UNITS[unit.lower()]}{unit}"
         return str(size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class PercentKind:
+    """A part of a whole, written as a percentage (``80%``, in TOML a number will do) and kept as a fraction."""
+
+    least: int
+    most: int
+    toml_types: tuple[type, ...] = (int, str)
+
+    @property
+    def syntax(self) -> str:
+        return f"percentage, {self.least}% to {self.most}%"
+
+    def parse(self, raw: object, base: Path) -> float:
+        match = _PERCENT.match(str(raw).strip()) if isinstance(raw, int | str) and not isinstance(raw, bool) else None
+        if match is None or not self.least <= int(match["number"]) <= self.most:
+            raise ValueError(f"must be a {self.syntax}")
+        return int(match["number"]) / 100
+
+    def as_text(self, value: object) -> str:
+        return f"{float(str(value)) * 100:.0f}%"
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,6 +262,10 @@ class Content:
 
     async def _fetch_and_seal(self) -> None:
         await self.partial.open()
+        async with self.supply.room.taken(self.partial):
+            await self._bring_and_seal()
+
+    async def _bring_and_seal(self) -> None:
         assumed_bytes = await delta.fetch_parts(self)
         if assumed_bytes:
             try:

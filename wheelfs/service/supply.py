@@ -18,6 +18,7 @@ from wheelfs.core.http_ranges import Range
 from wheelfs.errors import ContentMismatch, OriginTimeout, OriginUnreachable, StoreDamaged, StoreReadOnly, WheelfsError
 from wheelfs.service.fetching import Content
 from wheelfs.service.partial import Partial
+from wheelfs.service.room import Room
 from wheelfs.service.waiting import wait_for
 from wheelfs.store.records import ContentFacts, StoredName
 
@@ -73,6 +74,7 @@ class Supply:
         self.disk = trio.CapacityLimiter(DISK_THREADS)
         self.delta = delta
         self.parts = trio.CapacityLimiter(CONNECTIONS)
+        self.room = Room(store, self.disk, bound_s=progress_bound_s, forget_idle=self._forget_idle)
         self._sealing = trio.CapacityLimiter(SEAL_THREADS)
         self._origins = origins
         self._contents: OrderedDict[ContentKey, Content] = OrderedDict()
@@ -111,9 +113,12 @@ class Supply:
         if not content.is_busy and (content.sealed_sha256 is not None or self._contents.get(content.ref.key) is not content):
             self._forget(content)
         if len(self._contents) > IDLE_CONTENTS:
-            idle = [other for other in self._contents.values() if not other.is_busy]
-            for other in idle[: len(self._contents) - IDLE_CONTENTS]:
-                self._forget(other)
+            self._forget_idle(len(self._contents) - IDLE_CONTENTS)
+
+    def _forget_idle(self, most: int | None = None) -> None:
+        """Forget contents that nobody uses, the longest unused first; their parts are then for anybody to take or to delete."""
+        for other in [one for one in self._contents.values() if not one.is_busy][:most]:
+            self._forget(other)
 
     def _forget(self, content: Content) -> None:
         if self._contents.get(content.ref.key) is content:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HIGH_WATER: Final = 0.88
+HIGH_WATER: Final = 0.85
 """How much of the quota may be in use: freed pages lie scattered, so after many turnovers LMDB's file was 1.05 to 1.14 times as
-large as what is in use (measured), and it is the file that the quota is about."""
+large as what is in use (measured; a little more in a store of few wheels), and it is the file that the quota is about."""
 LOW_WATER: Final = 0.8
-"""How full a store is after an eviction: a collection reads all recipes, so it is not to be done for every wheel."""
+"""How full a store is after an eviction, by default: a collection reads all recipes, so it is not to be done for every wheel."""
 
 MIN_FREE_PART: Final = 0.05
 """No more of a disk than this is kept free, whatever the configuration says in bytes: it may be a small one."""
@@ -37,16 +37,31 @@ _CANDIDATES: Final = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``quota_bytes`` bounds the store's files, ``min_free_bytes`` what is left on the disk.
+    """``quota_bytes`` bounds what is in the store's directory, ``min_free_bytes`` is what is left on the disk.
 
-    The spool is not counted: it empties by itself, and would in a rush drive out what has just been stored.
+    ``low_water`` is the part of the quota that is full after an eviction.
     """
 
     quota_bytes: int | None = None
     min_free_bytes: int = 0
+    low_water: float = LOW_WATER
 
 
 NO_LIMITS: Final = Limits()
+
+
+class Need(NamedTuple):
+    """What is about to be taken: in the store's files, and by partly fetched files, which go when they are stored."""
+
+    stored_bytes: int = 0
+    spooled_bytes: int = 0
+
+    def __add__(self, other: object) -> Need:
+        """Both at the same time."""
+        return Need(*map(sum, zip(self, other, strict=True))) if isinstance(other, Need) else NotImplemented
+
+
+NOTHING: Final = Need()
 
 
 class _Candidate(NamedTuple):
@@ -55,38 +70,44 @@ class _Candidate(NamedTuple):
     size_bytes: int
 
 
-def excess_bytes(store: Store, limits: Limits, *, need_bytes: int = 0, fill: float = HIGH_WATER) -> int:
-    """Return by how much the store would be above its limits if ``need_bytes`` more were stored; 0 when it would not.
+def excess_bytes(store: Store, limits: Limits, need: Need = NOTHING, *, fill: float = HIGH_WATER) -> int:
+    """Return by how much the store would be above its limits if ``need`` were taken too; 0 when it would not.
 
-    ``fill`` is the part of the quota that may be used.  Freed pages inside the store's files count as free disk space.
+    ``fill`` is the part of the quota, less what partly fetched files take of it, that stored files may use.  Freed pages inside
+    the store's files count as free disk space.
     """
     excess = 0
-    if limits == NO_LIMITS:
+    if limits.quota_bytes is None and not limits.min_free_bytes:
         return excess
-    usage = store.usage()
     used_bytes = store.used_bytes()
     if limits.quota_bytes is not None:
-        excess = max(0, used_bytes + need_bytes - int(limits.quota_bytes * fill))
+        for_files = limits.quota_bytes - store.spool.usage_bytes() - need.spooled_bytes
+        excess = max(0, used_bytes + need.stored_bytes - int(for_files * fill))
     if limits.min_free_bytes:
-        reusable_bytes = max(0, usage.catalog_bytes + usage.chunks_bytes - used_bytes)
+        reusable_bytes = max(0, store.file_bytes() - used_bytes)
         total_bytes, free_bytes = store.disk_space()
         least_bytes = min(limits.min_free_bytes, int(total_bytes * MIN_FREE_PART))
-        excess = max(excess, least_bytes + need_bytes - free_bytes - reusable_bytes)
+        excess = max(excess, least_bytes + need.stored_bytes + need.spooled_bytes - free_bytes - reusable_bytes)
     return excess
 
 
-def make_room(store: Store, limits: Limits, *, need_bytes: int = 0, attempted: str = "keep the quota") -> list[str]:
-    """Evict until ``need_bytes`` fit with some room to spare, and return the filenames that went; nothing when they fit now.
+def make_room(store: Store, limits: Limits, need: Need = NOTHING, *, attempted: str = "keep the quota") -> list[str]:
+    """Delete until ``need`` fits with some room to spare, and return the stored files that went; nothing when it fits now.
 
-    Blocks, for as long as collections take.  Raises `StoreFull` when all that may be evicted is not enough.
+    Partly fetched files that nobody has open go first, the oldest first of all.  Blocks, for as long as collections take.
+    Raises `StoreFull` when all that may go is not enough.
     """
     evicted: list[str] = []
-    if excess_bytes(store, limits, need_bytes=need_bytes) <= 0:
+    excess = excess_bytes(store, limits, need)
+    if excess <= 0:
+        return evicted
+    store.spool.trim(max(0, store.spool.usage_bytes() - int(excess / HIGH_WATER) - 1))
+    if excess_bytes(store, limits, need) <= 0:
         return evicted
     # What was removed by hand before, or left by a crash, goes first.
     collect(store)
     for _ in range(_ROUNDS):
-        excess = excess_bytes(store, limits, need_bytes=need_bytes, fill=LOW_WATER)
+        excess = excess_bytes(store, limits, need, fill=limits.low_water)
         if excess <= 0:
             return evicted
         round_ = list(_evict(store, excess))
@@ -94,7 +115,7 @@ def make_room(store: Store, limits: Limits, *, need_bytes: int = 0, attempted: s
             break
         evicted += round_
         collect(store)
-    if excess_bytes(store, limits, need_bytes=need_bytes) > 0:
+    if excess_bytes(store, limits, need) > 0:
         raise StoreFull(
             attempted,
             "there is no room for it within the quota and the free disk space to be kept; all else is pinned, private or open",

@@ -18,7 +18,7 @@ from wheelfs.store.catalog import CATALOG_DATABASES, Catalog
 from wheelfs.store.chunks import CHUNK_DATABASES, ChunkStore
 from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.env import store_error
-from wheelfs.store.eviction import NO_LIMITS, Limits, make_room
+from wheelfs.store.eviction import NO_LIMITS, Limits, Need, excess_bytes, make_room
 from wheelfs.store.ingest import Ingested, ingest
 from wheelfs.store.leases import Leases
 from wheelfs.store.records import StoredContent, StoredName
@@ -108,7 +108,7 @@ class Store:
         if self.directory.readonly:
             raise StoreReadOnly(f"store {name}", f"the store {self.path} was opened read-only")
         with self._incoming_of(size_bytes) as together_bytes:
-            make_room(self, self.limits, need_bytes=together_bytes, attempted=f"store {name}")
+            make_room(self, self.limits, Need(stored_bytes=together_bytes), attempted=f"store {name}")
             # The next block's number is read first: everything that this ingest stores has that number or a higher one.
             lease = self.leases.ingesting(self.chunks.next_block())
             try:
@@ -239,12 +239,16 @@ class Store:
 
     def usage(self) -> Usage:
         """Return how much room the store takes; looks at every partial file, but at no stored one."""
-        catalog, chunks = self.environments
-        return Usage(_file_bytes(catalog), _file_bytes(chunks), self.spool.usage_bytes(), self.catalog.counts().raw_bytes)
+        catalog, chunks = map(_file_bytes, self.environments)
+        return Usage(catalog, chunks, self.spool.usage_bytes(), self.catalog.counts().raw_bytes)
 
     def used_bytes(self) -> int:
         """Return how much of both environments' files is in use; freed pages inside them are not counted."""
         return sum(environment.used_bytes() for environment in self.environments)
+
+    def file_bytes(self) -> int:
+        """Return what the files of both environments take on disk, freed pages included."""
+        return sum(map(_file_bytes, self.environments))
 
     def disk_space(self) -> tuple[int, int]:
         """Return the size of the store's file system and what is free on it for unprivileged users, in bytes."""
@@ -257,6 +261,14 @@ class Store:
     def release_mapping(self) -> None:
         """Give the pages of chunks that were read back to the kernel's cache, out of this process' resident memory."""
         self.chunks.release_mapping()
+
+    def has_room(self, need: Need) -> bool:
+        """Tell whether what is about to be taken fits without anything having to go."""
+        return excess_bytes(self, self.limits, need) <= 0
+
+    def make_room(self, need: Need, attempted: str) -> None:
+        """Let go what may, until ``need`` fits; blocks.  Raises `StoreFull`."""
+        make_room(self, self.limits, need, attempted=attempted)
 
     def keep_limits(self) -> list[str]:
         """Write down what was used, and make room where the store is above its limits; return the filenames that went."""

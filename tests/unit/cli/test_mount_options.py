@@ -14,7 +14,10 @@ COMMANDS = ("mount", "umount", "add", "ls")
 
 def test_values_flags_and_repeated_options_are_understood() -> None:
     options = parse_options(
-        ["index=a=https://a.example/,offline", "index=https://b.example/x\\,y,config=/c.toml,store=/s,nonempty"]
+        [
+            "index=a=https://a.example/,offline",
+            "index=https://b.example/x\\,y,config=/c.toml,store=/s,nonempty,quota=2GB,delta=never",
+        ]
     )
     assert options.indexes == ("a=https://a.example/", "https://b.example/x,y")
     assert options.config_file == Path("/c.toml")
@@ -22,6 +25,8 @@ def test_values_flags_and_repeated_options_are_understood() -> None:
     assert [(one.field, one.value, one.place) for one in options.given] == [
         ("offline", True, "-o offline"),
         ("store", "/s", "-o store"),
+        ("quota_bytes", "2GB", "-o quota"),
+        ("delta", "never", "-o delta"),
     ]
 
 

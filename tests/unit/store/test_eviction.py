@@ -10,7 +10,8 @@ import pytest
 
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import StoreFull
-from wheelfs.store.eviction import LOW_WATER, Limits, excess_bytes, make_room
+from wheelfs.model.content import key_of_sha256
+from wheelfs.store.eviction import HIGH_WATER, LOW_WATER, Limits, Need, excess_bytes, make_room
 from wheelfs.store.local import Store
 from wheelfs.store.records import StoredName
 from wheelfs.store.uses import COARSE_US, LastUses
@@ -18,6 +19,8 @@ from wheelfs.store.uses import COARSE_US, LastUses
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from wheelfs.store.spool_file import SpoolFile
 
 SIZE = 500_000
 
@@ -57,8 +60,8 @@ def quota(store: Store, *, without: int) -> Limits:
 
 def test_nothing_goes_while_there_is_room(store: Store, tmp_path: Path) -> None:
     add(store, tmp_path, "one", 1)
-    assert make_room(store, Limits(quota_bytes=10_000_000), need_bytes=SIZE) == []
-    assert make_room(store, Limits(), need_bytes=1 << 50) == []
+    assert make_room(store, Limits(quota_bytes=10_000_000), Need(SIZE)) == []
+    assert make_room(store, Limits(), Need(1 << 50)) == []
 
 
 def test_the_least_recently_used_go_first_and_no_more_than_needed(store: Store, tmp_path: Path) -> None:
@@ -67,11 +70,11 @@ def test_the_least_recently_used_go_first_and_no_more_than_needed(store: Store, 
     (one,) = store.catalog.stored_names("one")
     store.catalog.note_used({one.sha256: 100}).result()
     limits = quota(store, without=2)
-    assert make_room(store, limits, need_bytes=SIZE) != []
+    assert make_room(store, limits, Need(SIZE)) != []
     assert "one" in projects(store), "it came first, but was used last"
     assert "two" not in projects(store)
     assert "six" in projects(store)
-    assert excess_bytes(store, limits, need_bytes=SIZE) == 0
+    assert excess_bytes(store, limits, Need(SIZE)) == 0
 
 
 def test_pinned_private_and_open_ones_stay_even_if_there_is_no_room_then(store: Store, tmp_path: Path) -> None:
@@ -119,15 +122,15 @@ def test_disk_space_is_left_to_others(store: Store, tmp_path: Path, monkeypatch:
         add(store, tmp_path, project, number + 1)
     # What is freed stays in the store's files, where it counts as room for what comes.
     monkeypatch.setattr(store, "disk_space", lambda: (100_000_000, 1_000_000))
-    made = make_room(store, Limits(min_free_bytes=1_000_000), need_bytes=400_000)
+    made = make_room(store, Limits(min_free_bytes=1_000_000), Need(400_000))
     assert made == [wheel_filename("one", "1.0")]
 
 
 def test_a_small_disk_can_be_filled_to_a_twentieth(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "disk_space", lambda: (20_000_000, 5_000_000))
-    assert make_room(store, Limits(min_free_bytes=100_000_000), need_bytes=3_900_000) == []
+    assert make_room(store, Limits(min_free_bytes=100_000_000), Need(3_900_000)) == []
     with pytest.raises(StoreFull):
-        make_room(store, Limits(min_free_bytes=100_000_000), need_bytes=5_000_000)
+        make_room(store, Limits(min_free_bytes=100_000_000), Need(5_000_000))
 
 
 def test_a_store_keeps_its_quota_by_itself(tmp_path: Path) -> None:
@@ -160,3 +163,36 @@ def test_a_use_is_written_once_an_hour(store: Store, tmp_path: Path) -> None:
     uses.flush()
     assert store.catalog.used_at_us(sha256) == now_us
     assert store.catalog.used_at_us(bytes(32)) == 0, "what is not stored has no use"
+
+
+def partial(store: Store, seed: str, size_bytes: int) -> SpoolFile:
+    opened = store.spool.open(key_of_sha256(hashlib.sha256(seed.encode()).digest()), size_bytes=size_bytes)
+    opened.write(0, incompressible(size_bytes, seed))
+    return opened
+
+
+def test_partly_fetched_files_count_and_the_oldest_idle_ones_go_before_any_wheel(store: Store, tmp_path: Path) -> None:
+    add(store, tmp_path, "one", 1)
+    in_use = partial(store, "in use", 400_000)
+    for seed in ("oldest", "older", "new"):
+        partial(store, seed, 400_000).close()
+    limits = Limits(quota_bytes=int(store.used_bytes() / HIGH_WATER) + 4 * 400_000 + 100_000)
+    assert make_room(store, limits) == []
+    assert store.spool.usage_bytes() == 1_605_632, "all of them fit"
+    assert make_room(store, limits, Need(spooled_bytes=400_000)) == []
+    assert projects(store) == ["one"]
+    left = {path.stem for path in store.spool.directory.glob("*.part")}
+    assert left == {hashlib.sha256(seed.encode()).hexdigest() for seed in ("in use", "older", "new")}
+    with pytest.raises(StoreFull):
+        make_room(store, Limits(quota_bytes=300_000))
+    assert projects(store) == []
+    assert in_use.read(0, 400_000) == incompressible(400_000, "in use")
+    in_use.close()
+
+
+def test_the_low_water_mark_is_where_an_eviction_ends(store: Store, tmp_path: Path) -> None:
+    for number in range(10):
+        add(store, tmp_path, f"project-{number}", number + 1)
+    quota_bytes = store.used_bytes()
+    make_room(store, Limits(quota_bytes=quota_bytes, low_water=0.3))
+    assert 0.1 * quota_bytes < store.used_bytes() <= 0.3 * quota_bytes
