@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from functools import partial
@@ -261,3 +262,23 @@ def test_the_first_index_that_has_a_project_owns_it(fake_index: FakeIndex, mount
         assert "both-9.0" in (mount / "index" / "second" / "simple" / "both" / "index.html").read_text()
         assert "only-1.0" in (mount / "simple" / "only" / "index.html").read_text()
         assert not lower.requests_for("/simple/both/")[1:], "the lower index was asked for the merged view"
+
+
+def test_pages_promise_the_metadata_that_is_served_for_stored_wheels_too(
+    mounted: MountWheelfs, run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    ours, _ = add_local(run_wheelfs, store_dir, tmp_path, "ours", "1.0")
+    with FakeIndex(page_format="html", core_metadata=False, hashes=False) as index:
+        bare, _ = index.add_wheel("bare", "1.0", big_bytes=400_000)
+        mount = mounted(index=index.url).path
+        page = mount / "simple" / "bare" / "index.html"
+        assert 'data-core-metadata="true"' in page.read_text(), "nobody knows its digest before the wheel was looked at"
+        (mount / "simple" / "bare" / bare).read_bytes()
+        eventually(lambda: 'data-core-metadata="sha256=' in page.read_text())
+        for view in ("simple", "stored/simple", "here/simple"):
+            for project, name in (("ours", ours), ("bare", bare)):
+                served = (mount / view / project / f"{name}.metadata").read_bytes()
+                promised = f'data-core-metadata="sha256={hashlib.sha256(served).hexdigest()}"'
+                assert promised in (mount / view / project / "index.html").read_text()
+                assert served.startswith(b"Metadata-Version:")
+        assert ours in (mount / "asof" / "2020-01-01" / "simple" / "ours" / "index.html").read_text()

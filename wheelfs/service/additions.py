@@ -133,6 +133,7 @@ def _taken(
         private=True,
         url=source.url,
         requires_python=about.requires_python,
+        metadata_sha256=None if about.metadata is None else hashlib.sha256(about.metadata).digest(),
         added_at_us=time.time_ns() // 1_000,
     )
     # Asked again where nobody can come in between: another process may have added the name while this one was reading.

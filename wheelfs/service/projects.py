@@ -158,7 +158,7 @@ class Projects:
         by name is there all the same, since opening it is how to learn why it cannot be had.
         """
         stored = self._store.catalog.stored_names(project)
-        digests = {name.sha256 for name in stored}
+        digests = {name.sha256: name for name in stored}
         private = {name.sha256 for name in stored if name.private}
         by_name = {name.filename: name.sha256 for name in stored if name.index == owned.owner}
         entries: list[Entry] = []
@@ -168,7 +168,11 @@ class Projects:
             sealed = by_name.get(link.filename) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
             if sealed is None and filename is None and not self.lists_remote(owned):
                 continue
-            entries.append(Entry(FileRef(project, owned.owner, _with_digest(link, sealed)), sealed, True, sealed in private))
+            entries.append(
+                Entry(
+                    FileRef(project, owned.owner, _as_stored(link, digests.get(sealed or b""))), sealed, True, sealed in private
+                )
+            )
         is_listed = owned.page is None or owned.owner == ownership.LOCAL
         entries.extend(
             Entry(FileRef(project, owned.owner, link), link.sha256, is_listed, link.sha256 in private)
@@ -372,10 +376,13 @@ def link_of(name: StoredName) -> FileLink:
         size_bytes=name.size_bytes,
         requires_python=name.requires_python,
         yanked=name.yanked,
+        metadata_sha256=name.metadata_sha256,
         upload_time_us=name.upload_time_us,
     )
 
 
-def _with_digest(link: FileLink, sealed: bytes | None) -> FileLink:
-    """Return the link with the digest of its stored bytes, where the index gives none."""
-    return msgspec.structs.replace(link, sha256=sealed) if sealed is not None and link.sha256 is None else link
+def _as_stored(link: FileLink, name: StoredName | None) -> FileLink:
+    """Return the link with the digests of what is stored, where the index gives none."""
+    if name is None or (link.sha256 is not None and (link.metadata_sha256 is not None or name.metadata_sha256 is None)):
+        return link
+    return msgspec.structs.replace(link, sha256=name.sha256, metadata_sha256=link.metadata_sha256 or name.metadata_sha256)

@@ -38,6 +38,7 @@ def listed_name(store: Store, charges: Charges, project: str, sha256: bytes, *, 
                     upload_time_us=link.upload_time_us,
                     requires_python=link.requires_python,
                     yanked=link.yanked,
+                    metadata_sha256=link.metadata_sha256,
                     added_at_us=time.time_ns() // 1_000,
                 )
         return None

@@ -242,18 +242,25 @@ class Supply:
 
     async def seal(self, refs: Sequence[FileRef], spool: SpoolFile, size_bytes: int) -> bytes:
         """Verify the whole file, store it, make it visible under all ``refs`` and return its sha256; raises `ContentMismatch`."""
-        names = [_stored_name(ref, size_bytes) for ref in refs]
+        names = [_stored_name(ref, size_bytes, self._metadata_sha256(ref)) for ref in refs]
         expected = refs[0].link.sha256
         return await trio.to_thread.run_sync(
             lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=expected, names=names),
             limiter=self._sealing,
         )
 
+    def _metadata_sha256(self, ref: FileRef) -> bytes | None:
+        """Return the digest of a wheel's METADATA: what its index promises, else of what was found in the wheel itself."""
+        if ref.link.metadata_sha256 is not None:
+            return ref.link.metadata_sha256
+        kept = None if ref.link.has_metadata else self.store.catalog.metadata(ref.key)
+        return hashlib.sha256(kept).digest() if kept else None
+
     def keep_name(self, ref: FileRef, sha256: bytes, size_bytes: int) -> None:
         """Note, where it is not known yet, that stored content also goes by this name, so that it is found without any index."""
         known = self.store.catalog.stored_names(ref.project)
         if not any(name.filename == ref.filename and name.sha256 == sha256 for name in known):
-            name = msgspec.structs.replace(_stored_name(ref, size_bytes), sha256=sha256)
+            name = msgspec.structs.replace(_stored_name(ref, size_bytes, ref.link.metadata_sha256), sha256=sha256)
             with suppress(StoreReadOnly):
                 self.store.catalog.add_name(name).add_done_callback(_log_failure)
 
@@ -292,7 +299,7 @@ class Supply:
             raise StoreDamaged(f"open {ref.filename}", stored.poisoned, "it is quarantined; add it again with wheelfs add")
 
 
-def _stored_name(ref: FileRef, size_bytes: int) -> StoredName:
+def _stored_name(ref: FileRef, size_bytes: int, metadata_sha256: bytes | None) -> StoredName:
     return StoredName(
         project=ref.project,
         filename=ref.filename,
@@ -303,6 +310,7 @@ def _stored_name(ref: FileRef, size_bytes: int) -> StoredName:
         upload_time_us=ref.link.upload_time_us,
         requires_python=ref.link.requires_python,
         yanked=ref.link.yanked,
+        metadata_sha256=metadata_sha256,
         added_at_us=_now_us(),
     )
 
