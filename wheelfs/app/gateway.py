@@ -27,6 +27,7 @@ def run_gateway(settings: Settings, *, ready: Callable[[GatewayReady], None]) ->
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.application import Application
     from wheelfs.service.control import serve_control
+    from wheelfs.service.overview import Overview
     from wheelfs.service.signals import obey_signals
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
@@ -49,7 +50,7 @@ def run_gateway(settings: Settings, *, ready: Callable[[GatewayReady], None]) ->
                     node.status.serving(url)
                 ready(GatewayReady(urls=tuple(urls), pid=os.getpid(), store=str(settings.store), open=token is None))
 
-            application = Application(node.tree, token=token)
+            application = Application(node.tree, Overview(node, store), token=token)
             await server.serve_http(application, sockets, tls=tls, on_ready=on_ready, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 

@@ -70,8 +70,10 @@ def serve(
 
 
 def _print_ready(session: Session, serving: GatewayReady) -> None:
+    from wheelfs.frontends.http.people import setup_lines
+
     output = session.output
-    lines = {client: line for url in serving.urls[:1] for client, line in _lines(url).items()}
+    lines = setup_lines(serving.urls[0])
     if session.json:
         output.record({"urls": serving.urls, "pid": serving.pid, "store": serving.store, "lines": lines})
     else:
@@ -83,14 +85,6 @@ def _print_ready(session: Session, serving: GatewayReady) -> None:
         if serving.open and any(_is_reachable_from_outside(url) for url in serving.urls):
             output.line("whoever reaches this address can read all that is stored, private wheels too; --token-file restricts it")
     output.flush()
-
-
-def _lines(url: str) -> dict[str, str]:
-    return {
-        "pip": f"pip install --index-url {url}/simple/ PACKAGE",
-        "uv": f"uv pip install --default-index {url}/simple/ PACKAGE",
-        "poetry": f"poetry source add --priority primary wheelfs {url}/simple/",
-    }
 
 
 def _is_reachable_from_outside(url: str) -> bool:

@@ -79,14 +79,17 @@ def show(projects: Projects, views: Views, supply: Supply, name: str) -> ShownPr
         found = None if project is None else next((file for file in project.files if file.filename == name), None)
         if found is not None:
             return found
-    else:
-        try:
-            project = _shown(projects, views, supply, parse_project_name(name))
-        except InvalidInput:
-            project = None
-        if project is not None:
-            return project
+    elif (project := project_of(projects, views, supply, name)) is not None:
+        return project
     raise not_known(name)
+
+
+def project_of(projects: Projects, views: Views, supply: Supply, name: str) -> ShownProject | None:
+    """Return what is known of a project, however its name is spelled; None when there is nothing."""
+    try:
+        return _shown(projects, views, supply, parse_project_name(name))
+    except InvalidInput:
+        return None
 
 
 def not_known(name: str) -> NotKnown:

@@ -19,6 +19,7 @@ from wheelfs import errors
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.server import listen, serve_http, urls_of
 from wheelfs.frontends.http.statuses import STATUS_OF_CLASS, status_of
+from wheelfs.service.overview import Overview
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -46,7 +47,13 @@ async def gateway(
         [url] = urls_of(sockets, tls=False)
 
         async def serve() -> None:
-            await serve_http(Application(one.node.tree, token=token), sockets, tls=None, on_ready=ready.set, shutdown=shutdown)
+            await serve_http(
+                Application(one.node.tree, Overview(one.node, one.store), token=token),
+                sockets,
+                tls=None,
+                on_ready=ready.set,
+                shutdown=shutdown,
+            )
 
         nursery.start_soon(serve)
         await ready.wait()

@@ -18,7 +18,10 @@ from wheelfs.core import conditions, tree
 from wheelfs.core.http_access import carries
 from wheelfs.core.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
 from wheelfs.errors import InternalError, InvalidInput, WheelfsError
+from wheelfs.frontends.http import metrics
 from wheelfs.frontends.http.messages import Bytes, Reply, Request, Text, plain, request_of
+from wheelfs.frontends.http.metrics import Metrics
+from wheelfs.frontends.http.people import PeoplePages
 from wheelfs.frontends.http.statuses import RETRY_AFTER_S, status_of
 from wheelfs.model.names import parse_project_name
 from wheelfs.service.background import failure
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from wheelfs.service.filesystem import Filesystem, Node, OpenFile
+    from wheelfs.service.overview import Overview
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -51,9 +55,11 @@ _GENERATED: Final = {tree.PAGE: PLAIN_TYPE, tree.STATUS: "application/json"}
 class Application:
     """ASGI 3; `wheelfs.frontends.http.server` runs it."""
 
-    def __init__(self, filesystem: Filesystem, *, token: str | None = None) -> None:
-        """Show ``filesystem``; with a ``token``, to those only who have it."""
+    def __init__(self, filesystem: Filesystem, overview: Overview, *, token: str | None = None) -> None:
+        """Show ``filesystem`` to programs and ``overview`` to people; with a ``token``, to those only who have it."""
         self._filesystem = filesystem
+        self._people = PeoplePages(overview)
+        self._metrics = Metrics(overview)
         self._token = token
         self._places = MAX_REQUESTS
 
@@ -79,6 +85,7 @@ class Application:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
             reply = await self._reply(scope)
+            self._metrics.count(reply.status, 0 if scope["method"] == "HEAD" else reply.length)
             try:
                 await _send(reply, scope["method"], send)
             except WheelfsError as error:
@@ -99,6 +106,10 @@ class Application:
             if self._token is not None and not carries(self._token, request.headers.get("authorization")):
                 challenge = ("WWW-Authenticate", 'Basic realm="wheelfs", charset="UTF-8"')
                 return plain(HTTPStatus.UNAUTHORIZED, "this gateway wants its token, as the password of any user", challenge)
+            if request.names == ("metrics",):
+                return Text(HTTPStatus.OK, metrics.CONTENT_TYPE, self._metrics.text(), (("Cache-Control", "no-store"),))
+            if self._people.covers(request):
+                return await self._people.reply(request)
             return await self._found(request)
         except Exception as error:
             known = failure(f"answer {scope['path']!r}", error)
@@ -127,7 +138,7 @@ class Application:
         return await self._page(request, node)
 
     async def _page(self, request: Request, directory: Node) -> Reply:
-        chosen = choose_form(request.headers.get("accept"), request.format)
+        chosen = choose_form(request.headers.get("accept"), request.query.get("format"))
         if chosen is None:
             return plain(HTTPStatus.NOT_ACCEPTABLE, f"pages are served as {PLAIN_TYPE} and {JSON_TYPE}")
         form, content_type = chosen
@@ -208,10 +219,9 @@ async def _rest(file: OpenFile) -> bytes:
 
 async def _send(reply: Reply, method: str, send: Send) -> None:
     """Send a reply; raises the `WheelfsError` that ended a file's bytes early."""
-    length = reply.end - reply.start if isinstance(reply, Bytes) else len(reply.body)
     headers = [("Content-Type", reply.content_type), ("X-Content-Type-Options", "nosniff"), *reply.headers]
     if reply.status != HTTPStatus.NOT_MODIFIED:
-        headers.append(("Content-Length", str(length)))
+        headers.append(("Content-Length", str(reply.length)))
     encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     await send({"type": "http.response.start", "status": int(reply.status), "headers": encoded})
     if isinstance(reply, Bytes) and reply.file is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, quote, unquote_to_bytes
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ Send = "Callable[[dict[str, Any]], Awaitable[None]]"
 TEXT: Final = "text/plain; charset=utf-8"
 MAX_SEGMENTS: Final = 12
 """The deepest path of the tree (``index/NAME/asof/DATE/here/simple/PROJECT/FILE``) has eight."""
+MAX_FIELDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,19 @@ class Request:
     path: str
     names: tuple[str, ...] | None
     is_directory: bool
-    format: str | None
+    query: Mapping[str, str]
     headers: Mapping[str, str]
+    scheme: str = "http"
+
+    @property
+    def host(self) -> str:
+        """Host and port as the client spells them."""
+        return self.headers.get("host", "localhost")
+
+    @property
+    def base_url(self) -> str:
+        """Where the client sees the root, without a slash at the end."""
+        return f"{self.scheme}://{self.host}"
 
     @property
     def last(self) -> str:
@@ -46,14 +58,16 @@ def request_of(scope: Scope) -> Request:
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path = raw.partition(b"?")[0].decode("latin-1")
-    formats = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=8).get("format") if scope["query_string"] else None
+    # More fields than we know of are nobody's question: those behind are not looked at.
+    query = parse_qsl(b"&".join(scope["query_string"].split(b"&")[:MAX_FIELDS]).decode("latin-1"))
     return Request(
         method=scope["method"],
         path=path,
         names=_names(path),
         is_directory=path.endswith("/"),
-        format=formats[0] if formats else None,
+        query=dict(reversed(query)),
         headers=headers,
+        scheme=scope["scheme"],
     )
 
 
@@ -83,6 +97,11 @@ class Text:
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def length(self) -> int:
+        """The size of the body in bytes."""
+        return len(self.body)
+
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
@@ -94,6 +113,11 @@ class Bytes:
     start: int
     end: int
     headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def length(self) -> int:
+        """The size of the body in bytes."""
+        return self.end - self.start
 
 
 Reply = Text | Bytes

@@ -1,0 +1,79 @@
+"""What a person sees who opens the gateway in a browser, and what a Prometheus collects from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import httpx2
+from lxml import html
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.fakes.index import FakeIndex
+from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.gateway.serving import Serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fakes.clients import Clients
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+def texts(page: httpx2.Response, xpath: str) -> list[str]:
+    return cast("list[str]", html.fromstring(page.text).xpath(xpath))
+
+
+def test_a_project_its_versions_its_files_and_its_set_up_line_are_found_by_clicking(tmp_path: Path, clients: Clients) -> None:
+    with FakeIndex() as index, Serving(tmp_path / "gateway", "--index", f"main={index.url}") as gateway:
+        for version in ("1.0", "2.0"):
+            index.add_wheel("demo", version)
+        with httpx2.Client(base_url=gateway.url, trust_env=False) as browser:
+            assert "demo" not in browser.get("/").text
+            browser.get(f"/simple/demo/{wheel_filename('demo', '2.0')}")
+            home = browser.get("/")
+            assert "main" in texts(home, "//td/text()")
+            [link] = texts(home, "//a[text()='demo']/@href")
+            project = browser.get(link)
+            assert texts(project, "//h2/text()") == ["2.0", "1.0"]
+            names, states = texts(project, "//td[1]/a/text()"), texts(project, "//td[4]/text()")
+            assert dict(zip(names, states, strict=True)) == {
+                wheel_filename("demo", "2.0"): "stored",
+                wheel_filename("demo", "1.0"): "remote",
+            }
+            [line] = [line for line in texts(project, "//code/text()") if line.startswith("uv ")]
+        uv = clients.uv()
+        uv.run(*line.split()[1:]).succeeded()
+        assert uv.installed() == {"demo": "2.0"}
+
+
+def test_a_search_finds_parts_of_names_and_shows_nothing_unescaped(tmp_path: Path) -> None:
+    with FakeIndex() as index, Serving(tmp_path / "gateway", "--index", f"main={index.url}") as gateway:
+        for project in ("demo-one", "demo-two", "other"):
+            index.add(wheel_filename(project, "1.0"), build_wheel(project, "1.0"), project=project, yanked=SCRIPT)
+        with httpx2.Client(base_url=gateway.url, trust_env=False) as browser:
+            for project in ("demo-one", "demo-two", "other"):
+                browser.get(f"/simple/{project}/")
+            assert texts(browser.get("/", params={"q": "Demo"}), "//ul/li/a/text()") == ["demo-one", "demo-two"]
+            for page in (browser.get("/", params={"q": SCRIPT}), browser.get("/project/other/")):
+                assert "<script" not in page.text
+                assert "default-src 'none'" in page.headers["content-security-policy"]
+            assert browser.get("/project/Demo.One").headers["location"] == "/project/demo-one/"
+            assert browser.get("/project/nobody-knows/").status_code == 404
+            assert browser.get("/", params={f"x{n}": "y" for n in range(50)}).status_code == 200
+
+
+def test_metrics_count_replies_and_tell_of_the_indexes(tmp_path: Path) -> None:
+    with FakeIndex() as index, Serving(tmp_path / "gateway", "--index", f"main={index.url}") as gateway:
+        index.add_wheel("demo", "1.0")
+        with httpx2.Client(base_url=gateway.url, trust_env=False) as client:
+            client.get("/simple/demo/")
+            client.get("/simple/absent/")
+            families = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+        replies = {
+            sample.labels["status"]: sample.value for sample in families["wheelfs_http_replies"].samples if "total" in sample.name
+        }
+        assert replies == {"200": 1.0, "404": 1.0}
+        [up] = families["wheelfs_origin_up"].samples
+        assert (up.labels, up.value) == ({"index": "main"}, 1.0)
+        assert families["wheelfs_origin_requests"].samples[0].value >= 2

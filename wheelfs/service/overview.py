@@ -1,0 +1,81 @@
+"""What a person who opens the gateway in a browser may want to know: projects and files, what is stored, how the indexes are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.service import inspection, keeping
+from wheelfs.service.reports import ShownProject
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.service.node import Running
+    from wheelfs.service.reports import Stats, Status
+    from wheelfs.store.local import Store
+
+PER_PAGE: Final = 200
+_BATCH: Final = 1_000
+_MOST_LOOKED_AT: Final = 200_000
+"""Names looked through for one page of a search; a catalog has fewer projects, or a person searches on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectNames:
+    """Some known projects in order; ``after`` is where the next page begins, None at the end."""
+
+    names: tuple[str, ...]
+    after: str | None
+
+
+class Overview:
+    """Answers from the store alone; methods block shortly, so a frontend calls them in a thread."""
+
+    def __init__(self, node: Running, store: Store) -> None:
+        """Look at ``store`` through ``node``."""
+        self._node = node
+        self._store = store
+
+    def status(self) -> Status:
+        """Return the state of this process; never blocks."""
+        return self._node.status.report()
+
+    def stats(self) -> Stats:
+        """Return what the store holds and takes."""
+        return keeping.stats(self._store, self.status().counters)
+
+    def projects(self, containing: str, after: str | None) -> ProjectNames:
+        """Return the known projects whose names have ``containing`` in them, those behind ``after``."""
+        found: list[str] = []
+        looked_at = 0
+        while batch := self._store.catalog.known_projects(after, _BATCH):
+            for project in batch:
+                if containing in project:
+                    if len(found) == PER_PAGE:
+                        return ProjectNames(tuple(found), found[-1])
+                    found.append(project)
+            after = batch[-1]
+            looked_at += len(batch)
+            if looked_at >= _MOST_LOOKED_AT:
+                return ProjectNames(tuple(found), after)
+        return ProjectNames(tuple(found), None)
+
+    def project(self, name: str) -> ShownProject | None:
+        """Return all that is known of a project, newest version first, or None."""
+        shown = inspection.project_of(self._node.projects, self._node.views, self._node.supply, name)
+        return None if shown is None else _newest_first(shown)
+
+
+def _newest_first(shown: ShownProject) -> ShownProject:
+    order: Sequence[str] = shown.versions[::-1]
+    place = {version: number for number, version in enumerate(order)}
+    files = sorted(shown.files, key=lambda file: (place.get(file.version or "", len(place)), file.filename))
+    return ShownProject(
+        project=shown.project,
+        origin=shown.origin,
+        versions=tuple(order),
+        files=tuple(files),
+        status=shown.status,
+        checked=shown.checked,
+    )
