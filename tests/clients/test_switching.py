@@ -64,9 +64,9 @@ class Weather:
             index.unhang()
             index.start()
         if self.states % 2:
-            away = self.chance.choice([[self.lab], [self.public], [self.lab, self.public]])
-            how = self.chance.choice([FakeIndex.stop, FakeIndex.hang, out_of_order, cut_short])
-            for index in away:
+            # In turns, so that few switches bring all the ways; each of them to one index or to both.
+            how = [cut_short, FakeIndex.stop, FakeIndex.hang, out_of_order][self.states // 2 % 4]
+            for index in self.chance.choice([[self.lab], [self.public], [self.lab, self.public]]):
                 how(index)
 
     def requests(self) -> int:
