@@ -14,7 +14,7 @@ from scripts.bench.programs.ground import arguments, ground, index_of, project_o
 from scripts.bench.programs.install import flat, pip_case, uv_case
 from scripts.bench.programs.measuring import Case, interleaved, section, show_times
 from scripts.bench.programs.memory import amounts_of
-from scripts.bench.programs.peer_devpi import Devpi
+from tests.fakes.devpi import Devpi
 from tests.fakes.index import FakeIndex
 from tests.fakes.waiting import eventually
 

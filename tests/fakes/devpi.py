@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING, Any, Self
 
@@ -65,12 +64,40 @@ class Devpi:
 
     def add_mirror(self, name: str, upstream: str, *, expiry_s: int | None = None) -> str:
         """Mirror an index and return the URL for clients; pages count as fresh for ``expiry_s`` (None: devpi's 30 min)."""
-        token = self._ask("POST", "/+login", {"user": "root", "password": ""})["result"]["password"]
         settings: dict[str, Any] = {"type": "mirror", "mirror_url": f"{upstream}/", "volatile": False}
         if expiry_s is not None:
             settings["mirror_cache_expiry"] = expiry_s
-        self._ask("PUT", f"/root/{name}", settings, auth=base64.b64encode(f"root:{token}".encode()).decode())
+        self._ask("PUT", f"/root/{name}", settings, auth=self._auth())
         return f"{self._url}/root/{name}/+simple/"
+
+    def add_stage(self, name: str) -> str:
+        """Make an index for uploads and return its path."""
+        self._ask("PUT", f"/root/{name}", {"type": "stage", "bases": [], "acl_upload": ["root"]}, auth=self._auth())
+        return f"/root/{name}/"
+
+    def upload(self, stage: str, filename: str, content: bytes) -> None:
+        """Upload a wheel, as ``devpi upload`` and twine do."""
+        name, version = filename.split("-")[:2]
+        fields = {
+            ":action": "file_upload",
+            "name": name,
+            "version": version,
+            "filetype": "bdist_wheel",
+            "metadata_version": "2.1",
+        }
+        mark = "a-boundary-that-no-wheel-has"
+        head = "".join(
+            f'--{mark}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()
+        )
+        head += f'--{mark}\r\nContent-Disposition: form-data; name="content"; filename="{filename}"\r\n\r\n'
+        body = head.encode() + content + f"\r\n--{mark}--\r\n".encode()
+        headers = {"Content-Type": f"multipart/form-data; boundary={mark}", "X-Devpi-Auth": self._auth()}
+        request = urllib.request.Request(f"{self._url}{stage}", data=body, headers=headers, method="POST")
+        urllib.request.urlopen(request, timeout=_READY_S).close()
+
+    def _auth(self) -> str:
+        token = self._ask("POST", "/+login", {"user": "root", "password": ""})["result"]["password"]
+        return base64.b64encode(f"root:{token}".encode()).decode()
 
     def _wait_until_it_answers(self) -> None:
         deadline_s = time.monotonic() + _READY_S
