@@ -161,8 +161,6 @@ async def _keep_house(store: Store) -> None:
 
 
 def _mapped_bytes() -> int:
-    """Return the bytes of file pages in this process's memory (proc(5), ``status``: RssFile, in kB)."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("RssFile:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    """Return the bytes of file pages in this process's memory (proc(5), ``status``, in kB: RssShmem for files on a tmpfs)."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssFile:", "RssShmem:")))

@@ -265,7 +265,7 @@ class Supply:
                 self.store.catalog.add_name(name).add_done_callback(_log_failure)
 
     async def read_sealed(self, sha256: bytes, offset: int, size: int) -> bytes | memoryview:
-        """Read stored bytes: at once when they were touched lately, else in a thread, which checks them."""
+        """Read stored bytes: at once when that is quick, else in a thread."""
         with self.store.reading(sha256) as sealed:
             if sealed.is_warm(offset, size):
                 return sealed.read(offset, size)

@@ -19,6 +19,7 @@ from wheelfs.core.cutting import BLOCK_BYTES
 from wheelfs.errors import InternalError, StoreDamaged
 from wheelfs.model.recipe import Extent
 from wheelfs.store.members import MemberIndex
+from wheelfs.store.residency import is_resident
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,6 +41,13 @@ _PLACE: Final = struct.Struct(">QLL")
 _NEXT_BLOCK: Final = b"next-block"
 _SETTLED: Final = b"settled"
 _MADV_DONTNEED: Final = 4
+
+CHECKED_AT_ONCE: Final = 24
+"""Blocks in memory that may be checked without leaving the caller's thread: 6 MiB, some 3 ms.
+
+A worker thread would be slower: on two processors the first reading of a wheel took 1.6 times as long, handing the GIL to and
+fro (docs/design/decisions/0010).  What threads are for is waiting for the disk.
+"""
 
 
 class ChunkStore:
@@ -157,6 +165,20 @@ class ChunkStore:
     def is_checked(self, block: int) -> bool:
         """Tell whether this process has checked the block, and so read it, before."""
         return block < len(self._checked) and self._checked[block] == 1
+
+    def are_at_hand(self, blocks: Iterable[int]) -> bool:
+        """Tell whether reading these blocks takes no long time: each was checked before, or is in memory, and those are few."""
+        unchecked = {block for block in blocks if not self.is_checked(block)}
+        if not unchecked:
+            return True
+        if len(unchecked) > CHECKED_AT_ONCE:
+            return False
+        with self.environment.read() as transaction:
+            for block in unchecked:
+                found = transaction.get(_NUMBER.pack(block), db=self._blocks)
+                if found is None or not is_resident(memoryview(found)):
+                    return False
+        return True
 
     def _check(self, transaction: lmdb.Transaction, block: int, data: memoryview) -> None:
         info = transaction.get(_NUMBER.pack(block), db=self._info)

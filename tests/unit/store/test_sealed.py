@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wheelfs.errors import StoreDamaged
+from wheelfs.store import chunks
+from wheelfs.store import sealed as sealed_file
 from wheelfs.store.ingest import ingest
 from wheelfs.store.sealed import SealedFile
 
@@ -55,7 +57,10 @@ def test_nothing_is_read_outside_the_file(chunk_store: ChunkStore, tmp_path: Pat
     assert sealed.is_warm(offset, size)
 
 
-def test_a_range_is_warm_once_it_has_been_read(chunk_store: ChunkStore, tmp_path: Path) -> None:
+def test_a_range_on_the_disk_is_warm_once_it_has_been_read(
+    chunk_store: ChunkStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "is_resident", lambda view: False)
     data = _wheel()
     sealed = SealedFile(_stored(chunk_store, tmp_path / "f", data), chunk_store)
     assert not sealed.is_warm(0, 1000)
@@ -64,6 +69,25 @@ def test_a_range_is_warm_once_it_has_been_read(chunk_store: ChunkStore, tmp_path
     assert not sealed.is_warm(0, len(data))
     sealed.read(0, len(data))
     assert sealed.is_warm(0, len(data))
+
+
+def test_a_range_in_memory_is_warm_before_unless_much_of_it_has_to_be_checked(
+    chunk_store: ChunkStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = _wheel()
+    sealed = SealedFile(_stored(chunk_store, tmp_path / "f", data), chunk_store)
+    assert sealed.is_warm(0, len(data))  # it was written a moment ago
+    monkeypatch.setattr(chunks, "CHECKED_AT_ONCE", 2)
+    assert not sealed.is_warm(0, len(data))
+    assert sealed.is_warm(0, 1000)
+    monkeypatch.setattr(sealed_file, "_QUICK_SKELETON_BYTES", 10)
+    assert not sealed.is_warm(0, 1000)
+
+
+def test_a_range_whose_block_is_missing_is_not_warm(chunk_store: ChunkStore, tmp_path: Path) -> None:
+    recipe = _stored(chunk_store, tmp_path / "f", _wheel())
+    chunk_store.delete_blocks([recipe.data.extents.blocks[0]]).result(10)
+    assert not SealedFile(recipe, chunk_store).is_warm(0, 1000)
 
 
 def test_a_damaged_block_is_never_served(chunk_store: ChunkStore, tmp_path: Path) -> None:
