@@ -101,15 +101,16 @@ def decide(answers: Sequence[Answer], stored: Sequence[StoredFile], *, configure
     ``answers`` are those of the indexes in order of priority, as far as they were needed: an index behind one that has the
     project or is silent may be missing.  ``configured`` names all indexes, so that none of those is taken for a former one.
     """
-    public = {link.sha256 for answer in answers if isinstance(answer, Has) for link in answer.page.files if link.sha256}
     local = [file.link for file in stored if file.private and file.origin not in configured]
-    if any(link.sha256 not in public for link in local):
-        return _only_stored(LOCAL, local)
+    if local:  # a page may list 5,000 files, and every look-up of one comes through here
+        public = {link.sha256 for answer in answers if isinstance(answer, Has) for link in answer.page.files if link.sha256}
+        if any(link.sha256 not in public for link in local):
+            return _only_stored(LOCAL, local)
     for answer in answers:
         own = [file.link for file in stored if file.origin == answer.index]
         match answer:
             case Has(index, page, reachable):
-                listed = {(link.filename, link.sha256) for link in page.files}
+                listed = {(link.filename, link.sha256) for link in page.files} if own else set()
                 kept = tuple(link for link in own if listed.isdisjoint({(link.filename, link.sha256), (link.filename, None)}))
                 return Owned(index, page, page.files, kept, reachable)
             case HasNot(index) | Silent(index) if own:
