@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wheelfs.config import load
+from wheelfs.config import environment_of, load
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
 from wheelfs.core.hiding import Policy
 from wheelfs.core.platforms import Machine
 from wheelfs.core.policies import policy_of
+from wheelfs.errors import UsageError
 
 BASE = Path("/")
 HERE = Machine(frozenset({"linux_riscv64"}))
@@ -71,6 +72,19 @@ def test_a_file_says_what_is_hidden(tmp_path: Path) -> None:
     assert policy.flat.pythons is not None
     assert policy.flat.pythons.accept("a-1-cp311-cp311-any.whl")
     assert (policy.flat.prereleases, policy.flat.yanked) == (False, False)
+
+
+def test_an_index_may_say_how_old_its_own_files_must_be(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    table = '[[index]]\nname = "{0}"\nurl = "https://{0}.index.example/simple"\n{1}\n'
+    config.write_text(table.format("lab", 'min-age = "0"') + table.format("main", 'min-age = "2w"') + table.format("other", ""))
+    settings = load(environ={"HOME": "/nonexistent"}, config_file=config)
+    assert policy_of(settings, HERE).of_index == {"lab": 0, "main": 2 * 7 * 86_400 * 1_000_000}
+    again = load(environ={"HOME": "/nonexistent", **environment_of(settings)}, system_file=Path("/nonexistent"))
+    assert again.indexes == settings.indexes
+    config.write_text(table.format("lab", "min-age = 7"))
+    with pytest.raises(UsageError, match="min-age must be hours, days or weeks"):
+        load(environ={"HOME": "/nonexistent"}, config_file=config)
 
 
 def test_nothing_is_hidden_unless_it_is_asked_for() -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from wheelfs.config.policies import age_s
 from wheelfs.config.redaction import redact
 from wheelfs.config.suggestions import unknown_key
 from wheelfs.config.values import PathKind, SecondsKind
@@ -41,7 +42,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``projects`` are patterns of normalized project names; empty: the index is for every name that no other is tied to.
     ``ttl_s`` None: what ``[network] page-ttl-s`` says.  ``ca``, ``client_cert`` and ``client_key`` are files of PEM certificates.
-    ``username`` is whom to ask the keyring for a password of.
+    ``username`` is whom to ask the keyring for a password of.  ``min_age`` is what `age_s` reads; None: what ``[policy]`` says.
     """
 
     name: str
@@ -53,6 +54,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     client_key: Path | None = None
     proxy: str | None = None
     username: str | None = None
+    min_age: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,15 @@ def _projects(value: object, _base: Path) -> tuple[str, ...]:
     return tuple(re.sub(r"[-_.]+", "-", pattern).lower() for pattern in texts)
 
 
+def _min_age(value: object, _base: Path) -> str:
+    text = str(value).strip()
+    try:
+        age_s(text)
+    except ValueError as error:
+        raise ValueError(f"min-age {error}") from None
+    return text
+
+
 class Key(NamedTuple):
     """One key of an index's table."""
 
@@ -213,6 +224,9 @@ INDEX_KEYS: Final[dict[str, Key]] = {
     "username": Key(
         _username,
         "Who to be there. The password comes from the environment, `~/.netrc`, or the `keyring` command where there is one.",
+    ),
+    "min-age": Key(
+        _min_age, "How old its files must be to be shown, in place of `[policy] min-age`; `0` for one that tells no upload times."
     ),
 }
 

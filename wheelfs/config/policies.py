@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
+AGE_SYNTAX: Final = "hours, days or weeks like 36h, 7d or 2w; 0: none"
+
 _AGE = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[hdw])", re.ASCII)
 _HOUR_S: Final = 3_600
 _UNITS_S: Final = {"h": _HOUR_S, "d": 24 * _HOUR_S, "w": 7 * 24 * _HOUR_S}
@@ -18,20 +20,24 @@ _PYTHON = re.compile(r"3\.(0|[1-9][0-9]?)", re.ASCII)
 _MAX_WORDS: Final = 64
 
 
+def age_s(text: str) -> int:
+    """Return the seconds that text like ``7d`` stands for; raise ValueError for any other."""
+    match = _AGE.fullmatch(text)
+    seconds = 0 if text == "0" else int(match["number"]) * _UNITS_S[match["unit"]] if match else -1
+    if not 0 <= seconds <= _MOST_S:
+        raise ValueError(f"must be {AGE_SYNTAX}")
+    return seconds
+
+
 @dataclass(frozen=True, slots=True)
 class AgeKind:
     """A time span in whole hours, days or weeks, as seconds; 0: none."""
 
-    syntax: str = "hours, days or weeks like 36h, 7d or 2w; 0: none"
+    syntax: str = AGE_SYNTAX
     toml_types: tuple[type, ...] = (str, int)
 
     def parse(self, raw: object, base: Path) -> int:
-        text = str(raw).strip() if isinstance(raw, str | int) and not isinstance(raw, bool) else ""
-        match = _AGE.fullmatch(text)
-        age_s = 0 if text == "0" else int(match["number"]) * _UNITS_S[match["unit"]] if match else -1
-        if not 0 <= age_s <= _MOST_S:
-            raise ValueError(f"must be {self.syntax}")
-        return age_s
+        return age_s(str(raw).strip() if isinstance(raw, str | int) and not isinstance(raw, bool) else "")
 
     def as_text(self, value: object) -> str:
         return f"{int(str(value)) // _HOUR_S}h"

@@ -5,7 +5,7 @@ What a user's policy hides is hidden by the same comparisons: a policy is only a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -61,9 +61,13 @@ class FlatPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is hidden in every view: files uploaded less than ``min_age_us`` ago; and what flat directories hide besides."""
+    """What is hidden in every view: files uploaded less than ``min_age_us`` ago; and what flat directories hide besides.
+
+    ``of_index`` has the ages, by name, of indexes with an age of their own.
+    """
 
     min_age_us: int = 0
+    of_index: Mapping[str, int] = field(default_factory=dict)
     flat: FlatPolicy = FlatPolicy()
 
 
@@ -72,17 +76,18 @@ class Sieve:
     """What a view lets through.  Equal sieves show the same of the same files.
 
     ``machine`` is None where files for any are shown, ``before_us`` (from the view) and ``settled_us`` (from the policy) where
-    those uploaded at any time are, ``flat`` on pages of projects.
+    those uploaded at any time are, ``flat`` on pages of projects.  ``of_index`` is the policy's time for indexes with their own.
     """
 
     stored: bool = False
     machine: Machine | None = None
     before_us: int | None = None
     settled_us: int | None = None
+    of_index: Mapping[str, int | None] = field(default_factory=dict)
     flat: FlatPolicy | None = None
 
-    def hides(self, link: FileLink, *, is_stored: bool, is_private: bool) -> Hidden | None:
-        """Return why a file is hidden, or None when it is shown.
+    def hides(self, link: FileLink, *, origin: str, is_stored: bool, is_private: bool) -> Hidden | None:
+        """Return why a file of ``origin`` is hidden, or None when it is shown.
 
         One without an upload time is hidden wherever time matters, as ``uv --exclude-newer`` does.  Files added by hand
         (``is_private``) have none and are shown: whoever put them there knows why, and an index cannot have slipped them in.
@@ -91,14 +96,15 @@ class Sieve:
             return Hidden.NOT_STORED
         if self.machine is not None and not self.machine.accepts(link.filename):
             return Hidden.OTHER_MACHINE
-        if self.before_us is not None or self.settled_us is not None:
+        settled_us = self.of_index.get(origin, self.settled_us)
+        if self.before_us is not None or settled_us is not None:
             uploaded_us = link.upload_time_us
             if uploaded_us is None:
                 if not is_private:
                     return Hidden.UNDATED
             elif self.before_us is not None and uploaded_us >= self.before_us:
                 return Hidden.LATER
-            elif self.settled_us is not None and uploaded_us >= self.settled_us:
+            elif settled_us is not None and uploaded_us >= settled_us:
                 return Hidden.TOO_YOUNG
         return None if self.flat is None else self.flat.hides(link)
 
@@ -111,18 +117,23 @@ class Sieve:
     def _told(self, reason: Hidden) -> str:
         if reason is Hidden.LATER and self.before_us is not None:
             return f"uploaded at or after {rfc3339(self.before_us)}"
-        if reason is Hidden.TOO_YOUNG and self.settled_us is not None:
+        if reason is Hidden.TOO_YOUNG and self.settled_us is not None and not self.of_index:
             return f"uploaded at or after {rfc3339(self.settled_us)}, so younger than min-age"
         return reason.value
 
 
 def sieve_of(view: View, policy: Policy, *, machine: Machine, now_us: int, flat: bool = False) -> Sieve:
     """Return what ``view`` lets through on this machine at this time; ``flat``: in a flat directory."""
+
+    def settled_us(min_age_us: int) -> int | None:
+        return (now_us - min_age_us) // STEP_US * STEP_US if min_age_us else None
+
     return Sieve(
         view.stored,
         machine if view.here else None,
         None if view.asof is None else view.asof.before_us,
-        (now_us - policy.min_age_us) // STEP_US * STEP_US if policy.min_age_us else None,
+        settled_us(policy.min_age_us),
+        {name: settled_us(min_age_us) for name, min_age_us in policy.of_index.items()},
         policy.flat if flat else None,
     )
 

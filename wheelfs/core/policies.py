@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wheelfs.config.policies import age_s
 from wheelfs.core.hiding import FlatPolicy, Policy
 from wheelfs.core.platforms import Machine, Pythons
 from wheelfs.core.targets import runs
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
 
 def policy_of(settings: Settings, machine: Machine) -> Policy:
     """Return what ``settings`` hide; ``machine`` is what ``here`` stands for."""
+    of_index = {index.name: age_s(index.min_age) * 1_000_000 for index in settings.indexes if index.min_age is not None}
     flat = FlatPolicy(
         _platforms(settings.flat_platforms, machine),
         Pythons.of((3, int(text.partition(".")[2])) for text in settings.flat_pythons) if settings.flat_pythons else None,
         prereleases=settings.flat_prereleases == "show",
         yanked=settings.flat_yanked == "show",
     )
-    return Policy(settings.min_age_s * 1_000_000, flat)
+    return Policy(settings.min_age_s * 1_000_000, of_index, flat)
 
 
 def _platforms(words: tuple[str, ...], machine: Machine) -> Machine | None:

@@ -132,7 +132,7 @@ def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:
 
 def _hides(sieve: Sieve, file: FlatFile) -> Hidden | None:
     # Only what is stored is read for views that ask for that, so it need not be told here.
-    return sieve.hides(file.ref.link, is_stored=True, is_private=file.is_private)
+    return sieve.hides(file.ref.link, origin=file.ref.origin, is_stored=True, is_private=file.is_private)
 
 
 def _place(file: FlatFile) -> tuple[str, str]:

@@ -72,4 +72,6 @@ class Views:
 
 
 def _hides(sieve: Sieve, entry: Entry) -> Hidden | None:
-    return sieve.hides(entry.ref.link, is_stored=entry.sealed_sha256 is not None, is_private=entry.is_private)
+    return sieve.hides(
+        entry.ref.link, origin=entry.ref.origin, is_stored=entry.sealed_sha256 is not None, is_private=entry.is_private
+    )

@@ -28,7 +28,7 @@ def sieve(view: View, policy: Policy = NO_POLICY, *, flat: bool = False) -> Siev
 
 
 def why(view: View, file: FileLink, *, is_stored: bool = False, is_private: bool = False) -> Hidden | None:
-    return sieve(view).hides(file, is_stored=is_stored, is_private=is_private)
+    return sieve(view).hides(file, origin="main", is_stored=is_stored, is_private=is_private)
 
 
 def test_the_plain_view_hides_nothing() -> None:
@@ -73,7 +73,7 @@ def test_what_is_hidden_is_told_with_its_number_and_reason() -> None:
 @pytest.mark.parametrize("view", [View(), View(stored=True), View(index="lab"), View(here=True), View(asof=AsOf("x", NOW_US))])
 def test_min_age_hides_what_is_too_young_in_every_view(view: View) -> None:
     limit_us = (NOW_US - WEEK.min_age_us) // STEP_US * STEP_US
-    hides = partial(sieve(view, WEEK).hides, is_stored=True, is_private=False)
+    hides = partial(sieve(view, WEEK).hides, origin="main", is_stored=True, is_private=False)
     assert hides(link(uploaded_us=limit_us - 1)) is None
     assert hides(link(uploaded_us=limit_us)) is Hidden.TOO_YOUNG
     assert hides(link(uploaded_us=NOW_US + 1)) in (Hidden.TOO_YOUNG, Hidden.LATER)
@@ -81,14 +81,14 @@ def test_min_age_hides_what_is_too_young_in_every_view(view: View) -> None:
 
 
 def test_min_age_does_not_concern_files_added_by_hand() -> None:
-    assert sieve(View(), WEEK).hides(link(), is_stored=True, is_private=True) is None
+    assert sieve(View(), WEEK).hides(link(), origin="main", is_stored=True, is_private=True) is None
 
 
 def test_a_file_grows_old_enough_and_never_young_again() -> None:
     file = link(uploaded_us=NOW_US)
     seen = [
         sieve_of(View(), WEEK, machine=LINUX, now_us=NOW_US + days * 86_400_000_000).hides(
-            file, is_stored=False, is_private=False
+            file, origin="main", is_stored=False, is_private=False
         )
         for days in range(9)
     ]
@@ -130,12 +130,31 @@ FLAT = FlatPolicy(LINUX, Pythons.of([(3, 11), (3, 12)]), prereleases=False, yank
 )
 def test_flat_directories_show_what_their_policy_lets_through(filename: str, expected: Hidden | None) -> None:
     policy = Policy(flat=FLAT)
-    assert sieve(View(), policy, flat=True).hides(link(filename), is_stored=True, is_private=True) is expected
-    assert sieve(View(), policy).hides(link(filename), is_stored=True, is_private=True) is None, "pages are not concerned"
-    assert sieve(View(), flat=True).hides(link(filename), is_stored=True, is_private=True) is None, "nothing is hidden unasked"
+    assert sieve(View(), policy, flat=True).hides(link(filename), origin="main", is_stored=True, is_private=True) is expected
+    assert sieve(View(), policy).hides(link(filename), origin="main", is_stored=True, is_private=True) is None, (
+        "pages are not concerned"
+    )
+    assert sieve(View(), flat=True).hides(link(filename), origin="main", is_stored=True, is_private=True) is None, (
+        "nothing is hidden unasked"
+    )
 
 
 def test_yanked_wheels_leave_flat_directories_only_where_that_is_asked_for() -> None:
     yanked = FileLink("a-1-py3-none-any.whl", "https://index.example/a", yanked="")
-    assert sieve(View(), Policy(flat=FLAT), flat=True).hides(yanked, is_stored=True, is_private=False) is Hidden.YANKED
-    assert sieve(View(), flat=True).hides(yanked, is_stored=True, is_private=False) is None
+    assert (
+        sieve(View(), Policy(flat=FLAT), flat=True).hides(yanked, origin="main", is_stored=True, is_private=False)
+        is Hidden.YANKED
+    )
+    assert sieve(View(), flat=True).hides(yanked, origin="main", is_stored=True, is_private=False) is None
+
+
+def test_an_index_may_have_an_age_of_its_own() -> None:
+    policy = Policy(WEEK.min_age_us, {"undated": 0, "slow": 4 * WEEK.min_age_us})
+    hides = partial(sieve(View(), policy).hides, is_stored=False, is_private=False)
+    two_weeks_old = link(uploaded_us=NOW_US - 2 * WEEK.min_age_us)
+    assert hides(two_weeks_old, origin="main") is None
+    assert hides(two_weeks_old, origin="slow") is Hidden.TOO_YOUNG
+    assert hides(link(), origin="main") is Hidden.UNDATED
+    assert hides(link(), origin="undated") is None
+    assert sieve(View(asof=DAY), policy).hides(link(), origin="undated", is_stored=False, is_private=False) is Hidden.UNDATED
+    assert list(sieve(View(), policy).explain({Hidden.TOO_YOUNG: 2})) == ["hidden here: 2 files younger than min-age"]
