@@ -6,8 +6,9 @@ stored while a directory is being read keeps its place, so no reader misses it.
 
 from __future__ import annotations
 
+import sys
 from heapq import merge
-from itertools import groupby, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.model.names import ProjectName
@@ -67,11 +68,12 @@ class FlatFiles:
 
     def behind(self, place: Place | None, limit: int, view: View) -> list[FlatFile]:
         """Return up to ``limit`` files behind ``place`` (None: from the first on); fewer only where there are no more."""
-        return list(islice(self._behind(place, view), limit))
+        # One more is read than is given: by that one the last is known to be the best of its name.
+        return list(islice(self._behind(place, view, page=limit + 1), limit))
 
     def all(self, view: View, hidden: Counter[Hidden]) -> Iterator[FlatFile]:
         """Yield all files, and count in ``hidden`` those that are not shown; for readers with time."""
-        return self._behind(None, view, hidden)
+        return self._behind(None, view, hidden=hidden)
 
     def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
         """Return the file of that name."""
@@ -82,33 +84,44 @@ class FlatFiles:
         best = min(same, key=_rank, default=None)
         return best if best is not None and _hides(self._views.sieve(view, flat=True), best) is None else None
 
-    def _behind(self, place: Place | None, view: View, hidden: Counter[Hidden] | None = None) -> Iterator[FlatFile]:
-        files: Iterator[FlatFile] = self._stored(place)
+    def _behind(
+        self, place: Place | None, view: View, *, page: int = _BATCH, hidden: Counter[Hidden] | None = None
+    ) -> Iterator[FlatFile]:
+        files: Iterator[FlatFile] = self._stored(place, page)
         if not view.stored and self._catalog.tracked_projects():
             files = merge(files, self._tracked(place), key=_place)
         sieve = self._views.sieve(view, flat=True)
-        for _, same in groupby(files, key=_place):
-            best = min(same, key=_rank)
+        for best in _best_of_each(files):
             why = _hides(sieve, best)
             if why is None:
                 yield best
             elif hidden is not None:
                 hidden[why] += 1
 
-    def _stored(self, place: Place | None) -> Iterator[FlatFile]:
+    def _stored(self, place: Place | None, page: int) -> Iterator[FlatFile]:
         after = None if place is None else b"%b\0%b\0%b" % (place.project.encode(), place.filename.encode(), _NO_DIGEST)
-        while batch := self._catalog.iterate_names(after, _BATCH):
+        may_show: dict[tuple[str, str], bool] = {}
+        while batch := self._catalog.iterate_names(after, page):
+            may_show.clear()
             for name in batch:
-                if name.filename.endswith(".whl") and self._projects.may_show(name.project, name.index):
+                if not name.filename.endswith(".whl"):
+                    continue
+                origin = name.project, name.index
+                if origin not in may_show:
+                    may_show[origin] = self._projects.may_show(*origin)
+                if may_show[origin]:
                     yield self._of_stored(name)
-            if len(batch) < _BATCH:
+            if len(batch) < page:
                 return
             after = batch[-1].key
 
     def _of_stored(self, name: StoredName) -> FlatFile:
-        project = ProjectName(name.project)
+        # Interned: the kernel remembers most files of a listing, and so do we; a project has hundreds.
+        project = ProjectName(sys.intern(name.project))
         rank = self._projects.rank(name.index)
-        return FlatFile(project, name.filename, rank, FileRef(project, name.index, link_of(name)), name.size_bytes, name.private)
+        return FlatFile(
+            project, name.filename, rank, FileRef(project, sys.intern(name.index), link_of(name)), name.size_bytes, name.private
+        )
 
     def _tracked(self, place: Place | None) -> Iterator[FlatFile]:
         for tracked in self._tracked_projects(place):
@@ -133,6 +146,20 @@ def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:
 def _hides(sieve: Sieve, file: FlatFile) -> Hidden | None:
     # Only what is stored is read for views that ask for that, so it need not be told here.
     return sieve.hides(file.ref.link, origin=file.ref.origin, is_stored=True, is_private=file.is_private)
+
+
+def _best_of_each(files: Iterator[FlatFile]) -> Iterator[FlatFile]:
+    """Yield of each run of files of one name the best."""
+    best: FlatFile | None = None
+    for file in files:
+        if best is not None and best.filename == file.filename and best.project == file.project:
+            best = min(best, file, key=_rank)
+            continue
+        if best is not None:
+            yield best
+        best = file
+    if best is not None:
+        yield best
 
 
 def _place(file: FlatFile) -> tuple[str, str]:

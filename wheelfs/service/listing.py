@@ -88,6 +88,8 @@ class FlatListing:
         if self._first <= cookie < self._first + len(self._batch):
             return True
         first, after = self._batches.find(cookie, len(self._directories))
+        if self._batch and cookie == self._first + len(self._batch):
+            first, after = cookie, self._batch[-1].place
         while True:
             self._batches.begins(first, after)
             self._first, self._batch = first, self._flat.behind(after, BATCH, self._view)

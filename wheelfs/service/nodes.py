@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from wheelfs.model.content import inode_of_path
@@ -70,12 +70,16 @@ class FileNode:
 
     ref: FileRef
     size_bytes: int
+    attributes: Attributes = field(init=False, repr=False, compare=False)
+    """One inode a content, whatever path it was reached by; only what has a hash can be held to be the same for ever.
 
-    @property
-    def attributes(self) -> Attributes:
-        """One inode a content, whatever path it was reached by; only what has a hash can be held to be the same for ever."""
+    Made once: a listing of 50,000 files asks five times for each.
+    """
+
+    def __post_init__(self) -> None:
         is_known = self.ref.link.sha256 is not None
-        return Attributes(self.ref.inode, False, self.size_bytes, self.ref.mtime_ns, immutable=is_known)
+        attributes = Attributes(self.ref.inode, False, self.size_bytes, self.ref.mtime_ns, immutable=is_known)
+        object.__setattr__(self, "attributes", attributes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ class Projects:
         self.indexes = tuple(indexes)
         self.names = tuple(index.name for index in self.indexes)
         self.charges = Charges({index.name: index.projects for index in self.indexes})
+        self._ranks = {ownership.LOCAL: -1, **{name: rank for rank, name in enumerate(self.names)}}
         self._by_name = {index.name: index for index in self.indexes}
         self._store = store
         self._hosts = hosts
@@ -225,9 +226,7 @@ class Projects:
 
     def rank(self, origin: str) -> tuple[int, str]:
         """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""
-        if origin == ownership.LOCAL:
-            return -1, origin
-        return next((rank for rank, index in enumerate(self.indexes) if index.name == origin), len(self.indexes)), origin
+        return self._ranks.get(origin, len(self.indexes)), origin
 
     def unreachable(self, owned: Owned, project: ProjectName) -> OriginUnreachable:
         """Return the error of a project of which nothing can be installed now."""

@@ -6,11 +6,9 @@ extent of a block that is gone, and must then find nothing rather than other byt
 
 from __future__ import annotations
 
-import ctypes
 import struct
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import blake3
@@ -22,7 +20,7 @@ from wheelfs.store.members import MemberIndex
 from wheelfs.store.residency import is_resident
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from concurrent.futures import Future
 
     import lmdb
@@ -40,7 +38,6 @@ _INFO: Final = struct.Struct(">32sL")
 _PLACE: Final = struct.Struct(">QLL")
 _NEXT_BLOCK: Final = b"next-block"
 _SETTLED: Final = b"settled"
-_MADV_DONTNEED: Final = 4
 
 CHECKED_AT_ONCE: Final = 24
 """Blocks in memory that may be checked without leaving the caller's thread: 6 MiB, some 3 ms.
@@ -257,26 +254,3 @@ class ChunkStore:
         return self._writer
 
     # --- memory --------------------------------------------------------------------------------------------------------
-
-    def release_mapping(self) -> None:
-        """Drop the map's pages from this process' resident set; they stay in the kernel's page cache.
-
-        Safe at any time, in the middle of a read too: the map is shared and file-backed, so a page that is touched again comes
-        back from the cache.  Only page-table entries go.
-        """
-        madvise = ctypes.CDLL(None, use_errno=True).madvise
-        madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
-        for start, end in _mapped(self.environment.path / "data.mdb"):
-            madvise(start, end - start, _MADV_DONTNEED)
-
-
-def _mapped(path: Path) -> Iterator[tuple[int, int]]:
-    """Yield the address ranges at which this process maps a file."""
-    status = path.stat()
-    with Path("/proc/self/maps").open(encoding="utf-8", errors="surrogateescape") as maps:
-        for line in maps:
-            # address perms offset dev inode path; dev is not compared: btrfs reports another one here than stat does.
-            fields = line.split(maxsplit=5)
-            if len(fields) == 6 and int(fields[4]) == status.st_ino and fields[5].rstrip("\n").endswith("/data.mdb"):
-                start, _, end = fields[0].partition("-")
-                yield int(start, 16), int(end, 16)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import lmdb
 
 from wheelfs.errors import InternalError, StoreDamaged, StoreError, StoreFull, StoreLocked, StoreReadOnly
+from wheelfs.store import mapping
 from wheelfs.store.network_fs import refuse_network
 from wheelfs.store.structure import is_unborn, refuse_cut_off
 
@@ -124,6 +125,10 @@ class Environment:
             self.raw.sync(True)
         except lmdb.Error as error:
             raise store_error(f"write to store {self.path}", error) from error
+
+    def release_mapping(self) -> None:
+        """Give the map's pages back to the kernel's cache, out of this process' resident memory."""
+        mapping.release(self.path / "data.mdb")
 
     def check_readers(self) -> int:
         """Free the reader slots of dead processes, and return how many; to be called about every minute."""

@@ -259,8 +259,9 @@ class Store:
         return status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
 
     def release_mapping(self) -> None:
-        """Give the pages of chunks that were read back to the kernel's cache, out of this process' resident memory."""
-        self.chunks.release_mapping()
+        """Give the pages that were read back to the kernel's cache, out of this process' resident memory."""
+        for environment in self.environments:
+            environment.release_mapping()
 
     def has_room(self, need: Need) -> bool:
         """Tell whether what is about to be taken fits without anything having to go."""

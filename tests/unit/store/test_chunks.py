@@ -118,6 +118,6 @@ def test_releasing_the_mapping_shrinks_the_process_and_loses_nothing(chunk_store
     extents = chunk_store.append(pieces).result(30)
     assert [chunk_store.read(extent) for extent in extents] == [data for _, data in pieces]
     before = _resident_file_kib()
-    chunk_store.release_mapping()
+    chunk_store.environment.release_mapping()
     assert before - _resident_file_kib() > 15_000
     assert chunk_store.read(extents[40]) == pieces[40][1]

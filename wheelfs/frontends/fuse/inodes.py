@@ -35,8 +35,8 @@ class InodeTable:
     def __init__(self, root: Node) -> None:
         self._root_inode = root.attributes.inode
         self._nodes: dict[int, Node] = {ROOT: root}
-        # The kernel never forgets the root of a mount.
-        self._counts: dict[int, int] = {ROOT: 1}
+        # Only counts above one: most of a large directory's entries are looked up once, by its listing.
+        self._counts: dict[int, int] = {}
         self._moved: dict[int, set[int]] = {}
 
     def __len__(self) -> int:
@@ -63,21 +63,23 @@ class InodeTable:
 
     def remember(self, number: int, node: Node) -> None:
         """Count one lookup of ``number``, which now means ``node``: its newest form wins."""
+        if number in self._nodes:
+            self._counts[number] = self._counts.get(number, 1) + 1
         self._nodes[number] = node
-        self._counts[number] = self._counts.get(number, 0) + 1
         inode = node.attributes.inode
         if number != inode and number != ROOT:
             self._moved.setdefault(inode, set()).add(number)
 
     def forget(self, number: int, count: int) -> None:
         """Take back ``count`` lookups."""
-        if number == ROOT or number not in self._counts:
+        # The kernel never forgets the root of a mount.
+        if number == ROOT or number not in self._nodes:
             return
-        left = self._counts[number] - count
-        if left > 0:
+        left = self._counts.pop(number, 1) - count
+        if left > 1:
             self._counts[number] = left
+        if left > 0:
             return
-        del self._counts[number]
         inode = self._nodes.pop(number).attributes.inode
         if inode in self._moved:
             self._moved[inode].discard(number)
