@@ -322,7 +322,7 @@ class FakeIndex:
             answer.headers.setdefault("ETag", _etag(answer.body))
             answer.headers["Last-Modified"] = _LAST_MODIFIED
             if request.headers.get("if-none-match") == answer.headers["ETag"]:
-                return Answer(304, b"", {"ETag": answer.headers["ETag"]})
+                return Answer(304, b"", {key: answer.headers[key] for key in ("ETag", "Cache-Control")})
         if answer.status == 200 and (
             self.gzip == "always" or (self.gzip == "accepted" and "gzip" in request.headers.get("accept-encoding", ""))
         ):

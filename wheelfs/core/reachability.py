@@ -20,18 +20,27 @@ LONGEST_PAUSE_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """The host answered last time, or was never asked."""
+    """The host answered last time, or was never asked.
+
+    ``failures`` is not 0 while it has only answered a probe: how often it had failed in a row before.
+    """
+
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The host failed: the ``_s`` fields are instants of the caller's clock; ``failures`` counts in a row."""
+    """The host failed: the ``_s`` fields are instants of the caller's clock; ``failures`` counts in a row.
+
+    ``relapsed``: it had answered a probe, and failed the next request all the same.
+    """
 
     since_s: float
     failed_at_s: float
     retry_at_s: float
     failures: int
     reason: str
+    relapsed: bool = False
 
 
 Reachability = Up | Down
@@ -42,21 +51,38 @@ def after_success(_state: Reachability) -> Reachability:
     return Up()
 
 
+def after_probe(state: Reachability) -> Reachability:
+    """Return the state after the answer to a probe: requests are let through, and the first one tells whether it is well again.
+
+    A host that answers probes and fails requests would else have everybody wait again after each first pause.
+    """
+    return Up(state.failures)
+
+
 def after_failure(state: Reachability, *, now_s: float, reason: str) -> Reachability:
     """Return the state after a failed connection or a time-out.
 
     Failures of requests that were under way together count once: a failure inside the pause does not lengthen it.
     """
     match state:
-        case Up():
-            return Down(since_s=now_s, failed_at_s=now_s, retry_at_s=now_s + FIRST_PAUSE_S, failures=1, reason=reason)
+        case Up(failures):
+            retry_at_s = now_s + _pause_s(failures)
+            return Down(now_s, now_s, retry_at_s, failures + 1, reason, relapsed=failures > 0)
         case Down() if now_s < state.retry_at_s:
             return state
         case Down():
-            pause_s = min(FIRST_PAUSE_S * 2.0 ** min(state.failures, 16), LONGEST_PAUSE_S)
-            return Down(state.since_s, now_s, now_s + pause_s, state.failures + 1, reason)
+            return Down(state.since_s, now_s, now_s + _pause_s(state.failures), state.failures + 1, reason)
 
 
 def in_demand(state: Down) -> Down:
-    """Return the state after somebody wanted the host while it is down: probe it soon, but no more often than the first pause."""
+    """Return the state after somebody wanted the host while it is down: probe it soon, but no more often than the first pause.
+
+    Not so when it has relapsed: a probe would let the next one in for another long wait.
+    """
+    if state.relapsed:
+        return state
     return replace(state, retry_at_s=min(state.retry_at_s, state.failed_at_s + FIRST_PAUSE_S))
+
+
+def _pause_s(failures: int) -> float:
+    return min(FIRST_PAUSE_S * 2.0 ** min(failures, 16), LONGEST_PAUSE_S)

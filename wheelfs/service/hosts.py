@@ -51,6 +51,7 @@ class _Host:
     open_questions: int = 0
     probe_url: str = ""
     answered: bool = False
+    is_probed: bool = False
 
 
 class Paces(Protocol):
@@ -71,7 +72,6 @@ class Hosts:
         probe: Callable[[str], Awaitable[None]],
         counters: Counters,
         paces: Paces,
-        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """``probe(url)`` asks for something cheap and raises `OriginUnreachable` or `OriginTimeout` when there is no answer.
 
@@ -83,7 +83,6 @@ class Hosts:
         self._paces = paces
         self.epoch = 0
         self._probe = probe
-        self._clock_s = clock_s
         self._hosts: dict[str, _Host] = {}
         self._wake = trio.Event()
 
@@ -91,15 +90,21 @@ class Hosts:
         """Return whether a request for ``url`` would be let through now."""
         return not self.offline and isinstance(self._host(url).state, Up)
 
+    def standing(self, url: str) -> object:
+        """Return a value that is another one whenever `may_ask` or what `state` says of since when would be."""
+        state = self._host(url).state
+        return state.since_s if isinstance(state, Down) else not self.offline
+
     def is_prompt(self, url: str) -> bool:
         """Return whether the host has no question open, or has answered another one lately."""
         host = self._host(url)
-        return host.asked_at_s is None or self._clock_s() - host.asked_at_s < SLOW_AFTER_S
+        return host.asked_at_s is None or trio.current_time() - host.asked_at_s < SLOW_AFTER_S
 
     @contextmanager
-    def asking(self, attempted: str, url: str) -> Iterator[None]:
+    def asking(self, attempted: str, url: str, *, probe_url: str | None = None) -> Iterator[None]:
         """Run a request inside: refuses at once when the host is down, and learns from how the request ends.
 
+        ``probe_url`` is what to ask for when it is to be found out whether the host is back (by default the first ``url``).
         Raises `OriginUnreachable` within microseconds while offline or while the host is known to be down.
         """
         if self.offline:
@@ -107,7 +112,7 @@ class Hosts:
                 attempted, "wheelfs is offline (--offline)", "stored files stay available; start without --offline to fetch"
             )
         host = self._host(url)
-        host.probe_url = host.probe_url or url
+        host.probe_url = probe_url or host.probe_url or url
         if isinstance(host.state, Down):
             host.state = reachability.in_demand(host.state)
             self._wake.set()
@@ -119,7 +124,7 @@ class Hosts:
         self._counters.count_request()
         host.open_questions += 1
         if host.asked_at_s is None:
-            host.asked_at_s = self._clock_s()
+            host.asked_at_s = trio.current_time()
         try:
             yield
         except (OriginUnreachable, OriginTimeout) as error:
@@ -144,7 +149,7 @@ class Hosts:
         host = self._host(url)
         match host.state:
             case Down(since_s=since_s):
-                return "down", time.time() - (self._clock_s() - since_s), host.last_error
+                return "down", round(time.time() - (trio.current_time() - since_s)), host.last_error
             case Up():
                 return ("up" if host.answered else "unknown"), None, host.last_error
 
@@ -162,48 +167,56 @@ class Hosts:
 
     async def probe_for_ever(self) -> None:
         """Probe hosts that are down whenever their pause is over, so that they come back by themselves."""
-        while True:
-            due = [host for host in self._hosts.values() if isinstance(host.state, Down)]
-            wait_s = min((host.state.retry_at_s for host in due if isinstance(host.state, Down)), default=None)
-            with trio.move_on_after(3_600.0 if wait_s is None else max(0.05, wait_s - self._clock_s())):
-                await self._wake.wait()
-            self._wake = trio.Event()
-            async with trio.open_nursery() as nursery:
-                for host in due:
-                    if isinstance(host.state, Down) and host.state.retry_at_s <= self._clock_s():
+        async with trio.open_nursery() as nursery:  # one host that hangs keeps no other one from being found to be back
+            while True:
+                waiting = [(at_s, host) for host in self._hosts.values() if (at_s := _due_s(host)) is not None]
+                wait_s = min((at_s for at_s, _ in waiting), default=None)
+                with trio.move_on_after(3_600.0 if wait_s is None else max(0.05, wait_s - trio.current_time())):
+                    await self._wake.wait()
+                self._wake = trio.Event()
+                for _, host in waiting:
+                    if isinstance(host.state, Down) and host.state.retry_at_s <= trio.current_time():
+                        host.is_probed = True
                         nursery.start_soon(self._probe_one, host)
 
     async def _probe_one(self, host: _Host) -> None:
         self._counters.count_request()
         try:
+            await self._ask_for_life(host)
+        finally:
+            host.is_probed = False
+            self._wake.set()
+
+    async def _ask_for_life(self, host: _Host) -> None:
+        try:
             await self._probe(host.probe_url)
         except (OriginUnreachable, OriginTimeout) as error:
             self._failed(host.probe_url, host, error)
         except OriginError:
-            self._answered(host.probe_url, host)
+            self._answered(host.probe_url, host, is_probe=True)
         except Exception as error:
             # A task that fails here would end the mount; whatever it was, the host did not answer.
             self._failed(host.probe_url, host, OriginFault("probe", failure(f"probe {_name(host.probe_url)}", error).happened))
         else:
-            self._answered(host.probe_url, host)
+            self._answered(host.probe_url, host, is_probe=True)
 
     def _failed(self, url: str, host: _Host, error: OriginError) -> None:
         host.last_error = str(error)
         before = host.state
-        host.state = reachability.after_failure(before, now_s=self._clock_s(), reason=error.happened)
+        host.state = reachability.after_failure(before, now_s=trio.current_time(), reason=error.happened)
         if isinstance(before, Up):
             log.warning("%s is down: %s; what is stored stays available", _name(url), error.happened)
             self.epoch += 1
         self._wake.set()
 
-    def _answered(self, url: str, host: _Host) -> None:
+    def _answered(self, url: str, host: _Host, *, is_probe: bool = False) -> None:
         if isinstance(host.state, Down):
             log.warning("%s answers again", _name(url))
             self.epoch += 1
-        host.state = reachability.after_success(host.state)
+        host.state = (reachability.after_probe if is_probe else reachability.after_success)(host.state)
         host.answered = True
         if host.asked_at_s is not None:
-            host.asked_at_s = self._clock_s()
+            host.asked_at_s = trio.current_time()
 
     def _host(self, url: str) -> _Host:
         name = _name(url)
@@ -215,6 +228,11 @@ class Hosts:
                     del self._hosts[idle]
             host = self._hosts[name] = _Host(Up(), self._paces.known(name))
         return host
+
+
+def _due_s(host: _Host) -> float | None:
+    """Return when a host is to be probed; None when it is up, or is being probed."""
+    return host.state.retry_at_s if isinstance(host.state, Down) and not host.is_probed else None
 
 
 def _name(url: str) -> str:

@@ -85,7 +85,7 @@ async def running(
     clients = {index.name: index.client for index in indexes}
 
     async def probe(url: str) -> None:
-        client = next((index.client for index in indexes if index.url == url), next(iter(clients.values())))
+        client = next((index.client for index in indexes if url.startswith(index.url)), next(iter(clients.values())))
         try:
             with trio.fail_after(lookup_s):
                 await client.head(url)

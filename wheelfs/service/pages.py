@@ -11,6 +11,7 @@ import trio
 from wheelfs.core import simple_json_render, simple_render
 from wheelfs.core.ownership import Owned, Undecided
 from wheelfs.core.simple_render import RenderedFile
+from wheelfs.core.times import rfc3339
 from wheelfs.core.tree import JSON_PAGE, PAGE
 from wheelfs.errors import NotKnown
 from wheelfs.model.links import ProjectPage
@@ -118,7 +119,7 @@ class Pages:
                 status_reason=page.status_reason,
                 tracks=page.tracks,
                 alternate_locations=page.alternate_locations,
-                comments=[*_comments(ownership), *seen.hidden],
+                comments=[*self._comments(ownership, project), *seen.hidden],
             )
         self._keep(path, stamp, text)
         return text
@@ -170,6 +171,14 @@ class Pages:
         files = [RenderedFile(file.ref.link) for file in self._flat.all(node.view, hidden)]
         return simple_render.render_links_page(files, comments=self._views.sieve(node.view, flat=True).explain(hidden))
 
+    def _comments(self, owned: Owned, project: ProjectName) -> Iterator[str]:
+        yield f"from {owned.owner}"
+        away = self._projects.away(owned, project)
+        if away is not None:
+            since = "wheelfs is told to be offline" if away.since_s is None else f"since {rfc3339(round(away.since_s * 1e6))}"
+            hidden = f"{away.hidden} files that are not stored are hidden" if away.hidden else "nothing is hidden for that"
+            yield f"offline: {away.index} cannot be asked ({since}); this page may be old; {hidden}"
+
     def _kept_text(self, path: str, stamp: object) -> bytes | None:
         kept = self._kept.get(path)
         if kept is None or kept[0] != stamp:
@@ -191,9 +200,3 @@ def _rendered_file(entry: Entry) -> RenderedFile:
     link = entry.ref.link
     comment = None if entry.is_listed else "not listed by its index"
     return RenderedFile(link, entry.ref.kind == "wheel", link.metadata_sha256, comment)
-
-
-def _comments(owned: Owned) -> Iterator[str]:
-    yield f"from {owned.owner}"
-    if owned.page is not None and not owned.reachable:
-        yield "its index cannot be asked now: this page may be old, and lists what is stored"

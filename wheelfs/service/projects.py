@@ -6,7 +6,6 @@ projects from indexes that have no business with them.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -18,27 +17,23 @@ import trio
 from wheelfs.core import freshness, ownership
 from wheelfs.core.charges import Charges
 from wheelfs.core.ownership import Has, HasNot, Silent, StoredFile
-from wheelfs.errors import OriginTimeout, OriginUnreachable, WheelfsError
+from wheelfs.errors import OriginUnreachable
 from wheelfs.model.links import FileLink
-from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
-from wheelfs.service.background import failure
 from wheelfs.service.files import FileRef
-from wheelfs.service.waiting import wait_for
-from wheelfs.store.records import PageRecord
+from wheelfs.service.questions import Questions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.core.ownership import Answer, Owned, Ownership
     from wheelfs.core.views import View
+    from wheelfs.errors import WheelfsError
     from wheelfs.model.links import ProjectPage
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.origin import Origin
     from wheelfs.service.hosts import Hosts
     from wheelfs.store.local import Store
     from wheelfs.store.records import PageHead, StoredName
-
-log = logging.getLogger(__name__)
 
 ABSENT_TTL_S: Final = 60.0
 """How long an index's "no such project" is believed: short, since a project that was just published is asked for again soon."""
@@ -47,7 +42,6 @@ CACHED_LINKS: Final = 40_000
 """Decoded links kept in memory, over all pages: about 1 KB each, so that nine large projects fit in 40 MB."""
 
 FAILED_TTL_S: Final = 1.0
-MAX_FAILED: Final = 1_000
 """How long a failure is repeated instead of asking again: looking a page up and opening it are one question to a user."""
 
 STALE_RETRY_S: Final = 10.0
@@ -82,12 +76,13 @@ class Entry:
     """True for a stored file that was added by hand."""
 
 
-@dataclass(slots=True)
-class _Refresh:
-    """A question to an index that is under way."""
+@dataclass(frozen=True, slots=True)
+class Away:
+    """An index that cannot be asked now, ``since_s`` seconds of the epoch (None: as long as wheelfs is told to be offline)."""
 
-    done: trio.Event
-    error: WheelfsError | None = None
+    index: str
+    since_s: float | None
+    hidden: int
 
 
 class Projects:
@@ -96,7 +91,7 @@ class Projects:
     def __init__(
         self, *, store: Store, indexes: Sequence[Index], hosts: Hosts, nursery: trio.Nursery, bound_s: float, show_all: bool
     ) -> None:
-        """``bound_s`` bounds one question to one index; ``show_all`` lists files that cannot be fetched now as well."""
+        """``bound_s`` is how long an index that is asked may be silent; ``show_all`` lists what cannot be fetched now as well."""
         self.indexes = tuple(indexes)
         self.names = tuple(index.name for index in self.indexes)
         self.charges = Charges({index.name: index.projects for index in self.indexes})
@@ -104,11 +99,8 @@ class Projects:
         self._by_name = {index.name: index for index in self.indexes}
         self._store = store
         self._hosts = hosts
-        self._nursery = nursery
-        self._bound_s = bound_s
+        self._questions = Questions(catalog=store.catalog, hosts=hosts, nursery=nursery, bound_s=bound_s)
         self._show_all = show_all
-        self._refreshes: dict[tuple[str, str], _Refresh] = {}
-        self._failed: dict[tuple[str, str], tuple[float, WheelfsError]] = {}
         self._pages: OrderedDict[tuple[str, str], tuple[int, ProjectPage]] = OrderedDict()
         self._cached_links = 0
 
@@ -124,8 +116,11 @@ class Projects:
                 break
         return self._decide(answers, project, index)
 
-    def at_once(self, project: ProjectName, *, index: str | None = None) -> Ownership | None:
-        """Do what `find` does where nothing has to be waited for; return None where something has."""
+    def at_once(self, project: ProjectName, *, index: str | None = None, stale: bool = False) -> Ownership | None:
+        """Do what `find` does where nothing has to be waited for; return None where something has.
+
+        ``stale``: a page that is too old will do; it is asked for again behind.
+        """
         answers: list[Answer] = []
         for one in self._in_charge(project, index):
             head = self._store.catalog.page_head(one.name, project)
@@ -133,9 +128,9 @@ class Projects:
                 case freshness.Fetch():
                     return None
                 case freshness.Revalidate(wait_s):
-                    if wait_s > 0:
+                    if wait_s > 0 and not (stale and head is not None and not head.absent):
                         return None
-                    self._start_refresh(one, project, head)
+                    self._questions.begin(one, project, head)
                 case freshness.Serve():
                     pass
             answers.append(self._recorded(one, project))
@@ -213,7 +208,7 @@ class Projects:
     def stamp(self, project: ProjectName, *, index: str | None = None) -> object:
         """Return a value that differs whenever what is shown of a project may differ; cheap enough for every look-up."""
         heads = [
-            (self._store.catalog.page_head(one.name, project), self._hosts.may_ask(one.url))
+            (self._store.catalog.page_head(one.name, project), self._hosts.standing(one.url))
             for one in self._in_charge(project, index)
         ]
         shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
@@ -227,6 +222,14 @@ class Projects:
     def rank(self, origin: str) -> tuple[int, str]:
         """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""
         return self._ranks.get(origin, len(self.indexes)), origin
+
+    def away(self, owned: Owned, project: ProjectName) -> Away | None:
+        """Return since when the owner cannot be asked, and how many of its files are hidden for that; None while it can."""
+        index = self._by_name.get(owned.owner)
+        if index is None or self._hosts.may_ask(index.url):
+            return None
+        hidden = len(owned.listed) + len(owned.kept) - len(self.entries(owned, project))
+        return Away(index.name, self._hosts.state(index.url)[1], hidden)
 
     def unreachable(self, owned: Owned, project: ProjectName) -> OriginUnreachable:
         """Return the error of a project of which nothing can be installed now."""
@@ -244,9 +247,9 @@ class Projects:
             case freshness.Serve():
                 pass
             case freshness.Revalidate(wait_s):
-                refresh = self._start_refresh(index, project, head)
+                question = self._questions.begin(index, project, head)
                 with trio.move_on_after(wait_s):
-                    await refresh.done.wait()
+                    await question.done.wait()
             case freshness.Fetch():
                 error = await self._fetch(index, project, head)
                 if error is not None and head is None:
@@ -255,12 +258,12 @@ class Projects:
 
     async def _fetch(self, index: Index, project: ProjectName, head: PageHead | None) -> WheelfsError | None:
         """Ask and wait for the answer; return why there is none.  A failure of a moment ago is not tried again."""
-        failed = self._failed_lately(index, project, FAILED_TTL_S)
+        failed = self._questions.failed_lately(index, project, FAILED_TTL_S)
         if failed is not None:
             return failed
-        refresh = self._start_refresh(index, project, head)
-        await refresh.done.wait()
-        return refresh.error
+        question = self._questions.begin(index, project, head)
+        await question.done.wait()
+        return question.error
 
     def _decision(self, index: Index, project: ProjectName, head: PageHead | None) -> freshness.Decision:
         if head is not None and head.index_url != index.url and self._hosts.may_ask(index.url):
@@ -271,13 +274,9 @@ class Projects:
         return freshness.decide(
             age_s=time.time() - head.fetched_at_us / 1e6,
             ttl_s=freshness.lifetime_s(ABSENT_TTL_S if head.absent else index.ttl_s, head.max_age_s),
-            may_ask=self._hosts.may_ask(index.url) and self._failed_lately(index, project, STALE_RETRY_S) is None,
+            may_ask=self._hosts.may_ask(index.url) and self._questions.failed_lately(index, project, STALE_RETRY_S) is None,
             prompt=self._hosts.is_prompt(index.url),
         )
-
-    def _failed_lately(self, index: Index, project: ProjectName, within_s: float) -> WheelfsError | None:
-        failed = self._failed.get((index.name, project))
-        return failed[1] if failed is not None and trio.current_time() - failed[0] < within_s else None
 
     def _recorded(self, index: Index, project: ProjectName) -> Answer:
         head = self._store.catalog.page_head(index.name, project)
@@ -285,55 +284,6 @@ class Projects:
             return Silent(index.name, OriginUnreachable(f"look up {project} on {index.name}", NOT_ASKED))
         page = None if head.absent else self._page(index.name, project, head)
         return HasNot(index.name) if page is None else Has(index.name, page, reachable=self._hosts.may_ask(index.url))
-
-    def _start_refresh(self, index: Index, project: ProjectName, head: PageHead | None) -> _Refresh:
-        """Ask the index in the background, once however many want to know."""
-        key = (index.name, project)
-        refresh = self._refreshes.get(key)
-        if refresh is None:
-            refresh = self._refreshes[key] = _Refresh(trio.Event())
-            self._nursery.start_soon(self._refresh, index, project, head, refresh)
-        return refresh
-
-    async def _refresh(self, index: Index, project: ProjectName, head: PageHead | None, refresh: _Refresh) -> None:
-        attempted = f"look up {project} on {index.name}"
-        validators = head.validators if head is not None and head.index_url == index.url else None
-        try:
-            with self._hosts.asking(attempted, index.url), trio.fail_after(self._bound_s):
-                outcome = await index.client.project_page(project, validators=validators)
-            now_us = time.time_ns() // 1_000
-            catalog = self._store.catalog
-            match outcome:
-                case PageFound(page, new_validators, max_age_s, _):
-                    record = PageRecord(
-                        index_url=index.url,
-                        fetched_at_us=now_us,
-                        validators=new_validators,
-                        absent=False,
-                        max_age_s=max_age_s,
-                        page=page,
-                    )
-                    await wait_for(catalog.put_page(index.name, project, record))
-                case PageUnchanged():
-                    await wait_for(catalog.touch_page(index.name, project, fetched_at_us=now_us))
-                case PageAbsent():
-                    await wait_for(catalog.put_absent(index.name, project, index_url=index.url, fetched_at_us=now_us))
-        except trio.TooSlowError:
-            refresh.error = OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s")
-        except BaseException as error:
-            refresh.error = failure(attempted, error)
-            if not isinstance(error, Exception):
-                raise
-        finally:
-            del self._refreshes[(index.name, project)]
-            self._failed.pop((index.name, project), None)
-            if refresh.error is not None:
-                level = logging.INFO if isinstance(refresh.error, OriginUnreachable) else logging.WARNING
-                log.log(level, "%s", refresh.error)
-                self._failed[(index.name, project)] = trio.current_time(), refresh.error
-                if len(self._failed) > MAX_FAILED:
-                    self._failed.pop(next(iter(self._failed)))
-            refresh.done.set()
 
     def _page(self, index: str, project: ProjectName, head: PageHead) -> ProjectPage | None:
         """Return the stored page, decoded once while it stays the same."""

@@ -6,7 +6,7 @@ What may use the network: `Tree.lookup` of a project or file not yet known, and 
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -194,12 +194,14 @@ class Tree:
 
         The kernel lets one look-up a directory wait at a time (libfuse does not ask for parallel ones), so a client that looks up
         forty projects at once would wait for forty answers in a row.  The question goes on behind, and its page waits for it.
+        For a page that is known, however old, the look-up does not wait: the project exists.
         """
         if view.stored:
             return self._projects.known(project, index=view.index)
-        quick = self._projects.at_once(project, index=view.index)
-        if quick is not None:
-            return quick
+        with suppress(WheelfsError):  # damage, say: opening the page says what
+            quick = self._projects.at_once(project, index=view.index, stale=True)
+            if quick is not None:
+                return quick
         began_s = trio.current_time()
         found: Ownership | None = None
         with trio.move_on_after(self._patience.left_s(began_s)):
@@ -210,10 +212,10 @@ class Tree:
     async def _find(self, project: ProjectName, view: View) -> Ownership:
         if view.stored:
             return self._projects.known(project, index=view.index)
-        quick = self._projects.at_once(project, index=view.index)
-        if quick is not None:
-            return quick
         try:
+            quick = self._projects.at_once(project, index=view.index)
+            if quick is not None:
+                return quick
             with self._gate.waiting(f"look up {project}"):
                 return await self._projects.find(project, index=view.index)
         except WheelfsError as error:  # too many wait already, say: a look-up that failed would be a quiet 404 to pip

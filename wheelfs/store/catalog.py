@@ -230,9 +230,9 @@ class Catalog:
         """Keep an index's answer; the future tells whether it differs from the one before."""
         return self._submit(lambda transaction: self._pages.put(transaction, index, project, record))
 
-    def touch_page(self, index: str, project: str, *, fetched_at_us: int) -> Future[bool]:
-        """Note that an index's answer is still the same; rewrites nothing but the head."""
-        return self._submit(lambda transaction: self._pages.touch(transaction, index, project, fetched_at_us))
+    def touch_page(self, index: str, project: str, *, fetched_at_us: int, max_age_s: float | None = None) -> Future[bool]:
+        """Note that an index's answer is still the same, and how long it is good now (None: it does not say otherwise)."""
+        return self._submit(lambda transaction: self._pages.touch(transaction, index, project, fetched_at_us, max_age_s))
 
     def put_absent(self, index: str, project: str, *, index_url: str, fetched_at_us: int) -> Future[bool]:
         """Keep the answer that an index has no such project."""

@@ -81,12 +81,17 @@ class PageTable:
         )
         return changed
 
-    def touch(self, transaction: lmdb.Transaction, index: str, project: str, fetched_at_us: int) -> bool:
-        """Note that the answer was found unchanged; tell whether there was one."""
+    def touch(self, transaction: lmdb.Transaction, index: str, project: str, fetched_at_us: int, max_age_s: float | None) -> bool:
+        """Note that the answer was found unchanged; tell whether there was one.
+
+        What it says of its age replaces what was said before, and silence leaves that (RFC 9111, 3.2 and 4.3.4).
+        """
         head = self.head(transaction, index, project)
         if head is None:
             return False
-        self._put_head(transaction, _key(index, project), msgspec.structs.replace(head, fetched_at_us=fetched_at_us))
+        age_s = head.max_age_s if max_age_s is None else max_age_s
+        now = msgspec.structs.replace(head, fetched_at_us=fetched_at_us, max_age_s=age_s)
+        self._put_head(transaction, _key(index, project), now)
         return True
 
     def report_files(self, transaction: lmdb.Transaction, project: str) -> None:

@@ -69,6 +69,18 @@ class TestReachability:
         first = reachability.after_failure(Up(), now_s=0.0, reason="refused")
         assert reachability.after_failure(first, now_s=0.5, reason="refused") == first
 
+    def test_a_host_that_answers_only_probes_is_left_alone_longer_each_time_also_when_it_is_wanted(self) -> None:
+        state: reachability.Reachability = Up()
+        now_s, pauses = 0.0, []
+        for _ in range(6):
+            state = reachability.after_failure(state, now_s=now_s, reason="silent")
+            assert isinstance(state, Down)
+            pauses.append(reachability.in_demand(state).retry_at_s - now_s)
+            now_s = state.retry_at_s
+            state = reachability.after_probe(state)
+        assert pauses == [2.0, 4.0, 8.0, 16.0, 32.0, reachability.LONGEST_PAUSE_S]
+        assert reachability.after_success(state) == Up()
+
 
 class TestFreshness:
     def test_fresh_is_served(self) -> None:

@@ -60,7 +60,7 @@ async def test_an_unchanged_page_is_not_sent_again() -> None:
         async with client_of(index) as client:
             found = await client.project_page(DEMO)
             assert isinstance(found, PageFound)
-            assert await client.project_page(DEMO, validators=found.validators) == PageUnchanged(None)
+            assert await client.project_page(DEMO, validators=found.validators) == PageUnchanged(600)
             index.add("demo-2.0-py3-none-any.whl", CONTENT)
             again = await client.project_page(DEMO, validators=found.validators)
             assert isinstance(again, PageFound)

@@ -40,7 +40,7 @@ class NoPaces:
 
 
 def hosts_with(probe: Probe, *, offline: bool = False, counters: Counters | None = None) -> Hosts:
-    return Hosts(offline=offline, probe=probe, counters=counters or Counters(), paces=NoPaces(), clock_s=trio.current_time)
+    return Hosts(offline=offline, probe=probe, counters=counters or Counters(), paces=NoPaces())
 
 
 def fail(hosts: Hosts, url: str = URL, error: Exception | None = None) -> None:

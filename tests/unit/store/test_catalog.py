@@ -226,7 +226,12 @@ def test_the_same_page_again_is_no_change(catalog: Catalog) -> None:
     catalog.put_page("main", "alpha", record(page("alpha", "1"), 10)).result(WAIT_S)
     seq = catalog.last_seq()
     assert not catalog.put_page("main", "alpha", record(page("alpha", "1"), 20)).result(WAIT_S)
+    assert catalog.touch_page("main", "alpha", fetched_at_us=30, max_age_s=7).result(WAIT_S)
+    head = catalog.page_head("main", "alpha")
+    assert head is not None
+    assert head.max_age_s == 7
     assert catalog.touch_page("main", "alpha", fetched_at_us=30).result(WAIT_S)
+    assert catalog.page_head("main", "alpha") == head, "an answer that says nothing of its age changes nothing"
     head = catalog.page_head("main", "alpha")
     assert head is not None
     assert (head.fetched_at_us, head.changed_at_us) == (30, 10)
