@@ -167,7 +167,7 @@ def _refuse_other_content(source: Source, namesakes: Sequence[StoredName], sha25
     beside all of them, and a name that was served once must not change its bytes.
     """
     for name in namesakes:
-        if name.sha256 != sha256 and index in (None, name.index):
+        if name.sha256 != sha256 and (index is None or index in name.origins):
             raise NameTaken(
                 source.attempted,
                 f"a file of this name is stored with other content (sha256 {name.sha256.hex()[:12]}… from {name.index}, "

@@ -78,7 +78,7 @@ class FlatFiles:
     def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
         """Return the file of that name."""
         names = [name for name in self._catalog.stored_names(project) if name.filename == filename]
-        same = [self._of_stored(name) for name in names if self._projects.may_show(project, name.index)]
+        same = [_of_stored(name, rank) for name in names if (rank := self._best_origin(name)) is not None]
         if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
         best = min(same, key=_rank, default=None)
@@ -100,28 +100,25 @@ class FlatFiles:
 
     def _stored(self, place: Place | None, page: int) -> Iterator[FlatFile]:
         after = None if place is None else b"%b\0%b\0%b" % (place.project.encode(), place.filename.encode(), _NO_DIGEST)
-        may_show: dict[tuple[str, str], bool] = {}
+        best: dict[tuple[str, tuple[str, ...]], tuple[int, str] | None] = {}
         while batch := self._catalog.iterate_names(after, page):
-            may_show.clear()
+            best.clear()
             for name in batch:
                 if not name.filename.endswith(".whl"):
                     continue
-                origin = name.project, name.index
-                if origin not in may_show:
-                    may_show[origin] = self._projects.may_show(*origin)
-                if may_show[origin]:
-                    yield self._of_stored(name)
+                asked = name.project, name.origins
+                if asked not in best:
+                    best[asked] = self._best_origin(name)
+                if (rank := best[asked]) is not None:
+                    yield _of_stored(name, rank)
             if len(batch) < page:
                 return
             after = batch[-1].key
 
-    def _of_stored(self, name: StoredName) -> FlatFile:
-        # Interned: the kernel remembers most files of a listing, and so do we; a project has hundreds.
-        project = ProjectName(sys.intern(name.project))
-        rank = self._projects.rank(name.index)
-        return FlatFile(
-            project, name.filename, rank, FileRef(project, sys.intern(name.index), link_of(name)), name.size_bytes, name.private
-        )
+    def _best_origin(self, name: StoredName) -> tuple[int, str] | None:
+        """Return the rank of the best origin of a file; None when its name is tied to others than those."""
+        origins = (origin for origin in name.origins if self._projects.may_show(name.project, origin))
+        return min(map(self._projects.rank, origins), default=None)
 
     def _tracked(self, place: Place | None) -> Iterator[FlatFile]:
         for tracked in self._tracked_projects(place):
@@ -137,6 +134,13 @@ class FlatFiles:
 
 _LAST: Final = (1 << 30, "")
 """What is stored goes before what is only tracked."""
+
+
+def _of_stored(name: StoredName, rank: tuple[int, str]) -> FlatFile:
+    # Interned: the kernel remembers most files of a listing, and so do we; a project has hundreds.
+    project = ProjectName(sys.intern(name.project))
+    ref = FileRef(project, sys.intern(rank[1]), link_of(name))
+    return FlatFile(project, name.filename, rank, ref, name.size_bytes, name.private)
 
 
 def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:

@@ -156,7 +156,7 @@ class Projects:
         stored = self._store.catalog.stored_names(project)
         digests = {name.sha256: name for name in stored}
         private = {name.sha256 for name in stored if name.private}
-        by_name = {name.filename: name.sha256 for name in stored if name.index == owned.owner}
+        by_name = {name.filename: name.sha256 for name in stored if owned.owner in name.origins}
         entries: list[Entry] = []
         for link in owned.listed:
             if filename is not None and link.filename != filename:
@@ -194,13 +194,13 @@ class Projects:
         if ref.link.sha256 is not None:
             return ref.link.sha256 if self._store.holds(ref.link.sha256) else None
         names = self._store.catalog.stored_names(ref.project)
-        found = (name.sha256 for name in names if name.filename == ref.filename and name.index == ref.origin)
+        found = (name.sha256 for name in names if name.filename == ref.filename and ref.origin in name.origins)
         return next((sha256 for sha256 in found if self._store.holds(sha256)), None)
 
     def is_listed(self, project: ProjectName, view: View) -> bool:
         """Return whether ``simple/`` of a view lists the project, by what is known; decodes no page: there may be thousands."""
         names = self._store.catalog.stored_names(project)
-        if any(view.index in (None, name.index) and self.may_show(project, name.index) for name in names):
+        if any(view.index in (None, origin) and self.may_show(project, origin) for name in names for origin in name.origins):
             return True
         heads = [self._store.catalog.page_head(index.name, project) for index in self._in_charge(project, view.index)]
         return not view.stored and any(head is not None and not head.absent for head in heads)
@@ -213,7 +213,7 @@ class Projects:
         ]
         shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
         names = self._store.catalog.stored_names(project)
-        return shown, tuple((name.filename, name.index, name.sha256, name.private) for name in names)
+        return shown, tuple((name.filename, name.origins, name.sha256, name.private) for name in names)
 
     def may_show(self, project: str, origin: str) -> bool:
         """Return False for files of a configured index that is not in charge of the project: its name is tied to others."""
@@ -305,9 +305,9 @@ class Projects:
         return page
 
     def _decide(self, answers: list[Answer], project: ProjectName, index: str | None) -> Ownership:
-        stored = [
-            StoredFile(name.index, link_of(name), private=name.private) for name in self._store.catalog.stored_names(project)
-        ]
+        names = self._store.catalog.stored_names(project)
+        stored = [StoredFile(name.index, link_of(name), private=name.private) for name in names]
+        stored += [StoredFile(origin, link_of(name)) for name in names for origin in name.also]
         if index is not None:
             stored = [file for file in stored if file.origin == index]
         return ownership.decide(answers, stored, configured=self.names)

@@ -257,9 +257,9 @@ class Supply:
         return hashlib.sha256(kept).digest() if kept else None
 
     def keep_name(self, ref: FileRef, sha256: bytes, size_bytes: int) -> None:
-        """Note, where it is not known yet, that stored content also goes by this name, so that it is found without any index."""
+        """Note, where it is not known yet, that stored content also goes by this name, so that it is found without its index."""
         known = self.store.catalog.stored_names(ref.project)
-        if not any(name.filename == ref.filename and name.sha256 == sha256 for name in known):
+        if not any((name.filename, name.sha256) == (ref.filename, sha256) and ref.origin in name.origins for name in known):
             name = msgspec.structs.replace(_stored_name(ref, size_bytes, ref.link.metadata_sha256), sha256=sha256)
             with suppress(StoreReadOnly):
                 self.store.catalog.add_name(name).add_done_callback(_log_failure)

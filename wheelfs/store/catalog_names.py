@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.core.ownership import LOCAL
 from wheelfs.store import blobs
 from wheelfs.store.catalog_pages import first_components
 from wheelfs.store.records import Change, Counts, NameValue, StoredContent, StoredName
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from wheelfs.store.env import Environment
 
 NAME_DATABASES: Final = ("contents", "recipes", "departed", "names", "names-of", "totals", "used")
+
+MAX_ALSO: Final = 64
+"""As many as there may be indexes."""
 
 _RAW_BYTES: Final = b"raw-bytes"
 _BLOCKS_BELOW: Final = b"blocks-below"
@@ -154,7 +158,8 @@ class NameTable:
     def add(self, transaction: lmdb.Transaction, name: StoredName) -> bool:
         """Show sealed content under a name; False when that content is not here.
 
-        A name that is there already stays pinned and private if it was, and keeps the time at which it came.
+        A name that is there already stays pinned and private if it was, and keeps the time at which it came.  It stays with the
+        index that vouched for it first, and belongs to the other one too, unless the user has filed it there by hand.
         """
         if self.content(transaction, name.sha256) is None:
             return False
@@ -163,8 +168,14 @@ class NameTable:
         before = transaction.get(key, db=self._names)
         if before is not None:
             old = _decoded(key, before)
+            origins = dict.fromkeys((*old.origins, *name.origins))
+            if name.index != old.index and not name.private:
+                name = msgspec.structs.replace(old, pinned=name.pinned)
+            elif name.index != old.index:
+                origins.pop(LOCAL, None)
             name = msgspec.structs.replace(
                 name,
+                also=tuple(origin for origin in origins if origin != name.index)[:MAX_ALSO],
                 pinned=old.pinned or name.pinned,
                 private=old.private or name.private,
                 added_at_us=min(old.added_at_us, name.added_at_us),
@@ -243,7 +254,8 @@ class NameTable:
             blobs.put(transaction, self._departed, sha256 + _NUMBER.pack(content.sealed_at_us), recipe)
 
     def _report(self, transaction: lmdb.Transaction, name: StoredName) -> None:
-        self._journal.append(transaction, Change("file", name.project, name.filename, name.sha256, name.index))
+        for origin in name.origins:
+            self._journal.append(transaction, Change("file", name.project, name.filename, name.sha256, origin))
 
     def _keys_of(self, transaction: lmdb.Transaction, sha256: bytes) -> list[bytes]:
         keys: list[bytes] = []

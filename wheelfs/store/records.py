@@ -36,12 +36,14 @@ class NameValue(msgspec.Struct, frozen=True, array_like=True):
     yanked: str | None = None
     metadata_sha256: bytes | None = None
     url: str | None = None
+    also: tuple[str, ...] = ()
 
 
 class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     """A name under which sealed content is shown.
 
-    ``index`` is the origin that vouched for it; ``private`` says that it cannot be fetched again (a local file), so it is never
+    ``index`` is the origin that vouched for it, ``also`` are further indexes that list the same bytes under the same name;
+    ``private`` says that it cannot be fetched again (a local file), so it is never
     evicted; ``url`` carries no credentials.  ``sha256`` is empty only on the way into `Catalog.seal`, which fills it in.
     """
 
@@ -58,6 +60,12 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     yanked: str | None = None
     metadata_sha256: bytes | None = None
     url: str | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """All that it belongs to, the one that vouched for it first."""
+        return (self.index, *self.also)
 
     @property
     def key(self) -> bytes:
@@ -82,6 +90,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
             yanked=value.yanked,
             metadata_sha256=value.metadata_sha256,
             url=value.url,
+            also=value.also,
         )
 
     def value(self) -> NameValue:
@@ -97,6 +106,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
             self.yanked,
             self.metadata_sha256,
             self.url,
+            self.also,
         )
 
 

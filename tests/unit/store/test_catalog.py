@@ -122,7 +122,7 @@ def test_a_name_stays_pinned_and_private_when_it_comes_again(catalog: Catalog) -
     seal(catalog, name("alpha", pinned=True, private=True, added_at_us=1))
     seal(catalog, name("alpha", index="later", added_at_us=9))
     (found,) = catalog.stored_names("alpha")
-    assert (found.pinned, found.private, found.added_at_us, found.index) == (True, True, 1, "later")
+    assert (found.pinned, found.private, found.added_at_us, found.origins) == (True, True, 1, ("main", "later"))
 
 
 def test_content_goes_with_its_last_name(catalog: Catalog) -> None:
