@@ -6,7 +6,6 @@ import logging
 import math
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -30,6 +29,7 @@ from wheelfs.service.tracking import Tracking
 from wheelfs.service.tree import Tree
 from wheelfs.service.views import Views
 from wheelfs.service.watching import Watch
+from wheelfs.store.mapping import mapped_bytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -153,14 +153,8 @@ async def _keep_house(store: Store) -> None:
                 await trio.to_thread.run_sync(store.check_readers)
                 await trio.to_thread.run_sync(store.spool.trim, SPOOL_BYTES)
                 await trio.to_thread.run_sync(store.keep_limits)
-            if _mapped_bytes() > MAPPED_BYTES:
+            if mapped_bytes() > MAPPED_BYTES:
                 await trio.to_thread.run_sync(store.release_mapping)
         except Exception as error:
             log.warning("%s", failure("keep the store in order", error))
         await trio.sleep(HOUSEKEEPING_S)
-
-
-def _mapped_bytes() -> int:
-    """Return the bytes of file pages in this process's memory (proc(5), ``status``, in kB: RssShmem for files on a tmpfs)."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssFile:", "RssShmem:")))

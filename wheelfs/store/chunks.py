@@ -252,5 +252,3 @@ class ChunkStore:
         if self._writer is None:
             raise InternalError("store chunks", "the store was opened read-only")
         return self._writer
-
-    # --- memory --------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from wheelfs.model.recipe import Recipe, RecipeError
 from wheelfs.store.env import store_error
 from wheelfs.store.leases import held
 from wheelfs.store.locks import lock_within
+from wheelfs.store.mapping import mapped_bytes
 from wheelfs.store.relocate import moved
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ found."""
 
 LOCK_S: Final = 60.0
 _POLL_S: Final = 0.05
+MAPPED_BYTES: Final = 128 << 20
+"""Pages of the store's files that stay in this process' memory while everything is gone through."""
+
 _PIECE_BYTES: Final = -(-BLOCK_BYTES // 64)
 """A block's use is kept as one bit for each 64th of it: 8 bytes a block, so 80 MB for ten million."""
 
@@ -102,8 +106,15 @@ def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lo
         if not _ended(store, grace_s):
             return Collected(waiting=True)
         done = _delete(store, doomed, _marked(store, horizon))
-        store.chunks.members.sweep()
+        for _ in store.chunks.members.sweep():
+            _let_go(store)
         return replace(done, rewritten=found.rewritten)
+
+
+def _let_go(store: Store) -> None:
+    """Keep what is mapped of the store's files small: the whole of the index and of all recipes goes by."""
+    if mapped_bytes() > MAPPED_BYTES:
+        store.release_mapping()
 
 
 class _Flags:
@@ -168,6 +179,7 @@ def _recipes(store: Store) -> Iterator[tuple[bytes, bytes]]:
             if encoded is not None:
                 yield sha256, encoded
         after = batch[-1][0]
+        _let_go(store)
 
 
 def _judged(store: Store, marks: _Marks, horizon: int) -> tuple[_Flags, Collected]:
@@ -197,6 +209,7 @@ def _forget(store: Store, doomed: _Flags) -> None:
         for start in range(0, len(gone), _FORGOTTEN):
             store.chunks.forget(gone[start : start + _FORGOTTEN]).result()
         after = batch[-1][0]
+        _let_go(store)
 
 
 def _relocate(store: Store, doomed: _Flags) -> None:

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 _MADV_DONTNEED: Final = 4
 
 
+def mapped_bytes() -> int:
+    """Return the bytes of files' pages in this process' memory (proc(5), ``status``, in kB: RssShmem for files on a tmpfs)."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssFile:", "RssShmem:")))
+
+
 def release(data: Path) -> None:
     """Drop the pages of a mapped file from this process' resident set; they stay in the kernel's page cache.
 

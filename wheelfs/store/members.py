@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.core.cutting import GZ_HEAD_BYTES, SMALL_BYTES
@@ -36,8 +37,8 @@ _PLACE: Final = struct.Struct(">QLL")
 _FULL32: Final = 0xFFFFFFFF
 _BATCH: Final = 2_000
 """Entries written in one transaction: as many pages at most."""
-_SWEPT: Final = 10_000
-"""Entries looked at in one transaction: some ten milliseconds."""
+_SWEPT: Final = 2_000
+"""Entries looked at in one transaction, and so deleted at most: some ten milliseconds, and as many pages of the index."""
 
 
 class Stored(NamedTuple):
@@ -83,26 +84,23 @@ class MemberIndex:
         with self._cursors() as (cursor, index):
             return [_find(member, cursor, index) for member in members]
 
-    def sweep(self) -> int:
-        """Delete the entries that lead nowhere, and return how many: what a collection leaves behind."""
-        swept = 0
+    def sweep(self) -> Iterator[int]:
+        """Delete the entries that lead nowhere, some at a time, and yield how many: what a collection leaves behind."""
         after = b""
         while True:
             gone: list[bytes] = []
-            looked_at = 0
             with self._cursors() as (cursor, index):
                 more = cursor.set_range(after) if after else cursor.first()
-                while more and looked_at < _SWEPT:
-                    if any(_place(index, prefix) is None for prefix in _prefixes(bytes(cursor.key()), bytes(cursor.value()))):
-                        gone.append(bytes(cursor.key()))
-                    looked_at += 1
-                    more = cursor.next()
-                after = bytes(cursor.key()) if more else b""
-            for start in range(0, len(gone), _BATCH):
-                self._delete(gone[start : start + _BATCH]).result()
-            swept += len(gone)
+                rows = islice(cursor.iternext(), _SWEPT) if more else ()
+                for key, value in rows:
+                    if not all(_is_here(index, prefix) for prefix in _prefixes(bytes(key), bytes(value))):
+                        gone.append(bytes(key))
+                after = bytes(cursor.key())  # empty behind the last
+            if gone:
+                self._delete(gone).result()
+            yield len(gone)
             if not after:
-                return swept
+                return
 
     @contextmanager
     def _cursors(self) -> Iterator[tuple[lmdb.Cursor, lmdb.Cursor]]:
@@ -172,8 +170,12 @@ def _prefixes(key: bytes, value: bytes) -> list[bytes]:
     return [value[start : start + _PREFIX_BYTES] for start in range(0, end, _PREFIX_BYTES)]
 
 
+def _is_here(index: lmdb.Cursor, prefix: bytes) -> bool:
+    return index.set_range(prefix) and index.key()[:_PREFIX_BYTES] == prefix
+
+
 def _place(index: lmdb.Cursor, prefix: bytes) -> Extent | None:
     """Return where the chunk lies whose digest begins so; None when it is not in the index."""
-    if not index.set_range(prefix) or bytes(index.key()[:_PREFIX_BYTES]) != prefix:
+    if not _is_here(index, prefix):
         return None
     return Extent._make(_PLACE.unpack(index.value()))
