@@ -228,7 +228,14 @@ class Catalog:
 
     def put_page(self, index: str, project: str, record: PageRecord) -> Future[bool]:
         """Keep an index's answer; the future tells whether it differs from the one before."""
-        return self._submit(lambda transaction: self._pages.put(transaction, index, project, record))
+
+        def put(transaction: lmdb.Transaction) -> bool:
+            changed = self._pages.put(transaction, index, project, record)
+            if changed and record.page is not None:
+                self._names.describe(transaction, index, project, record.page.files)
+            return changed
+
+        return self._submit(put)
 
     def touch_page(self, index: str, project: str, *, fetched_at_us: int, max_age_s: float | None = None) -> Future[bool]:
         """Note that an index's answer is still the same, and how long it is good now (None: it does not say otherwise)."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import lmdb
 
+    from wheelfs.model.links import FileLink
     from wheelfs.store.changes import ChangeJournal
     from wheelfs.store.env import Environment
 
@@ -184,6 +185,26 @@ class NameTable:
         transaction.put(name.sha256 + key[:-32], b"", db=self._names_of)
         self._report(transaction, name)
         return True
+
+    def describe(self, transaction: lmdb.Transaction, index: str, project: str, links: Sequence[FileLink]) -> None:
+        """Note what an index now says of the stored files that it vouches for: it may be asked for the last time."""
+        names = [name for name in self.of_project(transaction, project) if name.index == index]
+        by_name = {link.filename: link for link in links} if names else {}
+        for name in names:
+            link = by_name.get(name.filename)
+            if link is None or link.sha256 not in (None, name.sha256):
+                continue
+            described = msgspec.structs.replace(
+                name,
+                upload_time_us=name.upload_time_us if link.upload_time_us is None else link.upload_time_us,
+                requires_python=link.requires_python,
+                yanked=link.yanked,
+                metadata_sha256=link.metadata_sha256 or name.metadata_sha256,
+                url=link.url,
+            )
+            if described != name:
+                transaction.put(name.key, _encoder.encode(described.value()), db=self._names)
+                self._report(transaction, described)
 
     def remove(self, transaction: lmdb.Transaction, key: bytes) -> bool:
         """Remove a name, and its content with the last one (its chunks are then orphans); tell whether it was there."""
