@@ -19,7 +19,7 @@ from wheelfs.service.files import UNKNOWN_TIME_NS
 from wheelfs.service.nodes import PageNode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wheelfs.core.hiding import Hidden
     from wheelfs.core.ownership import Ownership
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 KEPT_BYTES: Final = 16 * 1024 * 1024
 """Rendered pages kept in memory: a full page of numpy has 1.6 MB, one of what a machine can use a fifth of that."""
+
+LARGE_FILES: Final = 500
+"""A page of more files is rendered in a thread: 5,000 take 20 to 50 ms, in which nobody else would be answered."""
 
 NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
 
@@ -53,10 +56,19 @@ class Pages:
 
     # --- pages of one project -------------------------------------------------------------------------------------
 
+    async def looked_up(self, place: Directory, ownership: Ownership, form: Form) -> PageNode:
+        """Do what `project_node` does, and let others be answered while a large page is rendered."""
+        await self._make_if_large(_node_in(place, form), ownership)
+        return self.project_node(place, ownership, form)
+
+    async def opened(self, node: PageNode, ownership: Ownership) -> bytes:
+        """Do what `text` does, and let others be answered while a large page is rendered."""
+        await self._make_if_large(node, ownership)
+        return self.text(node, ownership)
+
     def project_node(self, place: Directory, ownership: Ownership, form: Form = "html") -> PageNode:
         """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
-        assert place.project is not None
-        node = PageNode("project", f"{place.path}/{NAMES[form]}", place.view, place.project, 0, UNKNOWN_TIME_NS, form)
+        node = _node_in(place, form)
         return replace(node, size_bytes=len(self._text_if_any(node, ownership)))
 
     def text(self, node: PageNode, ownership: Ownership) -> bytes:
@@ -100,29 +112,23 @@ class Pages:
             return kept
         assert isinstance(ownership, Owned)
         seen = self._views.entries(ownership, project, view)
-        files = (_rendered_file(entry) for entry in seen.entries)
-        page = ownership.page or ProjectPage(project, ())
-        if node.form == "json":
-            text = simple_json_render.render_project_page(
-                project,
-                files,
-                status=page.status,
-                status_reason=page.status_reason,
-                tracks=page.tracks,
-                alternate_locations=page.alternate_locations,
-            )
-        else:
-            text = simple_render.render_project_page(
-                project,
-                files,
-                status=page.status,
-                status_reason=page.status_reason,
-                tracks=page.tracks,
-                alternate_locations=page.alternate_locations,
-                comments=[*self._comments(ownership, project), *seen.hidden],
-            )
+        text = _project_page(node, ownership, seen.entries, [*self._comments(ownership, project), *seen.hidden])
         self._keep(path, stamp, text)
         return text
+
+    async def _make_if_large(self, node: PageNode, ownership: Ownership) -> None:
+        """Render a large page in a thread, so that whoever asks for it next finds it."""
+        assert node.project is not None
+        if not isinstance(ownership, Owned) or len(ownership.listed) <= LARGE_FILES:
+            return
+        stamp = self._stamp(node.project, node.view)
+        if self._kept_text(node.path, stamp) is None and self._is_listable(ownership, node.project):
+            seen = self._views.entries(ownership, node.project, node.view)
+            comments = [*self._comments(ownership, node.project), *seen.hidden]
+            text = await trio.to_thread.run_sync(
+                _project_page, node, ownership, seen.entries, comments, limiter=self._supply.disk
+            )
+            self._keep(node.path, stamp, text)
 
     def _stamp(self, project: ProjectName, view: View) -> object:
         return self._projects.stamp(project, index=view.index), self._views.sieve(view)
@@ -145,7 +151,8 @@ class Pages:
         return await self._list(node)
 
     async def _list(self, node: PageNode) -> bytes:
-        stamp = self._supply.store.catalog.last_seq(), self._views.sieve(node.view, flat=True)
+        # The epoch: while an index is away, what is only tracked of it is not listed.
+        stamp = self._supply.store.catalog.last_seq(), self._supply.hosts.epoch, self._views.sieve(node.view, flat=True)
         kept = self._kept_text(node.path, stamp)
         if kept is not None:
             return kept
@@ -193,6 +200,36 @@ class Pages:
         while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
             _, (_, oldest) = self._kept.popitem(last=False)
             self._kept_bytes -= len(oldest)
+
+
+def _node_in(place: Directory, form: Form) -> PageNode:
+    assert place.project is not None
+    return PageNode("project", f"{place.path}/{NAMES[form]}", place.view, place.project, 0, UNKNOWN_TIME_NS, form)
+
+
+def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], comments: Sequence[str]) -> bytes:
+    """Render a project's page; may be called in any thread."""
+    assert node.project is not None
+    files = (_rendered_file(entry) for entry in entries)
+    page = owned.page or ProjectPage(node.project, ())
+    if node.form == "json":
+        return simple_json_render.render_project_page(
+            node.project,
+            files,
+            status=page.status,
+            status_reason=page.status_reason,
+            tracks=page.tracks,
+            alternate_locations=page.alternate_locations,
+        )
+    return simple_render.render_project_page(
+        node.project,
+        files,
+        status=page.status,
+        status_reason=page.status_reason,
+        tracks=page.tracks,
+        alternate_locations=page.alternate_locations,
+        comments=comments,
+    )
 
 
 def _rendered_file(entry: Entry) -> RenderedFile:

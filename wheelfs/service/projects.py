@@ -7,7 +7,6 @@ projects from indexes that have no business with them.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,7 @@ from wheelfs.core.ownership import Has, HasNot, Silent, StoredFile
 from wheelfs.errors import OriginUnreachable
 from wheelfs.model.links import FileLink
 from wheelfs.service.files import FileRef
+from wheelfs.service.page_cache import PageCache
 from wheelfs.service.questions import Questions
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from wheelfs.core.ownership import Answer, Owned, Ownership
     from wheelfs.core.views import View
     from wheelfs.errors import WheelfsError
-    from wheelfs.model.links import ProjectPage
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.origin import Origin
     from wheelfs.service.hosts import Hosts
@@ -37,9 +36,6 @@ if TYPE_CHECKING:
 
 ABSENT_TTL_S: Final = 60.0
 """How long an index's "no such project" is believed: short, since a project that was just published is asked for again soon."""
-
-CACHED_LINKS: Final = 40_000
-"""Decoded links kept in memory, over all pages: about 1 KB each, so that nine large projects fit in 40 MB."""
 
 FAILED_TTL_S: Final = 1.0
 """How long a failure is repeated instead of asking again: looking a page up and opening it are one question to a user."""
@@ -101,8 +97,7 @@ class Projects:
         self._hosts = hosts
         self._questions = Questions(catalog=store.catalog, hosts=hosts, nursery=nursery, bound_s=bound_s)
         self._show_all = show_all
-        self._pages: OrderedDict[tuple[str, str], tuple[int, ProjectPage]] = OrderedDict()
-        self._cached_links = 0
+        self._pages = PageCache(store.catalog)
 
     # --- ownership ------------------------------------------------------------------------------------------------
 
@@ -282,27 +277,8 @@ class Projects:
         head = self._store.catalog.page_head(index.name, project)
         if head is None:
             return Silent(index.name, OriginUnreachable(f"look up {project} on {index.name}", NOT_ASKED))
-        page = None if head.absent else self._page(index.name, project, head)
+        page = None if head.absent else self._pages.page(index.name, project, head)
         return HasNot(index.name) if page is None else Has(index.name, page, reachable=self._hosts.may_ask(index.url))
-
-    def _page(self, index: str, project: ProjectName, head: PageHead) -> ProjectPage | None:
-        """Return the stored page, decoded once while it stays the same."""
-        key = (index, project)
-        cached = self._pages.get(key)
-        if cached is not None and cached[0] == head.changed_at_us:
-            self._pages.move_to_end(key)
-            return cached[1]
-        page = self._store.catalog.page(index, project)
-        if cached is not None:
-            self._cached_links -= len(self._pages.pop(key)[1].files)
-        if page is None:
-            return None
-        self._pages[key] = (head.changed_at_us, page)
-        self._cached_links += len(page.files)
-        while self._cached_links > CACHED_LINKS and len(self._pages) > 1:
-            _, (_, oldest) = self._pages.popitem(last=False)
-            self._cached_links -= len(oldest.files)
-        return page
 
     def _decide(self, answers: list[Answer], project: ProjectName, index: str | None) -> Ownership:
         names = self._store.catalog.stored_names(project)

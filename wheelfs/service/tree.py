@@ -160,7 +160,7 @@ class Tree:
     async def _project_page(self, place: tree.Directory, form: tree.Form) -> PageNode | None:
         assert place.project is not None
         ownership = await self._find(place.project, place.view)
-        return None if isinstance(ownership, NoSuchProject) else self._pages.project_node(place, ownership, form)
+        return None if isinstance(ownership, NoSuchProject) else await self._pages.looked_up(place, ownership, form)
 
     async def _project_file(self, place: tree.Directory, filename: str, *, metadata: bool) -> TreeNode | None:
         project = place.project
@@ -277,7 +277,7 @@ class Tree:
             case PageNode(project=None):
                 return OpenText(await self._pages.text_of_list(node), direct_io=True)
             case PageNode(project=project) if project is not None:
-                return OpenText(self._pages.text(node, await self._find(project, node.view)), direct_io=True)
+                return OpenText(await self._pages.opened(node, await self._find(project, node.view)), direct_io=True)
             case StatusNode():
                 return OpenText(self._status.text(), direct_io=True)
             case MetadataNode(ref=ref):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+import threading
+import time
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -14,6 +16,7 @@ from tests.fakes.origins import MemoryOrigin, Trouble
 from tests.fakes.services import Service, rest_of, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
+from wheelfs.core import simple_render
 from wheelfs.errors import (
     ContentMismatch,
     NotKnown,
@@ -24,8 +27,10 @@ from wheelfs.errors import (
     OriginUnreachable,
     StoreDamaged,
 )
+from wheelfs.model.links import FileLink, ProjectPage
 from wheelfs.service.filesystem import Absent
 from wheelfs.service.gate import Gate
+from wheelfs.store.records import PageRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +92,36 @@ async def test_a_file_without_a_hash_may_change_and_is_not_said_to_be_immutable_
         await one.read(path)
         await until(lambda: bool(one.store.catalog.stored_names("demo")))
         assert (await one.node_at(path)).attributes.immutable
+
+
+@pytest.mark.parametrize("call", ["lookup", "open"])
+async def test_others_are_answered_while_a_large_page_is_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    origin = MemoryOrigin()
+    links = tuple(FileLink(f"demo-1.{number}.tar.gz", "https://files.example/x", size_bytes=1) for number in range(600))
+    origin.pages["demo"] = ProjectPage("demo", links)
+    answered = threading.Event()
+    render = simple_render.render_project_page
+
+    def slow(*given: Any, **more: Any) -> bytes:
+        assert answered.wait(10), "nobody was answered meanwhile"
+        return render(*given, **more)
+
+    async with service(tmp_path / "s", [origin]) as one:
+        page = await one.node_at("simple/demo/index.html")
+        newer = PageRecord(index_url=origin.url, fetched_at_us=time.time_ns() // 1_000, page=ProjectPage("demo", links[1:]))
+        one.store.catalog.put_page("corp", "demo", newer).result()
+        monkeypatch.setattr(simple_render, "render_project_page", slow)
+        async with trio.open_nursery() as nursery:
+            if call == "lookup":
+                nursery.start_soon(one.node_at, "simple/demo/index.html")
+            else:
+                nursery.start_soon(one.node.tree.open, page)
+            await trio.testing.wait_all_tasks_blocked(0.05)
+            answered.set()
+        monkeypatch.undo()
+        assert (await one.read("simple/demo/index.html")).count(b"<a ") == 599
 
 
 async def test_a_page_looked_at_again_is_not_made_again(
