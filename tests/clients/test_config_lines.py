@@ -14,7 +14,9 @@ from uv import find_uv_bin
 from tests.fakes.environments import programs_of
 from tests.fakes.processes import run
 from tests.fakes.waiting import eventually
+from tests.gateway.serving import Serving
 from wheelfs.cli.clients import mount_lines
+from wheelfs.frontends.http.people import setup_lines
 
 if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs
@@ -214,6 +216,25 @@ def test_poetrys_lines(
     other = project(tmp_path / "file-source", source.format((mount.path / "simple").as_uri()))
     refused = shell(clients.pip(), "poetry lock && poetry install", other, programs)
     assert refused.returncode != 0, "poetry can use file:// now: say so in the guide and in config poetry"
+
+
+@pytest.mark.real_index
+def test_poetrys_line_for_a_gateway(clients: Clients, fake_index: FakeIndex, real_index_url: str, tmp_path: Path) -> None:
+    programs = programs_of("poetry", POETRY, real_index_url)
+    fake_index.add_wheel("app", "1.0", requires=["numbers<3"])
+    fake_index.add_wheel("numbers", "2.0", big_bytes=300_000)
+    where = project(tmp_path / "project", "[tool.poetry]\npackage-mode = false\n")
+    with Serving(tmp_path / "gateway", "--index", f"main={fake_index.url}") as serving:
+        first = clients.uv()
+        line = setup_lines(serving.url)["poetry"]
+        shell(first, f"{line}\npoetry lock\npoetry install", where, programs).succeeded()
+        assert first.installed() == EXPECTED
+        lock = (where / "poetry.lock").read_bytes()
+        fake_index.stop()
+        late = clients.uv()
+        shell(late, "poetry install", where, programs).succeeded()
+        assert late.installed() == EXPECTED
+    assert (where / "poetry.lock").read_bytes() == lock
 
 
 @pytest.mark.real_index

@@ -70,6 +70,9 @@ def client_lines(client: Client, mount: Path) -> list[str]:
                 # An index that the export names would go before the mount: pip obeys the file.
                 "poetry export --without-urls -f requirements.txt -o requirements.txt",
                 f"pip install --no-deps --require-hashes --index-url {here} -r requirements.txt",
+                "",
+                "# Or let it use the same store over HTTP, while wheelfs serve runs:",
+                "# $ poetry source add --priority primary wheelfs http://127.0.0.1:8080/simple/",
             ]
         case "pdm":
             # Not a [[tool.pdm.source]] of the project: sources count for the lock's content_hash.
