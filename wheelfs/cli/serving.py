@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network to fetch.")
 @click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
+@click.option(
+    "--min-age", metavar="AGE", help="Hide files uploaded less than this long ago, such as 7d, and those of unknown age."
+)
 @click.option("--token-file", metavar="FILE", help="A file with the token that clients must give, as the password of any user.")
 @click.option("--tls-certificate", metavar="FILE", help="The certificate chain, in PEM: serve HTTPS.")
 @click.option("--tls-key", metavar="FILE", help="The key of the certificate, in PEM.")
@@ -38,6 +41,7 @@ def serve(
     indexes: tuple[str, ...],
     offline: bool | None,
     quota: str | None,
+    min_age: str | None,
     token_file: str | None,
     tls_certificate: str | None,
     tls_key: str | None,
@@ -58,6 +62,7 @@ def serve(
             ("indexes", list(indexes) or None, "--index"),
             ("offline", offline or None, "--offline"),
             ("quota_bytes", quota, "--quota"),
+            ("min_age_s", min_age, "--min-age"),
             ("serve_token_file", token_file, "--token-file"),
             ("serve_tls_certificate", tls_certificate, "--tls-certificate"),
             ("serve_tls_key", tls_key, "--tls-key"),
