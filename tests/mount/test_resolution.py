@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fakes.commands import error_of, objects
 from tests.fakes.mounts import mount_points
+from tests.fakes.processes import wheelfs_command, wheelfs_environment
+from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_sdist, sdist_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.clients import Clients
@@ -35,6 +39,11 @@ def resolve(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path, tmp
         return done
 
     return resolve
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the processes that a process has started, from any of its threads."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
 
 
 def error_told(done: Finished) -> dict[str, Any]:
@@ -140,3 +149,23 @@ def test_an_sdist_is_built_for_what_it_needs_and_fetched(fake_index: FakeIndex, 
     fake_index.add(sdist_filename("source", "1.0"), build_sdist("source", "1.0"))
     fake_index.add_wheel("app", "1.0", requires=["source"])
     assert versions(resolve("app").succeeded()) == {"app 1.0 fetched", "source 1.0 fetched"}
+
+
+def test_an_interrupt_while_resolving_ends_uv_and_the_mount(fake_index: FakeIndex, store_dir: Path, tmp_path: Path) -> None:
+    fake_index.add_wheel("app", "1.0")
+    fake_index.hang()
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    command = wheelfs_command("--store", str(store_dir), "fetch", "--with-deps", "--index", f"main={fake_index.url}", "app")
+    environment = {**wheelfs_environment(tmp_path / "home"), "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        eventually(lambda: bool(fake_index.requests_for("/app/")) or process.poll() is not None)
+        [uv] = [pid for pid in children_of(process.pid) if Path(f"/proc/{pid}/comm").read_text().strip() == "uv"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    eventually(lambda: not Path(f"/proc/{uv}").exists())
+    assert mount_points(temporary) == []
+    assert list(temporary.iterdir()) == []
+    fake_index.unhang()
