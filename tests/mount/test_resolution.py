@@ -64,7 +64,8 @@ def test_what_a_project_needs_comes_along_and_installs_offline(
         fake_index.add_wheel("lib", version, requires=["base"])
     fake_index.add_wheel("base", "3.0", big_bytes=400_000)
     fake_index.add_wheel("plugin", "1.0")
-    assert versions(resolve("app").succeeded()) == {"app 1.0 fetched", "lib 1.5 fetched", "base 3.0 fetched"}
+    done = resolve("app").succeeded()
+    assert (versions(done), done.stderr) == ({"app 1.0 fetched", "lib 1.5 fetched", "base 3.0 fetched"}, "")
     assert versions(resolve("app[more]").succeeded()) == {
         *("app 1.0 present", "lib 1.5 present", "base 3.0 present", "plugin 1.0 fetched")
     }

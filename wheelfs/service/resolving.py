@@ -88,8 +88,10 @@ class Resolver:
         with tempfile.TemporaryDirectory(prefix="wheelfs-uv-", ignore_cleanup_errors=True) as name:
             directory = Path(name)
             (directory / "requirements.in").write_text(resolution.requirements_text(wants.wanted))
-            (directory / "constraints.txt").write_text(resolution.requirements_text(wants.constraints, extras=False))
-            command = [self.uv, "pip", "compile", "requirements.in", "--constraints", "constraints.txt"]
+            command = [self.uv, "pip", "compile", "requirements.in"]
+            if wants.constraints:
+                (directory / "constraints.txt").write_text(resolution.requirements_text(wants.constraints, extras=False))
+                command += ["--constraints", "constraints.txt"]
             command += ["--default-index", index_url, "--offline", "--no-config", "--cache-dir", str(directory / "cache")]
             command += ["--python", sys.executable, "--no-header", "--no-annotate", "--color", "never", "--no-progress"]
             command += self.options
