@@ -230,6 +230,7 @@ def test_poetrys_line_for_a_gateway(clients: Clients, fake_index: FakeIndex, rea
         shell(first, f"{line}\npoetry lock\npoetry install", where, programs).succeeded()
         assert first.installed() == EXPECTED
         lock = (where / "poetry.lock").read_bytes()
+        assert serving.url.encode() in lock, "poetry.lock is neutral now: say so in the guide"
         fake_index.stop()
         late = clients.uv()
         shell(late, "poetry install", where, programs).succeeded()
