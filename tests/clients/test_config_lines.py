@@ -251,7 +251,14 @@ def test_pdms_line(
     shell(uv, text + "pdm lock\npdm sync --no-self", through, programs).succeeded()
     assert uv.installed() == EXPECTED
     assert (through / "pdm.lock").read_bytes() == (straight / "pdm.lock").read_bytes(), "neither names an index"
+    store_everything(mount)
     fake_index.stop()
     late = clients.uv()
     shell(late, text + "pdm sync --no-self", straight, programs).succeeded()
     assert late.installed() == EXPECTED
+    # What else the guide says of pdm: the flat directory as a source of the project, with a lock of its own.
+    source = f'[[tool.pdm.source]]\nname = "pypi"\nurl = "{mount.path.as_uri()}"\ntype = "find_links"\n'
+    flat, other = project(tmp_path / "flat", source), clients.uv()
+    shell(other, quiet + "pdm lock\npdm sync --no-self", flat, programs).succeeded()
+    assert other.installed() == EXPECTED
+    assert (flat / "pdm.lock").read_bytes() != (straight / "pdm.lock").read_bytes()
