@@ -227,6 +227,7 @@ def _relocate(store: Store, doomed: _Flags) -> None:
         if recipe is not None:
             store.chunks.sync()
             store.catalog.replace_recipe(sha256, encoded, recipe.encode()).result()
+            _let_go(store)  # its chunks' entries are all over the index
 
 
 def _drop_departed(store: Store) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.core.cutting import GZ_HEAD_BYTES, SMALL_BYTES
@@ -37,8 +36,10 @@ _PLACE: Final = struct.Struct(">QLL")
 _FULL32: Final = 0xFFFFFFFF
 _BATCH: Final = 2_000
 """Entries written in one transaction: as many pages at most."""
-_SWEPT: Final = 2_000
-"""Entries looked at in one transaction, and so deleted at most: some ten milliseconds, and as many pages of the index."""
+_SWEPT: Final = 200_000
+"""Entries looked at together, some 30 MB: in the index's order, so that each of its pages is read once for all of them."""
+_LOOKED_UP: Final = 50_000
+"""How many of them in one transaction: a tenth of a second."""
 
 
 class Stored(NamedTuple):
@@ -86,21 +87,34 @@ class MemberIndex:
 
     def sweep(self) -> Iterator[int]:
         """Delete the entries that lead nowhere, some at a time, and yield how many: what a collection leaves behind."""
-        after = b""
-        while True:
-            gone: list[bytes] = []
-            with self._cursors() as (cursor, index):
-                more = cursor.set_range(after) if after else cursor.first()
-                rows = islice(cursor.iternext(), _SWEPT) if more else ()
-                for key, value in rows:
-                    if not all(_is_here(index, prefix) for prefix in _prefixes(bytes(key), bytes(value))):
-                        gone.append(bytes(key))
-                after = bytes(cursor.key())  # empty behind the last
-            if gone:
-                self._delete(gone).result()
-            yield len(gone)
-            if not after:
-                return
+        after: bytes | None = b""
+        while after is not None:
+            rows, after = self._rows_from(after)
+            gone: set[bytes] = set()
+            for start in range(0, len(rows), _LOOKED_UP):
+                gone.update(self._leading_nowhere(rows[start : start + _LOOKED_UP]))
+                yield 0
+            in_order = sorted(gone)
+            for start in range(0, len(in_order), _BATCH):
+                self._delete(in_order[start : start + _BATCH]).result()
+            yield len(in_order)
+
+    def _rows_from(self, key: bytes) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+        """Return beginning of digest and key for the chunks of some entries, in the index's order; and where the next are."""
+        rows: list[tuple[bytes, bytes]] = []
+        with self._environment.read() as transaction, transaction.cursor(self._members) as cursor:
+            more = cursor.set_range(key) if key else cursor.first()
+            while more and len(rows) < _SWEPT:
+                found = bytes(cursor.key())
+                rows += [(prefix, found) for prefix in _prefixes(found, bytes(cursor.value()))]
+                more = cursor.next()
+            following = bytes(cursor.key()) if more else None
+        rows.sort()
+        return rows, following
+
+    def _leading_nowhere(self, rows: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+        with self._environment.read() as transaction, transaction.cursor(self._index) as index:
+            return [key for prefix, key in rows if not _is_here(index, prefix)]
 
     @contextmanager
     def _cursors(self) -> Iterator[tuple[lmdb.Cursor, lmdb.Cursor]]:
