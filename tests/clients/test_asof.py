@@ -83,6 +83,7 @@ def test_every_time_resolves_to_what_uv_takes_from_the_index_for_it(
     for time in TIMES:
         expected = compiled(uv, fake_index.url, ["app"], "--exclude-newer", time)
         assert compiled(uv, (mount.path / "asof" / time / "simple").as_uri(), ["app"]) == expected, time
+        assert compiled(uv, (mount.path / "simple").as_uri(), ["app"], "--exclude-newer", time) == expected, "its own option"
         seen.add(expected)
     assert len(seen) >= 6, "the times do not tell one view from another"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from functools import partial
@@ -137,3 +138,32 @@ def test_a_project_that_is_younger_than_the_time_exists_and_has_no_files(dated_i
     assert versions(past / "simple/demo/index.html") == []
     with pytest.raises(FileNotFoundError):
         os.listdir(past / "simple/unknown")
+
+
+def test_tracked_files_that_are_younger_than_the_time_are_not_listed(
+    dated_index: FakeIndex, mounted: MountWheelfs, run_wheelfs: RunWheelfs
+) -> None:
+    mount = mounted(index=dated_index.url)
+    run_wheelfs("--store", str(mount.store), "track", "demo", env={"WHEELFS_INDEX": f"main={dated_index.url}"}).succeeded()
+    eventually(lambda: wheels(mount.path) == set(NAMES.values()))
+    assert wheels(mount.path / "asof/2026-01-31") == {NAMES["1.0"], NAMES["2.0"]}
+    assert not (mount.path / "asof/2026-01-31" / NAMES["3.0"]).exists()
+    assert not wheels(mount.path / "asof/2026-01-31/stored")
+
+
+def test_a_file_that_its_index_has_dropped_stays_and_is_marked(
+    dated_index: FakeIndex, mounted: MountWheelfs, run_wheelfs: RunWheelfs
+) -> None:
+    mount = mounted(index=dated_index.url, env={"WHEELFS_PAGE_TTL_S": "0"})
+    project, gone = mount.path / "simple" / "demo", NAMES["1.0"]
+    content = (project / gone).read_bytes()
+    dated_index.remove(gone)
+    eventually(lambda: f"{gone}</a><br><!-- not listed by its index -->" in (project / "index.html").read_text())
+    for view in ("simple", "stored/simple", "index/main/simple", "asof/2026-01-31/simple"):
+        assert gone in (mount.path / view / "demo" / "index.html").read_text(), view
+        assert (mount.path / view / "demo" / gone).read_bytes() == content
+    assert gone not in (mount.path / "asof/2026-01-29/simple/demo/index.html").read_text(), "its upload time is not forgotten"
+    index = {"WHEELFS_INDEX": f"main={dated_index.url}"}
+    assert "no longer by its index" in run_wheelfs("--store", str(mount.store), "show", gone, env=index).succeeded().stdout
+    told = json.loads(run_wheelfs("--store", str(mount.store), "--json", "show", gone, env=index).succeeded().stdout)
+    assert (told["listed"], told["state"]) == (False, "stored")
