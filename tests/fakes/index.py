@@ -14,6 +14,7 @@ import re
 import ssl
 import threading
 import zipfile
+import zlib
 from email.utils import formatdate
 from typing import Any, Literal, Self
 
@@ -41,6 +42,7 @@ class FakeIndex:
         etags: bool = True,
         content_length: bool = True,
         gzip: Literal["no", "accepted", "always"] = "no",
+        coding: Literal["gzip", "deflate", "br"] = "gzip",
         urls: Literal["relative", "absolute"] = "relative",
         base_href: bool = False,
         redirects: bool = False,
@@ -63,6 +65,7 @@ class FakeIndex:
         self.etags = etags
         self.content_length = content_length
         self.gzip = gzip
+        self.coding = coding
         self.urls = urls
         self.base_href = base_href
         self.redirects = redirects
@@ -326,8 +329,9 @@ class FakeIndex:
         if answer.status == 200 and (
             self.gzip == "always" or (self.gzip == "accepted" and "gzip" in request.headers.get("accept-encoding", ""))
         ):
-            answer.body = gzip.compress(answer.body, mtime=0)
-            answer.headers["Content-Encoding"] = "gzip"
+            # Of Brotli only the name: nobody here could undo it.
+            answer.body = zlib.compress(answer.body) if self.coding == "deflate" else gzip.compress(answer.body, mtime=0)
+            answer.headers["Content-Encoding"] = self.coding
         answer.chunked = not self.content_length
         return answer
 

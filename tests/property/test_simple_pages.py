@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from urllib.parse import urljoin
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from wheelfs.core import simple_json_render
 from wheelfs.core.simple_api import parse_page
-from wheelfs.core.simple_links import plain_text
+from wheelfs.core.simple_links import Links, plain_text
 from wheelfs.core.simple_render import RenderedFile, render_project_page
 from wheelfs.errors import InvalidInput, OriginFault
 from wheelfs.model.links import FileLink
@@ -110,3 +111,13 @@ def test_every_accepted_name_is_safe_and_every_accepted_address_is_of_the_web(hr
         assert link.url.startswith(("https://", "http://"))
         assert link.url.isascii()
         assert not set(link.url) & set(" \t\r\n\\#")
+
+
+@given(
+    base=st.sampled_from(["https://h.example/a/b/", "https://h.example/a/b", "https://h.example", "http://h.example:1/x/?q=1"]),
+    href=st.text("ab/.:?#%+-_=&;@", max_size=20),
+)
+def test_relative_addresses_mean_what_the_standard_library_says(base: str, href: str) -> None:
+    links = Links(base, ProjectName("demo"))
+    for _ in range(2):
+        assert links._joined(href) == urljoin(base, href)

@@ -10,6 +10,7 @@ import click
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import exit_code_of_all
 from wheelfs.config import Given
+from wheelfs.config.indexes import check_index_name
 from wheelfs.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ def add(
     session = session_of(context)
     settings = session.settings([Given("quota_bytes", quota, "--quota")] if quota else [])
     output = session.output
+    if index is not None and index not in [setting.name for setting, _ in app.effective_indexes(settings)]:
+        # Not refused: the index may be one that only a mount is told of, by its own --index.
+        output.talk(
+            f"wheelfs: no index {index!r} is configured here: where none is, what is filed under it is like other files added by "
+            "hand, and owns its project's name"
+        )
     taken = 0
     refused: list[AddedFile] = []
 
@@ -94,6 +101,11 @@ def _check(sources: tuple[str, ...], pip_cache: str | None, *, private: bool, in
         raise UsageError("add", "nothing is named", "name files, directories or URLs, or give --pip-cache")
     if private and pip_cache is None:
         raise UsageError("add", "--private goes with --pip-cache", "other files that no index lists are private anyway")
+    if index is not None:
+        try:
+            check_index_name(index)
+        except ValueError as error:
+            raise UsageError("add --index", str(error), "give the name of a configured index") from None
     if index is not None and pip_cache is not None:
         raise UsageError(
             "add", "--index does not go with --pip-cache", "each of its wheels is filed under the index that lists it"

@@ -93,7 +93,7 @@ class Metadata:
         origin = self._supply.origin(ref)
         try:
             with self._supply.hosts.asking(attempted, ref.link.url), trio.fail_after(self._bound_s):
-                found = await origin.fetch_metadata(ref.link.url + ".metadata")
+                found = await origin.fetch_metadata(_beside(ref.link.url))
         except trio.TooSlowError:
             raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s", "try again") from None
         self._supply.counters.count_fetched(len(found))
@@ -114,3 +114,9 @@ class Metadata:
         found = await trio.to_thread.run_sync(self._supply.store.metadata_of_stored, sha256, limiter=self._supply.disk)
         if found is not None:
             await self._supply.keep_metadata(ref, found)
+
+
+def _beside(url: str) -> str:
+    """Return where a file's METADATA is (PEP 658): behind its path, in front of a query, which may be a signature of both."""
+    path, question, query = url.partition("?")
+    return f"{path}.metadata{question}{query}"

@@ -40,6 +40,9 @@ ABSENT_TTL_S: Final = 60.0
 FAILED_TTL_S: Final = 1.0
 """How long a failure is repeated instead of asking again: looking a page up and opening it are one question to a user."""
 
+RENEW_AFTER_S: Final = 1.0
+"""How old a page must be to be asked for again because of an address on it: one that is refused for ever costs no more."""
+
 STALE_RETRY_S: Final = 10.0
 """How long a stale page is served without asking again after its index failed: one resolution looks a page up many times."""
 
@@ -183,6 +186,22 @@ class Projects:
         if head is None or index is None:
             return 0.0
         return head.fetched_at_us / 1e6 + freshness.lifetime_s(index.ttl_s, head.max_age_s) - time.time()
+
+    async def renewed(self, ref: FileRef) -> FileRef | None:
+        """Return a file whose address was refused with the address that it has now; None where that is the same one.
+
+        Some indexes write addresses with a signature on their pages, which expires before our page does.
+        """
+        index = self._by_name.get(ref.origin)
+        head = self._store.catalog.page_head(ref.origin, ref.project)
+        if index is None or head is None or time.time() - head.fetched_at_us / 1e6 < RENEW_AFTER_S:
+            return None
+        await self._questions.begin(index, ref.project, head).done.wait()
+        page = self._store.catalog.page(index.name, ref.project)
+        for link in () if page is None else page.files:
+            if link.filename == ref.filename and link.sha256 in (None, ref.link.sha256) and link.url != ref.link.url:
+                return FileRef(ref.project, ref.origin, link)
+        return None
 
     def sealed(self, ref: FileRef) -> bytes | None:
         """Return the sha256 under which a file is stored and may be served, or None when it is not (or is quarantined)."""

@@ -13,7 +13,7 @@ import trio
 
 from wheelfs.core import tree
 from wheelfs.core.ownership import NoSuchProject, Undecided
-from wheelfs.errors import InvalidInput, NotKnown, OriginError, OriginFault, WheelfsError
+from wheelfs.errors import InvalidInput, NotKnown, OriginDenied, OriginError, OriginFault, OriginMissing, WheelfsError
 from wheelfs.model.names import WheelName
 from wheelfs.service.filesystem import Absent, Space
 from wheelfs.service.listing import FlatListing, NamedListing, SimpleListing
@@ -294,6 +294,15 @@ class Tree:
             self._supply.counters.count_saved(self._supply.known_size(ref) or 0)
             return self._open_sealed(ref, sealed)
         self._supply.refuse_damaged(ref)
+        try:
+            return await self._open_partial(ref)
+        except (OriginDenied, OriginMissing):
+            renewed = await self._projects.renewed(ref)
+            if renewed is None:
+                raise
+        return await self._open_partial(renewed)
+
+    async def _open_partial(self, ref: FileRef) -> OpenFile:
         content = self._supply.acquire(ref)
         try:
             with nullcontext() if content.is_open_at_once and not self._strict else self._gate.waiting(f"open {ref.filename}"):

@@ -242,6 +242,19 @@ def test_add_tells_people_on_stdout_what_was_added_and_on_stderr_what_was_refuse
     assert result.err == "wheelfs: refused x.whl: not a wheel filename\n"
 
 
+def test_add_says_when_no_index_of_that_name_is_configured_and_refuses_what_can_be_none(
+    fake: FakeApp, run: Callable[..., Result]
+) -> None:
+    fake.added = [ADDED]
+    result = run("add", "x", "--index", "lba")
+    assert result.code == 0
+    assert "no index 'lba' is configured here" in result.err
+    assert fake.asked["index"] == "lba", "a mount may be told of it by its own --index"
+    for name in ("local", "../x", ""):
+        refused = run("add", "x", "--index", name)
+        assert (refused.code, "add --index: the name" in refused.err) == (2, True)
+
+
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,57 @@
+"""Parsing and rendering a project's page of 5,000 files, beside what reading its bytes as HTML or JSON costs at the least."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+
+import msgspec
+from lxml import etree
+
+from scripts.bench.programs.measuring import Case, interleaved, section, show_times
+from wheelfs.core import simple_api, simple_json_render, simple_render
+from wheelfs.core.simple_render import RenderedFile
+from wheelfs.model.names import ProjectName
+
+PROJECT = ProjectName("demo")
+PAGE_URL = "https://index.example/simple/demo/"
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=5_000, help="files on the page (5000)")
+    parser.add_argument("--rounds", type=int, default=15, help="turns of each case (15)")
+    asked = parser.parse_args()
+    legacy = legacy_html(asked.files)
+    page = simple_api.parse_page(legacy, "text/html", PAGE_URL, PROJECT)
+    entries = [RenderedFile(link) for link in page.files]
+    modern = simple_json_render.render_project_page(PROJECT, entries)
+    with section(f"{asked.files} files: {len(legacy) / 1e6:.2f} MB of HTML, {len(modern) / 1e6:.2f} MB of JSON"):
+        cases = [
+            Case("lxml alone, the HTML into a tree", lambda _: etree.HTML(legacy)),
+            Case("parse the HTML", lambda _: simple_api.parse_page(legacy, "text/html", PAGE_URL, PROJECT)),
+            Case("msgspec alone, the JSON without a schema", lambda _: msgspec.json.decode(modern)),
+            Case("parse the JSON", lambda _: simple_api.parse_page(modern, "application/json", PAGE_URL, PROJECT)),
+            Case("render HTML", lambda _: simple_render.render_project_page(PROJECT, entries)),
+            Case("render JSON", lambda _: simple_json_render.render_project_page(PROJECT, entries)),
+        ]
+        peers = {"parse the HTML": cases[0].name, "parse the JSON": cases[2].name}
+        show_times(interleaved(cases, asked.rounds), peers)
+
+
+def legacy_html(count: int) -> bytes:
+    """Return a page as the public index writes it, with long addresses and a hash each: 1.6 MB for 5,000."""
+    lines = []
+    for number in range(count):
+        name = f"demo-{number // 50}.{number % 50}.0-cp311-cp311-manylinux_2_17_x86_64.whl"
+        digest = hashlib.sha256(name.encode()).hexdigest()
+        url = f"https://files.index.example/packages/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{name}#sha256={digest}"
+        lines.append(f'    <a href="{url}" data-requires-python="&gt;=3.8">{name}</a><br />')
+    head = '<!DOCTYPE html>\n<html>\n  <head>\n    <meta name="pypi:repository-version" content="1.3">\n'
+    title = "    <title>Links for demo</title>\n  </head>\n  <body>\n    <h1>Links for demo</h1>\n"
+    return (head + title + "\n".join(lines) + "\n</body>\n</html>\n").encode()
+
+
+if __name__ == "__main__":
+    main()
