@@ -99,8 +99,8 @@ def begin_fetch(index: FakeIndex, home: Path, store: Path, version: int, delta: 
 def acknowledged_by(process: subprocess.Popen[bytes]) -> set[str]:
     """Return the files that an ended command has told to be here."""
     out, _ = process.communicate(timeout=60)
-    files = [json.loads(line)["file"] for line in out.splitlines(keepends=True) if line.endswith(b"\n")]
-    return {file["filename"] for file in files if file["result"] in ("fetched", "present")}
+    told = [json.loads(line).get("file") for line in out.splitlines(keepends=True) if line.endswith(b"\n")]
+    return {file["filename"] for file in told if file is not None and file["result"] in ("fetched", "present")}
 
 
 def check_killed_fetches(index: FakeIndex, tmp_path: Path, store: Path, *, delta: str, count: int, seed: int) -> None:

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.errors import StoreDamaged
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -44,13 +46,18 @@ class HasNot:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The index has never answered for this project, and why it cannot now."""
+    """The index has never answered for this project, or its answer has rotted, and why it cannot answer now."""
 
     index: str
     error: WheelfsError
 
 
 Answer = Has | HasNot | Silent
+
+
+def is_rotten(answer: Answer) -> bool:
+    """Tell whether there was an answer that cannot be read any more."""
+    return isinstance(answer, Silent) and isinstance(answer.error, StoreDamaged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
-from wheelfs.errors import ContentMismatch, OriginFault, OriginMissing, OriginTimeout
+from wheelfs.errors import ContentMismatch, OriginFault, OriginMissing, OriginTimeout, StoreDamaged
 from wheelfs.service.background import Work, begin
 
 if TYPE_CHECKING:
@@ -111,7 +112,15 @@ class Metadata:
             await self._read_out(ref, sealed)
 
     async def _read_out(self, ref: FileRef, sha256: bytes) -> None:
-        found = await trio.to_thread.run_sync(self._supply.store.metadata_of_stored, sha256, limiter=self._supply.disk)
+        read = self._supply.store.metadata_of_stored
+        try:
+            found = await trio.to_thread.run_sync(read, sha256, limiter=self._supply.disk)
+        except StoreDamaged as damage:
+            rotten = None
+            with suppress(StoreDamaged):
+                rotten = self._supply.store.open_sealed(sha256)
+            await self._supply.heal(ref, sha256, rotten, damage)
+            found = await trio.to_thread.run_sync(read, sha256, limiter=self._supply.disk)
         if found is not None:
             await self._supply.keep_metadata(ref, found)
 

@@ -6,6 +6,7 @@ projects from indexes that have no business with them.
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ import trio
 from wheelfs.core import freshness, ownership
 from wheelfs.core.charges import Charges
 from wheelfs.core.ownership import Has, HasNot, Silent, StoredFile
-from wheelfs.errors import OriginUnreachable
+from wheelfs.errors import OriginUnreachable, StoreDamaged
 from wheelfs.model.links import FileLink
 from wheelfs.service.files import FileRef
 from wheelfs.service.page_cache import PageCache
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from wheelfs.service.hosts import Hosts
     from wheelfs.store.local import Store
     from wheelfs.store.records import PageHead, StoredName
+
+log = logging.getLogger(__name__)
 
 ABSENT_TTL_S: Final = 60.0
 """How long an index's "no such project" is believed: short, since a project that was just published is asked for again soon."""
@@ -132,6 +135,8 @@ class Projects:
                 case freshness.Serve():
                     pass
             answers.append(self._recorded(one, project))
+            if ownership.is_rotten(answers[-1]):
+                return None
             if not isinstance(answers[-1], HasNot):
                 break
         return self._decide(answers, project, index)
@@ -268,7 +273,11 @@ class Projects:
                 error = await self._fetch(index, project, head)
                 if error is not None and head is None:
                     return Silent(index.name, error)
-        return self._recorded(index, project)
+        answer = self._recorded(index, project)
+        if not ownership.is_rotten(answer):
+            return answer
+        error = await self._fetch(index, project, None)
+        return self._recorded(index, project) if error is None else Silent(index.name, error)
 
     async def _fetch(self, index: Index, project: ProjectName, head: PageHead | None) -> WheelfsError | None:
         """Ask and wait for the answer; return why there is none.  A failure of a moment ago is not tried again."""
@@ -296,7 +305,13 @@ class Projects:
         head = self._store.catalog.page_head(index.name, project)
         if head is None:
             return Silent(index.name, OriginUnreachable(f"look up {project} on {index.name}", NOT_ASKED))
-        page = None if head.absent else self._pages.page(index.name, project, head)
+        try:
+            page = None if head.absent else self._pages.page(index.name, project, head)
+        except StoreDamaged as damage:
+            log.error("%s: %s; it is asked for again", index.name, damage)
+            if not self._store.directory.readonly:
+                self._store.catalog.forget_page(index.name, project)
+            return Silent(index.name, damage)
         return HasNot(index.name) if page is None else Has(index.name, page, reachable=self._hosts.may_ask(index.url))
 
     def _decide(self, answers: list[Answer], project: ProjectName, index: str | None) -> Ownership:

@@ -271,16 +271,18 @@ class Supply:
                 return sealed.read(offset, size)
             return await trio.to_thread.run_sync(sealed.read, offset, size, limiter=self.disk)
 
-    async def heal(self, ref: FileRef, sha256: bytes, sealed: SealedFile, damage: StoreDamaged) -> None:
+    async def heal(self, ref: FileRef, sha256: bytes, sealed: SealedFile | None, damage: StoreDamaged) -> None:
         """Quarantine stored content that cannot be read, and bring it here again; raises `StoreDamaged` when that cannot be.
 
-        ``sealed`` is what could not be read: when there is another one by now, somebody else was faster.
+        ``sealed`` is what could not be read, None when not even its recipe could; when there is another one by now, somebody else
+        was faster.
         """
         attempted = f"read {ref.filename}"
         happened = f"{damage.attempted}: {damage.happened}"
         if self.store.holds(sha256):
-            if self.store.open_sealed(sha256) is not sealed:
-                return
+            with suppress(StoreDamaged):
+                if self.store.open_sealed(sha256) is not sealed:
+                    return
             log.error("%s: %s; it is quarantined and fetched again", attempted, happened)
             with suppress(StoreReadOnly):
                 await trio.to_thread.run_sync(self.store.quarantine, sha256, happened, limiter=self.disk)

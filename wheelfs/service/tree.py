@@ -13,7 +13,16 @@ import trio
 
 from wheelfs.core import tree
 from wheelfs.core.ownership import NoSuchProject, Undecided
-from wheelfs.errors import InvalidInput, NotKnown, OriginDenied, OriginError, OriginFault, OriginMissing, WheelfsError
+from wheelfs.errors import (
+    InvalidInput,
+    NotKnown,
+    OriginDenied,
+    OriginError,
+    OriginFault,
+    OriginMissing,
+    StoreDamaged,
+    WheelfsError,
+)
 from wheelfs.model.names import WheelName
 from wheelfs.service.filesystem import Absent, Space
 from wheelfs.service.listing import FlatListing, NamedListing, SimpleListing
@@ -292,7 +301,12 @@ class Tree:
         sealed = self._projects.sealed(ref)
         if sealed is not None:
             self._supply.counters.count_saved(self._supply.known_size(ref) or 0)
-            return self._open_sealed(ref, sealed)
+            try:
+                return self._open_sealed(ref, sealed)
+            except StoreDamaged as damage:
+                with self._gate.waiting(f"open {ref.filename}"):
+                    await self._supply.heal(ref, sealed, None, damage)
+                return self._open_sealed(ref, sealed)
         self._supply.refuse_damaged(ref)
         try:
             return await self._open_partial(ref)

@@ -78,8 +78,8 @@ def check_key(key: bytes, *, room: int = 0) -> None:
 
 
 def pack(data: bytes) -> bytes:
-    """Return ``data`` as one zstd frame that states its size."""
-    return zstandard.ZstdCompressor(level=3).compress(data)
+    """Return ``data`` as one zstd frame that states its size and ends with a checksum: LMDB's pages have none."""
+    return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(data)
 
 
 def unpack(frame: bytes) -> bytes:

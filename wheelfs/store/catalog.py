@@ -7,13 +7,14 @@ the change is durable; each visible one is in the journal of changes in the same
 from __future__ import annotations
 
 import heapq
+import logging
 import time
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from wheelfs.errors import StoreFormat, StoreReadOnly
+from wheelfs.errors import StoreDamaged, StoreFormat, StoreReadOnly
 from wheelfs.model.content import ContentKey
 from wheelfs.model.names import ProjectName
 from wheelfs.store import blobs
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from wheelfs.store.writer import Writer
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 _OWN_DATABASES: Final = ("facts", "metadata", "changes", "meta")
 CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, *PACE_DATABASES, *_OWN_DATABASES)
@@ -209,10 +212,18 @@ class Catalog:
             return self._pages.head(transaction, index, project)
 
     def page(self, index: str, project: str) -> ProjectPage | None:
-        """Return the page that an index gave of a project; None when it gave none."""
+        """Return the page that an index gave of a project; None when it gave none.
+
+        One that is damaged (`StoreDamaged`) stays so until `forget_page`: nobody is to take it for an index's no.
+        """
         with self._environment.read() as transaction:
+            head = self._pages.head(transaction, index, project)
             packed = self._pages.packed_page(transaction, index, project)
-        return None if packed is None else unpacked(packed, project)
+        return None if packed is None else unpacked(packed, project, digest=b"" if head is None else head.digest)
+
+    def forget_page(self, index: str, project: str) -> Future[None]:
+        """Know nothing any more of what an index answered about a project."""
+        return self._submit(lambda transaction: self._pages.forget(transaction, index, project))
 
     def known_projects(self, after: str | None, limit: int) -> list[ProjectName]:
         """Return up to ``limit`` projects behind ``after`` that have a stored file or a page, in order."""
@@ -305,10 +316,14 @@ class Catalog:
             return [self._size_in(transaction, key) for key in keys]
 
     def metadata(self, key: ContentKey) -> bytes | None:
-        """Return the METADATA of a wheel, stored or not."""
+        """Return the METADATA of a wheel, stored or not; None, too, when what is kept is damaged: it can be had again."""
         with self._environment.read() as transaction:
             packed = blobs.get(transaction, self._metadata, key)
-        return None if packed is None else blobs.unpack(packed)
+        try:
+            return None if packed is None else blobs.unpack(packed)
+        except StoreDamaged as error:
+            log.error("the metadata of %s: %s", key.hex(), error)
+            return None
 
     def put_facts(self, key: ContentKey, facts: ContentFacts) -> Future[None]:
         """Keep what was found out about a file, in place of what was known."""

@@ -94,6 +94,13 @@ class PageTable:
         self._put_head(transaction, _key(index, project), now)
         return True
 
+    def forget(self, transaction: lmdb.Transaction, index: str, project: str) -> None:
+        """Delete an answer."""
+        key = _key(index, project)
+        transaction.delete(key, db=self._heads)
+        blobs.delete(transaction, self._pages, key)
+        self._journal.append(transaction, Change("page", project, index=index))
+
     def report_files(self, transaction: lmdb.Transaction, project: str) -> None:
         """Say that every file of a project's pages may mean something else now, or nothing."""
         for index in list(self.indexes(transaction)):
@@ -134,10 +141,13 @@ def changed_names(before: ProjectPage, after: ProjectPage | None) -> Iterator[st
             yield link.filename
 
 
-def unpacked(packed: bytes, project: str) -> ProjectPage:
-    """Decode a page; raises `StoreDamaged`."""
+def unpacked(packed: bytes, project: str, *, digest: bytes = b"") -> ProjectPage:
+    """Decode a page and check it against its digest, if there is one; raises `StoreDamaged`."""
+    encoded = blobs.unpack(packed)
+    if digest and hashlib.blake2b(encoded, digest_size=16).digest() != digest:
+        raise blobs.damaged(f"the page of {project} is not what was written")
     try:
-        return _page_decoder.decode(blobs.unpack(packed))
+        return _page_decoder.decode(encoded)
     except msgspec.MsgspecError as error:
         raise blobs.damaged(f"the page of {project} cannot be read ({error})") from error
 

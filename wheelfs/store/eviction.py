@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 HIGH_WATER: Final = 0.85
 """How much of the quota may be in use: freed pages lie scattered, so after many turnovers LMDB's file was 1.05 to 1.14 times as
 large as what is in use (measured; a little more in a store of few wheels), and it is the file that the quota is about."""
+SLACK_PART: Final = 0.05
+SLACK_BYTES: Final = 16 << 20
+"""So much less, of small quotas a part: what one transaction writes comes before what it replaces can be used again."""
 LOW_WATER: Final = 0.8
 """How full a store is after an eviction, by default: a collection reads all recipes, so it is not to be done for every wheel."""
 
@@ -81,7 +84,8 @@ def excess_bytes(store: Store, limits: Limits, need: Need = NOTHING, *, fill: fl
         return excess
     used_bytes = store.used_bytes()
     if limits.quota_bytes is not None:
-        for_files = limits.quota_bytes - store.spool.usage_bytes() - need.spooled_bytes
+        slack_bytes = min(int(limits.quota_bytes * SLACK_PART), SLACK_BYTES)
+        for_files = limits.quota_bytes - slack_bytes - store.spool.usage_bytes() - need.spooled_bytes
         excess = max(0, used_bytes + need.stored_bytes - int(for_files * fill))
     if limits.min_free_bytes:
         reusable_bytes = max(0, store.file_bytes() - used_bytes)

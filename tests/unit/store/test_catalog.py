@@ -361,7 +361,6 @@ def test_a_catalog_of_another_schema_is_refused(tmp_path: Path) -> None:
         ("names", lambda catalog: catalog.stored_names("alpha")),
         ("page-heads", lambda catalog: catalog.page_head("main", "alpha")),
         ("pages", lambda catalog: catalog.page("main", "alpha")),
-        ("metadata", lambda catalog: catalog.metadata(ContentKey(digest("alpha")))),
         ("facts", lambda catalog: catalog.facts(ContentKey(digest("alpha")))),
         ("changes", lambda catalog: catalog.changes_since(0)),
     ],

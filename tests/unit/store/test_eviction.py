@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import StoreFull
 from wheelfs.model.content import key_of_sha256
-from wheelfs.store.eviction import HIGH_WATER, LOW_WATER, Limits, Need, excess_bytes, make_room
+from wheelfs.store.eviction import HIGH_WATER, LOW_WATER, SLACK_PART, Limits, Need, excess_bytes, make_room
 from wheelfs.store.local import Store
 from wheelfs.store.records import StoredName
 from wheelfs.store.uses import COARSE_US, LastUses
@@ -176,7 +176,7 @@ def test_partly_fetched_files_count_and_the_oldest_idle_ones_go_before_any_wheel
     in_use = partial(store, "in use", 400_000)
     for seed in ("oldest", "older", "new"):
         partial(store, seed, 400_000).close()
-    limits = Limits(quota_bytes=int(store.used_bytes() / HIGH_WATER) + 4 * 400_000 + 100_000)
+    limits = Limits(quota_bytes=int((store.used_bytes() / HIGH_WATER + 4 * 400_000 + 100_000) / (1 - SLACK_PART)))
     assert make_room(store, limits) == []
     assert store.spool.usage_bytes() == 1_605_632, "all of them fit"
     assert make_room(store, limits, Need(spooled_bytes=400_000)) == []
