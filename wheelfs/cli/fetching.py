@@ -94,6 +94,9 @@ def fetch(
     Dependencies are fetched as far as the files name them, or with --with-deps: then uv, which must be installed, resolves the
     requirements against the indexes. For that metadata is fetched, also with --dry-run, and an sdist may have to be built. The
     exit code is 10 when no versions go together.
+
+    The last line, with --json an object of its own, sums up what came, what was taken from other stored files instead, and what
+    was here already.
     """
     from wheelfs import app
     from wheelfs.service.fetch_reports import FetchArguments

@@ -127,7 +127,11 @@ def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> Non
 )
 @click.pass_context
 def status(context: click.Context) -> None:
-    """Show the mounts on the store, the state of each index, and what was fetched and saved since they began."""
+    """Show the mounts on the store, the state of each index, and what was fetched and saved since they began.
+
+    With --json the counters are sums over the mounts: needed_bytes are the sizes of the files that came whole, delta_saved_bytes
+    what of them was taken from other stored files.
+    """
     from wheelfs import app
 
     session = session_of(context)

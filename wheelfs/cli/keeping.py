@@ -164,7 +164,11 @@ def _code_of(result: Verified) -> int:
 @click.option("--by-project", is_flag=True, help="Show each project by itself.")
 @click.pass_context
 def stats(context: click.Context, by_project: bool) -> None:
-    """Show how much is stored, how much room that takes, and what the running mounts have fetched and saved."""
+    """Show how much is stored, how much room that takes, and what the running mounts have fetched and saved.
+
+    With --json: needed_bytes are the sizes of the files that came whole since they began; delta_saved_bytes of them, which are in
+    saved_bytes too, were taken from other stored files.
+    """
     from wheelfs import app
 
     session = session_of(context)
