@@ -7,6 +7,7 @@ bytes, and kept; the newest versions come first, since those are what people ins
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ import trio
 
 from wheelfs.core import tracking
 from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
-from wheelfs.errors import OriginError, OriginMissing, OriginTimeout, OriginUnreachable, WheelfsError
+from wheelfs.errors import OriginDenied, OriginError, OriginMissing, OriginTimeout, OriginUnreachable, WheelfsError
 from wheelfs.model.names import ProjectName
 from wheelfs.service.background import failure
 from wheelfs.service.files import FileRef
@@ -42,7 +43,9 @@ RETRY_S: Final = 30.0
 """When a project is looked at again whose index has failed, or answers slowly."""
 
 LOST_S: Final = 3_600.0
-"""When a file is asked for again of which its origin does not tell the size, or which it does not have."""
+FAULT_S: Final = 300.0
+"""When a file is asked for again of which its origin does not tell the size, or which it does not have or refuses; and one for
+which it answered nonsense."""
 MAX_LOST: Final = 20_000
 
 _BATCH: Final = 512
@@ -59,7 +62,7 @@ class _Project:
     due_s: float
     unsized: int = 0
     trouble: WheelfsError | None = None
-    under_way: bool = False
+    is_queued: bool = False
     is_behind: bool = True
 
 
@@ -74,7 +77,8 @@ class Tracking:
         self._machine = machine
         self._care: dict[str, _Project] = {}
         self._lost: dict[bytes, float] = {}
-        self._turns = trio.CapacityLimiter(PROJECTS_AT_ONCE)
+        self._queue: deque[_Project] = deque()
+        self._more = trio.Event()
         self._questions = trio.Semaphore(SIZES_AT_ONCE)
 
     # --- what is listed -------------------------------------------------------------------------------------------
@@ -135,6 +139,8 @@ class Tracking:
         """Look after what is tracked, for ever: pages when their time is over, and sizes that nobody knows."""
         seen = epoch = -1
         async with trio.open_nursery() as nursery:
+            for _ in range(PROJECTS_AT_ONCE):
+                nursery.start_soon(self._work)
             while True:
                 try:
                     transaction = self._catalog.last_transaction()
@@ -143,9 +149,7 @@ class Tracking:
                         self._take_up()
                     if epoch != (epoch := self._supply.hosts.epoch):  # something went down, or has come back
                         self._hurry()
-                    for one in self._due():
-                        one.under_way = True
-                        nursery.start_soon(self._look_after, one)
+                    self._queue_due()
                 except Exception as error:
                     log.warning("%s", failure("look after what is tracked", error))
                 await trio.sleep(POLL_S)
@@ -162,20 +166,32 @@ class Tracking:
             if one.is_behind:
                 one.due_s = 0.0
 
-    def _due(self) -> list[_Project]:
-        """Return those whose time has come."""
+    def _queue_due(self) -> None:
+        """Hand those whose time has come to `_work`."""
         now_s = trio.current_time()
-        return [one for one in self._care.values() if not one.under_way and one.due_s <= now_s]
+        for one in self._care.values():
+            if not one.is_queued and one.due_s <= now_s:
+                one.is_queued = True
+                self._queue.append(one)
+        if self._queue:
+            self._more.set()
+            self._more = trio.Event()
 
-    async def _look_after(self, one: _Project) -> None:
-        try:
-            async with self._turns:
-                one.is_behind, one.due_s = True, trio.current_time() + RETRY_S
+    async def _work(self) -> None:
+        while True:
+            while not self._queue:
+                await self._more.wait()
+            await trio.lowlevel.checkpoint()  # what is known already is looked after without another
+            if not self._queue:
+                continue
+            one = self._queue.popleft()
+            one.is_behind, one.due_s = True, trio.current_time() + RETRY_S
+            try:
                 await self._refresh(one)
-        except Exception as error:
-            log.warning("%s", failure(f"look after {one.tracked}", error))
-        finally:
-            one.under_way = False
+            except Exception as error:
+                log.warning("%s", failure(f"look after {one.tracked}", error))
+            finally:
+                one.is_queued = False
 
     async def _refresh(self, one: _Project) -> None:
         project = ProjectName(one.tracked.project)
@@ -211,7 +227,7 @@ class Tracking:
                     nursery.cancel_scope.cancel()  # the others would fail in the same way: all of them later
                 except OriginError as error:
                     log.info("%s", error)
-                    self._lose(ref)
+                    self._lose(ref, LOST_S if isinstance(error, OriginMissing | OriginDenied) else FAULT_S)
                 else:
                     found += known
                     one.unsized -= known
@@ -232,11 +248,11 @@ class Tracking:
         if size_bytes is None:
             size_bytes = await self._supply.ask_size(ref)
         if size_bytes is None:
-            self._lose(ref)
+            self._lose(ref, LOST_S)
         return size_bytes is not None
 
-    def _lose(self, ref: FileRef) -> None:
-        self._lost[ref.key] = trio.current_time() + LOST_S
+    def _lose(self, ref: FileRef, for_s: float) -> None:
+        self._lost[ref.key] = trio.current_time() + for_s
         if len(self._lost) > MAX_LOST:
             self._lost.pop(next(iter(self._lost)))
 

@@ -7,14 +7,18 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
 from tests.fakes.origins import MemoryOrigin
 from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel
+from wheelfs.errors import OriginUnreachable
 from wheelfs.model.tracked import Tracked
-from wheelfs.service import flat, listing
+from wheelfs.remote.origin import Head
+from wheelfs.service import flat, listing, tracking
 from wheelfs.service.filesystem import Absent
+from wheelfs.service.reports import TrackedState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,3 +127,48 @@ async def test_a_tracked_file_without_a_size_is_absent_until_its_size_is_known(t
         await until(lambda: wheels(node) == [name])
         assert (await node.node_at(name)).attributes.size_bytes == len(content)
         assert origin.requests["head"] == 1
+
+
+async def test_sizes_are_asked_for_a_few_at_a_time_and_the_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = MemoryOrigin()
+    for version in VERSIONS:
+        origin.add("alpha", f"alpha-{version}-py3-none-any.whl", build_wheel("alpha", version), sized=False)
+    asked: list[str] = []
+    at_once: list[int] = []
+    answer = trio.Event()
+    under_way = 0
+
+    async def head(url: str) -> Head:
+        nonlocal under_way
+        asked.append(url.rpartition("/")[2])
+        under_way += 1
+        at_once.append(under_way)
+        await answer.wait()
+        under_way -= 1
+        return Head(1_000, None, True)
+
+    monkeypatch.setattr(origin, "head", head)
+    async with service(tmp_path / "store", [origin]) as node:
+        await track(node, "alpha")
+        node.node.supply.nursery.start_soon(node.node.tracking.keep_fresh)
+        await until(lambda: len(asked) == tracking.SIZES_AT_ONCE)
+        assert asked == every("alpha")[: -1 - tracking.SIZES_AT_ONCE : -1]
+        answer.set()
+        await until(lambda: wheels(node) == every("alpha"))
+        assert asked == every("alpha")[::-1]
+        assert max(at_once) == tracking.SIZES_AT_ONCE
+        assert node.node.tracking.state() == TrackedState(projects=1)
+
+
+async def test_what_failed_is_taken_up_again_when_its_host_comes_back(tmp_path: Path) -> None:
+    origin = MemoryOrigin()
+    name = "alpha-1.0-py3-none-any.whl"
+    origin.add("alpha", name, build_wheel("alpha", "1.0"))
+    origin.page_troubles.extend([OriginUnreachable("look up alpha", "refused")])
+    async with service(tmp_path / "store", [origin]) as node:
+        node.store.catalog.track(Tracked("alpha", ("",), 1)).result()
+        node.node.supply.nursery.start_soon(node.node.tracking.keep_fresh)
+        await until(lambda: node.node.tracking.state() == TrackedState(projects=1, failing=1))
+        assert wheels(node) == []
+        await until(lambda: wheels(node) == [name])
+        await until(lambda: node.node.tracking.state() == TrackedState(projects=1))
