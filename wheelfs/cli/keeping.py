@@ -198,7 +198,10 @@ def _print_stats(output: Output, told: Stats) -> None:
         f"stored   {told.wheels} files, {size_text(told.raw_bytes)} in {size_text(told.stored_bytes)}"
         f" (ratio {_ratio_text(told.ratio)})"
     )
-    output.line(f"on disk  {size_text(told.file_bytes)}, and {size_text(told.spool_bytes)} of partly fetched files")
+    output.line(
+        f"on disk  {size_text(told.file_bytes)}, the most that was ever in use (what is freed is used again, not given back);"
+        f" and {size_text(told.spool_bytes)} of partly fetched files"
+    )
     output.line(f"mounts   {size_text(told.fetched_bytes)} fetched, {size_text(told.saved_bytes)} saved")
     if told.delta_saved_bytes:
         share = f"{size_text(told.delta_saved_bytes)} of {size_text(told.needed_bytes)}"

@@ -32,6 +32,8 @@ EARLY_CUTS: Final = (16 << 10, 32 << 10, 64 << 10, 128 << 10)
 """Where what is shorter than a block is cut too: a deflate stream is the same up to the first change of its content."""
 _LEAST_BEHIND_BYTES: Final = 2 << 10
 """No early cut is made for less than this behind it."""
+_ONE_PIECE_BYTES: Final = EARLY_CUTS[0] + _LEAST_BEHIND_BYTES
+"""Most members are shorter, and are one chunk."""
 
 MAX_SKELETON_BYTES: Final = 64 << 20
 """The skeleton is held in memory when read; a file with a larger one is no wheel of our world and is cut at fixed sizes."""
@@ -155,6 +157,8 @@ def _split(size_bytes: int, *, gzipped: bool) -> list[int]:
     """Return the lengths of the chunks at the end of a member's data; what they leave at its beginning is skeleton."""
     if size_bytes < SMALL_BYTES:
         return []
+    if size_bytes < _ONE_PIECE_BYTES and not gzipped:
+        return [size_bytes]
     head = GZ_HEAD_BYTES if gzipped and size_bytes >= GZ_HEAD_BYTES + SMALL_BYTES else 0
     last = (size_bytes - 1) // BLOCK_BYTES * BLOCK_BYTES  # where the last, shorter part begins, or a full one
     blocks = range(BLOCK_BYTES, last + 1, BLOCK_BYTES)

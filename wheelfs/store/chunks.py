@@ -81,15 +81,19 @@ class ChunkStore:
         """Make every committed transaction survive a power loss (commits leave out the flush of the last meta page)."""
         self.environment.sync()
 
-    def _append(self, transaction: lmdb.Transaction, pieces: Iterable[Piece]) -> list[Extent]:
+    def _append(self, transaction: lmdb.Transaction, pieces: Sequence[Piece]) -> list[Extent]:
         counter = transaction.get(_NEXT_BLOCK, db=self._counters)
         next_block = first_block = _NUMBER.unpack(counter)[0] if counter else 0
         open_block: int | None = None
         parts: list[bytes | memoryview] = []
         filled = 0
         extents: list[Extent] = []
+        # All at once and in order of key: each step of its own would cost more than LMDB's part of it.
+        with transaction.cursor(db=self._index) as index:
+            places = dict(index.getmulti([digest for digest, _ in pieces]))
+        fresh: dict[bytes, bytes] = {}
         for digest, data in pieces:
-            place = transaction.get(digest, db=self._index)
+            place = places.get(digest) or fresh.get(digest)
             if place is not None:
                 extents.append(Extent._make(_PLACE.unpack(place)))
                 continue
@@ -107,10 +111,12 @@ class ChunkStore:
                 extent = Extent(open_block, filled, len(data))
                 parts.append(data)
                 filled += len(data)
-            transaction.put(digest, _PLACE.pack(*extent), db=self._index)
+            fresh[digest] = _PLACE.pack(*extent)
             extents.append(extent)
         if open_block is not None:
             self._put_block(transaction, open_block, parts)
+        with transaction.cursor(db=self._index) as index:
+            index.putmulti(sorted(fresh.items()))
         if next_block != first_block:
             transaction.put(_NEXT_BLOCK, _NUMBER.pack(next_block), db=self._counters)
         return extents

@@ -13,6 +13,7 @@ import threading
 from array import array
 from collections import deque
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import blake3
@@ -24,7 +25,7 @@ from wheelfs.model.recipe import ChunkList, Extent, Extents, Recipe
 from wheelfs.store.env import store_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from wheelfs.store.chunks import ChunkStore, Piece
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 _RUN_BYTES: Final = 4 << 20
 """Read, hashed and submitted at once.  With two runs waiting to be hashed and the writer's queue this bounds memory."""
 _HASH_QUEUE_RUNS: Final = 2
+_WINDOW_BYTES: Final = 64 << 10
+_LEAST_WINDOW_BYTES: Final = 4 << 10
+"""Takes no longer to read than a local header."""
 _SKELETON_LEVEL: Final = 9
 """Skeletons are small and written once; levels above gain below 2 %."""
 
@@ -61,23 +65,24 @@ def ingest(store: ChunkStore, descriptor: int, size_bytes: int, *, expected_sha2
     def read(offset: int, size: int) -> bytes:
         return _read_exactly(descriptor, offset, max(0, min(size, size_bytes - offset)), attempted)
 
-    layout = cut_file(read, size_bytes)
+    layout = cut_file(_ReadAhead(read), size_bytes)
     hasher = _Sha256()
     collected = _Collected(store)
     skeleton = bytearray()
     try:
         for start, run in _runs(layout):
-            buffer = memoryview(read(start, sum(length for _, length in run)))
+            buffer = memoryview(read(start, sum(map(sum, run))))
             hasher.update(buffer)
             position = 0
             pieces: list[Piece] = []
-            for is_chunk, length in run:
-                part = buffer[position : position + length]
-                position += length
-                if is_chunk:
+            for gap, length in run:
+                if gap:
+                    skeleton += buffer[position : position + gap]
+                    position += gap
+                if length:
+                    part = buffer[position : position + length]
                     pieces.append((blake3.blake3(part).digest(), part))
-                else:
-                    skeleton += part
+                    position += length
             collected.add(pieces)
     finally:
         # Also when reading or writing fails: the thread must not outlive the call.
@@ -129,9 +134,8 @@ class _Collected:
         if not pieces:
             return
         self._futures.append(self._store.append(pieces))
-        for digest, data in pieces:
-            self._lengths.append(len(data))
-            self._digests += digest
+        self._lengths.extend([len(data) for _, data in pieces])
+        self._digests += b"".join([digest for digest, _ in pieces])
         while self._futures and self._futures[0].done():
             self._take()
 
@@ -156,24 +160,48 @@ def _store_skeleton(store: ChunkStore, skeleton: bytes) -> ChunkList:
     return collected.finish()
 
 
-def _runs(layout: Layout) -> Iterator[tuple[int, list[tuple[bool, int]]]]:
-    """Group the file's pieces into consecutive runs of about `_RUN_BYTES`: ``(start, [(is_chunk, length), ...])``."""
-    run: list[tuple[bool, int]] = []
+def _runs(layout: Layout) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Group the file's pieces into consecutive runs of about `_RUN_BYTES`: ``(start, [(gap, length of a chunk), ...])``."""
+    run: list[tuple[int, int]] = []
     run_start = 0
     run_bytes = 0
-    for is_chunk, _, length in layout.pieces():
-        while length:
-            # A chunk is never divided; a gap may be.
-            taken = length if is_chunk else min(length, _RUN_BYTES)
-            run.append((is_chunk, taken))
-            run_bytes += taken
-            length -= taken
-            if run_bytes >= _RUN_BYTES:
-                yield run_start, run
-                run_start += run_bytes
-                run, run_bytes = [], 0
-    if run:
+    behind = layout.size_bytes - sum(layout.gaps) - sum(layout.lengths)
+    for gap, length in chain(zip(layout.gaps, layout.lengths, strict=True), ((behind, 0),)):
+        # A chunk is never divided; a gap may be.
+        while gap > _RUN_BYTES:
+            yield run_start, [*run, (_RUN_BYTES, 0)]
+            run_start += run_bytes + _RUN_BYTES
+            run, run_bytes = [], 0
+            gap -= _RUN_BYTES
+        run.append((gap, length))
+        run_bytes += gap + length
+        if run_bytes >= _RUN_BYTES:
+            yield run_start, run
+            run_start += run_bytes
+            run, run_bytes = [], 0
+    if run_bytes:
         yield run_start, run
+
+
+class _ReadAhead:
+    """Reads local headers, which are asked for one after another, as many at a time as lie close together."""
+
+    def __init__(self, read: Callable[[int, int], bytes]) -> None:
+        self._read = read
+        self._start = 0
+        self._window = b""
+        self._window_bytes = _LEAST_WINDOW_BYTES
+
+    def __call__(self, offset: int, size: int) -> bytes:
+        into = offset - self._start
+        if into >= 0 and into + size <= len(self._window):
+            self._window_bytes = _WINDOW_BYTES
+            return self._window[into : into + size]
+        if size >= _LEAST_WINDOW_BYTES:
+            return self._read(offset, size)
+        self._start, self._window = offset, self._read(offset, self._window_bytes)
+        self._window_bytes = _LEAST_WINDOW_BYTES  # unless it is of use
+        return self._window[:size]
 
 
 def _read_exactly(descriptor: int, offset: int, size: int, attempted: str) -> bytes:

@@ -74,9 +74,10 @@ class MemberIndex:
 
     def _note(self, rows: Sequence[tuple[bytes, bytes]]) -> Future[None]:
         def work(transaction: lmdb.Transaction) -> None:
-            for key, value in rows:
-                if transaction.get(key, db=self._members) != value:  # most are there: their pages stay clean
-                    transaction.put(key, value, db=self._members)
+            with transaction.cursor(db=self._members) as cursor:
+                known = dict(cursor.getmulti([key for key, _ in rows]))
+                # Most are there: their pages stay clean.
+                cursor.putmulti(sorted((key, value) for key, value in dict(rows).items() if known.get(key) != value))
 
         return self._writing().submit(work, weight_bytes=1024 * len(rows))
 
