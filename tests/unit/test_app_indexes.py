@@ -1,0 +1,38 @@
+"""From an index's settings to the index that is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from wheelfs.app.indexes import effective_indexes, opened_index
+from wheelfs.config import IndexSetting, Settings
+from wheelfs.errors import UsageError
+
+URL = "https://me:hunter2@index.example/simple/"
+
+
+def test_an_index_has_its_own_lifetime_and_names_else_those_of_all() -> None:
+    settings = Settings(store=Path("/s"), page_ttl_s=600)
+    plain = opened_index(IndexSetting("main", URL), settings)
+    tied = opened_index(IndexSetting("lab", URL, projects=("lab-*",), ttl_s=0), settings)
+    assert (plain.ttl_s, plain.projects, plain.url) == (600, (), "https://index.example/simple")
+    assert (tied.ttl_s, tied.projects) == (0, ("lab-*",))
+    for index in (plain, tied):
+        trio.run(index.client.aclose)
+
+
+def test_certificates_that_are_not_there_are_told_of_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"ca\.pem.*check ca of the index"):
+        opened_index(IndexSetting("lab", URL, ca=tmp_path / "ca.pem"), Settings(store=tmp_path))
+
+
+def test_what_is_configured_goes_before_what_pip_is_configured_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip.example/simple")
+    lab = IndexSetting("lab", URL)
+    settings = Settings(store=Path("/s"), indexes=(lab,), provenance={"indexes": "--index"})
+    assert effective_indexes(settings) == [(lab, "--index")]
+    ((default, where),) = effective_indexes(Settings(store=Path("/s")))
+    assert (default.name, default.url, where) == ("default", "https://pip.example/simple", "PIP_INDEX_URL in the environment")
