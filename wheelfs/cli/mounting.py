@@ -13,7 +13,7 @@ from wheelfs.cli.clients import mount_lines
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import error_of
 from wheelfs.cli.mount_options import parse_options
-from wheelfs.config import Given, environment_of
+from wheelfs.config import Given, environment_of, redact
 from wheelfs.config.settings import log_directory
 from wheelfs.errors import StoreError
 
@@ -87,6 +87,11 @@ def mount(
     # Not resolve(): a dead mount answers ENOTCONN, and must still be named so that it can be cleared.
     mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
     if foreground:
+        if any(redact(given_index) != given_index for given_index in indexes):
+            session.output.talk(
+                "wheelfs: a password in --index can be read in the list of processes as long as this mount lives: give it by "
+                "WHEELFS_INDEX, a configuration file or ~/.netrc"
+            )
         _stay(session, settings, mountpoint, nonempty=parsed.nonempty, quiet=quiet)
     else:
         _leave_daemon(session, settings, mountpoint, nonempty=parsed.nonempty, quiet=quiet)

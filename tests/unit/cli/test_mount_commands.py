@@ -34,6 +34,15 @@ def test_mount_in_the_foreground_prints_the_lines_with_the_real_path_when_ready(
     assert set(value) == {"path", "pid", "store", "log", "lines"}
 
 
+def test_a_password_that_everybody_can_read_for_as_long_as_the_mount_lives_is_warned_of(
+    fake: FakeApp, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    told = run("mount", "-f", str(tmp_path), "--index", "a=https://me:hunter2@a.example/").err
+    assert "list of processes" in told
+    assert "hunter2" not in told
+    assert run("mount", "-f", str(tmp_path), "--index", "a=https://a.example/").err == ""
+
+
 def test_mount_options_reach_the_settings(fake: FakeApp, run: Callable[..., Result], tmp_path: Path) -> None:
     store = tmp_path / "other"
     options = f"rw,noauto,_netdev,x-systemd.automount,store={store},offline,allow_other,nonempty,index=a=https://a.example/"
