@@ -10,14 +10,15 @@ from wheelfs.core.ownership import Owned
 from wheelfs.core.views import View
 from wheelfs.errors import InvalidInput, NotKnown
 from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version
+from wheelfs.service.files import FileRef
+from wheelfs.service.projects import Entry, link_of
 from wheelfs.service.reports import ListedFile, ShownFile, ShownProject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.core.hiding import Hidden
-    from wheelfs.service.files import FileRef
-    from wheelfs.service.projects import Entry, Projects
+    from wheelfs.service.projects import Projects
     from wheelfs.service.reports import FileState
     from wheelfs.service.supply import Supply
     from wheelfs.service.views import Views
@@ -105,27 +106,35 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
     ownership = projects.known(project)
     tracked = supply.store.catalog.tracked(project)
     ranges = None if tracked is None else tracked.ranges
-    if not isinstance(ownership, Owned):
-        return None if ranges is None else ShownProject(project=project, origin=None, versions=(), files=(), tracked=ranges)
-    stored = {(name.filename, name.sha256): name for name in supply.store.catalog.stored_names(project)}
+    names = supply.store.catalog.stored_names(project)
+    stored = {(name.filename, name.sha256): name for name in names}
+    if isinstance(ownership, Owned):
+        entries = projects.entries(ownership, project)
+    elif names or ranges is not None:
+        # Nobody owns it now (an index before theirs is silent, say), so no view but their own index's shows them; they are here.
+        entries = [Entry(FileRef(project, name.index, link_of(name)), name.sha256) for name in names]
+    else:
+        return None
+    owned = ownership if isinstance(ownership, Owned) else None
+    page = None if owned is None else owned.page
     files = []
-    for entry in projects.entries(ownership, project):
+    for entry in entries:
         name = stored.get((entry.ref.filename, entry.sealed_sha256 or b""))
         files.append(_shown_file(supply, entry, name, views.hidden(View(), entry)))
     versions = sorted(
         {version for file in files if (version := project_and_version(file.filename)) is not None}, key=lambda found: found[1]
     )
-    head = supply.store.catalog.page_head(ownership.owner, project)
+    head = None if owned is None else supply.store.catalog.page_head(owned.owner, project)
     return ShownProject(
         project=project,
-        origin=ownership.owner,
+        origin=None if owned is None else owned.owner,
         versions=tuple(str(version) for _, version in versions),
         files=tuple(files),
-        status=None if ownership.page is None else ownership.page.status,
+        status=None if page is None else page.status,
         checked=None if head is None else rfc3339(head.fetched_at_us),
         tracked=ranges,
-        tracks=() if ownership.page is None else ownership.page.tracks,
-        alternate_locations=() if ownership.page is None else ownership.page.alternate_locations,
+        tracks=() if page is None else page.tracks,
+        alternate_locations=() if page is None else page.alternate_locations,
     )
 
 

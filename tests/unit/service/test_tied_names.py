@@ -12,7 +12,9 @@ from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.ownership import NoSuchProject, Owned, Undecided
 from wheelfs.errors import OriginUnreachable
 from wheelfs.model.names import ProjectName
+from wheelfs.service import inspection
 from wheelfs.service.filesystem import Absent
+from wheelfs.service.reports import ShownProject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +77,17 @@ async def test_what_was_stored_from_another_index_before_a_name_was_tied_is_show
         assert b"9.0" not in await one.read("index.html")
         assert b"lab-tool" not in await one.read("stored/simple/index.html")
         assert b"9.0" not in await one.read("simple/lab-tool/index.html")
+
+
+async def test_what_is_stored_can_be_looked_up_also_while_nobody_owns_it(tmp_path: Path) -> None:
+    public, first = index("public", "demo"), index("first", "demo")
+    name = wheel_filename("demo", "1.0")
+    async with service(tmp_path / "s", [public]) as one:
+        await one.read(f"simple/demo/{name}")
+    first.page_troubles.append(OriginUnreachable("ask", "refused"))
+    async with service(tmp_path / "s", [first, public]) as one:
+        assert isinstance(await one.node.projects.find(DEMO), Undecided)
+        for word in ("demo", name):
+            shown = inspection.show(one.node.projects, one.node.views, one.node.supply, word)
+            (file,) = shown.files if isinstance(shown, ShownProject) else (shown,)
+            assert (file.filename, file.state, file.origin) == (name, "stored", "public")
