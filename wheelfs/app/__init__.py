@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import wheelfs
 from wheelfs.app.indexes import effective_indexes as effective_indexes
-from wheelfs.app.indexes import opened_index
+from wheelfs.app.indexes import opened_index, opened_share
 from wheelfs.config import redact
 from wheelfs.service.reports import MountReady
 
@@ -64,6 +64,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
         async with running as node, trio.open_nursery() as nursery:
             await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
             nursery.start_soon(node.tracking.keep_fresh)
+            nursery.start_soon(node.sharing.keep_fresh)
 
             def on_ready() -> None:
                 node.status.mounted(str(mountpoint.absolute()))
@@ -267,11 +268,16 @@ async def _running(
         for setting, _ in effective_indexes(settings):
             indexes.append(opened_index(setting, settings))
             closing.push_async_callback(indexes[-1].client.aclose)
+        shares = []
+        for setting in settings.shares:
+            shares.append(opened_share(setting, settings))
+            closing.push_async_callback(shares[-1].aclose)
         node = await closing.enter_async_context(
             running(
                 settings=settings,
                 store=store,
                 indexes=indexes,
+                shares=shares,
                 counters=counters,
                 version=wheelfs.__version__,
                 bound_s=bound_s,

@@ -27,6 +27,7 @@ def run_gateway(settings: Settings, *, ready: Callable[[GatewayReady], None]) ->
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.application import Application
     from wheelfs.service.control import serve_control
+    from wheelfs.service.giving import Giving
     from wheelfs.service.overview import Overview
     from wheelfs.service.signals import obey_signals
     from wheelfs.store.local import Store
@@ -44,13 +45,14 @@ def run_gateway(settings: Settings, *, ready: Callable[[GatewayReady], None]) ->
             await nursery.start(obey_signals, shutdown)
             await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
             nursery.start_soon(node.tracking.keep_fresh)
+            nursery.start_soon(node.sharing.keep_fresh)
 
             def on_ready() -> None:
                 for url in urls:
                     node.status.serving(url)
                 ready(GatewayReady(urls=tuple(urls), pid=os.getpid(), store=str(settings.store), open=token is None))
 
-            application = Application(node.tree, Overview(node, store), token=token)
+            application = Application(node.tree, Overview(node, store), Giving(store), token=token)
             await server.serve_http(application, sockets, tls=tls, on_ready=on_ready, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 

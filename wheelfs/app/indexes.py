@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wheelfs.config import Settings
+    from wheelfs.remote.access import Access
+    from wheelfs.remote.gateway import Gateway
     from wheelfs.service.projects import Index
 
 DEFAULT_INDEX_NAME: Final = "default"
@@ -29,20 +31,33 @@ def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
 
 def opened_index(setting: IndexSetting, settings: Settings) -> Index:
     """Return the index with its client, which is to be closed; nothing is asked yet.  Raises `UsageError`."""
-    from wheelfs.remote.access import Access
     from wheelfs.remote.opening import open_index
     from wheelfs.service.projects import Index
 
-    access = Access(
+    access = _access(setting)
+    client = open_index(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
+    ttl_s = settings.page_ttl_s if setting.ttl_s is None else setting.ttl_s
+    return Index(setting.name, client.url, client, ttl_s, setting.projects)
+
+
+def opened_share(setting: IndexSetting, settings: Settings) -> Gateway:
+    """Return the client of a share, which is to be closed; nothing is asked yet.  Raises `UsageError`."""
+    from wheelfs.remote.gateway import Gateway
+
+    access = _access(setting)
+    return Gateway(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
+
+
+def _access(setting: IndexSetting) -> Access:
+    from wheelfs.remote.access import Access
+
+    return Access(
         ca=_text(setting.ca),
         client_cert=_text(setting.client_cert),
         client_key=_text(setting.client_key),
         proxy=setting.proxy,
         account=setting.username,
     )
-    client = open_index(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
-    ttl_s = settings.page_ttl_s if setting.ttl_s is None else setting.ttl_s
-    return Index(setting.name, client.url, client, ttl_s, setting.projects)
 
 
 def _text(path: Path | None) -> str | None:

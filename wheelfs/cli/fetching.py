@@ -60,6 +60,7 @@ LOCK_SUFFIXES = (".toml", ".lock")
 @click.option("--pin", is_flag=True, help="Keep the files for good: they are never removed to make room.")
 @click.option("--dry-run", is_flag=True, help="Only tell which files it would be, and how many bytes would be fetched.")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
+@click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway (wheelfs serve) to ask for files first.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option(
     "--min-age", metavar="AGE", help="Hide files uploaded less than this long ago, such as 7d, and those of unknown age."
@@ -80,6 +81,7 @@ def fetch(
     pin: bool,
     dry_run: bool,
     indexes: tuple[str, ...],
+    shares: tuple[str, ...],
     offline: bool,
     min_age: str | None,
     delta: str | None,
@@ -105,6 +107,7 @@ def fetch(
         raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, or -r FILE")
     session = session_of(context)
     given = [Given("indexes", list(indexes), "--index")] if indexes else []
+    given += [Given("shares", list(shares), "--share")] if shares else []
     given += [Given("offline", True, "--offline")] if offline else []
     given += [Given("min_age_s", min_age, "--min-age")] if min_age else []
     given += [Given("delta", delta, "--delta")] if delta else []

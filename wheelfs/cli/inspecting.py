@@ -156,7 +156,7 @@ def _status_lines(report: Status) -> Iterator[str]:
     for origin in report.origins:
         since = f" since {origin.since}" if origin.since else ""
         cause = f": {redact(origin.last_error)}" if origin.last_error and origin.state == "down" else ""
-        yield f"index   {origin.name}  {redact(origin.url)}  {origin.state}{since}{cause}"
+        yield f"{origin.kind:<7} {origin.name}  {redact(origin.url)}  {origin.state}{since}{cause}"
     tracked = report.tracked
     if tracked.projects:
         unsized = f", sizes of {tracked.unsized} files not known yet" if tracked.unsized else ""
@@ -222,6 +222,8 @@ def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
         if option.field != "indexes":
             value = getattr(settings, option.field)
             shown = str(value) if isinstance(value, Path) else value
+            if option.field == "shares":
+                shown = tuple(redact(share.url) for share in settings.shares) or None
             yield ".".join(option.toml), option.default_text if shown is None else shown, settings.provenance[option.field]
 
 

@@ -38,6 +38,7 @@ READY_TIMEOUT_S: Final = 90.0
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
+@click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway (wheelfs serve) to ask for files first.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network.")
 @click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.option(
@@ -55,6 +56,7 @@ def mount(
     context: click.Context,
     directory: Path,
     indexes: tuple[str, ...],
+    shares: tuple[str, ...],
     offline: bool | None,
     quota: str | None,
     min_age: str | None,
@@ -78,6 +80,7 @@ def mount(
     given = list(parsed.given)
     if indexes or parsed.indexes:
         given.append(Given("indexes", [*indexes, *parsed.indexes], "--index" if indexes else "-o index"))
+    given += [Given("shares", list(shares), "--share")] if shares else []
     given += [Given("offline", offline, "--offline")] if offline else []
     given += [Given("quota_bytes", quota, "--quota")] if quota else []
     given += [Given("min_age_s", min_age, "--min-age")] if min_age else []

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen; 127.0.0.1:8080 unless told otherwise.")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
+@click.option("--share", "shares", multiple=True, metavar="URL", help="Another gateway to ask for files first.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network to fetch.")
 @click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.option(
@@ -39,6 +40,7 @@ def serve(
     context: click.Context,
     listen: str | None,
     indexes: tuple[str, ...],
+    shares: tuple[str, ...],
     offline: bool | None,
     quota: str | None,
     min_age: str | None,
@@ -60,6 +62,7 @@ def serve(
         for field, value, flag in (
             ("serve_listen", listen, "--listen"),
             ("indexes", list(indexes) or None, "--index"),
+            ("shares", list(shares) or None, "--share"),
             ("offline", offline or None, "--offline"),
             ("quota_bytes", quota, "--quota"),
             ("min_age_s", min_age, "--min-age"),

@@ -93,6 +93,18 @@ class IndexesKind:
         return json.dumps(tables)
 
 
+@dataclass(frozen=True, slots=True)
+class SharesKind(IndexesKind):
+    """Gateways of `wheelfs serve`, in order; described like indexes, but for what only an index has."""
+
+    def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
+        # Not super(): a dataclass with slots is another class than the one that its methods were made in.
+        shares = IndexesKind.parse(self, raw, base)
+        if any(share.projects or share.ttl_s is not None for share in shares):
+            raise ValueError("a share has neither projects nor ttl-s")
+        return shares
+
+
 def _items(text: str) -> Sequence[object]:
     if not text.lstrip().startswith("["):
         return text.split()

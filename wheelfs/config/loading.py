@@ -123,8 +123,9 @@ class _Loader:
                 self._problems.append(where + unknown_key(key, siblings))
 
     def _take_toml(self, option: Option, value: object, place: str, base: Path) -> None:
-        if option.field == "indexes" and not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
-            self._problems.append(f"{place}: must be [[index]] tables with url and name")
+        is_tables = isinstance(value, list) and all(isinstance(item, dict) for item in value)
+        if option.field in {"indexes", "shares"} and not is_tables:
+            self._problems.append(f"{place}: must be [[{option.toml[0]}]] tables with url and name")
         elif not isinstance(value, option.kind.toml_types):
             self._problems.append(
                 f"{place}: must be {option.kind.syntax}" + (", without quotes" if isinstance(value, str) else "")
@@ -143,8 +144,8 @@ class _Loader:
 
 
 def _toml_name(key_path: tuple[str, ...]) -> str:
-    if key_path == ("index",):
-        return "[[index]]"
+    if key_path in {("index",), ("share",)}:
+        return f"[[{key_path[0]}]]"
     return key_path[0] if len(key_path) == 1 else f"[{'.'.join(key_path[:-1])}] {key_path[-1]}"
 
 

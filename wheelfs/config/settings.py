@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from wheelfs.config.indexes import IndexesKind, IndexSetting
+from wheelfs.config.indexes import IndexesKind, IndexSetting, SharesKind
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
 from wheelfs.config.values import ChoiceKind, FlagKind, PathKind, PercentKind, SecondsKind, SizeKind, TextKind
 
@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: Path
     log_file: Path | None = None
     indexes: tuple[IndexSetting, ...] = ()
+    shares: tuple[IndexSetting, ...] = ()
     offline: bool = False
     offline_show: OfflineShow = "stored"
     verify: Verify = "origin"
@@ -120,6 +121,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "path. Whatever gives indexes replaces the whole list of what it overrides.",
         flag="--index",
         default_text="the index that pip or uv is configured with, else PyPI",
+    ),
+    Option(
+        "shares",
+        ("share",),
+        "WHEELFS_SHARE",
+        SharesKind(),
+        "Gateways (wheelfs serve) that are asked for files before any index, in order. In TOML one [[share]] table each, with "
+        "the keys of an index but for projects and ttl-s; the flag is repeated. What they store is listed here within seconds.",
+        flag="--share",
+        default_text="none",
     ),
     Option(
         "offline",

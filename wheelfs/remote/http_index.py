@@ -194,6 +194,10 @@ class HttpIndex:
 
     async def fetch_metadata(self, url: str) -> bytes:
         """Return a core metadata file (PEP 658), at most `MAX_METADATA_BYTES` of it."""
+        return await self.fetch_small(url, limit_bytes=MAX_METADATA_BYTES)
+
+    async def fetch_small(self, url: str, *, limit_bytes: int) -> bytes:
+        """Return a file that fits into memory; raises `OriginFault` for a larger one."""
         attempted = f"fetch {_filename(url)} from {self.name}"
         async with self._client.answer("GET", url, {"Accept-Encoding": "identity"}, attempted=attempted) as response:
             common = judge_status(response.status_code, response.headers)
@@ -201,7 +205,7 @@ class HttpIndex:
                 raise self._refusal(attempted, common, response.status_code)
             if response.status_code != 200:
                 raise OriginFault(attempted, f"it answered with status {response.status_code}")
-            return await read_body(response, MAX_METADATA_BYTES, attempted=attempted)
+            return await read_body(response, limit_bytes, attempted=attempted)
 
     def _refusal(self, attempted: str, outcome: Common, status: int) -> OriginError:
         match outcome:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.service.fetching import Content
+    from wheelfs.service.supply import Source
     from wheelfs.store.chunks import ChunkStore
     from wheelfs.store.members import Stored
     from wheelfs.store.spool_file import SpoolFile
@@ -88,13 +89,21 @@ def _is_candidate(content: Content, size_bytes: int) -> bool:
     # Without a hash nobody could tell right assumptions from wrong ones.
     if supply.delta == "never" or ref.kind != "wheel" or ref.link.sha256 is None or partial.ask_past_caches:
         return False
-    if size_bytes <= tail_bytes or not missing_bytes or not supply.hosts.may_ask(ref.link.url):
+    if size_bytes <= tail_bytes or not missing_bytes:
         return False
-    return supply.delta == "always" or _pays(content, missing_bytes, [(0, 1)])
+    try:
+        source = partial.source()
+    except OriginError:
+        return False
+    if not supply.hosts.may_ask(source.url):
+        return False
+    return supply.delta == "always" or _pays(content, source, missing_bytes, [(0, 1)])
 
 
-def _pays(content: Content, missing_bytes: int, ranges: Sequence[tuple[int, int]]) -> bool:
-    pace = content.supply.hosts.pace(content.ref.link.url)
+def _pays(content: Content, source: Source, missing_bytes: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    if source.share is not None:  # it is near, and its line is the whole lab's
+        return True
+    pace = content.supply.hosts.pace(source.url)
     return pace is not None and delta.pays(pace, whole_bytes=missing_bytes, ranges=ranges)
 
 
@@ -125,7 +134,7 @@ async def _find_plan(content: Content, size_bytes: int) -> _Plan | None:
         return None
     if supply.delta == "auto":
         asked = delta.ranges(size_bytes, partial.spans, delta.covered(plan.pieces), gap_bytes=MAX_GAP_BYTES)
-        if not _pays(content, size_bytes - partial.spans.total, asked):
+        if not _pays(content, partial.source(), size_bytes - partial.spans.total, asked):
             return None
     return plan
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheelfs.model.names import ProjectName
 from wheelfs.service.files import FileRef
 from wheelfs.service.projects import link_of
+from wheelfs.service.sharing import link_of_shared
+from wheelfs.store.records import name_key
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
     from wheelfs.core.hiding import Hidden, Sieve
     from wheelfs.core.views import View
+    from wheelfs.model.shared import SharedFile
     from wheelfs.model.tracked import Tracked
     from wheelfs.service.projects import Projects
+    from wheelfs.service.sharing import Sharing
     from wheelfs.service.tracking import Tracking
     from wheelfs.service.views import Views
     from wheelfs.store.catalog import Catalog
@@ -59,8 +63,9 @@ class FlatFile(NamedTuple):
 class FlatFiles:
     """Reads the flat directories' files."""
 
-    def __init__(self, *, projects: Projects, tracking: Tracking, catalog: Catalog, views: Views) -> None:
+    def __init__(self, *, projects: Projects, tracking: Tracking, sharing: Sharing, catalog: Catalog, views: Views) -> None:
         """Prepare; nothing is read yet."""
+        self._sharing = sharing
         self._projects = projects
         self._tracking = tracking
         self._catalog = catalog
@@ -79,6 +84,9 @@ class FlatFiles:
         """Return the file of that name."""
         names = [name for name in self._catalog.stored_names(project) if name.filename == filename]
         same = [_of_stored(name, rank) for name in names if (rank := self._best_origin(name)) is not None]
+        if not same and not view.stored:
+            shared = [file for file in self._sharing.of(project) if file.filename == filename]
+            same = [self._of_shared(file) for file in shared if self._projects.may_show(project, file.index)]
         if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
         best = min(same, key=_rank, default=None)
@@ -90,6 +98,8 @@ class FlatFiles:
         files: Iterator[FlatFile] = self._stored(place, page)
         if not view.stored and self._catalog.tracked_projects():
             files = merge(files, self._tracked(place), key=_place)
+        if not view.stored and not self._sharing.is_empty:
+            files = merge(files, self._shared(place), key=_place)
         sieve = self._views.sieve(view, flat=True)
         for best in _best_of_each(files):
             why = _hides(sieve, best)
@@ -99,7 +109,7 @@ class FlatFiles:
                 hidden[why] += 1
 
     def _stored(self, place: Place | None, page: int) -> Iterator[FlatFile]:
-        after = None if place is None else b"%b\0%b\0%b" % (place.project.encode(), place.filename.encode(), _NO_DIGEST)
+        after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST)
         best: dict[tuple[str, tuple[str, ...]], tuple[int, str] | None] = {}
         while batch := self._catalog.iterate_names(after, page):
             best.clear()
@@ -120,6 +130,18 @@ class FlatFiles:
         origins = (origin for origin in name.origins if self._projects.may_show(name.project, origin))
         return min(map(self._projects.rank, origins), default=None)
 
+    def _shared(self, place: Place | None) -> Iterator[FlatFile]:
+        # Behind every digest is also behind every share's name.
+        after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST + b"\xff")
+        for file in self._sharing.behind(after):
+            if file.filename.endswith(".whl") and self._projects.may_show(file.project, file.index):
+                yield self._of_shared(file)
+
+    def _of_shared(self, file: SharedFile) -> FlatFile:
+        number, index = self._projects.rank(file.index)
+        ref = FileRef(ProjectName(file.project), file.index, link_of_shared(file))
+        return FlatFile(file.project, file.filename, (_ELSEWHERE + number, index), ref, file.size_bytes, file.private)
+
     def _tracked(self, place: Place | None) -> Iterator[FlatFile]:
         for tracked in self._tracked_projects(place):
             for ref, size_bytes in self._tracking.files(tracked):
@@ -131,6 +153,9 @@ class FlatFiles:
             yield first
         yield from self._tracking.tracked(None if place is None else place.project)
 
+
+_ELSEWHERE: Final = 1 << 29
+"""What is stored here goes before what a share has."""
 
 _LAST: Final = (1 << 30, "")
 """What is stored goes before what is only tracked."""

@@ -116,7 +116,7 @@ class SimpleListing:
         view = self._place.view
         cookie, after = self._batches.find(start, 0)
         while True:
-            batch = self._catalog.known_projects(after, BATCH)
+            batch = self._projects.known_names(after, BATCH)
             if not batch:
                 return
             self._batches.begins(cookie, after)

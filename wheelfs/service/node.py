@@ -23,6 +23,7 @@ from wheelfs.service.metadata import Metadata
 from wheelfs.service.paces import KeptPaces
 from wheelfs.service.pages import Pages
 from wheelfs.service.projects import Index, Projects
+from wheelfs.service.sharing import Sharing
 from wheelfs.service.status import StatusReport
 from wheelfs.service.supply import Supply
 from wheelfs.service.tracking import Tracking
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from wheelfs.config import Settings
+    from wheelfs.remote.gateway import Gateway
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
@@ -61,6 +63,7 @@ class Running:
     projects: Projects
     views: Views
     tracking: Tracking
+    sharing: Sharing
 
 
 @asynccontextmanager
@@ -69,6 +72,7 @@ async def running(
     settings: Settings,
     store: Store,
     indexes: Sequence[Index],
+    shares: Sequence[Gateway] = (),
     counters: Counters,
     version: str,
     bound_s: float | None,
@@ -83,9 +87,10 @@ async def running(
     if bound_s is not None:
         lookup_s, open_s = min(lookup_s, bound_s), min(open_s, bound_s)
     clients = {index.name: index.client for index in indexes}
+    origins = [*clients.values(), *(share.origin for share in shares)]
 
     async def probe(url: str) -> None:
-        client = next((index.client for index in indexes if url.startswith(index.url)), next(iter(clients.values())))
+        client = next((one for one in origins if url.startswith(one.url)), origins[0])
         try:
             with trio.fail_after(lookup_s):
                 await client.head(url)
@@ -104,24 +109,34 @@ async def running(
                 nursery=nursery,
                 progress_bound_s=open_s,
                 delta=settings.delta,
+                shares=shares,
             )
             closing.callback(store.uses.flush)
             closing.callback(supply.close)
+            show_all = settings.offline_show == "all"
+            sharing = Sharing(store=store, shares=shares, hosts=hosts, bound_s=lookup_s, show_all=show_all)
             projects = Projects(
                 store=store,
                 indexes=indexes,
                 hosts=hosts,
+                sharing=sharing,
                 nursery=nursery,
                 bound_s=lookup_s,
-                show_all=settings.offline_show == "all",
+                show_all=show_all,
             )
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
             machine = Machine(frozenset(platform_tags()))
             views = Views(projects=projects, machine=machine, policy=policy_of(settings, machine))
             tracking = Tracking(projects=projects, supply=supply, machine=machine)
-            flat = FlatFiles(projects=projects, tracking=tracking, catalog=store.catalog, views=views)
+            flat = FlatFiles(projects=projects, tracking=tracking, sharing=sharing, catalog=store.catalog, views=views)
             status = StatusReport(
-                version=version, store=str(settings.store), indexes=indexes, hosts=hosts, tracking=tracking, counters=counters
+                shares=shares,
+                version=version,
+                store=str(settings.store),
+                indexes=indexes,
+                hosts=hosts,
+                tracking=tracking,
+                counters=counters,
             )
             tree = Tree(
                 projects=projects,
@@ -139,7 +154,7 @@ async def running(
             nursery.start_soon(hosts.probe_for_ever)
             nursery.start_soon(_keep_house, store)
             try:
-                yield Running(tree, status, supply, projects, views, tracking)
+                yield Running(tree, status, supply, projects, views, tracking, sharing)
             finally:
                 nursery.cancel_scope.cancel()
 

@@ -49,7 +49,7 @@ class Overview:
         """Return the known projects whose names have ``containing`` in them, those behind ``after``."""
         found: list[str] = []
         looked_at = 0
-        while batch := self._store.catalog.known_projects(after, _BATCH):
+        while batch := self._node.projects.known_names(after, _BATCH):
             for project in batch:
                 if containing in project:
                     if len(found) == PER_PAGE:

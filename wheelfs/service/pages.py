@@ -169,7 +169,7 @@ class Pages:
 
     def _all_projects(self) -> Iterator[ProjectName]:
         after: str | None = None
-        while batch := self._supply.store.catalog.known_projects(after, _BATCH):
+        while batch := self._projects.known_names(after, _BATCH):
             yield from batch
             after = batch[-1]
 

@@ -9,6 +9,7 @@ number grows.  A stream belongs to the generation in which it began, and writes 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ import trio
 
 from wheelfs.core.http_ranges import From, Range, Suffix
 from wheelfs.core.spans import Spans
-from wheelfs.errors import ContentChanged, OriginFault, OriginTimeout, WheelfsError
+from wheelfs.errors import ContentChanged, OriginError, OriginFault, OriginTimeout, WheelfsError
 from wheelfs.service.background import failure
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.service.files import FileRef
-    from wheelfs.service.supply import Supply
+    from wheelfs.service.supply import Source, Supply
     from wheelfs.store.spool_file import SpoolFile
+
+log = logging.getLogger(__name__)
 
 FLUSH_BYTES: Final = 256 * 1024
 FLUSH_AFTER_S: Final = 0.02
@@ -89,6 +92,8 @@ class Partial:
     _opening: trio.Lock = field(default_factory=trio.Lock)
     _changed: trio.Event = field(default_factory=trio.Event)
     _unsynced_bytes: int = 0
+    _useless: set[str] = field(default_factory=set)
+    """Shares that did not give this file."""
 
     @property
     def attempted(self) -> str:
@@ -214,43 +219,35 @@ class Partial:
 
     # --- streams --------------------------------------------------------------------------------------------------
 
+    def source(self) -> Source:
+        """Return where to ask for bytes now: a share that may have the file, else its index; raises `OriginUnreachable`."""
+        return self.supply.source(self.ref, without=self._useless, past_shares=self.ask_past_caches)
+
     async def stream(self, stream: Stream, wanted: Wanted) -> None:
-        """Run one HTTP request into the spool; how it failed ends up in ``stream.error``, never in the nursery."""
-        bound_s = self.supply.progress_bound_s
+        """Run one HTTP request into the spool; how it failed ends up in ``stream.error``, never in the nursery.
+
+        What a share does not give is asked of the next one, and in the end of the index.
+        """
         generation = self.generation
         stream.at, stream.end = _bounds(wanted, self.size_bytes)
         self.live.append(stream)
         try:
-            # First: that an index is not configured says nothing about the host of its files.
-            origin = self.supply.origin(self.ref)
-            asked_s = trio.current_time()
-            with self.supply.hosts.asking(self.attempted, self.ref.link.url), trio.fail_after(bound_s) as scope:
-                # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
-                async with origin.open_range(
-                    self.ref.link.url, wanted, validator=self._etag, fresh=self.ask_past_caches
-                ) as reply:
-                    answered_s = trio.current_time()
-                    if not reply.is_whole:
-                        self.origin_has_ranges = True
+            while (source := self.source()).share is not None:
+                try:
+                    await self._ask(source, stream, wanted, generation)
+                    return
+                except (OriginError, trio.TooSlowError) as error:
                     self._check(generation)
-                    await self._adopt(reply.total_bytes, reply.etag)
-                    self._check(generation)
-                    stream.at = reply.offset
-                    if reply.is_whole or isinstance(wanted, Suffix):
-                        stream.end = reply.total_bytes
-                    self.wake()
-                    await self._receive(stream, reply.chunks, generation, scope)
-                    self.supply.hosts.saw_answer(
-                        self.ref.link.url,
-                        latency_s=answered_s - asked_s,
-                        size_bytes=stream.at - reply.offset,
-                        duration_s=trio.current_time() - answered_s,
-                    )
-                    if reply.is_whole and reply.total_bytes is None:
-                        await self._adopt(stream.at, reply.etag)
+                    log.info("%s: the share %s does not give it: %s", self.attempted, source.share, error)
+                    self._useless.add(source.share)
+                    if stream.new_bytes:
+                        wanted = From(stream.at) if stream.end is None else Range(stream.at, stream.end)
+            await self._ask(source, stream, wanted, generation)
         except trio.TooSlowError:
             stream.error = OriginTimeout(
-                self.attempted, f"no progress within {bound_s:.0f} s", "try again; what has come is kept"
+                self.attempted,
+                f"no progress within {self.supply.progress_bound_s:.0f} s",
+                "try again; what has come is kept",
             )
         except ContentChanged as error:
             if generation == self.generation and not self.is_sealing:
@@ -264,6 +261,32 @@ class Partial:
             stream.done = True
             self.live.remove(stream)
             self.wake()
+
+    async def _ask(self, source: Source, stream: Stream, wanted: Wanted, generation: int) -> None:
+        """Run one request at one source."""
+        asked_s = trio.current_time()
+        with self.supply.hosts.asking(self.attempted, source.url), trio.fail_after(self.supply.progress_bound_s) as scope:
+            # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
+            async with source.origin.open_range(source.url, wanted, validator=self._etag, fresh=self.ask_past_caches) as reply:
+                answered_s = trio.current_time()
+                if not reply.is_whole:
+                    self.origin_has_ranges = True
+                self._check(generation)
+                await self._adopt(reply.total_bytes, reply.etag)
+                self._check(generation)
+                stream.at = reply.offset
+                if reply.is_whole or isinstance(wanted, Suffix):
+                    stream.end = reply.total_bytes
+                self.wake()
+                await self._receive(stream, reply.chunks, generation, scope)
+                self.supply.hosts.saw_answer(
+                    source.url,
+                    latency_s=answered_s - asked_s,
+                    size_bytes=stream.at - reply.offset,
+                    duration_s=trio.current_time() - answered_s,
+                )
+                if reply.is_whole and reply.total_bytes is None:
+                    await self._adopt(stream.at, reply.etag)
 
     async def _receive(self, stream: Stream, chunks: AsyncIterator[bytes], generation: int, scope: trio.CancelScope) -> None:
         pending: list[bytes] = []

@@ -19,9 +19,11 @@ from wheelfs.core.charges import Charges
 from wheelfs.core.ownership import Has, HasNot, Silent, StoredFile
 from wheelfs.errors import OriginUnreachable, StoreDamaged
 from wheelfs.model.links import FileLink
+from wheelfs.model.names import ProjectName
 from wheelfs.service.files import FileRef
 from wheelfs.service.page_cache import PageCache
 from wheelfs.service.questions import Questions
+from wheelfs.service.sharing import link_of_shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
     from wheelfs.core.ownership import Answer, Owned, Ownership
     from wheelfs.core.views import View
     from wheelfs.errors import WheelfsError
-    from wheelfs.model.names import ProjectName
     from wheelfs.remote.origin import Origin
     from wheelfs.service.hosts import Hosts
+    from wheelfs.service.sharing import Sharing
     from wheelfs.store.local import Store
     from wheelfs.store.records import PageHead, StoredName
 
@@ -91,7 +93,15 @@ class Projects:
     """The projects of all configured indexes and of the store."""
 
     def __init__(
-        self, *, store: Store, indexes: Sequence[Index], hosts: Hosts, nursery: trio.Nursery, bound_s: float, show_all: bool
+        self,
+        *,
+        store: Store,
+        indexes: Sequence[Index],
+        hosts: Hosts,
+        sharing: Sharing,
+        nursery: trio.Nursery,
+        bound_s: float,
+        show_all: bool,
     ) -> None:
         """``bound_s`` is how long an index that is asked may be silent; ``show_all`` lists what cannot be fetched now as well."""
         self.indexes = tuple(indexes)
@@ -104,6 +114,7 @@ class Projects:
         self._questions = Questions(catalog=store.catalog, hosts=hosts, nursery=nursery, bound_s=bound_s)
         self._show_all = show_all
         self._pages = PageCache(store.catalog)
+        self._sharing = sharing
 
     # --- ownership ------------------------------------------------------------------------------------------------
 
@@ -158,14 +169,16 @@ class Projects:
         """
         stored = self._store.catalog.stored_names(project)
         digests = {name.sha256: name for name in stored}
+        shared = {file.sha256: file.private for file in self._sharing.of(project)}
         private = {name.sha256 for name in stored if name.private}
+        private.update(digest for digest, is_private in shared.items() if is_private)
         by_name = {name.filename: name.sha256 for name in stored if owned.owner in name.origins}
         entries: list[Entry] = []
         for link in owned.listed:
             if filename is not None and link.filename != filename:
                 continue
             sealed = by_name.get(link.filename) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
-            if sealed is None and filename is None and not self.lists_remote(owned):
+            if sealed is None and filename is None and link.sha256 not in shared and not self.lists_remote(owned):
                 continue
             entries.append(
                 Entry(
@@ -173,11 +186,10 @@ class Projects:
                 )
             )
         is_listed = owned.page is None or owned.owner == ownership.LOCAL
-        entries.extend(
-            Entry(FileRef(project, owned.owner, link), link.sha256, is_listed, link.sha256 in private)
-            for link in owned.kept
-            if filename is None or link.filename == filename
-        )
+        for link in owned.kept:
+            if filename is None or link.filename == filename:
+                sealed = link.sha256 if link.sha256 in digests else None
+                entries.append(Entry(FileRef(project, owned.owner, link), sealed, is_listed, link.sha256 in private))
         return entries
 
     def lists_remote(self, owned: Owned) -> bool:
@@ -219,7 +231,9 @@ class Projects:
     def is_listed(self, project: ProjectName, view: View) -> bool:
         """Return whether ``simple/`` of a view lists the project, by what is known; decodes no page: there may be thousands."""
         names = self._store.catalog.stored_names(project)
-        if any(view.index in (None, origin) and self.may_show(project, origin) for name in names for origin in name.origins):
+        origins = [origin for name in names for origin in name.origins]
+        origins += [] if view.stored else [file.index for file in self._sharing.of(project)]
+        if any(view.index in (None, origin) and self.may_show(project, origin) for origin in origins):
             return True
         heads = [self._store.catalog.page_head(index.name, project) for index in self._in_charge(project, view.index)]
         return not view.stored and any(head is not None and not head.absent for head in heads)
@@ -232,7 +246,14 @@ class Projects:
         ]
         shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
         names = self._store.catalog.stored_names(project)
-        return shown, tuple((name.filename, name.origins, name.sha256, name.private) for name in names)
+        shared = tuple((file.filename, file.index, file.sha256) for file in self._sharing.of(project))
+        return shown, tuple((name.filename, name.origins, name.sha256, name.private) for name in names), shared
+
+    def known_names(self, after: str | None, limit: int) -> list[ProjectName]:
+        """Return up to ``limit`` projects behind ``after`` of which anything is known, in order; none only at the end."""
+        known = self._store.catalog.known_projects(after, limit)
+        shared = self._sharing.projects(after)
+        return sorted({*known, *map(ProjectName, shared)})[:limit] if shared else known
 
     def may_show(self, project: str, origin: str) -> bool:
         """Return False for files of a configured index that is not in charge of the project: its name is tied to others."""
@@ -318,6 +339,12 @@ class Projects:
         names = self._store.catalog.stored_names(project)
         stored = [StoredFile(name.index, link_of(name), private=name.private) for name in names]
         stored += [StoredFile(origin, link_of(name)) for name in names for origin in name.also]
+        here = {(name.filename, name.sha256) for name in names}
+        stored += [
+            StoredFile(file.index, link_of_shared(file), private=file.private)
+            for file in self._sharing.of(project)
+            if (file.filename, file.sha256) not in here
+        ]
         if index is not None:
             stored = [file for file in stored if file.origin == index]
         return ownership.decide(answers, stored, configured=self.names)

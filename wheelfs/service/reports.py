@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FileState = Literal["stored", "partial", "remote", "poisoned"]
 AddResult = Literal["added", "present", "refused"]
+OriginKind = Literal["index", "share"]
 OriginHealth = Literal["up", "down", "unknown"]
 
 
@@ -105,6 +106,7 @@ class OriginState(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     url: str
+    kind: OriginKind = "index"
     state: OriginHealth = "unknown"
     since: str | None = None
     last_error: str | None = None

@@ -14,8 +14,10 @@ from wheelfs.service.reports import Counters, GatewayInfo, MountInfo, OriginStat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheelfs.remote.gateway import Gateway
     from wheelfs.service.hosts import Hosts
     from wheelfs.service.projects import Index
+    from wheelfs.service.reports import OriginKind
     from wheelfs.service.tracking import Tracking
     from wheelfs.telemetry import Counters as LiveCounters
 
@@ -24,12 +26,21 @@ class StatusReport:
     """Collects the state of this process; takes no lock and waits for nothing, so that it answers while a mount hangs."""
 
     def __init__(
-        self, *, version: str, store: str, indexes: Sequence[Index], hosts: Hosts, tracking: Tracking, counters: LiveCounters
+        self,
+        *,
+        version: str,
+        store: str,
+        indexes: Sequence[Index],
+        shares: Sequence[Gateway] = (),
+        hosts: Hosts,
+        tracking: Tracking,
+        counters: LiveCounters,
     ) -> None:
         """``store`` is the path of the store's directory."""
         self._version = version
         self._store = store
         self._indexes = indexes
+        self._shares = shares
         self._hosts = hosts
         self._tracking = tracking
         self._counters = counters
@@ -51,7 +62,10 @@ class StatusReport:
             store=self._store,
             mounts=tuple(self._mounts),
             gateways=tuple(self._gateways),
-            origins=tuple(self._origin(index) for index in self._indexes),
+            origins=(
+                *(self._origin(share, "share") for share in self._shares),
+                *(self._origin(index, "index") for index in self._indexes),
+            ),
             offline=self._hosts.offline,
             counters=Counters.of(self._counters.so_far()),
             tracked=self._tracking.state(),
@@ -61,11 +75,12 @@ class StatusReport:
         """Return the report as one JSON object."""
         return msgspec.json.format(msgspec.json.encode(self.report()), indent=2) + b"\n"
 
-    def _origin(self, index: Index) -> OriginState:
-        health, since_s, last_error = self._hosts.state(index.url)
+    def _origin(self, origin: Index | Gateway, kind: OriginKind) -> OriginState:
+        health, since_s, last_error = self._hosts.state(origin.url)
         return OriginState(
-            name=index.name,
-            url=index.url,
+            name=origin.name,
+            kind=kind,
+            url=origin.url,
             state=health,
             since=None if since_s is None else rfc3339(since_s * 1e6),
             last_error=last_error,

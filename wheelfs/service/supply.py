@@ -7,7 +7,7 @@ import logging
 import time
 from collections import OrderedDict
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 import trio
@@ -15,6 +15,7 @@ import trio
 from wheelfs.core import fetch_plan
 from wheelfs.core.delta import CONNECTIONS
 from wheelfs.core.http_ranges import Range
+from wheelfs.core.ownership import LOCAL
 from wheelfs.errors import ContentMismatch, OriginTimeout, OriginUnreachable, StoreDamaged, StoreReadOnly, WheelfsError
 from wheelfs.service.fetching import Content
 from wheelfs.service.partial import Partial
@@ -23,11 +24,12 @@ from wheelfs.service.waiting import wait_for
 from wheelfs.store.records import ContentFacts, StoredName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     from wheelfs.config.settings import Delta
     from wheelfs.model.content import ContentKey
+    from wheelfs.remote.gateway import Gateway
     from wheelfs.remote.origin import Origin
     from wheelfs.service.files import FileRef
     from wheelfs.service.hosts import Hosts
@@ -51,6 +53,14 @@ POISON_S: Final = 600.0
 _KNOWN_DIRECTORIES: Final = 10_000
 
 
+class Source(NamedTuple):
+    """Where bytes of a file can be asked for; ``share`` is the share's name, None for the file's index."""
+
+    origin: Origin
+    url: str
+    share: str | None
+
+
 class Supply:
     """Shared by all contents of one process."""
 
@@ -64,8 +74,12 @@ class Supply:
         nursery: trio.Nursery,
         progress_bound_s: float,
         delta: Delta = "auto",
+        shares: Sequence[Gateway] = (),
     ) -> None:
-        """``progress_bound_s``: how long a stream may bring (nearly) nothing before it is given up."""
+        """``progress_bound_s``: how long a stream may bring (nearly) nothing before it is given up.
+
+        ``shares`` are asked for files in their order, before any index.
+        """
         self.store = store
         self.hosts = hosts
         self.counters = counters
@@ -77,6 +91,7 @@ class Supply:
         self.room = Room(store, self.disk, bound_s=progress_bound_s, forget_idle=self._forget_idle)
         self._sealing = trio.CapacityLimiter(SEAL_THREADS)
         self._origins = origins
+        self._shares = shares
         self._contents: OrderedDict[ContentKey, Content] = OrderedDict()
         self._directory_bytes: OrderedDict[str, int] = OrderedDict()
 
@@ -221,6 +236,18 @@ class Supply:
 
     # --- origin and store -----------------------------------------------------------------------------------------
 
+    def source(self, ref: FileRef, *, without: Collection[str] = (), past_shares: bool = False) -> Source:
+        """Return where to ask for bytes of a file: the first share that can be asked and is not in ``without``, else its index.
+
+        Only a file with a known sha256 is asked of shares, which know files by nothing else.  Raises `OriginUnreachable`.
+        """
+        if ref.link.sha256 is not None and not past_shares:
+            for share in self._shares:
+                if share.name not in without and self.hosts.may_ask(share.url):
+                    return Source(share.origin, share.file_url(ref.link.sha256), share.name)
+        # First: that an index is not configured says nothing about the host of its files.
+        return Source(self.origin(ref), ref.link.url, None)
+
     def origin(self, ref: FileRef) -> Origin:
         """Return the client of the index that vouches for ``ref``."""
         origin = self._origins.get(ref.origin)
@@ -307,7 +334,7 @@ def _stored_name(ref: FileRef, size_bytes: int, metadata_sha256: bytes | None) -
         filename=ref.filename,
         index=ref.origin,
         size_bytes=size_bytes,
-        private=False,
+        private=ref.origin == LOCAL,  # one that was added by hand on another node
         url=ref.link.url,
         upload_time_us=ref.link.upload_time_us,
         requires_python=ref.link.requires_python,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -24,6 +25,7 @@ from wheelfs.store.leases import Leases
 from wheelfs.store.records import StoredContent, StoredName
 from wheelfs.store.relocate import places
 from wheelfs.store.sealed import SealedFile
+from wheelfs.store.shared import SHARED_DATABASES, SharedNames
 from wheelfs.store.spool import Spool
 from wheelfs.store.structure import START_ANEW
 from wheelfs.store.uses import LastUses
@@ -71,10 +73,12 @@ class Store:
         self._incoming_lock = threading.Lock()
         self.leases = Leases(None if directory.readonly else directory.run)
         try:
-            catalog = directory.open_environment("catalog", CATALOG_DATABASES)
+            catalog = directory.open_environment("catalog", (*CATALOG_DATABASES, *SHARED_DATABASES))
             chunks = directory.open_environment("chunks", CHUNK_DATABASES)
             self.environments = catalog, chunks
-            self.catalog = Catalog(catalog, self._writer(catalog))
+            writer = self._writer(catalog)
+            self.catalog = Catalog(catalog, writer)
+            self.shared = SharedNames(catalog, writer)
             self.chunks = ChunkStore(chunks, self._writer(chunks))
             self.uses = LastUses(self.catalog)
             self._refuse_older_chunks()
@@ -95,6 +99,12 @@ class Store:
     def path(self) -> Path:
         """The store's directory."""
         return self.directory.path
+
+    @property
+    def identity(self) -> str:
+        """A word that no other store has, nor one that is made anew at the same path."""
+        inode = (self.directory.path / "format").stat().st_ino
+        return hashlib.blake2b(f"{self.directory.format.created} {inode}".encode(), digest_size=8).hexdigest()
 
     @property
     def run_directory(self) -> Path:

@@ -19,6 +19,7 @@ from wheelfs import errors
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.server import listen, serve_http, urls_of
 from wheelfs.frontends.http.statuses import STATUS_OF_CLASS, status_of
+from wheelfs.service.giving import Giving
 from wheelfs.service.overview import Overview
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def gateway(
 
         async def serve() -> None:
             await serve_http(
-                Application(one.node.tree, Overview(one.node, one.store), token=token),
+                Application(one.node.tree, Overview(one.node, one.store), Giving(one.store), token=token),
                 sockets,
                 tls=None,
                 on_ready=ready.set,

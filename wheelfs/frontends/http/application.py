@@ -19,19 +19,21 @@ from wheelfs.core.http_access import carries
 from wheelfs.core.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
 from wheelfs.errors import InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
-from wheelfs.frontends.http.messages import Bytes, Reply, Request, Text, plain, request_of
+from wheelfs.frontends.http.messages import TEXT, Bytes, Reply, Request, Text, plain, request_of
 from wheelfs.frontends.http.metrics import Metrics
 from wheelfs.frontends.http.people import PeoplePages
+from wheelfs.frontends.http.share import PREFIX, SharePages
 from wheelfs.frontends.http.statuses import RETRY_AFTER_S, status_of
 from wheelfs.model.names import parse_project_name
 from wheelfs.service.background import failure
 from wheelfs.service.filesystem import Absent
-from wheelfs.service.nodes import DirectoryNode
+from wheelfs.service.nodes import DirectoryNode, FileNode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from wheelfs.service.filesystem import Filesystem, Node, OpenFile
+    from wheelfs.service.giving import Giving
     from wheelfs.service.overview import Overview
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -49,15 +51,17 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 REVALIDATED: Final = "no-cache"
 """Pages may be kept but are asked for again: the answer is 304 at the cost of one round trip in the lab's own network."""
 
+BINARY: Final = "application/octet-stream"
 _GENERATED: Final = {tree.PAGE: PLAIN_TYPE, tree.STATUS: "application/json"}
 
 
 class Application:
     """ASGI 3; `wheelfs.frontends.http.server` runs it."""
 
-    def __init__(self, filesystem: Filesystem, overview: Overview, *, token: str | None = None) -> None:
-        """Show ``filesystem`` to programs and ``overview`` to people; with a ``token``, to those only who have it."""
+    def __init__(self, filesystem: Filesystem, overview: Overview, giving: Giving, *, token: str | None = None) -> None:
+        """Show ``filesystem`` to programs, ``overview`` to people and ``giving`` to nodes; to those only who have ``token``."""
         self._filesystem = filesystem
+        self._share = SharePages(giving)
         self._people = PeoplePages(overview)
         self._metrics = Metrics(overview)
         self._token = token
@@ -108,6 +112,11 @@ class Application:
                 return plain(HTTPStatus.UNAUTHORIZED, "this gateway wants its token, as the password of any user", challenge)
             if request.names == ("metrics",):
                 return Text(HTTPStatus.OK, metrics.CONTENT_TYPE, self._metrics.text(), (("Cache-Control", "no-store"),))
+            if request.names == (*PREFIX, "news"):
+                return await self._share.news(request)
+            shared = self._share.find(request)
+            if shared is not None:
+                return await self._file(request, shared, BINARY) if isinstance(shared, FileNode) else shared
             if self._people.covers(request):
                 return await self._people.reply(request)
             return await self._found(request)
@@ -206,8 +215,8 @@ def _type_of(name: str) -> str:
     if name in _GENERATED:
         return _GENERATED[name]
     if name.endswith((tree.METADATA_SUFFIX, ".whl")):
-        return "text/plain; charset=utf-8" if name.endswith(tree.METADATA_SUFFIX) else "application/octet-stream"
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return TEXT if name.endswith(tree.METADATA_SUFFIX) else BINARY
+    return mimetypes.guess_type(name)[0] or BINARY
 
 
 async def _rest(file: OpenFile) -> bytes:

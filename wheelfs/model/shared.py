@@ -1,0 +1,40 @@
+"""What a gateway tells other nodes of the files that it holds."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class SharedFile(msgspec.Struct, frozen=True, array_like=True):
+    """A sealed file under one of its names, as whoever stored it knew it.
+
+    ``index`` is the name of the index that it came from, ``local`` for one added by hand.  New fields go to the end, with a
+    default: nodes and gateways of different builds talk to each other.
+    """
+
+    project: str
+    filename: str
+    index: str
+    sha256: bytes
+    size_bytes: int
+    private: bool = False
+    upload_time_us: int | None = None
+    requires_python: str | None = None
+    yanked: str | None = None
+    url: str | None = None
+    metadata_sha256: bytes | None = None
+
+
+class News(msgspec.Struct, frozen=True, array_like=True):
+    """What is new since a point; the next question is about ``point``.
+
+    ``gone`` are ``(project, filename, sha256)`` of names that went.  ``more``: there is more already.  ``anew``: this does not
+    go on from the point that was asked about (the share began anew, or its memory does not reach back so far): from the first
+    such portion to the one without ``more``, all that the share has is named, and nothing else is there.
+    """
+
+    files: tuple[SharedFile, ...]
+    gone: tuple[tuple[str, str, bytes], ...]
+    point: str
+    more: bool = False
+    anew: bool = False

@@ -1,0 +1,98 @@
+"""What this store gives to other nodes: the names of what is sealed in it, in portions since a point, and files by sha256.
+
+A point is opaque to those who keep it: ``j:STORE:SEQ`` (all changes up to SEQ are known) or ``c:STORE:SEQ:KEY`` (in the middle of
+the catalog, behind KEY; changes behind SEQ are still to come).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.model.names import ProjectName
+from wheelfs.model.shared import News, SharedFile
+from wheelfs.service.files import FileRef
+from wheelfs.service.nodes import FileNode
+from wheelfs.service.projects import link_of
+
+if TYPE_CHECKING:
+    from wheelfs.store.local import Store
+    from wheelfs.store.records import StoredName
+
+PORTION: Final = 1_000
+"""Names in one answer: some 200 KB, read by a transaction of some milliseconds."""
+
+_SINCE: Final = re.compile(r"j:([0-9a-f]{1,64}):([0-9]{1,18})\Z", re.ASCII)
+_BEHIND: Final = re.compile(r"c:([0-9a-f]{1,64}):([0-9]{1,18}):((?:[0-9a-f]{2}){1,511})\Z", re.ASCII)
+
+
+class Giving:
+    """Answers other nodes from the store alone."""
+
+    def __init__(self, store: Store) -> None:
+        """Give what is in ``store``."""
+        self._catalog = store.catalog
+        self._store = store
+        # Numbers of one store mean nothing in another one, which may be at the same address tomorrow.
+        self._name = store.identity
+
+    def node(self, sha256: bytes) -> FileNode | None:
+        """Return a stored file by its sha256, or None."""
+        names = self._catalog.names_of(sha256) if self._store.holds(sha256) else []
+        if not names:
+            return None
+        ref = FileRef(ProjectName(names[0].project), names[0].index, link_of(names[0]))
+        return FileNode(ref, names[0].size_bytes)
+
+    def news(self, point: str | None) -> News:
+        """Return what is new since ``point``; everything, in portions, where that cannot be told."""
+        since, behind = _SINCE.match(point or ""), _BEHIND.match(point or "")
+        if since is not None and since[1] == self._name:
+            known = self._since(int(since[2]))
+            if known is not None:
+                return known
+        if behind is not None and behind[1] == self._name:
+            return self._catalogued(int(behind[2]), bytes.fromhex(behind[3]))
+        # The number first: what changes while the catalog is read is told again afterwards.
+        return self._catalogued(self._catalog.last_seq(), None)
+
+    def _since(self, seq: int) -> News | None:
+        changes = self._catalog.changes_since(seq)
+        if not changes.complete:
+            return None
+        files: dict[tuple[str, str, bytes], SharedFile] = {}
+        gone: list[tuple[str, str, bytes]] = []
+        # A name that came and went is told as it is now, once.
+        for change in dict.fromkeys(change for change in changes.changes if change.sha256 is not None):
+            assert change.filename is not None
+            assert change.sha256 is not None
+            key = change.project, change.filename, change.sha256
+            name = next((one for one in self._catalog.names_of(change.sha256) if (one.project, one.filename) == key[:2]), None)
+            if name is not None and self._store.holds(change.sha256):
+                files[key] = _shared(name)
+            else:
+                gone.append(key)
+        return News(tuple(files.values()), tuple(dict.fromkeys(gone)), f"j:{self._name}:{changes.last_seq}")
+
+    def _catalogued(self, seq: int, after: bytes | None) -> News:
+        names = self._catalog.iterate_names(after, PORTION)
+        files = tuple(_shared(name) for name in names if self._store.holds(name.sha256))
+        if len(names) < PORTION:
+            return News(files, (), f"j:{self._name}:{seq}", anew=True)
+        return News(files, (), f"c:{self._name}:{seq}:{names[-1].key.hex()}", more=True, anew=True)
+
+
+def _shared(name: StoredName) -> SharedFile:
+    return SharedFile(
+        project=name.project,
+        filename=name.filename,
+        index=name.index,
+        sha256=name.sha256,
+        size_bytes=name.size_bytes,
+        private=name.private,
+        upload_time_us=name.upload_time_us,
+        requires_python=name.requires_python,
+        yanked=name.yanked,
+        url=name.url,
+        metadata_sha256=name.metadata_sha256,
+    )

@@ -1,0 +1,126 @@
+"""What other nodes' stores have, as shares tell it: listed here within seconds, fetched from there when it is opened."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable
+from wheelfs.model.links import FileLink
+from wheelfs.service.background import failure
+from wheelfs.service.waiting import wait_for
+from wheelfs.store.shared import only
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.model.shared import SharedFile
+    from wheelfs.remote.gateway import Gateway
+    from wheelfs.service.hosts import Hosts
+    from wheelfs.store.local import Store
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 2.0
+"""A node lists what arrived in the lab within five seconds (the contract), a kernel's time-outs of a second included."""
+
+PORTIONS: Final = 100_000
+"""The most that one share may tell in one go, in portions of about a thousand names."""
+
+_BATCH: Final = 512
+
+
+class Sharing:
+    """The names that shares have told, and the task that asks them for more."""
+
+    def __init__(self, *, store: Store, shares: Sequence[Gateway], hosts: Hosts, bound_s: float, show_all: bool) -> None:
+        """``bound_s`` bounds one question; ``show_all`` lists what no share can give now as well."""
+        self._names = store.shared
+        self._shares = tuple(shares)
+        self._hosts = hosts
+        self._bound_s = bound_s
+        self._show_all = show_all
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look up; very cheap."""
+        return not self._shares or self._names.is_empty()
+
+    def of(self, project: str) -> list[SharedFile]:
+        """Return the files of a project that a share can give now."""
+        return [] if self.is_empty else only(self._names.of_project(project), self._giving())
+
+    def behind(self, key: bytes | None) -> Iterator[SharedFile]:
+        """Yield the files that a share can give now and that stand behind ``key``, in order of project and filename."""
+        giving = self._giving()
+        while batch := self._names.iterate(key, _BATCH):
+            yield from (name.file for name in batch if name.share in giving)
+            if len(batch) < _BATCH:
+                return
+            key = batch[-1].key
+
+    def projects(self, after: str | None) -> list[str]:
+        """Return some projects behind ``after`` that shares have files of, in order; none at the end."""
+        return [] if self.is_empty else self._names.projects(after)
+
+    def _giving(self) -> frozenset[str]:
+        return frozenset(share.name for share in self._shares if self._show_all or self._hosts.may_ask(share.url))
+
+    async def keep_fresh(self) -> None:
+        """Ask all shares for news, for ever."""
+        async with trio.open_nursery() as nursery:
+            for share in self._shares:
+                nursery.start_soon(self._follow, share)
+
+    async def _follow(self, share: Gateway) -> None:
+        trouble = ""
+        while True:
+            try:
+                if self._hosts.may_ask(share.url):
+                    await self._take_news(share)
+                    trouble = ""
+            except (OriginUnreachable, OriginTimeout):
+                pass  # told by the breaker, once
+            except OriginError as error:
+                if str(error) != trouble:
+                    log.warning("%s", error)
+                trouble = str(error)
+            except Exception as error:
+                log.warning("%s", failure(f"ask {share.name} for news", error))
+            await trio.sleep(POLL_S)
+
+    async def _take_news(self, share: Gateway) -> None:
+        attempted = f"ask the share {share.name} for news"
+        anew = False
+        for _ in range(PORTIONS):
+            point = self._names.point(share.name)
+            try:
+                with self._hosts.asking(attempted, share.url), trio.fail_after(self._bound_s):
+                    news = await share.news(point)
+            except trio.TooSlowError:
+                raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s") from None
+            anew = anew or news.anew
+            if news.files or news.gone or news.point != point:
+                await wait_for(self._names.take(share.name, news))
+            if not news.more:
+                break
+        if anew:
+            place: bytes | None = None
+            while (place := await wait_for(self._names.sweep(share.name, place))) is not None:
+                pass
+
+
+def link_of_shared(file: SharedFile) -> FileLink:
+    """Return the link of a file that a share has; its URL is that of its index, where it came from one."""
+    return FileLink(
+        filename=file.filename,
+        url=file.url or "",
+        sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        requires_python=file.requires_python,
+        yanked=file.yanked,
+        metadata_sha256=file.metadata_sha256,
+        upload_time_us=file.upload_time_us,
+    )
