@@ -366,9 +366,11 @@ def add_pip_cache(
     import trio
 
     from wheelfs.service import pip_cache
+    from wheelfs.store.allocator import reuse_memory
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
+    reuse_memory()
     bodies = pip_cache.bodies(pip_cache.location(os.environ) if directory is None else directory)
 
     async def take(store: Store) -> int:
