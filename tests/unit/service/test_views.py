@@ -8,6 +8,7 @@ import msgspec
 
 from tests.fakes.origins import MemoryOrigin
 from tests.fakes.services import service
+from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.hiding import Policy
 from wheelfs.core.platforms import Machine
@@ -59,6 +60,7 @@ async def test_what_is_hidden_of_an_index_uncovers_no_other_ones(tmp_path: Path)
     async with service(tmp_path / "s", [young, old]) as one:
         for index in ("corp", "public"):
             await one.read(f"index/{index}/simple/demo/{NAME}")
+        await until(lambda: len(one.store.catalog.stored_names("demo")) == 2)
         past = "asof/1970-03-01"
         assert b"<a " not in await one.read(f"{past}/simple/demo/index.html")
         assert b"<a " in await one.read(f"{past}/index/public/simple/demo/index.html")
