@@ -6,6 +6,7 @@ import logging
 import math
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -51,6 +52,8 @@ READERS_S: Final = 60.0
 
 SPOOL_BYTES: Final = 4 * 1024 * 1024 * 1024
 """Room for files of which only a part was ever wanted; the longest untouched ones go first."""
+ABANDONED_S: Final = 30 * 86_400.0
+"""After so long nobody comes back for the rest of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +155,26 @@ async def running(
                 strict=settings.verify == "strict",
             )
             nursery.start_soon(hosts.probe_for_ever)
-            nursery.start_soon(_keep_house, store)
+            nursery.start_soon(_keep_house, store, supply)
             try:
                 yield Running(tree, status, supply, projects, views, tracking, sharing)
             finally:
                 nursery.cancel_scope.cancel()
 
 
-async def _keep_house(store: Store) -> None:
+async def _keep_house(store: Store, supply: Supply) -> None:
     checked_s = -READERS_S
+    was_idle = False
     while True:
         try:
             if trio.current_time() - checked_s >= READERS_S:
                 checked_s = trio.current_time()
                 await trio.to_thread.run_sync(store.check_readers)
-                await trio.to_thread.run_sync(store.spool.trim, SPOOL_BYTES)
+                await trio.to_thread.run_sync(partial(store.spool.trim, SPOOL_BYTES, idle_s=ABANDONED_S))
                 await trio.to_thread.run_sync(store.keep_limits)
+                if was_idle and supply.is_idle:
+                    await trio.to_thread.run_sync(store.collect_if_due)
+                was_idle = supply.is_idle
             if mapped_bytes() > MAPPED_BYTES:
                 await trio.to_thread.run_sync(store.release_mapping)
         except Exception as error:

@@ -140,6 +140,11 @@ class Supply:
             del self._contents[content.ref.key]
         content.partial.close()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody has a file open that is not stored, and none is on its way."""
+        return not any(content.is_busy for content in self._contents.values())
+
     def present_bytes(self, ref: FileRef) -> int | None:
         """Return how many bytes of a file that is not sealed are here, or None when there is nothing; never opens anything."""
         content = self._contents.get(ref.key)

@@ -176,10 +176,11 @@ class Catalog:
         with self._environment.read() as transaction:
             return self._names.departed_recipe(transaction, key)
 
-    def drop_departed(self, keys: Sequence[bytes]) -> Future[None]:
-        """Forget recipes that are gone and not in use."""
+    def drop_departed(self, keys: Sequence[bytes], *, collected_bytes: int = 0) -> Future[None]:
+        """Forget recipes that are gone and not in use, and that so much of `Counts.removed_bytes` has been collected."""
 
         def work(transaction: lmdb.Transaction) -> None:
+            self._names.count_removed(transaction, -collected_bytes)
             for key in keys:
                 self._names.drop_departed(transaction, key)
 

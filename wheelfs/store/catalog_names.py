@@ -29,6 +29,7 @@ MAX_ALSO: Final = 64
 
 _RAW_BYTES: Final = b"raw-bytes"
 _BLOCKS_BELOW: Final = b"blocks-below"
+_REMOVED_BYTES: Final = b"removed-bytes"
 _NUMBER: Final = struct.Struct(">Q")
 _DEPARTED_KEY_BYTES: Final = 40
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -128,6 +129,7 @@ class NameTable:
             files=transaction.stat(self._contents)["entries"],
             names=transaction.stat(self._names)["entries"],
             raw_bytes=self._total(transaction, _RAW_BYTES),
+            removed_bytes=self._total(transaction, _REMOVED_BYTES),
         )
 
     def blocks_below(self, transaction: lmdb.Transaction) -> int:
@@ -220,6 +222,7 @@ class NameTable:
             transaction.delete(name.sha256, db=self._used)
             blobs.delete(transaction, self._recipes, name.sha256)
             self._count(transaction, 0 if content is None else -content.size_bytes)
+            self.count_removed(transaction, 0 if content is None else content.size_bytes)
         self._report(transaction, name)
         return True
 
@@ -290,6 +293,11 @@ class NameTable:
     def _total(self, transaction: lmdb.Transaction, key: bytes) -> int:
         found = transaction.get(key, db=self._totals)
         return 0 if found is None else int(_NUMBER.unpack(found)[0])
+
+    def count_removed(self, transaction: lmdb.Transaction, more_bytes: int) -> None:
+        """Count the sizes of contents that were removed; with a negative number, that they have been collected."""
+        removed_bytes = max(0, self._total(transaction, _REMOVED_BYTES) + more_bytes)
+        transaction.put(_REMOVED_BYTES, _NUMBER.pack(removed_bytes), db=self._totals)
 
     def _count(self, transaction: lmdb.Transaction, more_bytes: int) -> None:
         transaction.put(_RAW_BYTES, _NUMBER.pack(self._total(transaction, _RAW_BYTES) + more_bytes), db=self._totals)

@@ -40,6 +40,11 @@ GRACE_S: Final = 60.0
 found."""
 
 LOCK_S: Final = 60.0
+
+GARBAGE_BYTES: Final = 64 << 20
+GARBAGE_PART: Final = 0.1
+"""So much must have been removed since the last collection, in bytes and as a part of what is left, for one to be made unasked:
+it reads every recipe twice."""
 _POLL_S: Final = 0.05
 MAPPED_BYTES: Final = 128 << 20
 """Pages of the store's files that stay in this process' memory while everything is gone through."""
@@ -69,6 +74,12 @@ class Collected:
     waiting: bool = False
 
 
+def is_due(store: Store) -> bool:
+    """Tell whether so much was removed that a collection is worth its while, though nobody needs the room now."""
+    counts = store.catalog.counts()
+    return counts.removed_bytes > max(GARBAGE_BYTES, int(counts.raw_bytes * GARBAGE_PART))
+
+
 @contextmanager
 def undisturbed(store: Store, attempted: str, *, timeout_s: float = LOCK_S) -> Iterator[None]:
     """Keep every other collection on the store from running during the block; raises `StoreLocked`."""
@@ -90,6 +101,7 @@ def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lo
     Raises `StoreLocked` when another collection or a verification goes on for longer than ``lock_s``.
     """
     with undisturbed(store, f"collect in store {store.path}", timeout_s=lock_s):
+        removed_bytes = store.catalog.counts().removed_bytes
         if not dry_run:
             _drop_departed(store)
         # The number first, then the leases: an ingest that is not seen here gets higher numbers only.
@@ -97,7 +109,10 @@ def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lo
         horizon = min([horizon, *held(store.run_directory).ingests.values()])
         marks = _marked(store, horizon)
         doomed, found = _judged(store, marks, horizon)
-        if dry_run or not found.blocks:
+        if dry_run:
+            return found
+        if not found.blocks:
+            _note_collected(store, removed_bytes)
             return found
         _forget(store, doomed)
         if found.rewritten:
@@ -108,6 +123,7 @@ def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lo
         done = _delete(store, doomed, _marked(store, horizon))
         for _ in store.chunks.members.sweep():
             _let_go(store)
+        _note_collected(store, removed_bytes)
         return replace(done, rewritten=found.rewritten)
 
 
@@ -240,6 +256,11 @@ def _drop_departed(store: Store) -> None:
         in_use = held(store.run_directory).open
         store.catalog.drop_departed([key for key in keys if key[:32] not in in_use]).result()
         after = keys[-1]
+
+
+def _note_collected(store: Store, removed_bytes: int) -> None:
+    if removed_bytes:
+        store.catalog.drop_departed([], collected_bytes=removed_bytes).result()
 
 
 def _ended(store: Store, grace_s: float) -> bool:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 import time
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wheelfs.core import wheel_metadata, zip_layout
-from wheelfs.errors import InvalidInput, NotKnown, StoreDamaged, StoreReadOnly
+from wheelfs.errors import InvalidInput, NotKnown, StoreDamaged, StoreLocked, StoreReadOnly
 from wheelfs.model.recipe import Recipe, RecipeError
 from wheelfs.store.catalog import CATALOG_DATABASES, Catalog
 from wheelfs.store.chunks import CHUNK_DATABASES, ChunkStore
+from wheelfs.store.collect import collect, is_due
 from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.env import store_error
 from wheelfs.store.eviction import NO_LIMITS, Limits, Need, excess_bytes, make_room
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wheelfs.store.env import Environment
+
+log = logging.getLogger(__name__)
 
 KEPT_RECIPES_BYTES: Final = 32 << 20
 """Decoded recipes kept for the next open; a large wheel's is about 3 MB, a usual one's below 50 KB."""
@@ -287,6 +291,13 @@ class Store:
             self.uses.flush()
             return make_room(self, self.limits)
         return []
+
+    def collect_if_due(self) -> None:
+        """Give back the room of what was removed, if that is much; blocks.  Does nothing while another process collects."""
+        if not self.directory.readonly and is_due(self):
+            with suppress(StoreLocked):
+                done = collect(self, grace_s=0, lock_s=0)
+                log.info("gave back %d bytes of what was removed", done.freed_bytes)
 
     def holds(self, sha256: bytes) -> bool:
         """Tell whether content is stored and may be served."""

@@ -171,11 +171,15 @@ class Changes(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Totals of what is sealed: contents (``files``), names of them, and the contents' sizes summed."""
+    """Totals of what is sealed: contents (``files``), names of them, and the contents' sizes summed.
+
+    ``removed_bytes`` sums the sizes of contents that were removed since the last collection: more than what that would free.
+    """
 
     files: int
     names: int
     raw_bytes: int
+    removed_bytes: int = 0
 
 
 def name_key(project: str, filename: str, sha256: bytes) -> bytes:

@@ -11,8 +11,10 @@ its room back at once.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import tempfile
+import time
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.spans import Spans
@@ -70,16 +72,19 @@ class Spool:
         """Return the room that partial files take on disk."""
         return sum(size for _, size, _ in self._partial_files())
 
-    def trim(self, max_bytes: int) -> int:
-        """Delete unowned partial files and return how many: those of stored files, then the oldest while more than ``max_bytes``.
+    def trim(self, max_bytes: int, *, idle_s: float = math.inf) -> int:
+        """Delete unowned partial files and return how many.
 
-        One of a stored file is what a process leaves that was killed between storing the file and deleting its parts.
+        Those of stored files, those to which nothing was written for ``idle_s``, and the oldest while there are more than
+        ``max_bytes``.  One of a stored file is what a process leaves that was killed between storing it and deleting its parts.
         """
         files = sorted(self._partial_files())
+        abandoned_ns = time.time_ns() - idle_s * 1e9
         total = sum(size for _, size, _ in files)
         deleted = 0
-        for _, size, part in files:
-            if (total > max_bytes or self._is_stored(bytes.fromhex(part.stem))) and _delete_unowned(part):
+        for written_ns, size, part in files:
+            is_needed = total <= max_bytes and written_ns >= abandoned_ns and not self._is_stored(bytes.fromhex(part.stem))
+            if not is_needed and _delete_unowned(part):
                 total -= size
                 deleted += 1
         return deleted

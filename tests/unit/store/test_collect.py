@@ -352,3 +352,23 @@ def test_kills_at_any_instant_leave_a_store_in_which_nothing_is_damaged(shelf: S
         assert shelf.read(kept) == kept
     collect(shelf.store)
     assert [checked for checked in verify(shelf.store) if checked.reason is not None] == []
+
+
+def test_what_was_removed_is_collected_unasked_when_it_is_much(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wheelfs.store.collect.GARBAGE_BYTES", 500_000)
+    for number in range(6):
+        shelf.add(f"{number}.0", {f"seed {number}": 300_000})
+    before = shelf.blocks
+    shelf.remove("0.0")
+    shelf.store.collect_if_due()
+    assert shelf.blocks == before, "not much yet"
+    shelf.remove("1.0")
+    with undisturbed(shelf.store, "verify"):
+        shelf.store.collect_if_due()
+    assert shelf.blocks == before, "somebody else has the turn"
+    shelf.store.collect_if_due()
+    assert shelf.stored_bytes < 4 * 310_000
+    assert shelf.store.catalog.counts().removed_bytes == 0
+    before = shelf.blocks
+    shelf.store.collect_if_due()
+    assert shelf.blocks == before

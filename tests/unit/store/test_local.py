@@ -15,7 +15,7 @@ from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import ContentMismatch, InvalidInput, NotKnown, StoreDamaged, StoreError, StoreReadOnly
 from wheelfs.model.content import ContentKey
 from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.store.records import Counts, StoredName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def test_a_file_that_is_no_zip_is_stored_just_as_well(store: Store, tmp_path: Pa
 def test_a_file_of_another_hash_leaves_no_trace_that_shows(store: Store, tmp_path: Path) -> None:
     with as_file(WHEEL, tmp_path) as descriptor, pytest.raises(ContentMismatch):
         store.add_content(descriptor, len(WHEEL), expected_sha256=bytes(32), names=[named()])
-    assert store.catalog.counts() == (0, 0, 0)
+    assert store.catalog.counts() == Counts(0, 0, 0)
     assert store.catalog.last_seq() == 0
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -254,3 +255,15 @@ def test_an_unusable_directory_is_a_store_error(tmp_path: Path) -> None:
     assert spool.usage_bytes() == 0
     with pytest.raises(StoreError):
         spool.open(KEY, size_bytes=1)
+
+
+def test_trimming_deletes_what_was_left_for_long(spool: Spool) -> None:
+    for key, age_s in ((KEY, 1_000), (OTHER, 10)):
+        file = spool.open(key, size_bytes=1_000)
+        file.write(0, b"x")
+        file.close()
+        written_s = time.time() - age_s
+        os.utime(spool.directory / f"{key.hex()}.part", (written_s, written_s))
+    assert spool.trim(1 << 40, idle_s=2_000) == 0
+    assert spool.trim(1 << 40, idle_s=500) == 1
+    assert (spool.state(KEY), spool.state(OTHER)) == (None, 1)
