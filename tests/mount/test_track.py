@@ -75,12 +75,11 @@ def test_what_is_tracked_is_listed_before_it_is_fetched_and_pip_and_uv_install_i
     assert shows(mount / "stored", name, other)
 
 
-@pytest.mark.parametrize("content_length", [True, False])
+@pytest.mark.parametrize("habits", [{"hashes": False}, {"content_length": False}])
 def test_a_file_whose_size_nobody_tells_is_listed_when_it_was_found_out_without_its_bytes(
-    mounted: MountWheelfs, run_wheelfs: RunWheelfs, store_dir: Path, content_length: bool
+    mounted: MountWheelfs, run_wheelfs: RunWheelfs, store_dir: Path, habits: dict[str, Any]
 ) -> None:
-    with FakeIndex(page_format="html") as index:
-        index.content_length = content_length
+    with FakeIndex(page_format="html", **habits) as index:
         files = dict(index.add_wheel("demo", f"1.{number}", big_bytes=200_000) for number in range(12))
         run_wheelfs("--store", str(store_dir), "track", "--index", f"main={index.url}", "demo").succeeded()
         mount = mounted(index=index.url)
