@@ -155,3 +155,20 @@ def test_a_rotten_page_or_metadata_is_asked_for_again(
     assert (mount.path / "simple" / "block" / f"{name}.metadata").read_bytes() == metadata
     assert (mount.path / "simple" / "block" / name).read_bytes() == wheels[name]
     assert "asked for again" in mount.log
+
+
+@pytest.mark.parametrize("environment", ["catalog", "chunks"])
+def test_a_store_whose_file_was_cut_off_under_a_mount_is_refused_from_then_on_and_said_to_be_so(
+    wheels: dict[str, bytes], run_wheelfs: RunWheelfs, mounted: MountWheelfs, store_dir: Path, environment: str
+) -> None:
+    mount = mounted("--offline")
+    data = store_dir / environment / "data.mdb"
+    os.truncate(data, data.stat().st_size // 2)
+    # What a process of LMDB's touches of what is gone ends it, and the kernel then takes the mount away: no wrong byte is read.
+    assert all(_reads(mount.path / name) in (None, content) for name, content in wheels.items())
+    mount.kill()
+    for words in ["ls"], ["verify"], ["add", str(store_dir)], ["mount", "--offline", "-f", str(mount.path)]:
+        done = run_wheelfs("--json", "--store", str(store_dir), *words)
+        assert done.returncode == 46, done
+        assert "was cut off" in done.stdout
+        assert "restore the whole store" in done.stdout

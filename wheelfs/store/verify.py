@@ -15,7 +15,7 @@ from wheelfs.errors import NotKnown, StoreDamaged
 from wheelfs.model.recipe import Extent, Recipe, RecipeError
 from wheelfs.store.collect import undisturbed
 from wheelfs.store.relocate import places
-from wheelfs.store.structure import problems
+from wheelfs.store.structure import START_ANEW, problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -94,7 +94,9 @@ def _structure(store: Store) -> Iterator[Checked]:
                 # Once more: the two meta pages may have been read in the middle of a commit.
                 found = problems(environment.path)
         if found:
-            yield Checked(b"", (f"{environment.path.name}/data.mdb",), "its structure is damaged: " + "; ".join(found))
+            yield Checked(
+                b"", (f"{environment.path.name}/data.mdb",), f"its structure is damaged: {'; '.join(found)}; {START_ANEW}"
+            )
 
 
 def _check_blocks(audit: _Audit) -> None:
