@@ -166,6 +166,7 @@ async def test_a_file_of_another_size_is_the_origins_fault_and_costs_nothing_whe
     origin = origin_with_both()
     async with service(tmp_path / "s", [origin], delta="always") as one:
         assert await one.read(f"simple/demo/{OLD_NAME}") == OLD_WHEEL
+        await is_stored(one, OLD_NAME)
         file = await one.open(f"simple/demo/{NEW_NAME}")
         origin.files[NEW_NAME] = NEW_WHEEL + b"more"
         with pytest.raises(OriginFault, match="were announced"):
