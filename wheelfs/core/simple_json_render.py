@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from wheelfs.core.simple_render import REPOSITORY_VERSION, RenderedFile
+from wheelfs.core.simple_render import PLAIN_NAME, REPOSITORY_VERSION, RenderedFile
 from wheelfs.core.times import rfc3339
 from wheelfs.model.names import project_and_version
 
@@ -54,8 +54,15 @@ def render_project_list(names: Iterable[str]) -> bytes:
 
 
 def _versions(entries: Iterable[RenderedFile]) -> list[str]:
-    found = {known[1] for entry in entries if (known := project_and_version(entry.link.filename)) is not None}
+    # Parsing names is the dearest part of a large page, and a version has dozens of wheels: one of them is enough.
+    one_each = {_spelled(entry.link.filename): entry.link.filename for entry in entries}
+    found = {known[1] for filename in one_each.values() if (known := project_and_version(filename)) is not None}
     return [str(version) for version in sorted(found)]
+
+
+def _spelled(filename: str) -> str:
+    """Return what is the same for all wheels of one version (name and version as they are spelled), else the whole name."""
+    return "-".join(filename.split("-", 2)[:2]) if filename.endswith(".whl") else filename
 
 
 def _file(entry: RenderedFile) -> dict[str, Any]:
@@ -63,7 +70,9 @@ def _file(entry: RenderedFile) -> dict[str, Any]:
     hashes = dict(link.other_hashes or {})
     if link.sha256 is not None:
         hashes["sha256"] = link.sha256.hex()
-    file: dict[str, Any] = {"filename": link.filename, "url": quote(link.filename, safe=""), "hashes": hashes}
+    name = link.filename
+    url = name if PLAIN_NAME.match(name) else quote(name, safe="")
+    file: dict[str, Any] = {"filename": name, "url": url, "hashes": hashes}
     if link.requires_python is not None:
         file["requires-python"] = link.requires_python
     if link.size_bytes is not None:

@@ -22,7 +22,7 @@ REPOSITORY_VERSION: Final = "1.4"
 """1.4 is the version that brought the project status (PEP 792)."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9._ ,:;=/+~!%()*@-]*\Z")
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
+PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
@@ -90,7 +90,7 @@ def _document(title: str, metas: list[tuple[str, str]], lines: list[str]) -> byt
 def _anchor(entry: RenderedFile) -> str:
     link, has_metadata, metadata_sha256, comment = entry
     name = link.filename
-    parts = [f'<a href="{name if _PLAIN_NAME.match(name) else quote(name, safe="")}']
+    parts = [f'<a href="{name if PLAIN_NAME.match(name) else quote(name, safe="")}']
     if link.sha256 is not None:
         parts.append(f"#sha256={link.sha256.hex()}")
     parts.append('"')
