@@ -36,10 +36,10 @@ _PLACE: Final = struct.Struct(">QLL")
 _FULL32: Final = 0xFFFFFFFF
 _BATCH: Final = 2_000
 """Entries written in one transaction: as many pages at most."""
-_SWEPT: Final = 200_000
+_SWEPT: Final = 100_000
 """Entries looked at together, some 30 MB: in the index's order, so that each of its pages is read once for all of them."""
-_LOOKED_UP: Final = 50_000
-"""How many of them in one transaction: a tenth of a second."""
+_LOOKED_UP: Final = 10_000
+"""How many of them in one transaction: some ten milliseconds."""
 
 
 class Stored(NamedTuple):

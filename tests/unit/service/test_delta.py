@@ -51,6 +51,26 @@ async def test_only_the_missing_ranges_are_asked_for(tmp_path: Path) -> None:
         assert one.counters.so_far().delta_saved_bytes == len(NEW_WHEEL) - origin.sent_bytes[NEW_NAME]
 
 
+async def test_tiny_empty_and_gzipped_members_are_taken_from_the_store_too(tmp_path: Path) -> None:
+    files = dict(PARTS)
+    for name in PARTS:
+        files |= {f"{name}.tiny": name.encode(), f"{name}.empty": b""}
+    files["demo/big.json.gz"] = incompressible(300_000, "gz")
+    origin = MemoryOrigin()
+    old = build_wheel("demo", "1.0", files=files, compression="stored")
+    new = build_wheel("demo", "1.1", files=files, compression="stored", made_at=(2022, 2, 2, 0, 0, 0))
+    origin.add("demo", OLD_NAME, old)
+    origin.add("demo", NEW_NAME, new)
+    async with service(tmp_path / "s", [origin], delta="always") as one:
+        assert await one.read(f"simple/demo/{OLD_NAME}") == old
+        await is_stored(one, OLD_NAME)
+        origin.asked.clear()
+        assert await one.read(f"simple/demo/{NEW_NAME}") == new
+        # All that is asked for is the tail, and the head of the gzipped member with its header: the build time is in it.
+        assert origin.sent_bytes[NEW_NAME] < TAIL_BYTES + 200
+        assert len(origin.asked) <= 3
+
+
 async def test_members_that_cannot_be_read_any_more_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = origin_with_both()
     async with service(tmp_path / "s", [origin], delta="always") as one:
