@@ -43,4 +43,4 @@ def test_collecting_two_million_chunks_takes_hardly_more_memory_than_collecting_
     # As objects in memory, a tenth of the entries would be more.
     assert many.anonymous < few.anonymous + 48 * MIB
     # The index, its members and the recipes, all of which are gone through, have 400 MB.
-    assert many.resident < few.resident + 208 * MIB
+    assert many.resident < few.resident + 160 * MIB

@@ -46,8 +46,8 @@ GARBAGE_PART: Final = 0.1
 """So much must have been removed since the last collection, in bytes and as a part of what is left, for one to be made unasked:
 it reads every recipe twice."""
 _POLL_S: Final = 0.05
-MAPPED_BYTES: Final = 128 << 20
-"""Pages of the store's files that stay in this process' memory while everything is gone through."""
+MAPPED_BYTES: Final = 64 << 20
+"""What of the store's files stays in this process' memory while all of them is gone through; twice that may come in between."""
 
 _PIECE_BYTES: Final = -(-BLOCK_BYTES // 64)
 """A block's use is kept as one bit for each 64th of it: 8 bytes a block, so 80 MB for ten million."""
@@ -256,6 +256,7 @@ def _drop_departed(store: Store) -> None:
         in_use = held(store.run_directory).open
         store.catalog.drop_departed([key for key in keys if key[:32] not in in_use]).result()
         after = keys[-1]
+        _let_go(store)
 
 
 def _note_collected(store: Store, removed_bytes: int) -> None:
@@ -286,6 +287,7 @@ def _delete(store: Store, doomed: _Flags, marks: _Marks) -> Collected:
         if len(lengths) == _DELETED:
             store.chunks.delete_blocks(list(lengths)).result()
             blocks, freed_bytes, lengths = blocks + len(lengths), freed_bytes + sum(lengths.values()), {}
+            _let_go(store)
     store.chunks.delete_blocks(list(lengths)).result()
     store.chunks.settle()
     return Collected(blocks + len(lengths), 0, freed_bytes + sum(lengths.values()))

@@ -38,8 +38,8 @@ _BATCH: Final = 2_000
 """Entries written in one transaction: as many pages at most."""
 _SWEPT: Final = 100_000
 """Entries looked at together, some 30 MB: in the index's order, so that each of its pages is read once for all of them."""
-_LOOKED_UP: Final = 10_000
-"""How many of them in one transaction: some ten milliseconds."""
+_LOOKED_UP: Final = 1_000
+"""How many of them in one transaction.  Each may bring 16 pages into this process' memory (the kernel's fault-around)."""
 
 
 class Stored(NamedTuple):
