@@ -110,7 +110,9 @@ def make_room(store: Store, limits: Limits, need: Need = NOTHING, *, attempted: 
         return evicted
     # What was removed by hand before, or left by a crash, goes first.
     collect(store)
-    for _ in range(_ROUNDS):
+    # Nothing is driven out for what would not fit into a store without it either; a smaller quota is approached as far as can be.
+    in_vain = need != NOTHING and excess_bytes(store, limits, need) > _evictable_bytes(store)
+    for _ in range(0 if in_vain else _ROUNDS):
         excess = excess_bytes(store, limits, need, fill=limits.low_water)
         if excess <= 0:
             return evicted
@@ -141,6 +143,12 @@ def _evict(store: Store, excess: int) -> Iterator[str]:
                 log.info("evicted %s", name.filename)
                 yield name.filename
         excess -= candidate.size_bytes
+
+
+def _evictable_bytes(store: Store) -> int:
+    """Return the most that evictions could free: less, where contents share chunks."""
+    in_use = held(store.run_directory).open
+    return sum(candidate.size_bytes for candidate in _candidates(store) if candidate.sha256 not in in_use)
 
 
 def _least_recently_used(store: Store) -> list[_Candidate]:

@@ -196,3 +196,12 @@ def test_the_low_water_mark_is_where_an_eviction_ends(store: Store, tmp_path: Pa
     quota_bytes = store.used_bytes()
     make_room(store, Limits(quota_bytes=quota_bytes, low_water=0.3))
     assert 0.1 * quota_bytes < store.used_bytes() <= 0.3 * quota_bytes
+
+
+def test_nothing_is_driven_out_for_what_cannot_fit(store: Store, tmp_path: Path) -> None:
+    for number, project in enumerate(["one", "two", "three"]):
+        add(store, tmp_path, project, number + 1)
+    with pytest.raises(StoreFull):
+        make_room(store, Limits(quota_bytes=4_000_000), Need(stored_bytes=3_500_000))
+    assert len(projects(store)) == 3
+    assert len(make_room(store, Limits(quota_bytes=4_000_000), Need(stored_bytes=2_500_000))) >= 1
