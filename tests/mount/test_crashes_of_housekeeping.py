@@ -99,7 +99,7 @@ def check_killed_collections(tmp_path: Path, path: Path, *, count: int, seed: in
 
 
 def test_a_killed_gc_takes_nothing_that_is_needed_and_the_next_one_ends_its_work(tmp_path: Path, store_dir: Path) -> None:
-    check_killed_collections(tmp_path, store_dir, count=4, seed=20_260_105)
+    check_killed_collections(tmp_path, store_dir, count=3, seed=20_260_105)
 
 
 @pytest.mark.soak
@@ -174,7 +174,7 @@ def check_killed_evictions(index: FakeIndex, mounted: MountWheelfs, tmp_path: Pa
 def test_a_mount_killed_while_it_makes_room_loses_nothing_it_must_keep(
     fake_index: FakeIndex, mounted: MountWheelfs, tmp_path: Path, store_dir: Path
 ) -> None:
-    check_killed_evictions(fake_index, mounted, tmp_path, store_dir, count=4, seed=20_260_106)
+    check_killed_evictions(fake_index, mounted, tmp_path, store_dir, count=3, seed=20_260_106)
 
 
 @pytest.mark.soak
