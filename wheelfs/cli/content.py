@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.command import Command, session_of
-from wheelfs.cli.failures import exit_code_of_all
+from wheelfs.cli.failures import exit_code_of
 from wheelfs.config import Given
 from wheelfs.config.indexes import check_index_name
 from wheelfs.errors import InvalidInput, UsageError
@@ -16,9 +16,6 @@ from wheelfs.errors import InvalidInput, UsageError
 if TYPE_CHECKING:
     from wheelfs.cli.output import Output
     from wheelfs.service.reports import AddedFile
-
-PART_FAILED = 1
-"""Exit code when a part of what was asked for was done and another part was not."""
 
 
 @click.command(
@@ -91,9 +88,8 @@ def add(
     if not taken and not refused:
         where = [*sources, *(["pip's cache"] if pip_cache is not None else [])]
         raise InvalidInput(f"add {', '.join(where)[:200]}", "no wheel was found there")
-    if refused and not taken:
-        return exit_code_of_all((file.error_class for file in refused), otherwise=InvalidInput)
-    return PART_FAILED if refused else 0
+    classes = [file.error_class for file in refused]
+    return exit_code_of(classes, tried=taken + len(refused), otherwise=InvalidInput)
 
 
 def _check(sources: tuple[str, ...], pip_cache: str | None, *, private: bool, index: str | None) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheelfs import errors
 from wheelfs.errors import InternalError, StoreFull, WheelfsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +32,19 @@ def error_of(error: BaseException) -> WheelfsError:
     return InternalError("run wheelfs", f"{type(error).__name__}: {error}", advice)
 
 
-def exit_code_of_all(class_names: Iterable[str | None], *, otherwise: type[WheelfsError]) -> int:
-    """Return the exit code where everything failed: that of the error class that all share, else that of ``otherwise``."""
+PART_FAILED: Final = 1
+"""The exit code when a part of what was asked for failed and the rest was done."""
+
+
+def exit_code_of(class_names: Sequence[str | None], *, tried: int, otherwise: type[WheelfsError]) -> int:
+    """Return the exit code where of ``tried`` things those failed whose error classes are named.
+
+    Where everything failed: that of the error class that all share, else that of ``otherwise``.
+    """
+    if not class_names:
+        return 0
+    if len(class_names) < tried:
+        return PART_FAILED
     classes = {getattr(errors, name or "", otherwise) for name in class_names}
     shared = classes.pop() if len(classes) == 1 else otherwise
     return int(shared.exit_code)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.command import Command, session_of
-from wheelfs.cli.failures import exit_code_of_all
+from wheelfs.cli.failures import exit_code_of
 from wheelfs.cli.sizes import size_text
 from wheelfs.config import Given
 from wheelfs.errors import OriginError, UsageError
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from wheelfs.cli.output import Output
     from wheelfs.service.fetch_reports import FetchedFile, FetchSummary
 
-PART_FAILED = 1
-"""Exit code when a part of what was asked for is here and another part is not."""
 
 LOCK_SUFFIXES = (".toml", ".lock")
 """How the names of lock files end, and no requirement does."""
@@ -141,12 +139,8 @@ def fetch(
     else:
         output.line(_summary_text(summary, dry_run=dry_run))
     tried = [file for file in done if file.result != "skipped"]
-    failed = [file for file in tried if file.result == "failed"]
-    if not failed:
-        return 0
-    if len(failed) < len(tried):
-        return PART_FAILED
-    return exit_code_of_all((file.error_class for file in failed), otherwise=OriginError)
+    classes = [file.error_class for file in tried if file.result == "failed"]
+    return exit_code_of(classes, tried=len(tried), otherwise=OriginError)
 
 
 def _print_file(output: Output, file: FetchedFile) -> None:

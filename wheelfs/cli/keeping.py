@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.failures import PART_FAILED
 from wheelfs.cli.sizes import size_text
 from wheelfs.config import Given
 from wheelfs.errors import StoreDamaged
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from wheelfs.cli.output import Output
     from wheelfs.service.reports import KeptFile, Stats, Verified
 
-PART_FAILED = 1
-"""Exit code when a part of what is damaged was repaired and another part was not."""
 
 _NAMES = "NAME..."
 

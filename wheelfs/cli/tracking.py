@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.command import Command, session_of
-from wheelfs.cli.failures import exit_code_of_all
+from wheelfs.cli.failures import exit_code_of
 from wheelfs.config import Given
 from wheelfs.errors import OriginError, UsageError
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from wheelfs.cli.output import Output
     from wheelfs.service.track_reports import TrackedProject
-
-PART_FAILED = 1
-"""Exit code when a part of what was asked for was done and another part was not."""
 
 
 @click.command(
@@ -132,12 +129,8 @@ def untrack(context: click.Context, words: tuple[str, ...], files: tuple[Path, .
 
 
 def _exit_code(done: Sequence[TrackedProject]) -> int:
-    failed = [project for project in done if project.result == "failed"]
-    if not failed:
-        return 0
-    if len(failed) < len(done):
-        return PART_FAILED
-    return exit_code_of_all((project.error_class for project in failed), otherwise=OriginError)
+    classes = [project.error_class for project in done if project.result == "failed"]
+    return exit_code_of(classes, tried=len(done), otherwise=OriginError)
 
 
 def _print_project(output: Output, project: TrackedProject) -> None:

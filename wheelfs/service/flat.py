@@ -12,9 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.model.names import ProjectName
-from wheelfs.service.files import FileRef
-from wheelfs.service.projects import link_of
-from wheelfs.service.sharing import link_of_shared
+from wheelfs.service.files import FileRef, link_of
 from wheelfs.store.records import name_key
 
 if TYPE_CHECKING:
@@ -139,7 +137,7 @@ class FlatFiles:
 
     def _of_shared(self, file: SharedFile) -> FlatFile:
         number, index = self._projects.rank(file.index)
-        ref = FileRef(ProjectName(file.project), file.index, link_of_shared(file))
+        ref = FileRef(ProjectName(file.project), file.index, link_of(file))
         return FlatFile(file.project, file.filename, (_ELSEWHERE + number, index), ref, file.size_bytes, file.private)
 
     def _tracked(self, place: Place | None) -> Iterator[FlatFile]:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.model.names import ProjectName
 from wheelfs.model.shared import News, SharedFile
-from wheelfs.service.files import FileRef
+from wheelfs.service.files import FileRef, link_of
 from wheelfs.service.nodes import FileNode
-from wheelfs.service.projects import link_of
 
 if TYPE_CHECKING:
     from wheelfs.store.local import Store

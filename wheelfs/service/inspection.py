@@ -10,8 +10,8 @@ from wheelfs.core.ownership import Owned
 from wheelfs.core.views import View
 from wheelfs.errors import InvalidInput, NotKnown
 from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version
-from wheelfs.service.files import FileRef
-from wheelfs.service.projects import Entry, link_of
+from wheelfs.service.files import FileRef, link_of
+from wheelfs.service.projects import Entry
 from wheelfs.service.reports import ListedFile, ShownFile, ShownProject
 
 if TYPE_CHECKING:

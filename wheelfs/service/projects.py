@@ -18,12 +18,10 @@ from wheelfs.core import freshness, ownership
 from wheelfs.core.charges import Charges
 from wheelfs.core.ownership import Has, HasNot, Silent, StoredFile
 from wheelfs.errors import OriginUnreachable, StoreDamaged
-from wheelfs.model.links import FileLink
 from wheelfs.model.names import ProjectName
-from wheelfs.service.files import FileRef
+from wheelfs.service.files import FileRef, link_of
 from wheelfs.service.page_cache import PageCache
 from wheelfs.service.questions import Questions
-from wheelfs.service.sharing import link_of_shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from wheelfs.core.ownership import Answer, Owned, Ownership
     from wheelfs.core.views import View
     from wheelfs.errors import WheelfsError
+    from wheelfs.model.links import FileLink
     from wheelfs.remote.origin import Origin
     from wheelfs.service.hosts import Hosts
     from wheelfs.service.sharing import Sharing
@@ -341,7 +340,7 @@ class Projects:
         stored += [StoredFile(origin, link_of(name)) for name in names for origin in name.also]
         here = {(name.filename, name.sha256) for name in names}
         stored += [
-            StoredFile(file.index, link_of_shared(file), private=file.private)
+            StoredFile(file.index, link_of(file), private=file.private)
             for file in self._sharing.of(project)
             if (file.filename, file.sha256) not in here
         ]
@@ -351,20 +350,6 @@ class Projects:
 
     def _in_charge(self, project: ProjectName, index: str | None) -> tuple[Index, ...]:
         return tuple(self._by_name[name] for name in self.charges.of(project) if index in (None, name))
-
-
-def link_of(name: StoredName) -> FileLink:
-    """Return a stored file's link."""
-    return FileLink(
-        filename=name.filename,
-        url=name.url or "",
-        sha256=name.sha256,
-        size_bytes=name.size_bytes,
-        requires_python=name.requires_python,
-        yanked=name.yanked,
-        metadata_sha256=name.metadata_sha256,
-        upload_time_us=name.upload_time_us,
-    )
 
 
 def _as_stored(link: FileLink, name: StoredName | None) -> FileLink:

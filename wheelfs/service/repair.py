@@ -8,8 +8,7 @@ import trio
 
 from wheelfs.errors import WheelfsError
 from wheelfs.model.names import ProjectName
-from wheelfs.service.files import FileRef
-from wheelfs.service.projects import link_of
+from wheelfs.service.files import FileRef, link_of
 from wheelfs.service.reports import DamagedFile
 from wheelfs.store.verify import verify
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable
-from wheelfs.model.links import FileLink
 from wheelfs.service.background import failure
 from wheelfs.service.waiting import wait_for
 from wheelfs.store.shared import only
@@ -110,17 +109,3 @@ class Sharing:
             place: bytes | None = None
             while (place := await wait_for(self._names.sweep(share.name, place))) is not None:
                 pass
-
-
-def link_of_shared(file: SharedFile) -> FileLink:
-    """Return the link of a file that a share has; its URL is that of its index, where it came from one."""
-    return FileLink(
-        filename=file.filename,
-        url=file.url or "",
-        sha256=file.sha256,
-        size_bytes=file.size_bytes,
-        requires_python=file.requires_python,
-        yanked=file.yanked,
-        metadata_sha256=file.metadata_sha256,
-        upload_time_us=file.upload_time_us,
-    )
