@@ -75,6 +75,7 @@ class Store:
         self._sealed_lock = threading.Lock()
         self._incoming_bytes = 0
         self._incoming_lock = threading.Lock()
+        self._making_room = threading.Lock()
         self.leases = Leases(None if directory.readonly else directory.run)
         try:
             catalog = directory.open_environment("catalog", (*CATALOG_DATABASES, *SHARED_DATABASES))
@@ -121,8 +122,7 @@ class Store:
         """Store an open file's bytes without making them visible; see `wheelfs.store.ingest.ingest`."""
         if self.directory.readonly:
             raise StoreReadOnly(f"store {name}", f"the store {self.path} was opened read-only")
-        with self._incoming_of(size_bytes) as together_bytes:
-            make_room(self, self.limits, Need(stored_bytes=together_bytes), attempted=f"store {name}")
+        with self._room_for(size_bytes, attempted=f"store {name}"):
             # The next block's number is read first: everything that this ingest stores has that number or a higher one.
             lease = self.leases.ingesting(self.chunks.next_block())
             try:
@@ -133,13 +133,17 @@ class Store:
             return replace(made, lease=lease)
 
     @contextmanager
-    def _incoming_of(self, size_bytes: int) -> Iterator[int]:
-        """Count what is being stored for the duration of the block, and yield the sum: several ingests need room at once."""
-        with self._incoming_lock:
-            self._incoming_bytes += size_bytes
-            together_bytes = self._incoming_bytes
+    def _room_for(self, size_bytes: int, *, attempted: str) -> Iterator[None]:
+        """Make room beside what is being stored already, and hold it for the duration of the block; raises `StoreFull`.
+
+        One after the other: what is refused must not have stood in the way of a smaller file.
+        """
+        with self._making_room:
+            make_room(self, self.limits, Need(stored_bytes=self._incoming_bytes + size_bytes), attempted=attempted)
+            with self._incoming_lock:
+                self._incoming_bytes += size_bytes
         try:
-            yield together_bytes
+            yield
         finally:
             with self._incoming_lock:
                 self._incoming_bytes -= size_bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import blake3
@@ -12,6 +11,7 @@ import pytest
 from wheelfs.core.cutting import BLOCK_BYTES
 from wheelfs.errors import InternalError, StoreDamaged
 from wheelfs.model.recipe import Extent
+from wheelfs.store.mapping import mapped_bytes
 
 if TYPE_CHECKING:
     from wheelfs.store.chunks import ChunkStore
@@ -106,18 +106,11 @@ def test_an_extent_beyond_its_block_is_damage(chunk_store: ChunkStore) -> None:
         chunk_store.read(extent._replace(length=51))
 
 
-def _resident_file_kib() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("RssFile:"):
-            return int(line.split()[1])
-    raise AssertionError("no RssFile")
-
-
 def test_releasing_the_mapping_shrinks_the_process_and_loses_nothing(chunk_store: ChunkStore) -> None:
     pieces = [_piece(BLOCK_BYTES) for _ in range(80)]
     extents = chunk_store.append(pieces).result(30)
     assert [chunk_store.read(extent) for extent in extents] == [data for _, data in pieces]
-    before = _resident_file_kib()
+    before = mapped_bytes()
     chunk_store.environment.release_mapping()
-    assert before - _resident_file_kib() > 15_000
+    assert before - mapped_bytes() > 15_000_000
     assert chunk_store.read(extents[40]) == pieces[40][1]
