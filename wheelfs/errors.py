@@ -80,6 +80,12 @@ class ProgramMissing(UsageError):
     exit_code = 11
 
 
+class DestinationError(UsageError):
+    """A directory that files are to be written to cannot be written, has no room, or is being written by another process."""
+
+    exit_code = 12
+
+
 # --- them: indexes, shares, the network ------------------------------------------------------------------------------
 
 

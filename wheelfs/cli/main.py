@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import wheelfs
-from wheelfs.cli import content, fetching, inspecting, keeping, mounting, serving, tracking
+from wheelfs.cli import content, exporting, fetching, inspecting, keeping, mounting, serving, tracking
 from wheelfs.cli.command import Session, common_options
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -68,6 +68,7 @@ for _command in (
     keeping.gc,
     keeping.verify,
     keeping.stats,
+    exporting.export,
     inspecting.config,
 ):
     cli.add_command(_command)

@@ -27,7 +27,7 @@ def render_project_page(
     tracks: Iterable[str] = (),
     alternate_locations: Iterable[str] = (),
 ) -> bytes:
-    """Return a project's page; the files lie beside it.
+    """Return a project's page; the files lie beside it unless their entries say otherwise.
 
     ``status`` and its reason are PEP 792's; ``tracks`` and ``alternate_locations`` are where else the project is (PEP 708).
     """
@@ -71,7 +71,7 @@ def _file(entry: RenderedFile) -> dict[str, Any]:
     if link.sha256 is not None:
         hashes["sha256"] = link.sha256.hex()
     name = link.filename
-    url = name if PLAIN_NAME.match(name) else quote(name, safe="")
+    url = entry.base + (name if PLAIN_NAME.match(name) else quote(name, safe=""))
     file: dict[str, Any] = {"filename": name, "url": url, "hashes": hashes}
     if link.requires_python is not None:
         file["requires-python"] = link.requires_python

@@ -30,13 +30,15 @@ class RenderedFile(NamedTuple):
     """A file on a page.
 
     ``has_metadata``: ``FILENAME.metadata`` is sure to be served beside it, and to match ``metadata_sha256``.
-    ``comment`` is for people ("not listed by its index").
+    ``comment`` is for people ("not listed by its index").  ``base`` is the relative address of the file's directory (ending with
+    a slash) where the file does not lie beside the page.
     """
 
     link: FileLink
     has_metadata: bool = False
     metadata_sha256: bytes | None = None
     comment: str | None = None
+    base: str = ""
 
     @classmethod
     def of(cls, link: FileLink, *, metadata: bool, comment: str | None = None) -> RenderedFile:
@@ -55,7 +57,7 @@ def render_project_page(
     alternate_locations: Iterable[str] = (),
     comments: Iterable[str] = (),
 ) -> bytes:
-    """Return a project's page; hrefs are relative, the files lie beside the page.
+    """Return a project's page; hrefs are relative, the files lie beside the page unless their entries say otherwise.
 
     ``tracks`` and ``alternate_locations`` are where else the project says that it is (PEP 708).
     """
@@ -88,9 +90,9 @@ def _document(title: str, metas: list[tuple[str, str]], lines: list[str]) -> byt
 
 
 def _anchor(entry: RenderedFile) -> str:
-    link, has_metadata, metadata_sha256, comment = entry
+    link, has_metadata, metadata_sha256, comment, base = entry
     name = link.filename
-    parts = [f'<a href="{name if PLAIN_NAME.match(name) else quote(name, safe="")}']
+    parts = [f'<a href="{base}{name if PLAIN_NAME.match(name) else quote(name, safe="")}']
     if link.sha256 is not None:
         parts.append(f"#sha256={link.sha256.hex()}")
     parts.append('"')

@@ -33,9 +33,14 @@ def list_files(store: Store, *, patterns: Sequence[str]) -> Iterator[ListedFile]
     after: bytes | None = None
     while batch := store.catalog.iterate_names(after, _BATCH):
         for name in batch:
-            if not patterns or any(fnmatchcase(name.project, one) or fnmatchcase(name.filename, one) for one in patterns):
+            if not patterns or matching(name, patterns):
                 yield _listed(store, name)
         after = batch[-1].key
+
+
+def matching(name: StoredName, patterns: Sequence[str]) -> list[str]:
+    """Return the patterns, with ``*`` and ``?``, that a file's project or filename matches."""
+    return [one for one in patterns if fnmatchcase(name.project, one) or fnmatchcase(name.filename, one)]
 
 
 def _listed(store: Store, name: StoredName) -> ListedFile:

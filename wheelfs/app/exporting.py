@@ -1,0 +1,49 @@
+"""Wiring of ``wheelfs export``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.app import _is_unborn, _running, _store_to_look_at
+from wheelfs.errors import DestinationError, NotKnown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from wheelfs.config import Settings
+    from wheelfs.service.export_reports import Exported, ExportedFile
+    from wheelfs.service.reports import Progress
+    from wheelfs.store.local import Store
+
+
+def export(
+    settings: Settings,
+    directory: Path,
+    *,
+    patterns: Sequence[str],
+    report: Callable[[ExportedFile], None],
+    progress: Progress,
+) -> Exported:
+    """Write stored files and static pages to ``directory``; ``report`` is told of each file.
+
+    Uses no network.  Raises `NotKnown` where no stored file is meant, `DestinationError`, and `StoreError`.
+    """
+    import trio
+
+    from wheelfs.service.destination import Destination
+    from wheelfs.service.exporting import Export
+    from wheelfs.telemetry import Counters
+
+    if _is_unborn(settings.store):
+        raise NotKnown(f"export to {directory}", "nothing is stored yet", "wheelfs add and wheelfs fetch bring files in")
+    if settings.store.resolve() in (directory.resolve(), *directory.resolve().parents):
+        raise DestinationError(f"export to {directory}", "it is in the store's own directory", "name another directory")
+
+    async def write(store: Store) -> Exported:
+        with Destination.open(directory) as destination:
+            async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+                return Export(node, store, destination, report, progress).run(patterns)
+
+    with _store_to_look_at(settings.store) as store:
+        return trio.run(write, store)
