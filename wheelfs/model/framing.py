@@ -1,0 +1,51 @@
+"""What surrounds every small object of a share: four bytes that say what it is, and a checksum at its end."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from array import array
+from typing import Final
+
+MAGIC_BYTES: Final = 4
+CHECK_BYTES: Final = 16
+
+
+class ShareFormatError(ValueError):
+    """These bytes are not what they should be; the message says why."""
+
+
+def framed(magic: bytes, body: bytes) -> bytes:
+    """Return ``body`` behind its magic and before its checksum."""
+    begun = magic + body
+    return begun + _check(begun)
+
+
+def unframed(magic: bytes, encoded: bytes) -> bytes:
+    """Return the body of what `framed` made; raise `ShareFormatError` for anything else, a single flipped bit included."""
+    if encoded[:MAGIC_BYTES] != magic:
+        raise ShareFormatError(f"it does not begin with {magic.decode()}")
+    if len(encoded) < MAGIC_BYTES + CHECK_BYTES or _check(encoded[:-CHECK_BYTES]) != encoded[-CHECK_BYTES:]:
+        raise ShareFormatError("its checksum is wrong")
+    return encoded[MAGIC_BYTES:-CHECK_BYTES]
+
+
+def packed_numbers(numbers: array[int]) -> bytes:
+    """Return 32-bit numbers, little-endian."""
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def read_numbers(encoded: bytes) -> array[int]:
+    """Read what `packed_numbers` wrote; the length is a multiple of four."""
+    numbers = array("I")
+    numbers.frombytes(encoded)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _check(begun: bytes) -> bytes:
+    return hashlib.blake2b(begun, digest_size=CHECK_BYTES).digest()
