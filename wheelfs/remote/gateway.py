@@ -28,7 +28,8 @@ class Gateway:
     ) -> None:
         """Raises `UsageError` when the address is none."""
         if urlsplit(url).scheme not in ("http", "https"):
-            raise UsageError(f"use the share {name}", "its URL is neither http:// nor https://", "give a gateway's address")
+            advice = "give a gateway's address; a share in a directory or bucket is for wheelfs push and wheelfs pull"
+            raise UsageError(f"use the share {name}", "its URL is neither http:// nor https://", advice)
         self.origin = HttpIndex(name, url, environ, access=access, read_timeout_s=read_timeout_s)
         self.name = name
         self.url = self.origin.url

@@ -1,0 +1,67 @@
+"""A real S3 server on loopback, in a process and an environment of its own: moto's."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+import urllib.request
+from typing import TYPE_CHECKING, Self
+
+from tests.fakes.environments import programs_of
+from tests.fakes.processes import isolated_environment
+from tests.fakes.real_index import configured_index
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUIREMENTS = ["moto[s3,server]==5.2.5"]
+BUCKET = "lab"
+_READY_S = 60.0
+_STOP_S = 20.0
+
+
+class S3Server:
+    """A server with one bucket, from ``__enter__`` to ``__exit__``; ``environment`` is what makes a client find it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._programs = programs_of("moto", REQUIREMENTS, configured_index())
+        self._directory = directory
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.url = f"s3://{BUCKET}/wheels"
+        self.environment = {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
+            "AWS_ACCESS_KEY_ID": "anybody",
+            "AWS_SECRET_ACCESS_KEY": "s3cret",
+            "AWS_REGION": "us-east-1",
+        }
+
+    def __enter__(self) -> Self:
+        command = [str(self._programs / "moto_server"), "-H", "127.0.0.1", "-p", str(self._port)]
+        environment = isolated_environment(self._directory / "s3-home")
+        with (self._directory / "s3.log").open("wb") as log:
+            self._process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self._make_bucket()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait(_STOP_S)
+
+    def _make_bucket(self) -> None:
+        deadline_s = time.monotonic() + _READY_S
+        request = urllib.request.Request(f"{self.environment['AWS_ENDPOINT_URL']}/{BUCKET}", method="PUT")
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=5):
+                    return
+            except OSError:
+                assert time.monotonic() < deadline_s, "the S3 server does not answer"
+                assert self._process.poll() is None, "the S3 server has ended"
+                time.sleep(0.05)

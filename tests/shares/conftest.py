@@ -1,0 +1,37 @@
+"""A place for objects, of each kind that there is, empty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.fakes.s3 import S3Server
+from wheelfs.remote.objects import open_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from wheelfs.remote.objects import Objects
+
+
+class Place(NamedTuple):
+    url: str
+    environment: Mapping[str, str]
+
+    def open(self) -> Objects:
+        return open_objects(self.url)
+
+
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.real_index)])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    if request.param == "directory":
+        directory = tmp_path / "lab wheels"
+        directory.mkdir()
+        yield Place(directory.as_uri(), {})
+        return
+    with S3Server(tmp_path) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield Place(server.url, server.environment)

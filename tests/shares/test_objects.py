@@ -1,0 +1,103 @@
+"""What a share needs of whatever keeps its objects: the same claims for each kind of place."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.wheels import incompressible
+from wheelfs.errors import OriginError, OriginFault, OriginMissing, UsageError
+from wheelfs.remote.objects import open_objects
+
+if TYPE_CHECKING:
+    from tests.shares.conftest import Place
+
+
+def test_an_object_is_read_back_whole_and_in_parts(place: Place) -> None:
+    objects, content = place.open(), incompressible(300_000)
+    assert objects.create("packs/ab/one", content)
+    assert place.open().read("packs/ab/one", limit_bytes=300_000) == content
+    assert place.open().read_range("packs/ab/one", 1_000, 250_000) == content[1_000:250_000]
+    assert objects.read_range("packs/ab/one", 299_990, 300_050) == content[299_990:], "shorter only at the end"
+
+
+def test_what_is_not_there_is_none_and_no_error(place: Place) -> None:
+    objects = place.open()
+    assert objects.read("entries/none", limit_bytes=10) is None
+    assert objects.read_range("packs/ab/none", 0, 10) is None
+    assert list(objects.names("entries")) == []
+
+
+def test_an_object_is_created_once_and_stays(place: Place) -> None:
+    objects = place.open()
+    assert objects.create("entries/one", b"first")
+    assert not objects.create("entries/one", b"second")
+    assert objects.read("entries/one", limit_bytes=10) == b"first"
+
+
+def test_of_many_who_create_one_object_at_once_one_is_whole(place: Place) -> None:
+    contents = [bytes([number]) * 200_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda content: place.open().create("entries/one", content), contents))
+    assert place.open().read("entries/one", limit_bytes=200_000) in contents
+    assert [name for name in place.open().names("entries") if not name.startswith(".")] == ["one"]
+
+
+def test_names_are_listed_also_more_than_one_answer_holds(place: Place) -> None:
+    objects = place.open()
+    names = [f"{number:04}" for number in range(1_100)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: objects.create(f"entries/{name}", b"x"), names))
+    assert sorted(objects.names("entries")) == names
+    assert list(objects.names("snapshots")) == []
+
+
+def test_an_object_that_is_too_large_is_not_taken_into_memory(place: Place) -> None:
+    place.open().create("entries/one", bytes(1_000))
+    with pytest.raises(OriginFault, match="larger than 999 bytes"):
+        place.open().read("entries/one", limit_bytes=999)
+
+
+def test_a_directory_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
+    objects = open_objects((tmp_path / "not mounted").as_uri())
+    with pytest.raises(OriginMissing, match="is its file system mounted"):
+        objects.read("wheelfs-share", limit_bytes=10)
+    with pytest.raises(OriginMissing, match="make the directory first"):
+        objects.create("wheelfs-share", b"x")
+    assert not (tmp_path / "not mounted").exists()
+
+
+def test_a_write_that_fails_leaves_nothing_that_anybody_sees(tmp_path: Path) -> None:
+    (tmp_path / "entries").write_bytes(b"in the way")
+    with pytest.raises(OriginError):
+        open_objects(tmp_path.as_uri()).create("entries/one", b"x")
+    assert [path.name for path in tmp_path.iterdir()] == ["entries"]
+
+
+def test_an_object_in_a_directory_is_flushed_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def flushing(descriptor: int) -> None:
+        steps.append("flush")
+        fsync(descriptor)
+
+    def naming(path: Path, target: Path) -> Path:
+        steps.append("name")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", flushing)
+    monkeypatch.setattr(Path, "replace", naming)
+    (tmp_path / "entries").mkdir()
+    open_objects(tmp_path.as_uri()).create("entries/one", b"x")
+    assert steps == ["flush", "name", "flush"], "the content, the name, the directory"
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "file:relative", "file://elsewhere/x", "s3://", "/lab/wheels", "file:///"])
+def test_an_address_that_is_no_place_for_objects_is_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="no place for objects"):
+        open_objects(url)

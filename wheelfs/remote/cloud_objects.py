@@ -1,0 +1,101 @@
+"""Objects in an object store (S3, Google, Azure), through obstore: the only importer of it.
+
+obstore's synchronous interface, since the other one needs asyncio.  Credentials come from where the cloud's own tools have them:
+variables such as ``AWS_ACCESS_KEY_ID`` and ``AWS_ENDPOINT_URL``, or the machine's role.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import obstore
+from obstore import exceptions
+from obstore.store import from_url
+
+from wheelfs.config import redact
+from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginUnreachable, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONNECT_TIMEOUT: Final = timedelta(seconds=10)
+REQUEST_TIMEOUT: Final = timedelta(minutes=5)
+"""A pack of 64 MiB in it is 1.8 Mbit/s."""
+RETRY_TIMEOUT: Final = timedelta(seconds=60)
+_RETRIES: Final = 4
+_LISTED_AT_ONCE: Final = 1_000
+
+_CREDENTIALS: Final = "are the credentials set, and do they allow it?"
+
+
+class CloudObjects:
+    """Objects below a bucket's prefix."""
+
+    def __init__(self, url: str) -> None:
+        """Raises `UsageError` for an address that is none."""
+        self.url = redact(url.rstrip("/"))
+        try:
+            self._store = from_url(
+                url,
+                # Whether there is TLS is for the configured endpoint to say; the clouds' own ones have it.
+                client_options={"connect_timeout": CONNECT_TIMEOUT, "timeout": REQUEST_TIMEOUT, "allow_http": True},
+                retry_config={"max_retries": _RETRIES, "retry_timeout": RETRY_TIMEOUT},
+            )
+        except (exceptions.BaseError, ValueError) as error:
+            raise UsageError(f"use the share {self.url}", _reason(error)) from error
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        attempted = self._attempted("read", key)
+        try:
+            found = obstore.get(self._store, key)
+            if found.meta["size"] > limit_bytes:
+                raise OriginFault(attempted, f"it is larger than {limit_bytes} bytes", "it is no object of a share")
+            return bytes(found.bytes())
+        except FileNotFoundError:
+            return None
+        except (exceptions.BaseError, OSError) as error:
+            raise _error(attempted, error) from error
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        try:
+            return bytes(obstore.get_range(self._store, key, start=start, end=end))
+        except FileNotFoundError:
+            return None
+        except (exceptions.BaseError, OSError) as error:
+            raise _error(self._attempted("read", key), error) from error
+
+    def create(self, key: str, content: bytes) -> bool:
+        try:
+            obstore.put(self._store, key, content, mode="create", use_multipart=False)
+        except exceptions.AlreadyExistsError:
+            return False
+        except (exceptions.BaseError, OSError) as error:
+            raise _error(self._attempted("write", key), error) from error
+        return True
+
+    def names(self, prefix: str) -> Iterator[str]:
+        try:
+            for batch in obstore.list(self._store, f"{prefix}/", chunk_size=_LISTED_AT_ONCE):
+                yield from (found["path"].rpartition("/")[2] for found in batch)
+        except (exceptions.BaseError, OSError) as error:
+            raise _error(self._attempted("list", prefix), error) from error
+
+    def _attempted(self, verb: str, key: str) -> str:
+        return f"{verb} {key} in the share {self.url}"
+
+
+def _error(attempted: str, error: Exception) -> OriginError:
+    if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError):
+        return OriginDenied(attempted, _reason(error), _CREDENTIALS)
+    reason = _reason(error)
+    if isinstance(error, FileNotFoundError):
+        return OriginMissing(attempted, reason, "is there such a bucket?")
+    if "error sending request" in reason:
+        return OriginUnreachable(attempted, reason, "is the network up, and its address right?")
+    return OriginFault(attempted, reason)
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line: below it obstore prints its whole state."""
+    return redact(" ".join(str(error).partition("\n")[0].split())[:300])

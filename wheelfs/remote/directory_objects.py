@@ -1,0 +1,124 @@
+"""Objects in a directory that many machines see: a cluster's file system, NFS, Lustre.
+
+Not through obstore, whose local store flushes nothing: after a power loss its objects may be there and empty.  Nothing here needs
+locks, an order of listing, or that what one machine wrote is seen by another at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NOTHING: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class DirectoryObjects:
+    """Objects as files.  The directory itself has to be there: where a file system is not mounted, none is to be made up."""
+
+    def __init__(self, directory: str) -> None:
+        """``directory`` is absolute."""
+        self._root = Path(directory)
+        self.url = self._root.as_uri()
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        content = self.read_range(key, 0, limit_bytes + 1)
+        if content is not None and len(content) > limit_bytes:
+            raise OriginFault(
+                self._attempted("read", key), f"it is larger than {limit_bytes} bytes", "it is no object of a share"
+            )
+        return content
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        parts: list[bytes] = []
+        try:
+            with (self._root / key).open("rb", buffering=0) as file:
+                while start < end and (part := os.pread(file.fileno(), end - start, start)):
+                    parts.append(part)
+                    start += len(part)
+        except OSError as error:
+            if error.errno in _NOTHING:
+                self._check_root(key)
+                return None
+            raise self._error("read", key, error) from error
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def create(self, key: str, content: bytes) -> bool:
+        final = self._root / key
+        # A name of our own, so that no two machines ever write to one file; what a killed writer leaves is seen by nobody.
+        temporary = final.with_name(f".new-{secrets.token_hex(16)}")
+        try:
+            self._root.stat()
+            if final.exists():
+                return False
+            self._make(final.parent)
+            try:
+                with temporary.open("xb", buffering=0) as file:
+                    view = memoryview(content)
+                    while view:
+                        view = view[file.write(view) :]
+                    os.fsync(file.fileno())
+                temporary.replace(final)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            _flush(final.parent)
+        except OSError as error:
+            raise self._error("write", key, error) from error
+        return True
+
+    def names(self, prefix: str) -> Iterator[str]:
+        try:
+            with os.scandir(self._root / prefix) as found:
+                names = [entry.name for entry in found]
+        except OSError as error:
+            if error.errno not in _NOTHING:
+                raise self._error("list", prefix, error) from error
+            self._check_root(prefix)
+            names = []
+        return iter(names)
+
+    def _make(self, directory: Path) -> None:
+        """Make a directory below the root, durably."""
+        if directory.is_dir():
+            return
+        self._make(directory.parent)
+        directory.mkdir(exist_ok=True)
+        _flush(directory.parent)
+
+    def _check_root(self, key: str) -> None:
+        if not self._root.is_dir():
+            raise self._error("read", key, FileNotFoundError(errno.ENOENT, "no such directory"))
+
+    def _attempted(self, verb: str, key: str) -> str:
+        return f"{verb} {key} in the share {self.url}"
+
+    def _error(self, verb: str, key: str, error: OSError) -> OriginError:
+        attempted, happened = self._attempted(verb, key), (error.strerror or str(error)).lower()
+        if error.errno in _REFUSED:
+            return OriginDenied(attempted, happened, "may you read it, and for push write to it?")
+        if error.errno in _NOTHING:
+            return OriginMissing(attempted, happened, "is its file system mounted? if it is to be new, make the directory first")
+        if error.errno in _NO_ROOM:
+            return OriginFault(attempted, happened, "make room there and run it again")
+        return OriginFault(attempted, happened)
+
+
+def _flush(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems have no fsync of directories, and need none
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,61 @@
+"""Places that keep objects by key: what a share of objects is made of, whatever it lies on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import unquote, urlsplit
+
+from wheelfs.config import redact
+from wheelfs.errors import UsageError
+from wheelfs.remote.directory_objects import DirectoryObjects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLOUDS: Final = ("s3", "gs", "az")
+
+
+class Objects(Protocol):
+    """Objects under keys such as ``entries/NAME``.  All methods block, may be called from any thread, and raise `OriginError`.
+
+    ``url`` is for people: it carries no credentials.
+    """
+
+    url: str
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        """Return a whole object, None when there is none; one larger than ``limit_bytes`` is an `OriginFault`."""
+        ...
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        """Return the bytes ``[start, end)`` of an object, fewer where it ends before; None when there is none."""
+        ...
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Write a whole object, durable when this returns, visible as a whole or not at all.
+
+        Returns False where there is one of this key already, which then stays, or is replaced by this one: writers only ever
+        write what is as good.
+        """
+        ...
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """Yield the last parts of the keys directly under ``prefix``, in any order; strange ones may be among them."""
+        ...
+
+
+def open_objects(url: str) -> Objects:
+    """Return the objects at ``url``; nothing is asked yet.  Raises `UsageError`."""
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and parts.path != "/":
+        return DirectoryObjects(unquote(parts.path))
+    if parts.scheme in CLOUDS and parts.netloc:
+        # Only now: a directory is shared without waiting for the import.
+        from wheelfs.remote.cloud_objects import CloudObjects
+
+        return CloudObjects(url)
+    raise UsageError(
+        f"use the share {redact(url)}",
+        "that is no place for objects",
+        "give file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+    )
