@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import wheelfs
-from wheelfs.cli import content, exporting, fetching, inspecting, keeping, mounting, serving, tracking
+from wheelfs.cli import content, exporting, fetching, inspecting, keeping, mounting, object_shares, serving, tracking
 from wheelfs.cli.command import Session, common_options
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -59,6 +59,8 @@ for _command in (
     fetching.fetch,
     tracking.track,
     tracking.untrack,
+    object_shares.push,
+    object_shares.pull,
     inspecting.list_files,
     inspecting.show,
     inspecting.status,

@@ -68,20 +68,21 @@ class Giving:
             key = change.project, change.filename, change.sha256
             name = next((one for one in self._catalog.names_of(change.sha256) if (one.project, one.filename) == key[:2]), None)
             if name is not None and self._store.holds(change.sha256):
-                files[key] = _shared(name)
+                files[key] = shared_file(name)
             else:
                 gone.append(key)
         return News(tuple(files.values()), tuple(dict.fromkeys(gone)), f"j:{self._name}:{changes.last_seq}")
 
     def _catalogued(self, seq: int, after: bytes | None) -> News:
         names = self._catalog.iterate_names(after, PORTION)
-        files = tuple(_shared(name) for name in names if self._store.holds(name.sha256))
+        files = tuple(shared_file(name) for name in names if self._store.holds(name.sha256))
         if len(names) < PORTION:
             return News(files, (), f"j:{self._name}:{seq}", anew=True)
         return News(files, (), f"c:{self._name}:{seq}:{names[-1].key.hex()}", more=True, anew=True)
 
 
-def _shared(name: StoredName) -> SharedFile:
+def shared_file(name: StoredName) -> SharedFile:
+    """Return what other nodes are told of a stored name."""
     return SharedFile(
         project=name.project,
         filename=name.filename,

@@ -1,0 +1,1 @@
+"""Shares as earlier builds wrote them; `make` tells how."""

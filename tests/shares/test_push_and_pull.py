@@ -1,0 +1,274 @@
+"""Files go to a share and come back to the byte; whatever is wrong with the share, readers say so and go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.commands import error_of, objects
+from tests.fakes.crashes import stored
+from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from wheelfs.errors import NameTaken, OriginFault, OriginMissing
+from wheelfs.model.share_objects import ENTRIES, encode_entry, entry_name
+from wheelfs.model.shared import SharedFile
+from wheelfs.remote import object_share
+from wheelfs.remote.object_share import ObjectShare
+from wheelfs.remote.objects import open_objects
+from wheelfs.service.pulling import pull
+from wheelfs.service.pushing import push
+from wheelfs.store.local import Store
+from wheelfs.store.records import StoredName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import RunWheelfs
+    from tests.shares.conftest import Place
+
+DATA = incompressible(900_000, "data")
+
+
+def wheel(version: str, project: str = "good", more: bytes = b"", data: bytes = DATA) -> tuple[str, bytes]:
+    files = {"good/data.bin": data, f"{project}/__init__.py": version.encode(), f"{project}/more.bin": more}
+    return wheel_filename(project, version), build_wheel(project, version, files=files, compression="stored")
+
+
+def fill(path: Path, *wheels: tuple[str, bytes], private: bool = False, index: str = "main") -> None:
+    with Store.open(path) as store:
+        for filename, content in wheels:
+            name = StoredName(
+                project=filename.partition("-")[0],
+                filename=filename,
+                index=index,
+                size_bytes=len(content),
+                added_at_us=1,
+                private=private,
+                yanked="it breaks",
+                upload_time_us=5,
+            )
+            copy = path.with_name("copy")
+            copy.write_bytes(content)
+            with copy.open("rb") as opened:
+                store.add_content(opened.fileno(), len(content), expected_sha256=None, names=[name])
+
+
+def pushed(path: Path, url: str, *words: str, private: bool = False) -> dict[str, tuple[str, int]]:
+    with Store.open(path) as store:
+        done = list(push(store, ObjectShare(open_objects(url)), words, private=private))
+    return {file.filename: (file.result, file.written_bytes) for file in done}
+
+
+def pulled(path: Path, url: str, *words: str, contents: bool = True) -> dict[str, tuple[str, str]]:
+    with Store.open(path) as store:
+        done = list(pull(store, ObjectShare(open_objects(url)), words, contents=contents))
+    return {file.filename: (file.result, file.error_class or "") for file in done}
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    directory = tmp_path / "share"
+    directory.mkdir()
+    return directory
+
+
+def the_one(share: Path, below: str) -> Path:
+    [found] = [path for path in (share / below).rglob("*") if path.is_file()]
+    return found
+
+
+def test_a_file_comes_back_to_the_byte_and_with_all_that_is_known_of_it(place: Place, tmp_path: Path) -> None:
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+    assert pushed(tmp_path / "a", place.url)[one[0]][0] == "pushed"
+    assert pulled(tmp_path / "b", place.url, contents=False) == {one[0]: ("missing", "")}
+    assert pulled(tmp_path / "b", place.url) == {one[0]: ("pulled", "")}
+    assert pulled(tmp_path / "b", place.url) == {one[0]: ("present", "")}
+    assert stored(tmp_path / "b") == dict([one])
+    with Store.open(tmp_path / "b") as store:
+        [name] = store.catalog.stored_names("good")
+    assert (name.index, name.private, name.yanked, name.upload_time_us) == ("main", False, "it breaks", 5)
+
+
+def test_only_what_is_new_goes_either_way(place: Place, tmp_path: Path) -> None:
+    one, two = wheel("1.0"), wheel("2.0")
+    fill(tmp_path / "a", one)
+    fill(tmp_path / "b", two)
+    assert pushed(tmp_path / "a", place.url)[one[0]][1] > 900_000
+    assert pushed(tmp_path / "b", place.url)[two[0]][1] < 10_000, "the data were there, in a pack of somebody else"
+    with Store.open(tmp_path / "a") as store:
+        [file] = pull(store, ObjectShare(place.open()), [two[0]], contents=True)
+    assert (file.result, file.read_bytes < 10_000) == ("pulled", True)
+    assert stored(tmp_path / "a") == dict([one, two])
+
+
+def test_what_is_there_already_is_not_written_again(place: Place, tmp_path: Path) -> None:
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+    fill(tmp_path / "b", one)
+    pushed(tmp_path / "a", place.url)
+    assert pushed(tmp_path / "a", place.url) == {one[0]: ("present", 0)}
+    assert pushed(tmp_path / "b", place.url) == {one[0]: ("present", 0)}
+
+
+def test_private_files_are_pushed_only_when_it_is_said(tmp_path: Path, share: Path) -> None:
+    one, own = wheel("1.0"), wheel("1.0", "own")
+    fill(tmp_path / "a", one)
+    fill(tmp_path / "a", own, private=True, index="local")
+    assert list(pushed(tmp_path / "a", share.as_uri())) == [one[0]]
+    assert list(pushed(tmp_path / "a", share.as_uri(), "own")) == [own[0]]
+    assert list(pushed(tmp_path / "a", share.as_uri(), private=True)) == [one[0], own[0]]
+    pulled(tmp_path / "b", share.as_uri())
+    with Store.open(tmp_path / "b") as store:
+        assert [(name.index, name.private) for name in store.catalog.stored_names("own")] == [("local", True)]
+
+
+def test_large_files_take_several_packs_and_each_is_seen_when_its_own_are_there(
+    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wheelfs.service.pushing.PACK_BYTES", 500_000)
+    wheels = [wheel(f"{number}.0", more=incompressible(400_000, f"{number}")) for number in range(3)]
+    fill(tmp_path / "a", *wheels)
+    with Store.open(tmp_path / "a") as store:
+        going = push(store, ObjectShare(open_objects(share.as_uri())), [], private=False)
+        first = next(going)
+        assert pulled(tmp_path / "b", share.as_uri()) == {first.filename: ("pulled", "")}, "before the last one is pushed"
+        list(going)
+    pulled(tmp_path / "b", share.as_uri())
+    assert stored(tmp_path / "b") == dict(wheels)
+    assert len(list((share / "packs").rglob("*/*"))) > 3
+
+
+def test_many_entries_become_a_snapshot_and_are_not_read_one_by_one(
+    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_share, "SNAPSHOT_AT", 3)
+    wheels = [wheel(f"{number}.0") for number in range(7)]
+    for begin, end, snapshots in ((0, 2, 0), (2, 4, 1), (4, 7, 2)):
+        fill(tmp_path / f"a{begin}", *wheels[begin:end])
+        pushed(tmp_path / f"a{begin}", share.as_uri())
+        assert len(list((share / "snapshots").glob("*"))) == snapshots
+    min((share / "snapshots").iterdir(), key=lambda path: path.name).unlink()  # the older one, which the newer one replaces
+    for entry in (share / "entries").iterdir():
+        entry.write_bytes(b"torn")
+    assert set(pulled(tmp_path / "b", share.as_uri(), contents=False)) == {filename for filename, _ in wheels}
+
+
+@pytest.mark.parametrize("below", ["packs", "manifests"])
+@pytest.mark.parametrize("how", ["torn", "flipped", "foreign", "missing"])
+def test_a_damaged_object_costs_the_files_that_need_it_and_nothing_else(
+    tmp_path: Path, share: Path, below: str, how: str
+) -> None:
+    bad, good = wheel("1.0"), wheel("1.0", "other", data=b"small")
+    fill(tmp_path / "a", bad)
+    pushed(tmp_path / "a", share.as_uri())
+    spoil(the_one(share, below), how)
+    fill(tmp_path / "c", good)
+    pushed(tmp_path / "c", share.as_uri())
+    told = pulled(tmp_path / "b", share.as_uri())
+    error = (OriginMissing if how == "missing" else OriginFault).__name__
+    assert told == {bad[0]: ("failed", error), good[0]: ("pulled", "")}
+    assert stored(tmp_path / "b") == dict([good])
+
+
+@pytest.mark.parametrize("below", ["indexes", "entries"])
+@pytest.mark.parametrize("how", ["torn", "flipped", "foreign", "missing"])
+def test_a_damaged_entry_or_index_is_left_out_and_pushing_goes_on(tmp_path: Path, share: Path, below: str, how: str) -> None:
+    one, two = wheel("1.0"), wheel("2.0")
+    fill(tmp_path / "a", one)
+    pushed(tmp_path / "a", share.as_uri())
+    spoil(the_one(share, below), how)
+    fill(tmp_path / "c", two)
+    assert pushed(tmp_path / "c", share.as_uri())[two[0]][0] == "pushed"
+    told = pulled(tmp_path / "b", share.as_uri())
+    assert told[two[0]] == ("pulled", "")
+    assert (one[0] in told) == (below == "indexes"), "a file is read without the index of its packs"
+
+
+def spoil(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    path.unlink()
+    if how == "torn":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "flipped":
+        path.write_bytes(content[:600] + bytes([content[600] ^ 1]) + content[601:] if len(content) > 600 else bytes(len(content)))
+    elif how == "foreign":
+        path.write_bytes(b"<html>what a proxy says")
+
+
+def test_strange_names_among_the_objects_are_passed_over(tmp_path: Path, share: Path) -> None:
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+    pushed(tmp_path / "a", share.as_uri())
+    for below in ("entries", "snapshots", "indexes"):
+        (share / below).mkdir(exist_ok=True)
+        for strange in (".new-0123", ".nfs0000", "notes.txt", "F" * 32, "lost+found"):
+            (share / below / strange).write_bytes(b"?")
+        (share / below / ("0" * 32)).mkdir()
+    assert pulled(tmp_path / "b", share.as_uri()) == {one[0]: ("pulled", "")}
+
+
+def test_an_entry_that_claims_another_file_s_name_is_not_believed(tmp_path: Path, share: Path) -> None:
+    """Bytes that do not have the sha256 of their entry never come into the store."""
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+    pushed(tmp_path / "a", share.as_uri())
+    lie = SharedFile("good", one[0], "main", b"\1" * 32, len(one[1]))
+    open_objects(share.as_uri()).create(f"{ENTRIES}/{entry_name(lie)}", encode_entry(lie))
+    manifest = the_one(share, "manifests")
+    target = share / "manifests" / "01" / ("01" * 32)
+    target.parent.mkdir()
+    target.write_bytes(manifest.read_bytes())
+    with Store.open(tmp_path / "b") as store:
+        told = {file.sha256: file for file in pull(store, ObjectShare(open_objects(share.as_uri())), [], contents=True)}
+    assert (told["01" * 32].result, told["01" * 32].error_class) == ("failed", "ContentMismatch")
+    assert stored(tmp_path / "b") == dict([one])
+
+
+def test_a_name_that_is_stored_with_other_content_keeps_it(tmp_path: Path, share: Path) -> None:
+    one, other = wheel("1.0"), wheel("1.0", more=b"more")
+    fill(tmp_path / "a", one)
+    pushed(tmp_path / "a", share.as_uri())
+    fill(tmp_path / "b", other)
+    assert pulled(tmp_path / "b", share.as_uri()) == {one[0]: ("failed", NameTaken.__name__)}
+    assert stored(tmp_path / "b") == dict([other])
+
+
+def test_a_damaged_chunk_of_the_store_is_not_pushed(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+    monkeypatch.setattr("wheelfs.store.sealed.SealedFile.read", lambda self, offset, size: bytes(size))
+    assert pushed(tmp_path / "a", share.as_uri()) == {one[0]: ("failed", 0)}
+    assert not (share / "entries").exists()
+
+
+def test_a_share_of_another_format_is_neither_read_nor_written(tmp_path: Path, share: Path) -> None:
+    (share / "wheelfs-share").write_bytes(b"wheelfs share 9\n")
+    fill(tmp_path / "a", wheel("1.0"))
+    with pytest.raises(OriginFault, match="a format that this version does not know"):
+        pushed(tmp_path / "a", share.as_uri())
+    with pytest.raises(OriginFault, match="a format that this version does not know"):
+        pulled(tmp_path / "a", share.as_uri())
+    assert [path.name for path in share.iterdir()] == ["wheelfs-share"]
+
+
+def test_the_commands_say_what_they_did(run_wheelfs: RunWheelfs, tmp_path: Path, share: Path) -> None:
+    filename, content = wheel("1.0")
+    (tmp_path / filename).write_bytes(content)
+    run_wheelfs("--store", "a", "add", filename).succeeded()
+    assert error_of(run_wheelfs("--store", "b", "pull", "--json", "--share", share.as_uri()))["class"] == "OriginMissing"
+    [line] = objects(run_wheelfs("--store", "a", "push", "--json", "--share", share.as_uri(), filename).succeeded())
+    assert (line["file"]["filename"], line["file"]["result"], line["file"]["private"]) == (filename, "pushed", True)
+    assert f"missing {filename}" in run_wheelfs("--store", "b", "pull", "--share", share.as_uri()).succeeded().stdout
+    said = run_wheelfs("--store", "b", "pull", "--share", share.as_uri(), "--contents", "good>=1").succeeded().stdout
+    assert said.splitlines()[-1].startswith("1 files pulled")
+    assert error_of(run_wheelfs("--store", "b", "pull", "--json", "--share", share.as_uri(), "absent"))["class"] == "NotKnown"
+    assert stored(tmp_path / "b") == {filename: content}
+
+
+def test_a_manifest_of_one_chunk_repeated_needs_its_place_only_once(tmp_path: Path, share: Path) -> None:
+    repeated = wheel_filename("good", "3.0"), build_wheel("good", "3.0", files={"good/a": b"x" * 4_000_000}, compression="stored")
+    fill(tmp_path / "a", repeated)
+    assert pushed(tmp_path / "a", share.as_uri())[repeated[0]][1] < 600_000
+    assert pulled(tmp_path / "b", share.as_uri()) == {repeated[0]: ("pulled", "")}
+    assert stored(tmp_path / "b") == dict([repeated])

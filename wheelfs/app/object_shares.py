@@ -1,0 +1,45 @@
+"""Wiring of ``push`` and ``pull``: the store, and a share of objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.app import _limits
+from wheelfs.errors import OriginUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.config import Settings
+    from wheelfs.remote.object_share import ObjectShare
+    from wheelfs.service.share_reports import PulledFile, PushedFile
+
+
+def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -> Iterator[PushedFile]:
+    """Push stored files to the share at ``url`` and yield each; raises `UsageError`, `OriginError`, `StoreError`."""
+    from wheelfs.service import pushing
+    from wheelfs.store.local import Store
+
+    share = _opened(settings, url)
+    with Store.open(settings.store, create=False) as store:
+        yield from pushing.push(store, share, words, private=private)
+
+
+def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) -> Iterator[PulledFile]:
+    """Yield what the share at ``url`` has, with ``contents`` once it is here; raises as `push` does."""
+    from wheelfs.service import pulling
+    from wheelfs.store.local import Store
+
+    share = _opened(settings, url)
+    with Store.open(settings.store, limits=_limits(settings)) as store:
+        yield from pulling.pull(store, share, words, contents=contents)
+
+
+def _opened(settings: Settings, url: str) -> ObjectShare:
+    from wheelfs.remote.object_share import ObjectShare
+    from wheelfs.remote.objects import open_objects
+
+    objects = open_objects(url)
+    if settings.offline and not url.startswith("file:"):
+        raise OriginUnreachable(f"use the share {objects.url}", "wheelfs is offline", "leave out --offline")
+    return ObjectShare(objects)

@@ -1,0 +1,239 @@
+"""``wheelfs pull``: what a share of objects has, and taking it from there, only the chunks that are not here.
+
+Nothing that the share says is believed: each chunk is compared with its digest, the whole file with its sha256, and only then it
+is stored like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import blake3
+import zstandard
+from packaging.requirements import InvalidRequirement, Requirement
+
+from wheelfs.core.ownership import LOCAL
+from wheelfs.errors import InvalidInput, NameTaken, NotKnown, OriginError, OriginFault, StoreDamaged, StoreFull
+from wheelfs.model.names import kind_of, parse_project_name, project_and_version
+from wheelfs.service.share_reports import PulledFile, PullResult
+from wheelfs.store.env import store_error
+from wheelfs.store.records import StoredName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.errors import WheelfsError
+    from wheelfs.model.manifest import Manifest, Placed
+    from wheelfs.model.shared import SharedFile
+    from wheelfs.remote.object_share import ObjectShare
+    from wheelfs.store.local import Store
+
+RUN_BYTES: Final = 8 << 20
+"""Asked for in one request, and held in memory, at most."""
+
+GAP_BYTES: Final = 64 << 10
+"""Read along with what is wanted rather than asked around: a request of its own costs more."""
+
+_MAX_SKELETON_BYTES: Final = 512 << 20
+_AT_ONCE: Final = 4_096
+
+
+def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bool) -> Iterator[PulledFile]:
+    """Yield what the share has, or what of it ``words`` mean; with ``contents`` take that which is not here.
+
+    A word is a filename, a project, or a requirement.  Raises `InvalidInput` and `NotKnown` for words that mean nothing, and
+    `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
+    """
+    share.check()
+    files = _meant(share.files(), words, share.url)
+    for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):
+        if _is_here(store, file):
+            yield _told(file, "present")
+            continue
+        if not contents:
+            yield _told(file, "missing")
+            continue
+        try:
+            yield _told(file, "pulled", _take(store, share, file))
+        except (OriginError, InvalidInput) as error:
+            yield _told(file, "failed", error=error)
+
+
+def _is_here(store: Store, file: SharedFile) -> bool:
+    names = store.catalog.names_of(file.sha256) if store.holds(file.sha256) else []
+    return any((name.project, name.filename) == (file.project, file.filename) for name in names)
+
+
+def _meant(files: Sequence[SharedFile], words: Sequence[str], url: str) -> list[SharedFile]:
+    if not words:
+        return list(files)
+    found: dict[int, SharedFile] = {}
+    for word in words:
+        meant = [file for file in files if _fits(file, word)]
+        if not meant:
+            raise NotKnown(
+                f"pull {word}", f"the share {url} has no file that is called so or fits", "pull without names lists all"
+            )
+        found |= {id(file): file for file in meant}
+    return list(found.values())
+
+
+def _fits(file: SharedFile, word: str) -> bool:
+    if project_and_version(word) is not None and kind_of(word) != "other":
+        return file.filename == word
+    try:
+        requirement = Requirement(word)
+    except InvalidRequirement as error:
+        raise InvalidInput(f"pull {word[:200]!r}", f"it is no filename, project or requirement ({error})") from None
+    named = project_and_version(file.filename)
+    return (
+        named is not None
+        and parse_project_name(requirement.name) == file.project
+        and requirement.specifier.contains(named[1], prereleases=True)
+    )
+
+
+def _take(store: Store, share: ObjectShare, file: SharedFile) -> int:
+    """Store a file of the share, and return how many bytes came from there."""
+    attempted = f"pull {file.filename}"
+    _refuse_other_content(store.catalog.stored_names(file.project), file)
+    manifest = share.manifest(file)
+    # Before any of it is written; what the share says of the size is only a word.
+    if store.disk_space()[1] < file.size_bytes:
+        raise StoreFull(attempted, "the disk has less room than it needs", "make room and run it again")
+    try:
+        # Without a name: it goes with the process, however that ends.
+        with tempfile.TemporaryFile(dir=store.path, buffering=0) as assembled:
+            descriptor = assembled.fileno()
+            read_bytes = _assemble(store, share, file, manifest, descriptor)
+            ingested = store.ingest(descriptor, file.size_bytes, expected_sha256=file.sha256, name=file.filename)
+    except OSError as error:
+        raise store_error(attempted, error) from error
+    store.seal(ingested, [_stored_name(file)], check=lambda now: _refuse_other_content(now, file))
+    return read_bytes
+
+
+def _assemble(store: Store, share: ObjectShare, file: SharedFile, manifest: Manifest, descriptor: int) -> int:
+    """Write the whole file, and return how many bytes of it came from the share."""
+    _write_skeleton(file, manifest, descriptor)
+    placed = manifest.placed()
+    read_bytes = 0
+    while some := list(islice(placed, _AT_ONCE)):
+        missing = [chunk for chunk in some if not _write_from_here(store, chunk, descriptor)]
+        # In order of place, a chunk that the file has twice is one request; the order in the file is that of the packs, mostly.
+        missing.sort(key=lambda chunk: (chunk.pack, chunk.pack_offset))
+        for run in _runs(missing):
+            start, end = run[0].pack_offset, max(chunk.pack_offset + chunk.length for chunk in run)
+            content = share.read_pack(run[0].pack, start, end)
+            for chunk in run:
+                at = chunk.pack_offset - start
+                piece = content[at : at + chunk.length]
+                if blake3.blake3(piece).digest() != chunk.digest:
+                    happened = f"a chunk in pack {chunk.pack.hex()} does not have its digest"
+                    raise OriginFault(f"pull {file.filename} from the share {share.url}", happened, "the share is damaged there")
+                _write(descriptor, piece, chunk.offset)
+            read_bytes += end - start
+    return read_bytes
+
+
+def _write_skeleton(file: SharedFile, manifest: Manifest, descriptor: int) -> None:
+    attempted = f"pull {file.filename}"
+    os.ftruncate(descriptor, file.size_bytes)
+    if not manifest.skeleton_bytes:
+        return
+    try:
+        # The frame states its size; it is compared before that much memory is taken.
+        if (
+            zstandard.frame_content_size(manifest.frame) != manifest.skeleton_bytes
+            or manifest.skeleton_bytes > _MAX_SKELETON_BYTES
+        ):
+            raise zstandard.ZstdError("another size than its manifest says, or too large")
+        skeleton = zstandard.ZstdDecompressor().decompress(manifest.frame, max_output_size=manifest.skeleton_bytes)
+    except zstandard.ZstdError as error:
+        raise OriginFault(attempted, f"its skeleton cannot be unpacked ({error})", "the share is damaged there") from None
+    at = 0
+    for offset, length in manifest.skeleton_ranges():
+        _write(descriptor, skeleton[at : at + length], offset)
+        at += length
+
+
+def _write_from_here(store: Store, chunk: Placed, descriptor: int) -> bool:
+    """Write a chunk that another stored file has, and tell whether there is one."""
+    extent = store.chunks.locate(chunk.digest)
+    if extent is None or extent.length != chunk.length:
+        return False
+    try:
+        content = store.chunks.read(extent)
+    except StoreDamaged:
+        return False
+    if blake3.blake3(content).digest() != chunk.digest:
+        return False
+    _write(descriptor, content, chunk.offset)
+    return True
+
+
+def _runs(chunks: Sequence[Placed]) -> Iterator[list[Placed]]:
+    """Group chunks, sorted by place, into those that one request brings."""
+    run: list[Placed] = []
+    for chunk in chunks:
+        if run:
+            last = run[-1]
+            apart = chunk.pack != last.pack or chunk.pack_offset - (last.pack_offset + last.length) > GAP_BYTES
+            if apart or chunk.pack_offset + chunk.length - run[0].pack_offset > RUN_BYTES:
+                yield run
+                run = []
+        run.append(chunk)
+    if run:
+        yield run
+
+
+def _write(descriptor: int, content: bytes, offset: int) -> None:
+    view = memoryview(content)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _stored_name(file: SharedFile) -> StoredName:
+    return StoredName(
+        project=file.project,
+        filename=file.filename,
+        index=file.index,
+        size_bytes=file.size_bytes,
+        added_at_us=time.time_ns() // 1_000,
+        private=file.private,
+        upload_time_us=file.upload_time_us,
+        requires_python=file.requires_python,
+        yanked=file.yanked,
+        metadata_sha256=file.metadata_sha256,
+        url=file.url,
+    )
+
+
+def _refuse_other_content(names: Sequence[StoredName], file: SharedFile) -> None:
+    """Raise `NameTaken` when the name stands for other content of the same index, or of a local file, already."""
+    for name in names:
+        if name.filename == file.filename and name.sha256 != file.sha256 and (file.index == LOCAL or file.index in name.origins):
+            raise NameTaken(
+                f"pull {file.filename}",
+                f"a file of this name is stored with other content (sha256 {name.sha256.hex()[:12]}… from {name.index})",
+                "a file never changes once it was served; remove that one first if the share's is right",
+            )
+
+
+def _told(file: SharedFile, result: PullResult, read_bytes: int = 0, error: WheelfsError | None = None) -> PulledFile:
+    return PulledFile(
+        filename=file.filename,
+        project=file.project,
+        sha256=file.sha256.hex(),
+        size_bytes=file.size_bytes,
+        private=file.private,
+        result=result,
+        read_bytes=read_bytes,
+        reason=None if error is None else str(error),
+        error_class=None if error is None else type(error).__name__,
+    )

@@ -1,0 +1,216 @@
+"""``wheelfs push``: giving stored files to a share of objects, their chunks only where it does not have them.
+
+A file is told of last of all: pack, index of the pack, manifest, entry, each durable before the next one begins.  Whoever is
+killed in between leaves what nobody sees, and what the next one to push the same chunks uses.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import blake3
+
+from wheelfs.errors import NotKnown, OriginError, StoreDamaged
+from wheelfs.model.manifest import Manifest
+from wheelfs.model.recipe import Recipe, RecipeError
+from wheelfs.model.share_objects import PACK_HEAD, Place, entry_name
+from wheelfs.service.giving import shared_file
+from wheelfs.service.keeping import chosen
+from wheelfs.service.share_reports import PushedFile, PushResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.errors import WheelfsError
+    from wheelfs.remote.object_share import ObjectShare
+    from wheelfs.store.local import Store
+    from wheelfs.store.records import StoredName
+
+PACK_BYTES: Final = 32 << 20
+"""A pack is written when it has so much; with the chunk that came last it stays far below the greatest size."""
+
+AT_ONCE_CHUNKS: Final = 1_000_000
+"""Files are taken together up to so many chunks, since what the share has is read anew for each lot: some 200 MB of digests."""
+
+_BATCH: Final = 1_000
+
+
+class _Wanted(NamedTuple):
+    name: StoredName
+    recipe: Recipe
+
+
+def push(store: Store, share: ObjectShare, words: Sequence[str], *, private: bool) -> Iterator[PushedFile]:
+    """Push the stored files that ``words`` mean, or all, and yield each once everybody can see it.
+
+    Private files are pushed when they are named, or with ``private``.  Raises `NotKnown` where a word means nothing, and
+    `OriginError` where the share cannot be used at all; what is wrong with one file is reported as its failure.
+    """
+    names = chosen(store, "push", words) if words else [name for name in _all(store) if private or not name.private]
+    share.prepare()
+    known = {entry_name(file) for file in share.files()}
+    wanted: list[_Wanted] = []
+    chunks = 0
+    for name in names:
+        if entry_name(shared_file(name)) in known:
+            yield _told(name, "present")
+            continue
+        try:
+            recipe = _recipe(store, name)
+        except (StoreDamaged, NotKnown) as error:
+            yield _failed(name, error)
+            continue
+        wanted.append(_Wanted(name, recipe))
+        chunks += len(recipe.data)
+        if chunks >= AT_ONCE_CHUNKS:
+            yield from _Lot(store, share, wanted).push()
+            wanted, chunks = [], 0
+    if wanted:
+        yield from _Lot(store, share, wanted).push()
+    share.summarize()
+
+
+def _all(store: Store) -> Iterator[StoredName]:
+    after: bytes | None = None
+    while batch := store.catalog.iterate_names(after, _BATCH):
+        yield from batch
+        after = batch[-1].key
+
+
+def _recipe(store: Store, name: StoredName) -> Recipe:
+    attempted = f"push {name.filename}"
+    if not store.holds(name.sha256):
+        raise StoreDamaged(attempted, "it is quarantined", "run: wheelfs verify --repair")
+    encoded = store.catalog.recipe(name.sha256)
+    if encoded is None:
+        raise NotKnown(attempted, "it was removed a moment ago")
+    try:
+        return Recipe.decode(encoded)
+    except RecipeError as error:
+        raise StoreDamaged(attempted, f"its recipe is damaged: {error}", "run: wheelfs verify --repair") from error
+
+
+class _Lot:
+    """Files that are pushed together: small ones share packs."""
+
+    def __init__(self, store: Store, share: ObjectShare, wanted: Sequence[_Wanted]) -> None:
+        self._store = store
+        self._share = share
+        self._wanted = wanted
+        self._places: dict[bytes, Place] = {}
+        self._pack = _Pack(share.new_pack_name())
+        self._packed: list[tuple[StoredName, Manifest, int]] = []
+        self._settled = 0
+        """How many of the packed files need no pack that is not written yet."""
+
+    def push(self) -> Iterator[PushedFile]:
+        self._places = self._share.places({chunk.digest for one in self._wanted for chunk in one.recipe.data})
+        for one in self._wanted:
+            try:
+                manifest, written_bytes = self._pack_up(one)
+            except (StoreDamaged, NotKnown) as error:
+                yield _failed(one.name, error)
+                continue
+            self._packed.append((one.name, manifest, written_bytes))
+            if not self._pack.lengths:
+                self._settled = len(self._packed)
+            yield from self._announce()
+        self._flush()
+        yield from self._announce()
+
+    def _pack_up(self, one: _Wanted) -> tuple[Manifest, int]:
+        """Put those chunks of a file into packs that are in none, and return its manifest."""
+        name, recipe = one
+        written_bytes = 0
+        packs: dict[bytes, int] = {}
+        pack_of, offsets = array("I"), array("I")
+        with self._store.reading(name.sha256) as sealed:
+            skeleton_frame = b"".join(map(self._store.chunks.read, recipe.skeleton.extents))
+            at = 0
+            for gap, (digest, length) in zip(recipe.gaps, recipe.data, strict=True):
+                at += gap
+                place = self._places.get(digest)
+                if place is None:
+                    content = sealed.read(at, length)
+                    # The share is to hold no wrong byte, whatever the store's own checks let through.
+                    if blake3.blake3(content).digest() != digest:
+                        raise StoreDamaged(f"push {name.filename}", "a chunk is not what was stored", "run: wheelfs verify")
+                    place = self._places[digest] = self._pack.add(digest, content)
+                    written_bytes += length
+                pack_of.append(packs.setdefault(place.pack, len(packs)))
+                offsets.append(place.offset)
+                at += length
+                if self._pack.size_bytes >= PACK_BYTES:
+                    self._flush()
+        manifest = Manifest(
+            size_bytes=recipe.size_bytes,
+            skeleton_bytes=recipe.skeleton_bytes,
+            frame=skeleton_frame,
+            gaps=recipe.gaps,
+            lengths=recipe.data.lengths,
+            digests=recipe.data.digests,
+            packs=tuple(packs),
+            pack_of=pack_of,
+            offsets=offsets,
+        )
+        return manifest, written_bytes
+
+    def _flush(self) -> None:
+        full, self._pack = self._pack, _Pack(self._share.new_pack_name())
+        if full.lengths:
+            self._share.add_pack(full.name, full.chunks, full.digests, full.lengths)
+        self._settled = len(self._packed)
+
+    def _announce(self) -> Iterator[PushedFile]:
+        """Let everybody see the files whose packs are all written."""
+        settled, self._packed = self._packed[: self._settled], self._packed[self._settled :]
+        self._settled = 0
+        for name, manifest, written_bytes in settled:
+            file = shared_file(name)
+            try:
+                # Who came first has described the same bytes; a damaged description must not be made known.
+                if not self._share.has_manifest(file):
+                    self._share.add_manifest(name.sha256, manifest)
+                self._share.add_entry(file)
+            except OriginError as error:
+                yield _failed(name, error)
+            else:
+                yield _told(name, "pushed", written_bytes)
+
+
+class _Pack:
+    """A pack that is being filled, in memory."""
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self.chunks: list[bytes] = []
+        self.digests: list[bytes] = []
+        self.lengths = array("I")
+        self.size_bytes = len(PACK_HEAD)
+
+    def add(self, digest: bytes, content: bytes) -> Place:
+        place = Place(self.name, self.size_bytes)
+        self.chunks.append(content)
+        self.digests.append(digest)
+        self.lengths.append(len(content))
+        self.size_bytes += len(content)
+        return place
+
+
+def _told(name: StoredName, result: PushResult, written_bytes: int = 0, error: WheelfsError | None = None) -> PushedFile:
+    return PushedFile(
+        filename=name.filename,
+        project=name.project,
+        sha256=name.sha256.hex(),
+        size_bytes=name.size_bytes,
+        private=name.private,
+        result=result,
+        written_bytes=written_bytes,
+        reason=None if error is None else str(error),
+        error_class=None if error is None else type(error).__name__,
+    )
+
+
+def _failed(name: StoredName, error: WheelfsError) -> PushedFile:
+    return _told(name, "failed", error=error)

@@ -1,0 +1,45 @@
+"""What ``push`` and ``pull`` report, in the words that scripts may rely on: fields may be added here, never renamed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+PushResult = Literal["pushed", "present", "failed"]
+PullResult = Literal["pulled", "present", "missing", "failed"]
+
+
+class PushedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one file that was to be pushed.
+
+    ``written_bytes`` are the sizes of its chunks that the share did not have.  For a failed one ``reason`` says why and
+    ``error_class`` names the class in `wheelfs.errors`.
+    """
+
+    filename: str
+    project: str
+    sha256: str
+    size_bytes: int
+    private: bool
+    result: PushResult
+    written_bytes: int = 0
+    reason: str | None = None
+    error_class: str | None = None
+
+
+class PulledFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one file of a share; without ``--contents``, whether it is here ("present") or not ("missing").
+
+    ``read_bytes`` came from the share; the rest of its chunks were here, in other files.
+    """
+
+    filename: str
+    project: str
+    sha256: str
+    size_bytes: int
+    private: bool
+    result: PullResult
+    read_bytes: int = 0
+    reason: str | None = None
+    error_class: str | None = None
