@@ -45,3 +45,10 @@ class Serving:
         with self._process as process:
             process.send_signal(signal.SIGTERM)
             return process.wait(30)
+
+    def kill(self) -> None:
+        """Kill it, as the kernel does when memory is short."""
+        assert self._process is not None
+        with self._process as process:
+            process.kill()
+            process.wait(30)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wheelfs.config import OPTIONS, Given, IndexSetting, Settings, environment_of, load, redact
 from wheelfs.config.indexes import name_from_url
-from wheelfs.config.values import PercentKind, SizeKind
+from wheelfs.config.values import CountKind, PercentKind, SizeKind
 from wheelfs.errors import UsageError
 
 NOWHERE = Path("/nonexistent/wheelfs.toml")
@@ -310,3 +310,11 @@ def test_a_percentage_is_a_fraction_and_its_text_reads_back(text: object, value:
 def test_what_is_no_percentage_between_the_bounds_is_refused(text: object, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="10% to 84%"):
         PercentKind(10, 84).parse(text, tmp_path)
+
+
+@pytest.mark.parametrize("raw", [0, 65, True, 2.0, "", "two", "-1", "1e1", "\u0663", "9" * 5_000])
+def test_a_count_is_a_whole_number_within_bounds(raw: object, tmp_path: Path) -> None:
+    kind = CountKind(1, 64)
+    assert (kind.parse(64, tmp_path), kind.parse(" 1 ", tmp_path), kind.as_text(8)) == (64, 1, "8")
+    with pytest.raises(ValueError, match="1 to 64"):
+        kind.parse(raw, tmp_path)

@@ -10,7 +10,8 @@ from wheelfs.errors import UsageError
 from wheelfs.service.reports import GatewayReady
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import socket
+    from collections.abc import Callable, Sequence
 
     from wheelfs.config import Settings
     from wheelfs.frontends.http import server
@@ -20,8 +21,47 @@ MAX_NETWORK_WAITS: Final = 768
 """Requests that may wait for an index at once; three quarters of all, so that what is stored is always served."""
 
 
-def run_gateway(settings: Settings, *, ready: Callable[[GatewayReady], None]) -> None:
-    """Serve until a signal; ``ready`` is called once connections are accepted.  Raises `UsageError`, `StoreError`."""
+def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable[[GatewayReady], None]) -> None:
+    """Serve until a signal; ``ready`` is called once connections are accepted.  Raises `UsageError`, `StoreError`.
+
+    ``arguments`` are those of the command, with which workers are spawned.
+    """
+    from wheelfs.app import workers
+    from wheelfs.frontends.http import server
+    from wheelfs.frontends.http.workers import take_place
+    from wheelfs.store.local import Store
+
+    tls = _tls(settings)
+    token = _token(settings)
+    place = take_place()
+    if place is not None:
+        workers.run_worker(settings, place, tls=tls, token=token)
+        return
+    listening = server.listen(settings.serve_listen)
+    urls = tuple(server.urls_of([listening], tls=tls is not None))
+
+    def on_ready() -> None:
+        ready(GatewayReady(urls=urls, pid=os.getpid(), store=str(settings.store), open=token is None))
+
+    try:
+        with Store.open(settings.store, limits=_limits(settings)) as store:
+            if settings.serve_workers > 1:
+                workers.run_head(settings, store, listening, arguments, tls=tls, on_ready=on_ready)
+            else:
+                _run_alone(settings, store, listening, tls=tls, token=token, on_ready=on_ready)
+    finally:
+        listening.close()
+
+
+def _run_alone(
+    settings: Settings,
+    store: Store,
+    listening: socket.socket,
+    *,
+    tls: server.Tls | None,
+    token: str | None,
+    on_ready: Callable[[], None],
+) -> None:
     import trio
 
     from wheelfs.frontends.http import server
@@ -30,15 +70,11 @@ def run_gateway(settings: Settings, *, ready: Callable[[GatewayReady], None]) ->
     from wheelfs.service.giving import Giving
     from wheelfs.service.overview import Overview
     from wheelfs.service.signals import obey_signals
-    from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
-    tls = _tls(settings)
-    token = _token(settings)
-    sockets = [server.listen(settings.serve_listen)]
-    urls = server.urls_of(sockets, tls=tls is not None)
+    urls = server.urls_of([listening], tls=tls is not None)
 
-    async def serve(store: Store) -> None:
+    async def serve() -> None:
         running = _running(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
@@ -47,21 +83,16 @@ def run_gateway(settings: Settings, *, ready: Callable[[GatewayReady], None]) ->
             nursery.start_soon(node.tracking.keep_fresh)
             nursery.start_soon(node.sharing.keep_fresh)
 
-            def on_ready() -> None:
+            def answers() -> None:
                 for url in urls:
                     node.status.serving(url)
-                ready(GatewayReady(urls=tuple(urls), pid=os.getpid(), store=str(settings.store), open=token is None))
+                on_ready()
 
             application = Application(node.tree, Overview(node, store), Giving(store), token=token)
-            await server.serve_http(application, sockets, tls=tls, on_ready=on_ready, shutdown=shutdown)
+            await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 
-    try:
-        with Store.open(settings.store, limits=_limits(settings)) as store:
-            trio.run(serve, store)
-    finally:
-        for one in sockets:
-            one.close()
+    trio.run(serve)
 
 
 def _tls(settings: Settings) -> server.Tls | None:

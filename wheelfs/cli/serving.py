@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     examples=(
         "wheelfs serve",
         "wheelfs serve --listen 0.0.0.0:8080 --token-file /etc/wheelfs.token",
+        "wheelfs serve --listen 0.0.0.0:8080 --workers 4",
         "wheelfs serve --index lab=https://index.example/simple",
     ),
 )
 @click.option("--listen", metavar="HOST:PORT", help="Where to listen; 127.0.0.1:8080 unless told otherwise.")
+@click.option("--workers", metavar="N", help="How many processes answer; 1 unless told otherwise.")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
 @click.option("--share", "shares", multiple=True, metavar="URL", help="Another gateway to ask for files first.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network to fetch.")
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 def serve(
     context: click.Context,
     listen: str | None,
+    workers: str | None,
     indexes: tuple[str, ...],
     shares: tuple[str, ...],
     offline: bool | None,
@@ -61,6 +65,7 @@ def serve(
         Given(field, value, flag)
         for field, value, flag in (
             ("serve_listen", listen, "--listen"),
+            ("serve_workers", workers, "--workers"),
             ("indexes", list(indexes) or None, "--index"),
             ("shares", list(shares) or None, "--share"),
             ("offline", offline or None, "--offline"),
@@ -74,7 +79,7 @@ def serve(
     ]
     settings = session.settings(given)
     set_up_logging(level_for(settings.log_level, session.verbosity), log_file=settings.log_file)
-    gateway.run_gateway(settings, ready=lambda serving: _print_ready(session, serving))
+    gateway.run_gateway(settings, arguments=sys.argv[1:], ready=lambda serving: _print_ready(session, serving))
 
 
 def _print_ready(session: Session, serving: GatewayReady) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from wheelfs.config.indexes import IndexesKind, IndexSetting, SharesKind
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
-from wheelfs.config.values import ChoiceKind, FlagKind, PathKind, PercentKind, SecondsKind, SizeKind, TextKind
+from wheelfs.config.values import ChoiceKind, CountKind, FlagKind, PathKind, PercentKind, SecondsKind, SizeKind, TextKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     allow_other: bool = False
     log_level: LogLevel = "info"
     serve_listen: str = "127.0.0.1:8080"
+    serve_workers: int = 1
     serve_token_file: Path | None = None
     serve_tls_certificate: Path | None = None
     serve_tls_key: Path | None = None
@@ -296,6 +297,15 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "Where the gateway listens: 0.0.0.0:8080 or [::]:8080 for other machines, port 0 for any free one.",
         flag="--listen",
         default_text='"127.0.0.1:8080"',
+    ),
+    Option(
+        "serve_workers",
+        ("serve", "workers"),
+        "WHEELFS_SERVE_WORKERS",
+        CountKind(1, 64),
+        "How many processes answer: with 2 or more, one of their own talks to the indexes for all of them.",
+        flag="--workers",
+        default_text="1",
     ),
     Option(
         "serve_token_file",

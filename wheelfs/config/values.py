@@ -131,6 +131,29 @@ class SecondsKind:
 
 
 @dataclass(frozen=True, slots=True)
+class CountKind:
+    """A whole number between two bounds."""
+
+    least: int
+    most: int
+    toml_types: tuple[type, ...] = (int,)
+
+    @property
+    def syntax(self) -> str:
+        return f"a number, {self.least} to {self.most}"
+
+    def parse(self, raw: object, base: Path) -> int:
+        text = str(raw).strip()
+        is_number = isinstance(raw, int | str) and not isinstance(raw, bool) and text.isascii() and text.isdigit()
+        if not is_number or len(text) > 9 or not self.least <= int(text) <= self.most:
+            raise ValueError(f"must be {self.syntax}")
+        return int(text)
+
+    def as_text(self, value: object) -> str:
+        return str(value)
+
+
+@dataclass(frozen=True, slots=True)
 class SizeKind:
     """A number of bytes: a whole number, or as text with a unit, decimal (``100MB``) or binary (``200GiB``)."""
 

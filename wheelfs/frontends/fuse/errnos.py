@@ -22,6 +22,7 @@ ERRNO_OF_CLASS: Final[dict[type[errors.WheelfsError], int]] = {
     errors.FuseUnavailable: errno.ENODEV,
     errors.Unresolvable: errno.EINVAL,
     errors.ProgramMissing: errno.EINVAL,
+    errors.DestinationError: errno.EINVAL,
     errors.OriginError: errno.EREMOTEIO,
     errors.OriginUnreachable: errno.ENETUNREACH,
     errors.OriginTimeout: errno.ETIMEDOUT,

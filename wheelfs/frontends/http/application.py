@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import mimetypes
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from wheelfs.core.http_access import carries
 from wheelfs.core.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
 from wheelfs.errors import InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
-from wheelfs.frontends.http.messages import TEXT, Bytes, Reply, Request, Text, plain, request_of
+from wheelfs.frontends.http.messages import TEXT, Bytes, Relayed, Reply, Request, Text, plain, request_of
 from wheelfs.frontends.http.metrics import Metrics
 from wheelfs.frontends.http.people import PeoplePages
 from wheelfs.frontends.http.share import PREFIX, SharePages
@@ -32,6 +33,7 @@ from wheelfs.service.nodes import DirectoryNode, FileNode
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from wheelfs.remote.head import HeadAnswer
     from wheelfs.service.filesystem import Filesystem, Node, OpenFile
     from wheelfs.service.giving import Giving
     from wheelfs.service.overview import Overview
@@ -98,6 +100,8 @@ class Application:
             finally:
                 if isinstance(reply, Bytes) and reply.file is not None:
                     reply.file.close()
+                elif isinstance(reply, Relayed):
+                    await reply.answer.aclose()
             nursery.cancel_scope.cancel()
 
     async def _reply(self, scope: dict[str, Any]) -> Reply:
@@ -110,22 +114,31 @@ class Application:
             if self._token is not None and not carries(self._token, request.headers.get("authorization")):
                 challenge = ("WWW-Authenticate", 'Basic realm="wheelfs", charset="UTF-8"')
                 return plain(HTTPStatus.UNAUTHORIZED, "this gateway wants its token, as the password of any user", challenge)
-            if request.names == ("metrics",):
-                return Text(HTTPStatus.OK, metrics.CONTENT_TYPE, self._metrics.text(), (("Cache-Control", "no-store"),))
-            if request.names == (*PREFIX, "news"):
-                return await self._share.news(request)
-            shared = self._share.find(request)
-            if shared is not None:
-                return await self._file(request, shared, BINARY) if isinstance(shared, FileNode) else shared
-            if self._people.covers(request):
-                return await self._people.reply(request)
-            return await self._found(request)
+            return await self._told(request)
         except Exception as error:
             known = failure(f"answer {scope['path']!r}", error)
             self._filesystem.count_error("request", known)
             status = status_of(known)
             retry = (("Retry-After", str(RETRY_AFTER_S)),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
             return plain(status, str(known), *retry)
+
+    async def _told(self, request: Request) -> Reply:
+        """Reply to one who may ask; raises `WheelfsError`."""
+        if request.names == ("metrics",):
+            return Text(HTTPStatus.OK, metrics.CONTENT_TYPE, self._metrics.text(), (("Cache-Control", "no-store"),))
+        shared = await self._of_share(request)
+        if shared is not None:
+            return shared
+        if self._people.covers(request):
+            return await self._people.reply(request)
+        return await self._found(request)
+
+    async def _of_share(self, request: Request) -> Reply | None:
+        """Reply to a question of another node; None when it is none."""
+        if request.names == (*PREFIX, "news"):
+            return await self._share.news(request)
+        shared = self._share.find(request)
+        return await self._file(request, shared, BINARY) if isinstance(shared, FileNode) else shared
 
     # --- from paths to nodes --------------------------------------------------------------------------------------
 
@@ -228,6 +241,9 @@ async def _rest(file: OpenFile) -> bytes:
 
 async def _send(reply: Reply, method: str, send: Send) -> None:
     """Send a reply; raises the `WheelfsError` that ended a file's bytes early."""
+    if isinstance(reply, Relayed):
+        await _pass_on(reply.answer, send)
+        return
     headers = [("Content-Type", reply.content_type), ("X-Content-Type-Options", "nosniff"), *reply.headers]
     if reply.status != HTTPStatus.NOT_MODIFIED:
         headers.append(("Content-Length", str(reply.length)))
@@ -245,6 +261,14 @@ async def _send(reply: Reply, method: str, send: Send) -> None:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
     else:
         await send({"type": "http.response.body", "body": b"" if isinstance(reply, Bytes) or method == "HEAD" else reply.body})
+
+
+async def _pass_on(answer: HeadAnswer, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    async with aclosing(answer.pieces()) as arriving:
+        async for piece in arriving:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from http import HTTPStatus
 
+    from wheelfs.remote.head import HeadAnswer
     from wheelfs.service.filesystem import OpenFile
 
 Scope = dict[str, Any]
@@ -120,7 +121,24 @@ class Bytes:
         return self.end - self.start
 
 
-Reply = Text | Bytes
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """Another process's answer, passed on as it comes; to be closed."""
+
+    answer: HeadAnswer
+
+    @property
+    def status(self) -> int:
+        """The status that it has."""
+        return self.answer.status
+
+    @property
+    def length(self) -> int:
+        """The size of the body in bytes."""
+        return self.answer.length
+
+
+Reply = Text | Bytes | Relayed
 
 
 def plain(status: HTTPStatus, text: str, *headers: tuple[str, str]) -> Text:

@@ -20,6 +20,7 @@ STATUS_OF_CLASS: Final[dict[type[errors.WheelfsError], HTTPStatus]] = {
     errors.FuseUnavailable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unresolvable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ProgramMissing: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.DestinationError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.OriginError: HTTPStatus.BAD_GATEWAY,
     errors.OriginUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.OriginTimeout: HTTPStatus.GATEWAY_TIMEOUT,

@@ -1,0 +1,138 @@
+"""A gateway of several processes: one upstream fetch whatever happens, none left behind, all of them told of."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from tests.fakes.faults import Fault, Slow
+from tests.fakes.index import FakeIndex
+from tests.fakes.waiting import eventually
+from tests.gateway.serving import Serving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import RunWheelfs
+    from tests.fakes.clients import Clients
+
+WORKERS = 3
+
+
+def status(run: RunWheelfs, gateway: Serving) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(run("--store", str(gateway.store), "--json", "status").succeeded().stdout)
+    return told
+
+
+def pids(run: RunWheelfs, gateway: Serving) -> set[int]:
+    return {one["pid"] for one in status(run, gateway)["gateways"]}
+
+
+def is_alive(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def get(url: str, **headers: str) -> httpx2.Response:
+    return httpx2.get(url, headers=headers, trust_env=False, timeout=60)
+
+
+def test_sixteen_clients_of_three_workers_cost_one_upstream_fetch(tmp_path: Path, run_wheelfs: RunWheelfs) -> None:
+    with FakeIndex() as index:
+        name, content = index.add_wheel("big", "1.0", big_bytes=4_000_000)
+        with Serving(tmp_path / "gateway", "--workers", str(WORKERS), "--index", f"main={index.url}") as gateway:
+            assert len(pids(run_wheelfs, gateway)) == WORKERS
+            # Slow, so that all of them come while it is under way.
+            index.faults.append(Fault(name, Slow(4_000_000), times=None))
+            with ThreadPoolExecutor(16) as pool:
+                bodies = list(pool.map(lambda _: get(f"{gateway.url}/simple/big/{name}").content, range(16)))
+            assert bodies == [content] * 16
+            asked = [request for request in index.requests if request.path.endswith(name)]
+            assert sum(request.body_bytes_sent for request in asked) == len(content)
+            assert len([request for request in index.requests if request.path.rstrip("/").endswith("simple/big")]) == 1
+            told = status(run_wheelfs, gateway)
+            assert told["counters"]["fetched_bytes"] < 1.1 * len(content)
+            assert (told["offline"], [origin["state"] for origin in told["origins"]]) == (False, ["up"])
+            index.close()
+            parts = {get(f"{gateway.url}/simple/big/{name}", Range="bytes=100-199").content for _ in range(8)}
+            assert parts == {content[100:200]}
+
+
+def test_pip_and_uv_install_and_people_and_nodes_are_answered(tmp_path: Path, clients: Clients) -> None:
+    with FakeIndex() as index:
+        index.add_wheel("app", "1.0", requires=["library"])
+        index.add_wheel("library", "1.0")
+        with Serving(tmp_path / "gateway", "--workers", "2", "--index", f"main={index.url}") as gateway:
+            pip, uv = clients.pip(), clients.uv()
+            pip.run("install", "--index-url", f"{gateway.url}/simple/", "app").succeeded()
+            index.close()
+            uv.run("pip", "install", "--default-index", f"{gateway.url}/simple/", "app").succeeded()
+            assert pip.installed() == uv.installed() == {"app": "1.0", "library": "1.0"}
+            assert f"{gateway.url}/simple/" in get(f"{gateway.url}/project/app/").text
+            assert "app" in get(f"{gateway.url}/?q=app").text
+            assert get(f"{gateway.url}/simple/app/", Accept="application/vnd.pypi.simple.v1+json").json()["name"] == "app"
+            assert get(f"{gateway.url}/-/share/v1/news").headers["content-type"] == "application/msgpack"
+            assert b"wheelfs_" in get(f"{gateway.url}/metrics").content
+            tag = get(f"{gateway.url}/simple/app/").headers["etag"]
+            assert get(f"{gateway.url}/simple/app/", **{"If-None-Match": tag}).status_code == 304
+            assert get(f"{gateway.url}/simple/APP/", **{}).status_code == 301
+            assert get(f"{gateway.url}/nothing").status_code == 404
+
+
+def test_a_dead_worker_is_replaced_and_a_signal_leaves_none(tmp_path: Path, run_wheelfs: RunWheelfs) -> None:
+    with Serving(tmp_path / "gateway", "--workers", "2", "--offline") as gateway:
+        before = pids(run_wheelfs, gateway)
+        victim = min(before)
+        os.kill(victim, signal.SIGKILL)
+        eventually(lambda: len(pids(run_wheelfs, gateway) - {victim}) == 2)
+        after = pids(run_wheelfs, gateway)
+        assert len(before & after) == 1
+        assert get(f"{gateway.url}/healthz").text == "ok\n"
+    assert not any(map(is_alive, before | after))
+    assert not list((gateway.store / "run").iterdir())
+
+
+def test_workers_end_when_their_head_is_killed_and_the_port_is_free(tmp_path: Path, run_wheelfs: RunWheelfs) -> None:
+    gateway = Serving(tmp_path / "gateway", "--workers", "2", "--offline")
+    gateway.__enter__()
+    workers = pids(run_wheelfs, gateway)
+    gateway.kill()
+    eventually(lambda: not any(map(is_alive, workers)))
+    where = urlsplit(gateway.url)
+    with socket.socket() as asking, pytest.raises(ConnectionRefusedError):
+        asking.connect((where.hostname, where.port))
+    with gateway:
+        assert len(pids(run_wheelfs, gateway)) == 2
+        assert len(list((gateway.store / "run").glob("*.head"))) == 1
+
+
+def test_no_worker_lets_pass_who_has_no_token(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret-word")
+    with (
+        FakeIndex() as index,
+        Serving(tmp_path / "gateway", "--workers", "2", "--index", f"main={index.url}", "--token-file", str(token)) as gateway,
+    ):
+        name, content = index.add_wheel("demo", "1.0")
+        for path in ("/simple/demo/", f"/simple/demo/{name}", "/", "/metrics", "/-/share/v1/news"):
+            assert get(f"{gateway.url}{path}").status_code == 401
+        assert get(f"{gateway.url}/simple/demo/{name}", Authorization="Bearer s3cret-word").content == content
+        assert get(f"{gateway.url}/simple/demo/{name}").status_code == 401
+
+
+@pytest.mark.parametrize("workers", ["0", "65", "many"])
+def test_an_impossible_number_of_workers_is_told(run_wheelfs: RunWheelfs, store_dir: Path, workers: str) -> None:
+    done = run_wheelfs("--store", str(store_dir), "serve", "--workers", workers)
+    assert done.returncode == 2
+    assert "1 to 64" in done.stderr

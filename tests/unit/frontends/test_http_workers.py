@@ -1,0 +1,41 @@
+"""Workers that cannot be started are told of, and leave no process and no socket behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from wheelfs.errors import InternalError
+from wheelfs.frontends.http.workers import Workers, head_socket
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_a_worker_that_never_answers_is_an_error_and_not_started_again_and_again(tmp_path: Path) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        workers = Workers(["no-such-command"], listening, tmp_path, "head")
+        with pytest.RaisesGroup(pytest.RaisesExc(InternalError, match="exit code 2"), flatten_subgroups=True):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(workers.keep, 1)
+    assert set(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 - it does not wait
+
+
+def test_the_socket_of_a_killed_head_is_removed_and_a_living_one_is_not(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as living:
+        living.bind(str(tmp_path / "2.head"))
+        living.listen()
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(tmp_path / "1.head"))
+        with head_socket(tmp_path) as (made, name):
+            assert {path.name for path in tmp_path.iterdir()} == {"2.head", name}
+            assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
+            assert made.fileno() >= 0
+    assert {path.name for path in tmp_path.iterdir()} == {"2.head"}

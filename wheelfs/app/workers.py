@@ -1,0 +1,127 @@
+"""Wiring of a gateway with several workers: the head, which talks to the indexes, and the processes that answer clients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from wheelfs.app import _limits, _running
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+
+    from wheelfs.config import Settings
+    from wheelfs.frontends.http.server import Tls
+    from wheelfs.frontends.http.workers import Place
+    from wheelfs.service.reports import Status
+    from wheelfs.store.local import Store
+
+
+def run_head(
+    settings: Settings,
+    store: Store,
+    listening: socket.socket,
+    arguments: Sequence[str],
+    *,
+    tls: Tls | None,
+    on_ready: Callable[[], None],
+) -> None:
+    """Run the workers, and answer them, until a signal; ``on_ready`` is called once all of them answer."""
+    import trio
+
+    from wheelfs.app.gateway import MAX_NETWORK_WAITS
+    from wheelfs.frontends.http import server
+    from wheelfs.frontends.http.application import Application
+    from wheelfs.frontends.http.workers import Workers, head_socket
+    from wheelfs.service.control import serve_control
+    from wheelfs.service.giving import Giving
+    from wheelfs.service.overview import Overview
+    from wheelfs.service.signals import obey_signals
+    from wheelfs.telemetry import Counters
+
+    async def serve() -> None:
+        running = _running(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
+        with head_socket(store.run_directory) as (asked, name):
+            async with running as node, trio.open_nursery() as nursery:
+                shutdown, answers = trio.Event(), trio.Event()
+                await nursery.start(obey_signals, shutdown)
+                await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
+                nursery.start_soon(node.tracking.keep_fresh)
+                nursery.start_soon(node.sharing.keep_fresh)
+                # No token: whoever reaches this socket is this user, and workers let nobody pass without one.
+                application = Application(node.tree, Overview(node, store), Giving(store))
+
+                async def as_clients_see_it(scope: dict[str, Any], receive: Any, send: Any) -> None:
+                    # Lines for installers, on pages for people, begin with the scheme that the workers speak.
+                    scheme = "https" if tls is not None else "http"
+                    await application({**scope, "scheme": scheme} if scope["type"] == "http" else scope, receive, send)
+
+                async def answer() -> None:
+                    await server.serve_http(as_clients_see_it, [asked], tls=None, on_ready=answers.set, shutdown=trio.Event())
+
+                nursery.start_soon(answer)
+                await answers.wait()
+                workers = Workers(arguments, listening, store.run_directory, name)
+                # Inside of the other nursery: while workers end, what they are asked for is still answered.
+                async with trio.open_nursery() as working:
+                    await working.start(workers.keep, settings.serve_workers)
+                    on_ready()
+                    await shutdown.wait()
+                    working.cancel_scope.cancel()
+                nursery.cancel_scope.cancel()
+
+    trio.run(serve)
+
+
+def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str | None) -> None:
+    """Answer clients until a signal, or until the head is gone."""
+    import socket
+
+    import trio
+
+    from wheelfs.frontends.http import server
+    from wheelfs.frontends.http.worker import WorkerApplication
+    from wheelfs.frontends.http.workers import end_with_head, tell_ready
+    from wheelfs.remote.head import Head
+    from wheelfs.service.at_hand import AtHand
+    from wheelfs.service.control import serve_control
+    from wheelfs.service.giving import Giving
+    from wheelfs.service.overview import Overview
+    from wheelfs.service.signals import obey_signals
+    from wheelfs.store.local import Store
+    from wheelfs.telemetry import Counters
+
+    listening = socket.socket(fileno=place.listening)
+    urls = server.urls_of([listening], tls=tls is not None)
+    # Told to be offline, so that it never asks an index, whatever happens: that is the head's.
+    own = msgspec.structs.replace(settings, offline=True)
+
+    async def serve(store: Store) -> None:
+        running = _running(own, store, Counters(), bound_s=None, network_places=0)
+        async with running as node, trio.open_nursery() as nursery:
+            shutdown = trio.Event()
+
+            def status() -> Status:
+                return msgspec.structs.replace(node.status.report(), origins=(), offline=settings.offline)
+
+            def answers() -> None:
+                for url in urls:
+                    node.status.serving(url)
+                tell_ready(place)
+
+            await nursery.start(obey_signals, shutdown)
+            await nursery.start(serve_control, store.run_directory, {"status": status})
+            nursery.start_soon(end_with_head, place, shutdown)
+            head = Head(place.head)
+            try:
+                application = WorkerApplication(node.tree, Overview(node, store), Giving(store), AtHand(node), head, token=token)
+                await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await head.aclose()
+            nursery.cancel_scope.cancel()
+
+    with Store.open(settings.store, limits=_limits(settings)) as store:
+        trio.run(serve, store)

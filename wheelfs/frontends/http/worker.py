@@ -1,0 +1,50 @@
+"""The application of one of several workers: what is stored is sent from here, the rest is passed on to the head.
+
+The head is the one process of the gateway that talks to indexes and has the partly fetched files, so however many clients ask
+however many workers for one new wheel, it is fetched once.  Pages, metadata and metrics are the head's, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from wheelfs.errors import WheelfsError
+from wheelfs.frontends.http.application import BINARY, Application
+from wheelfs.frontends.http.messages import Relayed, Reply, Request
+
+if TYPE_CHECKING:
+    from wheelfs.remote.head import Head
+    from wheelfs.service.at_hand import AtHand
+    from wheelfs.service.filesystem import Filesystem
+    from wheelfs.service.giving import Giving
+    from wheelfs.service.overview import Overview
+
+_PASSED_ON: Final = ("accept", "host", "if-none-match", "if-range", "range", "user-agent")
+"""What the head's answers depend on.  Who may ask was decided here."""
+
+
+class WorkerApplication(Application):
+    """ASGI 3, as its base."""
+
+    def __init__(
+        self, filesystem: Filesystem, overview: Overview, giving: Giving, at_hand: AtHand, head: Head, *, token: str | None
+    ) -> None:
+        """See the base; ``at_hand`` finds what is stored, ``head`` answers for the rest."""
+        super().__init__(filesystem, overview, giving, token=token)
+        self._at_hand = at_hand
+        self._head = head
+
+    async def _told(self, request: Request) -> Reply:
+        shared = await self._of_share(request)
+        if shared is not None:
+            return shared
+        node = None if request.names is None or request.is_directory else self._at_hand.find(request.names)
+        if node is not None:
+            try:
+                return await self._file(request, node, BINARY)
+            except WheelfsError:
+                pass  # removed or found damaged a moment ago: the head can fetch it again
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        return Relayed(await self._head.ask(request.method, f"{request.path}{query}", headers))
