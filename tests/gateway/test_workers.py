@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,12 +18,11 @@ import pytest
 
 from tests.fakes.faults import Fault, Slow
 from tests.fakes.index import FakeIndex
+from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.gateway.serving import Serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import RunWheelfs
     from tests.fakes.clients import Clients
 
@@ -129,6 +130,21 @@ def test_no_worker_lets_pass_who_has_no_token(tmp_path: Path) -> None:
             assert get(f"{gateway.url}{path}").status_code == 401
         assert get(f"{gateway.url}/simple/demo/{name}", Authorization="Bearer s3cret-word").content == content
         assert get(f"{gateway.url}/simple/demo/{name}").status_code == 401
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_while_workers_start_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    store = tmp_path / "store"
+    command = wheelfs_command("--store", str(store), "serve", "--listen", "127.0.0.1:0", "--workers", "2", "--offline")
+    environment = wheelfs_environment(tmp_path / "home")
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as gateway:
+        children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children")
+        eventually(lambda: len(children.read_text().split()) == 2)
+        os.killpg(gateway.pid, number)
+        _, talk = gateway.communicate(timeout=30)
+    assert gateway.returncode == 0, talk
+    assert "Traceback" not in talk
+    assert not list((store / "run").iterdir())
 
 
 @pytest.mark.parametrize("workers", ["0", "65", "many"])

@@ -66,10 +66,14 @@ def run_head(
                 workers = Workers(arguments, listening, store.run_directory, name)
                 # Inside of the other nursery: while workers end, what they are asked for is still answered.
                 async with trio.open_nursery() as working:
+
+                    async def until_told() -> None:
+                        await shutdown.wait()
+                        working.cancel_scope.cancel()
+
+                    working.start_soon(until_told)  # also while workers start
                     await working.start(workers.keep, settings.serve_workers)
                     on_ready()
-                    await shutdown.wait()
-                    working.cancel_scope.cancel()
                 nursery.cancel_scope.cancel()
 
     trio.run(serve)

@@ -35,6 +35,9 @@ STEADY_S: Final = 60.0
 END_S: Final = 8.0
 """What requests under way get to finish in (5 s), and some more to close the store."""
 
+_TOLD_TO_END: Final = (0, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
+"""A terminal's Ctrl-C, or a supervisor's SIGTERM to the whole group, may reach a worker a moment before it reaches us."""
+
 _PLACE: Final = "WHEELFS_WORKER"
 _HEAD: Final = ".head"
 
@@ -120,13 +123,14 @@ class Workers:
                     if is_first and is_ready:
                         is_first = False
                         task_status.started()
-                    elif not is_ready:
+                    elif is_ready is None:
                         log.error("worker %d does not answer", pid)
                     if is_ready:
                         await trio.lowlevel.wait_readable(gone)
                 finally:
-                    how = await _ended(pid, gone)
-            if is_first:
+                    code = await _ended(pid, gone)
+            how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+            if is_first and (is_ready is None or code not in _TOLD_TO_END):
                 raise InternalError("start a worker", f"it ended ({how}) before it answered", "the log says why")
             pause_s = FIRST_PAUSE_S if trio.current_time() - began_s >= STEADY_S else min(pause_s * 2, LONGEST_PAUSE_S)
             log.error("worker %d ended (%s); another one takes its place in %.1f s", pid, how, pause_s)
@@ -168,15 +172,16 @@ class Workers:
                 os.close(descriptor)
 
 
-async def _is_ready(ready: int) -> bool:
+async def _is_ready(ready: int) -> bool | None:
+    """Tell whether a worker answers; False when it ended before, None when it has not told in time."""
     with trio.move_on_after(READY_S):
         await trio.lowlevel.wait_readable(ready)
         return bool(os.read(ready, 1))
-    return False
+    return None
 
 
-async def _ended(pid: int, gone: int) -> str:
-    """End a worker where it still runs, and tell how it ended; bounded, and not to be cancelled."""
+async def _ended(pid: int, gone: int) -> int:
+    """End a worker where it still runs, and return its exit code (negative: the signal); bounded, and not to be cancelled."""
     with trio.CancelScope(shield=True):
         for number in (signal.SIGTERM, signal.SIGKILL):
             with suppress(ProcessLookupError):
@@ -185,8 +190,7 @@ async def _ended(pid: int, gone: int) -> str:
                 await trio.lowlevel.wait_readable(gone)
                 break
         _, status = os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222 - it does not wait
-    code = os.waitstatus_to_exitcode(status)
-    return f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
+    return os.waitstatus_to_exitcode(status)
 
 
 # --- the worker's side ------------------------------------------------------------------------------------------------
