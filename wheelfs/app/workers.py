@@ -99,8 +99,8 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
 
     listening = socket.socket(fileno=place.listening)
     urls = server.urls_of([listening], tls=tls is not None)
-    # Told to be offline, so that it never asks an index, whatever happens: that is the head's.
-    own = msgspec.structs.replace(settings, offline=True)
+    # Told to be offline, so that it never asks an index or a share, whatever happens: that is the head's.
+    own = msgspec.structs.replace(settings, offline=True, shares=())
 
     async def serve(store: Store) -> None:
         running = _running(own, store, Counters(), bound_s=None, network_places=0)
