@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.command import Command, session_of
-from wheelfs.cli.content import PART_FAILED
+from wheelfs.cli.failures import PART_FAILED
 from wheelfs.cli.sizes import size_text
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.command import Command, session_of
-from wheelfs.cli.failures import exit_code_of_all
+from wheelfs.cli.failures import exit_code_of
 from wheelfs.cli.sizes import size_text
 from wheelfs.errors import OriginError
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from wheelfs.cli.output import Output
     from wheelfs.service.share_reports import PulledFile, PushedFile
-
-PART_FAILED = 1
-"""Exit code when a part of what was asked for is done and another part is not."""
 
 _share = click.option(
     "--share",
@@ -121,9 +118,5 @@ def _print_file(output: Output, file: PushedFile | PulledFile, moved_bytes: int)
 
 
 def _code_of(files: Sequence[PushedFile | PulledFile]) -> int:
-    failed = [file for file in files if file.result == "failed"]
-    if not failed:
-        return 0
-    if len(failed) < len(files):
-        return PART_FAILED
-    return exit_code_of_all((file.error_class for file in failed), otherwise=OriginError)
+    classes = [file.error_class for file in files if file.result == "failed"]
+    return exit_code_of(classes, tried=len(files), otherwise=OriginError)
