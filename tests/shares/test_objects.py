@@ -97,7 +97,9 @@ def test_an_object_in_a_directory_is_flushed_before_it_has_its_name(tmp_path: Pa
     assert steps == ["flush", "name", "flush"], "the content, the name, the directory"
 
 
-@pytest.mark.parametrize("url", ["ftp://host/x", "file:relative", "file://elsewhere/x", "s3://", "/lab/wheels", "file:///"])
+@pytest.mark.parametrize(
+    "url", ["ftp://host/x", "file:relative", "file://elsewhere/x", "s3://", "s3://key@bucket/", "/lab/wheels", "file:///"]
+)
 def test_an_address_that_is_no_place_for_objects_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="no place for objects"):
         open_objects(url)

@@ -318,3 +318,22 @@ def test_a_count_is_a_whole_number_within_bounds(raw: object, tmp_path: Path) ->
     assert (kind.parse(64, tmp_path), kind.parse(" 1 ", tmp_path), kind.as_text(8)) == (64, 1, "8")
     with pytest.raises(ValueError, match="1 to 64"):
         kind.parse(raw, tmp_path)
+
+
+@pytest.mark.parametrize("url", ["https://lab.example/x", "file:///lab/wheels", "s3://bucket/a/b", "gs://bucket", "az://box/a"])
+def test_a_share_is_a_gateway_a_directory_or_a_bucket(url: str) -> None:
+    [share] = load(environ={"WHEELFS_SHARE": f"lab={url}"}).shares
+    assert (share.name, share.url) == ("lab", url)
+
+
+@pytest.mark.parametrize(
+    "url", ["file://host/x", "file:lab", "/lab/wheels", "ftp://host/", "s3://", "s3://key@bucket/", "file:///a#b"]
+)
+def test_addresses_that_are_no_share_are_refused(url: str) -> None:
+    with pytest.raises(UsageError, match="share"):
+        load(environ={"WHEELFS_SHARE": f"lab={url}"})
+
+
+def test_an_index_is_never_a_directory_or_a_bucket() -> None:
+    with pytest.raises(UsageError, match="must begin with http"):
+        load(environ={"WHEELFS_INDEX": "lab=file:///lab/simple"})

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.remote.access import Access
-    from wheelfs.remote.gateway import Gateway
+    from wheelfs.remote.share import Share
     from wheelfs.service.projects import Index
 
 DEFAULT_INDEX_NAME: Final = "default"
@@ -40,8 +40,14 @@ def opened_index(setting: IndexSetting, settings: Settings) -> Index:
     return Index(setting.name, client.url, client, ttl_s, setting.projects)
 
 
-def opened_share(setting: IndexSetting, settings: Settings) -> Gateway:
+def opened_share(setting: IndexSetting, settings: Settings) -> Share:
     """Return the client of a share, which is to be closed; nothing is asked yet.  Raises `UsageError`."""
+    if not setting.url.startswith(("http://", "https://")):
+        from wheelfs.remote.object_origin import ObjectOrigin
+        from wheelfs.remote.object_share import ObjectShare
+        from wheelfs.remote.objects import open_objects
+
+        return ObjectOrigin(setting.name, ObjectShare(open_objects(setting.url)))
     from wheelfs.remote.gateway import Gateway
 
     access = _access(setting)

@@ -58,7 +58,7 @@ LOCK_SUFFIXES = (".toml", ".lock")
 @click.option("--pin", is_flag=True, help="Keep the files for good: they are never removed to make room.")
 @click.option("--dry-run", is_flag=True, help="Only tell which files it would be, and how many bytes would be fetched.")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
-@click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway (wheelfs serve) to ask for files first.")
+@click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway, file:///DIR or s3://BUCKET/DIR to ask first.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option(
     "--min-age", metavar="AGE", help="Hide files uploaded less than this long ago, such as 7d, and those of unknown age."

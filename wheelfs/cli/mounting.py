@@ -38,7 +38,7 @@ READY_TIMEOUT_S: Final = 90.0
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
-@click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway (wheelfs serve) to ask for files first.")
+@click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway, file:///DIR or s3://BUCKET/DIR to ask first.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network.")
 @click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.option(

@@ -65,6 +65,9 @@ class IndexesKind:
     toml_types: tuple[type, ...] = (list,)
 
     def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
+        return self._parsed(raw, base, check_url)
+
+    def _parsed(self, raw: object, base: Path, check: Callable[[str], str]) -> tuple[IndexSetting, ...]:
         items: Sequence[object] = _items(raw) if isinstance(raw, str) else raw if isinstance(raw, list | tuple) else [raw]
         if len(items) > MAX_INDEXES:
             raise ValueError(f"more than {MAX_INDEXES} indexes")
@@ -73,7 +76,7 @@ class IndexesKind:
         for number, item in enumerate(items, 1):
             prefix = f"index {number}: " if len(items) > 1 else ""
             try:
-                index = _index_of_table(item, base) if isinstance(item, dict) else _index_of_text(item)
+                index = _index_of_table(item, base, check) if isinstance(item, dict) else _index_of_text(item, check)
                 if any(index.name == other.name for other in indexes):
                     raise ValueError(f"the name {index.name!r} is given twice")
                 indexes.append(index)
@@ -95,11 +98,10 @@ class IndexesKind:
 
 @dataclass(frozen=True, slots=True)
 class SharesKind(IndexesKind):
-    """Gateways of `wheelfs serve`, in order; described like indexes, but for what only an index has."""
+    """Gateways of `wheelfs serve`, directories and buckets, in order; described like indexes, but for what only an index has."""
 
     def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
-        # Not super(): a dataclass with slots is another class than the one that its methods were made in.
-        shares = IndexesKind.parse(self, raw, base)
+        shares = self._parsed(raw, base, check_share_url)
         if any(share.projects or share.ttl_s is not None for share in shares):
             raise ValueError("a share has neither projects nor ttl-s")
         return shares
@@ -115,16 +117,16 @@ def _items(text: str) -> Sequence[object]:
     return found if isinstance(found, list) else [found]
 
 
-def _index_of_text(item: object) -> IndexSetting:
+def _index_of_text(item: object, check: Callable[[str], str]) -> IndexSetting:
     if not isinstance(item, str):
         raise ValueError("must be NAME=URL or a table with name and url")
     match = _NAMED_INDEX.match(item)
     name, url = (None, item) if match is None else (match["name"], match["url"])
     table: dict[str, object] = {"url": url}
-    return _index_of_table(table if name is None else {**table, "name": name}, Path("/"))
+    return _index_of_table(table if name is None else {**table, "name": name}, Path("/"), check)
 
 
-def _index_of_table(table: dict[str, object], base: Path) -> IndexSetting:
+def _index_of_table(table: dict[str, object], base: Path, check: Callable[[str], str]) -> IndexSetting:
     """Return the index (named after its URL if need be), or raise with all that is wrong."""
     problems = [unknown_key(key, INDEX_KEYS) for key in table if key not in INDEX_KEYS]
     taken: dict[str, object] = {}
@@ -138,6 +140,11 @@ def _index_of_table(table: dict[str, object], base: Path) -> IndexSetting:
         problems.append("url is missing, or is not text")
     if "client-key" in table and "client-cert" not in table:
         problems.append("client-key is given without client-cert")
+    if isinstance(taken.get("url"), str):
+        try:
+            check(str(taken["url"]))
+        except ValueError as error:
+            problems.append(str(error))
     if "username" in taken and "@" in urlsplit(str(taken.get("url", ""))).netloc:
         problems.append("username is given twice: also in the URL")
     if problems:
@@ -155,7 +162,7 @@ def _name(value: object, _base: Path) -> str:
 def _url(value: object, _base: Path) -> str:
     if not isinstance(value, str):
         raise ValueError("url is missing, or is not text")
-    return check_url(value)
+    return value
 
 
 def _ttl(value: object, base: Path) -> float:
@@ -278,6 +285,15 @@ def check_url(url: str) -> str:
         raise ValueError("the URL contains white space or control characters")
     if parts.query or parts.fragment:
         raise ValueError("the URL of an index has neither a query nor a fragment")
+    return url
+
+
+def check_share_url(url: str) -> str:
+    """Return ``url`` when it can be the address of a share; raise ValueError, never quoting it, otherwise."""
+    if url.startswith(("http://", "https://")):
+        return check_url(url)
+    if not re.match(r"file:///|(s3|gs|az)://[^/@]+(/|\Z)", url) or re.search(r"[\s\x00-\x1f\x7f?#]", url):
+        raise ValueError("the URL of a share must begin with http://, https://, file:///, s3://, gs:// or az://")
     return url
 
 

@@ -128,8 +128,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
         ("share",),
         "WHEELFS_SHARE",
         SharesKind(),
-        "Gateways (wheelfs serve) that are asked for files before any index, in order. In TOML one [[share]] table each, with "
-        "the keys of an index but for projects and ttl-s; the flag is repeated. What they store is listed here within seconds.",
+        "Gateways (wheelfs serve), and what wheelfs push fills (file:///DIRECTORY, s3://BUCKET/PREFIX, gs://, az://), that are "
+        "asked for files before any index, in order. In TOML one [[share]] table each, with the keys of an index but for "
+        "projects and ttl-s; the flag is repeated. What they store is listed here within seconds.",
         flag="--share",
         default_text="none",
     ),

@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
 MAX_NEWS_BYTES: Final = 16 << 20
 
+POLL_S: Final = 2.0
+"""A node lists what arrived in the lab within five seconds (the contract), a kernel's time-outs of a second included."""
+
 
 class Gateway:
     """A share behind ``wheelfs serve``; ``origin`` fetches its files."""
+
+    poll_s: float = POLL_S
 
     def __init__(
         self, name: str, url: str, environ: Mapping[str, str], *, access: Access, read_timeout_s: float = READ_TIMEOUT_S
     ) -> None:
         """Raises `UsageError` when the address is none."""
         if urlsplit(url).scheme not in ("http", "https"):
-            advice = "give a gateway's address; a share in a directory or bucket is for wheelfs push and wheelfs pull"
-            raise UsageError(f"use the share {name}", "its URL is neither http:// nor https://", advice)
+            raise UsageError(f"use the share {name}", "its URL is neither http:// nor https://", "give a gateway's address")
         self.origin = HttpIndex(name, url, environ, access=access, read_timeout_s=read_timeout_s)
         self.name = name
         self.url = self.origin.url

@@ -11,6 +11,9 @@ import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import blake3
+import zstandard
+
 from wheelfs.errors import OriginFault, OriginMissing
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Iterator, Sequence
 
+    from wheelfs.model.manifest import Placed
     from wheelfs.model.share_objects import Place
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.objects import Objects
@@ -50,6 +54,13 @@ T = TypeVar("T")
 SNAPSHOT_AT: Final = 1_000
 """Entries in no snapshot yet, from which on whoever pushes writes one: as many as an object store lists in one answer."""
 
+RUN_BYTES: Final = 8 << 20
+"""Asked for in one request, and held in memory, at most."""
+
+GAP_BYTES: Final = 64 << 10
+"""Read along with what is wanted rather than asked around: a request of its own costs more."""
+
+MAX_SKELETON_BYTES: Final = 512 << 20
 MAX_INDEX_BYTES: Final = 128 << 20
 """That of a pack of 64 MiB in chunks of 20 bytes each."""
 MAX_MANIFEST_BYTES: Final = 512 << 20
@@ -82,13 +93,20 @@ class ObjectShare:
 
     def files(self) -> list[SharedFile]:
         """Return all that the share has, each name and content once."""
-        # Entries first: one that is cleared away was in a snapshot before, which is then found afterwards.
-        entries = {name for name in self._objects.names(ENTRIES) if is_object_name(name)}
-        found: dict[str, SharedFile] = {}
-        for _, snapshot in self._snapshots():
-            found.update((entry_name(file), file) for file in snapshot.files)
+        entries, found = self.listed()
         found.update(self._entries(entries - found.keys()))
         return list(found.values())
+
+    def listed(self) -> tuple[set[str], dict[str, SharedFile]]:
+        """Return the names of all entries, and by name the files that are in snapshots, some of them in no entry any more."""
+        # Entries first: one that is cleared away was in a snapshot before, which is then found afterwards.
+        entries = set(filter(is_object_name, self._objects.names(ENTRIES)))
+        return entries, {entry_name(file): file for _, snapshot in self._snapshots() for file in snapshot.files}
+
+    def entry(self, name: str) -> SharedFile | None:
+        """Return the file of an entry; None, with a word in the log, for one that is not there or not what it should be."""
+        file = self._read(f"{ENTRIES}/{name}", _MAX_ENTRY_BYTES, decode_entry)
+        return file if file is not None and entry_name(file) == name else None
 
     def add_entry(self, file: SharedFile) -> None:
         """Let everybody know of a file, whose manifest is there."""
@@ -96,7 +114,7 @@ class ObjectShare:
 
     def summarize(self) -> bool:
         """Write a snapshot of all that is known where many entries are in none, and tell whether there were as many."""
-        entries = {name for name in self._objects.names(ENTRIES) if is_object_name(name)}
+        entries = set(filter(is_object_name, self._objects.names(ENTRIES)))
         found: dict[str, SharedFile] = {}
         replaced: list[str] = []
         for name, snapshot in self._snapshots():
@@ -121,35 +139,57 @@ class ObjectShare:
                     yield name, snapshot
 
     def _entries(self, names: set[str]) -> Iterator[tuple[str, SharedFile]]:
-        for name in sorted(names):
-            file = self._read(f"{ENTRIES}/{name}", _MAX_ENTRY_BYTES, decode_entry)
-            if file is not None and entry_name(file) == name:
-                yield name, file
+        return ((name, file) for name in sorted(names) if (file := self.entry(name)) is not None)
 
     # --- manifests and chunks ------------------------------------------------------------------------------------------
 
-    def manifest(self, file: SharedFile) -> Manifest:
+    def manifest(self, sha256: bytes) -> Manifest:
         """Return how a file is made; raises `OriginMissing` and `OriginFault`."""
-        key = manifest_key(file.sha256)
-        attempted = f"read how {file.filename} is made from the share {self.url}"
+        key = manifest_key(sha256)
+        attempted = f"read {key} in the share {self.url}"
         encoded = self._objects.read(key, limit_bytes=MAX_MANIFEST_BYTES)
         if encoded is None:
-            raise OriginMissing(attempted, f"{key} is not there (yet)")
+            raise OriginMissing(attempted, "it is not there (yet)")
         try:
-            manifest = Manifest.decode(encoded)
+            return Manifest.decode(encoded)
         except ShareFormatError as error:
-            raise OriginFault(attempted, f"{key}: {error}", "delete that object and push the file again") from None
-        if manifest.size_bytes != file.size_bytes:
-            raise OriginFault(attempted, f"{key} is of {manifest.size_bytes} bytes, its entry says {file.size_bytes}")
-        return manifest
+            raise OriginFault(attempted, str(error), "delete that object and push the file again") from None
 
-    def has_manifest(self, file: SharedFile) -> bool:
+    def has_manifest(self, sha256: bytes) -> bool:
         """Tell whether it is known how a file is made; raises `OriginFault` where that is damaged."""
         try:
-            self.manifest(file)
+            self.manifest(sha256)
         except OriginMissing:
             return False
         return True
+
+    def skeleton(self, manifest: Manifest) -> bytes:
+        """Return what of a file is in no chunk; raises `OriginFault`."""
+        if not manifest.skeleton_bytes:
+            return b""
+        try:
+            # The frame states its size; it is compared before that much memory is taken.
+            if (
+                zstandard.frame_content_size(manifest.frame) != manifest.skeleton_bytes
+                or manifest.skeleton_bytes > MAX_SKELETON_BYTES
+            ):
+                raise zstandard.ZstdError("another size than its manifest says, or too large")
+            return zstandard.ZstdDecompressor().decompress(manifest.frame, max_output_size=manifest.skeleton_bytes)
+        except zstandard.ZstdError as error:
+            raise OriginFault(f"read a file of the share {self.url}", f"its skeleton cannot be unpacked ({error})") from None
+
+    def chunks(self, wanted: Sequence[Placed]) -> Iterator[tuple[Placed, bytes]]:
+        """Yield chunks with their bytes, which have their digest, in order of place; raises `OriginMissing` and `OriginFault`."""
+        for run in _runs(sorted(wanted, key=lambda chunk: (chunk.pack, chunk.pack_offset))):
+            start = run[0].pack_offset
+            content = self._read_pack(run[0].pack, start, max(chunk.pack_offset + chunk.length for chunk in run))
+            for chunk in run:
+                at = chunk.pack_offset - start
+                piece = content[at : at + chunk.length]
+                if blake3.blake3(piece).digest() != chunk.digest:
+                    attempted = f"read {pack_key(chunk.pack)} in the share {self.url}"
+                    raise OriginFault(attempted, "a chunk in it does not have its digest", "the share is damaged there")
+                yield chunk, piece
 
     def add_manifest(self, sha256: bytes, manifest: Manifest) -> None:
         """Write down how a file is made; its chunks are there."""
@@ -179,7 +219,7 @@ class ObjectShare:
         self._objects.create(pack_key(pack), content)
         self._objects.create(index_key(pack), encode_index(digests, lengths))
 
-    def read_pack(self, pack: bytes, start: int, end: int) -> bytes:
+    def _read_pack(self, pack: bytes, start: int, end: int) -> bytes:
         """Return bytes ``[start, end)`` of a pack, all of them; raises `OriginMissing` and `OriginFault`."""
         attempted = f"read {pack_key(pack)} in the share {self.url}"
         content = self._objects.read_range(pack_key(pack), start, end)
@@ -199,3 +239,18 @@ class ObjectShare:
         except OriginFault as error:
             log.warning("left out: %s", error)
         return None
+
+
+def _runs(chunks: Sequence[Placed]) -> Iterator[list[Placed]]:
+    """Group chunks, sorted by place, into those that one request brings."""
+    run: list[Placed] = []
+    for chunk in chunks:
+        if run:
+            last = run[-1]
+            apart = chunk.pack != last.pack or chunk.pack_offset - (last.pack_offset + last.length) > GAP_BYTES
+            if apart or chunk.pack_offset + chunk.length - run[0].pack_offset > RUN_BYTES:
+                yield run
+                run = []
+        run.append(chunk)
+    if run:
+        yield run

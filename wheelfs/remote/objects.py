@@ -49,7 +49,7 @@ def open_objects(url: str) -> Objects:
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and parts.path != "/":
         return DirectoryObjects(unquote(parts.path))
-    if parts.scheme in CLOUDS and parts.netloc:
+    if parts.scheme in CLOUDS and parts.netloc and "@" not in parts.netloc:
         # Only now: a directory is shared without waiting for the import.
         from wheelfs.remote.cloud_objects import CloudObjects
 

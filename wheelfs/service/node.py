@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from wheelfs.config import Settings
-    from wheelfs.remote.gateway import Gateway
+    from wheelfs.remote.share import Share
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
@@ -75,7 +75,7 @@ async def running(
     settings: Settings,
     store: Store,
     indexes: Sequence[Index],
-    shares: Sequence[Gateway] = (),
+    shares: Sequence[Share] = (),
     counters: Counters,
     version: str,
     bound_s: float | None,

@@ -13,7 +13,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import blake3
-import zstandard
 from packaging.requirements import InvalidRequirement, Requirement
 
 from wheelfs.core.ownership import LOCAL
@@ -32,13 +31,6 @@ if TYPE_CHECKING:
     from wheelfs.remote.object_share import ObjectShare
     from wheelfs.store.local import Store
 
-RUN_BYTES: Final = 8 << 20
-"""Asked for in one request, and held in memory, at most."""
-
-GAP_BYTES: Final = 64 << 10
-"""Read along with what is wanted rather than asked around: a request of its own costs more."""
-
-_MAX_SKELETON_BYTES: Final = 512 << 20
 _AT_ONCE: Final = 4_096
 
 
@@ -101,7 +93,9 @@ def _take(store: Store, share: ObjectShare, file: SharedFile) -> int:
     """Store a file of the share, and return how many bytes came from there."""
     attempted = f"pull {file.filename}"
     _refuse_other_content(store.catalog.stored_names(file.project), file)
-    manifest = share.manifest(file)
+    manifest = share.manifest(file.sha256)
+    if manifest.size_bytes != file.size_bytes:
+        raise OriginFault(attempted, f"its manifest in the share {share.url} is of another size than its entry")
     # Before any of it is written; what the share says of the size is only a word.
     if store.disk_space()[1] < file.size_bytes:
         raise StoreFull(attempted, "the disk has less room than it needs", "make room and run it again")
@@ -109,7 +103,7 @@ def _take(store: Store, share: ObjectShare, file: SharedFile) -> int:
         # Without a name: it goes with the process, however that ends.
         with tempfile.TemporaryFile(dir=store.path, buffering=0) as assembled:
             descriptor = assembled.fileno()
-            read_bytes = _assemble(store, share, file, manifest, descriptor)
+            read_bytes = _assemble(store, share, manifest, descriptor)
             ingested = store.ingest(descriptor, file.size_bytes, expected_sha256=file.sha256, name=file.filename)
     except OSError as error:
         raise store_error(attempted, error) from error
@@ -117,48 +111,20 @@ def _take(store: Store, share: ObjectShare, file: SharedFile) -> int:
     return read_bytes
 
 
-def _assemble(store: Store, share: ObjectShare, file: SharedFile, manifest: Manifest, descriptor: int) -> int:
+def _assemble(store: Store, share: ObjectShare, manifest: Manifest, descriptor: int) -> int:
     """Write the whole file, and return how many bytes of it came from the share."""
-    _write_skeleton(file, manifest, descriptor)
+    skeleton, at = share.skeleton(manifest), 0
+    for offset, length in manifest.skeleton_ranges():
+        _write(descriptor, skeleton[at : at + length], offset)
+        at += length
     placed = manifest.placed()
     read_bytes = 0
     while some := list(islice(placed, _AT_ONCE)):
         missing = [chunk for chunk in some if not _write_from_here(store, chunk, descriptor)]
-        # In order of place, a chunk that the file has twice is one request; the order in the file is that of the packs, mostly.
-        missing.sort(key=lambda chunk: (chunk.pack, chunk.pack_offset))
-        for run in _runs(missing):
-            start, end = run[0].pack_offset, max(chunk.pack_offset + chunk.length for chunk in run)
-            content = share.read_pack(run[0].pack, start, end)
-            for chunk in run:
-                at = chunk.pack_offset - start
-                piece = content[at : at + chunk.length]
-                if blake3.blake3(piece).digest() != chunk.digest:
-                    happened = f"a chunk in pack {chunk.pack.hex()} does not have its digest"
-                    raise OriginFault(f"pull {file.filename} from the share {share.url}", happened, "the share is damaged there")
-                _write(descriptor, piece, chunk.offset)
-            read_bytes += end - start
+        for chunk, content in share.chunks(missing):
+            _write(descriptor, content, chunk.offset)
+            read_bytes += len(content)
     return read_bytes
-
-
-def _write_skeleton(file: SharedFile, manifest: Manifest, descriptor: int) -> None:
-    attempted = f"pull {file.filename}"
-    os.ftruncate(descriptor, file.size_bytes)
-    if not manifest.skeleton_bytes:
-        return
-    try:
-        # The frame states its size; it is compared before that much memory is taken.
-        if (
-            zstandard.frame_content_size(manifest.frame) != manifest.skeleton_bytes
-            or manifest.skeleton_bytes > _MAX_SKELETON_BYTES
-        ):
-            raise zstandard.ZstdError("another size than its manifest says, or too large")
-        skeleton = zstandard.ZstdDecompressor().decompress(manifest.frame, max_output_size=manifest.skeleton_bytes)
-    except zstandard.ZstdError as error:
-        raise OriginFault(attempted, f"its skeleton cannot be unpacked ({error})", "the share is damaged there") from None
-    at = 0
-    for offset, length in manifest.skeleton_ranges():
-        _write(descriptor, skeleton[at : at + length], offset)
-        at += length
 
 
 def _write_from_here(store: Store, chunk: Placed, descriptor: int) -> bool:
@@ -174,21 +140,6 @@ def _write_from_here(store: Store, chunk: Placed, descriptor: int) -> bool:
         return False
     _write(descriptor, content, chunk.offset)
     return True
-
-
-def _runs(chunks: Sequence[Placed]) -> Iterator[list[Placed]]:
-    """Group chunks, sorted by place, into those that one request brings."""
-    run: list[Placed] = []
-    for chunk in chunks:
-        if run:
-            last = run[-1]
-            apart = chunk.pack != last.pack or chunk.pack_offset - (last.pack_offset + last.length) > GAP_BYTES
-            if apart or chunk.pack_offset + chunk.length - run[0].pack_offset > RUN_BYTES:
-                yield run
-                run = []
-        run.append(chunk)
-    if run:
-        yield run
 
 
 def _write(descriptor: int, content: bytes, offset: int) -> None:

@@ -170,7 +170,7 @@ class _Lot:
             file = shared_file(name)
             try:
                 # Who came first has described the same bytes; a damaged description must not be made known.
-                if not self._share.has_manifest(file):
+                if not self._share.has_manifest(name.sha256):
                     self._share.add_manifest(name.sha256, manifest)
                 self._share.add_entry(file)
             except OriginError as error:

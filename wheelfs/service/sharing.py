@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.model.shared import SharedFile
-    from wheelfs.remote.gateway import Gateway
+    from wheelfs.remote.share import Share
     from wheelfs.service.hosts import Hosts
     from wheelfs.store.local import Store
 
 log = logging.getLogger(__name__)
-
-POLL_S: Final = 2.0
-"""A node lists what arrived in the lab within five seconds (the contract), a kernel's time-outs of a second included."""
 
 PORTIONS: Final = 100_000
 """The most that one share may tell in one go, in portions of about a thousand names."""
@@ -34,7 +31,7 @@ _BATCH: Final = 512
 class Sharing:
     """The names that shares have told, and the task that asks them for more."""
 
-    def __init__(self, *, store: Store, shares: Sequence[Gateway], hosts: Hosts, bound_s: float, show_all: bool) -> None:
+    def __init__(self, *, store: Store, shares: Sequence[Share], hosts: Hosts, bound_s: float, show_all: bool) -> None:
         """``bound_s`` bounds one question; ``show_all`` lists what no share can give now as well."""
         self._names = store.shared
         self._shares = tuple(shares)
@@ -73,7 +70,7 @@ class Sharing:
             for share in self._shares:
                 nursery.start_soon(self._follow, share)
 
-    async def _follow(self, share: Gateway) -> None:
+    async def _follow(self, share: Share) -> None:
         trouble = ""
         while True:
             try:
@@ -88,9 +85,9 @@ class Sharing:
                 trouble = str(error)
             except Exception as error:
                 log.warning("%s", failure(f"ask {share.name} for news", error))
-            await trio.sleep(POLL_S)
+            await trio.sleep(share.poll_s)
 
-    async def _take_news(self, share: Gateway) -> None:
+    async def _take_news(self, share: Share) -> None:
         attempted = f"ask the share {share.name} for news"
         anew = False
         for _ in range(PORTIONS):

@@ -14,7 +14,7 @@ from wheelfs.service.reports import Counters, GatewayInfo, MountInfo, OriginStat
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheelfs.remote.gateway import Gateway
+    from wheelfs.remote.share import Share
     from wheelfs.service.hosts import Hosts
     from wheelfs.service.projects import Index
     from wheelfs.service.reports import OriginKind
@@ -31,7 +31,7 @@ class StatusReport:
         version: str,
         store: str,
         indexes: Sequence[Index],
-        shares: Sequence[Gateway] = (),
+        shares: Sequence[Share] = (),
         hosts: Hosts,
         tracking: Tracking,
         counters: LiveCounters,
@@ -75,7 +75,7 @@ class StatusReport:
         """Return the report as one JSON object."""
         return msgspec.json.format(msgspec.json.encode(self.report()), indent=2) + b"\n"
 
-    def _origin(self, origin: Index | Gateway, kind: OriginKind) -> OriginState:
+    def _origin(self, origin: Index | Share, kind: OriginKind) -> OriginState:
         health, since_s, last_error = self._hosts.state(origin.url)
         return OriginState(
             name=origin.name,

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from wheelfs.config.settings import Delta
     from wheelfs.model.content import ContentKey
-    from wheelfs.remote.gateway import Gateway
     from wheelfs.remote.origin import Origin
+    from wheelfs.remote.share import Share
     from wheelfs.service.files import FileRef
     from wheelfs.service.hosts import Hosts
     from wheelfs.store.local import Store
@@ -74,7 +74,7 @@ class Supply:
         nursery: trio.Nursery,
         progress_bound_s: float,
         delta: Delta = "auto",
-        shares: Sequence[Gateway] = (),
+        shares: Sequence[Share] = (),
     ) -> None:
         """``progress_bound_s``: how long a stream may bring (nearly) nothing before it is given up.
 

@@ -1,0 +1,161 @@
+"""Nodes and a share of objects: a mount lists what is in it, and takes it from there, with no index at all."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.waiting import eventually
+from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from wheelfs.core.http_ranges import From, Range, Suffix, Whole
+from wheelfs.errors import ContentChanged, OriginFault
+from wheelfs.remote import object_origin
+from wheelfs.remote.object_origin import ObjectOrigin
+from wheelfs.remote.object_share import ObjectShare
+from wheelfs.remote.objects import open_objects
+from wheelfs.service.pushing import push
+from wheelfs.store.local import Store
+from wheelfs.store.records import StoredName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.fakes.clients import Clients
+    from tests.shares.conftest import Place
+    from wheelfs.core.http_ranges import Wanted
+
+NAME = wheel_filename("demo", "1.0")
+FILES = {f"demo/part{number}.txt": incompressible(3_000, f"{number}") for number in range(40)}
+CONTENT = build_wheel("demo", "1.0", files=FILES, big_bytes=900_000)
+NO_INDEX = "http://127.0.0.1:1/simple"
+
+
+def fill(path: Path, **wheels: bytes) -> bytes:
+    """Store wheels of those projects, version 1.0; return the sha256 of the last one."""
+    sha256 = b""
+    with Store.open(path) as store:
+        for project, content in wheels.items():
+            name = StoredName(
+                project=project,
+                filename=wheel_filename(project, "1.0"),
+                index="main",
+                size_bytes=len(content),
+                added_at_us=1,
+            )
+            path.with_name("input").write_bytes(content)
+            with path.with_name("input").open("rb") as opened:
+                sha256 = store.add_content(opened.fileno(), len(content), expected_sha256=None, names=[name])
+    return sha256
+
+
+def push_all(path: Path, url: str) -> None:
+    with Store.open(path) as store:
+        assert {file.result for file in push(store, ObjectShare(open_objects(url)), [], private=True)} <= {"pushed", "present"}
+
+
+def test_a_node_lists_and_installs_what_is_in_the_share_without_any_index(
+    tmp_path: Path, mounted: MountWheelfs, run_wheelfs: RunWheelfs, clients: Clients, place: Place
+) -> None:
+    fill(tmp_path / "a", demo=CONTENT)
+    push_all(tmp_path / "a", place.url)
+    node = mounted("--share", place.url, index=NO_INDEX, env=place.environment)
+    eventually(lambda: (node.path / NAME).exists())
+    assert (node.path / NAME).read_bytes() == CONTENT
+    uv = clients.uv()
+    uv.run("pip", "install", "--default-index", (node.path / "simple").as_uri(), "demo").succeeded()
+    assert uv.installed() == {"demo": "1.0"}
+
+
+def origin_of(tmp_path: Path, **wheels: bytes) -> tuple[ObjectOrigin, str]:
+    (tmp_path / "share").mkdir()
+    sha256 = fill(tmp_path / "a", **wheels)
+    push_all(tmp_path / "a", (tmp_path / "share").as_uri())
+    origin = ObjectOrigin("lab", ObjectShare(open_objects((tmp_path / "share").as_uri())))
+    return origin, origin.file_url(sha256)
+
+
+@pytest.mark.parametrize("at_once", [1, 10_000, 4 << 20])
+async def test_any_range_of_a_file_comes_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(object_origin, "_AT_ONCE_BYTES", at_once)
+    origin, url = origin_of(tmp_path, demo=CONTENT)
+    size = len(CONTENT)
+    cases: list[tuple[Wanted, bytes]] = [
+        (Whole(), CONTENT),
+        (Suffix(70), CONTENT[-70:]),
+        (Suffix(2 * size), CONTENT),
+        (From(size - 5), CONTENT[-5:]),
+        (Range(size - 10, size + 90), CONTENT[-10:]),
+        *(
+            (Range(start, start + length), CONTENT[start : start + length])
+            for start in range(0, 9_000, 371)
+            for length in (1, 999)
+        ),
+    ]
+    for wanted, expected in cases:
+        async with origin.open_range(url, wanted) as reply:
+            assert (reply.offset, reply.total_bytes) == (CONTENT.index(expected) if len(expected) > 40 else reply.offset, size)
+            assert reply.is_whole == (expected == CONTENT)
+            assert b"".join([piece async for piece in reply.chunks]) == expected, wanted
+    with pytest.raises(ContentChanged):
+        async with origin.open_range(url, From(size + 1)):
+            pass
+
+
+async def test_a_wrong_byte_in_a_pack_is_not_given(tmp_path: Path) -> None:
+    origin, url = origin_of(tmp_path, demo=CONTENT)
+    [pack] = (path for path in (tmp_path / "share" / "packs").rglob("*") if path.is_file())
+    content = bytearray(pack.read_bytes())
+    content[500_000] ^= 1
+    pack.write_bytes(content)
+    with pytest.raises(OriginFault, match="does not have its digest"):
+        async with origin.open_range(url, Whole()) as reply:
+            async for _ in reply.chunks:
+                pass
+
+
+async def test_news_come_in_portions_each_file_once_and_damaged_entries_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("wheelfs.remote.object_share.SNAPSHOT_AT", 5)
+    monkeypatch.setattr(object_origin, "PORTION", 2)
+    monkeypatch.setattr(object_origin, "ENTRIES_AT_ONCE", 2)
+    wheels = {f"p{number}": build_wheel(f"p{number}", "1.0") for number in range(9)}
+    origin, _ = origin_of(tmp_path, **dict(list(wheels.items())[:5]))  # all in a snapshot
+    fill(tmp_path / "a", **wheels)
+    push_all(tmp_path / "a", (tmp_path / "share").as_uri())  # and four that are not
+    (tmp_path / "share" / "entries" / ("0" * 32)).write_bytes(b"torn")
+
+    async def told() -> list[str]:
+        names: list[str] = []
+        more = True
+        while more:
+            news = await origin.news("objects")
+            assert len(news.files) <= 2
+            names += [file.project for file in news.files]
+            more = news.more
+        return names
+
+    with caplog.at_level(logging.WARNING):
+        assert sorted(await told()) == sorted(wheels)
+        assert await told() == []
+    assert len([record for record in caplog.records if "0" * 32 in record.getMessage()]) == 1
+    fill(tmp_path / "a", late=build_wheel("late", "1.0"))
+    push_all(tmp_path / "a", (tmp_path / "share").as_uri())
+    assert await told() == ["late"]
+
+
+def test_a_share_that_is_away_is_told_in_the_status_and_the_rest_goes_on(
+    tmp_path: Path, mounted: MountWheelfs, run_wheelfs: RunWheelfs
+) -> None:
+    fill(tmp_path / "store", demo=CONTENT)
+    node = mounted("--share", f"lab={(tmp_path / 'not-mounted').as_uri()}", index=NO_INDEX, store=tmp_path / "store")
+    assert (node.path / NAME).read_bytes() == CONTENT
+    eventually(
+        lambda: (
+            "not-mounted" in run_wheelfs("--store", str(tmp_path / "store"), "status", "--json").succeeded().stdout
+            and "is its file system mounted" in run_wheelfs("--store", str(tmp_path / "store"), "status", "--json").stdout
+        )
+    )

@@ -1,0 +1,201 @@
+"""A share of objects as a mount sees it: news of its catalog, and bytes of its files by range, put together from packs.
+
+All asking is done in threads that are left behind when their time is over: a network file system may hang for minutes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import asynccontextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+
+import trio
+
+from wheelfs.core.http_ranges import bounds_of
+from wheelfs.errors import ContentChanged, OriginMissing
+from wheelfs.model.shared import News
+from wheelfs.remote.origin import Head, PageAbsent, RangeReply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+
+    from wheelfs.core.http_ranges import Wanted
+    from wheelfs.model.links import Validators
+    from wheelfs.model.manifest import Manifest, Placed
+    from wheelfs.model.names import ProjectName
+    from wheelfs.model.shared import SharedFile
+    from wheelfs.remote.object_share import ObjectShare
+    from wheelfs.remote.origin import PageOutcome
+
+T = TypeVar("T")
+
+POLL_S: Final = 10.0
+"""A listing costs an object store money and a file server work; a hundred nodes ask ten times a second."""
+
+THREADS: Final = 8
+"""Also those that hang: then nothing is asked of this share, and nothing else is held up."""
+
+PORTION: Final = 1_000
+ENTRIES_AT_ONCE: Final = 100
+"""Each is a request of its own, and one portion of news has to come within the time that a lookup may take."""
+
+_KEPT_MANIFESTS: Final = 8
+_AT_ONCE_BYTES: Final = 4 << 20
+
+
+class _Opened(NamedTuple):
+    manifest: Manifest
+    skeleton: bytes
+
+
+class ObjectOrigin:
+    """A `wheelfs.remote.share.Share` and its `wheelfs.remote.origin.Origin` at once."""
+
+    poll_s: float = POLL_S
+
+    def __init__(self, name: str, share: ObjectShare) -> None:
+        self.name = name
+        self.url = share.url
+        self._share = share
+        self._limiter = trio.CapacityLimiter(THREADS)
+        self._opened: OrderedDict[bytes, _Opened] = OrderedDict()
+        self._told: set[str] = set()
+        self._from_snapshots: dict[str, SharedFile] = {}
+        self._to_read: list[str] = []
+
+    @property
+    def origin(self) -> ObjectOrigin:
+        """Itself."""
+        return self
+
+    def file_url(self, sha256: bytes) -> str:
+        """Return an address that `open_range` understands."""
+        return f"{self.url}#{sha256.hex()}"
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+    # --- news ----------------------------------------------------------------------------------------------------------
+
+    async def news(self, point: str | None) -> News:
+        """Return what this process has not told yet, in portions.
+
+        ``point`` decides nothing: a process tells all once, and from then on what is new.  What is gone is not told.
+        """
+        if not self._from_snapshots and not self._to_read:
+            entries, found = await self._ask(self._look)
+            self._from_snapshots = {name: file for name, file in found.items() if name not in self._told}
+            self._to_read = sorted(entries - found.keys() - self._told)
+        # Only what has come counts as told: a question that takes too long is given up, its thread left behind.
+        if names := list(islice(self._from_snapshots, PORTION)):
+            files = [self._from_snapshots.pop(name) for name in names]
+        else:
+            names = self._to_read[:ENTRIES_AT_ONCE]
+            read = await self._ask(lambda: [self._share.entry(name) for name in names]) if names else []
+            files = [file for file in read if file is not None]
+            self._to_read = self._to_read[len(names) :]
+        # Also what cannot be read: it is complained of once.
+        self._told.update(names)
+        return News(tuple(files), (), "objects", more=bool(self._from_snapshots or self._to_read))
+
+    def _look(self) -> tuple[set[str], dict[str, SharedFile]]:
+        self._share.check()
+        return self._share.listed()
+
+    # --- bytes ---------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def open_range(
+        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+    ) -> AsyncIterator[RangeReply]:
+        """Give bytes of a file, every chunk compared with its digest; its sha256 says which file, so it never changes."""
+        opened = await self._open(bytes.fromhex(url.rpartition("#")[2]))
+        size_bytes = opened.manifest.size_bytes
+        start, end = bounds_of(wanted, size_bytes)
+        if start > end or (start == end and size_bytes):
+            raise ContentChanged(f"read a file of {self.name}", f"it has only {size_bytes} bytes", "what was read is of no use")
+        pieces = self._pieces(opened, start, end)
+        try:
+            yield RangeReply(start, size_bytes, (start, end) == (0, size_bytes), None, pieces)
+        finally:
+            await pieces.aclose()
+
+    async def _pieces(self, opened: _Opened, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        parts = _parts(opened, start, end)
+        while content := await self._ask(lambda: self._next(parts, start, end)):
+            yield content
+
+    def _next(self, iterator: Iterator[tuple[int, bytes | Placed]], start: int, end: int) -> bytes:
+        """Return the next parts of a file, joined and cut to ``[start, end)``; nothing at the end."""
+        parts = _some(iterator)
+        if not parts:
+            return b""
+        here = {
+            chunk.offset: content
+            for chunk, content in self._share.chunks([one for _, one in parts if not isinstance(one, bytes)])
+        }
+        joined = b"".join(one if isinstance(one, bytes) else here[one.offset] for _, one in parts)
+        first = parts[0][0]
+        return joined[max(0, start - first) : end - first]
+
+    async def _open(self, sha256: bytes) -> _Opened:
+        opened = self._opened.get(sha256)
+        if opened is None:
+            opened = await self._ask(lambda: self._read(sha256))
+            self._opened[sha256] = opened
+            while len(self._opened) > _KEPT_MANIFESTS:
+                self._opened.popitem(last=False)
+        return opened
+
+    def _read(self, sha256: bytes) -> _Opened:
+        manifest = self._share.manifest(sha256)
+        return _Opened(manifest, self._share.skeleton(manifest))
+
+    async def head(self, url: str) -> Head:
+        """Tell whether the share is there, and of a file its size."""
+        sha256 = url.rpartition("#")[2] if "#" in url else ""
+        if not sha256:
+            await self._ask(self._share.check)
+            return Head(None, None, True)
+        return Head((await self._open(bytes.fromhex(sha256))).manifest.size_bytes, None, True)
+
+    async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
+        """A share has no pages."""
+        return PageAbsent()
+
+    async def fetch_metadata(self, url: str) -> bytes:
+        """A share has no metadata beside its files."""
+        raise OriginMissing(f"read {url}", "a share has no such files")
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+
+
+def _parts(opened: _Opened, start: int, end: int) -> Iterator[tuple[int, bytes | Placed]]:
+    """Yield, in order and with their offsets in the file, skeleton and chunks that have bytes in ``[start, end)``."""
+    manifest, skeleton = opened
+    at = taken = 0
+    for gap, chunk in zip(manifest.gaps, manifest.placed(), strict=True):
+        if gap and at < end and at + gap > start:
+            yield at, skeleton[taken : taken + gap]
+        at, taken = at + gap, taken + gap
+        if at < end and at + chunk.length > start:
+            yield at, chunk
+        at += chunk.length
+        if at >= end:
+            return
+    if at < end and at < manifest.size_bytes:
+        yield at, skeleton[taken:]
+
+
+def _some(parts: Iterator[tuple[int, bytes | Placed]]) -> list[tuple[int, bytes | Placed]]:
+    """Return the next parts, of some megabytes together; nothing at the end."""
+    found: list[tuple[int, bytes | Placed]] = []
+    size_bytes = 0
+    for offset, part in parts:
+        found.append((offset, part))
+        size_bytes += len(part) if isinstance(part, bytes) else part.length
+        if size_bytes >= _AT_ONCE_BYTES:
+            break
+    return found
