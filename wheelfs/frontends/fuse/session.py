@@ -119,7 +119,7 @@ def _mounted(operations: TreeOperations, invalidator: Invalidator, place: Path, 
         raise FuseUnavailable(
             f"mount on {place}",
             f"libfuse refused ({error})",
-            "its own message stands above; `wheelfs doctor` checks this machine",
+            "its own message stands above",
         ) from None
     unmounters = connections.children() - children_before
     connection = None
