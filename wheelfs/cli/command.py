@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wheelfs.config import Settings
+
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
 @dataclass(slots=True)
@@ -97,3 +100,9 @@ class Command(click.Command):
         with formatter.section("Examples"):
             for example in self.examples:
                 formatter.write_text(example)
+
+
+def requirement_files(meaning: str) -> Callable[[Function], Function]:
+    """Return the option ``-r FILE``, which may be repeated; ``meaning`` is its help."""
+    file = click.Path(path_type=Path)
+    return click.option("-r", "--requirement", "files", type=file, metavar="FILE", multiple=True, help=meaning)

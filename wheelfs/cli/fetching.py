@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.command import Command, requirement_files, session_of
 from wheelfs.cli.failures import exit_code_of
 from wheelfs.cli.sizes import size_text
 from wheelfs.config import Given
@@ -34,15 +34,7 @@ LOCK_SUFFIXES = (".toml", ".lock")
     ),
 )
 @click.argument("words", metavar="[REQ-OR-LOCKFILE...]", nargs=-1)
-@click.option(
-    "-r",
-    "--requirement",
-    "files",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    multiple=True,
-    help="Fetch what a requirements file asks for.",
-)
+@requirement_files("Fetch what a requirements file asks for.")
 @click.option(
     "--python", metavar="VERSION", help="Choose files for this version of CPython, not for the Python that runs wheelfs."
 )

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.command import Command, requirement_files, session_of
 from wheelfs.cli.failures import exit_code_of
 from wheelfs.config import Given
 from wheelfs.errors import OriginError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from wheelfs.cli.output import Output
     from wheelfs.service.track_reports import TrackedProject
@@ -29,15 +29,7 @@ if TYPE_CHECKING:
     ),
 )
 @click.argument("words", metavar="[REQ...]", nargs=-1)
-@click.option(
-    "-r",
-    "--requirement",
-    "files",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    multiple=True,
-    help="Track what a requirements file asks for.",
-)
+@requirement_files("Track what a requirements file asks for.")
 @click.option("--every-platform", is_flag=True, help="Track wheels for other machines, too.")
 @click.option("--pre", is_flag=True, help="Track pre-releases, too.")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
@@ -98,15 +90,7 @@ def track(
     examples=("wheelfs untrack numpy", "wheelfs untrack -r requirements.txt"),
 )
 @click.argument("words", metavar="[REQ...]", nargs=-1)
-@click.option(
-    "-r",
-    "--requirement",
-    "files",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    multiple=True,
-    help="The projects that a requirements file names.",
-)
+@requirement_files("The projects that a requirements file names.")
 @click.pass_context
 def untrack(context: click.Context, words: tuple[str, ...], files: tuple[Path, ...]) -> int:
     """Track projects no more; files that are stored stay. Of a REQ only the project matters, whatever versions it names."""
