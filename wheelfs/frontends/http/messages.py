@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from wheelfs.service.filesystem import OpenFile
 
 Scope = dict[str, Any]
-Receive = "Callable[[], Awaitable[dict[str, Any]]]"
-Send = "Callable[[dict[str, Any]], Awaitable[None]]"
 
 TEXT: Final = "text/plain; charset=utf-8"
 MAX_SEGMENTS: Final = 12

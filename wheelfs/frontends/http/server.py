@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -116,7 +115,6 @@ def urls_of(sockets: Sequence[socket.socket], *, tls: bool) -> list[str]:
     urls = []
     for one in sockets:
         host, port = one.getsockname()[:2]
-        with suppress(ValueError):
-            host = f"[{host}]" if ":" in host else host
+        host = f"[{host}]" if ":" in host else host
         urls.append(f"{'https' if tls else 'http'}://{host}:{port}")
     return urls
