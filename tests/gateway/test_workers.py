@@ -132,14 +132,18 @@ def test_no_worker_lets_pass_who_has_no_token(tmp_path: Path) -> None:
         assert get(f"{gateway.url}/simple/demo/{name}").status_code == 401
 
 
+@pytest.mark.parametrize("loaded", ["", "/lib-dynload/"], ids=["spawned", "importing"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_the_whole_group_while_workers_start_ends_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_to_the_whole_group_while_workers_start_ends_it_cleanly(
+    tmp_path: Path, number: signal.Signals, loaded: str
+) -> None:
     store = tmp_path / "store"
     command = wheelfs_command("--store", str(store), "serve", "--listen", "127.0.0.1:0", "--workers", "2", "--offline")
     environment = wheelfs_environment(tmp_path / "home")
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True) as gateway:
         children = Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children")
         eventually(lambda: len(children.read_text().split()) == 2)
+        eventually(lambda: all(loaded in Path(f"/proc/{pid}/maps").read_text() for pid in children.read_text().split()))
         os.killpg(gateway.pid, number)
         _, talk = gateway.communicate(timeout=30)
     assert gateway.returncode == 0, talk
