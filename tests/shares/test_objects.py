@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,28 @@ def test_names_are_listed_also_more_than_one_answer_holds(place: Place) -> None:
     assert list(objects.names("snapshots")) == []
 
 
+def test_objects_are_found_however_deep_with_their_sizes_and_by_the_place_s_own_clock(place: Place) -> None:
+    objects = place.open()
+    for key in ("packs/ab/one", "packs/cd/two", "packs/three", "entries/four"):
+        objects.create(key, key.encode())
+    found = {one.key: one for one in objects.found("packs")}
+    assert {key: one.size_bytes for key, one in found.items()} == {"packs/ab/one": 12, "packs/cd/two": 12, "packs/three": 11}
+    assert all(abs(one.modified_s - time.time()) < 3_600 for one in found.values()), "seconds of the epoch, in UTC"
+    assert list(objects.found("manifests")) == []
+
+
+def test_an_object_is_deleted_and_may_be_made_anew(place: Place) -> None:
+    objects = place.open()
+    objects.create("packs/ab/one", b"first")
+    objects.create("packs/ab/two", b"stays")
+    for _ in range(2):
+        objects.delete("packs/ab/one")
+        assert objects.read("packs/ab/one", limit_bytes=10) is None
+    assert [one.key for one in objects.found("packs")] == ["packs/ab/two"]
+    assert objects.create("packs/ab/one", b"second")
+    assert objects.read("packs/ab/one", limit_bytes=10) == b"second"
+
+
 def test_an_object_that_is_too_large_is_not_taken_into_memory(place: Place) -> None:
     place.open().create("entries/one", bytes(1_000))
     with pytest.raises(OriginFault, match="larger than 999 bytes"):
@@ -68,6 +91,10 @@ def test_a_directory_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
         objects.read("wheelfs-share", limit_bytes=10)
     with pytest.raises(OriginMissing, match="make the directory first"):
         objects.create("wheelfs-share", b"x")
+    with pytest.raises(OriginMissing):
+        list(objects.found("packs"))
+    with pytest.raises(OriginMissing):
+        objects.delete("packs/ab/one")
     assert not (tmp_path / "not mounted").exists()
 
 

@@ -45,6 +45,14 @@ class Place(NamedTuple):
     offset: int
 
 
+class FoundObject(NamedTuple):
+    """An object as a listing tells of it; ``modified_s`` (seconds of the epoch) is when it was written, by the place's clock."""
+
+    key: str
+    size_bytes: int
+    modified_s: float
+
+
 class Snapshot(NamedTuple):
     """Many catalog entries as one object; ``replaces`` are the names of snapshots all of whose entries are in it."""
 

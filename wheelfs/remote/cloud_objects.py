@@ -15,6 +15,7 @@ from obstore.store import from_url
 
 from wheelfs.config import redact
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginUnreachable, UsageError
+from wheelfs.model.share_objects import FoundObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,22 @@ class CloudObjects:
                 yield from (found["path"].rpartition("/")[2] for found in batch)
         except (exceptions.BaseError, OSError) as error:
             raise _error(self._attempted("list", prefix), error) from error
+
+    def found(self, prefix: str) -> Iterator[FoundObject]:
+        try:
+            for batch in obstore.list(self._store, f"{prefix}/", chunk_size=_LISTED_AT_ONCE):
+                for one in batch:
+                    yield FoundObject(one["path"], one["size"], one["last_modified"].timestamp())
+        except (exceptions.BaseError, OSError) as error:
+            raise _error(self._attempted("list", prefix), error) from error
+
+    def delete(self, key: str) -> None:
+        try:
+            obstore.delete(self._store, key)
+        except FileNotFoundError:
+            return
+        except (exceptions.BaseError, OSError) as error:
+            raise _error(self._attempted("delete", key), error) from error
 
     def _attempted(self, verb: str, key: str) -> str:
         return f"{verb} {key} in the share {self.url}"

@@ -9,10 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing
+from wheelfs.model.share_objects import FoundObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +88,29 @@ class DirectoryObjects:
             self._check_root(prefix)
             names = []
         return iter(names)
+
+    def found(self, prefix: str) -> Iterator[FoundObject]:
+        def raised(error: OSError) -> None:
+            if error.errno not in _NOTHING:
+                raise self._error("list", prefix, error) from error
+
+        self._check_root(prefix)
+        for directory, _, names in os.walk(self._root / prefix, onerror=raised):
+            for path in (Path(directory) / name for name in names):
+                try:
+                    status = path.lstat()
+                except OSError as error:
+                    raised(error)  # somebody may have deleted it meanwhile
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    yield FoundObject(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime)
+
+    def delete(self, key: str) -> None:
+        try:
+            self._root.stat()
+            (self._root / key).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._error("delete", key, error) from error
 
     def _make(self, directory: Path) -> None:
         """Make a directory below the root, durably."""

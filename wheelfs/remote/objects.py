@@ -12,6 +12,8 @@ from wheelfs.remote.directory_objects import DirectoryObjects
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wheelfs.model.share_objects import FoundObject
+
 CLOUDS: Final = ("s3", "gs", "az")
 
 
@@ -41,6 +43,14 @@ class Objects(Protocol):
 
     def names(self, prefix: str) -> Iterator[str]:
         """Yield the last parts of the keys directly under ``prefix``, in any order; strange ones may be among them."""
+        ...
+
+    def found(self, prefix: str) -> Iterator[FoundObject]:
+        """Yield all objects under ``prefix``, however deep, in any order, also strange ones and what killed writers left."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; there may be none."""
         ...
 
 
