@@ -155,7 +155,7 @@ class Workers:
                 {**os.environ, _PLACE: fields},
                 # What it would print is the head's to say.
                 file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, 2, 1)],
-                # A terminal's Ctrl-C reaches workers too; one that still imports would print a traceback.  `obey_signals` unblocks.
+                # A terminal's Ctrl-C reaches workers too: one that imports would print a traceback. `obey_signals` unblocks.
                 setsigmask=[signal.SIGINT],
             )
         except OSError as error:
