@@ -39,6 +39,12 @@ class Serving:
     def __exit__(self, *_: object) -> None:
         assert self.end() == 0, self.log.read_text()
 
+    @property
+    def pid(self) -> int:
+        """The process, or the head where there are workers."""
+        assert self._process is not None
+        return self._process.pid
+
     def end(self) -> int:
         """End it as an operator does and return its exit code."""
         assert self._process is not None
