@@ -13,6 +13,7 @@ import trio
 from wheelfs.core.http_ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginMissing
 from wheelfs.model.links import FileLink, ProjectPage, Validators
+from wheelfs.model.shared import News
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, RangeReply
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.model.names import ProjectName
+    from wheelfs.model.shared import SharedFile
     from wheelfs.remote.origin import PageOutcome
 
 PIECE_BYTES = 16 * 1024
@@ -154,3 +156,34 @@ async def _end(trouble: Trouble) -> None:
     if trouble.error is None:
         await trio.sleep_forever()
     raise trouble.error
+
+
+@dataclass
+class MemoryShare:
+    """A share of whole files, known by their sha256; its origin's troubles and gate are those of a `MemoryOrigin`."""
+
+    name: str = "lab"
+    poll_s: float = 2.0
+    files: tuple[SharedFile, ...] = ()
+    hangs: bool = False
+    """Whether it is silent when it is asked for news, too."""
+
+    def __post_init__(self) -> None:
+        self.url = f"http://{self.name}.example:8080"
+        self.origin = MemoryOrigin(name=self.name, url=self.url)
+
+    def add(self, content: bytes) -> None:
+        """Have a file."""
+        self.origin.files[hashlib.sha256(content).hexdigest()] = content
+
+    def file_url(self, sha256: bytes) -> str:
+        return f"{self.url}/{sha256.hex()}"
+
+    async def news(self, point: str | None) -> News:
+        await trio.lowlevel.checkpoint()
+        if self.hangs:
+            await trio.sleep_forever()
+        return News(self.files if point is None else (), (), "all")
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
-    from tests.fakes.origins import MemoryOrigin
+    from tests.fakes.origins import MemoryOrigin, MemoryShare
     from wheelfs.config.settings import Delta
     from wheelfs.service.filesystem import Node, OpenFile
     from wheelfs.service.node import Running
@@ -79,6 +79,7 @@ async def service(
     offline: bool = False,
     delta: Delta = "auto",
     tied: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    shares: Sequence[MemoryShare] = (),
 ) -> AsyncIterator[Service]:
     """Run the service on the store in ``path``; ``tied`` are the patterns of names of an index."""
     settings = Settings(
@@ -93,6 +94,13 @@ async def service(
     indexes = [Index(origin.name, origin.url, origin, ttl_s, tied.get(origin.name, ())) for origin in origins]
     with Store.open(path) as store:
         async with running(
-            settings=settings, store=store, indexes=indexes, counters=counters, version="0", bound_s=None, network_places=places
+            settings=settings,
+            store=store,
+            indexes=indexes,
+            shares=shares,
+            counters=counters,
+            version="0",
+            bound_s=None,
+            network_places=places,
         ) as node:
             yield Service(node, store, counters)

@@ -92,10 +92,10 @@ def _is_candidate(content: Content, size_bytes: int) -> bool:
     if size_bytes <= tail_bytes or not missing_bytes:
         return False
     try:
-        source = partial.source()
+        source = partial.sources()[0]
     except OriginError:
         return False
-    if not supply.hosts.may_ask(source.url):
+    if not supply.hosts.may_ask(source.host):
         return False
     return supply.delta == "always" or _pays(content, source, missing_bytes, [(0, 1)])
 
@@ -103,7 +103,7 @@ def _is_candidate(content: Content, size_bytes: int) -> bool:
 def _pays(content: Content, source: Source, missing_bytes: int, ranges: Sequence[tuple[int, int]]) -> bool:
     if source.share is not None:  # it is near, and its line is the whole lab's
         return True
-    pace = content.supply.hosts.pace(source.url)
+    pace = content.supply.hosts.pace(source.host)
     return pace is not None and delta.pays(pace, whole_bytes=missing_bytes, ranges=ranges)
 
 
@@ -134,7 +134,7 @@ async def _find_plan(content: Content, size_bytes: int) -> _Plan | None:
         return None
     if supply.delta == "auto":
         asked = delta.ranges(size_bytes, partial.spans, delta.covered(plan.pieces), gap_bytes=MAX_GAP_BYTES)
-        if not _pays(content, partial.source(), size_bytes - partial.spans.total, asked):
+        if not _pays(content, partial.sources()[0], size_bytes - partial.spans.total, asked):
             return None
     return plan
 

@@ -18,7 +18,7 @@ import trio
 from wheelfs.core import reachability
 from wheelfs.core.delta import after_answer
 from wheelfs.core.reachability import Down, Up
-from wheelfs.errors import OriginError, OriginFault, OriginTimeout, OriginUnreachable
+from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginTimeout, OriginUnreachable
 from wheelfs.service.background import failure
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class _Host:
     probe_url: str = ""
     answered: bool = False
     is_probed: bool = False
+    was_overtaken: bool = False
+    """Another one answered while it was silent, and it has not answered anything since."""
 
 
 class Paces(Protocol):
@@ -95,16 +97,33 @@ class Hosts:
         state = self._host(url).state
         return state.since_s if isinstance(state, Down) else not self.offline
 
+    def wanted(self, url: str) -> bool:
+        """Do what `may_ask` does for somebody who would ask now: a host that is down is looked after the sooner."""
+        host = self._host(url)
+        if isinstance(host.state, Down) and not self.offline:
+            host.state = reachability.in_demand(host.state)
+            self._wake.set()
+        return self.may_ask(url)
+
     def is_prompt(self, url: str) -> bool:
         """Return whether the host has no question open, or has answered another one lately."""
         host = self._host(url)
         return host.asked_at_s is None or trio.current_time() - host.asked_at_s < SLOW_AFTER_S
 
+    def was_overtaken(self, url: str) -> bool:
+        """Return whether somebody else was quicker (`overtaken`), and the host has not answered anything since."""
+        return self._host(url).was_overtaken
+
+    def overtaken(self, url: str) -> None:
+        """Note that somebody else had to be asked, and answered, while the host was silent."""
+        self._host(url).was_overtaken = True
+
     @contextmanager
-    def asking(self, attempted: str, url: str, *, probe_url: str | None = None) -> Iterator[None]:
+    def asking(self, attempted: str, url: str, *, probe_url: str | None = None, may_lack: bool = False) -> Iterator[None]:
         """Run a request inside: refuses at once when the host is down, and learns from how the request ends.
 
         ``probe_url`` is what to ask for when it is to be found out whether the host is back (by default the first ``url``).
+        ``may_lack``: that it does not have what is asked for is no trouble worth telling.
         Raises `OriginUnreachable` within microseconds while offline or while the host is known to be down.
         """
         if self.offline:
@@ -134,7 +153,8 @@ class Hosts:
             self._failed(url, host, OriginTimeout(attempted, "no answer within the bound"))
             raise
         except OriginError as error:
-            host.last_error = str(error)
+            if not (may_lack and isinstance(error, OriginMissing)):
+                host.last_error = str(error)
             self._answered(url, host)
             raise
         else:
@@ -215,6 +235,7 @@ class Hosts:
             self.epoch += 1
         host.state = (reachability.after_probe if is_probe else reachability.after_success)(host.state)
         host.answered = True
+        host.was_overtaken = False
         if host.asked_at_s is not None:
             host.asked_at_s = trio.current_time()
 

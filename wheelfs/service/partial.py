@@ -17,11 +17,12 @@ import trio
 
 from wheelfs.core.http_ranges import From, Range, Suffix
 from wheelfs.core.spans import Spans
-from wheelfs.errors import ContentChanged, OriginError, OriginFault, OriginTimeout, WheelfsError
+from wheelfs.errors import ContentChanged, OriginFault, OriginTimeout, WheelfsError
+from wheelfs.service.asking import ask_in_turn
 from wheelfs.service.background import failure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.service.files import FileRef
@@ -86,14 +87,14 @@ class Partial:
     generation: int = 0
     received_bytes: int = 0
     live: list[Stream] = field(default_factory=list)
+    useless: set[str] = field(default_factory=set)
+    """Shares that did not give this file."""
     _etag: str | None = None
     origin_has_ranges: bool = False
     _spool: SpoolFile | None = None
     _opening: trio.Lock = field(default_factory=trio.Lock)
     _changed: trio.Event = field(default_factory=trio.Event)
     _unsynced_bytes: int = 0
-    _useless: set[str] = field(default_factory=set)
-    """Shares that did not give this file."""
 
     @property
     def attempted(self) -> str:
@@ -219,30 +220,20 @@ class Partial:
 
     # --- streams --------------------------------------------------------------------------------------------------
 
-    def source(self) -> Source:
-        """Return where to ask for bytes now: a share that may have the file, else its index; raises `OriginUnreachable`."""
-        return self.supply.source(self.ref, without=self._useless, past_shares=self.ask_past_caches)
+    def sources(self) -> list[Source]:
+        """Return who can be asked for bytes now, the first before the others; raises `OriginUnreachable` when nobody can."""
+        return self.supply.sources(self.ref, without=self.useless, past_shares=self.ask_past_caches)
 
     async def stream(self, stream: Stream, wanted: Wanted) -> None:
-        """Run one HTTP request into the spool; how it failed ends up in ``stream.error``, never in the nursery.
+        """Run one stream into the spool; how it failed ends up in ``stream.error``, never in the nursery.
 
-        What a share does not give is asked of the next one, and in the end of the index.
+        What a share does not give is asked of the next one, and of the index.
         """
         generation = self.generation
         stream.at, stream.end = _bounds(wanted, self.size_bytes)
         self.live.append(stream)
         try:
-            while (source := self.source()).share is not None:
-                try:
-                    await self._ask(source, stream, wanted, generation)
-                    return
-                except (OriginError, trio.TooSlowError) as error:
-                    self._check(generation)
-                    log.info("%s: the share %s does not give it: %s", self.attempted, source.share, error)
-                    self._useless.add(source.share)
-                    if stream.new_bytes:
-                        wanted = From(stream.at) if stream.end is None else Range(stream.at, stream.end)
-            await self._ask(source, stream, wanted, generation)
+            await ask_in_turn(self, stream, wanted, generation)
         except trio.TooSlowError:
             stream.error = OriginTimeout(
                 self.attempted,
@@ -262,25 +253,44 @@ class Partial:
             self.live.remove(stream)
             self.wake()
 
-    async def _ask(self, source: Source, stream: Stream, wanted: Wanted, generation: int) -> None:
-        """Run one request at one source."""
+    async def ask(
+        self,
+        source: Source,
+        stream: Stream,
+        wanted: Wanted,
+        generation: int,
+        *,
+        answered: Callable[[], bool] = lambda: True,
+        stall_s: float | None = None,
+    ) -> None:
+        """Run one request at one source; raises its error, and `trio.TooSlowError`.
+
+        ``answered`` is called when it answers, and tells whether anybody wants that answer; ``stall_s`` is how long the rest
+        of it may bring nothing, the bound on progress where it is None.
+        """
         asked_s = trio.current_time()
-        with self.supply.hosts.asking(self.attempted, source.url), trio.fail_after(self.supply.progress_bound_s) as scope:
+        is_share = source.share is not None
+        with (
+            self.supply.hosts.asking(self.attempted, source.host, may_lack=is_share),
+            trio.fail_after(self.supply.progress_bound_s) as scope,
+        ):
             # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
             async with source.origin.open_range(source.url, wanted, validator=self._etag, fresh=self.ask_past_caches) as reply:
+                if not answered():
+                    return
                 answered_s = trio.current_time()
                 if not reply.is_whole:
                     self.origin_has_ranges = True
-                self._check(generation)
+                self.check(generation)
                 await self._adopt(reply.total_bytes, reply.etag)
-                self._check(generation)
+                self.check(generation)
                 stream.at = reply.offset
                 if reply.is_whole or isinstance(wanted, Suffix):
                     stream.end = reply.total_bytes
                 self.wake()
-                await self._receive(stream, reply.chunks, generation, scope)
+                await self._receive(stream, reply.chunks, generation, scope, stall_s or self.supply.progress_bound_s)
                 self.supply.hosts.saw_answer(
-                    source.url,
+                    source.host,
                     latency_s=answered_s - asked_s,
                     size_bytes=stream.at - reply.offset,
                     duration_s=trio.current_time() - answered_s,
@@ -288,7 +298,10 @@ class Partial:
                 if reply.is_whole and reply.total_bytes is None:
                     await self._adopt(stream.at, reply.etag)
 
-    async def _receive(self, stream: Stream, chunks: AsyncIterator[bytes], generation: int, scope: trio.CancelScope) -> None:
+    async def _receive(
+        self, stream: Stream, chunks: AsyncIterator[bytes], generation: int, scope: trio.CancelScope, stall_s: float
+    ) -> None:
+        scope.deadline = trio.current_time() + stall_s
         pending: list[bytes] = []
         held = credited = 0
         flushed_s = trio.current_time()
@@ -304,7 +317,7 @@ class Partial:
                     if self.origin_has_ranges and self.spans.available_at(stream.at) >= SKIP_BYTES:
                         return
                 if credited >= PROGRESS_BYTES:
-                    scope.deadline, credited = trio.current_time() + self.supply.progress_bound_s, 0
+                    scope.deadline, credited = trio.current_time() + stall_s, 0
         finally:
             # Bytes that came before an answer broke off are as good as any; shielded, since this is also how a mount ends.
             if pending:
@@ -316,7 +329,7 @@ class Partial:
         end = stream.at + len(data)
         if end > (MAX_UNTOLD_BYTES if self.size_bytes is None else self.size_bytes):
             raise OriginFault(self.attempted, f"it sends more than {self.size_bytes or MAX_UNTOLD_BYTES} bytes")
-        self._check(generation)
+        self.check(generation)
         if self._spool is None:
             self._spool = self.supply.spool_without_size(self.ref)
         spool = self._spool
@@ -328,7 +341,7 @@ class Partial:
                 self._unsynced_bytes = 0
                 await trio.to_thread.run_sync(spool.sync, limiter=self.supply.disk)
         except ValueError:  # closed meanwhile, since the file changed or all of it is stored
-            self._check(generation)
+            self.check(generation)
             if self._spool is spool:
                 raise
         self.supply.counters.count_fetched(len(data))
@@ -337,7 +350,8 @@ class Partial:
         stream.new_bytes += new_bytes
         self.wake()
 
-    def _check(self, generation: int) -> None:
+    def check(self, generation: int) -> None:
+        """Raise `ContentChanged` when answers that began in ``generation`` are of no use any more."""
         if generation != self.generation or self.is_finished:
             raise ContentChanged(self.attempted, "the file is no longer the one that this answer is a part of")
 

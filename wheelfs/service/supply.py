@@ -54,10 +54,14 @@ _KNOWN_DIRECTORIES: Final = 10_000
 
 
 class Source(NamedTuple):
-    """Where bytes of a file can be asked for; ``share`` is the share's name, None for the file's index."""
+    """Where bytes of a file can be asked for.
+
+    ``host`` is an address of the host whose state counts, ``share`` the share's name, None for the file's index.
+    """
 
     origin: Origin
     url: str
+    host: str
     share: str | None
 
 
@@ -241,17 +245,26 @@ class Supply:
 
     # --- origin and store -----------------------------------------------------------------------------------------
 
-    def source(self, ref: FileRef, *, without: Collection[str] = (), past_shares: bool = False) -> Source:
-        """Return where to ask for bytes of a file: the first share that can be asked and is not in ``without``, else its index.
+    def sources(self, ref: FileRef, *, without: Collection[str] = (), past_shares: bool = False) -> list[Source]:
+        """Return who can be asked for bytes of a file, in order: shares that are not in ``without``, and its index.
 
-        Only a file with a known sha256 is asked of shares, which know files by nothing else.  Raises `OriginUnreachable`.
+        Only a file with a known sha256 is asked of shares, which know files by nothing else.  A share that let somebody wait, and
+        has not answered since, comes behind the index, an index that is down comes last.  Raises `OriginUnreachable`.
         """
+        prompt: list[Source] = []
+        slow: list[Source] = []
         if ref.link.sha256 is not None and not past_shares:
             for share in self._shares:
-                if share.name not in without and self.hosts.may_ask(share.url):
-                    return Source(share.origin, share.file_url(ref.link.sha256), share.name)
-        # First: that an index is not configured says nothing about the host of its files.
-        return Source(self.origin(ref), ref.link.url, None)
+                if share.name not in without and self.hosts.wanted(share.url):
+                    source = Source(share.origin, share.file_url(ref.link.sha256), share.url, share.name)
+                    (slow if self.hosts.was_overtaken(share.url) else prompt).append(source)
+        try:
+            index = Source(self.origin(ref), ref.link.url, ref.link.url, None)
+        except OriginUnreachable:
+            if prompt or slow:
+                return [*prompt, *slow]
+            raise
+        return [*prompt, index, *slow] if self.hosts.may_ask(index.host) else [*prompt, *slow, index]
 
     def origin(self, ref: FileRef) -> Origin:
         """Return the client of the index that vouches for ``ref``."""
