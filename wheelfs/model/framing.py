@@ -9,6 +9,7 @@ from typing import Final
 
 MAGIC_BYTES: Final = 4
 CHECK_BYTES: Final = 16
+FRAMING_BYTES: Final = MAGIC_BYTES + CHECK_BYTES
 
 
 class ShareFormatError(ValueError):

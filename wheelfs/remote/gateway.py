@@ -1,4 +1,7 @@
-"""A gateway as a share: where a sealed file is found by its sha256, and what files there are."""
+"""A gateway as a share: where a sealed file is found by its sha256, how it is made, and what files there are.
+
+The questions are described in ``docs/design/gateway-protocol.md``.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,30 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 import msgspec
+import trio
 
-from wheelfs.errors import OriginFault, UsageError
+from wheelfs.errors import OriginFault, OriginMissing, UsageError
+from wheelfs.model.framing import ShareFormatError
+from wheelfs.model.manifest import Manifest
 from wheelfs.model.shared import News
+from wheelfs.remote.checked import CheckedOrigin
 from wheelfs.remote.client import READ_TIMEOUT_S
+from wheelfs.remote.compositions import composition_of
 from wheelfs.remote.http_index import HttpIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wheelfs.core.composition import Composition
     from wheelfs.remote.access import Access
+    from wheelfs.remote.origin import Origin
 
 MAX_NEWS_BYTES: Final = 16 << 20
+MAX_MANIFEST_BYTES: Final = 64 << 20
+"""That of a wheel of a million members; more is fetched as if it were not told how it is made."""
+
+_QUICK_BYTES: Final = 64 << 10
+"""Read in less time than a thread takes to start."""
 
 POLL_S: Final = 2.0
 """A node lists what arrived in the lab within five seconds (the contract), a kernel's time-outs of a second included."""
@@ -42,6 +57,22 @@ class Gateway:
         """Return where the file is, if the gateway has it."""
         return f"{self.url}/-/share/v1/file/{sha256.hex()}"
 
+    async def composition(self, sha256: bytes) -> Composition | None:
+        """Return how a file is made; None where the gateway does not say: the file is not sealed there, or it is an older one."""
+        url = f"{self.url}/-/share/v1/manifest/{sha256.hex()}"
+        attempted = f"ask {self.name} how {sha256.hex()[:12]}… is made"
+        try:
+            encoded = await self.origin.fetch_small(url, limit_bytes=MAX_MANIFEST_BYTES)
+        except OriginMissing:
+            return None
+        if len(encoded) < _QUICK_BYTES:
+            return _composition_of(encoded, attempted)
+        return await trio.to_thread.run_sync(_composition_of, encoded, attempted)
+
+    def checked(self, composition: Composition) -> Origin:
+        """Return an origin of that file that compares its chunks with their digests."""
+        return CheckedOrigin(self.origin, composition)
+
     async def news(self, point: str | None) -> News:
         """Return what is new since ``point`` (None: everything), in portions; raises `OriginError`."""
         since = "" if point is None else f"?since={quote(point, safe='')}"
@@ -56,3 +87,11 @@ class Gateway:
     async def aclose(self) -> None:
         """Close all connections."""
         await self.origin.aclose()
+
+
+def _composition_of(encoded: bytes, attempted: str) -> Composition:
+    try:
+        manifest = Manifest.decode(encoded)
+    except ShareFormatError as error:
+        raise OriginFault(attempted, f"its answer is none ({error})") from None
+    return composition_of(manifest, attempted=attempted)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import asynccontextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
@@ -20,9 +20,9 @@ from wheelfs.remote.origin import Head, PageAbsent, RangeReply
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
+    from wheelfs.core.composition import Composition, Part
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.model.links import Validators
-    from wheelfs.model.manifest import Manifest, Placed
     from wheelfs.model.names import ProjectName
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.object_share import ObjectShare
@@ -44,11 +44,6 @@ _KEPT_MANIFESTS: Final = 8
 _AT_ONCE_BYTES: Final = 4 << 20
 
 
-class _Opened(NamedTuple):
-    manifest: Manifest
-    skeleton: bytes
-
-
 class ObjectOrigin:
     """A `wheelfs.remote.share.Share` and its `wheelfs.remote.origin.Origin` at once."""
 
@@ -59,7 +54,7 @@ class ObjectOrigin:
         self.url = share.url
         self._share = share
         self._limiter = trio.CapacityLimiter(THREADS)
-        self._opened: OrderedDict[bytes, _Opened] = OrderedDict()
+        self._opened: OrderedDict[bytes, Composition] = OrderedDict()
         self._told: set[str] = set()
         self._from_snapshots: dict[str, SharedFile] = {}
         self._to_read: list[str] = []
@@ -110,8 +105,8 @@ class ObjectOrigin:
         self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         """Give bytes of a file, every chunk compared with its digest; its sha256 says which file, so it never changes."""
-        opened = await self._open(bytes.fromhex(url.rpartition("#")[2]))
-        size_bytes = opened.manifest.size_bytes
+        opened = await self.composition(bytes.fromhex(url.rpartition("#")[2]))
+        size_bytes = opened.size_bytes
         start, end = bounds_of(wanted, size_bytes)
         if start > end or (start == end and size_bytes):
             raise ContentChanged(f"read a file of {self.name}", f"it has only {size_bytes} bytes", "what was read is of no use")
@@ -121,36 +116,35 @@ class ObjectOrigin:
         finally:
             await pieces.aclose()
 
-    async def _pieces(self, opened: _Opened, start: int, end: int) -> AsyncGenerator[bytes, None]:
-        parts = _parts(opened, start, end)
-        while content := await self._ask(lambda: self._next(parts, start, end)):
+    async def _pieces(self, opened: Composition, start: int, end: int) -> AsyncGenerator[bytes, None]:
+        parts = opened.parts(start, end)
+        while content := await self._ask(lambda: self._next(opened, parts, start, end)):
             yield content
 
-    def _next(self, iterator: Iterator[tuple[int, bytes | Placed]], start: int, end: int) -> bytes:
+    def _next(self, opened: Composition, iterator: Iterator[Part], start: int, end: int) -> bytes:
         """Return the next parts of a file, joined and cut to ``[start, end)``; nothing at the end."""
-        parts = _some(iterator)
+        parts = _some(opened, iterator)
         if not parts:
             return b""
-        here = {
-            chunk.offset: content
-            for chunk, content in self._share.chunks([one for _, one in parts if not isinstance(one, bytes)])
-        }
-        joined = b"".join(one if isinstance(one, bytes) else here[one.offset] for _, one in parts)
-        first = parts[0][0]
+        wanted = [opened.manifest.place(part.chunk, part.offset) for part in parts if not part.skeleton]
+        here = {chunk.offset: content for chunk, content in self._share.chunks(wanted)}
+        joined = b"".join(part.skeleton or here[part.offset] for part in parts)
+        first = parts[0].offset
         return joined[max(0, start - first) : end - first]
 
-    async def _open(self, sha256: bytes) -> _Opened:
+    async def composition(self, sha256: bytes) -> Composition:
+        """Return how a file is made; raises `OriginError`, `OriginMissing` where the share does not have it."""
         opened = self._opened.get(sha256)
         if opened is None:
-            opened = await self._ask(lambda: self._read(sha256))
+            opened = await self._ask(lambda: self._share.composition(self._share.manifest(sha256)))
             self._opened[sha256] = opened
             while len(self._opened) > _KEPT_MANIFESTS:
                 self._opened.popitem(last=False)
         return opened
 
-    def _read(self, sha256: bytes) -> _Opened:
-        manifest = self._share.manifest(sha256)
-        return _Opened(manifest, self._share.skeleton(manifest))
+    def checked(self, composition: Composition) -> ObjectOrigin:
+        """Itself: every chunk is compared with its digest in any case."""
+        return self
 
     async def head(self, url: str) -> Head:
         """Tell whether the share is there, and of a file its size."""
@@ -158,7 +152,7 @@ class ObjectOrigin:
         if not sha256:
             await self._ask(self._share.check)
             return Head(None, None, True)
-        return Head((await self._open(bytes.fromhex(sha256))).manifest.size_bytes, None, True)
+        return Head((await self.composition(bytes.fromhex(sha256))).size_bytes, None, True)
 
     async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
         """A share has no pages."""
@@ -172,30 +166,13 @@ class ObjectOrigin:
         return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
 
 
-def _parts(opened: _Opened, start: int, end: int) -> Iterator[tuple[int, bytes | Placed]]:
-    """Yield, in order and with their offsets in the file, skeleton and chunks that have bytes in ``[start, end)``."""
-    manifest, skeleton = opened
-    at = taken = 0
-    for gap, chunk in zip(manifest.gaps, manifest.placed(), strict=True):
-        if gap and at < end and at + gap > start:
-            yield at, skeleton[taken : taken + gap]
-        at, taken = at + gap, taken + gap
-        if at < end and at + chunk.length > start:
-            yield at, chunk
-        at += chunk.length
-        if at >= end:
-            return
-    if at < end and at < manifest.size_bytes:
-        yield at, skeleton[taken:]
-
-
-def _some(parts: Iterator[tuple[int, bytes | Placed]]) -> list[tuple[int, bytes | Placed]]:
+def _some(opened: Composition, parts: Iterator[Part]) -> list[Part]:
     """Return the next parts, of some megabytes together; nothing at the end."""
-    found: list[tuple[int, bytes | Placed]] = []
+    found: list[Part] = []
     size_bytes = 0
-    for offset, part in parts:
-        found.append((offset, part))
-        size_bytes += len(part) if isinstance(part, bytes) else part.length
+    for part in parts:
+        found.append(part)
+        size_bytes += len(part.skeleton) or opened.manifest.lengths[part.chunk]
         if size_bytes >= _AT_ONCE_BYTES:
             break
     return found

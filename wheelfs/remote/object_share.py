@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import blake3
-import zstandard
 
 from wheelfs.errors import OriginFault, OriginMissing
 from wheelfs.model.framing import ShareFormatError
@@ -38,11 +37,13 @@ from wheelfs.model.share_objects import (
     pack_key,
     snapshot_name,
 )
+from wheelfs.remote.compositions import composition_of
 
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable, Iterator, Sequence
 
+    from wheelfs.core.composition import Composition
     from wheelfs.model.manifest import Placed
     from wheelfs.model.share_objects import Place
     from wheelfs.model.shared import SharedFile
@@ -60,7 +61,6 @@ RUN_BYTES: Final = 8 << 20
 GAP_BYTES: Final = 64 << 10
 """Read along with what is wanted rather than asked around: a request of its own costs more."""
 
-MAX_SKELETON_BYTES: Final = 512 << 20
 MAX_INDEX_BYTES: Final = 128 << 20
 """That of a pack of 64 MiB in chunks of 20 bytes each."""
 MAX_MANIFEST_BYTES: Final = 512 << 20
@@ -151,9 +151,12 @@ class ObjectShare:
         if encoded is None:
             raise OriginMissing(attempted, "it is not there (yet)")
         try:
-            return Manifest.decode(encoded)
+            manifest = Manifest.decode(encoded)
+            if manifest.lengths and not manifest.packs:
+                raise ShareFormatError("it does not tell where its chunks lie")
         except ShareFormatError as error:
             raise OriginFault(attempted, str(error), "delete that object and push the file again") from None
+        return manifest
 
     def has_manifest(self, sha256: bytes) -> bool:
         """Tell whether it is known how a file is made; raises `OriginFault` where that is damaged."""
@@ -163,20 +166,9 @@ class ObjectShare:
             return False
         return True
 
-    def skeleton(self, manifest: Manifest) -> bytes:
-        """Return what of a file is in no chunk; raises `OriginFault`."""
-        if not manifest.skeleton_bytes:
-            return b""
-        try:
-            # The frame states its size; it is compared before that much memory is taken.
-            if (
-                zstandard.frame_content_size(manifest.frame) != manifest.skeleton_bytes
-                or manifest.skeleton_bytes > MAX_SKELETON_BYTES
-            ):
-                raise zstandard.ZstdError("another size than its manifest says, or too large")
-            return zstandard.ZstdDecompressor().decompress(manifest.frame, max_output_size=manifest.skeleton_bytes)
-        except zstandard.ZstdError as error:
-            raise OriginFault(f"read a file of the share {self.url}", f"its skeleton cannot be unpacked ({error})") from None
+    def composition(self, manifest: Manifest) -> Composition:
+        """Return how a file is made with its skeleton unpacked; raises `OriginFault`."""
+        return composition_of(manifest, attempted=f"read a file of the share {self.url}")
 
     def chunks(self, wanted: Sequence[Placed]) -> Iterator[tuple[Placed, bytes]]:
         """Yield chunks with their bytes, which have their digest, in order of place; raises `OriginMissing` and `OriginFault`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from wheelfs.core.composition import Composition
     from wheelfs.model.shared import News
     from wheelfs.remote.origin import Origin
 
@@ -28,6 +29,14 @@ class Share(Protocol):
         ...
 
     def file_url(self, sha256: bytes) -> str: ...
+
+    async def composition(self, sha256: bytes) -> Composition | None:
+        """Return how the file is made, or None where the share does not tell that of files; raises `OriginError`."""
+        ...
+
+    def checked(self, composition: Composition) -> Origin:
+        """Return what gives the bytes at that file's `file_url`, none of which has not been compared with its digest."""
+        ...
 
     async def news(self, point: str | None) -> News:
         """Return what is new since ``point`` (None: everything), in portions; raises `OriginError`."""

@@ -1,4 +1,4 @@
-"""What this store gives to other nodes: the names of what is sealed in it, in portions since a point, and files by sha256.
+"""What this store gives to other nodes: names of what is sealed, in portions since a point; files by sha256; how they are made.
 
 A point is opaque to those who keep it: ``j:STORE:SEQ`` (all changes up to SEQ are known) or ``c:STORE:SEQ:KEY`` (in the middle of
 the catalog, behind KEY; changes behind SEQ are still to come).
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.errors import NotKnown
+from wheelfs.model.manifest import Manifest
 from wheelfs.model.names import ProjectName
 from wheelfs.model.shared import News, SharedFile
 from wheelfs.service.files import FileRef, link_of
@@ -42,6 +44,25 @@ class Giving:
             return None
         ref = FileRef(ProjectName(names[0].project), names[0].index, link_of(names[0]))
         return FileNode(ref, names[0].size_bytes)
+
+    def manifest(self, sha256: bytes) -> bytes | None:
+        """Return how a stored file is made, encoded, or None; blocks.  Raises `StoreDamaged`."""
+        if not self._store.holds(sha256):
+            return None
+        try:
+            with self._store.reading(sha256) as sealed:
+                recipe = sealed.recipe
+                frame = b"".join(map(self._store.chunks.read, recipe.skeleton.extents))
+        except NotKnown:  # removed a moment ago
+            return None
+        return Manifest(
+            size_bytes=recipe.size_bytes,
+            skeleton_bytes=recipe.skeleton_bytes,
+            frame=frame,
+            gaps=recipe.gaps,
+            lengths=recipe.data.lengths,
+            digests=recipe.data.digests,
+        ).encode()
 
     def news(self, point: str | None) -> News:
         """Return what is new since ``point``; everything, in portions, where that cannot be told."""

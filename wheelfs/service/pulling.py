@@ -113,7 +113,7 @@ def _take(store: Store, share: ObjectShare, file: SharedFile) -> int:
 
 def _assemble(store: Store, share: ObjectShare, manifest: Manifest, descriptor: int) -> int:
     """Write the whole file, and return how many bytes of it came from the share."""
-    skeleton, at = share.skeleton(manifest), 0
+    skeleton, at = share.composition(manifest).skeleton, 0
     for offset, length in manifest.skeleton_ranges():
         _write(descriptor, skeleton[at : at + length], offset)
         at += length

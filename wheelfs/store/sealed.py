@@ -47,6 +47,11 @@ class SealedFile:
         self._extent_starts = _prefix_sums(recipe.data.extents.lengths)
         self._skeleton: bytes | None = None if recipe.skeleton_bytes else b""
 
+    @property
+    def recipe(self) -> Recipe:
+        """What it is put together from."""
+        return self._recipe
+
     def read(self, offset: int, size: int) -> bytes:
         """Return the bytes at ``offset``: fewer than ``size`` only at the end of the file.  Raises `StoreDamaged`."""
         end = min(offset + size, self.size)

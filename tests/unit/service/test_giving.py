@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.wheels import build_wheel, wheel_filename
+from wheelfs.model.manifest import Manifest
+from wheelfs.remote.compositions import composition_of
 from wheelfs.service import giving
 from wheelfs.service.giving import Giving
 from wheelfs.store.local import Store
@@ -118,13 +120,27 @@ def test_a_point_from_before_the_memory_begins_anew(store: Store) -> None:
     assert one.news(beyond).anew
 
 
+def test_how_a_file_is_made_is_told_so_that_its_bytes_can_be_compared(store: Store) -> None:
+    digest = add(store, "1")
+    encoded = Giving(store).manifest(digest)
+    assert encoded is not None
+    manifest = Manifest.decode(encoded)
+    composition = composition_of(manifest, attempted="read it")
+    with store.reading(digest) as sealed:
+        content = sealed.read(0, sealed.size)
+    assert composition.check(0, content) == (len(content), False)
+    assert composition.end_bytes > 22
+    assert manifest.lengths
+
+
 def test_only_what_is_stored_is_given(store: Store) -> None:
     one = Giving(store)
     digest = add(store, "1")
     node = one.node(digest)
     assert node is not None
     assert (node.ref.filename, node.ref.link.sha256) == (wheel_filename("demo", "1"), digest)
-    assert one.node(bytes(32)) is None
+    assert (one.node(bytes(32)), one.manifest(bytes(32))) == (None, None)
+    assert one.manifest(digest) is not None
     store.quarantine(digest, "rotten")
-    assert one.node(digest) is None
+    assert (one.node(digest), one.manifest(digest)) == (None, None)
     assert told(one.news(None)) == []

@@ -20,10 +20,10 @@ from wheelfs.core.http_access import carries
 from wheelfs.core.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
 from wheelfs.errors import InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
-from wheelfs.frontends.http.messages import TEXT, Bytes, Relayed, Reply, Request, Text, plain, request_of
+from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, TEXT, Bytes, Relayed, Reply, Request, Text, plain, request_of
 from wheelfs.frontends.http.metrics import Metrics
 from wheelfs.frontends.http.people import PeoplePages
-from wheelfs.frontends.http.share import PREFIX, SharePages
+from wheelfs.frontends.http.share import SharePages
 from wheelfs.frontends.http.statuses import RETRY_AFTER_S, status_of
 from wheelfs.model.names import parse_project_name
 from wheelfs.service.background import failure
@@ -49,11 +49,9 @@ MAX_REQUESTS: Final = 1024
 PIECE_BYTES: Final = 262_144
 """Bytes read and sent at a time: a block of the store, as near as makes no difference."""
 
-IMMUTABLE: Final = "public, max-age=31536000, immutable"
 REVALIDATED: Final = "no-cache"
 """Pages may be kept but are asked for again: the answer is 304 at the cost of one round trip in the lab's own network."""
 
-BINARY: Final = "application/octet-stream"
 _GENERATED: Final = {tree.PAGE: PLAIN_TYPE, tree.STATUS: "application/json"}
 
 
@@ -135,9 +133,7 @@ class Application:
 
     async def _of_share(self, request: Request) -> Reply | None:
         """Reply to a question of another node; None when it is none."""
-        if request.names == (*PREFIX, "news"):
-            return await self._share.news(request)
-        shared = self._share.find(request)
+        shared = await self._share.find(request)
         return await self._file(request, shared, BINARY) if isinstance(shared, FileNode) else shared
 
     # --- from paths to nodes --------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Scope = dict[str, Any]
 
 TEXT: Final = "text/plain; charset=utf-8"
+BINARY: Final = "application/octet-stream"
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
 MAX_SEGMENTS: Final = 12
 """The deepest path of the tree (``index/NAME/asof/DATE/here/simple/PROJECT/FILE``) has eight."""
 MAX_FIELDS: Final = 8

@@ -1,7 +1,8 @@
-"""What other nodes ask of a gateway, below ``/-/share/v1/``: news of its files, and files by their sha256.
+"""What other nodes ask of a gateway, below ``/-/share/v1/``: news of its files, files by their sha256, and how they are made.
 
-``news?since=POINT`` is MessagePack (`wheelfs.model.shared.News`); ``file/SHA256`` is a sealed file, with ranges.  A file that is
-not sealed here is 404: nodes then ask their own indexes, or this gateway as one.
+``news?since=POINT`` is MessagePack (`wheelfs.model.shared.News`); ``file/SHA256`` is a sealed file, with ranges, and
+``manifest/SHA256`` tells how it is made (`wheelfs.model.manifest.Manifest`, without packs).  A file that is not sealed here
+is 404: nodes then ask their own indexes, or this gateway as one.  To the byte: docs/design/gateway-protocol.md.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import trio
 
-from wheelfs.frontends.http.messages import Reply, Request, Text, plain
+from wheelfs.core import conditions
+from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, Reply, Request, Text, plain
+from wheelfs.model.framing import CHECK_BYTES
 
 if TYPE_CHECKING:
     from wheelfs.service.giving import Giving
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = ("-", "share", "v1")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
+_UNKNOWN_FILE: Final = plain(HTTPStatus.NOT_FOUND, "this gateway does not have that file")
 
 
 class SharePages:
@@ -30,17 +34,32 @@ class SharePages:
         """Give what ``giving`` has."""
         self._giving = giving
 
-    async def news(self, request: Request) -> Reply:
+    async def _news(self, request: Request) -> Reply:
         """Return what is new since the point in the query."""
         told = await trio.to_thread.run_sync(self._giving.news, request.query.get("since"))
         return Text(HTTPStatus.OK, "application/msgpack", msgspec.msgpack.encode(told), (("Cache-Control", "no-store"),))
 
-    def find(self, request: Request) -> FileNode | Reply | None:
+    async def find(self, request: Request) -> FileNode | Reply | None:
         """Return the stored file that the path names, what else is to be answered, or None for a path of another kind."""
         if request.names is None or request.names[:3] != PREFIX:
             return None
         match request.names[3:]:
+            case ("news",):
+                return await self._news(request)
             case ("file", sha256) if _SHA256.match(sha256):
-                node = self._giving.node(bytes.fromhex(sha256))
-                return plain(HTTPStatus.NOT_FOUND, "this gateway does not have that file") if node is None else node
+                return self._giving.node(bytes.fromhex(sha256)) or _UNKNOWN_FILE
+            case ("manifest", sha256) if _SHA256.match(sha256):
+                return await self._manifest(request, bytes.fromhex(sha256))
         return plain(HTTPStatus.NOT_FOUND, "this gateway has no such question")
+
+    async def _manifest(self, request: Request, sha256: bytes) -> Reply:
+        encoded = await trio.to_thread.run_sync(self._giving.manifest, sha256)
+        if encoded is None:
+            return _UNKNOWN_FILE
+        # Its own checksum says which one it is: another build may cut the same file otherwise.
+        etag = f'"{encoded[-CHECK_BYTES:].hex()}"'
+        headers = (("ETag", etag), ("Cache-Control", IMMUTABLE))
+        known = conditions.decide(size_bytes=len(encoded), etag=etag, if_none_match=request.headers.get("if-none-match"))
+        if isinstance(known, conditions.NotModified):
+            return Text(HTTPStatus.NOT_MODIFIED, BINARY, b"", headers)
+        return Text(HTTPStatus.OK, BINARY, encoded, headers)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from wheelfs.errors import WheelfsError
-from wheelfs.frontends.http.application import BINARY, Application
-from wheelfs.frontends.http.messages import Relayed, Reply, Request
+from wheelfs.frontends.http.application import Application
+from wheelfs.frontends.http.messages import BINARY, Relayed, Reply, Request
 
 if TYPE_CHECKING:
     from wheelfs.remote.head import Head
