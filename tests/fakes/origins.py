@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import trio
 
+from tests.fakes.compositions import composition_of
 from wheelfs.core.http_ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginMissing
 from wheelfs.model.links import FileLink, ProjectPage, Validators
 from wheelfs.model.shared import News
+from wheelfs.remote.checked import CheckedOrigin
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, RangeReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+    from wheelfs.core.composition import Composition
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.model.names import ProjectName
     from wheelfs.model.shared import SharedFile
@@ -167,6 +170,8 @@ class MemoryShare:
     files: tuple[SharedFile, ...] = ()
     hangs: bool = False
     """Whether it is silent when it is asked for news, too."""
+    tells_manifests: bool = False
+    """Whether it is a gateway of today."""
 
     def __post_init__(self) -> None:
         self.url = f"http://{self.name}.example:8080"
@@ -178,6 +183,17 @@ class MemoryShare:
 
     def file_url(self, sha256: bytes) -> str:
         return f"{self.url}/{sha256.hex()}"
+
+    async def composition(self, sha256: bytes) -> Composition | None:
+        await trio.lowlevel.checkpoint()
+        self.origin.requests["manifest"] += 1
+        if self.hangs:
+            await trio.sleep_forever()
+        content = self.origin.files.get(sha256.hex())
+        return composition_of(content) if self.tells_manifests and content is not None else None
+
+    def checked(self, composition: Composition) -> CheckedOrigin:
+        return CheckedOrigin(self.origin, composition)
 
     async def news(self, point: str | None) -> News:
         await trio.lowlevel.checkpoint()
