@@ -9,6 +9,7 @@ brought is asked of the others.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from wheelfs.core.http_ranges import From, Range
 from wheelfs.errors import OriginError, OriginMissing, OriginTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.service.partial import Partial, Stream
@@ -97,7 +98,8 @@ async def ask_in_turn(partial: Partial, stream: Stream, wanted: Wanted, generati
         while True:
             sources = partial.sources()
             if len(sources) == 1 and sources[0].share is None:
-                await partial.ask(sources[0], stream, wanted, generation)
+                with partial.supply.hosts.asking(partial.attempted, sources[0].host):
+                    await partial.ask(sources[0], stream, wanted, generation)
                 return
             bound_s = partial.supply.progress_bound_s
             race = await _raced(
@@ -108,21 +110,12 @@ async def ask_in_turn(partial: Partial, stream: Stream, wanted: Wanted, generati
                 sources=sources,
                 stall_s=bound_s / (STALL_PART << stalls) if len(sources) > 1 else bound_s,
             )
+            troubles += _passed_over(partial, race, bound_s)
             if race.winner is not None and race.winner.error is None:
                 return
             partial.check(generation)
-            for one in race.contenders:
-                if isinstance(one.error, OriginError | trio.TooSlowError) and one.source.share is not None:
-                    partial.useless.add(one.source.share)
-                    if not isinstance(one.error, OriginMissing):
-                        happened = _told(one.error, bound_s)
-                        troubles.append(f"the share {one.source.share}: {happened}")
-                        log.info("%s: the share %s does not give it: %s", partial.attempted, one.source.share, happened)
-            failed = race.contenders if race.winner is None else [race.winner]
-            for one in failed:
-                if one.error is not None and (
-                    one.source.share is None or not isinstance(one.error, OriginError | trio.TooSlowError)
-                ):
+            for one in race.contenders if race.winner is None else [race.winner]:
+                if one.error is not None and not (one.source.share is not None and _is_expected(one.error)):
                     raise one.error
             stalls += race.winner is not None and isinstance(race.winner.error, trio.TooSlowError | OriginTimeout)
             if stream.new_bytes:
@@ -137,17 +130,47 @@ async def _raced(
     partial: Partial, stream: Stream, wanted: Wanted, generation: int, *, sources: Sequence[Source], stall_s: float
 ) -> _Race:
     async def ask(source: Source, answered: Callable[[], bool]) -> None:
-        bound_s = None if source.share is None else stall_s
-        await partial.ask(source, stream, wanted, generation, answered=answered, stall_s=bound_s)
+        attempted, is_share = partial.attempted, source.share is not None
+        with partial.supply.hosts.asking(attempted, source.host, may_lack=is_share), _told_of(source, partial):
+            bound_s = stall_s if is_share else None
+            await partial.ask(source, stream, wanted, generation, answered=answered, stall_s=bound_s)
 
     race = _Race(ask)
     await race.run(sources)
-    if race.winner is not None:
-        for one in race.contenders:
-            if one.is_slow and one is not race.winner and one.error is None:
-                partial.supply.hosts.overtaken(one.source.host)
     return race
 
 
-def _told(error: Exception, bound_s: float) -> str:
-    return error.happened if isinstance(error, OriginError) else f"no progress within {bound_s:.0f} s"
+@contextmanager
+def _told_of(source: Source, partial: Partial) -> Iterator[None]:
+    """Tell of a share's errors as what they are: it knows the file by its sha256 only, the rest of us by its index."""
+    try:
+        yield
+    except OriginError as error:
+        if source.share is None:
+            raise
+        attempted = f"fetch {partial.ref.filename} from the share {source.share}"
+        raise type(error)(attempted, error.happened, error.advice) from None
+
+
+def _passed_over(partial: Partial, race: _Race, bound_s: float) -> list[str]:
+    """Note which shares are not to be asked first, or not at all, for the rest of the file; return what troubled them."""
+    troubles: list[str] = []
+    for one in race.contenders:
+        share, error = one.source.share, one.error
+        if share is None:
+            continue
+        if error is not None and _is_expected(error):
+            partial.useless.add(share)
+            if not isinstance(error, OriginMissing):
+                happened = error.happened if isinstance(error, OriginError) else f"no progress within {bound_s:.0f} s"
+                troubles.append(f"the share {share}: {happened}")
+                log.info("%s: the share %s does not give it: %s", partial.attempted, share, happened)
+                partial.supply.hosts.fell_behind(one.source.host)
+        elif one.is_slow and race.winner not in (None, one):
+            partial.slow.add(share)
+            partial.supply.hosts.fell_behind(one.source.host)
+    return troubles
+
+
+def _is_expected(error: Exception) -> bool:
+    return isinstance(error, OriginError | trio.TooSlowError)

@@ -52,8 +52,8 @@ class _Host:
     probe_url: str = ""
     answered: bool = False
     is_probed: bool = False
-    was_overtaken: bool = False
-    """Another one answered while it was silent, and it has not answered anything since."""
+    is_behind: bool = False
+    """Others are asked first: it failed or was silent while they were not, and has not answered well since."""
 
 
 class Paces(Protocol):
@@ -110,13 +110,13 @@ class Hosts:
         host = self._host(url)
         return host.asked_at_s is None or trio.current_time() - host.asked_at_s < SLOW_AFTER_S
 
-    def was_overtaken(self, url: str) -> bool:
-        """Return whether somebody else was quicker (`overtaken`), and the host has not answered anything since."""
-        return self._host(url).was_overtaken
+    def fell_behind(self, url: str) -> None:
+        """Note that the host failed, or let somebody wait, where there are others to ask."""
+        self._host(url).is_behind = True
 
-    def overtaken(self, url: str) -> None:
-        """Note that somebody else had to be asked, and answered, while the host was silent."""
-        self._host(url).was_overtaken = True
+    def is_behind(self, url: str) -> bool:
+        """Return whether the host `fell_behind` and has not answered well since."""
+        return self._host(url).is_behind
 
     @contextmanager
     def asking(self, attempted: str, url: str, *, probe_url: str | None = None, may_lack: bool = False) -> Iterator[None]:
@@ -153,9 +153,10 @@ class Hosts:
             self._failed(url, host, OriginTimeout(attempted, "no answer within the bound"))
             raise
         except OriginError as error:
-            if not (may_lack and isinstance(error, OriginMissing)):
+            is_well = may_lack and isinstance(error, OriginMissing)
+            if not is_well:
                 host.last_error = str(error)
-            self._answered(url, host)
+            self._answered(url, host, is_well=is_well)
             raise
         else:
             self._answered(url, host)
@@ -229,13 +230,13 @@ class Hosts:
             self.epoch += 1
         self._wake.set()
 
-    def _answered(self, url: str, host: _Host, *, is_probe: bool = False) -> None:
+    def _answered(self, url: str, host: _Host, *, is_probe: bool = False, is_well: bool = True) -> None:
         if isinstance(host.state, Down):
             log.warning("%s answers again", _name(url))
             self.epoch += 1
         host.state = (reachability.after_probe if is_probe else reachability.after_success)(host.state)
         host.answered = True
-        host.was_overtaken = False
+        host.is_behind = host.is_behind and not is_well
         if host.asked_at_s is not None:
             host.asked_at_s = trio.current_time()
 

@@ -88,7 +88,8 @@ class Partial:
     received_bytes: int = 0
     live: list[Stream] = field(default_factory=list)
     useless: set[str] = field(default_factory=set)
-    """Shares that did not give this file."""
+    slow: set[str] = field(default_factory=set)
+    """Shares that did not give this file, and those that others were quicker than."""
     _etag: str | None = None
     origin_has_ranges: bool = False
     _spool: SpoolFile | None = None
@@ -222,7 +223,7 @@ class Partial:
 
     def sources(self) -> list[Source]:
         """Return who can be asked for bytes now, the first before the others; raises `OriginUnreachable` when nobody can."""
-        return self.supply.sources(self.ref, without=self.useless, past_shares=self.ask_past_caches)
+        return self.supply.sources(self.ref, without=self.useless, slow=self.slow, past_shares=self.ask_past_caches)
 
     async def stream(self, stream: Stream, wanted: Wanted) -> None:
         """Run one stream into the spool; how it failed ends up in ``stream.error``, never in the nursery.
@@ -269,11 +270,7 @@ class Partial:
         of it may bring nothing, the bound on progress where it is None.
         """
         asked_s = trio.current_time()
-        is_share = source.share is not None
-        with (
-            self.supply.hosts.asking(self.attempted, source.host, may_lack=is_share),
-            trio.fail_after(self.supply.progress_bound_s) as scope,
-        ):
+        with trio.fail_after(self.supply.progress_bound_s) as scope:
             # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
             async with source.origin.open_range(source.url, wanted, validator=self._etag, fresh=self.ask_past_caches) as reply:
                 if not answered():

@@ -245,26 +245,29 @@ class Supply:
 
     # --- origin and store -----------------------------------------------------------------------------------------
 
-    def sources(self, ref: FileRef, *, without: Collection[str] = (), past_shares: bool = False) -> list[Source]:
+    def sources(
+        self, ref: FileRef, *, without: Collection[str] = (), slow: Collection[str] = (), past_shares: bool = False
+    ) -> list[Source]:
         """Return who can be asked for bytes of a file, in order: shares that are not in ``without``, and its index.
 
-        Only a file with a known sha256 is asked of shares, which know files by nothing else.  A share that let somebody wait, and
-        has not answered since, comes behind the index, an index that is down comes last.  Raises `OriginUnreachable`.
+        Only a file with a known sha256 is asked of shares, which know files by nothing else.  Those that are ``slow``, or have
+        failed or let somebody wait the last time, come behind the index; an index that is down comes last.  Raises
+        `OriginUnreachable`.
         """
         prompt: list[Source] = []
-        slow: list[Source] = []
+        behind: list[Source] = []
         if ref.link.sha256 is not None and not past_shares:
             for share in self._shares:
                 if share.name not in without and self.hosts.wanted(share.url):
                     source = Source(share.origin, share.file_url(ref.link.sha256), share.url, share.name)
-                    (slow if self.hosts.was_overtaken(share.url) else prompt).append(source)
+                    (behind if share.name in slow or self.hosts.is_behind(share.url) else prompt).append(source)
         try:
             index = Source(self.origin(ref), ref.link.url, ref.link.url, None)
         except OriginUnreachable:
-            if prompt or slow:
-                return [*prompt, *slow]
+            if prompt or behind:
+                return [*prompt, *behind]
             raise
-        return [*prompt, index, *slow] if self.hosts.may_ask(index.host) else [*prompt, *slow, index]
+        return [*prompt, index, *behind] if self.hosts.may_ask(index.host) else [*prompt, *behind, index]
 
     def origin(self, ref: FileRef) -> Origin:
         """Return the client of the index that vouches for ``ref``."""

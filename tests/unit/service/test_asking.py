@@ -148,11 +148,40 @@ async def test_a_share_that_refuses_costs_no_time_at_all(tmp_path: Path, error: 
     index, [broken, fine] = index_and_shares(2)
     broken.origin.fate = lambda: Trouble(after_bytes=0, error=error)
     async with service(tmp_path / "s", [index], shares=[broken, fine]) as one:
+        for name in (NAME, OTHER):
+            async with reading(one, name):
+                pass
+        told = one.node.status.report().origins[0].last_error
+    is_missing = isinstance(error, OriginMissing)
+    assert (told is None) == is_missing, "what a share does not have is no trouble"
+    assert is_missing or NAME in str(told)
+    assert broken.origin.requests["range"] == 1 + is_missing, "once in all, or once for each file that it does not have"
+    assert index.requests["range"] == 0
+
+
+async def test_a_share_whose_files_hang_while_its_news_come_costs_a_file_one_moment(
+    tmp_path: Path, mock_clock: MockClock
+) -> None:
+    index, [share] = index_and_shares(1)
+    share.origin.fate = lambda: HANGS
+    async with service(tmp_path / "s", [index], shares=[share]) as one, trio.open_nursery() as nursery:
+        file = None
+
+        async def open_it() -> None:
+            nonlocal file
+            file = await one.open(f"simple/demo/{NAME}")
+
+        nursery.start_soon(open_it)
+        await reached(lambda: share.origin.requests["range"] == 1)
+        mock_clock.jump(PATIENCE_S)
+        await reached(lambda: file is not None)
+        nursery.start_soon(one.node.sharing.keep_fresh)
+        await reached(lambda: one.store.shared.point("lab0") is not None)
         async with reading(one):
             pass
-        told = one.node.status.report().origins[0].last_error
-        assert (told is None) == isinstance(error, OriginMissing), "what a share does not have is no trouble"
-    assert index.requests["range"] == 0
+        assert file is not None
+        file.close()
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_slow_share_is_waited_for_where_nobody_else_gives_the_file(tmp_path: Path, mock_clock: MockClock) -> None:
