@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING, Self
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
 class Serving:
     """Runs ``wheelfs serve`` from ``__enter__`` to ``__exit__``; ``log`` is what it wrote to stderr."""
 
-    def __init__(self, where: Path, *options: str) -> None:
+    def __init__(self, where: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
         where.mkdir(parents=True, exist_ok=True)
         self.store = where / "store"
         self.log = where / "log"
         self._command = wheelfs_command("--store", str(self.store), "--json", "serve", "--listen", "127.0.0.1:0", *options)
-        self._environment = wheelfs_environment(where / "home")
+        self._environment = {**wheelfs_environment(where / "home"), **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
+from urllib.parse import quote
 
 import httpx2
 from lxml import html
@@ -35,12 +36,13 @@ def test_a_project_its_versions_its_files_and_its_set_up_line_are_found_by_click
             assert "main" in texts(home, "//td/text()")
             [link] = texts(home, "//a[text()='demo']/@href")
             project = browser.get(link)
-            assert texts(project, "//h2/text()") == ["2.0", "1.0"]
-            names, states = texts(project, "//td[1]/a/text()"), texts(project, "//td[4]/text()")
-            assert dict(zip(names, states, strict=True)) == {
-                wheel_filename("demo", "2.0"): "stored",
-                wheel_filename("demo", "1.0"): "remote",
-            }
+            assert texts(project, "//td[1]/a/text()") == ["2.0", "1.0"]
+            assert texts(project, "//td[4]/text()") == ["stored", "no"]
+            for version, state in (("2.0", "stored"), ("1.0", "remote")):
+                [link] = texts(project, f"//a[text()='{version}']/@href")
+                page = browser.get(link)
+                assert texts(page, "//td[1]/a/text()") == [wheel_filename("demo", version)]
+                assert texts(page, "//td[4]/text()") == [state]
             [line] = [line for line in texts(project, "//code/text()") if line.startswith("uv ")]
         uv = clients.uv()
         uv.run(*line.split()[1:]).succeeded()
@@ -55,12 +57,45 @@ def test_a_search_finds_parts_of_names_and_shows_nothing_unescaped(tmp_path: Pat
             for project in ("demo-one", "demo-two", "other"):
                 browser.get(f"/simple/{project}/")
             assert texts(browser.get("/", params={"q": "Demo"}), "//ul/li/a/text()") == ["demo-one", "demo-two"]
-            for page in (browser.get("/", params={"q": SCRIPT}), browser.get("/project/other/")):
+            for path in (
+                f"/?q={quote(SCRIPT)}",
+                "/project/other/",
+                "/project/other/1.0/",
+                "/project/<script>/",
+                "/simple/other/",
+            ):
+                page = browser.get(path)
                 assert "<script" not in page.text
                 assert "default-src 'none'" in page.headers["content-security-policy"]
             assert browser.get("/project/Demo.One").headers["location"] == "/project/demo-one/"
-            assert browser.get("/project/nobody-knows/").status_code == 404
+            assert browser.get("/project/Demo.One/1.0").headers["location"] == "/project/demo-one/1.0/"
+            for path in ("/project/nobody-knows/", "/project/demo-one/9.9/", "/project/<script>/", "/project/a/b/c/"):
+                assert browser.get(path).status_code == 404
+            assert browser.get("/project/nobody-knows/?ask=indexes").status_code == 404
             assert browser.get("/", params={f"x{n}": "y" for n in range(50)}).status_code == 200
+
+
+def test_pages_stay_small_with_thousands_of_projects_and_files(tmp_path: Path) -> None:
+    with FakeIndex() as index, Serving(tmp_path / "gateway", "--index", f"main={index.url}") as gateway:
+        versions = [f"{major}.{minor}" for major in range(10) for minor in range(10)]
+        for tag in range(50):
+            for version in versions:
+                index.add(wheel_filename("large", version, tag=f"py3-none-any.p{tag}"), b"wheel", project="large")
+        with httpx2.Client(base_url=gateway.url, trust_env=False) as browser:
+            project = browser.get("/project/large/?ask=indexes")
+            assert set(texts(project, "//td[1]/a/text()")) == set(versions)
+            assert set(texts(project, "//td[2]/text()")) == {"50"}
+            assert len(project.content) < 50_000
+            newest = browser.get("/project/large/9.9/")
+            assert len(texts(newest, "//td[1]/a/text()")) == 50
+            assert len(newest.content) < 50_000
+
+
+def test_the_style_is_asked_for_once_and_again_when_it_changes(tmp_path: Path) -> None:
+    with Serving(tmp_path / "gateway", "--offline") as gateway, httpx2.Client(base_url=gateway.url, trust_env=False) as browser:
+        [address] = texts(browser.get("/"), "//link/@href")
+        assert "?" in address
+        assert "immutable" in browser.get(address).headers["cache-control"]
 
 
 def test_metrics_count_replies_and_tell_of_the_indexes(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ import trio
 
 from wheelfs.core import conditions, tree
 from wheelfs.core.http_access import carries
-from wheelfs.core.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
+from wheelfs.core.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, choose_form
 from wheelfs.errors import InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
 from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, TEXT, Bytes, Relayed, Reply, Request, Text, plain, request_of
 from wheelfs.frontends.http.metrics import Metrics
-from wheelfs.frontends.http.people import PeoplePages
+from wheelfs.frontends.http.people import POLICY, PeoplePages
 from wheelfs.frontends.http.share import SharePages
 from wheelfs.frontends.http.statuses import RETRY_AFTER_S, status_of
 from wheelfs.model.names import parse_project_name
@@ -62,7 +62,7 @@ class Application:
         """Show ``filesystem`` to programs, ``overview`` to people and ``giving`` to nodes; to those only who have ``token``."""
         self._filesystem = filesystem
         self._share = SharePages(giving)
-        self._people = PeoplePages(overview)
+        self._people = PeoplePages(overview, self._ask_indexes)
         self._metrics = Metrics(overview)
         self._token = token
         self._places = MAX_REQUESTS
@@ -137,6 +137,16 @@ class Application:
         return await self._file(request, shared, BINARY) if isinstance(shared, FileNode) else shared
 
     # --- from paths to nodes --------------------------------------------------------------------------------------
+
+    async def _ask_indexes(self, project: str) -> None:
+        """Have the indexes asked for a project, as an installer would; raises `WheelfsError`."""
+        node = self._filesystem.root
+        for name in ("simple", project, tree.PAGE):
+            found = await self._filesystem.lookup(node, name)
+            if isinstance(found, Absent):
+                return
+            node = found
+        (await self._filesystem.open(node)).close()
 
     async def _found(self, request: Request) -> Reply:
         if request.names is None:
@@ -214,6 +224,8 @@ def _elsewhere(request: Request, parent: Node, name: str, *, is_last: bool) -> R
 def _text(request: Request, body: bytes, content_type: str, *headers: tuple[str, str]) -> Text:
     etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     headers = (("ETag", etag), ("Cache-Control", REVALIDATED), *headers)
+    if content_type in {PLAIN_TYPE, HTML_TYPE}:  # people look at these, too
+        headers = (POLICY, *headers)
     known = conditions.decide(size_bytes=len(body), etag=etag, if_none_match=request.headers.get("if-none-match"))
     if isinstance(known, conditions.NotModified):
         return Text(HTTPStatus.NOT_MODIFIED, content_type, b"", headers)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
+from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from importlib.resources import files
@@ -13,24 +16,53 @@ import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from wheelfs.errors import InvalidInput
-from wheelfs.frontends.http.messages import Reply, Request, Text, plain
+from wheelfs.frontends.http.messages import IMMUTABLE, Reply, Request, Text, plain
 from wheelfs.model.names import parse_project_name
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from wheelfs.service.overview import Overview
+    from wheelfs.service.reports import ShownFile, ShownProject
 
 HTML: Final = "text/html; charset=utf-8"
-# What strangers wrote is on these pages, escaped; this is the second lock on that door.
-_POLICY: Final = ("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'")
+POLICY: Final = (
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+)
+"""What strangers wrote is on these pages, escaped; this is the second lock on that door."""
+_QUIET: Final = ("Referrer-Policy", "no-referrer")
 _MAX_QUERY: Final = 100
+_STATES: Final = {"up": "answers", "down": "does not answer", "unknown": "not asked yet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a project; ``uploaded`` (RFC 3339) is when its first file came."""
+
+    name: str
+    files: Sequence[ShownFile]
+
+    @property
+    def stored(self) -> int:
+        return sum(file.state == "stored" for file in self.files)
+
+    @property
+    def uploaded(self) -> str | None:
+        return min((file.upload_time for file in self.files if file.upload_time is not None), default=None)
+
+    @property
+    def yanked(self) -> bool:
+        return all(file.yanked is not None for file in self.files)
 
 
 class PeoplePages:
-    """Renders the pages below ``/``, ``/project/`` and ``/-/style.css``."""
+    """Renders the pages below ``/`` and ``/project/``, and their style."""
 
-    def __init__(self, overview: Overview) -> None:
-        """Show what ``overview`` tells."""
+    def __init__(self, overview: Overview, ask: Callable[[str], Awaitable[object]]) -> None:
+        """Show what ``overview`` tells; ``ask`` asks the indexes for a project and raises `WheelfsError` where that fails."""
         self._overview = overview
+        self._ask = ask
 
     def covers(self, request: Request) -> bool:
         """Tell whether the path is one of these pages."""
@@ -43,9 +75,11 @@ class PeoplePages:
             case ():
                 return await self._home(request)
             case ("project", name):
-                return await self._project(request, name)
+                return await self._project(request, name, None)
+            case ("project", name, version):
+                return await self._project(request, name, version)
             case ("-", "style.css"):
-                return Text(HTTPStatus.OK, "text/css; charset=utf-8", _style(), (("Cache-Control", "max-age=3600"),))
+                return Text(HTTPStatus.OK, "text/css; charset=utf-8", _style(), (("Cache-Control", IMMUTABLE),))
         return plain(HTTPStatus.NOT_FOUND, "no such page")
 
     async def _home(self, request: Request) -> Reply:
@@ -62,22 +96,45 @@ class PeoplePages:
             projects=known,
             stats=stats,
             status=self._overview.status(),
+            states=_STATES,
             host=request.host,
             lines=setup_lines(request.base_url),
         )
 
-    async def _project(self, request: Request, name: str) -> Reply:
+    async def _project(self, request: Request, name: str, version: str | None) -> Reply:
         project = _project_name(name)
-        if project is not None and (project != name or not request.is_directory):
-            return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", f"/project/{project}/"))
-        shown = None if project is None else await trio.to_thread.run_sync(self._overview.project, project)
+        if project is None:
+            return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=name, project=None)
+        if project != name or not request.is_directory:
+            below = "" if version is None else f"{quote(version, safe='')}/"
+            return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", f"/project/{project}/{below}"))
+        if "ask" in request.query:
+            await self._ask(project)
+        shown = await trio.to_thread.run_sync(self._overview.project, project)
         if shown is None:
-            return plain(HTTPStatus.NOT_FOUND, f"{name} is not known here; /simple/{quote(name)}/ asks the indexes")
-        lines = setup_lines(request.base_url, shown.project)
-        del lines["poetry"]  # it is about the index, not about one package
-        by_version = groupby(shown.files, key=lambda file: file.version)
-        versions = [(version or "other files", list(some)) for version, some in by_version]
-        return _page("project.html", query="", project=shown, versions=versions, lines=lines)
+            return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=project, project=project)
+        versions, others = _versions(shown)
+        if version is None:
+            lines = _install_lines(request.base_url, project)
+            return _page("project.html", query="", project=shown, versions=versions, others=others, lines=lines)
+        found = next((one for one in versions if one.name == version), None)
+        if found is None:
+            return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=f"{project} {version}", project=project)
+        lines = _install_lines(request.base_url, f"{project}=={version}")
+        return _page("version.html", query="", project=shown, version=found, lines=lines)
+
+
+def _versions(shown: ShownProject) -> tuple[list[Version], list[ShownFile]]:
+    """Return the versions, in the order of their files, and the files whose names tell none."""
+    groups = [(name, list(some)) for name, some in groupby(shown.files, key=lambda file: file.version)]
+    versions = [Version(name, some) for name, some in groups if name is not None]
+    return versions, [file for name, some in groups if name is None for file in some]
+
+
+def _install_lines(base_url: str, requirement: str) -> dict[str, str]:
+    lines = setup_lines(base_url, shlex.quote(requirement))
+    del lines["poetry"]  # it is about the index, not about one package
+    return lines
 
 
 def setup_lines(base_url: str, package: str = "PACKAGE") -> dict[str, str]:
@@ -96,9 +153,9 @@ def _project_name(text: str) -> str | None:
         return None
 
 
-def _page(template: str, **values: Any) -> Text:
-    text = _environment().get_template(template).render(size=size_text, **values)
-    return Text(HTTPStatus.OK, HTML, text.encode(), (_POLICY, ("Cache-Control", "no-cache")))
+def _page(template: str, code: HTTPStatus = HTTPStatus.OK, /, **values: Any) -> Text:
+    text = _environment().get_template(template).render(size=size_text, style=_style_address(), **values)
+    return Text(code, HTML, text.encode(), (POLICY, _QUIET, ("Cache-Control", "no-cache")))
 
 
 def size_text(size_bytes: int) -> str:
@@ -119,6 +176,12 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
+
+
+@cache
+def _style_address() -> str:
+    """Return an address that changes with the style, which a browser therefore never has to ask for again."""
+    return f"/-/style.css?{hashlib.blake2b(_style(), digest_size=6).hexdigest()}"
 
 
 @cache
