@@ -5,34 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes import real_index
 from tests.fakes.clients import Clients
 from tests.fakes.index import FakeIndex
 from tests.fakes.mounts import Mounted, mount_points, unmount_lazily
 from tests.fakes.processes import Finished, run, wheelfs_command, wheelfs_environment
-from tests.linters import Linters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_LINTERS = pytest.StashKey[Linters]()
+# The same examples every time and no clock: what fails, fails for everybody, however busy the machine is.  For new ones:
+# scripts/test --hypothesis-profile=searching tests/property
+settings.register_profile("searching", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", settings.get_profile("searching"), derandomize=True)
+settings.load_profile("repeatable")
+
+_SLOW = {"clients", "mount", "shares", "gateway", "test_linters.py"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--real-index", action="store_true", help="run the tests that need pip's configured index")
-    parser.addoption("--lint", action="store_true", help="run the linters too, beside the tests")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--lint"):
-        config.stash[_LINTERS] = Linters()
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if _LINTERS in config.stash:
-        config.stash[_LINTERS].end()
+    parser.addoption("--lint", action="store_true", help="run the linters too")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -44,15 +40,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("soak"):
                 item.add_marker(pytest.mark.skip(reason="long: asked for with -m soak"))
-    # The linters have been running all the while: judged last, they are waited for least.
-    items.sort(key=lambda item: item.path.name == "test_linters.py")
-
-
-@pytest.fixture
-def linters(pytestconfig: pytest.Config) -> Linters:
-    if _LINTERS not in pytestconfig.stash:
-        pytest.skip("needs --lint (scripts/test gives it)")
-    return pytestconfig.stash[_LINTERS]
+    # Slow ones first: several processes share the tests, and none shall begin a long one when the others are done.
+    items.sort(key=lambda item: _SLOW.isdisjoint({item.path.parent.name, item.path.name}))
 
 
 @pytest.fixture(scope="session", autouse=True)

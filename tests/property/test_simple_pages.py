@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from urllib.parse import urljoin
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -55,7 +55,6 @@ files = st.builds(
     st.none() | told.filter(bool),
     st.lists(hostile, max_size=3),
 )
-@settings(deadline=None)
 def test_a_rendered_page_is_read_back_as_the_same_links(written: list[FileLink], status: str | None, comments: list[str]) -> None:
     body = render_project_page(
         "demo",
@@ -69,7 +68,6 @@ def test_a_rendered_page_is_read_back_as_the_same_links(written: list[FileLink],
 
 
 @given(st.lists(files, unique_by=lambda link: link.filename, max_size=5), st.none() | told.filter(bool))
-@settings(deadline=None)
 def test_a_page_rendered_as_json_is_read_back_as_the_same_links(written: list[FileLink], status: str | None) -> None:
     body = simple_json_render.render_project_page(
         "demo", [RenderedFile.of(link, metadata=link.has_metadata) for link in written], status=status
@@ -84,14 +82,12 @@ def test_a_page_rendered_as_json_is_read_back_as_the_same_links(written: list[Fi
     st.binary(max_size=200) | hostile.map(lambda text: text.encode("utf-8", "replace")),
     st.sampled_from(["text/html", "application/json", None]),
 )
-@settings(deadline=None)
 def test_no_body_fails_but_by_the_origins_fault(body: bytes, content_type: str | None) -> None:
     with suppress(OriginFault):
         parse_page(body, content_type, URL, DEMO)
 
 
 @given(hostile, hostile)
-@settings(deadline=None)
 def test_every_accepted_name_is_safe_and_every_accepted_address_is_of_the_web(href: str, text: str) -> None:
     files = [
         {"url": href + "demo-1.tar.gz", "filename": text},

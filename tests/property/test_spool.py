@@ -29,7 +29,7 @@ steps = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(steps, max_size=25))
 def test_no_byte_is_claimed_that_was_not_written(program: list[tuple[str, tuple[int, int]]]) -> None:
     """A cut is a crash: a copy of both files, the journal cut at any byte; a reboot loses whatever was not flushed."""

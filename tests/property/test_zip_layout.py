@@ -61,7 +61,8 @@ def _archives(draw: st.DrawFn) -> bytes:
             info.extra = b"\x99\x99" + len(junk).to_bytes(2, "little") + junk if junk else b""
             with archive.open(info, "w", force_zip64=bool(len(junk) == 3)) as file:
                 file.write(seed.randbytes(size))
-        archive.comment = draw(st.binary(max_size=5))
+        # Python's reader would take the magic of the end in a comment for the end.
+        archive.comment = draw(st.binary(max_size=5).filter(lambda comment: b"PK" not in comment))
     data = bytes(sink.data) if descriptors else seekable.getvalue()
     return draw(st.binary(max_size=40)) + data
 
@@ -94,7 +95,7 @@ def _parsed(data: bytes) -> tuple[Member, ...] | None:
         return None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.data_too_large])
 @given(_archives())
 def test_an_archive_in_order_is_cut_at_its_members(data: bytes) -> None:
     layout = _cut(data)
@@ -143,7 +144,7 @@ def test_a_member_is_cut_at_blocks_and_early_in_what_is_shorter(size: int, lengt
     assert list(_cut(buffer.getvalue()).lengths) == lengths
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.data_too_large])
 @given(_archives(), st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), max_size=6), st.integers(0, 60))
 def test_a_mutated_archive_loses_no_byte(data: bytes, flips: list[tuple[int, int]], cut_off: int) -> None:
     mutated = bytearray(data)
@@ -154,13 +155,13 @@ def test_a_mutated_archive_loses_no_byte(data: bytes, flips: list[tuple[int, int
     _assert_lossless(_cut(bytes(mutated)), len(mutated))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=400))
 def test_random_bytes_lose_no_byte(data: bytes) -> None:
     _assert_lossless(_cut(data), len(data))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=300), st.integers(0, 500))
 def test_any_tail_is_answered_or_refused(tail: bytes, before: int) -> None:
     try:
