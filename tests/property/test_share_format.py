@@ -13,27 +13,30 @@ from hypothesis import strategies as st
 
 from wheelfs.model.framing import ShareFormatError, framed
 from wheelfs.model.manifest import Manifest
-from wheelfs.model.share_objects import (
-    PACK_HEAD,
-    Snapshot,
-    decode_entry,
-    decode_index,
+from wheelfs.model.share_catalog import (
+    Batch,
+    SnapshotOf,
+    decode_record,
+    decode_root,
     decode_snapshot,
-    encode_entry,
-    encode_index,
+    encode_record,
+    encode_root,
     encode_snapshot,
+    identity_of,
+    marker,
 )
 from wheelfs.model.shared import SharedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACK = bytes(range(16))
 FILE = SharedFile("some-project", "some_project-1.0-py3-none-any.whl", "main", b"s" * 32, 12, yanked="it breaks")
+BATCH = Batch((FILE,), (("other", "other-1.0.tar.gz", b"o" * 32),))
+ROOT = (SnapshotOf("0" * 32, 5, 1),)
 DECODERS: dict[bytes, Callable[[bytes], object]] = {
     b"WFM1": Manifest.decode,
-    b"WFX1": lambda encoded: list(decode_index(PACK, encoded)),
-    b"WFE1": decode_entry,
+    b"WFL1": decode_record,
+    b"WFR1": decode_root,
     b"WFS1": decode_snapshot,
 }
 
@@ -62,8 +65,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
 
 @st.composite
 def objects(draw: st.DrawFn) -> bytes:
-    index = encode_index([b"d" * 32] * 2, array("I", [3, 4]))
-    others = (index, encode_entry(FILE), encode_snapshot(Snapshot((FILE,), ("0" * 32,))))
+    others = (encode_record(BATCH), encode_snapshot(BATCH), encode_root(ROOT))
     return draw(st.one_of(manifests().map(Manifest.encode), st.sampled_from(others)))
 
 
@@ -82,20 +84,16 @@ def test_a_manifest_is_read_back_and_covers_its_file_exactly(manifest: Manifest)
         assert at == manifest.size_bytes
 
 
-@given(st.lists(st.tuples(digests, st.integers(1, 262_128)), max_size=20))
-def test_an_index_gives_each_chunk_its_place_one_behind_the_other(chunks: list[tuple[bytes, int]]) -> None:
-    encoded = encode_index([digest for digest, _ in chunks], array("I", [length for _, length in chunks]))
-    at = len(PACK_HEAD)
-    read = list(decode_index(PACK, encoded))
-    assert len(read) == len(chunks)
-    for (digest, place), (expected, length) in zip(read, chunks, strict=True):
-        assert (digest, place.pack, place.offset) == (expected, PACK, at)
-        at += length
+def test_records_snapshots_and_roots_are_read_back() -> None:
+    assert decode_record(encode_record(BATCH)) == BATCH
+    assert decode_snapshot(encode_snapshot(BATCH)) == BATCH
+    assert decode_root(encode_root(ROOT)) == ROOT
 
 
-def test_entries_and_snapshots_are_read_back() -> None:
-    assert decode_entry(encode_entry(FILE)) == FILE
-    assert decode_snapshot(encode_snapshot(Snapshot((FILE,), ("0" * 32,)))) == Snapshot((FILE,), ("0" * 32,))
+def test_a_share_is_known_by_its_marker_and_another_version_s_is_not() -> None:
+    assert identity_of(marker("ab" * 16)) == "ab" * 16
+    for strange in (b"", b"wheelfs share 1\n", b"wheelfs share 2\n" + b"ab" * 16 + b"\n", marker("ab" * 16) + b"more", b"<html>"):
+        assert identity_of(strange) is None
 
 
 @given(objects(), st.data())
@@ -136,7 +134,7 @@ def test_a_good_checksum_does_not_make_nonsense_an_object(magic: bytes, body: by
     ],
     ids=str,
 )
-def test_an_entry_with_a_name_that_no_index_could_list_is_none(strange: dict[str, object]) -> None:
-    encoded = encode_entry(msgspec.structs.replace(FILE, **strange))
-    with pytest.raises(ShareFormatError):
-        decode_entry(encoded)
+def test_a_file_with_a_name_that_no_index_could_list_is_left_out_and_the_others_are_not(strange: dict[str, object]) -> None:
+    batch = Batch((msgspec.structs.replace(FILE, **strange), FILE))
+    assert decode_record(encode_record(batch)).files == (FILE,)
+    assert decode_snapshot(encode_snapshot(batch)).files == (FILE,)

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.crashes import kill_when, stored
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
-from wheelfs.remote.object_share import ObjectShare
+from wheelfs.remote.object_share import WrittenShare
 from wheelfs.service.pulling import pull
 from wheelfs.service.pushing import push
 from wheelfs.store.local import Store
@@ -52,8 +52,8 @@ def stores(directory: Path) -> list[dict[str, bytes]]:
 
 
 def written(objects: Objects) -> int:
-    """Return how far the writers are, as the objects say that are listed without a search."""
-    return sum(1 for prefix in ("indexes", "entries") for _ in objects.names(prefix))
+    """Return how many objects there are by now."""
+    return sum(1 for prefix in ("packs", "manifests", "log") for _ in objects.found(prefix))
 
 
 def round_of_writers(place: Place, directory: Path, filled: list[dict[str, bytes]], seed: int) -> bool:
@@ -74,8 +74,8 @@ def round_of_writers(place: Place, directory: Path, filled: list[dict[str, bytes
     for writer, process in enumerate(running):
         assert process.returncode == 0 or writer == victim, (seed, said[writer])
 
-    share = ObjectShare(place.open())
-    told = {file.filename for file in share.files()}
+    share = WrittenShare(place.open())
+    told = {file.filename for file in share.catalog.files()}
     whole = {name: content for wheels in filled for name, content in wheels.items()}
     survivors = {name for writer, wheels in enumerate(filled) if writer != victim for name in wheels}
     assert survivors <= told <= set(whole), seed
@@ -85,7 +85,7 @@ def round_of_writers(place: Place, directory: Path, filled: list[dict[str, bytes
     assert stored(reader) == {name: whole[name] for name in told}, "every file that is told of is there, to the byte"
     with Store.open(directory / f"store{victim}") as store:
         assert {file.result for file in push(store, share, [], private=False)} <= {"pushed", "present"}
-    assert {file.filename for file in share.files()} == set(whole), "who was killed goes on where it was"
+    assert {file.filename for file in share.catalog.files()} == set(whole), "who was killed goes on where it was"
     return killed
 
 

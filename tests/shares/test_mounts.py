@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,7 @@ from wheelfs.core.http_ranges import From, Range, Suffix, Whole
 from wheelfs.errors import ContentChanged, OriginFault
 from wheelfs.remote import object_origin
 from wheelfs.remote.object_origin import ObjectOrigin
-from wheelfs.remote.object_share import ObjectShare
+from wheelfs.remote.object_share import ObjectShare, WrittenShare
 from wheelfs.remote.objects import open_objects
 from wheelfs.service.pushing import push
 from wheelfs.store.local import Store
@@ -53,7 +52,7 @@ def fill(path: Path, **wheels: bytes) -> bytes:
 
 def push_all(path: Path, url: str) -> None:
     with Store.open(path) as store:
-        assert {file.result for file in push(store, ObjectShare(open_objects(url)), [], private=True)} <= {"pushed", "present"}
+        assert {file.result for file in push(store, WrittenShare(open_objects(url)), [], private=True)} <= {"pushed", "present"}
 
 
 def test_a_node_lists_and_installs_what_is_in_the_share_without_any_index(
@@ -114,37 +113,6 @@ async def test_a_wrong_byte_in_a_pack_is_not_given(tmp_path: Path) -> None:
         async with origin.open_range(url, Whole()) as reply:
             async for _ in reply.chunks:
                 pass
-
-
-async def test_news_come_in_portions_each_file_once_and_damaged_entries_never(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("wheelfs.remote.object_share.SNAPSHOT_AT", 5)
-    monkeypatch.setattr(object_origin, "PORTION", 2)
-    monkeypatch.setattr(object_origin, "ENTRIES_AT_ONCE", 2)
-    wheels = {f"p{number}": build_wheel(f"p{number}", "1.0") for number in range(9)}
-    origin, _ = origin_of(tmp_path, **dict(list(wheels.items())[:5]))  # all in a snapshot
-    fill(tmp_path / "a", **wheels)
-    push_all(tmp_path / "a", (tmp_path / "share").as_uri())  # and four that are not
-    (tmp_path / "share" / "entries" / ("0" * 32)).write_bytes(b"torn")
-
-    async def told() -> list[str]:
-        names: list[str] = []
-        more = True
-        while more:
-            news = await origin.news("objects")
-            assert len(news.files) <= 2
-            names += [file.project for file in news.files]
-            more = news.more
-        return names
-
-    with caplog.at_level(logging.WARNING):
-        assert sorted(await told()) == sorted(wheels)
-        assert await told() == []
-    assert len([record for record in caplog.records if "0" * 32 in record.getMessage()]) == 1
-    fill(tmp_path / "a", late=build_wheel("late", "1.0"))
-    push_all(tmp_path / "a", (tmp_path / "share").as_uri())
-    assert await told() == ["late"]
 
 
 def test_a_share_that_is_away_is_told_in_the_status_and_the_rest_goes_on(

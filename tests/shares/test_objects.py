@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.wheels import incompressible
-from wheelfs.errors import OriginError, OriginFault, OriginMissing, UsageError
+from wheelfs.errors import OriginError, OriginMissing, UsageError
+from wheelfs.model.framing import ShareFormatError
 from wheelfs.remote.objects import open_objects
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.shares.conftest import Place
 
 
@@ -30,7 +32,7 @@ def test_what_is_not_there_is_none_and_no_error(place: Place) -> None:
     objects = place.open()
     assert objects.read("entries/none", limit_bytes=10) is None
     assert objects.read_range("packs/ab/none", 0, 10) is None
-    assert list(objects.names("entries")) == []
+    assert list(objects.found("log")) == []
 
 
 def test_an_object_is_created_once_and_stays(place: Place) -> None:
@@ -40,21 +42,22 @@ def test_an_object_is_created_once_and_stays(place: Place) -> None:
     assert objects.read("entries/one", limit_bytes=10) == b"first"
 
 
-def test_of_many_who_create_one_object_at_once_one_is_whole(place: Place) -> None:
+def test_of_many_who_create_one_object_at_once_exactly_one_succeeds(place: Place) -> None:
     contents = [bytes([number]) * 200_000 for number in range(8)]
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda content: place.open().create("entries/one", content), contents))
-    assert place.open().read("entries/one", limit_bytes=200_000) in contents
-    assert [name for name in place.open().names("entries") if not name.startswith(".")] == ["one"]
+        created = list(threads.map(lambda content: place.open().create("entries/one", content), contents))
+    assert created.count(True) == 1
+    assert place.open().read("entries/one", limit_bytes=200_000) == contents[created.index(True)]
+    assert [one.key for one in place.open().found("entries")] == ["entries/one"], "and nothing is left over"
 
 
-def test_names_are_listed_also_more_than_one_answer_holds(place: Place) -> None:
+def test_objects_are_found_also_more_than_one_answer_holds(place: Place) -> None:
     objects = place.open()
     names = [f"{number:04}" for number in range(1_100)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda name: objects.create(f"entries/{name}", b"x"), names))
-    assert sorted(objects.names("entries")) == names
-    assert list(objects.names("snapshots")) == []
+    assert sorted(one.key for one in objects.found("entries")) == [f"entries/{name}" for name in names]
+    assert list(objects.found("snapshots")) == []
 
 
 def test_objects_are_found_however_deep_with_their_sizes_and_by_the_place_s_own_clock(place: Place) -> None:
@@ -81,7 +84,7 @@ def test_an_object_is_deleted_and_may_be_made_anew(place: Place) -> None:
 
 def test_an_object_that_is_too_large_is_not_taken_into_memory(place: Place) -> None:
     place.open().create("entries/one", bytes(1_000))
-    with pytest.raises(OriginFault, match="larger than 999 bytes"):
+    with pytest.raises(ShareFormatError, match="larger than 999 bytes"):
         place.open().read("entries/one", limit_bytes=999)
 
 
@@ -107,18 +110,18 @@ def test_a_write_that_fails_leaves_nothing_that_anybody_sees(tmp_path: Path) -> 
 
 def test_an_object_in_a_directory_is_flushed_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
-    fsync, replace = os.fsync, Path.replace
+    fsync, link = os.fsync, os.link
 
     def flushing(descriptor: int) -> None:
         steps.append("flush")
         fsync(descriptor)
 
-    def naming(path: Path, target: Path) -> Path:
+    def naming(path: Path, target: Path) -> None:
         steps.append("name")
-        return replace(path, target)
+        link(path, target)
 
     monkeypatch.setattr(os, "fsync", flushing)
-    monkeypatch.setattr(Path, "replace", naming)
+    monkeypatch.setattr(os, "link", naming)
     (tmp_path / "entries").mkdir()
     open_objects(tmp_path.as_uri()).create("entries/one", b"x")
     assert steps == ["flush", "name", "flush"], "the content, the name, the directory"

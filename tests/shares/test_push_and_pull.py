@@ -10,10 +10,8 @@ from tests.fakes.commands import error_of, objects
 from tests.fakes.crashes import stored
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import NameTaken, OriginFault, OriginMissing
-from wheelfs.model.share_objects import ENTRIES, encode_entry, entry_name
 from wheelfs.model.shared import SharedFile
-from wheelfs.remote import object_share
-from wheelfs.remote.object_share import ObjectShare
+from wheelfs.remote.object_share import WrittenShare
 from wheelfs.remote.objects import open_objects
 from wheelfs.service.pulling import pull
 from wheelfs.service.pushing import push
@@ -55,13 +53,13 @@ def fill(path: Path, *wheels: tuple[str, bytes], private: bool = False, index: s
 
 def pushed(path: Path, url: str, *words: str, private: bool = False) -> dict[str, tuple[str, int]]:
     with Store.open(path) as store:
-        done = list(push(store, ObjectShare(open_objects(url)), words, private=private))
+        done = list(push(store, WrittenShare(open_objects(url)), words, private=private))
     return {file.filename: (file.result, file.written_bytes) for file in done}
 
 
 def pulled(path: Path, url: str, *words: str, contents: bool = True) -> dict[str, tuple[str, str]]:
     with Store.open(path) as store:
-        done = list(pull(store, ObjectShare(open_objects(url)), words, contents=contents))
+        done = list(pull(store, WrittenShare(open_objects(url)), words, contents=contents))
     return {file.filename: (file.result, file.error_class or "") for file in done}
 
 
@@ -97,7 +95,7 @@ def test_only_what_is_new_goes_either_way(place: Place, tmp_path: Path) -> None:
     assert pushed(tmp_path / "a", place.url)[one[0]][1] > 900_000
     assert pushed(tmp_path / "b", place.url)[two[0]][1] < 10_000, "the data were there, in a pack of somebody else"
     with Store.open(tmp_path / "a") as store:
-        [file] = pull(store, ObjectShare(place.open()), [two[0]], contents=True)
+        [file] = pull(store, WrittenShare(place.open()), [two[0]], contents=True)
     assert (file.result, file.read_bytes < 10_000) == ("pulled", True)
     assert stored(tmp_path / "a") == dict([one, two])
 
@@ -130,28 +128,13 @@ def test_large_files_take_several_packs_and_each_is_seen_when_its_own_are_there(
     wheels = [wheel(f"{number}.0", more=incompressible(400_000, f"{number}")) for number in range(3)]
     fill(tmp_path / "a", *wheels)
     with Store.open(tmp_path / "a") as store:
-        going = push(store, ObjectShare(open_objects(share.as_uri())), [], private=False)
+        going = push(store, WrittenShare(open_objects(share.as_uri())), [], private=False)
         first = next(going)
         assert pulled(tmp_path / "b", share.as_uri()) == {first.filename: ("pulled", "")}, "before the last one is pushed"
         list(going)
     pulled(tmp_path / "b", share.as_uri())
     assert stored(tmp_path / "b") == dict(wheels)
     assert len(list((share / "packs").rglob("*/*"))) > 3
-
-
-def test_many_entries_become_a_snapshot_and_are_not_read_one_by_one(
-    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(object_share, "SNAPSHOT_AT", 3)
-    wheels = [wheel(f"{number}.0") for number in range(7)]
-    for begin, end, snapshots in ((0, 2, 0), (2, 4, 1), (4, 7, 2)):
-        fill(tmp_path / f"a{begin}", *wheels[begin:end])
-        pushed(tmp_path / f"a{begin}", share.as_uri())
-        assert len(list((share / "snapshots").glob("*"))) == snapshots
-    min((share / "snapshots").iterdir(), key=lambda path: path.name).unlink()  # the older one, which the newer one replaces
-    for entry in (share / "entries").iterdir():
-        entry.write_bytes(b"torn")
-    assert set(pulled(tmp_path / "b", share.as_uri(), contents=False)) == {filename for filename, _ in wheels}
 
 
 @pytest.mark.parametrize("below", ["packs", "manifests"])
@@ -171,18 +154,35 @@ def test_a_damaged_object_costs_the_files_that_need_it_and_nothing_else(
     assert stored(tmp_path / "b") == dict([good])
 
 
-@pytest.mark.parametrize("below", ["indexes", "entries"])
-@pytest.mark.parametrize("how", ["torn", "flipped", "foreign", "missing"])
-def test_a_damaged_entry_or_index_is_left_out_and_pushing_goes_on(tmp_path: Path, share: Path, below: str, how: str) -> None:
+@pytest.mark.parametrize("how", ["torn", "flipped", "foreign"])
+def test_a_damaged_record_is_left_out_and_the_log_goes_on(tmp_path: Path, share: Path, how: str) -> None:
     one, two = wheel("1.0"), wheel("2.0")
     fill(tmp_path / "a", one)
     pushed(tmp_path / "a", share.as_uri())
-    spoil(the_one(share, below), how)
+    spoil(the_one(share, "log"), how)
     fill(tmp_path / "c", two)
     assert pushed(tmp_path / "c", share.as_uri())[two[0]][0] == "pushed"
-    told = pulled(tmp_path / "b", share.as_uri())
-    assert told[two[0]] == ("pulled", "")
-    assert (one[0] in told) == (below == "indexes"), "a file is read without the index of its packs"
+    assert pulled(tmp_path / "b", share.as_uri()) == {two[0]: ("pulled", "")}
+    assert pushed(tmp_path / "c", share.as_uri(), two[0])[two[0]][0] == "present"
+
+
+def test_a_file_whose_manifest_was_deleted_is_pushed_again_when_it_is_named(tmp_path: Path, share: Path) -> None:
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+    pushed(tmp_path / "a", share.as_uri())
+    the_one(share, "manifests").unlink()
+    assert pushed(tmp_path / "a", share.as_uri(), one[0])[one[0]][0] == "pushed"
+    assert pulled(tmp_path / "b", share.as_uri()) == {one[0]: ("pulled", "")}
+
+
+def test_nothing_new_relies_on_a_pack_that_was_deleted(tmp_path: Path, share: Path) -> None:
+    one, two = wheel("1.0"), wheel("2.0")
+    fill(tmp_path / "a", one)
+    pushed(tmp_path / "a", share.as_uri())
+    the_one(share, "packs").unlink()
+    fill(tmp_path / "c", two)
+    assert pushed(tmp_path / "c", share.as_uri())[two[0]][1] > 900_000
+    assert pulled(tmp_path / "b", share.as_uri(), two[0]) == {two[0]: ("pulled", "")}
 
 
 def spoil(path: Path, how: str) -> None:
@@ -200,7 +200,7 @@ def test_strange_names_among_the_objects_are_passed_over(tmp_path: Path, share: 
     one = wheel("1.0")
     fill(tmp_path / "a", one)
     pushed(tmp_path / "a", share.as_uri())
-    for below in ("entries", "snapshots", "indexes"):
+    for below in ("log", "snapshots", "roots", "manifests"):
         (share / below).mkdir(exist_ok=True)
         for strange in (".new-0123", ".nfs0000", "notes.txt", "F" * 32, "lost+found"):
             (share / below / strange).write_bytes(b"?")
@@ -208,19 +208,19 @@ def test_strange_names_among_the_objects_are_passed_over(tmp_path: Path, share: 
     assert pulled(tmp_path / "b", share.as_uri()) == {one[0]: ("pulled", "")}
 
 
-def test_an_entry_that_claims_another_file_s_name_is_not_believed(tmp_path: Path, share: Path) -> None:
-    """Bytes that do not have the sha256 of their entry never come into the store."""
+def test_a_record_that_claims_another_file_s_name_is_not_believed(tmp_path: Path, share: Path) -> None:
+    """Bytes that do not have the sha256 that a record says never come into the store."""
     one = wheel("1.0")
     fill(tmp_path / "a", one)
     pushed(tmp_path / "a", share.as_uri())
     lie = SharedFile("good", one[0], "main", b"\1" * 32, len(one[1]))
-    open_objects(share.as_uri()).create(f"{ENTRIES}/{entry_name(lie)}", encode_entry(lie))
+    WrittenShare(open_objects(share.as_uri())).catalog.append(None, [lie])
     manifest = the_one(share, "manifests")
     target = share / "manifests" / "01" / ("01" * 32)
     target.parent.mkdir()
     target.write_bytes(manifest.read_bytes())
     with Store.open(tmp_path / "b") as store:
-        told = {file.sha256: file for file in pull(store, ObjectShare(open_objects(share.as_uri())), [], contents=True)}
+        told = {file.sha256: file for file in pull(store, WrittenShare(open_objects(share.as_uri())), [], contents=True)}
     assert (told["01" * 32].result, told["01" * 32].error_class) == ("failed", "ContentMismatch")
     assert stored(tmp_path / "b") == dict([one])
 
@@ -239,7 +239,7 @@ def test_a_damaged_chunk_of_the_store_is_not_pushed(tmp_path: Path, share: Path,
     fill(tmp_path / "a", one)
     monkeypatch.setattr("wheelfs.store.sealed.SealedFile.read", lambda self, offset, size: bytes(size))
     assert pushed(tmp_path / "a", share.as_uri()) == {one[0]: ("failed", 0)}
-    assert not (share / "entries").exists()
+    assert not (share / "log").exists()
 
 
 def test_a_share_of_another_format_is_neither_read_nor_written(tmp_path: Path, share: Path) -> None:

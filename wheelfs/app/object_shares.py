@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.config import Settings
-    from wheelfs.remote.object_share import ObjectShare
+    from wheelfs.remote.object_share import WrittenShare
     from wheelfs.service.share_reports import PulledFile, PushedFile
 
 
@@ -21,8 +21,10 @@ def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -
     from wheelfs.store.local import Store
 
     share = _opened(settings, url)
+    # What a mount knows of it is then known here, and the other way round.
+    name = next((one.name for one in settings.shares if one.url.rstrip("/") == url.rstrip("/")), None)
     with Store.open(settings.store, create=False) as store:
-        yield from pushing.push(store, share, words, private=private)
+        yield from pushing.push(store, share, words, private=private, share_name=name)
 
 
 def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) -> Iterator[PulledFile]:
@@ -35,11 +37,11 @@ def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) 
         yield from pulling.pull(store, share, words, contents=contents)
 
 
-def _opened(settings: Settings, url: str) -> ObjectShare:
-    from wheelfs.remote.object_share import ObjectShare
+def _opened(settings: Settings, url: str) -> WrittenShare:
+    from wheelfs.remote.object_share import WrittenShare
     from wheelfs.remote.objects import open_objects
 
     objects = open_objects(url)
     if settings.offline and not url.startswith("file:"):
         raise OriginUnreachable(f"use the share {objects.url}", "wheelfs is offline", "leave out --offline")
-    return ObjectShare(objects)
+    return WrittenShare(objects)

@@ -15,6 +15,7 @@ from obstore.store import from_url
 
 from wheelfs.config import redact
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginUnreachable, UsageError
+from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.share_objects import FoundObject
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class CloudObjects:
         try:
             found = obstore.get(self._store, key)
             if found.meta["size"] > limit_bytes:
-                raise OriginFault(attempted, f"it is larger than {limit_bytes} bytes", "it is no object of a share")
+                raise ShareFormatError(f"it is larger than {limit_bytes} bytes")
             return bytes(found.bytes())
         except FileNotFoundError:
             return None
@@ -74,13 +75,6 @@ class CloudObjects:
         except (exceptions.BaseError, OSError) as error:
             raise _error(self._attempted("write", key), error) from error
         return True
-
-    def names(self, prefix: str) -> Iterator[str]:
-        try:
-            for batch in obstore.list(self._store, f"{prefix}/", chunk_size=_LISTED_AT_ONCE):
-                yield from (found["path"].rpartition("/")[2] for found in batch)
-        except (exceptions.BaseError, OSError) as error:
-            raise _error(self._attempted("list", prefix), error) from error
 
     def found(self, prefix: str) -> Iterator[FoundObject]:
         try:

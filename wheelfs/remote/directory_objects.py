@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing
+from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.share_objects import FoundObject
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NOTHING: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_LINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 class DirectoryObjects:
@@ -35,9 +37,7 @@ class DirectoryObjects:
     def read(self, key: str, *, limit_bytes: int) -> bytes | None:
         content = self.read_range(key, 0, limit_bytes + 1)
         if content is not None and len(content) > limit_bytes:
-            raise OriginFault(
-                self._attempted("read", key), f"it is larger than {limit_bytes} bytes", "it is no object of a share"
-            )
+            raise ShareFormatError(f"it is larger than {limit_bytes} bytes")
         return content
 
     def read_range(self, key: str, start: int, end: int) -> bytes | None:
@@ -69,25 +69,13 @@ class DirectoryObjects:
                     while view:
                         view = view[file.write(view) :]
                     os.fsync(file.fileno())
-                temporary.replace(final)
-            except BaseException:
+                is_first = _named(temporary, final)
+            finally:
                 temporary.unlink(missing_ok=True)
-                raise
             _flush(final.parent)
         except OSError as error:
             raise self._error("write", key, error) from error
-        return True
-
-    def names(self, prefix: str) -> Iterator[str]:
-        try:
-            with os.scandir(self._root / prefix) as found:
-                names = [entry.name for entry in found]
-        except OSError as error:
-            if error.errno not in _NOTHING:
-                raise self._error("list", prefix, error) from error
-            self._check_root(prefix)
-            names = []
-        return iter(names)
+        return is_first
 
     def found(self, prefix: str) -> Iterator[FoundObject]:
         def raised(error: OSError) -> None:
@@ -135,7 +123,19 @@ class DirectoryObjects:
             return OriginMissing(attempted, happened, "is its file system mounted? if it is to be new, make the directory first")
         if error.errno in _NO_ROOM:
             return OriginFault(attempted, happened, "make room there and run it again")
+        if error.errno in _NO_LINKS:
+            return OriginFault(attempted, happened, "only a file system with hard links can be pushed to")
         return OriginFault(attempted, happened)
+
+
+def _named(temporary: Path, final: Path) -> bool:
+    """Give a file its final name, and tell whether it was free.  A link, and not a rename, which replaces what is there."""
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        # NFS may lose an answer and ask again: then the file that is there is this one (open(2), at O_EXCL).
+        return temporary.stat().st_nlink == 2
+    return True
 
 
 def _flush(directory: Path) -> None:

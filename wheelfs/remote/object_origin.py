@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import asynccontextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
 from wheelfs.core.http_ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginMissing
-from wheelfs.model.shared import News
 from wheelfs.remote.origin import Head, PageAbsent, RangeReply
 
 if TYPE_CHECKING:
@@ -24,21 +22,17 @@ if TYPE_CHECKING:
     from wheelfs.core.http_ranges import Wanted
     from wheelfs.model.links import Validators
     from wheelfs.model.names import ProjectName
-    from wheelfs.model.shared import SharedFile
+    from wheelfs.model.shared import News
     from wheelfs.remote.object_share import ObjectShare
     from wheelfs.remote.origin import PageOutcome
 
 T = TypeVar("T")
 
 POLL_S: Final = 10.0
-"""A listing costs an object store money and a file server work; a hundred nodes ask ten times a second."""
+"""A question costs an object store money and a file server work; a hundred nodes ask ten times a second."""
 
 THREADS: Final = 8
 """Also those that hang: then nothing is asked of this share, and nothing else is held up."""
-
-PORTION: Final = 1_000
-ENTRIES_AT_ONCE: Final = 100
-"""Each is a request of its own, and one portion of news has to come within the time that a lookup may take."""
 
 _KEPT_MANIFESTS: Final = 8
 _AT_ONCE_BYTES: Final = 4 << 20
@@ -55,9 +49,6 @@ class ObjectOrigin:
         self._share = share
         self._limiter = trio.CapacityLimiter(THREADS)
         self._opened: OrderedDict[bytes, Composition] = OrderedDict()
-        self._told: set[str] = set()
-        self._from_snapshots: dict[str, SharedFile] = {}
-        self._to_read: list[str] = []
 
     @property
     def origin(self) -> ObjectOrigin:
@@ -74,29 +65,8 @@ class ObjectOrigin:
     # --- news ----------------------------------------------------------------------------------------------------------
 
     async def news(self, point: str | None) -> News:
-        """Return what this process has not told yet, in portions.
-
-        ``point`` decides nothing: a process tells all once, and from then on what is new.  What is gone is not told.
-        """
-        if not self._from_snapshots and not self._to_read:
-            entries, found = await self._ask(self._look)
-            self._from_snapshots = {name: file for name, file in found.items() if name not in self._told}
-            self._to_read = sorted(entries - found.keys() - self._told)
-        # Only what has come counts as told: a question that takes too long is given up, its thread left behind.
-        if names := list(islice(self._from_snapshots, PORTION)):
-            files = [self._from_snapshots.pop(name) for name in names]
-        else:
-            names = self._to_read[:ENTRIES_AT_ONCE]
-            read = await self._ask(lambda: [self._share.entry(name) for name in names]) if names else []
-            files = [file for file in read if file is not None]
-            self._to_read = self._to_read[len(names) :]
-        # Also what cannot be read: it is complained of once.
-        self._told.update(names)
-        return News(tuple(files), (), "objects", more=bool(self._from_snapshots or self._to_read))
-
-    def _look(self) -> tuple[set[str], dict[str, SharedFile]]:
-        self._share.check()
-        return self._share.listed()
+        """Return what is new since ``point``, in portions."""
+        return await self._ask(lambda: self._share.catalog.news(point))
 
     # --- bytes ---------------------------------------------------------------------------------------------------------
 
@@ -150,7 +120,7 @@ class ObjectOrigin:
         """Tell whether the share is there, and of a file its size."""
         sha256 = url.rpartition("#")[2] if "#" in url else ""
         if not sha256:
-            await self._ask(self._share.check)
+            await self._ask(self._share.catalog.check)
             return Head(None, None, True)
         return Head((await self.composition(bytes.fromhex(sha256))).size_bytes, None, True)
 

@@ -7,7 +7,6 @@ from urllib.parse import unquote, urlsplit
 
 from wheelfs.config import redact
 from wheelfs.errors import UsageError
-from wheelfs.remote.directory_objects import DirectoryObjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,32 +16,31 @@ if TYPE_CHECKING:
 CLOUDS: Final = ("s3", "gs", "az")
 
 
-class Objects(Protocol):
-    """Objects under keys such as ``entries/NAME``.  All methods block, may be called from any thread, and raise `OriginError`.
+class ReadObjects(Protocol):
+    """Objects under keys such as ``log/NUMBER``, to be read.
 
-    ``url`` is for people: it carries no credentials.
+    All methods block, may be called from any thread, and raise `OriginError`.  ``url`` is for people: it carries no credentials.
     """
 
     url: str
 
     def read(self, key: str, *, limit_bytes: int) -> bytes | None:
-        """Return a whole object, None when there is none; one larger than ``limit_bytes`` is an `OriginFault`."""
+        """Return a whole object, None when there is none; raises `ShareFormatError` for one larger than ``limit_bytes``."""
         ...
 
     def read_range(self, key: str, start: int, end: int) -> bytes | None:
         """Return the bytes ``[start, end)`` of an object, fewer where it ends before; None when there is none."""
         ...
 
+
+class Objects(ReadObjects, Protocol):
+    """Objects that can be written and listed as well."""
+
     def create(self, key: str, content: bytes) -> bool:
         """Write a whole object, durable when this returns, visible as a whole or not at all.
 
-        Returns False where there is one of this key already, which then stays, or is replaced by this one: writers only ever
-        write what is as good.
+        Returns False where there is one of this key already, which then stays: of all who create one at once, one succeeds.
         """
-        ...
-
-    def names(self, prefix: str) -> Iterator[str]:
-        """Yield the last parts of the keys directly under ``prefix``, in any order; strange ones may be among them."""
         ...
 
     def found(self, prefix: str) -> Iterator[FoundObject]:
@@ -58,9 +56,11 @@ def open_objects(url: str) -> Objects:
     """Return the objects at ``url``; nothing is asked yet.  Raises `UsageError`."""
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and parts.path != "/":
+        from wheelfs.remote.directory_objects import DirectoryObjects
+
         return DirectoryObjects(unquote(parts.path))
     if parts.scheme in CLOUDS and parts.netloc and "@" not in parts.netloc:
-        # Only now: a directory is shared without waiting for the import.
+        # Only now: a directory is shared without waiting for this import.
         from wheelfs.remote.cloud_objects import CloudObjects
 
         return CloudObjects(url)

@@ -40,8 +40,8 @@ def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bo
     A word is a filename, a project, or a requirement.  Raises `InvalidInput` and `NotKnown` for words that mean nothing, and
     `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
     """
-    share.check()
-    files = _meant(share.files(), words, share.url)
+    share.catalog.check()
+    files = _meant(share.catalog.files(), words, share.url)
     for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):
         if _is_here(store, file):
             yield _told(file, "present")

@@ -1,20 +1,23 @@
 """``wheelfs push``: giving stored files to a share of objects, their chunks only where it does not have them.
 
-A file is told of last of all: pack, index of the pack, manifest, entry, each durable before the next one begins.  Whoever is
+A file is told of last of all: pack, manifest, record in the log, each durable before the next one begins.  Whoever is
 killed in between leaves what nobody sees, and what the next one to push the same chunks uses.
 """
 
 from __future__ import annotations
 
 from array import array
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import blake3
 
-from wheelfs.errors import NotKnown, OriginError, StoreDamaged
+from wheelfs.core.likeness import most_alike
+from wheelfs.errors import NotKnown, OriginError, OriginFault, StoreDamaged
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.recipe import Recipe, RecipeError
-from wheelfs.model.share_objects import PACK_HEAD, Place, entry_name
+from wheelfs.model.share_objects import PACK_HEAD, Place
+from wheelfs.service.following import Followed
 from wheelfs.service.giving import shared_file
 from wheelfs.service.keeping import chosen
 from wheelfs.service.share_reports import PushedFile, PushResult
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.errors import WheelfsError
-    from wheelfs.remote.object_share import ObjectShare
+    from wheelfs.remote.object_share import WrittenShare
     from wheelfs.store.local import Store
     from wheelfs.store.records import StoredName
 
@@ -31,7 +34,7 @@ PACK_BYTES: Final = 32 << 20
 """A pack is written when it has so much; with the chunk that came last it stays far below the greatest size."""
 
 AT_ONCE_CHUNKS: Final = 1_000_000
-"""Files are taken together up to so many chunks, since what the share has is read anew for each lot: some 200 MB of digests."""
+"""Files are taken together up to so many chunks, so that small ones share packs: some 200 MB of digests."""
 
 _BATCH: Final = 1_000
 
@@ -41,19 +44,24 @@ class _Wanted(NamedTuple):
     recipe: Recipe
 
 
-def push(store: Store, share: ObjectShare, words: Sequence[str], *, private: bool) -> Iterator[PushedFile]:
+def push(
+    store: Store, share: WrittenShare, words: Sequence[str], *, private: bool, share_name: str | None = None
+) -> Iterator[PushedFile]:
     """Push the stored files that ``words`` mean, or all, and yield each once everybody can see it.
 
-    Private files are pushed when they are named, or with ``private``.  Raises `NotKnown` where a word means nothing, and
-    `OriginError` where the share cannot be used at all; what is wrong with one file is reported as its failure.
+    Private files are pushed when they are named, or with ``private``.  Of those that are named it is seen whether their manifests
+    are there, too; of all others what the share has told is believed.  ``share_name`` is what the configuration calls the share.
+    Raises `NotKnown` where a word means nothing, and `OriginError` where the share cannot be used at all; what is wrong with one
+    file is reported as its failure.
     """
     names = chosen(store, "push", words) if words else [name for name in _all(store) if private or not name.private]
-    share.prepare()
-    known = {entry_name(file) for file in share.files()}
+    share.catalog.prepare()
+    followed = Followed(store, share, share_name)
+    followed.catch_up()
     wanted: list[_Wanted] = []
     chunks = 0
     for name in names:
-        if entry_name(shared_file(name)) in known:
+        if followed.has(shared_file(name)) and (not words or _is_whole(share, name)):
             yield _told(name, "present")
             continue
         try:
@@ -64,11 +72,18 @@ def push(store: Store, share: ObjectShare, words: Sequence[str], *, private: boo
         wanted.append(_Wanted(name, recipe))
         chunks += len(recipe.data)
         if chunks >= AT_ONCE_CHUNKS:
-            yield from _Lot(store, share, wanted).push()
+            yield from _Lot(store, share, followed, wanted).push()
             wanted, chunks = [], 0
     if wanted:
-        yield from _Lot(store, share, wanted).push()
-    share.summarize()
+        yield from _Lot(store, share, followed, wanted).push()
+        followed.catch_up()
+
+
+def _is_whole(share: WrittenShare, name: StoredName) -> bool:
+    try:
+        return share.has_manifest(name.sha256)
+    except OriginFault:
+        return True  # one that is damaged cannot be replaced; readers say what to do
 
 
 def _all(store: Store) -> Iterator[StoredName]:
@@ -94,9 +109,10 @@ def _recipe(store: Store, name: StoredName) -> Recipe:
 class _Lot:
     """Files that are pushed together: small ones share packs."""
 
-    def __init__(self, store: Store, share: ObjectShare, wanted: Sequence[_Wanted]) -> None:
+    def __init__(self, store: Store, share: WrittenShare, followed: Followed, wanted: Sequence[_Wanted]) -> None:
         self._store = store
         self._share = share
+        self._followed = followed
         self._wanted = wanted
         self._places: dict[bytes, Place] = {}
         self._pack = _Pack(share.new_pack_name())
@@ -105,7 +121,7 @@ class _Lot:
         """How many of the packed files need no pack that is not written yet."""
 
     def push(self) -> Iterator[PushedFile]:
-        self._places = self._share.places({chunk.digest for one in self._wanted for chunk in one.recipe.data})
+        self._places = self._share.places({chunk.digest for one in self._wanted for chunk in one.recipe.data}, self._relatives())
         for one in self._wanted:
             try:
                 manifest, written_bytes = self._pack_up(one)
@@ -113,11 +129,25 @@ class _Lot:
                 yield _failed(one.name, error)
                 continue
             self._packed.append((one.name, manifest, written_bytes))
-            if not self._pack.lengths:
+            if not self._pack.chunks:
                 self._settled = len(self._packed)
             yield from self._announce()
         self._flush()
         yield from self._announce()
+
+    def _relatives(self) -> Iterator[bytes]:
+        """Yield the files in the share that are most like the wanted ones: where chunks of theirs may lie already.
+
+        Not the indexes of all packs: those of a share of 300,000 files are some gigabytes, and hardly ever have more.
+        """
+        seen: set[bytes] = set()
+        for project, some in groupby(self._wanted, key=lambda one: one.name.project):
+            there = {file.filename: file.sha256 for file in self._followed.of_project(project)}
+            for one in some:
+                for filename in most_alike(one.name.filename, there):
+                    if there[filename] not in seen:
+                        seen.add(there[filename])
+                        yield there[filename]
 
     def _pack_up(self, one: _Wanted) -> tuple[Manifest, int]:
         """Put those chunks of a file into packs that are in none, and return its manifest."""
@@ -136,7 +166,7 @@ class _Lot:
                     # The share is to hold no wrong byte, whatever the store's own checks let through.
                     if blake3.blake3(content).digest() != digest:
                         raise StoreDamaged(f"push {name.filename}", "a chunk is not what was stored", "run: wheelfs verify")
-                    place = self._places[digest] = self._pack.add(digest, content)
+                    place = self._places[digest] = self._pack.add(content)
                     written_bytes += length
                 pack_of.append(packs.setdefault(place.pack, len(packs)))
                 offsets.append(place.offset)
@@ -158,25 +188,32 @@ class _Lot:
 
     def _flush(self) -> None:
         full, self._pack = self._pack, _Pack(self._share.new_pack_name())
-        if full.lengths:
-            self._share.add_pack(full.name, full.chunks, full.digests, full.lengths)
+        if full.chunks:
+            self._share.add_pack(full.name, full.chunks)
         self._settled = len(self._packed)
 
     def _announce(self) -> Iterator[PushedFile]:
         """Let everybody see the files whose packs are all written."""
         settled, self._packed = self._packed[: self._settled], self._packed[self._settled :]
         self._settled = 0
+        made: list[tuple[StoredName, int]] = []
         for name, manifest, written_bytes in settled:
-            file = shared_file(name)
             try:
                 # Who came first has described the same bytes; a damaged description must not be made known.
                 if not self._share.has_manifest(name.sha256):
                     self._share.add_manifest(name.sha256, manifest)
-                self._share.add_entry(file)
             except OriginError as error:
                 yield _failed(name, error)
             else:
-                yield _told(name, "pushed", written_bytes)
+                made.append((name, written_bytes))
+        if not made:
+            return
+        try:
+            self._followed.tell([shared_file(name) for name, _ in made])
+        except OriginError as error:
+            yield from (_failed(name, error) for name, _ in made)
+        else:
+            yield from (_told(name, "pushed", written_bytes) for name, written_bytes in made)
 
 
 class _Pack:
@@ -185,15 +222,11 @@ class _Pack:
     def __init__(self, name: bytes) -> None:
         self.name = name
         self.chunks: list[bytes] = []
-        self.digests: list[bytes] = []
-        self.lengths = array("I")
         self.size_bytes = len(PACK_HEAD)
 
-    def add(self, digest: bytes, content: bytes) -> Place:
+    def add(self, content: bytes) -> Place:
         place = Place(self.name, self.size_bytes)
         self.chunks.append(content)
-        self.digests.append(digest)
-        self.lengths.append(len(content))
         self.size_bytes += len(content)
         return place
 

@@ -98,8 +98,10 @@ class Sharing:
             except trio.TooSlowError:
                 raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s") from None
             anew = anew or news.anew
-            if news.files or news.gone or news.point != point:
-                await wait_for(self._names.take(share.name, news))
+            if (news.files or news.gone or news.point != point) and not await wait_for(
+                self._names.take(share.name, news, asked=point)
+            ):
+                continue  # another process on this store asks as well, and was faster
             if not news.more:
                 break
         if anew:

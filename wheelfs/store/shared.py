@@ -93,6 +93,14 @@ class SharedNames:
                 there = cursor.next()
         return found
 
+    def has(self, share: str, file: SharedFile) -> bool:
+        """Tell whether a share has told of this name and content."""
+        key = _key(share, file.project, file.filename, file.sha256)
+        if self._shared is None or len(key) > blobs.MAX_KEY_BYTES:
+            return False
+        with self._environment.read() as transaction:
+            return transaction.get(key, db=self._shared) is not None
+
     def is_empty(self) -> bool:
         """Tell whether no share has told of anything; very cheap."""
         if self._shared is None:
@@ -110,12 +118,19 @@ class SharedNames:
             names.close()  # its cursor must go before the transaction
             return found
 
-    def take(self, share: str, news: News) -> Future[None]:
-        """Write down what a share told; the future tells that it is done."""
+    def take(self, share: str, news: News, *, asked: str | None) -> Future[bool]:
+        """Write down what a share told since the point ``asked``; the future tells that it is done.
 
-        def work(transaction: lmdb.Transaction) -> None:
+        False: another process has written down news of that share meanwhile, and these are for nothing.
+        """
+
+        def work(transaction: lmdb.Transaction) -> bool:
             assert self._shared is not None
-            before = self._point(transaction, share) or _Point("")
+            known_point = self._point(transaction, share)
+            # Otherwise what one of the two took, in a round that the other one begins anew, would be swept away.
+            if (None if known_point is None else known_point.point) != asked:
+                return False
+            before = known_point or _Point("")
             begins = news.anew and not before.is_anew
             number = before.round + begins
             for file in news.files:
@@ -131,6 +146,7 @@ class SharedNames:
             for project, filename, sha256 in news.gone:
                 self._drop(transaction, _key(share, project, filename, sha256))
             self._put_point(transaction, share, _Point(news.point, number, news.anew and news.more))
+            return True
 
         if self._writer is None:
             raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.crashes import stored
-from wheelfs.remote.object_share import ObjectShare
+from wheelfs.remote.object_share import WrittenShare
 from wheelfs.remote.objects import open_objects
 from wheelfs.service.pulling import pull
 from wheelfs.service.pushing import push
@@ -28,7 +28,7 @@ def test_a_share_of_an_earlier_build_is_pulled_to_the_byte_and_pushed_to(packed:
             assert content is not None
             (tmp_path / "share" / entry.name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "share" / entry.name).write_bytes(content.read())
-    share = ObjectShare(open_objects((tmp_path / "share").as_uri()))
+    share = WrittenShare(open_objects((tmp_path / "share").as_uri()))
     with Store.open(tmp_path / "store") as store:
         assert {file.filename: file.result for file in pull(store, share, [], contents=True)} == dict.fromkeys(expected, "pulled")
         names = {name.filename: name for name in store.catalog.stored_names("golden")}

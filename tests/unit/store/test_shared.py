@@ -28,7 +28,7 @@ def file(project: str, number: int = 0, **changed: object) -> SharedFile:
 
 
 def take(store: Store, share: str, news: News) -> None:
-    store.shared.take(share, news).result()
+    assert store.shared.take(share, news, asked=store.shared.point(share)).result()
 
 
 def sweep(store: Store, share: str) -> None:

@@ -1,0 +1,273 @@
+"""The log of a share: everybody who follows it comes to the same, without a listing, and asks little when nothing is new."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wheelfs.model.share_catalog import Batch, SnapshotOf, file_key, folded, record_key, split, staying
+from wheelfs.model.shared import SharedFile
+from wheelfs.remote import object_catalog
+from wheelfs.remote.object_catalog import LOOK_AROUND, Catalog, WrittenCatalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.shares.conftest import Place
+    from wheelfs.model.share_catalog import FileKey
+    from wheelfs.model.share_objects import FoundObject
+    from wheelfs.remote.objects import Objects
+
+
+class Memory:
+    """Objects in memory, that count what is asked of them."""
+
+    url = "memory:///lab"
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.asked: list[str] = []
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        self.asked.append(key)
+        return self.kept.get(key)
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        self.asked.append(key)
+        content = self.kept.get(key)
+        return None if content is None else content[start:end]
+
+    def create(self, key: str, content: bytes) -> bool:
+        return self.kept.setdefault(key, content) is content
+
+    def found(self, prefix: str) -> Iterator[FoundObject]:
+        raise AssertionError("nothing is listed")
+
+    def delete(self, key: str) -> None:
+        raise AssertionError("nothing is deleted")
+
+
+class Follower:
+    """Whoever follows a log, as a store does: what was told anew replaces all."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.catalog = Catalog(objects)
+        self.point: str | None = None
+        self.files: dict[FileKey, SharedFile] = {}
+        self._round: dict[FileKey, SharedFile] | None = None
+
+    def follow(self) -> list[int]:
+        """Take all that is new; return how many files came in each portion."""
+        told: list[int] = []
+        while True:
+            news = self.catalog.news(self.point)
+            if news.anew and self._round is None:
+                self._round = {}
+            into = self.files if self._round is None else self._round
+            into.update((file_key(file), file) for file in news.files)
+            for key in news.gone:
+                into.pop(key, None)
+            self.point = news.point
+            told.append(len(news.files))
+            if not news.more:
+                break
+        if self._round is not None:
+            self.files, self._round = self._round, None
+        return told
+
+
+def file(number: int) -> SharedFile:
+    return SharedFile("demo", f"demo-{number}-py3-none-any.whl", "main", number.to_bytes(32), 10)
+
+
+def filled(objects: Objects, count: int, *, first: int = 0) -> WrittenCatalog:
+    catalog = WrittenCatalog(objects)
+    catalog.prepare()
+    point = None
+    for number in range(first, first + count):
+        point = catalog.append(point, [file(number)])
+    return catalog
+
+
+@pytest.fixture
+def short_spans(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_catalog, "SPAN", 4)
+
+
+@pytest.mark.usefixtures("short_spans")
+@given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.booleans()), max_size=40))
+def test_who_follows_all_along_who_comes_now_and_who_was_away_know_the_same(steps: list[tuple[bool, int, bool]]) -> None:
+    objects = Memory()
+    catalog = filled(objects, 0)
+    always, sometimes = Follower(objects), Follower(objects)
+    expected: dict[FileKey, SharedFile] = {}
+    point = None
+    for adds, number, looks in steps:
+        one = file(number)
+        point = catalog.append(point, [one] if adds else [], [] if adds else [file_key(one)])
+        if adds:
+            expected[file_key(one)] = one
+        else:
+            expected.pop(file_key(one), None)
+        always.follow()
+        if looks:
+            sometimes.follow()
+    for follower in (always, sometimes, Follower(objects)):
+        follower.follow()
+        assert follower.files == expected
+    assert {file_key(one): one for one in Catalog(objects).files()} == expected
+
+
+def test_an_idle_question_is_one_request_and_now_and_then_three_whatever_the_share_has() -> None:
+    objects = Memory()
+    filled(objects, 600)
+    follower = Follower(objects)
+    follower.follow()
+    for _ in range(2):
+        objects.asked.clear()
+        for _ in range(LOOK_AROUND):
+            follower.follow()
+        assert len(objects.asked) <= LOOK_AROUND + 2
+
+
+def test_first_sight_reads_snapshots_and_no_more_records_than_a_span_and_a_portion() -> None:
+    objects = Memory()
+    filled(objects, 600)
+    objects.asked.clear()
+    assert sum(Follower(objects).follow()) == 600
+    records = {key for key in objects.asked if key.startswith("log/")}
+    assert {record_key(number) for number in range(512, 601)} <= records
+    assert record_key(511) not in records
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_portions_are_small_and_a_follower_that_is_restarted_in_the_middle_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_catalog, "PORTION", 3)
+    objects = Memory()
+    filled(objects, 41)
+    follower = Follower(objects)
+    told = []
+    more = True
+    while more:
+        follower.catalog = Catalog(objects)  # a new process each time
+        news = follower.catalog.news(follower.point)
+        told += [one.filename for one in news.files]
+        assert len(news.files) <= 4
+        follower.point, more = news.point, news.more
+        assert news.anew
+    assert sorted(told) == sorted(file(number).filename for number in range(41))
+    assert follower.follow() == [0]
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() -> None:
+    objects = Memory()
+    catalog = filled(objects, 3)
+    follower = Follower(objects)
+    follower.follow()
+    catalog.append(follower.point, [], [file_key(file(0))])
+    filled(objects, 20, first=3)
+    for number in range(16):
+        objects.kept.pop(record_key(number))
+    for _ in range(LOOK_AROUND + 1):
+        follower.follow()
+    assert sorted(follower.files) == sorted(file_key(file(number)) for number in range(1, 23))
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_a_writer_whose_memory_is_older_than_the_log_writes_at_its_end() -> None:
+    objects = Memory()
+    catalog = filled(objects, 2)
+    old = catalog.append(None, [file(2)])
+    filled(objects, 20, first=3)
+    for number in range(16):
+        objects.kept.pop(record_key(number))
+    catalog.append(old, [file(99)])
+    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
+
+
+def test_a_share_begun_anew_at_the_same_address_is_told_anew() -> None:
+    objects = Memory()
+    filled(objects, 30)
+    follower = Follower(objects)
+    follower.follow()
+    objects.kept.clear()
+    filled(objects, 2, first=100)
+    for _ in range(LOOK_AROUND + 1):
+        follower.follow()
+    assert sorted(follower.files) == [file_key(file(number)) for number in (100, 101)]
+
+
+def test_many_writers_at_once_lose_nothing(place: Place) -> None:
+    WrittenCatalog(place.open()).prepare()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda writer: filled(place.open(), 8, first=10 * writer), range(4)))
+    expected = sorted(file_key(file(10 * writer + number)) for writer in range(4) for number in range(8))
+    assert sorted(map(file_key, Catalog(place.open()).files())) == expected
+
+
+@pytest.mark.usefixtures("short_spans")
+@pytest.mark.parametrize("damage", [b"torn", None])
+def test_a_snapshot_that_is_damaged_or_gone_costs_its_own_files_only(
+    damage: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    objects = Memory()
+    filled(objects, 18)
+    snapshots = sorted((key for key in objects.kept if key.startswith("snapshots/")), key=lambda key: len(objects.kept[key]))
+    if damage is None:
+        del objects.kept[snapshots[-1]]
+    else:
+        objects.kept[snapshots[-1]] = damage
+    follower = Follower(objects)
+    with caplog.at_level(logging.WARNING):
+        follower.follow()
+    assert file_key(file(17)) in follower.files
+    assert 2 <= len(follower.files) < 18
+    assert snapshots[-1] in caplog.text
+
+
+def test_what_has_been_superseded_is_what_nobody_reads(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_catalog, "SPAN", 4)
+    objects = place.open()
+    catalog = filled(objects, 13)
+    follower = Follower(objects)
+    follower.follow()
+    for found in list(catalog.superseded()):
+        objects.delete(found.key)
+    assert {found.key for found in objects.found("log")} == {record_key(number) for number in range(8, 13)}
+    assert follower.follow() == [0]
+    late = Follower(objects)
+    late.follow()
+    assert late.files == follower.files
+    assert len(late.files) == 13
+
+
+def _snapshots(sizes: list[int], gone: int = 0) -> list[SnapshotOf]:
+    return [SnapshotOf("0" * 32, size, gone) for size in sizes]
+
+
+def test_snapshots_are_merged_so_that_they_stay_few_and_each_file_is_written_few_times() -> None:
+    sizes: list[int] = []
+    written = 0
+    for _ in range(1_000):
+        stay = staying(_snapshots(sizes), 256)
+        merged = 256 + sum(sizes[stay:])
+        written += merged
+        sizes = [*sizes[:stay], merged]
+    assert sum(sizes) == 256_000
+    assert max(sizes) <= 50_000
+    assert len(sizes) < 25
+    assert written < 20 * 256_000
+
+
+def test_much_that_is_gone_is_written_no_more() -> None:
+    assert staying(_snapshots([10], gone=6), 1) == 0
+    files, gone = folded([Batch((file(1), file(2))), Batch((), (file_key(file(1)),))])
+    assert list(split(files, set())) == [Batch((file(2),))]
+    assert gone == {file_key(file(1))}
+    assert list(split({}, set())) == []

@@ -1,0 +1,65 @@
+"""What a share of objects has, as this store remembers it: brought up to date by what is new, whatever the share holds in all."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.errors import OriginFault
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.model.share_catalog import FileKey
+    from wheelfs.model.shared import SharedFile
+    from wheelfs.remote.object_share import WrittenShare
+    from wheelfs.store.local import Store
+
+PORTIONS: Final = 1_000_000
+"""More than a share tells in one go; a log that never ends is no log."""
+
+
+def remembered_as(url: str) -> str:
+    """Return the name that a share at ``url`` is remembered by where the configuration has none for it."""
+    return "url-" + hashlib.blake2b(url.encode(), digest_size=12).hexdigest()
+
+
+class Followed:
+    """A share and the store's memory of it; a mount that follows the share under the same name keeps it as well."""
+
+    def __init__(self, store: Store, share: WrittenShare, name: str | None = None) -> None:
+        """``name``: what the configuration calls the share."""
+        self._names = store.shared
+        self._share = share
+        self._name = name or remembered_as(share.url)
+        self._end: str | None = None
+
+    def catch_up(self) -> None:
+        """Learn what is new; raises `OriginError`."""
+        anew = False
+        for _ in range(PORTIONS):
+            point = self._names.point(self._name)
+            news = self._share.catalog.news(point)
+            if (news.files or news.gone or news.point != point) and not self._names.take(self._name, news, asked=point).result():
+                continue
+            anew = anew or news.anew
+            if not news.more:
+                break
+        else:
+            raise OriginFault(f"follow the log of the share {self._share.url}", "it does not end")
+        self._end = self._names.point(self._name)
+        place: bytes | None = None
+        while anew and (place := self._names.sweep(self._name, place).result()) is not None:
+            pass
+
+    def has(self, file: SharedFile) -> bool:
+        """Tell whether the share had the file when it was looked at."""
+        return self._names.has(self._name, file)
+
+    def of_project(self, project: str) -> list[SharedFile]:
+        """Return what the share had of a project."""
+        return [name.file for name in self._names.of_project(project) if name.share == self._name]
+
+    def tell(self, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> None:
+        """Let everybody know of files, whose manifests are there, and of files that are not to be asked for any more."""
+        self._end = self._share.catalog.append(self._end, files, gone)
