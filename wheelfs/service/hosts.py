@@ -22,7 +22,7 @@ from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginTimeou
 from wheelfs.service.background import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from wheelfs.core.delta import Pace
     from wheelfs.core.reachability import Reachability
@@ -74,8 +74,12 @@ class Hosts:
         probe: Callable[[str], Awaitable[None]],
         counters: Counters,
         paces: Paces,
+        places: Iterable[str] = (),
     ) -> None:
         """``probe(url)`` asks for something cheap and raises `OriginUnreachable` or `OriginTimeout` when there is no answer.
+
+        ``places`` are addresses without a host (``file:///...``), each of which is taken for a host of its own: one file system
+        may hang while another does not.
 
         ``paces`` outlive the process.  Every request is counted here, since a mount asks no origin but through here: none
         counted means that no network was used.
@@ -85,6 +89,7 @@ class Hosts:
         self._paces = paces
         self.epoch = 0
         self._probe = probe
+        self._places = sorted((place for place in places if not urlsplit(place).netloc), key=len, reverse=True)
         self._hosts: dict[str, _Host] = {}
         self._wake = trio.Event()
 
@@ -137,7 +142,7 @@ class Hosts:
             self._wake.set()
             raise OriginUnreachable(
                 attempted,
-                f"{_name(url)} is down: {host.state.reason}",
+                f"{self._name(url)} is down: {host.state.reason}",
                 "it is asked again in the background and comes back by itself",
             )
         self._counters.count_request()
@@ -184,7 +189,7 @@ class Hosts:
         pace = after_answer(host.pace, latency_s=latency_s, size_bytes=size_bytes, duration_s=duration_s)
         if pace is not None and pace is not host.pace:
             host.pace = pace
-            self._paces.keep(_name(url), pace)
+            self._paces.keep(self._name(url), pace)
 
     async def probe_for_ever(self) -> None:
         """Probe hosts that are down whenever their pause is over, so that they come back by themselves."""
@@ -217,7 +222,9 @@ class Hosts:
             self._answered(host.probe_url, host, is_probe=True)
         except Exception as error:
             # A task that fails here would end the mount; whatever it was, the host did not answer.
-            self._failed(host.probe_url, host, OriginFault("probe", failure(f"probe {_name(host.probe_url)}", error).happened))
+            self._failed(
+                host.probe_url, host, OriginFault("probe", failure(f"probe {self._name(host.probe_url)}", error).happened)
+            )
         else:
             self._answered(host.probe_url, host, is_probe=True)
 
@@ -226,13 +233,13 @@ class Hosts:
         before = host.state
         host.state = reachability.after_failure(before, now_s=trio.current_time(), reason=error.happened)
         if isinstance(before, Up):
-            log.warning("%s is down: %s; what is stored stays available", _name(url), error.happened)
+            log.warning("%s is down: %s; what is stored stays available", self._name(url), error.happened)
             self.epoch += 1
         self._wake.set()
 
     def _answered(self, url: str, host: _Host, *, is_probe: bool = False, is_well: bool = True) -> None:
         if isinstance(host.state, Down):
-            log.warning("%s answers again", _name(url))
+            log.warning("%s answers again", self._name(url))
             self.epoch += 1
         host.state = (reachability.after_probe if is_probe else reachability.after_success)(host.state)
         host.answered = True
@@ -240,8 +247,15 @@ class Hosts:
         if host.asked_at_s is not None:
             host.asked_at_s = trio.current_time()
 
+    def _name(self, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.netloc:
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        within = (place for place in self._places if url.startswith(place) and url[len(place) : len(place) + 1] in ("", "/", "#"))
+        return next(within, f"{parts.scheme}://")
+
     def _host(self, url: str) -> _Host:
-        name = _name(url)
+        name = self._name(url)
         host = self._hosts.get(name)
         if host is None:
             if len(self._hosts) >= MAX_HOSTS:
@@ -255,8 +269,3 @@ class Hosts:
 def _due_s(host: _Host) -> float | None:
     """Return when a host is to be probed; None when it is up, or is being probed."""
     return host.state.retry_at_s if isinstance(host.state, Down) and not host.is_probed else None
-
-
-def _name(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

@@ -103,7 +103,13 @@ async def running(
     # The outer block closes spool files only when all tasks that write into them have ended.
     with ExitStack() as closing:
         async with trio.open_nursery() as nursery:
-            hosts = Hosts(offline=settings.offline, probe=probe, counters=counters, paces=KeptPaces(store.catalog))
+            hosts = Hosts(
+                offline=settings.offline,
+                probe=probe,
+                counters=counters,
+                paces=KeptPaces(store.catalog),
+                places=[*(share.url for share in shares), *(index.url for index in indexes)],
+            )
             supply = Supply(
                 store=store,
                 origins=clients,

@@ -73,6 +73,18 @@ async def test_an_error_page_is_an_answer() -> None:
     assert "500" in (hosts.state(URL)[2] or "")
 
 
+async def test_of_two_file_systems_one_may_be_down() -> None:
+    places = ["file:///lab/wheels", "file:///lab/wheels-2", "file:///lab/wheels/simple"]
+    hosts = Hosts(offline=False, probe=Probe(), counters=Counters(), paces=NoPaces(), places=places)
+    fail(hosts, "file:///lab/wheels#aa")
+    assert [hosts.may_ask(place) for place in places] == [False, True, True]
+    assert not hosts.may_ask("file:///lab/wheels/other")
+    assert hosts.may_ask("file:///lab/wheels/simple/demo/index.html")
+    assert hosts.may_ask("file:///elsewhere")
+    with pytest.raises(OriginUnreachable, match="file:///lab/wheels is down"), hosts.asking("ask", "file:///lab/wheels"):
+        pytest.fail("the request was let through")
+
+
 async def test_offline_lets_nothing_through() -> None:
     hosts = hosts_with(Probe(), offline=True)
     assert not hosts.may_ask(URL)
