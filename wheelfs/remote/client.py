@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final
 
+import httpcore2
 import httpx2
 import trio
 
@@ -41,8 +42,14 @@ LONGEST_RETRY_AFTER_S: Final = 3.0
 """A caller inside ``open`` waits for this; an origin that wants more patience is told of as it is."""
 CODINGS: Final = frozenset({"gzip", "deflate", "identity", ""})
 """What bodies may be compressed with.  The library knows more of them on some machines: here an index is read alike on all."""
+READ_BYTES: Final = 512 * 1024
+"""Taken out of a socket at a time where so much is there; the library's own 64 KiB mean eight times the turns of the loop.
+Larger ones no longer fit the processor's cache, through which each byte passes four times on its way."""
 DRAIN_BYTES: Final = 64 * 1024
 """The body of an answer that is of no use is read up to here, which costs less than a new connection."""
+
+# For the whole process: the library has no option for it, and its connections are made deep inside of it.
+httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = READ_BYTES
 
 _LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
@@ -16,6 +16,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 from wheelfs import errors
+from wheelfs.frontends.http import application
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.server import listen, serve_http, urls_of
 from wheelfs.frontends.http.statuses import STATUS_OF_CLASS, status_of
@@ -82,6 +83,40 @@ async def test_a_file_is_served_whole_and_in_parts_and_fetched_once(tmp_path: Pa
         head = await client.head(path)
         assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(WHEEL)))
         assert origin.sent_bytes[NAME] <= len(WHEEL)
+
+
+async def test_a_stored_file_is_sent_in_large_pieces_while_few_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "LARGE_PIECES", 2)
+    large, content = MemoryOrigin(), build_wheel("demo", "1.0", big_bytes=3 << 20)
+    large.add("demo", NAME, content)
+    async with gateway(tmp_path, large) as (_, one):
+        app = Application(one.node.tree, Overview(one.node, one.store), Giving(one.store))
+        path = f"/simple/demo/{NAME}"
+        scope = {"type": "http", "method": "GET", "path": path, "scheme": "http", "query_string": b"", "headers": []}
+
+        async def pieces_of(clients: int) -> set[int]:
+            """Return how large pieces are of which nobody takes a second one before every client has his first."""
+            sizes: set[int] = set()
+            begun, all_have_one = [0], trio.Event()
+
+            async def send(message: dict[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    return
+                sizes.add(len(message["body"]))
+                begun[0] += 1
+                if begun[0] == clients:
+                    all_have_one.set()
+                await all_have_one.wait()
+
+            async with trio.open_nursery() as nursery:
+                for _ in range(clients):
+                    nursery.start_soon(app, scope, trio.sleep_forever, send)
+            return sizes
+
+        assert await pieces_of(1)  # which brings it here
+        await until(lambda: one.store.holds(hashlib.sha256(content).digest()))
+        assert max(await pieces_of(2)) == application.LARGE_PIECE_BYTES
+        assert application.PIECE_BYTES in await pieces_of(3)
 
 
 async def test_many_clients_of_one_file_cost_one_fetch(tmp_path: Path, origin: MemoryOrigin) -> None:

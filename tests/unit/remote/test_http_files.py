@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from tests.fakes import faults
 from tests.fakes.faults import Fault
@@ -15,6 +16,7 @@ from wheelfs.errors import (
     OriginMissing,
     OriginTimeout,
 )
+from wheelfs.remote.client import READ_BYTES
 from wheelfs.remote.origin import Head
 
 # --- parts of files -----------------------------------------------------------------------------------------------------
@@ -198,3 +200,19 @@ async def test_no_signature_of_an_address_is_in_an_error() -> None:
             with pytest.raises(OriginMissing) as missing:
                 await brought(client, index.file_url(WHEEL) + "?X-Signature=s3cret", Whole())
             assert "s3cret" not in str(missing.value)
+
+
+async def test_much_is_taken_out_of_a_socket_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[int | None] = set()
+    receive_some = trio.SocketStream.receive_some
+
+    async def noted(stream: trio.SocketStream, max_bytes: int | None = None) -> bytes:
+        asked.add(max_bytes)
+        return await receive_some(stream, max_bytes)
+
+    monkeypatch.setattr(trio.SocketStream, "receive_some", noted)
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            await brought(client, index.file_url(WHEEL), Whole())
+    assert asked == {READ_BYTES}

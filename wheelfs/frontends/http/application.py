@@ -49,6 +49,12 @@ MAX_REQUESTS: Final = 1024
 PIECE_BYTES: Final = 262_144
 """Bytes read and sent at a time: a block of the store, as near as makes no difference."""
 
+LARGE_PIECE_BYTES: Final = 1 << 20
+"""The same for a stored file while few ask: a fifth less processor time a byte.  What is still on its way is passed on sooner."""
+
+LARGE_PIECES: Final = 256
+"""So many requests at once may hold a large piece: that is as much memory as `MAX_REQUESTS` small ones take."""
+
 REVALIDATED: Final = "no-cache"
 """Pages may be kept but are asked for again: the answer is 304 at the cost of one round trip in the lab's own network."""
 
@@ -76,7 +82,7 @@ class Application:
             return  # the server refuses what is not answered: there are no web sockets here
         if not self._places:
             busy = plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", ("Retry-After", "1"))
-            await _send(busy, scope["method"], send)
+            await _send(busy, scope["method"], send, PIECE_BYTES)
             return
         self._places -= 1
         try:
@@ -91,7 +97,8 @@ class Application:
             reply = await self._reply(scope)
             self._metrics.count(reply.status, 0 if scope["method"] == "HEAD" else reply.length)
             try:
-                await _send(reply, scope["method"], send)
+                few = MAX_REQUESTS - self._places <= LARGE_PIECES
+                await _send(reply, scope["method"], send, LARGE_PIECE_BYTES if few else PIECE_BYTES)
             except WheelfsError as error:
                 # The status is sent: all that is left is to break the connection off, which the server does when we return.
                 self._filesystem.count_error("send", error)
@@ -247,8 +254,8 @@ async def _rest(file: OpenFile) -> bytes:
     return bytes(read)
 
 
-async def _send(reply: Reply, method: str, send: Send) -> None:
-    """Send a reply; raises the `WheelfsError` that ended a file's bytes early."""
+async def _send(reply: Reply, method: str, send: Send, most_bytes: int) -> None:
+    """Send a reply, of a stored file ``most_bytes`` at a time; raises the `WheelfsError` that ended a file's bytes early."""
     if isinstance(reply, Relayed):
         await _pass_on(reply.answer, send)
         return
@@ -259,8 +266,9 @@ async def _send(reply: Reply, method: str, send: Send) -> None:
     await send({"type": "http.response.start", "status": int(reply.status), "headers": encoded})
     if isinstance(reply, Bytes) and reply.file is not None:
         at = reply.start
+        piece_bytes = PIECE_BYTES if reply.file.direct_io else most_bytes
         while at < reply.end:
-            piece = await reply.file.read(at, min(PIECE_BYTES, reply.end - at))
+            piece = await reply.file.read(at, min(piece_bytes, reply.end - at))
             if not piece:
                 raise InternalError("send a file", f"it ended at byte {at} of {reply.end}", "please report it, with the log")
             at += len(piece)
