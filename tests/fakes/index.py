@@ -1,4 +1,4 @@
-"""A simple repository on loopback: real HTTP/1.1 over real sockets, with every habit and failure that indexes have.
+"""A simple repository, by default on loopback: real HTTP/1.1 over real sockets, with every habit and failure that indexes have.
 
 All options are plain attributes and may be changed while the index runs.  Nothing here waits longer than the index lives.
 """
@@ -51,6 +51,7 @@ class FakeIndex:
         no_store: bool = False,
         max_age_s: int = 600,
         tls: bool = False,
+        address: str = "127.0.0.1",
     ) -> None:
         """``credentials`` asks for basic auth; ``redirects`` moves pages and files; ``tls`` serves HTTPS, signed by `ca_pem`.
 
@@ -84,6 +85,7 @@ class FakeIndex:
         self.answering = threading.Event()
         self.answering.set()
         self._server: Server | None = None
+        self._address = address
         self._port = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ class FakeIndex:
     def start(self) -> None:
         """Listen; after `stop`, on the same port as before."""
         if self._server is None:
-            self._server = Server(self, self._port)
+            self._server = Server(self, self._address, self._port)
             self._port = self._server.server_address[1]
             self._server.begin()
 
@@ -134,7 +136,7 @@ class FakeIndex:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self._port}"
+        return f"{'https' if self.tls else 'http'}://{self._address}:{self._port}"
 
     @property
     def url(self) -> str:

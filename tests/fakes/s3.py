@@ -1,4 +1,4 @@
-"""A real S3 server on loopback, in a process and an environment of its own: moto's."""
+"""A real S3 server, in a process and an environment of its own: moto's."""
 
 from __future__ import annotations
 
@@ -24,22 +24,23 @@ _STOP_S = 20.0
 class S3Server:
     """A server with one bucket, from ``__enter__`` to ``__exit__``; ``environment`` is what makes a client find it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, address: str = "127.0.0.1") -> None:
         self._programs = programs_of("moto", REQUIREMENTS, configured_index())
         self._directory = directory
+        self._address = address
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((address, 0))
             self._port = free.getsockname()[1]
         self.url = f"s3://{BUCKET}/wheels"
         self.environment = {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
+            "AWS_ENDPOINT_URL": f"http://{address}:{self._port}",
             "AWS_ACCESS_KEY_ID": "anybody",
             "AWS_SECRET_ACCESS_KEY": "s3cret",
             "AWS_REGION": "us-east-1",
         }
 
     def __enter__(self) -> Self:
-        command = [str(self._programs / "moto_server"), "-H", "127.0.0.1", "-p", str(self._port)]
+        command = [str(self._programs / "moto_server"), "-H", self._address, "-p", str(self._port)]
         environment = isolated_environment(self._directory / "s3-home")
         with (self._directory / "s3.log").open("wb") as log:
             self._process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -60,12 +60,12 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 512
 
-    def __init__(self, site: Site, port: int) -> None:
+    def __init__(self, site: Site, address: str, port: int) -> None:
         self.site = site
         self.ending = threading.Event()
         self._serving: set[threading.Thread] = set()
         self._connections: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", port), _Connection)
+        super().__init__((address, port), _Connection)
 
     def begin(self) -> None:
         self._accepting = threading.Thread(target=self.serve_forever, args=(_POLL_S,), daemon=True)

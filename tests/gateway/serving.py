@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 class Serving:
     """Runs ``wheelfs serve`` from ``__enter__`` to ``__exit__``; ``log`` is what it wrote to stderr."""
 
-    def __init__(self, where: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, where: Path, *options: str, listen: str = "127.0.0.1:0", environment: Mapping[str, str] | None = None
+    ) -> None:
         where.mkdir(parents=True, exist_ok=True)
         self.store = where / "store"
         self.log = where / "log"
-        self._command = wheelfs_command("--store", str(self.store), "--json", "serve", "--listen", "127.0.0.1:0", *options)
+        self._command = wheelfs_command("--store", str(self.store), "--json", "serve", "--listen", listen, *options)
         self._environment = {**wheelfs_environment(where / "home"), **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
+        return self.start()
+
+    def start(self) -> Self:
+        """Start it, or once more after `end` or `kill`; it is ready when this returns."""
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True, stdin=subprocess.DEVNULL
@@ -54,7 +60,7 @@ class Serving:
             return process.wait(30)
 
     def kill(self) -> None:
-        """Kill it, as the kernel does when memory is short."""
+        """Kill it, as the kernel does when memory is short; nothing happens when it has ended."""
         assert self._process is not None
         with self._process as process:
             process.kill()

@@ -1,4 +1,4 @@
-"""A slow line: a TCP relay on loopback, in a process of its own, with one bandwidth for all and a delay on every request."""
+"""A slow line: a TCP relay in a process of its own, with one bandwidth for all and a delay on every request."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Line:
 
 
 @contextmanager
-def slow_line(port: int, *, bits_per_s: float, delay_s: float) -> Iterator[Line]:
-    """Relay connections to ``port``.
+def slow_line(port: int, *, bits_per_s: float, delay_s: float, address: str = "127.0.0.1") -> Iterator[Line]:
+    """Relay connections to ``port`` of loopback; clients connect to ``address``.
 
     Answers share ``bits_per_s``.  What a client sends arrives ``delay_s`` later, and the first of a connection twice that (its
     handshake): so a request costs one round trip, and a new connection another.
@@ -40,19 +40,19 @@ def slow_line(port: int, *, bits_per_s: float, delay_s: float) -> Iterator[Line]
     context = multiprocessing.get_context("spawn")
     brought = context.Value("q", 0)
     near, far = context.Pipe()
-    process = context.Process(target=_run, args=(port, bits_per_s, delay_s, brought, far), daemon=True)
+    process = context.Process(target=_run, args=(address, port, bits_per_s, delay_s, brought, far), daemon=True)
     process.start()
     far.close()  # the child has its own: should it die, the `recv` below must end
     try:
-        yield Line(f"http://127.0.0.1:{near.recv()}", brought)
+        yield Line(f"http://{address}:{near.recv()}", brought)
     finally:
         process.terminate()
         process.join()
 
 
-def _run(port: int, bits_per_s: float, delay_s: float, brought: Any, ready: Any) -> None:
+def _run(address: str, port: int, bits_per_s: float, delay_s: float, brought: Any, ready: Any) -> None:
     with suppress(KeyboardInterrupt):
-        asyncio.run(_Relay(port, bits_per_s, delay_s, brought).serve(ready))
+        asyncio.run(_Relay(port, bits_per_s, delay_s, brought).serve(address, ready))
 
 
 class _Relay:
@@ -63,8 +63,8 @@ class _Relay:
         self._brought = brought
         self._free_at = 0.0
 
-    async def serve(self, ready: Any) -> None:
-        server = await asyncio.start_server(self._connection, "127.0.0.1", 0, backlog=512)
+    async def serve(self, address: str, ready: Any) -> None:
+        server = await asyncio.start_server(self._connection, address, 0, backlog=512)
         ready.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
