@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import msgspec
+from packaging.version import InvalidVersion, Version
 
 from wheelfs.core.simple_html import check_version
-from wheelfs.core.simple_links import Links, absolute, plain_text, size_bytes, time_us
+from wheelfs.core.simple_links import MAX_FILES, Links, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
 from wheelfs.model.links import ProjectPage
+from wheelfs.model.names import versions_of
 
 if TYPE_CHECKING:
     from wheelfs.model.names import ProjectName
@@ -53,6 +56,7 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
         tracks=_addresses(meta.get("tracks"), page_url),
         alternate_locations=_addresses(page.get("alternate-locations"), page_url),
         refused=links.refused,
+        fileless_versions=_fileless(page.get("versions"), [link.filename for link in links.files]),
     )
 
 
@@ -82,6 +86,18 @@ def _status(page: dict[str, object], meta: dict[str, object]) -> tuple[str | Non
     else:
         status, reason = _text(told), _text(meta.get("project-status-reason"))
     return None if status is None else plain_text(status), None if reason is None else plain_text(reason)
+
+
+def _fileless(told: object, filenames: list[str]) -> tuple[str, ...]:
+    """Return the versions that an index names (PEP 700) without having a file of them; what is no version is left out."""
+    if not isinstance(told, list) or len(told) > MAX_FILES:
+        return ()
+    found = versions_of(filenames)
+    named = set()
+    for text in told:
+        with suppress(InvalidVersion, TypeError):
+            named.add(Version(text))
+    return tuple(map(str, sorted(named - found)))
 
 
 def _addresses(value: object, page_url: str) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import msgspec
+from packaging.version import Version
 
 from wheelfs.core.simple_render import PLAIN_NAME, REPOSITORY_VERSION, RenderedFile
 from wheelfs.core.times import rfc3339
-from wheelfs.model.names import project_and_version
+from wheelfs.model.names import versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,17 +27,19 @@ def render_project_page(
     status_reason: str | None = None,
     tracks: Iterable[str] = (),
     alternate_locations: Iterable[str] = (),
+    fileless_versions: Iterable[str] = (),
 ) -> bytes:
     """Return a project's page; the files lie beside it unless their entries say otherwise.
 
-    ``status`` and its reason are PEP 792's; ``tracks`` and ``alternate_locations`` are where else the project is (PEP 708).
+    ``status`` and its reason are PEP 792's; ``tracks`` and ``alternate_locations`` are where else the project is (PEP 708);
+    ``fileless_versions`` are listed beside those of the files (PEP 700).
     """
     entries = list(entries)
     version = REPOSITORY_VERSION if all(entry.link.size_bytes is not None for entry in entries) else WITHOUT_SIZES
     page: dict[str, Any] = {
         "meta": {"api-version": version},
         "name": project,
-        "versions": _versions(entries),
+        "versions": _versions(entries, fileless_versions),
         "files": [_file(entry) for entry in entries],
     }
     if status is not None:
@@ -53,16 +56,9 @@ def render_project_list(names: Iterable[str]) -> bytes:
     return msgspec.json.encode({"meta": {"api-version": REPOSITORY_VERSION}, "projects": [{"name": name} for name in names]})
 
 
-def _versions(entries: Iterable[RenderedFile]) -> list[str]:
-    # Parsing names is the dearest part of a large page, and a version has dozens of wheels: one of them is enough.
-    one_each = {_spelled(entry.link.filename): entry.link.filename for entry in entries}
-    found = {known[1] for filename in one_each.values() if (known := project_and_version(filename)) is not None}
-    return [str(version) for version in sorted(found)]
-
-
-def _spelled(filename: str) -> str:
-    """Return what is the same for all wheels of one version (name and version as they are spelled), else the whole name."""
-    return "-".join(filename.split("-", 2)[:2]) if filename.endswith(".whl") else filename
+def _versions(entries: Iterable[RenderedFile], fileless: Iterable[str]) -> list[str]:
+    found = versions_of(entry.link.filename for entry in entries)
+    return [str(version) for version in sorted(found.union(map(Version, fileless)))]
 
 
 def _file(entry: RenderedFile) -> dict[str, Any]:

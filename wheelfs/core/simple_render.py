@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 REPOSITORY_VERSION: Final = "1.4"
 """1.4 is the version that brought the project status (PEP 792)."""
 
+_FRAGMENT_HASHES: Final = ("sha512", "sha384", "md5")
+"""What may stand in the one fragment (PEP 503) beside sha256: uv refuses a whole page for a hash that it does not know."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9._ ,:;=/+~!%()*@-]*\Z")
 PLAIN_NAME = re.compile(r"[A-Za-z0-9._-]+\Z")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -95,6 +98,8 @@ def _anchor(entry: RenderedFile) -> str:
     parts = [f'<a href="{base}{name if PLAIN_NAME.match(name) else quote(name, safe="")}']
     if link.sha256 is not None:
         parts.append(f"#sha256={link.sha256.hex()}")
+    elif link.other_hashes:
+        parts += [f"#{name}={link.other_hashes[name]}" for name in _FRAGMENT_HASHES if name in link.other_hashes][:1]
     parts.append('"')
     if link.requires_python is not None:
         parts.append(f' data-requires-python="{_escaped(link.requires_python)}"')

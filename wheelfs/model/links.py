@@ -30,7 +30,8 @@ class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class ProjectPage(msgspec.Struct, frozen=True, array_like=True):
     """A project page: the files in the index's own order, and what is said of the project as a whole.
 
-    ``refused`` counts links that were left out because their name or address was unsafe or unusable.
+    ``refused`` counts links that were left out because their name or address was unsafe or unusable.  ``fileless_versions``
+    are those that the index names (PEP 700) without having a file of them.  New fields go to the end, as in `FileLink`.
     """
 
     project: str
@@ -41,6 +42,7 @@ class ProjectPage(msgspec.Struct, frozen=True, array_like=True):
     tracks: tuple[str, ...] = ()
     alternate_locations: tuple[str, ...] = ()
     refused: int = 0
+    fileless_versions: tuple[str, ...] = ()
 
 
 class Validators(msgspec.Struct, frozen=True, array_like=True):

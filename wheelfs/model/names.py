@@ -22,6 +22,8 @@ from packaging.version import InvalidVersion, Version
 from wheelfs.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.tags import Tag
 
 ProjectName = NewType("ProjectName", str)
@@ -97,6 +99,18 @@ class WheelName:
 
     def __repr__(self) -> str:
         return f"WheelName({self.filename!r})"
+
+
+def versions_of(filenames: Iterable[str]) -> set[Version]:
+    """Return the versions of a project's files; what is neither wheel nor sdist tells none."""
+    # Parsing names is the dearest part of a large page, and a version has dozens of wheels: one of them is enough.
+    one_each = {_spelled(filename): filename for filename in filenames}
+    return {known[1] for filename in one_each.values() if (known := project_and_version(filename)) is not None}
+
+
+def _spelled(filename: str) -> str:
+    """Return what is the same for all wheels of one version (name and version as they are spelled), else the whole name."""
+    return "-".join(filename.split("-", 2)[:2]) if filename.endswith(".whl") else filename
 
 
 def project_and_version(filename: str) -> tuple[ProjectName, Version] | None:

@@ -220,6 +220,8 @@ def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], commen
             status_reason=page.status_reason,
             tracks=page.tracks,
             alternate_locations=page.alternate_locations,
+            # Nothing tells when they came to be, and nothing of them can be stored.
+            fileless_versions=() if node.view.stored or node.view.asof is not None else page.fileless_versions,
         )
     return simple_render.render_project_page(
         node.project,
