@@ -84,7 +84,7 @@ class FlatFiles:
         same = [_of_stored(name, rank) for name in names if (rank := self._best_origin(name)) is not None]
         if not same and not view.stored:
             shared = [file for file in self._sharing.of(project) if file.filename == filename]
-            same = [self._of_shared(file) for file in shared if self._projects.may_show(project, file.index)]
+            same = [self._of_shared(file) for file in shared if self._projects.may_list(project, file.index)]
         if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
         best = min(same, key=_rank, default=None)
@@ -132,7 +132,7 @@ class FlatFiles:
         # Behind every digest is also behind every share's name.
         after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST + b"\xff")
         for file in self._sharing.behind(after):
-            if file.filename.endswith(".whl") and self._projects.may_show(file.project, file.index):
+            if file.filename.endswith(".whl") and self._projects.may_list(file.project, file.index):
                 yield self._of_shared(file)
 
     def _of_shared(self, file: SharedFile) -> FlatFile:

@@ -173,11 +173,15 @@ class Projects:
         private.update(digest for digest, is_private in shared.items() if is_private)
         by_name = {name.filename: name.sha256 for name in stored if owned.owner in name.origins}
         entries: list[Entry] = []
+        taken: set[str] = set()
         for link in owned.listed:
             if filename is not None and link.filename != filename:
                 continue
             sealed = by_name.get(link.filename) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
-            if sealed is None and filename is None and link.sha256 not in shared and not self.lists_remote(owned):
+            is_at_hand = sealed is not None or link.sha256 in shared or self.lists_remote(owned)
+            if is_at_hand:
+                taken.add(link.filename)
+            elif filename is None:
                 continue
             entries.append(
                 Entry(
@@ -185,11 +189,15 @@ class Projects:
                 )
             )
         is_listed = owned.page is None or owned.owner == ownership.LOCAL
+        kept: list[Entry] = []
         for link in owned.kept:
-            if filename is None or link.filename == filename:
+            # Never beside another file of its name: both links of a page would lead to the same bytes.
+            if filename in (None, link.filename) and link.filename not in taken:
+                taken.add(link.filename)
                 sealed = link.sha256 if link.sha256 in digests else None
-                entries.append(Entry(FileRef(project, owned.owner, link), sealed, is_listed, link.sha256 in private))
-        return entries
+                kept.append(Entry(FileRef(project, owned.owner, link), sealed, is_listed, link.sha256 in private))
+        # By name, what is kept goes before what its index lists and cannot give now.
+        return [*entries, *kept] if filename is None else [*kept, *entries]
 
     def lists_remote(self, owned: Owned) -> bool:
         """Return whether files that are not stored are listed now; see `entries`."""
@@ -257,6 +265,17 @@ class Projects:
     def may_show(self, project: str, origin: str) -> bool:
         """Return False for files of a configured index that is not in charge of the project: its name is tied to others."""
         return origin not in self._by_name or origin in self.charges.of(project)
+
+    def may_list(self, project: str, origin: str) -> bool:
+        """Do what `may_show` does for a share's file, which must also not stand beside a project of an index before its own."""
+        if origin in self._by_name:
+            for name in self.charges.of(project):
+                if name == origin:
+                    return True
+                head = self._store.catalog.page_head(name, project)
+                if head is not None and not head.absent:
+                    return False
+        return self.may_show(project, origin)
 
     def rank(self, origin: str) -> tuple[int, str]:
         """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""
