@@ -1,34 +1,52 @@
-"""Upgrading with ``--delta always``: bytes and requests of each new version, against its size and its simulated need."""
+"""Upgrading: bytes and requests of each new version, against its size and its simulated need.
+
+From an index with ``--delta always``; with ``--gateway`` on a node whose share is a gateway that has all versions, by its
+defaults.  Then everything counts that comes down its line: pages, manifests, news and headers too.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import tempfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from scripts.bench.programs.corpus import GROUPS, add_option, corpus
 from scripts.bench.programs.ground import Ground, arguments, ground, project_of
+from scripts.bench.programs.line import slow_line
 from scripts.bench.programs.measuring import section
 from tests.fakes.index import FakeIndex
+from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from tests.gateway.serving import Serving
 from wheelfs.core.spans import Spans
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from scripts.bench.programs.corpus import Corpus
+    from tests.fakes.mounts import Mounted
+
+    Supply = Callable[[Ground, Sequence[tuple[str, bytes]]], AbstractContextManager["Supplied"]]
 
 TAIL_BYTES = 64 * 1024
 """What the simulated need counts for finding the directory, as in the measurements that the aim was taken from."""
 
 GAP_BYTES = 8 * 1024
 """Over how much that is held the simulated need joins two stretches that are not, as in those measurements."""
+
+_LIMIT_S = 300.0
+_UNSHAPED_BITS_PER_S = 1e12
 
 
 def built() -> dict[str, list[tuple[str, bytes]]]:
@@ -88,20 +106,60 @@ def needed_bytes(path: Path, held: set[tuple[int, ...]]) -> int:
     return needed.total
 
 
-def upgrades(on: Ground, title: str, files: Sequence[tuple[str, bytes]]) -> list[Upgrade]:
-    """Read the files in turn through one new mount; return what each but the first cost."""
-    done: list[Upgrade] = []
-    held: set[tuple[int, ...]] = set()
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """A mount that all files can be read through, and what has come down its line so far: ``(bytes, requests)`` for a file."""
+
+    mount: Mounted
+    cost: Callable[[str], tuple[int, int]]
+
+
+@contextmanager
+def by_index(on: Ground, files: Sequence[tuple[str, bytes]]) -> Iterator[Supplied]:
+    """Supply files from an index; only what comes of the file itself counts."""
     with FakeIndex() as index:
         for name, content in files:
             index.add(name, content)
         mount = on.mount(index.url, options=("--delta", "always"))
+        yield Supplied(mount, lambda name: (index.body_bytes(name), len(index.requests_for(name))))
+        on.throw_away(mount)
+
+
+@contextmanager
+def by_gateway(on: Ground, files: Sequence[tuple[str, bytes]]) -> Iterator[Supplied]:
+    """Supply files from a gateway that has them all, its line counted."""
+    with tempfile.TemporaryDirectory(dir=on.directory) as text:
+        directory = Path(text)
+        for name, content in files:
+            (directory / name).write_bytes(content)
+        add = wheelfs_command(
+            "--store", str(directory / "gateway" / "store"), "add", *(str(directory / name) for name, _ in files)
+        )
+        run(add, environment=wheelfs_environment(directory / "home"), timeout_s=_LIMIT_S).succeeded()
+        with Serving(directory / "gateway", "--offline") as gateway:
+            port = urlsplit(gateway.url).port or 0
+            with slow_line(port, bits_per_s=_UNSHAPED_BITS_PER_S, delay_s=0.0) as line:
+                mount = on.mount(f"{line.origin}/simple", options=("--share", line.origin))
+
+                def cost(_: str) -> tuple[int, int]:
+                    counters = json.loads((mount.path / ".wheelfs" / "status.json").read_text())["counters"]
+                    return line.brought_bytes, counters["requests"]
+
+                yield Supplied(mount, cost)
+                on.throw_away(mount)
+
+
+def upgrades(on: Ground, title: str, files: Sequence[tuple[str, bytes]], supply: Supply) -> list[Upgrade]:
+    """Read the files in turn through one new mount; return what each but the first cost."""
+    done: list[Upgrade] = []
+    held: set[tuple[int, ...]] = set()
+    with supply(on, files) as supplied:
         for number, (name, content) in enumerate(files):
             original = on.directory / name
             original.write_bytes(content)
             need = needed_bytes(original, held)
-            index.reset_counters()
-            through = mount.path / "simple" / project_of(original) / name
+            through = supplied.mount.path / "simple" / project_of(original) / name
+            before = supplied.cost(name)
             if through.read_bytes() != content:
                 raise SystemExit(f"{name} is not what was served")
             # Only then can the next version profit from it: the last bytes are read before the file is stored.
@@ -111,8 +169,8 @@ def upgrades(on: Ground, title: str, files: Sequence[tuple[str, bytes]]) -> list
             original.unlink()
             if number:
                 shown = title if len(files) == 2 else name
-                done.append(Upgrade(shown, len(content), need, index.body_bytes(name), len(index.requests_for(name))))
-        on.throw_away(mount)
+                fetched, requests = (now - then for now, then in zip(supplied.cost(name), before, strict=True))
+                done.append(Upgrade(shown, len(content), need, fetched, requests))
     return done
 
 
@@ -149,7 +207,7 @@ def _spread(values: Sequence[float]) -> tuple[float, float, float]:
     return ordered[len(ordered) // 10], statistics.median(ordered), ordered[-1 - len(ordered) // 10]
 
 
-def measure(on: Ground, held: Corpus, group: str, projects: Sequence[str], *, each: bool) -> None:
+def measure(on: Ground, held: Corpus, group: str, supply: Supply, projects: Sequence[str], *, each: bool) -> None:
     """Upgrade every project of a group through all its wheels, with all earlier ones stored."""
     print(
         f"  {'project':<20} {'pairs':>5} {'size MB':>9} {'need':>7} {'fetched':>8} {'of need':>8}"
@@ -159,7 +217,7 @@ def measure(on: Ground, held: Corpus, group: str, projects: Sequence[str], *, ea
     for project in dict.fromkeys(one.project for one in held.chosen if one.group == group):
         if not projects or project in projects:
             chosen = [one for one in held.chosen if (one.group, one.project) == (group, project)]
-            done = upgrades(on, project, [(one.filename, held.path(one).read_bytes()) for one in chosen])
+            done = upgrades(on, project, [(one.filename, held.path(one).read_bytes()) for one in chosen], supply)
             show_sum(project, done)
             if each:
                 show(done)
@@ -174,21 +232,23 @@ def _more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--projects", type=lambda text: text.split(","), default=[], help="some projects only, separated by commas"
     )
+    parser.add_argument("--gateway", action="store_true", help="from a gateway to a node, everything on the line counted")
     parser.add_argument("--each", action="store_true", help="show each upgrade")
 
 
 def main() -> None:
     """Measure built pairs, then the corpus."""
     options = arguments(__doc__, rounds=None, sets=False, add=_more_options)
+    supply = by_gateway if options.gateway else by_index
     with ground() as on:
         with section("built pairs"):
-            show([one for title, files in built().items() for one in upgrades(on, title, files)])
+            show([one for title, files in built().items() for one in upgrades(on, title, files, supply)])
         held = corpus(options.corpus)
         for group in GROUPS:
             if options.only in (None, group):
                 what = "another tag of one version" if group == "cross" else "consecutive versions"
                 with section(f"{group}: {what}, all earlier ones stored; bytes over the sum of sizes"):
-                    measure(on, held, group, options.projects, each=options.each)
+                    measure(on, held, group, supply, options.projects, each=options.each)
 
 
 if __name__ == "__main__":
