@@ -34,27 +34,36 @@ def opened_index(setting: IndexSetting, settings: Settings) -> Index:
     from wheelfs.remote.opening import open_index
     from wheelfs.service.projects import Index
 
-    access = _access(setting)
+    access = access_of(setting)
     client = open_index(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
     ttl_s = settings.page_ttl_s if setting.ttl_s is None else setting.ttl_s
     return Index(setting.name, client.url, client, ttl_s, setting.projects)
 
 
 def opened_share(setting: IndexSetting, settings: Settings) -> Share:
-    """Return the client of a share, which is to be closed; nothing is asked yet.  Raises `UsageError`."""
-    if not setting.url.startswith(("http://", "https://")):
+    """Return the client of a share, which is to be closed; nothing is asked yet.  Raises `UsageError`.
+
+    To be called inside the loop that will ask it.
+    """
+    if not is_http(setting.url):
         from wheelfs.remote.object_origin import ObjectOrigin
         from wheelfs.remote.object_share import ObjectShare
         from wheelfs.remote.objects import open_objects
 
         return ObjectOrigin(setting.name, ObjectShare(open_objects(setting.url)))
-    from wheelfs.remote.gateway import Gateway
+    from wheelfs.remote.http_share import HttpShare
 
-    access = _access(setting)
-    return Gateway(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
+    access = access_of(setting)
+    return HttpShare(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
 
 
-def _access(setting: IndexSetting) -> Access:
+def is_http(url: str) -> bool:
+    """Tell whether an address is one that an HTTP client can ask."""
+    return url.partition("://")[0].lower() in ("http", "https")
+
+
+def access_of(setting: IndexSetting) -> Access:
+    """Return how an index or a share wants to be reached."""
     from wheelfs.remote.access import Access
 
     return Access(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wheelfs.app import _limits
+from wheelfs.app.indexes import access_of, is_http
+from wheelfs.config import IndexSetting
 from wheelfs.errors import OriginUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.config import Settings
-    from wheelfs.remote.object_share import WrittenShare
+    from wheelfs.remote.object_share import ObjectShare, WrittenShare
     from wheelfs.service.share_reports import PulledFile, PushedFile
 
 
@@ -22,7 +26,7 @@ def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -
 
     share = _opened(settings, url)
     # What a mount knows of it is then known here, and the other way round.
-    name = next((one.name for one in settings.shares if one.url.rstrip("/") == url.rstrip("/")), None)
+    name = next((one.name for one in settings.shares if _same(one.url, url)), None)
     with Store.open(settings.store, create=False) as store:
         yield from pushing.push(store, share, words, private=private, share_name=name)
 
@@ -32,9 +36,22 @@ def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) 
     from wheelfs.service import pulling
     from wheelfs.store.local import Store
 
-    share = _opened(settings, url)
-    with Store.open(settings.store, limits=_limits(settings)) as store:
+    with _read(settings, url) as share, Store.open(settings.store, limits=_limits(settings)) as store:
         yield from pulling.pull(store, share, words, contents=contents)
+
+
+@contextmanager
+def _read(settings: Settings, url: str) -> Iterator[ObjectShare]:
+    if not is_http(url):
+        yield _opened(settings, url)
+        return
+    from wheelfs.remote.http_objects import http_objects
+    from wheelfs.remote.object_share import ObjectShare
+
+    setting = next((one for one in settings.shares if _same(one.url, url)), IndexSetting(name="share", url=url))
+    with http_objects(url, os.environ, access=access_of(setting)) as objects:
+        _check_online(settings, objects.url)
+        yield ObjectShare(objects)
 
 
 def _opened(settings: Settings, url: str) -> WrittenShare:
@@ -42,6 +59,15 @@ def _opened(settings: Settings, url: str) -> WrittenShare:
     from wheelfs.remote.objects import open_objects
 
     objects = open_objects(url)
-    if settings.offline and not url.startswith("file:"):
-        raise OriginUnreachable(f"use the share {objects.url}", "wheelfs is offline", "leave out --offline")
+    if not objects.url.startswith("file:"):
+        _check_online(settings, objects.url)
     return WrittenShare(objects)
+
+
+def _check_online(settings: Settings, url: str) -> None:
+    if settings.offline:
+        raise OriginUnreachable(f"use the share {url}", "wheelfs is offline", "leave out --offline")
+
+
+def _same(one: str, other: str) -> bool:
+    return one.rstrip("/") == other.rstrip("/")

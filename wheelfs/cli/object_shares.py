@@ -22,7 +22,7 @@ _share = click.option(
     "url",
     metavar="URL",
     required=True,
-    help="The share: file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX.",
+    help="The share: file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX; to pull also https://.",
 )
 
 

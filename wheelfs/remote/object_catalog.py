@@ -98,7 +98,9 @@ class Catalog:
         """Return the share's identity; raises `OriginMissing` where there is none, `OriginFault` for another version's."""
         found = self._objects.read_range(MARKER_KEY, 0, _MARKER_BYTES)
         if found is None:
-            raise OriginMissing(f"use the share {self._objects.url}", "there is none", "wheelfs push makes one")
+            raise OriginMissing(
+                f"use the share {self._objects.url}", "there is none", "wheelfs push makes one; a gateway is none"
+            )
         identity = identity_of(found)
         if identity is None:
             raise OriginFault(

@@ -64,6 +64,12 @@ def open_objects(url: str) -> Objects:
         from wheelfs.remote.cloud_objects import CloudObjects
 
         return CloudObjects(url)
+    if parts.scheme in ("http", "https"):
+        raise UsageError(
+            f"write to the share {redact(url)}",
+            "over HTTP a share of objects can only be read",
+            "give the directory or bucket behind it",
+        )
     raise UsageError(
         f"use the share {redact(url)}",
         "that is no place for objects",

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 
 class Share(Protocol):
-    """A place where sealed files are found by their sha256.  ``poll_s``: how often its news are asked for, in seconds."""
+    """A place where sealed files are found by their sha256."""
 
-    poll_s: float
+    @property
+    def poll_s(self) -> float:
+        """How often its news are asked for, in seconds."""
+        ...
 
     @property
     def name(self) -> str: ...
