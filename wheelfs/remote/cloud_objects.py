@@ -6,6 +6,7 @@ variables such as ``AWS_ACCESS_KEY_ID`` and ``AWS_ENDPOINT_URL``, or the machine
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,11 @@ from wheelfs.model.share_objects import FoundObject
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONNECT_TIMEOUT: Final = timedelta(seconds=10)
+    from obstore.store import ClientConfig, RetryConfig
+
+CONNECT_TIMEOUT: Final = timedelta(seconds=5)
+SILENCE: Final = timedelta(seconds=20)
+"""How long a store that is read from may send nothing.  Not for writing: there the time of sending would count."""
 REQUEST_TIMEOUT: Final = timedelta(minutes=5)
 """A pack of 64 MiB in it is 1.8 Mbit/s."""
 RETRY_TIMEOUT: Final = timedelta(seconds=60)
@@ -29,6 +34,9 @@ _RETRIES: Final = 4
 _LISTED_AT_ONCE: Final = 1_000
 
 _CREDENTIALS: Final = "are the credentials set, and do they allow it?"
+_SET_CREDENTIALS: Final = "set them as for the cloud's own tools, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_NO_CREDENTIALS: Final = re.compile(r"/latest/(?:api/token|meta-data)|/computeMetadata/|/metadata/identity/|token request")
+"""Without any, the library asks the cloud for those of the machine, and tells how that failed."""
 
 
 class CloudObjects:
@@ -37,13 +45,12 @@ class CloudObjects:
     def __init__(self, url: str) -> None:
         """Raises `UsageError` for an address that is none."""
         self.url = redact(url.rstrip("/"))
+        # Whether there is TLS is for the configured endpoint to say; the clouds' own ones have it.
+        options: ClientConfig = {"connect_timeout": CONNECT_TIMEOUT, "timeout": REQUEST_TIMEOUT, "allow_http": True}
+        retries: RetryConfig = {"max_retries": _RETRIES, "retry_timeout": RETRY_TIMEOUT}
         try:
-            self._store = from_url(
-                url,
-                # Whether there is TLS is for the configured endpoint to say; the clouds' own ones have it.
-                client_options={"connect_timeout": CONNECT_TIMEOUT, "timeout": REQUEST_TIMEOUT, "allow_http": True},
-                retry_config={"max_retries": _RETRIES, "retry_timeout": RETRY_TIMEOUT},
-            )
+            self._store = from_url(url, client_options={**options, "read_timeout": SILENCE}, retry_config=retries)
+            self._written = from_url(url, client_options=options, retry_config=retries)
         except (exceptions.BaseError, ValueError) as error:
             raise UsageError(f"use the share {self.url}", _reason(error)) from error
 
@@ -69,7 +76,7 @@ class CloudObjects:
 
     def create(self, key: str, content: bytes) -> bool:
         try:
-            obstore.put(self._store, key, content, mode="create", use_multipart=False)
+            obstore.put(self._written, key, content, mode="create", use_multipart=False)
         except exceptions.AlreadyExistsError:
             return False
         except (exceptions.BaseError, OSError) as error:
@@ -100,6 +107,8 @@ def _error(attempted: str, error: Exception) -> OriginError:
     if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError):
         return OriginDenied(attempted, _reason(error), _CREDENTIALS)
     reason = _reason(error)
+    if _NO_CREDENTIALS.search(reason):
+        return OriginDenied(attempted, "no credentials are set, and this machine has none of its own", _SET_CREDENTIALS)
     if isinstance(error, FileNotFoundError):
         return OriginMissing(attempted, reason, "is there such a bucket?")
     if "error sending request" in reason:
