@@ -195,6 +195,9 @@ class MemoryShare:
     def checked(self, composition: Composition) -> CheckedOrigin:
         return CheckedOrigin(self.origin, composition)
 
+    async def lacks(self, sha256: bytes) -> bool:
+        return sha256.hex() not in self.origin.files
+
     async def news(self, point: str | None) -> News:
         await trio.lowlevel.checkpoint()
         if self.hangs:

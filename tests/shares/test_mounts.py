@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.core.http_ranges import From, Range, Suffix, Whole
-from wheelfs.errors import ContentChanged, OriginFault
+from wheelfs.errors import ContentChanged, OriginFault, OriginMissing
 from wheelfs.remote import object_origin
 from wheelfs.remote.object_origin import ObjectOrigin
 from wheelfs.remote.object_share import ObjectShare, WrittenShare
@@ -127,3 +128,36 @@ def test_a_share_that_is_away_is_told_in_the_status_and_the_rest_goes_on(
             and "is its file system mounted" in run_wheelfs("--store", str(tmp_path / "store"), "status", "--json").stdout
         )
     )
+
+
+@pytest.mark.parametrize("below", ["manifests", "packs"])
+def test_a_file_that_the_share_lost_is_listed_no_more_until_it_is_pushed_again(
+    tmp_path: Path, mounted: MountWheelfs, below: str
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    fill(tmp_path / "a", demo=CONTENT, other=build_wheel("other", "1.0"))
+    push_all(tmp_path / "a", share.as_uri())
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    lost = [path for path in (share / below).rglob("*") if path.is_file() and (below == "packs" or path.name == sha256)]
+    node = mounted("--share", f"lab={share.as_uri()}", index=NO_INDEX)
+    eventually(lambda: (node.path / NAME).exists())
+    for path in lost:
+        path.unlink()
+    with pytest.raises(OSError, match=NAME):
+        (node.path / NAME).read_bytes()
+    eventually(lambda: NAME not in {path.name for path in node.path.iterdir()})
+    assert (node.path / wheel_filename("other", "1.0")).exists()
+
+
+async def test_of_a_share_that_is_away_as_a_whole_nothing_is_taken_for_lost(tmp_path: Path) -> None:
+    origin, url = origin_of(tmp_path, demo=CONTENT)
+    sha256 = bytes.fromhex(url.rpartition("#")[2])
+    assert not await origin.lacks(sha256)
+    assert await origin.lacks(b"\1" * 32)
+    (tmp_path / "share").rename(tmp_path / "elsewhere")
+    for there in (False, True):
+        if there:
+            (tmp_path / "share").mkdir()  # where it was mounted
+        with pytest.raises(OriginMissing):
+            await origin.lacks(sha256)

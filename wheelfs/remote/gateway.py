@@ -73,6 +73,10 @@ class Gateway:
         """Return an origin of that file that compares its chunks with their digests."""
         return CheckedOrigin(self.origin, composition)
 
+    async def lacks(self, sha256: bytes) -> bool:
+        """Never certain: it may be about to fetch the file, and its news tell of what goes."""
+        return False
+
     async def news(self, point: str | None) -> News:
         """Return what is new since ``point`` (None: everything), in portions; raises `OriginError`."""
         since = "" if point is None else f"?since={quote(point, safe='')}"

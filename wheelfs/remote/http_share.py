@@ -103,6 +103,10 @@ class HttpShare:
         """Return how a file is made, or None where that is not told; raises `OriginError`."""
         return await (await self._asked()).composition(sha256)
 
+    async def lacks(self, sha256: bytes) -> bool:
+        """Tell whether it is certain that the share has no such file."""
+        return await (await self._asked()).lacks(sha256)
+
     def checked(self, composition: Composition) -> Origin:
         """Return what gives that file's bytes, each chunk compared with its digest."""
         return self if self._found is self._objects else self._gateway.checked(composition)

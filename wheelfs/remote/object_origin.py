@@ -112,6 +112,11 @@ class ObjectOrigin:
                 self._opened.popitem(last=False)
         return opened
 
+    async def lacks(self, sha256: bytes) -> bool:
+        """Tell whether the share is there, and the file's manifest or a pack of it is not."""
+        self._opened.pop(sha256, None)
+        return await self._ask(lambda: self._share.lacks(sha256))
+
     def checked(self, composition: Composition) -> ObjectOrigin:
         """Itself: every chunk is compared with its digest in any case."""
         return self

@@ -63,6 +63,21 @@ class ObjectShare:
             raise OriginFault(attempted, str(error), "delete that object and push the file again") from None
         return manifest
 
+    def lacks(self, sha256: bytes) -> bool:
+        """Tell whether the share is there, and the file's manifest or a pack of it is not; raises `OriginError`."""
+        self.catalog.check()
+        try:
+            packs = self.manifest(sha256).packs
+        except OriginMissing:
+            packs = None
+        lacking = packs is None or any(not self._has_pack(pack) for pack in packs)
+        if lacking:
+            self.catalog.check()  # it may have gone away as a whole, meanwhile
+        return lacking
+
+    def _has_pack(self, pack: bytes) -> bool:
+        return self._objects.read_range(pack_key(pack), 0, len(PACK_HEAD)) == PACK_HEAD
+
     def composition(self, manifest: Manifest) -> Composition:
         """Return how a file is made with its skeleton unpacked; raises `OriginFault`."""
         return composition_of(manifest, attempted=f"read a file of the share {self.url}")
@@ -123,7 +138,7 @@ class WrittenShare(ObjectShare):
             for chunk in manifest.placed():
                 if chunk.digest in wanted and chunk.digest not in found:
                     if chunk.pack not in packs:
-                        packs[chunk.pack] = self._objects.read_range(pack_key(chunk.pack), 0, len(PACK_HEAD)) == PACK_HEAD
+                        packs[chunk.pack] = self._has_pack(chunk.pack)
                     if packs[chunk.pack]:
                         found[chunk.digest] = Place(chunk.pack, chunk.pack_offset)
         return found

@@ -41,6 +41,13 @@ class Share(Protocol):
         """Return what gives the bytes at that file's `file_url`, none of which has not been compared with its digest."""
         ...
 
+    async def lacks(self, sha256: bytes) -> bool:
+        """Tell whether it is certain that the share is there and has no such file (any more); raises `OriginError`.
+
+        Only of shares whose catalog may say otherwise: what a gateway lacks it tells itself.
+        """
+        ...
+
     async def news(self, point: str | None) -> News:
         """Return what is new since ``point`` (None: everything), in portions; raises `OriginError`."""
         ...

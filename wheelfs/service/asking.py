@@ -161,7 +161,9 @@ def _passed_over(partial: Partial, race: _Race, bound_s: float) -> list[str]:
             continue
         if error is not None and _is_expected(error):
             partial.useless.add(share)
-            if not isinstance(error, OriginMissing):
+            if isinstance(error, OriginMissing):
+                partial.supply.losses.missed(share, partial.ref)
+            else:
                 happened = error.happened if isinstance(error, OriginError) else f"no progress within {bound_s:.0f} s"
                 troubles.append(f"the share {share}: {happened}")
                 log.info("%s: the share %s does not give it: %s", partial.attempted, share, happened)

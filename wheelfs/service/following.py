@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import OriginFault
+from wheelfs.model.share_catalog import file_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ class Followed:
 
     def has(self, file: SharedFile) -> bool:
         """Tell whether the share had the file when it was looked at."""
-        return self._names.has(self._name, file)
+        return self._names.has(self._name, file_key(file))
 
     def of_project(self, project: str) -> list[SharedFile]:
         """Return what the share had of a project."""

@@ -18,6 +18,7 @@ from wheelfs.core.http_ranges import Range
 from wheelfs.core.ownership import LOCAL
 from wheelfs.errors import ContentMismatch, OriginTimeout, OriginUnreachable, StoreDamaged, StoreReadOnly, WheelfsError
 from wheelfs.service.fetching import Content
+from wheelfs.service.losses import Losses
 from wheelfs.service.partial import Partial
 from wheelfs.service.room import Room
 from wheelfs.service.waiting import wait_for
@@ -96,6 +97,7 @@ class Supply:
         self._sealing = trio.CapacityLimiter(SEAL_THREADS)
         self._origins = origins
         self._shares = shares
+        self.losses = Losses(store.shared, shares, hosts, nursery, bound_s=progress_bound_s)
         self._contents: OrderedDict[ContentKey, Content] = OrderedDict()
         self._directory_bytes: OrderedDict[str, int] = OrderedDict()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import lmdb
 
+    from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.shared import News
     from wheelfs.store.env import Environment
     from wheelfs.store.writer import Writer
@@ -93,9 +94,9 @@ class SharedNames:
                 there = cursor.next()
         return found
 
-    def has(self, share: str, file: SharedFile) -> bool:
+    def has(self, share: str, file: FileKey) -> bool:
         """Tell whether a share has told of this name and content."""
-        key = _key(share, file.project, file.filename, file.sha256)
+        key = _key(share, *file)
         if self._shared is None or len(key) > blobs.MAX_KEY_BYTES:
             return False
         with self._environment.read() as transaction:
@@ -147,6 +148,16 @@ class SharedNames:
                 self._drop(transaction, _key(share, project, filename, sha256))
             self._put_point(transaction, share, _Point(news.point, number, news.anew and news.more))
             return True
+
+        if self._writer is None:
+            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+        return self._writer.submit(work)
+
+    def forget(self, share: str, file: FileKey) -> Future[None]:
+        """Forget one name of a share, until it tells of it anew."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            self._drop(transaction, _key(share, *file))
 
         if self._writer is None:
             raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
