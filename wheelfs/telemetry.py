@@ -13,17 +13,20 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wheelfs.config.redaction import redact
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 LOG_FILE_BYTES: Final = 8 << 20
 """A daemon lives for months: its log is kept to this size, and one predecessor."""
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _LEVELS: Final = ("error", "warning", "info", "debug")
+_NUMBERS: Final = ("requests", "fetched_bytes", "saved_bytes", "needed_bytes", "delta_saved_bytes", "sent_bytes")
+_GAUGES: Final = ("answering", "under_way")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -75,14 +78,53 @@ def set_up_logging(level: str, *, log_file: Path | None = None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CountsSoFar:
-    """A consistent copy of `Counters`.  ``errors`` is keyed by (operation, errno name)."""
+    """A consistent copy of `Counters`.  ``errors`` is keyed by (operation, errno name), ``replies`` by HTTP status."""
 
-    requests: int
-    fetched_bytes: int
-    saved_bytes: int
-    needed_bytes: int
-    delta_saved_bytes: int
-    errors: dict[tuple[str, str], int]
+    requests: int = 0
+    fetched_bytes: int = 0
+    saved_bytes: int = 0
+    needed_bytes: int = 0
+    delta_saved_bytes: int = 0
+    errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    replies: dict[int, int] = field(default_factory=dict)
+    sent_bytes: int = 0
+    answering: int = 0
+    under_way: int = 0
+
+    def __add__(self, other: CountsSoFar) -> CountsSoFar:
+        """Return what two processes have done together."""
+        sums = {name: getattr(self, name) + getattr(other, name) for name in (*_NUMBERS, *_GAUGES)}
+        return CountsSoFar(
+            **sums,
+            errors=dict(Counter(self.errors) + Counter(other.errors)),
+            replies=dict(Counter(self.replies) + Counter(other.replies)),
+        )
+
+
+class Table(Protocol):
+    """Where counts are kept: named whole numbers that are never negative, zero until they are counted."""
+
+    def add(self, name: str, number: int) -> None: ...
+
+    def put(self, name: str, number: int) -> None: ...
+
+    def items(self) -> Iterable[tuple[str, int]]: ...
+
+
+class OwnTable:
+    """Counts in this process's own memory."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, name: str, number: int) -> None:
+        self._counts[name] += number
+
+    def put(self, name: str, number: int) -> None:
+        self._counts[name] = number
+
+    def items(self) -> Iterable[tuple[str, int]]:
+        return list(self._counts.items())
 
 
 @dataclass(slots=True)
@@ -91,48 +133,60 @@ class Counters:
 
     ``requests`` to origins, ``fetched_bytes`` of bodies received from them, ``saved_bytes`` that need not be fetched because
     they were here.  ``needed_bytes`` are the sizes of the files that were brought here whole, and ``delta_saved_bytes``
-    how much of them was taken from other files in the store; the latter count as saved, too.
+    how much of them was taken from other files in the store; the latter count as saved, too.  A gateway counts its
+    ``replies``, by status, and the bytes of their bodies.  As of now: ``answering`` is 1 while clients are answered, and
+    ``under_way`` is how many requests are.
     """
 
+    table: Table = field(default_factory=OwnTable)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _requests: int = 0
-    _fetched_bytes: int = 0
-    _saved_bytes: int = 0
-    _needed_bytes: int = 0
-    _delta_saved_bytes: int = 0
-    _errors: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def count_request(self) -> None:
         with self._lock:
-            self._requests += 1
+            self.table.add("requests", 1)
 
     def count_fetched(self, size_bytes: int) -> None:
         with self._lock:
-            self._fetched_bytes += size_bytes
+            self.table.add("fetched_bytes", size_bytes)
 
     def count_saved(self, size_bytes: int) -> None:
         with self._lock:
-            self._saved_bytes += size_bytes
+            self.table.add("saved_bytes", size_bytes)
 
     def count_brought(self, size_bytes: int, delta_saved_bytes: int) -> None:
         """Count a file that is here whole now, and what of it was not fetched."""
         with self._lock:
-            self._needed_bytes += size_bytes
-            self._delta_saved_bytes += delta_saved_bytes
-            self._saved_bytes += delta_saved_bytes
+            self.table.add("needed_bytes", size_bytes)
+            self.table.add("delta_saved_bytes", delta_saved_bytes)
+            self.table.add("saved_bytes", delta_saved_bytes)
 
     def count_error(self, operation: str, errno_name: str) -> None:
         """Count an error that was reported to a client.  Both words come from closed sets, so the table is bounded."""
         with self._lock:
-            self._errors[operation, errno_name] += 1
+            self.table.add(f"error {operation} {errno_name}", 1)
+
+    def count_reply(self, status: int, sent_bytes: int) -> None:
+        """Count an answer over HTTP; ``sent_bytes`` is what its body should have had."""
+        with self._lock:
+            self.table.add(f"reply {status}", 1)
+            self.table.add("sent_bytes", sent_bytes)
+
+    def note_answering(self, answering: bool, under_way: int) -> None:
+        """Note whether clients are answered now, and how many requests."""
+        with self._lock:
+            self.table.put("answering", int(answering))
+            self.table.put("under_way", under_way)
 
     def so_far(self) -> CountsSoFar:
         with self._lock:
-            return CountsSoFar(
-                self._requests,
-                self._fetched_bytes,
-                self._saved_bytes,
-                self._needed_bytes,
-                self._delta_saved_bytes,
-                dict(self._errors),
-            )
+            counts = dict(self.table.items())
+        errors, replies = {}, {}
+        for name, number in counts.items():
+            kind, _, rest = name.partition(" ")
+            if kind == "error":
+                operation, _, error = rest.partition(" ")
+                errors[operation, error] = number
+            elif kind == "reply":
+                replies[int(rest)] = number
+        numbers = {name: counts.get(name, 0) for name in (*_NUMBERS, *_GAUGES)}
+        return CountsSoFar(**numbers, errors=errors, replies=replies)

@@ -109,6 +109,8 @@ def test_metrics_count_replies_and_tell_of_the_indexes(tmp_path: Path) -> None:
             sample.labels["status"]: sample.value for sample in families["wheelfs_http_replies"].samples if "total" in sample.name
         }
         assert replies == {"200": 1.0, "404": 1.0}
+        assert families["wheelfs_http_requests_under_way"].samples[0].value == 1  # the scrape itself
+        assert {family.type for family in families.values()} <= {"counter", "gauge"}
         [up] = families["wheelfs_origin_up"].samples
         assert (up.labels, up.value) == ({"index": "main"}, 1.0)
         assert families["wheelfs_origin_requests"].samples[0].value >= 2

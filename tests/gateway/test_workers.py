@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fakes.faults import Fault, Slow
 from tests.fakes.index import FakeIndex
@@ -102,6 +103,43 @@ def test_a_dead_worker_is_replaced_and_a_signal_leaves_none(tmp_path: Path, run_
         assert get(f"{gateway.url}/healthz").text == "ok\n"
     assert not any(map(is_alive, before | after))
     assert not list((gateway.store / "run").iterdir())
+
+
+def metrics(gateway: Serving) -> dict[str, float]:
+    """Every number that a scrape gives, by its name and labels; fails where two have the same."""
+    told: dict[str, float] = {}
+    for family in text_string_to_metric_families(get(f"{gateway.url}/metrics").text):
+        assert family.documentation, family.name
+        for sample in family.samples:
+            key = " ".join([sample.name, *sample.labels.values()])
+            assert key not in told
+            told[key] = sample.value
+    return told
+
+
+def test_a_scrape_is_of_all_workers_and_no_count_goes_back_when_one_dies(tmp_path: Path, run_wheelfs: RunWheelfs) -> None:
+    with FakeIndex() as index, Serving(tmp_path / "g", "--workers", "2", "--index", f"main={index.url}") as gateway:
+        name, content = index.add_wheel("demo", "1.0", big_bytes=400_000)
+        before = pids(run_wheelfs, gateway)
+        with ThreadPoolExecutor(8) as pool:
+            for path, status in ((f"/simple/demo/{name}", 200), (f"/simple/demo/{name}", 200), ("/simple/absent/", 404)):
+                replies = list(pool.map(lambda path: get(f"{gateway.url}{path}"), [path] * 16))
+                assert {reply.status_code for reply in replies} == {status}
+        first = metrics(gateway)
+        assert first["wheelfs_http_replies_total 404"] == 16
+        assert first["wheelfs_http_replies_total 200"] == 32
+        assert first["wheelfs_http_sent_bytes_total"] >= 32 * len(content)
+        assert first["wheelfs_workers"] == 2
+        assert first["wheelfs_origin_up main"] == 1
+        os.kill(min(before), signal.SIGKILL)
+        eventually(lambda: len(pids(run_wheelfs, gateway) - {min(before)}) == 2)
+        get(f"{gateway.url}/simple/absent/")
+        second = metrics(gateway)
+        assert second["wheelfs_workers"] == 2
+        assert second["wheelfs_http_replies_total 404"] == 17
+        assert second["wheelfs_http_requests_under_way"] == 1
+        counts = {key for key in first if key.startswith("wheelfs_") and "_total" in key}
+        assert not {key: (first[key], second[key]) for key in counts if second[key] < first[key]}
 
 
 def test_workers_end_when_their_head_is_killed_and_the_port_is_free(tmp_path: Path, run_wheelfs: RunWheelfs) -> None:

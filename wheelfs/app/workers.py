@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +35,7 @@ def run_head(
     from wheelfs.app.gateway import MAX_NETWORK_WAITS
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.application import Application
+    from wheelfs.frontends.http.scoreboard import Scoreboard, made_board
     from wheelfs.frontends.http.workers import Workers, head_socket
     from wheelfs.service.control import serve_control
     from wheelfs.service.giving import Giving
@@ -43,15 +45,17 @@ def run_head(
 
     async def serve() -> None:
         running = _running(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
-        with head_socket(store.run_directory) as (asked, name):
+        with head_socket(store.run_directory) as (asked, name), ExitStack() as closing:
             async with running as node, trio.open_nursery() as nursery:
                 shutdown, answers = trio.Event(), trio.Event()
                 await nursery.start(obey_signals, shutdown)
                 await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
                 nursery.start_soon(node.tracking.keep_fresh)
                 nursery.start_soon(node.sharing.keep_fresh)
+                boards = [closing.enter_context(made_board()) for _ in range(settings.serve_workers)]
+                counts = [Counters(Scoreboard(board)) for board in boards]
                 # No token: whoever reaches this socket is this user, and workers let nobody pass without one.
-                application = Application(node.tree, Overview(node, store), Giving(store))
+                application = Application(node.tree, Overview(node, store), Giving(store), workers=counts)
 
                 async def as_clients_see_it(scope: dict[str, Any], receive: Any, send: Any) -> None:
                     # Lines for installers, on pages for people, begin with the scheme that the workers speak.
@@ -72,7 +76,7 @@ def run_head(
                         working.cancel_scope.cancel()
 
                     working.start_soon(until_told)  # also while workers start
-                    await working.start(workers.keep, settings.serve_workers)
+                    await working.start(workers.keep, boards)
                     on_ready()
                 nursery.cancel_scope.cancel()
 
@@ -86,6 +90,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     import trio
 
     from wheelfs.frontends.http import server
+    from wheelfs.frontends.http.scoreboard import Scoreboard
     from wheelfs.frontends.http.worker import WorkerApplication
     from wheelfs.frontends.http.workers import end_with_head, tell_ready
     from wheelfs.remote.head import Head
@@ -103,7 +108,8 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     own = msgspec.structs.replace(settings, offline=True, shares=())
 
     async def serve(store: Store) -> None:
-        running = _running(own, store, Counters(), bound_s=None, network_places=0)
+        counters = Counters(Scoreboard(place.counts))
+        running = _running(own, store, counters, bound_s=None, network_places=0)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
 
@@ -113,6 +119,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             def answers() -> None:
                 for url in urls:
                     node.status.serving(url)
+                counters.note_answering(True, 0)
                 tell_ready(place)
 
             await nursery.start(obey_signals, shutdown)

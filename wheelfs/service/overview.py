@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wheelfs.service.node import Running
     from wheelfs.service.reports import Stats, Status
     from wheelfs.store.local import Store
+    from wheelfs.telemetry import Counters
 
 PER_PAGE: Final = 200
 _BATCH: Final = 1_000
@@ -36,6 +37,11 @@ class Overview:
         """Look at ``store`` through ``node``."""
         self._node = node
         self._store = store
+
+    @property
+    def counters(self) -> Counters:
+        """What this process counts."""
+        return self._node.supply.counters
 
     def status(self) -> Status:
         """Return the state of this process; never blocks."""

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from wheelfs.errors import InternalError
+from wheelfs.frontends.http.scoreboard import made_board
 from wheelfs.frontends.http.workers import Workers, head_socket
 
 
@@ -20,11 +21,11 @@ def children() -> set[str]:
 
 async def test_a_worker_that_never_answers_is_an_error_and_not_started_again_and_again(tmp_path: Path) -> None:
     before, children_before = set(os.listdir("/proc/self/fd")), children()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listening, made_board() as board:
         workers = Workers(["no-such-command"], listening, tmp_path, "head")
         with pytest.RaisesGroup(pytest.RaisesExc(InternalError, match="exit code 2"), flatten_subgroups=True):
             async with trio.open_nursery() as nursery:
-                await nursery.start(workers.keep, 1)
+                await nursery.start(workers.keep, [board])
     assert set(os.listdir("/proc/self/fd")) == before
     assert children() <= children_before
 

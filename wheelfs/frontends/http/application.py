@@ -31,12 +31,13 @@ from wheelfs.service.filesystem import Absent
 from wheelfs.service.nodes import DirectoryNode, FileNode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from wheelfs.remote.head import HeadAnswer
     from wheelfs.service.filesystem import Filesystem, Node, OpenFile
     from wheelfs.service.giving import Giving
     from wheelfs.service.overview import Overview
+    from wheelfs.telemetry import Counters
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -64,12 +65,24 @@ _GENERATED: Final = {tree.PAGE: PLAIN_TYPE, tree.STATUS: "application/json"}
 class Application:
     """ASGI 3; `wheelfs.frontends.http.server` runs it."""
 
-    def __init__(self, filesystem: Filesystem, overview: Overview, giving: Giving, *, token: str | None = None) -> None:
-        """Show ``filesystem`` to programs, ``overview`` to people and ``giving`` to nodes; to those only who have ``token``."""
+    def __init__(
+        self,
+        filesystem: Filesystem,
+        overview: Overview,
+        giving: Giving,
+        *,
+        token: str | None = None,
+        workers: Sequence[Counters] = (),
+    ) -> None:
+        """Show ``filesystem`` to programs, ``overview`` to people and ``giving`` to nodes; to those only who have ``token``.
+
+        Where ``workers`` stand between this application and its clients, they count what clients are answered.
+        """
         self._filesystem = filesystem
         self._share = SharePages(giving)
         self._people = PeoplePages(overview, self._ask_indexes)
-        self._metrics = Metrics(overview)
+        self._metrics = Metrics(overview, workers)
+        self._counters = None if workers else overview.counters
         self._token = token
         self._places = MAX_REQUESTS
 
@@ -82,20 +95,30 @@ class Application:
             return  # the server refuses what is not answered: there are no web sockets here
         if not self._places:
             busy = plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", ("Retry-After", "1"))
+            self._count(busy, scope["method"])
             await _send(busy, scope["method"], send, PIECE_BYTES)
             return
-        self._places -= 1
+        self._take(1)
         try:
             await self._answer(scope, receive, send)
         finally:
-            self._places += 1
+            self._take(-1)
+
+    def _take(self, places: int) -> None:
+        self._places -= places
+        if self._counters is not None:
+            self._counters.note_answering(True, MAX_REQUESTS - self._places)
+
+    def _count(self, reply: Reply, method: str) -> None:
+        if self._counters is not None:
+            self._counters.count_reply(reply.status, 0 if method == "HEAD" else reply.length)
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer while the client is there: what it no longer waits for is not fetched for it."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
             reply = await self._reply(scope)
-            self._metrics.count(reply.status, 0 if scope["method"] == "HEAD" else reply.length)
+            self._count(reply, scope["method"])
             try:
                 few = MAX_REQUESTS - self._places <= LARGE_PIECES
                 await _send(reply, scope["method"], send, LARGE_PIECE_BYTES if few else PIECE_BYTES)

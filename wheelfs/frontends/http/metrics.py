@@ -1,69 +1,88 @@
-"""``/metrics``: what this process has done and how its indexes are, in Prometheus' text format."""
+"""``/metrics``: what a gateway has done and how its indexes are, in Prometheus' text format.
+
+Of a gateway with several workers the head answers, for all of them: each worker counts on a board of its own that the head reads.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from prometheus_client.metrics_core import Metric
 
     from wheelfs.service.overview import Overview
+    from wheelfs.service.reports import Status
+    from wheelfs.telemetry import Counters, CountsSoFar
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 
 
 class Metrics:
-    """Counts replies, and collects the rest when it is asked."""
+    """Collects the numbers of this process, and those of ``workers`` that answer for it, when it is asked."""
 
-    def __init__(self, overview: Overview) -> None:
+    def __init__(self, overview: Overview, workers: Sequence[Counters] = ()) -> None:
         """Report what ``overview`` tells; nothing of it costs a look into the store."""
         # A registry of its own: the library's global one may hold what others put there.
         self._registry = CollectorRegistry()
-        self._replies = Counter("wheelfs_http_replies", "Replies sent, by status.", ["status"], registry=self._registry)
-        self._sent = Counter("wheelfs_http_sent_bytes", "Bytes of bodies sent.", registry=self._registry)
-        self._registry.register(_ServiceCollector(overview))
+        self._registry.register(_GatewayCollector(overview, workers))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
-
-    def count(self, status: int, sent_bytes: int) -> None:
-        """Count a reply; ``sent_bytes`` is what its body should have had."""
-        self._replies.labels(str(status)).inc()
-        self._sent.inc(sent_bytes)
 
     def text(self) -> bytes:
         """Return all metrics."""
         return generate_latest(self._registry)
 
 
-class _ServiceCollector(Collector):
-    def __init__(self, overview: Overview) -> None:
+class _GatewayCollector(Collector):
+    def __init__(self, overview: Overview, workers: Sequence[Counters]) -> None:
         self._overview = overview
+        self._workers = workers
 
     def collect(self) -> Iterator[Metric]:
         status = self._overview.status()
-        counters = status.counters
-        yield CounterMetricFamily("wheelfs_origin_requests", "Requests to indexes.", counters.requests)
-        yield CounterMetricFamily("wheelfs_fetched_bytes", "Bytes of files received from indexes.", counters.fetched_bytes)
-        yield CounterMetricFamily(
-            "wheelfs_saved_bytes", "Bytes that need not be fetched, because they were here.", counters.saved_bytes
-        )
-        errors = CounterMetricFamily("wheelfs_errors", "Errors that clients were told of.", labels=["operation", "error"])
-        for both, count in counters.errors_by.items():
-            errors.add_metric(both.split(" ", 1), count)
-        yield errors
-        up = GaugeMetricFamily(
-            "wheelfs_origin_up", "1: the index answers; 0: it is down; absent: nobody has asked it.", labels=["index"]
-        )
+        build = GaugeMetricFamily("wheelfs_build_info", "1, with the version of wheelfs.", labels=["version"])
+        build.add_metric([status.version], 1)
+        yield build
+        counts = sum((one.so_far() for one in self._workers), start=self._overview.counters.so_far())
+        if self._workers:
+            yield GaugeMetricFamily("wheelfs_workers", "Processes that answer clients.", counts.answering)
+        yield from _counted(counts)
+        yield from _origins(status)
+
+
+def _counted(counts: CountsSoFar) -> Iterator[Metric]:
+    replies = CounterMetricFamily("wheelfs_http_replies", "Replies sent, by status.", labels=["status"])
+    for code, number in sorted(counts.replies.items()):
+        replies.add_metric([str(code)], number)
+    yield replies
+    yield CounterMetricFamily("wheelfs_http_sent_bytes", "Bytes of bodies sent.", counts.sent_bytes)
+    yield GaugeMetricFamily("wheelfs_http_requests_under_way", "Requests that are being answered.", counts.under_way)
+    yield CounterMetricFamily("wheelfs_origin_requests", "Requests to indexes and shares.", counts.requests)
+    yield CounterMetricFamily("wheelfs_fetched_bytes", "Bytes of files received from indexes and shares.", counts.fetched_bytes)
+    yield CounterMetricFamily(
+        "wheelfs_saved_bytes", "Bytes that need not be fetched, because they were here.", counts.saved_bytes
+    )
+    errors = CounterMetricFamily("wheelfs_errors", "Errors that clients were told of.", labels=["operation", "error"])
+    for both, number in sorted(counts.errors.items()):
+        errors.add_metric(both, number)
+    yield errors
+
+
+def _origins(status: Status) -> Iterator[Metric]:
+    # Two families, since an index and a share may have one name, and no two numbers may have the same labels.
+    for kind, article in (("index", "an index"), ("share", "a share")):
+        name = "wheelfs_origin_up" if kind == "index" else "wheelfs_share_up"
+        up = GaugeMetricFamily(name, f"1: {article} answers; 0: it is down; absent: nobody has asked it.", labels=[kind])
         for origin in status.origins:
-            if origin.state != "unknown":
+            if origin.kind == kind and origin.state != "unknown":
                 up.add_metric([origin.name], float(origin.state == "up"))
         yield up
-        yield GaugeMetricFamily("wheelfs_offline", "1: the network is forbidden.", float(status.offline))
+    yield GaugeMetricFamily("wheelfs_offline", "1: the network is forbidden.", float(status.offline))

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from wheelfs.errors import InternalError, StoreError
+from wheelfs.frontends.http.scoreboard import Scoreboard
+from wheelfs.telemetry import Counters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,12 +46,16 @@ _HEAD: Final = ".head"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a worker inherits: descriptors, and the name of the head's socket in ``directory``, a descriptor too."""
+    """What a worker inherits: descriptors, and the name of the head's socket in ``directory``, a descriptor too.
+
+    ``counts`` is that of its board (`wheelfs.frontends.http.scoreboard`).
+    """
 
     listening: int
     ready: int
     life: int
     directory: int
+    counts: int
     name: str
 
     @property
@@ -105,19 +111,23 @@ class Workers:
         self._directory = directory
         self._name = name
 
-    async def keep(self, count: int, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Run ``count`` workers until cancelled; started when all of them answer.  Raises `InternalError` when one never does."""
+    async def keep(self, boards: Sequence[int], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Run a worker for each board (its descriptor) until cancelled; started when all of them answer.
+
+        Raises `InternalError` when one never does.
+        """
         async with trio.open_nursery() as nursery:
             async with trio.open_nursery() as starting:
-                for _ in range(count):
-                    starting.start_soon(nursery.start, self._keep_one)
+                for board in boards:
+                    starting.start_soon(nursery.start, self._keep_one, board)
             task_status.started()
 
-    async def _keep_one(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def _keep_one(self, board: int, *, task_status: trio.TaskStatus[None]) -> None:
+        counters = Counters(Scoreboard(board))
         is_first, pause_s = True, FIRST_PAUSE_S
         while True:
             began_s = trio.current_time()
-            with self._spawned() as (pid, gone, ready):
+            with self._spawned(board) as (pid, gone, ready):
                 try:
                     is_ready = await _is_ready(ready)
                     if is_first and is_ready:
@@ -129,6 +139,7 @@ class Workers:
                         await trio.lowlevel.wait_readable(gone)
                 finally:
                     code = await _ended(pid, gone)
+                    counters.note_answering(False, 0)
             how = f"exit code {code}" if code >= 0 else f"killed by {signal.Signals(-code).name}"
             if is_first and (is_ready is None or code not in _TOLD_TO_END):
                 raise InternalError("start a worker", f"it ended ({how}) before it answered", "the log says why")
@@ -137,13 +148,13 @@ class Workers:
             await trio.sleep(pause_s)
 
     @contextmanager
-    def _spawned(self) -> Iterator[tuple[int, int, int]]:
+    def _spawned(self, board: int) -> Iterator[tuple[int, int, int]]:
         """Yield the number of a new worker, a descriptor that is readable when it is gone, and the pipe it reports on."""
         ready, told = os.pipe()
         life, living = os.pipe()
         directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
-        place = Place(self._listening.fileno(), told, life, directory, self._name)
-        passed_on = (place.listening, told, life, directory)
+        place = Place(self._listening.fileno(), told, life, directory, board, self._name)
+        passed_on = (place.listening, told, life, directory, board)
         fields = json.dumps([*passed_on, self._name])
         try:
             # Nothing else is spawned between these lines: they have no checkpoint.
@@ -163,7 +174,8 @@ class Workers:
             os.close(living)
             raise InternalError("start a worker", error.strerror or str(error)) from None
         finally:
-            os.set_inheritable(self._listening.fileno(), False)
+            for kept in (self._listening.fileno(), board):
+                os.set_inheritable(kept, False)
             for descriptor in (told, life, directory):
                 os.close(descriptor)
         gone = os.pidfd_open(pid)
@@ -203,10 +215,10 @@ def take_place() -> Place | None:
     text = os.environ.pop(_PLACE, "")
     if not text:
         return None
-    listening, ready, life, directory, name = json.loads(text)
-    for descriptor in (listening, ready, life, directory):
+    listening, ready, life, directory, counts, name = json.loads(text)
+    for descriptor in (listening, ready, life, directory, counts):
         os.set_inheritable(descriptor, False)
-    return Place(listening, ready, life, directory, name)
+    return Place(listening, ready, life, directory, counts, name)
 
 
 def tell_ready(place: Place) -> None:
