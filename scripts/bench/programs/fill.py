@@ -1,7 +1,8 @@
 """One node filling itself from a gateway with ``wheelfs fetch --share``, against curl from nginx: rates, whole and per core.
 
 "Per core" is bytes over the processor seconds of server and client together.  What the two sides cost each is told apart by
-pairing them otherwise: curl asks the gateway, and ``wheelfs fetch`` takes nginx for its index.
+pairing them otherwise: curl asks the gateway, and ``wheelfs fetch`` takes nginx for its index.  What it costs to know that the
+bytes are right, and to have them in a store, is told by curl followed by openssl, and by ``wheelfs add``.
 """
 
 from __future__ import annotations
@@ -113,12 +114,18 @@ class Scene:
     def __init__(self, on: Ground, wheels: Wheels) -> None:
         self.wheels = wheels
         self.meters: dict[str, _Meter] = {}
+        self.node = on.directory / "node"
         self._directory = on.directory
         self._environment = wheelfs_environment(on.directory / "home")
         self._checked: set[str] = set()
 
-    def curl(self, name: str, server: int, url_of: Callable[[Chosen], str], *, clients: int = 1) -> Case:
-        """Return a case of ``clients`` that take all files between them, each one after the other over one connection."""
+    def curl(
+        self, name: str, server: int, url_of: Callable[[Chosen], str], *, clients: int = 1, then: Sequence[str] = ()
+    ) -> Case:
+        """Return a case of ``clients`` that take all files between them, each one after the other over one connection.
+
+        ``then`` is a command that is given the files.
+        """
         meter = self.meters[name] = _Meter(server)
         target = self._directory / "curl"
 
@@ -138,9 +145,13 @@ class Scene:
             codes = [process.wait(_LIMIT_S) for process in running]  # of all, or a later round would count them
             if any(codes):
                 raise SystemExit(f"{name}: curl failed")
+            if then:
+                paths = [str(target / one.filename) for one in self.wheels.chosen]
+                run([*then, *paths], environment=self._environment, timeout_s=_LIMIT_S).succeeded()
 
         def clear() -> None:
             meter.end()
+            shutil.rmtree(self.node, ignore_errors=True)
             meter.brought_bytes.append(self.wheels.total_bytes)
             if name not in self._checked:
                 self._checked.add(name)
@@ -154,7 +165,7 @@ class Scene:
     def fetch(self, name: str, server: int, *sources: str) -> Case:
         """Return a case of ``wheelfs fetch`` with a new store."""
         meter = self.meters[name] = _Meter(server)
-        store = self._directory / "node"
+        store = self.node
         fixed = ["-r", str(self.wheels.requirements), "--python", _PYTHON, "--platform", _PLATFORM]
         command = wheelfs_command("--store", str(store), "--json", "fetch", *fixed, *sources)
 
@@ -226,6 +237,11 @@ def measure(on: Ground, wheels: Wheels, rounds: int) -> None:
 
         names = ("gateway", "gateway of 2 workers")
         cases = [scene.curl(_PEER, nginx[0].pid, plain(nginx[0]))]
+        cases.append(
+            scene.curl("nginx, curl, openssl sha256", nginx[0].pid, plain(nginx[0]), then=["openssl", "dgst", "-sha256"])
+        )
+        add = wheelfs_command("--store", str(scene.node), "add")
+        cases.append(scene.curl("nginx, curl, wheelfs add", nginx[0].pid, plain(nginx[0]), then=add))
         for name, gateway in zip(names, gateways, strict=True):
             cases.append(scene.curl(f"{name}, curl", gateway.pid, stored(gateway)))
         cases.append(scene.fetch("nginx, node", nginx[0].pid, "--index", f"main={nginx[0].url}/simple", "--delta", "never"))
