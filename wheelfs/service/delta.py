@@ -68,7 +68,7 @@ async def fetch_parts(content: Content) -> int:
     except ValueError:  # closed meanwhile, since the file changed
         return 0
     gap_bytes = MIN_GAP_BYTES if supply.delta == "always" else MAX_GAP_BYTES
-    await _bring(content, delta.ranges(size_bytes, partial.spans, assumed, gap_bytes=gap_bytes))
+    await bring(content, delta.ranges(size_bytes, partial.spans, assumed, gap_bytes=gap_bytes))
     if not _is_still(content, spool) or delta.ranges(size_bytes, partial.spans, assumed, gap_bytes=0):
         return 0
     return size_bytes - partial.spans.total
@@ -78,7 +78,7 @@ async def fetch_rest(content: Content) -> None:
     """Bring what was assumed and proved wrong; what this does not bring is to be fetched in the usual way."""
     assert content.partial.size_bytes is not None
     missing = delta.ranges(content.partial.size_bytes, content.partial.spans, Spans(), gap_bytes=MIN_GAP_BYTES)
-    await _bring(content, missing)
+    await bring(content, missing)
 
 
 def _is_candidate(content: Content, size_bytes: int) -> bool:
@@ -175,8 +175,11 @@ def _copy(chunks: ChunkStore, spool: SpoolFile, plan: _Plan) -> Spans:
     return Spans.from_iterable(done)
 
 
-async def _bring(content: Content, ranges: Sequence[tuple[int, int]]) -> None:
-    """Ask for ``ranges``, some at once, and for what broke off again; errors are left to whoever fetches the rest."""
+async def bring(content: Content, ranges: Sequence[tuple[int, int]], *, lets_ask: bool = False) -> None:
+    """Ask for ``ranges``, some at once, and for what broke off again; errors are left to whoever fetches the rest.
+
+    ``lets_ask``: whoever reads may ask for his part himself from then on.
+    """
     for _ in range(ROUNDS):
         queue = deque((start, end) for start, end in ranges if not content.partial.spans.covers(start, end))
         if not queue:
@@ -187,12 +190,12 @@ async def _bring(content: Content, ranges: Sequence[tuple[int, int]]) -> None:
         outcomes: list[bool] = []
         async with trio.open_nursery() as nursery:
             for _ in range(min(delta.CONNECTIONS, len(queue))):
-                nursery.start_soon(_work_off, content, queue, outcomes)
+                nursery.start_soon(_work_off, content, queue, outcomes, lets_ask)
         if not any(outcomes):
             return
 
 
-async def _work_off(content: Content, queue: deque[tuple[int, int]], outcomes: list[bool]) -> None:
+async def _work_off(content: Content, queue: deque[tuple[int, int]], outcomes: list[bool], lets_ask: bool) -> None:
     """Ask for one range after the other, until one brings nothing."""
     partial = content.partial
     while queue:
@@ -203,6 +206,8 @@ async def _work_off(content: Content, queue: deque[tuple[int, int]], outcomes: l
             if not missing:
                 continue
             stream = Stream()
+            if lets_ask:  # not before this one is under way, which comes with the next step
+                content.lets_ask()
             await partial.stream(stream, Range(missing[0][0], missing[-1][1]))
         outcomes.append(stream.new_bytes > 0)
         if not stream.new_bytes:

@@ -27,7 +27,7 @@ from wheelfs.errors import (
     OriginUnreachable,
     WheelfsError,
 )
-from wheelfs.service import delta
+from wheelfs.service import composing, delta
 from wheelfs.service.background import Work, begin
 from wheelfs.service.partial import PROGRESS_BYTES, Partial, Stream
 
@@ -142,6 +142,11 @@ class Content:
         """Wait until the whole file is verified and stored."""
         await self.start_whole().wait()
 
+    def lets_ask(self) -> None:
+        """Let readers ask for what they want beside the fetch of the whole, since it is planned."""
+        self._whole_began = True
+        self.partial.wake()
+
     def start_whole(self) -> Work:
         """Start fetching all that is missing in the background, once."""
         if self._whole is None or (self._whole.done and self.sealed_sha256 is None):
@@ -177,7 +182,7 @@ class Content:
         self._secured_generation = self.partial.generation
 
     async def _find_tail(self) -> None:
-        tail_bytes = self.supply.tail_bytes(self.ref.project, self.partial.size_bytes)
+        tail_bytes = await composing.secure_end(self) or self.supply.tail_bytes(self.ref.project, self.partial.size_bytes)
         if self.partial.size_bytes is None:
             await self._run(Suffix(tail_bytes))
             if self.partial.size_bytes is None:
@@ -266,6 +271,11 @@ class Content:
             await self._bring_and_seal()
 
     async def _bring_and_seal(self) -> None:
+        taken_bytes = await composing.fetch_parts(self)
+        if taken_bytes is not None:
+            await self._fetch_gaps()
+            await self._seal(taken_bytes)
+            return
         assumed_bytes = await delta.fetch_parts(self)
         if assumed_bytes:
             try:

@@ -20,6 +20,7 @@ from wheelfs.core.spans import Spans
 from wheelfs.errors import ContentChanged, OriginFault, OriginTimeout, WheelfsError
 from wheelfs.service.asking import ask_in_turn
 from wheelfs.service.background import failure
+from wheelfs.service.manifests import Composed, compared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -90,6 +91,7 @@ class Partial:
     useless: set[str] = field(default_factory=set)
     slow: set[str] = field(default_factory=set)
     """Shares that did not give this file, and those that others were quicker than."""
+    composed: Composed | None = None
     _etag: str | None = None
     origin_has_ranges: bool = False
     _spool: SpoolFile | None = None
@@ -181,12 +183,12 @@ class Partial:
             stream.end = 0  # nothing more will come of it
         self._drop()
         self.size_bytes = self.ref.link.size_bytes
-        self._etag = None
+        self._etag = self.composed = None
         self.wake()
 
     def finish(self) -> None:
         """Throw away what is here since it is stored; threads that are reading from it finish undisturbed."""
-        self.is_finished = True
+        self.is_finished, self.composed = True, None
         self._drop()
 
     def _drop(self) -> None:
@@ -223,7 +225,8 @@ class Partial:
 
     def sources(self) -> list[Source]:
         """Return who can be asked for bytes now, the first before the others; raises `OriginUnreachable` when nobody can."""
-        return self.supply.sources(self.ref, without=self.useless, slow=self.slow, past_shares=self.ask_past_caches)
+        found = self.supply.sources(self.ref, without=self.useless, slow=self.slow, past_shares=self.ask_past_caches)
+        return compared(found, self)
 
     async def stream(self, stream: Stream, wanted: Wanted) -> None:
         """Run one stream into the spool; how it failed ends up in ``stream.error``, never in the nursery.
@@ -276,10 +279,10 @@ class Partial:
                 if not answered():
                     return
                 answered_s = trio.current_time()
-                if not reply.is_whole:
-                    self.origin_has_ranges = True
+                if not reply.is_whole or stream.at:  # the whole in place of a part tells that it has none
+                    self.origin_has_ranges = not reply.is_whole
                 self.check(generation)
-                await self._adopt(reply.total_bytes, reply.etag)
+                await self.adopt(reply.total_bytes, reply.etag)
                 self.check(generation)
                 stream.at = reply.offset
                 if reply.is_whole or isinstance(wanted, Suffix):
@@ -293,7 +296,7 @@ class Partial:
                     duration_s=trio.current_time() - answered_s,
                 )
                 if reply.is_whole and reply.total_bytes is None:
-                    await self._adopt(stream.at, reply.etag)
+                    await self.adopt(stream.at, reply.etag)
 
     async def _receive(
         self, stream: Stream, chunks: AsyncIterator[bytes], generation: int, scope: trio.CancelScope, stall_s: float
@@ -306,7 +309,7 @@ class Partial:
             async for data in chunks:
                 pending.append(data)
                 held += len(data)
-                credited += len(data)
+                credited += len(data) or PROGRESS_BYTES  # nothing: a sign of life from one who compares what comes
                 now_s = trio.current_time()
                 if held >= FLUSH_BYTES or now_s - flushed_s > FLUSH_AFTER_S:
                     arrived, pending, held, flushed_s = pending, [], 0, now_s
@@ -352,7 +355,7 @@ class Partial:
         if generation != self.generation or self.is_finished:
             raise ContentChanged(self.attempted, "the file is no longer the one that this answer is a part of")
 
-    async def _adopt(self, total_bytes: int | None, etag: str | None) -> None:
+    async def adopt(self, total_bytes: int | None, etag: str | None) -> None:
         """Take over what an answer says of the file as a whole; a size that contradicts the index's is the origin's fault."""
         is_hashless = self.ref.link.sha256 is None
         if is_hashless and etag is not None and self._etag is not None and _strong(etag) != _strong(self._etag):

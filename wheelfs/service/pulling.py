@@ -12,12 +12,13 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-import blake3
 from packaging.requirements import InvalidRequirement, Requirement
 
 from wheelfs.core.ownership import LOCAL
-from wheelfs.errors import InvalidInput, NameTaken, NotKnown, OriginError, OriginFault, StoreDamaged, StoreFull
+from wheelfs.errors import InvalidInput, NameTaken, NotKnown, OriginError, OriginFault, StoreFull
 from wheelfs.model.names import kind_of, parse_project_name, project_and_version
+from wheelfs.model.recipe import Chunk
+from wheelfs.service.own_chunks import located, read_own
 from wheelfs.service.share_reports import PulledFile, PullResult
 from wheelfs.store.env import store_error
 from wheelfs.store.records import StoredName
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from wheelfs.errors import WheelfsError
     from wheelfs.model.manifest import Manifest, Placed
+    from wheelfs.model.recipe import Extent
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.object_share import ObjectShare
     from wheelfs.store.local import Store
@@ -120,26 +122,22 @@ def _assemble(store: Store, share: ObjectShare, manifest: Manifest, descriptor: 
     placed = manifest.placed()
     read_bytes = 0
     while some := list(islice(placed, _AT_ONCE)):
-        missing = [chunk for chunk in some if not _write_from_here(store, chunk, descriptor)]
+        places = located(store.chunks, [Chunk(chunk.digest, chunk.length) for chunk in some])
+        missing = [
+            chunk for chunk, place in zip(some, places, strict=True) if not _write_from_here(store, chunk, place, descriptor)
+        ]
         for chunk, content in share.chunks(missing):
             _write(descriptor, content, chunk.offset)
             read_bytes += len(content)
     return read_bytes
 
 
-def _write_from_here(store: Store, chunk: Placed, descriptor: int) -> bool:
+def _write_from_here(store: Store, chunk: Placed, place: Extent | None, descriptor: int) -> bool:
     """Write a chunk that another stored file has, and tell whether there is one."""
-    extent = store.chunks.locate(chunk.digest)
-    if extent is None or extent.length != chunk.length:
-        return False
-    try:
-        content = store.chunks.read(extent)
-    except StoreDamaged:
-        return False
-    if blake3.blake3(content).digest() != chunk.digest:
-        return False
-    _write(descriptor, content, chunk.offset)
-    return True
+    content = None if place is None else read_own(store.chunks, Chunk(chunk.digest, chunk.length), place)
+    if content is not None:
+        _write(descriptor, content, chunk.offset)
+    return content is not None
 
 
 def _write(descriptor: int, content: bytes, offset: int) -> None:

@@ -96,7 +96,7 @@ class Supply:
         self.room = Room(store, self.disk, bound_s=progress_bound_s, forget_idle=self._forget_idle)
         self._sealing = trio.CapacityLimiter(SEAL_THREADS)
         self._origins = origins
-        self._shares = shares
+        self.shares = {share.name: share for share in shares}
         self.losses = Losses(store.shared, shares, hosts, nursery, bound_s=progress_bound_s)
         self._contents: OrderedDict[ContentKey, Content] = OrderedDict()
         self._directory_bytes: OrderedDict[str, int] = OrderedDict()
@@ -259,7 +259,7 @@ class Supply:
         prompt: list[Source] = []
         behind: list[Source] = []
         if ref.link.sha256 is not None and not past_shares:
-            for share in self._shares:
+            for share in self.shares.values():
                 if share.name not in without and self.hosts.wanted(share.url):
                     source = Source(share.origin, share.file_url(ref.link.sha256), share.url, share.name)
                     (behind if share.name in slow or self.hosts.is_behind(share.url) else prompt).append(source)

@@ -138,6 +138,12 @@ class ChunkStore:
             place = transaction.get(digest, db=self._index)
             return None if place is None else Extent._make(_PLACE.unpack(place))
 
+    def locate_all(self, digests: Sequence[bytes]) -> list[Extent | None]:
+        """Do what `locate` does for some thousand chunks, in one transaction."""
+        with self.environment.read() as transaction, transaction.cursor(db=self._index) as index:
+            places = {digest: Extent._make(_PLACE.unpack(place)) for digest, place in index.getmulti(digests)}
+        return [places.get(digest) for digest in digests]
+
     def read(self, extent: Extent) -> bytes:
         """Return a copy of an extent's bytes.  Raises `StoreDamaged` when its block is missing or not what was written."""
         with self.environment.read() as transaction:
