@@ -1,4 +1,4 @@
-"""Debian's nginx on loopback with one directory of plain files: the peer of servers."""
+"""Debian's nginx with one directory of plain files: the peer of servers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ http {{
     fastcgi_temp_path {scratch}/fastcgi;
     uwsgi_temp_path {scratch}/uwsgi;
     scgi_temp_path {scratch}/scgi;
-    server {{ listen 127.0.0.1:{port}; root {directory}; }}
+    server {{ listen {address}:{port}; root {directory}; }}
 }}
 """
 
@@ -40,18 +40,18 @@ http {{
 class Nginx:
     """Serves ``directory`` at ``url`` from ``__enter__`` to ``__exit__``; what it needs itself lies in ``scratch``."""
 
-    def __init__(self, directory: Path, scratch: Path, *, workers: int = 1) -> None:
+    def __init__(self, directory: Path, scratch: Path, *, workers: int = 1, address: str = "127.0.0.1") -> None:
         scratch.mkdir(parents=True)
         self._scratch = scratch
         with socket.socket() as free:  # nginx cannot be told to choose
-            free.bind(("127.0.0.1", 0))
+            free.bind((address, 0))
             port = free.getsockname()[1]
         # Started by root it would become another user, who may not look into a private scratch directory.
         user = "user root;" if os.geteuid() == 0 else ""
-        text = _CONFIGURATION.format(user=user, workers=workers, scratch=scratch, port=port, directory=directory)
+        text = _CONFIGURATION.format(user=user, workers=workers, scratch=scratch, address=address, port=port, directory=directory)
         (scratch / "conf").write_text(text)
-        self._address = ("127.0.0.1", port)
-        self.url = f"http://127.0.0.1:{port}"
+        self._address = (address, port)
+        self.url = f"http://{address}:{port}"
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(["nginx", "-c", str(self._scratch / "conf")], stdin=subprocess.DEVNULL)
