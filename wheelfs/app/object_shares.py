@@ -1,4 +1,4 @@
-"""Wiring of ``push`` and ``pull``: the store, and a share of objects."""
+"""Wiring of ``push``, ``pull`` and ``gc --share``: the store, and a share of objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.remote.object_share import ObjectShare, WrittenShare
-    from wheelfs.service.share_reports import PulledFile, PushedFile
+    from wheelfs.remote.objects import Objects
+    from wheelfs.service.share_reports import PulledFile, PushedFile, ShareCollection
 
 
 def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -> Iterator[PushedFile]:
@@ -40,6 +41,14 @@ def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) 
         yield from pulling.pull(store, share, words, contents=contents)
 
 
+def collect(settings: Settings, url: str, *, grace_s: float, dry_run: bool) -> ShareCollection:
+    """Delete what nothing in the share at ``url`` needs; raises `UsageError`, `OriginError`."""
+    from wheelfs.remote.share_garbage import ShareGarbage
+    from wheelfs.service import share_collecting
+
+    return share_collecting.collect(ShareGarbage(_objects(settings, url)), grace_s=grace_s, dry_run=dry_run)
+
+
 @contextmanager
 def _read(settings: Settings, url: str) -> Iterator[ObjectShare]:
     if not is_http(url):
@@ -56,12 +65,17 @@ def _read(settings: Settings, url: str) -> Iterator[ObjectShare]:
 
 def _opened(settings: Settings, url: str) -> WrittenShare:
     from wheelfs.remote.object_share import WrittenShare
+
+    return WrittenShare(_objects(settings, url))
+
+
+def _objects(settings: Settings, url: str) -> Objects:
     from wheelfs.remote.objects import open_objects
 
     objects = open_objects(url)
     if not objects.url.startswith("file:"):
         _check_online(settings, objects.url)
-    return WrittenShare(objects)
+    return objects
 
 
 def _check_online(settings: Settings, url: str) -> None:

@@ -10,14 +10,18 @@ from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import PART_FAILED
 from wheelfs.cli.sizes import size_text
 from wheelfs.config import Given
-from wheelfs.errors import StoreDamaged
+from wheelfs.config.policies import age_s
+from wheelfs.errors import StoreDamaged, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from wheelfs.cli.output import Output
     from wheelfs.service.reports import KeptFile, Stats, Verified
+    from wheelfs.service.share_reports import ShareCollection
 
+DEFAULT_GRACE = "7d"
+"""Far longer than machines' clocks differ, listings lag, and anybody takes between looking at a share and writing to it."""
 
 _NAMES = "NAME..."
 
@@ -87,18 +91,39 @@ def _print_files(output: Output, files: Iterable[KeptFile], done: str) -> None:
 @click.command(
     cls=Command,
     short_help="Give back the room of what was removed.",
-    examples=("wheelfs gc", "wheelfs gc --dry-run --json"),
+    examples=("wheelfs gc", "wheelfs gc --dry-run --json", "wheelfs gc --share file:///lab/wheels"),
 )
+@click.option("--share", "share", metavar="URL", help="Collect the garbage of this shared directory or bucket instead.")
+@click.option("--grace", metavar="DURATION", help="With --share: the grace period, 1h or more; 7d unless told otherwise.")
 @click.option("--dry-run", is_flag=True, help="Only tell how much would be given back, at least.")
 @click.pass_context
-def gc(context: click.Context, dry_run: bool) -> None:
+def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bool) -> None:
     """Give back the room of what no stored file needs any more, and rewrite what is mostly unused. Mounts go on meanwhile.
 
     The room is used for what is stored next: the store's files themselves never shrink.
+
+    With --share a share is looked at, and the store is left alone: what killed writers have left there, and what larger snapshots
+    contain. What somebody might be about to use is condemned first, and deleted by a run that comes a grace period later; so run
+    it now and then. Anybody may read and push meanwhile.
     """
     from wheelfs import app
+    from wheelfs.app import object_shares
 
     session = session_of(context)
+    if share is not None:
+        try:
+            grace_s = age_s(grace or DEFAULT_GRACE)
+        except ValueError as error:
+            raise UsageError(f"use the grace period {grace}", str(error)) from None
+        collected = object_shares.collect(session.settings(), share, grace_s=grace_s, dry_run=dry_run)
+        if session.json:
+            session.output.record(collected)
+        else:
+            for line in _collected_lines(collected):
+                session.output.line(line)
+        return
+    if grace is not None:
+        raise UsageError("use --grace", "there is none but with --share: the store is this machine's own", "leave it out")
     done = app.collect(session.settings(), dry_run=dry_run)
     if session.json:
         session.output.record(done)
@@ -106,6 +131,19 @@ def gc(context: click.Context, dry_run: bool) -> None:
         session.output.line("nothing was given back yet: a file was being stored all the while; run it again")
     else:
         session.output.line(f"{size_text(done.freed_bytes)} {'would be' if dry_run else 'were'} given back")
+
+
+def _collected_lines(done: ShareCollection) -> Iterator[str]:
+    are = "would be" if done.dry_run else "were"
+    yield f"{done.deleted} objects {are} deleted, {size_text(done.deleted_bytes)}"
+    if done.unfinished:
+        yield f"{done.unfinished} more are to be deleted: run it again"
+    if done.condemned:
+        yield f"{done.condemned} objects {are} condemned, {size_text(done.condemned_bytes)}"
+    if done.waiting:
+        yield f"{done.waiting} objects were condemned before, {size_text(done.waiting_bytes)}"
+    if done.next is not None:
+        yield f"run it again after {done.next}: what nothing needs then is deleted"
 
 
 @click.command(

@@ -274,22 +274,36 @@ class WrittenCatalog(Catalog):
         while newest and not self._is_there(root_key(newest)):
             newest -= 1
         for number in range(newest + 1, due + 1):
-            records = self._together(self._record, range((number - 1) * SPAN, number * SPAN))
-            # Not seen, perhaps, because a file system's memory is old: then the next one to write makes the root.
-            if "missing" in records and number == due:
+            if not self._make_root(number):
                 return
-            self._make_root(number, [one for one in records if isinstance(one, Batch)])
 
-    def _make_root(self, number: int, records: list[Batch]) -> None:
-        before = (self._root(number - 1) if number > 1 else ()) or ()
-        stay = staying(before, sum(len(one.files) + len(one.gone) for one in records))
-        files, gone = folded([*(self._snapshot_of(one) for one in before[stay:]), *records])
+    def _make_root(self, number: int) -> bool:
+        """Write a root; returns False where something is not seen (yet): what a root leaves out nobody finds any more.
+
+        Then the next one to write makes it.
+        """
+        base, before = number - 1, self._before(number - 1)
+        while before == "damaged":
+            base, before = base - 1, self._before(base - 1)
+        records = self._together(self._record, range(base * SPAN, number * SPAN))
+        if isinstance(before, str) or "missing" in records:
+            return False
+        said = [one for one in records if isinstance(one, Batch)]
+        stay = staying(before, sum(len(one.files) + len(one.gone) for one in said))
+        merged = [self._object(snapshot_key(one.name), _MAX_SNAPSHOT_BYTES, decode_snapshot) for one in before[stay:]]
+        if "missing" in merged:
+            return False
+        files, gone = folded([*(one for one in merged if isinstance(one, Batch)), *said])
         root = list(before[:stay])
         for batch in split(files, gone if stay else set()):
             encoded = encode_snapshot(batch)
             root.append(SnapshotOf(snapshot_name(encoded), len(batch.files), len(batch.gone)))
             self._written.create(snapshot_key(root[-1].name), encoded)
         self._written.create(root_key(number), encode_root(tuple(root)))
+        return True
+
+    def _before(self, number: int) -> Root | Literal["missing", "damaged"]:
+        return self._object(root_key(number), _MAX_RECORD_BYTES, decode_root) if number else ()
 
     def superseded(self) -> Iterator[FoundObject]:
         """Yield the records and snapshots that nobody needs who begins now, or knows what the root before the newest says.

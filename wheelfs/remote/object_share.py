@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import blake3
 
 from wheelfs.errors import OriginFault, OriginMissing
+from wheelfs.model.condemned import CONDEMNED, decode_condemned
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
-from wheelfs.model.share_objects import PACK_HEAD, Place, manifest_key, pack_key
+from wheelfs.model.share_objects import PACK_HEAD, Place, is_object_name, manifest_key, pack_key
 from wheelfs.remote.compositions import composition_of
 from wheelfs.remote.object_catalog import Catalog, WrittenCatalog
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from wheelfs.core.composition import Composition
+    from wheelfs.model.condemned import Condemned
     from wheelfs.model.manifest import Placed
     from wheelfs.remote.objects import Objects, ReadObjects
 
@@ -35,6 +37,7 @@ GAP_BYTES: Final = 64 << 10
 """Read along with what is wanted rather than asked around: a request of its own costs more."""
 
 MAX_MANIFEST_BYTES: Final = 512 << 20
+MAX_LIST_BYTES: Final = 64 << 20
 
 
 class ObjectShare:
@@ -141,6 +144,21 @@ class WrittenShare(ObjectShare):
                         packs[chunk.pack] = self._has_pack(chunk.pack)
                     if packs[chunk.pack]:
                         found[chunk.digest] = Place(chunk.pack, chunk.pack_offset)
+        return found
+
+    def condemned(self, known: Collection[str]) -> dict[str, Condemned]:
+        """Return the lists of what is to be deleted, by name, but for the known ones; raises `OriginFault` for a damaged one."""
+        found: dict[str, Condemned] = {}
+        for name in (one.key.rpartition("/")[2] for one in self._written.found(CONDEMNED)):
+            if not is_object_name(name) or name in known:
+                continue
+            key = f"{CONDEMNED}/{name}"
+            try:
+                encoded = self._objects.read(key, limit_bytes=MAX_LIST_BYTES)
+                if encoded is not None:
+                    found[name] = decode_condemned(encoded)
+            except ShareFormatError as error:
+                raise OriginFault(f"read {key} in the share {self.url}", str(error), "update wheelfs, or delete it") from None
         return found
 
     def new_pack_name(self) -> bytes:

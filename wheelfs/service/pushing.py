@@ -20,10 +20,11 @@ from wheelfs.model.share_objects import PACK_HEAD, Place
 from wheelfs.service.following import Followed
 from wheelfs.service.giving import shared_file
 from wheelfs.service.keeping import chosen
+from wheelfs.service.reliance import Reliance
 from wheelfs.service.share_reports import PushedFile, PushResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wheelfs.errors import WheelfsError
     from wheelfs.remote.object_share import WrittenShare
@@ -35,6 +36,9 @@ PACK_BYTES: Final = 32 << 20
 
 AT_ONCE_CHUNKS: Final = 1_000_000
 """Files are taken together up to so many chunks, so that small ones share packs: some 200 MB of digests."""
+
+ATTEMPTS: Final = 3
+"""How often a file is put together anew when packs that it needs are about to be deleted."""
 
 _BATCH: Final = 1_000
 
@@ -58,12 +62,27 @@ def push(
     share.catalog.prepare()
     followed = Followed(store, share, share_name)
     followed.catch_up()
-    wanted: list[_Wanted] = []
-    chunks = 0
+    missing: list[StoredName] = []
     for name in names:
         if followed.has(shared_file(name)) and (not words or _is_whole(share, name)):
             yield _told(name, "present")
-            continue
+        else:
+            missing.append(name)
+    if missing:
+        yield from push_names(store, share, followed, Reliance(share), missing)
+        followed.catch_up()
+
+
+def push_names(
+    store: Store, share: WrittenShare, followed: Followed, reliance: Reliance, names: Iterable[StoredName]
+) -> Iterator[PushedFile]:
+    """Push stored files that the share does not have, and yield each once everybody can see it; raises `OriginError`.
+
+    ``followed`` has caught up.
+    """
+    wanted: list[_Wanted] = []
+    chunks = 0
+    for name in names:
         try:
             recipe = _recipe(store, name)
         except (StoreDamaged, NotKnown) as error:
@@ -72,11 +91,10 @@ def push(
         wanted.append(_Wanted(name, recipe))
         chunks += len(recipe.data)
         if chunks >= AT_ONCE_CHUNKS:
-            yield from _Lot(store, share, followed, wanted).push()
+            yield from _Lot(store, share, followed, reliance, wanted).push()
             wanted, chunks = [], 0
     if wanted:
-        yield from _Lot(store, share, followed, wanted).push()
-        followed.catch_up()
+        yield from _Lot(store, share, followed, reliance, wanted).push()
 
 
 def _is_whole(share: WrittenShare, name: StoredName) -> bool:
@@ -106,29 +124,52 @@ def _recipe(store: Store, name: StoredName) -> Recipe:
         raise StoreDamaged(attempted, f"its recipe is damaged: {error}", "run: wheelfs verify --repair") from error
 
 
+class _Packed(NamedTuple):
+    wanted: _Wanted
+    manifest: Manifest
+    written_bytes: int
+
+
 class _Lot:
     """Files that are pushed together: small ones share packs."""
 
-    def __init__(self, store: Store, share: WrittenShare, followed: Followed, wanted: Sequence[_Wanted]) -> None:
+    def __init__(
+        self, store: Store, share: WrittenShare, followed: Followed, reliance: Reliance, wanted: Sequence[_Wanted]
+    ) -> None:
         self._store = store
         self._share = share
         self._followed = followed
+        self._reliance = reliance
         self._wanted = wanted
         self._places: dict[bytes, Place] = {}
         self._pack = _Pack(share.new_pack_name())
-        self._packed: list[tuple[StoredName, Manifest, int]] = []
+        self._packed: list[_Packed] = []
         self._settled = 0
         """How many of the packed files need no pack that is not written yet."""
+        self._again: list[_Wanted] = []
+        """Files whose manifests would name packs that are about to be deleted."""
 
     def push(self) -> Iterator[PushedFile]:
-        self._places = self._share.places({chunk.digest for one in self._wanted for chunk in one.recipe.data}, self._relatives())
+        for _ in range(ATTEMPTS):
+            yield from self._push()
+            self._wanted, self._again = self._again, []
+            if not self._wanted:
+                return
+        happened = f"packs that it needs were about to be deleted, {ATTEMPTS} times in a row"
+        for one in self._wanted:
+            yield _failed(one.name, OriginFault(f"push {one.name.filename}", happened, "push it again"))
+
+    def _push(self) -> Iterator[PushedFile]:
+        self._reliance.begin()
+        places = self._share.places({chunk.digest for one in self._wanted for chunk in one.recipe.data}, self._relatives())
+        self._places = {digest: place for digest, place in places.items() if self._reliance.is_reliable(place.pack)}
         for one in self._wanted:
             try:
                 manifest, written_bytes = self._pack_up(one)
             except (StoreDamaged, NotKnown) as error:
                 yield _failed(one.name, error)
                 continue
-            self._packed.append((one.name, manifest, written_bytes))
+            self._packed.append(_Packed(one, manifest, written_bytes))
             if not self._pack.chunks:
                 self._settled = len(self._packed)
             yield from self._announce()
@@ -196,24 +237,48 @@ class _Lot:
         """Let everybody see the files whose packs are all written."""
         settled, self._packed = self._packed[: self._settled], self._packed[self._settled :]
         self._settled = 0
-        made: list[tuple[StoredName, int]] = []
-        for name, manifest, written_bytes in settled:
+        made: list[_Packed] = []
+        for one in settled:
+            name = one.wanted.name
             try:
-                # Who came first has described the same bytes; a damaged description must not be made known.
-                if not self._share.has_manifest(name.sha256):
-                    self._share.add_manifest(name.sha256, manifest)
+                if self._may_tell(one):
+                    # Who came first has described the same bytes; a damaged description must not be made known.
+                    if not self._share.has_manifest(name.sha256):
+                        self._share.add_manifest(name.sha256, one.manifest)
+                    made.append(one)
             except OriginError as error:
                 yield _failed(name, error)
-            else:
-                made.append((name, written_bytes))
-        if not made:
-            return
+        sure: list[_Packed] = []
+        failures: list[tuple[StoredName, OriginError]] = []
+        # Once more: with many files this is long after the first of them was looked at.  From here on nobody else is waited for.
+        for one in made:
+            try:
+                if self._may_tell(one):
+                    sure.append(one)
+            except OriginError as error:
+                failures.append((one.wanted.name, error))
         try:
-            self._followed.tell([shared_file(name) for name, _ in made])
+            if sure:
+                self._followed.tell([shared_file(one.wanted.name) for one in sure])
         except OriginError as error:
-            yield from (_failed(name, error) for name, _ in made)
-        else:
-            yield from (_told(name, "pushed", written_bytes) for name, written_bytes in made)
+            failures += ((one.wanted.name, error) for one in sure)
+            sure = []
+        yield from (_told(one.wanted.name, "pushed", one.written_bytes) for one in sure)
+        yield from (_failed(name, error) for name, error in failures)
+
+    def _may_tell(self, one: _Packed) -> bool:
+        """Tell whether all that a file needs will stay; if not, it is put together again.  Raises `OriginError`."""
+        self._reliance.freshen()
+        if not all(map(self._reliance.is_reliable, one.manifest.packs)):
+            self._again.append(one.wanted)
+            return False
+        if self._reliance.is_doomed(one.wanted.name.sha256):
+            raise OriginFault(
+                f"push {one.wanted.name.filename}",
+                f"an older description of it in the share {self._share.url} is about to be deleted",
+                "wheelfs gc --share ends that; push it again an hour later",
+            )
+        return True
 
 
 class _Pack:

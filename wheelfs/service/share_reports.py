@@ -43,3 +43,21 @@ class PulledFile(msgspec.Struct, frozen=True, kw_only=True):
     read_bytes: int = 0
     reason: str | None = None
     error_class: str | None = None
+
+
+class ShareCollection(msgspec.Struct, frozen=True, kw_only=True):
+    """What a collection of a share's garbage did, or would do as a dry run, in objects and bytes.
+
+    ``deleted`` is gone.  ``condemned`` was condemned now, ``waiting`` before; a run at ``next`` (RFC 3339) or later deletes the
+    first of it, if nothing needs it then.  ``unfinished`` objects would have been deleted too, had there been time.
+    """
+
+    dry_run: bool
+    deleted: int
+    deleted_bytes: int
+    condemned: int
+    condemned_bytes: int
+    waiting: int
+    waiting_bytes: int
+    next: str | None
+    unfinished: int = 0

@@ -1,0 +1,205 @@
+"""Objects in memory as many machines see them: what one writes or deletes others see later, and everybody's steps are mixed.
+
+Each machine runs the real code in a thread of its own.  Only one thread goes on at a time: before every operation it waits until
+it is its turn, which a seed decides, and so it does what time it is.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheelfs.model.share_objects import FoundObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LAG_S: Final = 600.0
+"""So much later others see a change, at most."""
+STEP_S: Final = 100.0
+"""The longest that a small write, or a deletion, takes once the program has decided on it."""
+DAY_S: Final = 86_400.0
+_URGENT: Final = ("manifests/", "log/", "roots/", "condemned/")
+_STUCK_S: Final = 60.0
+
+
+class Killed(BaseException):
+    """The machine is no more."""
+
+
+class _Version(NamedTuple):
+    since_s: float
+    content: bytes | None
+    writer: str
+
+
+class World:
+    """The objects, the time, and the machines."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.now_s = 1_000 * DAY_S
+        self.changed: Callable[[], None] = lambda: None
+        self._versions: dict[str, list[_Version]] = {}
+        self._machines: dict[str, Machine] = {}
+        self._horizons_s: dict[str, float] = {}
+
+    def content(self, key: str) -> bytes | None:
+        """Return what an object really is now."""
+        return self._versions[key][-1].content if key in self._versions else None
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys that there really are."""
+        return [key for key in self._versions if key.startswith(prefix) and self.content(key) is not None]
+
+    def put(self, key: str, content: bytes | None, writer: str) -> None:
+        """Change an object."""
+        self._versions.setdefault(key, []).append(_Version(self.now_s, content, writer))
+        self.changed()
+
+    def seen(self, key: str, machine: str) -> _Version:
+        """Return an object as that machine happens to see it: as it is, or as it was a while ago, but not before what it saw."""
+        horizon_s = max(self.now_s - self.chance.choice((0.0, 0.0, LAG_S / 10, LAG_S)), self._horizons_s.get(machine, 0.0))
+        self._horizons_s[machine] = horizon_s
+        versions = self._versions.get(key, [])
+        known = [one for one in versions if one.since_s <= horizon_s or one.writer == machine]
+        return known[-1] if known else _Version(0.0, None, "")
+
+    def all_keys(self) -> list[str]:
+        return list(self._versions)
+
+    def start(self, name: str, work: Callable[[SlowObjects], None], *, step_s: float | None = None) -> Machine:
+        """Let a machine begin to work; with ``step_s`` none of its operations takes longer."""
+        machine = self._machines[name] = Machine(self, name, work, step_s)
+        return machine
+
+    def go_on(self, *, patient: bool) -> bool:
+        """Let one machine take a step, and time pass; returns False when there is none.  ``patient``: in days, too."""
+        waiting = [machine for machine in self._machines.values() if machine.waits()]
+        if not waiting:
+            return False
+        due_s = min((machine.due_s for machine in waiting), default=0.0)
+        steps = (0.0, 0.1, 1.0, 1.0, 5.0, 20.0, *((60.0, 200.0, 1_200.0, 0.5 * DAY_S, 3 * DAY_S) if patient else ()))
+        self.now_s = max(self.now_s, min(self.now_s + self.chance.choice(steps), due_s))
+        urgent = [machine for machine in waiting if machine.due_s <= self.now_s]
+        self.chance.choice(urgent or waiting).step()
+        return True
+
+
+class Machine:
+    """A thread, and the operation that it waits for."""
+
+    def __init__(self, world: World, name: str, work: Callable[[SlowObjects], None], step_s: float | None) -> None:
+        self.name = name
+        self._step_s = step_s
+        self.due_s = 0.0
+        self.dead = False
+        self.error: BaseException | None = None
+        self._world = world
+        self._turn = threading.Semaphore(0)
+        self._asks = threading.Semaphore(0)
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
+        self._thread.start()
+        self._await()
+
+    def waits(self) -> bool:
+        """Tell whether it is still at work."""
+        return not self._ended
+
+    def is_in_a_hurry(self) -> bool:
+        """Tell whether what it asks for must be done soon."""
+        return self.due_s - self._world.now_s <= STEP_S
+
+    def step(self) -> None:
+        """Let it go on until it asks for the next operation, or ends."""
+        self._turn.release()
+        self._await()
+
+    def kill(self) -> None:
+        """End it before or behind the operation that it waits for."""
+        if self.waits():
+            if self._world.chance.random() < 0.5:
+                self.step()
+            self.dead = True
+            while self.waits():
+                self.step()
+
+    def ask(self, *, is_urgent: bool) -> None:
+        """Wait for the turn (called in the machine's own threads)."""
+        self.due_s = self._world.now_s + (self._step_s or (STEP_S if is_urgent else 1e12))
+        if not self.dead:
+            self._asks.release()
+            assert self._turn.acquire(timeout=_STUCK_S)
+        if self.dead:
+            raise Killed
+
+    def _await(self) -> None:
+        assert self._asks.acquire(timeout=_STUCK_S), f"{self.name} neither asks nor ends"
+
+    def _run(self, work: Callable[[SlowObjects], None]) -> None:
+        try:
+            work(SlowObjects(self._world, self))
+        except Killed:
+            pass
+        except BaseException as error:
+            self.error = error
+        finally:
+            self._ended = True
+            self._asks.release()
+
+
+class TrueObjects:
+    """The objects as they really are, to be read."""
+
+    url = "memory:///lab"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        return self._world.content(key)
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        content = self._world.content(key)
+        return None if content is None else content[start:end]
+
+
+class SlowObjects:
+    """`wheelfs.remote.objects.Objects` for one machine."""
+
+    url = "memory:///lab"
+
+    def __init__(self, world: World, machine: Machine) -> None:
+        self._world = world
+        self._machine = machine
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        self._ask(key)
+        return self._world.seen(key, self._machine.name).content
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        content = self.read(key, limit_bytes=end)
+        return None if content is None else content[start:end]
+
+    def create(self, key: str, content: bytes) -> bool:
+        self._ask(key)
+        if self._world.content(key) is not None:
+            return False
+        self._world.put(key, content, self._machine.name)
+        return True
+
+    def found(self, prefix: str) -> Iterator[FoundObject]:
+        self._ask(prefix)
+        keys = sorted(key for key in self._world.all_keys() if key.startswith(f"{prefix}/"))
+        self._world.chance.shuffle(keys)
+        found = [(key, self._world.seen(key, self._machine.name)) for key in keys]
+        return iter([FoundObject(key, len(one.content), one.since_s) for key, one in found if one.content is not None])
+
+    def delete(self, key: str) -> None:
+        self._ask(key, is_urgent=True)
+        self._world.put(key, None, self._machine.name)
+
+    def _ask(self, key: str, *, is_urgent: bool = False) -> None:
+        self._machine.ask(is_urgent=is_urgent or key.startswith(_URGENT))

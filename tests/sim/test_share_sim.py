@@ -1,0 +1,247 @@
+"""Seeded simulations of a share: machines push, are killed, sleep for days, and collect garbage, and each sees the others late.
+
+What must hold at every moment, whatever the seed: a file that is told of has its manifest and all its packs, and is told of for
+ever.  And in the end nothing is there that is not needed.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.slow_objects import DAY_S, LAG_S, Machine, SlowObjects, TrueObjects, World
+from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from wheelfs.errors import OriginError
+from wheelfs.model.manifest import Manifest
+from wheelfs.model.share_catalog import file_key
+from wheelfs.model.share_objects import manifest_key, pack_key
+from wheelfs.remote import object_catalog, share_garbage
+from wheelfs.remote.object_catalog import Catalog
+from wheelfs.remote.object_share import WrittenShare
+from wheelfs.remote.share_garbage import ShareGarbage
+from wheelfs.service import pushing
+from wheelfs.service.following import Followed
+from wheelfs.service.giving import shared_file
+from wheelfs.service.pushing import push_names
+from wheelfs.service.reliance import Reliance
+from wheelfs.service.share_collecting import collect
+from wheelfs.store.local import Store
+from wheelfs.store.records import StoredName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wheelfs.model.share_catalog import FileKey
+    from wheelfs.model.shared import SharedFile
+
+PARTS = {f"common/part{number}.bin": incompressible(3_000, f"part {number}") for number in range(4)}
+PUSHERS, COLLECTORS = 3, 2
+SKEW_S = 300.0
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Wheels that have some members in common, each pair others."""
+    directory = tmp_path_factory.mktemp("sim")
+    with Store.open(directory / "store") as opened:
+        for number in range(6):
+            some = {name: PARTS[name] for at, name in enumerate(PARTS) if (at + number) % 2}
+            filename = wheel_filename("demo", f"{number}.0")
+            own = {f"demo/own{number}": incompressible(2_000, f"{number}")}
+            content = build_wheel("demo", f"{number}.0", files={**some, **own}, compression="stored")
+            (directory / "input").write_bytes(content)
+            name = StoredName(project="demo", filename=filename, index="main", size_bytes=len(content), added_at_us=1)
+            with (directory / "input").open("rb") as file:
+                opened.add_content(file.fileno(), len(content), expected_sha256=None, names=[name])
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pushing, "PACK_BYTES", 6_000)
+    monkeypatch.setattr(object_catalog, "SPAN", 3)
+    # One operation of a machine at a time: the turns are given to machines.
+    monkeypatch.setattr(share_garbage, "AT_ONCE", 1)
+    logging.getLogger("wheelfs").setLevel(logging.CRITICAL)
+
+
+def told(world: World) -> dict[FileKey, SharedFile]:
+    """Return the files that the catalog tells of, as it really is."""
+    return {file_key(file): file for file in Catalog(TrueObjects(world)).files()}
+
+
+class Watcher:
+    """Looks at everything after every change."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._known: dict[FileKey, float] = {}
+        self.removed: set[FileKey] = set()
+        self.deletions: Counter[str] = Counter()
+        self._there: set[str] = set()
+
+    def look(self) -> None:
+        world = self._world
+        files = told(world)
+        assert self._known.keys() - self.removed <= files.keys(), "what was told of once is told of no more"
+        self._known = {name: self._known.get(name, world.now_s) for name in files}
+        for file in files.values():
+            encoded = world.content(manifest_key(file.sha256))
+            assert encoded is not None, f"{file.filename} has no {manifest_key(file.sha256)}"
+            for pack in Manifest.decode(encoded).packs:
+                assert world.content(pack_key(pack)) is not None, f"{file.filename} lacks {pack_key(pack)}"
+        there = set(world.keys(""))
+        self.deletions.update(key.partition("/")[0] for key in self._there - there)
+        self._there = there
+
+    def known_since(self, before_s: float) -> set[FileKey]:
+        return {key for key, since_s in self._known.items() if since_s <= before_s}
+
+
+class Simulation:
+    def __init__(self, seed: int, store: Store) -> None:
+        self.world = World(seed)
+        self.watcher = Watcher(self.world)
+        self.world.changed = self.watcher.look
+        self._store = store
+        self._names = store.catalog.stored_names("demo")
+        self._number = 0
+        self.machines: list[Machine] = []
+
+    def pusher(self) -> None:
+        """A machine that pushes everything by hand, or, for days, some files after others."""
+        chance, skew_s = self.world.chance, self.world.chance.uniform(-SKEW_S, SKEW_S)
+        own = chance.sample(self._names, chance.randrange(1, 5))
+        lots = [own[at : at + 2] for at in range(0, len(own), 2)]
+
+        def work(objects: SlowObjects) -> None:
+            share = WrittenShare(objects)
+            share.catalog.prepare()
+            followed = self.followed(share)
+            reliance = Reliance(share, clock_s=lambda: self.world.now_s + skew_s)
+            for lot in lots:
+                followed.catch_up()
+                list(push_names(self._store, share, followed, reliance, lot))
+
+        self.start("pusher", work)
+
+    def remover(self) -> None:
+        """A machine that takes files out of the share."""
+        victim = self.world.chance.choice(self._names)
+
+        def work(objects: SlowObjects) -> None:
+            share = WrittenShare(objects)
+            followed = self.followed(share)
+            followed.catch_up()
+            self.watcher.removed.add(file_key(shared_file(victim)))
+            followed.tell([], [file_key(shared_file(victim))])
+
+        self.start("remover", work)
+
+    def followed(self, share: WrittenShare) -> Followed:
+        """Return a machine's own memory of the share."""
+        return Followed(self._store, share, secrets.token_hex(8))
+
+    def collector(self) -> None:
+        grace_s = self.world.chance.choice((3_600.0, DAY_S, 7 * DAY_S))
+        self.start("collector", lambda objects: self.collect(objects, grace_s))
+
+    def reader(self) -> None:
+        def work(objects: SlowObjects) -> None:
+            expected = self.watcher.known_since(self.world.now_s - LAG_S)
+            seen = {file_key(file) for file in Catalog(objects).files()}
+            assert expected - self.watcher.removed <= seen, "a reader does not see what all were told of long ago"
+
+        self.start("reader", work, step_s=20.0)
+
+    def collect(self, objects: SlowObjects, grace_s: float) -> None:
+        collect(ShareGarbage(objects), grace_s=grace_s, dry_run=False, running_s=lambda: self.world.now_s)
+
+    def push_all(self, objects: SlowObjects) -> list[str]:
+        share = WrittenShare(objects)
+        reliance = Reliance(share, clock_s=lambda: self.world.now_s)
+        return [file.result for file in push_names(self._store, share, self.followed(share), reliance, self._names)]
+
+    def start(self, kind: str, work: Callable[[SlowObjects], None], *, step_s: float | None = None) -> None:
+        self._number += 1
+        self.machines.append(self.world.start(f"{kind}{self._number}", work, step_s=step_s))
+
+    def run(self, steps: int) -> None:
+        chance = self.world.chance
+        for _ in range(steps):
+            alive = [machine for machine in self.machines if machine.waits()]
+            if sum(machine.name.startswith("pusher") for machine in alive) < PUSHERS and chance.random() < 0.1:
+                self.pusher()
+            if sum(machine.name.startswith("collector") for machine in alive) < COLLECTORS and chance.random() < 0.1:
+                self.collector()
+            if chance.random() < 0.03:
+                self.reader()
+            if chance.random() < 0.01 and self.watcher.known_since(self.world.now_s):
+                self.remover()
+            for machine in alive:
+                # Most often in the middle of what makes a file known.
+                if chance.random() < (0.05 if machine.is_in_a_hurry() else 0.002):
+                    machine.kill()
+            if not self.world.go_on(patient=True):
+                self.world.now_s += chance.choice((60.0, 0.3 * DAY_S, 8 * DAY_S))
+            self.check()
+        while self.world.go_on(patient=False):
+            self.check()
+
+    def check(self) -> None:
+        for machine in self.machines:
+            # A share that is seen late may refuse, never more than that.
+            if machine.error is not None and not isinstance(machine.error, OriginError):
+                raise machine.error
+        self.machines = [machine for machine in self.machines if machine.waits()]
+
+    def alone(self, work: Callable[[SlowObjects], None]) -> None:
+        self.world.now_s += DAY_S
+        self.start("last", work)
+        machine = self.machines[-1]
+        while self.world.go_on(patient=False):
+            pass
+        if machine.error is not None:
+            raise machine.error
+
+    def finish(self) -> None:
+        """In peace: all garbage goes, all files come."""
+        for _ in range(6):
+            self.world.now_s += 8 * DAY_S
+            self.alone(lambda objects: self.collect(objects, 7 * DAY_S))
+        needed = {file.sha256 for file in told(self.world).values()}
+        manifests = {sha256: Manifest.decode(self.world.content(manifest_key(sha256)) or b"") for sha256 in needed}
+        assert set(self.world.keys("manifests/")) == set(map(manifest_key, needed))
+        packs = {pack for manifest in manifests.values() for pack in manifest.packs}
+        assert set(self.world.keys("packs/")) == set(map(pack_key, packs))
+        results: list[str] = []
+        self.alone(lambda objects: results.extend(self.push_all(objects)))
+        assert set(results) == {"pushed"}
+        assert {file.filename for file in told(self.world).values()} == {name.filename for name in self._names}
+
+
+def simulate(seed: int, store: Store, steps: int = 500) -> Counter[str]:
+    simulation = Simulation(seed, store)
+    simulation.run(steps)
+    simulation.finish()
+    return simulation.watcher.deletions
+
+
+KINDS = ("packs", "manifests", "log", "snapshots", "condemned")
+
+
+def test_no_file_that_is_told_of_ever_lacks_a_byte_and_all_garbage_goes(store: Store) -> None:
+    deleted: Counter[str] = Counter()
+    for seed in range(25):
+        deleted += simulate(seed, store)
+    assert not [kind for kind in KINDS if not deleted[kind]], "what was never deleted was not looked at"
+
+
+@pytest.mark.soak
+def test_no_file_that_is_told_of_ever_lacks_a_byte_in_two_thousand_runs(store: Store) -> None:
+    for seed in range(1_000, 3_000):
+        simulate(seed, store)

@@ -1,0 +1,64 @@
+"""What of a share whoever pushes may rely on while others collect its garbage: all that is not about to be deleted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.errors import OriginTimeout
+from wheelfs.model.condemned import FRESH_S, LAPSE_S, Condemnations, Condemned
+from wheelfs.model.share_objects import manifest_key, pack_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wheelfs.remote.object_share import WrittenShare
+
+_LOOKS: Final = 4
+
+
+class Reliance:
+    """Knows the lists of what is condemned, each read once.  Not for several threads at once."""
+
+    def __init__(self, share: WrittenShare, *, clock_s: Callable[[], float] = time.time) -> None:
+        """Know nothing yet.  ``clock_s`` also goes on while the machine sleeps."""
+        self._share = share
+        self._clock_s = clock_s
+        self._lists: dict[str, Condemned] = {}
+        self._condemnations = Condemnations(())
+        self._looked_at_s: float | None = None
+        self._began_s = clock_s()
+
+    def begin(self) -> None:
+        """Begin to find out where chunks lie; raises `OriginError`."""
+        self._began_s = self._clock_s()
+        self.freshen()
+
+    def freshen(self) -> None:
+        """Read new lists, unless that was done a moment ago, before something is written that relies on the share.
+
+        Raises `OriginError`.
+        """
+        for _ in range(_LOOKS):
+            if self._is_fresh():
+                return
+            looked_at_s = self._clock_s()
+            self._lists |= self._share.condemned(self._lists)
+            self._condemnations = Condemnations(self._lists.values())
+            self._looked_at_s = looked_at_s
+        if not self._is_fresh():
+            attempted, happened = f"see what is condemned in the share {self._share.url}", "that takes too long"
+            raise OriginTimeout(attempted, happened, f"it must not take longer than {FRESH_S / 60:.0f} minutes; push again")
+
+    def _is_fresh(self) -> bool:
+        return self._looked_at_s is not None and 0 <= self._clock_s() - self._looked_at_s <= FRESH_S
+
+    def is_reliable(self, pack: bytes) -> bool:
+        """Tell whether a manifest that is written soon may name a pack that was there when this began."""
+        now_s = self._clock_s()
+        # A list that came and went meanwhile would not have been seen.
+        return 0 <= now_s - self._began_s < LAPSE_S and not self._condemnations.is_condemned(pack_key(pack), now_s)
+
+    def is_doomed(self, sha256: bytes) -> bool:
+        """Tell whether a file's manifest, were it there or written now, may be deleted soon."""
+        return self._condemnations.is_doomed(manifest_key(sha256), self._clock_s())
