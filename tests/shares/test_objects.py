@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.wheels import incompressible
+from wheelfs.config.indexes import check_share_url
 from wheelfs.errors import OriginError, OriginMissing, UsageError
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.remote.objects import open_objects
@@ -128,8 +129,47 @@ def test_an_object_in_a_directory_is_flushed_before_it_has_its_name(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://host/x", "file:relative", "file://elsewhere/x", "s3://", "s3://key@bucket/", "/lab/wheels", "file:///"]
+    "url",
+    [
+        "ftp://host/x",
+        "file:relative",
+        "file://elsewhere/x",
+        "file:///",
+        "file:///lab/../etc",
+        "file:///lab/%2e%2e/etc",
+        "file:///lab/%00",
+        "file:///lab?x",
+        "file:///lab#",
+        "file:///lab wheels",
+        "s3://",
+        "s3:///x",
+        "s3://key@bucket/",
+        "s3://bucket:80/x",
+        "gs://bucket/x?y",
+        "az://../x",
+        "/lab/wheels",
+        "~/wheels",
+        "",
+    ],
 )
 def test_an_address_that_is_no_place_for_objects_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match="no place for objects"):
         open_objects(url)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("file:/lab/wheels", "file:///lab/wheels"),
+        ("FILE://localhost/lab//wheels/", "file:///lab/wheels"),
+        ("file:///lab%20wheels/w%C3%A4ls%3F", "file:///lab%20wheels/w%C3%A4ls%3F"),
+        ("file:///l%61b/%7Ex+y", "file:///lab/~x%2By"),
+        ("file:///lab/%ff", "file:///lab/%FF"),
+        ("S3://bucket//wheels/", "s3://bucket/wheels"),
+        ("s3://bucket", "s3://bucket"),
+    ],
+)
+def test_an_address_is_written_in_one_way(written: str, meant: str) -> None:
+    assert open_objects(written).url == meant
+    assert open_objects(meant).url == meant
+    assert check_share_url(written) == meant, "in options and files as for push and pull"

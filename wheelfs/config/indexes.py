@@ -16,6 +16,7 @@ import msgspec
 
 from wheelfs.config.policies import age_s
 from wheelfs.config.redaction import redact
+from wheelfs.config.share_urls import check_objects_url
 from wheelfs.config.suggestions import unknown_key
 from wheelfs.config.values import PathKind, SecondsKind
 
@@ -290,11 +291,10 @@ def check_url(url: str) -> str:
 
 def check_share_url(url: str) -> str:
     """Return ``url`` when it can be the address of a share; raise ValueError, never quoting it, otherwise."""
-    if url.startswith(("http://", "https://")):
-        return check_url(url)
-    if not re.match(r"file:///|(s3|gs|az)://[^/@]+(/|\Z)", url) or re.search(r"[\s\x00-\x1f\x7f?#]", url):
-        raise ValueError("the URL of a share must begin with http://, https://, file:///, s3://, gs:// or az://")
-    return url
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme.lower() in ("http", "https"):
+        return check_url(f"{scheme.lower()}://{rest}")
+    return check_objects_url(url)
 
 
 def name_from_url(url: str) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import unquote, urlsplit
+import os
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from wheelfs.config import redact
+from wheelfs.config.share_urls import check_objects_url
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.model.share_objects import FoundObject
-
-CLOUDS: Final = ("s3", "gs", "az")
 
 
 class ReadObjects(Protocol):
@@ -54,24 +54,26 @@ class Objects(ReadObjects, Protocol):
 
 def open_objects(url: str) -> Objects:
     """Return the objects at ``url``; nothing is asked yet.  Raises `UsageError`."""
-    parts = urlsplit(url)
-    if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and parts.path != "/":
-        from wheelfs.remote.directory_objects import DirectoryObjects
-
-        return DirectoryObjects(unquote(parts.path))
-    if parts.scheme in CLOUDS and parts.netloc and "@" not in parts.netloc:
-        # Only now: a directory is shared without waiting for this import.
-        from wheelfs.remote.cloud_objects import CloudObjects
-
-        return CloudObjects(url)
-    if parts.scheme in ("http", "https"):
+    scheme = url.partition(":")[0].lower()
+    if scheme in ("http", "https"):
         raise UsageError(
             f"write to the share {redact(url)}",
             "over HTTP a share of objects can only be read",
             "give the directory or bucket behind it",
         )
-    raise UsageError(
-        f"use the share {redact(url)}",
-        "that is no place for objects",
-        "give file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
-    )
+    try:
+        checked = check_objects_url(url)
+    except ValueError as error:
+        raise UsageError(
+            f"use the share {redact(url)}",
+            f"that is no place for objects: {error}",
+            "give file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
+        ) from None
+    if scheme == "file":
+        from wheelfs.remote.directory_objects import DirectoryObjects
+
+        return DirectoryObjects(os.fsdecode(unquote_to_bytes(urlsplit(checked).path)))
+    # Only now: a directory is shared without waiting for this import.
+    from wheelfs.remote.cloud_objects import CloudObjects
+
+    return CloudObjects(checked)
