@@ -37,21 +37,20 @@ class Followed:
 
     def catch_up(self) -> None:
         """Learn what is new; raises `OriginError`."""
-        anew = False
         for _ in range(PORTIONS):
             point = self._names.point(self._name)
             news = self._share.catalog.news(point)
             if (news.files or news.gone or news.point != point) and not self._names.take(self._name, news, asked=point).result():
                 continue
-            anew = anew or news.anew
             if not news.more:
                 break
         else:
             raise OriginFault(f"follow the log of the share {self._share.url}", "it does not end")
         self._end = self._names.point(self._name)
         place: bytes | None = None
-        while anew and (place := self._names.sweep(self._name, place).result()) is not None:
-            pass
+        if self._names.is_to_be_swept(self._name):
+            while (place := self._names.sweep(self._name, place).result()) is not None:
+                pass
 
     def has(self, file: SharedFile) -> bool:
         """Tell whether the share had the file when it was looked at."""

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from wheelfs.store.records import StoredName
 
 PORTION: Final = 1_000
-"""Names in one answer: some 200 KB, read by a transaction of some milliseconds."""
+"""Names, or changes of them, in one answer: some 200 KB, read by transactions of some milliseconds."""
+PORTION_BYTES: Final = 2 << 20
+"""And so much about, where names are long: nodes read no more than eight times that."""
 
 _SINCE: Final = re.compile(r"j:([0-9a-f]{1,64}):([0-9]{1,18})\Z", re.ASCII)
 _BEHIND: Final = re.compile(r"c:([0-9a-f]{1,64}):([0-9]{1,18}):((?:[0-9a-f]{2}){1,511})\Z", re.ASCII)
@@ -77,29 +79,46 @@ class Giving:
         return self._catalogued(self._catalog.last_seq(), None)
 
     def _since(self, seq: int) -> News | None:
-        changes = self._catalog.changes_since(seq)
+        changes = self._catalog.changes_since(seq, PORTION)
         if not changes.complete:
             return None
         files: dict[tuple[str, str, bytes], SharedFile] = {}
-        gone: list[tuple[str, str, bytes]] = []
-        # A name that came and went is told as it is now, once.
-        for change in dict.fromkeys(change for change in changes.changes if change.sha256 is not None):
+        gone: dict[tuple[str, str, bytes], None] = {}
+        told_bytes = 0
+        for change in changes.changes:
+            seq += 1
+            if change.sha256 is None:
+                continue
             assert change.filename is not None
-            assert change.sha256 is not None
             key = change.project, change.filename, change.sha256
+            if key in files or key in gone:
+                continue  # a name that came and went is told as it is now, once
             name = next((one for one in self._catalog.names_of(change.sha256) if (one.project, one.filename) == key[:2]), None)
             if name is not None and self._store.holds(change.sha256):
                 files[key] = shared_file(name)
+                told_bytes += _weight_bytes(name)
             else:
-                gone.append(key)
-        return News(tuple(files.values()), tuple(dict.fromkeys(gone)), f"j:{self._name}:{changes.last_seq}")
+                gone[key] = None
+            if told_bytes >= PORTION_BYTES:
+                break
+        return News(tuple(files.values()), tuple(gone), f"j:{self._name}:{seq}", more=seq < changes.last_seq)
 
     def _catalogued(self, seq: int, after: bytes | None) -> News:
         names = self._catalog.iterate_names(after, PORTION)
-        files = tuple(shared_file(name) for name in names if self._store.holds(name.sha256))
-        if len(names) < PORTION:
-            return News(files, (), f"j:{self._name}:{seq}", anew=True)
-        return News(files, (), f"c:{self._name}:{seq}:{names[-1].key.hex()}", more=True, anew=True)
+        files: list[SharedFile] = []
+        told_bytes = 0
+        for number, name in enumerate(names, 1):
+            if self._store.holds(name.sha256):
+                files.append(shared_file(name))
+                told_bytes += _weight_bytes(name)
+            if number == PORTION or told_bytes >= PORTION_BYTES:
+                return News(tuple(files), (), f"c:{self._name}:{seq}:{name.key.hex()}", more=True, anew=True)
+        return News(tuple(files), (), f"j:{self._name}:{seq}", anew=True)
+
+
+def _weight_bytes(name: StoredName) -> int:
+    """Return about how long a name is when it is told: a page may give any reason for yanking a file."""
+    return 200 + len(name.url or "") + len(name.yanked or "") + len(name.requires_python or "")
 
 
 def shared_file(name: StoredName) -> SharedFile:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable
+from wheelfs.errors import OriginTimeout, OriginUnreachable
 from wheelfs.service.background import failure
 from wheelfs.service.waiting import wait_for
 from wheelfs.store.shared import only
@@ -79,17 +79,16 @@ class Sharing:
                     trouble = ""
             except (OriginUnreachable, OriginTimeout):
                 pass  # told by the breaker, once
-            except OriginError as error:
-                if str(error) != trouble:
-                    log.warning("%s", error)
-                trouble = str(error)
             except Exception as error:
-                log.warning("%s", failure(f"ask {share.name} for news", error))
+                # A portion that could not be written down is asked for again: the point is still that of the one before.
+                known = failure(f"ask {share.name} for news", error)
+                if str(known) != trouble:
+                    log.warning("%s", known)
+                trouble = str(known)
             await trio.sleep(share.poll_s)
 
     async def _take_news(self, share: Share) -> None:
         attempted = f"ask the share {share.name} for news"
-        anew = False
         for _ in range(PORTIONS):
             point = self._names.point(share.name)
             try:
@@ -97,14 +96,13 @@ class Sharing:
                     news = await share.news(point)
             except trio.TooSlowError:
                 raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s") from None
-            anew = anew or news.anew
             if (news.files or news.gone or news.point != point) and not await wait_for(
                 self._names.take(share.name, news, asked=point)
             ):
                 continue  # another process on this store asks as well, and was faster
             if not news.more:
                 break
-        if anew:
+        if self._names.is_to_be_swept(share.name):
             place: bytes | None = None
             while (place := await wait_for(self._names.sweep(share.name, place))) is not None:
                 pass

@@ -345,10 +345,10 @@ class Catalog:
         with self._environment.read() as transaction:
             return self._journal.last_seq(transaction)
 
-    def changes_since(self, seq: int) -> Changes:
-        """Return the changes behind ``seq`` (0: all that are kept) and the number to go on from."""
+    def changes_since(self, seq: int, limit: int | None = None) -> Changes:
+        """Return the changes behind ``seq`` (0: all that are kept), or the first of them, and the newest one's number."""
         with self._environment.read() as transaction:
-            return self._journal.since(transaction, seq)
+            return self._journal.since(transaction, seq, limit)
 
     # --- inside --------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -43,15 +44,18 @@ class ChangeJournal:
         with transaction.cursor(self._database) as cursor:
             return int(_SEQ.unpack(cursor.key())[0]) if cursor.last() else 0
 
-    def since(self, transaction: lmdb.Transaction, seq: int) -> Changes:
-        """Return the changes behind ``seq``; see `Changes`.  A number from the future (another store) is not complete either."""
+    def since(self, transaction: lmdb.Transaction, seq: int, limit: int | None = None) -> Changes:
+        """Return the changes behind ``seq``, the first ``limit`` of them; see `Changes`.
+
+        A number from the future (another store) is not complete either.
+        """
         found: list[Change] = []
         last = self.last_seq(transaction)
         with transaction.cursor(self._database) as cursor:
             oldest = int(_SEQ.unpack(cursor.key())[0]) if cursor.first() else 1
             if 0 <= seq < last and cursor.set_range(_SEQ.pack(seq + 1)):
                 try:
-                    found.extend(map(_decoder.decode, cursor.iternext(keys=False, values=True)))
+                    found.extend(map(_decoder.decode, islice(cursor.iternext(keys=False, values=True), limit)))
                 except msgspec.MsgspecError as error:
                     raise damaged(f"a change cannot be read ({error})") from error
         return Changes(found, last, oldest - 1 <= seq <= last)

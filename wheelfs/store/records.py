@@ -160,7 +160,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Changes(NamedTuple):
-    """Changes in order; ``last_seq`` is where to go on from.
+    """Changes in order, numbered without gaps; ``last_seq`` is the newest one's number, and where to go on from behind all.
 
     ``complete`` is False when older ones than the oldest kept were asked for: then anything may have changed.
     """

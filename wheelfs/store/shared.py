@@ -38,11 +38,15 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Point(msgspec.Struct, frozen=True, array_like=True):
-    """How far a share's news are known.  ``round`` counts the times that they were told from the beginning."""
+    """How far a share's news are known.  ``round`` counts the times that they were told from the beginning.
+
+    ``is_unswept``: what was not named in the last round is still to be forgotten, also by a process that comes later.
+    """
 
     point: str
     round: int = 0
     is_anew: bool = False
+    is_unswept: bool = False
 
 
 class SharedName(NamedTuple):
@@ -146,7 +150,8 @@ class SharedNames:
                         self._report(transaction, file)
             for project, filename, sha256 in news.gone:
                 self._drop(transaction, _key(share, project, filename, sha256))
-            self._put_point(transaction, share, _Point(news.point, number, news.anew and news.more))
+            is_unswept = before.is_unswept or news.anew
+            self._put_point(transaction, share, _Point(news.point, number, news.anew and news.more, is_unswept))
             return True
 
         if self._writer is None:
@@ -163,13 +168,19 @@ class SharedNames:
             raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
         return self._writer.submit(work)
 
+    def is_to_be_swept(self, share: str) -> bool:
+        """Tell whether a share has told all that it has, and what it did not name is still here."""
+        with self._environment.read() as transaction:
+            known = self._point(transaction, share)
+        return known is not None and known.is_unswept and not known.is_anew
+
     def sweep(self, share: str, after: bytes | None) -> Future[bytes | None]:
         """Forget, of one batch behind ``after``, what a share did not name when it last told all; the future has the next."""
 
         def work(transaction: lmdb.Transaction) -> bytes | None:
             assert self._shared is not None
             point = self._point(transaction, share)
-            if point is None or point.is_anew:
+            if point is None or point.is_anew or not point.is_unswept:
                 return None
             stale: list[bytes] = []
             last, ending = None, b"\0" + share.encode()
@@ -185,6 +196,8 @@ class SharedNames:
                     there = cursor.next()
             for key in stale:
                 self._drop(transaction, key)
+            if last is None:
+                self._put_point(transaction, share, _Point(point.point, point.round))
             return last
 
         if self._writer is None:

@@ -94,6 +94,42 @@ def test_what_comes_while_all_is_told_is_told_afterwards(store: Store, monkeypat
     assert told(one.news(point)) == ["1"]
 
 
+def test_what_is_new_is_told_in_portions_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Giving(store)
+    point = one.news(None).point
+    for version in ("1", "2", "3", "4", "5"):
+        add(store, version)
+    remove(store, "2")
+    monkeypatch.setattr(giving, "PORTION", 2)
+    names: list[str] = []
+    gone: list[str] = []
+    more, portions = True, 0
+    while more:
+        news = one.news(point)
+        assert not news.anew
+        assert len(news.files) + len(news.gone) <= 2
+        names += told(news)
+        gone += [filename for _, filename, _ in news.gone]
+        point, more, portions = news.point, news.more, portions + 1
+    assert portions > 2
+    assert sorted(names) == ["1", "3", "4", "5"]
+    assert set(gone) == {wheel_filename("demo", "2")}
+    assert (told(one.news(point)), one.news(point).more) == ([], False)
+
+
+def test_long_names_make_shorter_portions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(giving, "PORTION_BYTES", 300)
+    one = Giving(store)
+    before = one.news(None).point
+    for version in ("1", "2", "3"):
+        add(store, version)
+    names, _, portions = everything(one)
+    assert (names, portions) == (["1", "2", "3"], 2)
+    news = one.news(before)
+    assert (told(news), news.more) == (["1", "2"], True)
+    assert told(one.news(news.point)) == ["3"]
+
+
 def test_what_goes_is_told_and_what_came_back_is_there(store: Store) -> None:
     one = Giving(store)
     gone, _ = add(store, "1"), add(store, "2")

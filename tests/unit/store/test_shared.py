@@ -84,6 +84,20 @@ def test_telling_anew_forgets_what_is_not_named_again_and_nothing_before_the_end
     assert names(store, "b") == [file("old").filename]
 
 
+def test_what_is_to_be_forgotten_is_so_by_whoever_comes_next(store: Store) -> None:
+    take(store, "a", News((file("old"),), (), "p"))
+    assert not store.shared.is_to_be_swept("a")
+    take(store, "a", News((file("new"),), (), "c", more=True, anew=True))
+    assert not store.shared.is_to_be_swept("a")
+    take(store, "a", News((), (), "j", anew=True))
+    take(store, "a", News((file("newer"),), (), "k"))  # and the process that was told all has ended
+    assert store.shared.is_to_be_swept("a")
+    sweep(store, "a")
+    assert names(store) == [file("new").filename, file("newer").filename]
+    assert not store.shared.is_to_be_swept("a")
+    assert store.shared.point("a") == "k"
+
+
 def test_each_change_is_in_the_journal_once(store: Store) -> None:
     take(store, "a", News((file("demo"),), (), "p"))
     seq = store.catalog.last_seq()
