@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ from tests.fakes.index import FakeIndex
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.gateway.serving import Serving
+from wheelfs.model.manifest import Manifest
 
 if TYPE_CHECKING:
     from tests.conftest import RunWheelfs
@@ -74,7 +76,7 @@ def test_sixteen_clients_of_three_workers_cost_one_upstream_fetch(tmp_path: Path
 def test_pip_and_uv_install_and_people_and_nodes_are_answered(tmp_path: Path, clients: Clients) -> None:
     with FakeIndex() as index:
         index.add_wheel("app", "1.0", requires=["library"])
-        index.add_wheel("library", "1.0")
+        _, library = index.add_wheel("library", "1.0")
         with Serving(tmp_path / "gateway", "--workers", "2", "--index", f"main={index.url}") as gateway:
             pip, uv = clients.pip(), clients.uv()
             pip.run("install", "--index-url", f"{gateway.url}/simple/", "app").succeeded()
@@ -85,6 +87,8 @@ def test_pip_and_uv_install_and_people_and_nodes_are_answered(tmp_path: Path, cl
             assert "app" in get(f"{gateway.url}/?q=app").text
             assert get(f"{gateway.url}/simple/app/", Accept="application/vnd.pypi.simple.v1+json").json()["name"] == "app"
             assert get(f"{gateway.url}/-/share/v1/news").headers["content-type"] == "application/msgpack"
+            made = get(f"{gateway.url}/-/share/v1/manifest/{hashlib.sha256(library).hexdigest()}")
+            assert Manifest.decode(made.content).size_bytes == len(library)
             assert b"wheelfs_" in get(f"{gateway.url}/metrics").content
             tag = get(f"{gateway.url}/simple/app/").headers["etag"]
             assert get(f"{gateway.url}/simple/app/", **{"If-None-Match": tag}).status_code == 304
