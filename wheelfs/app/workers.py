@@ -55,7 +55,7 @@ def run_head(
                 boards = [closing.enter_context(made_board()) for _ in range(settings.serve_workers)]
                 counts = [Counters(Scoreboard(board)) for board in boards]
                 # No token: whoever reaches this socket is this user, and workers let nobody pass without one.
-                application = Application(node.tree, Overview(node, store), Giving(store), workers=counts)
+                application = Application(node.tree, Overview(node, store), Giving(store, node.supply.on_its_way), workers=counts)
 
                 async def as_clients_see_it(scope: dict[str, Any], receive: Any, send: Any) -> None:
                     # Lines for installers, on pages for people, begin with the scheme that the workers speak.

@@ -119,7 +119,7 @@ class Content:
                 return b""
             if not self._covers(offset, end):
                 here = self.partial.spans.available_at(offset)
-                if here and not self._is_fetching_whole:
+                if here and not self.is_fetching_whole:
                     end = offset + here
                 else:
                     await self._bring(offset, end)
@@ -135,7 +135,7 @@ class Content:
         if self.partial.size_bytes is None:
             return False
         return self._covers(offset, min(offset + size, self.partial.size_bytes)) or (
-            not self._is_fetching_whole and self.partial.spans.available_at(offset) > 0
+            not self.is_fetching_whole and self.partial.spans.available_at(offset) > 0
         )
 
     async def until_sealed(self) -> None:
@@ -164,7 +164,7 @@ class Content:
     @property
     def is_busy(self) -> bool:
         """Whether something still works on this content, so that it must not be forgotten."""
-        return self.users > 0 or self._is_fetching_whole or bool(self.partial.live) or _is_under_way(self._tail)
+        return self.users > 0 or self.is_fetching_whole or bool(self.partial.live) or _is_under_way(self._tail)
 
     # --- the tail -------------------------------------------------------------------------------------------------
 
@@ -384,7 +384,8 @@ class Content:
         return self.sealed_sha256 is not None or self.partial.spans.covers(start, end)
 
     @property
-    def _is_fetching_whole(self) -> bool:
+    def is_fetching_whole(self) -> bool:
+        """Whether all of it is being brought here."""
         return _is_under_way(self._whole)
 
     def _changes_too_often(self) -> ContentChanged:

@@ -1,4 +1,4 @@
-"""What this store gives to other nodes: names of what is sealed, in portions since a point; files by sha256; how they are made.
+"""What this node gives to others: names of what is sealed, in portions since a point; files by sha256; how they are made.
 
 A point is opaque to those who keep it: ``j:STORE:SEQ`` (all changes up to SEQ are known) or ``c:STORE:SEQ:KEY`` (in the middle of
 the catalog, behind KEY; changes behind SEQ are still to come).
@@ -17,6 +17,8 @@ from wheelfs.service.files import FileRef, link_of
 from wheelfs.service.nodes import FileNode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wheelfs.store.local import Store
     from wheelfs.store.records import StoredName
 
@@ -30,20 +32,22 @@ _BEHIND: Final = re.compile(r"c:([0-9a-f]{1,64}):([0-9]{1,18}):((?:[0-9a-f]{2}){
 
 
 class Giving:
-    """Answers other nodes from the store alone."""
+    """Answers other nodes from the store, and with what is on its way there."""
 
-    def __init__(self, store: Store) -> None:
-        """Give what is in ``store``."""
+    def __init__(self, store: Store, on_its_way: Callable[[bytes], tuple[FileRef, int] | None] = lambda _: None) -> None:
+        """Give what is in ``store``; ``on_its_way`` is asked for a file by its sha256, and tells its size as well."""
+        self._on_its_way = on_its_way
         self._catalog = store.catalog
         self._store = store
         # Numbers of one store mean nothing in another one, which may be at the same address tomorrow.
         self._name = store.identity
 
     def node(self, sha256: bytes) -> FileNode | None:
-        """Return a stored file by its sha256, or None."""
+        """Return a file by its sha256: a stored one, or one that is being fetched from its index; else None."""
         names = self._catalog.names_of(sha256) if self._store.holds(sha256) else []
         if not names:
-            return None
+            coming = self._on_its_way(sha256)
+            return None if coming is None else FileNode(*coming)
         ref = FileRef(ProjectName(names[0].project), names[0].index, link_of(names[0]))
         return FileNode(ref, names[0].size_bytes)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.service.node import Running
+    from wheelfs.service.reports import Counters as CountersTold
     from wheelfs.service.reports import Stats, Status
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
@@ -47,9 +48,9 @@ class Overview:
         """Return the state of this process; never blocks."""
         return self._node.status.report()
 
-    def stats(self) -> Stats:
-        """Return what the store holds and takes."""
-        return keeping.stats(self._store, self.status().counters)
+    def stats(self, counters: CountersTold) -> Stats:
+        """Return what the store holds and takes; blocks.  ``counters`` are those of `status`, which threads cannot ask."""
+        return keeping.stats(self._store, counters)
 
     def projects(self, containing: str, after: str | None) -> ProjectNames:
         """Return the known projects whose names have ``containing`` in them, those behind ``after``."""

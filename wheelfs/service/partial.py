@@ -87,6 +87,8 @@ class Partial:
     is_finished: bool = False
     generation: int = 0
     received_bytes: int = 0
+    is_of_index: bool = False
+    """Whether the last answer was the index's, and not a share's."""
     live: list[Stream] = field(default_factory=list)
     useless: set[str] = field(default_factory=set)
     slow: set[str] = field(default_factory=set)
@@ -279,6 +281,7 @@ class Partial:
                 if not answered():
                     return
                 answered_s = trio.current_time()
+                self.is_of_index = source.share is None
                 if not reply.is_whole or stream.at:  # the whole in place of a part tells that it has none
                     self.origin_has_ranges = not reply.is_whole
                 self.check(generation)

@@ -17,6 +17,7 @@ from wheelfs.core.delta import CONNECTIONS
 from wheelfs.core.http_ranges import Range
 from wheelfs.core.ownership import LOCAL
 from wheelfs.errors import ContentMismatch, OriginTimeout, OriginUnreachable, StoreDamaged, StoreReadOnly, WheelfsError
+from wheelfs.model.content import key_of_sha256
 from wheelfs.service.fetching import Content
 from wheelfs.service.losses import Losses
 from wheelfs.service.partial import Partial
@@ -145,6 +146,16 @@ class Supply:
         if self._contents.get(content.ref.key) is content:
             del self._contents[content.ref.key]
         content.partial.close()
+
+    def on_its_way(self, sha256: bytes) -> tuple[FileRef, int] | None:
+        """Return the file of which all is being fetched from its index just now, and its size; None for any other.
+
+        Not from a share: two nodes that are each other's shares would then wait for each other.
+        """
+        content = self._contents.get(key_of_sha256(sha256))
+        if content is None or not (content.is_fetching_whole and content.partial.is_of_index):
+            return None
+        return None if content.partial.size_bytes is None else (content.ref, content.partial.size_bytes)
 
     @property
     def is_idle(self) -> bool:

@@ -16,6 +16,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 from wheelfs import errors
+from wheelfs.errors import OriginUnreachable
 from wheelfs.frontends.http import application
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.server import listen, serve_http, urls_of
@@ -271,3 +272,11 @@ def test_only_what_is_not_there_sends_a_client_to_its_next_index() -> None:
     quiet = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
     assert {known for known, status in STATUS_OF_CLASS.items() if status in quiet} == {errors.NotKnown, errors.OriginMissing}
     assert status_of(errors.WheelfsError("a", "b")) == HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+async def test_the_page_for_people_is_there_also_while_an_index_is_down(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin) as (client, one):
+        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", origin.url):
+            raise OriginUnreachable("ask", "connection refused")
+        assert (await client.get("/")).status_code == 200
+        assert 'wheelfs_origin_up{index="corp"} 0.0' in (await client.get("/metrics")).text

@@ -87,7 +87,8 @@ class PeoplePages:
         after = request.query.get("after")
         exact = _project_name(query)
         known = await trio.to_thread.run_sync(self._overview.projects, exact or query.lower(), after)
-        stats = await trio.to_thread.run_sync(self._overview.stats)
+        status = self._overview.status()
+        stats = await trio.to_thread.run_sync(self._overview.stats, status.counters)
         return _page(
             "home.html",
             query=query,
@@ -95,7 +96,7 @@ class PeoplePages:
             exact=exact,
             projects=known,
             stats=stats,
-            status=self._overview.status(),
+            status=status,
             states=_STATES,
             host=request.host,
             lines=setup_lines(request.base_url),

@@ -1,8 +1,9 @@
 """What other nodes ask of a gateway, below ``/-/share/v1/``: news of its files, files by their sha256, and how they are made.
 
-``news?since=POINT`` is MessagePack (`wheelfs.model.shared.News`); ``file/SHA256`` is a sealed file, with ranges, and
-``manifest/SHA256`` tells how it is made (`wheelfs.model.manifest.Manifest`, without packs).  A file that is not sealed here
-is 404: nodes then ask their own indexes, or this gateway as one.  To the byte: docs/design/gateway-protocol.md.
+``news?since=POINT`` is MessagePack (`wheelfs.model.shared.News`); ``file/SHA256`` is a sealed file, with ranges, or one that is
+being fetched from its index; ``manifest/SHA256`` tells how a sealed one is made (`wheelfs.model.manifest.Manifest`, without
+packs).  What is not here is 404: nodes then ask their indexes, or this gateway as one.  To the byte:
+docs/design/gateway-protocol.md.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = ("-", "share", "v1")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
-_UNKNOWN_FILE: Final = plain(HTTPStatus.NOT_FOUND, "this gateway does not have that file")
+UNKNOWN_FILE: Final = plain(HTTPStatus.NOT_FOUND, "this gateway does not have that file")
 
 
 class SharePages:
@@ -47,7 +48,7 @@ class SharePages:
             case ("news",):
                 return await self._news(request)
             case ("file", sha256) if _SHA256.match(sha256):
-                return self._giving.node(bytes.fromhex(sha256)) or _UNKNOWN_FILE
+                return self._giving.node(bytes.fromhex(sha256)) or UNKNOWN_FILE
             case ("manifest", sha256) if _SHA256.match(sha256):
                 return await self._manifest(request, bytes.fromhex(sha256))
         return plain(HTTPStatus.NOT_FOUND, "this gateway has no such question")
@@ -55,7 +56,7 @@ class SharePages:
     async def _manifest(self, request: Request, sha256: bytes) -> Reply:
         encoded = await trio.to_thread.run_sync(self._giving.manifest, sha256)
         if encoded is None:
-            return _UNKNOWN_FILE
+            return UNKNOWN_FILE
         # Its own checksum says which one it is: another build may cut the same file otherwise.
         etag = f'"{encoded[-CHECK_BYTES:].hex()}"'
         headers = (("ETag", etag), ("Cache-Control", IMMUTABLE))

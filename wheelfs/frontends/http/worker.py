@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from wheelfs.errors import WheelfsError
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.messages import BINARY, Relayed, Reply, Request
+from wheelfs.frontends.http.share import UNKNOWN_FILE
 
 if TYPE_CHECKING:
     from wheelfs.remote.head import Head
@@ -37,7 +38,7 @@ class WorkerApplication(Application):
 
     async def _told(self, request: Request) -> Reply:
         shared = await self._of_share(request)
-        if shared is not None:
+        if shared is not None and shared is not UNKNOWN_FILE:  # the head may be fetching that one
             return shared
         node = None if request.names is None or request.is_directory else self._at_hand.find(request.names)
         if node is not None:
