@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +10,20 @@ import httpx2
 import pytest
 import trio
 
+from tests.fakes.gateways import gateway
 from tests.fakes.origins import MemoryOrigin, Trouble
-from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 from wheelfs import errors
 from wheelfs.errors import OriginUnreachable
 from wheelfs.frontends.http import application
 from wheelfs.frontends.http.application import Application
-from wheelfs.frontends.http.server import listen, serve_http, urls_of
 from wheelfs.frontends.http.statuses import STATUS_OF_CLASS, status_of
 from wheelfs.service.giving import Giving
 from wheelfs.service.overview import Overview
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 NAME = wheel_filename("demo", "1.0")
@@ -39,30 +37,6 @@ def origin() -> MemoryOrigin:
     made.add("demo", NAME, WHEEL)
     made.add("demo", SDIST, build_sdist("demo", "1.0"))
     return made
-
-
-@asynccontextmanager
-async def gateway(
-    path: Path, origin: MemoryOrigin, *, token: str | None = None
-) -> AsyncIterator[tuple[httpx2.AsyncClient, Service]]:
-    async with service(path / "s", [origin]) as one, trio.open_nursery() as nursery:
-        sockets, shutdown, ready = [listen("127.0.0.1:0")], trio.Event(), trio.Event()
-        [url] = urls_of(sockets, tls=False)
-
-        async def serve() -> None:
-            await serve_http(
-                Application(one.node.tree, Overview(one.node, one.store), Giving(one.store), token=token),
-                sockets,
-                tls=None,
-                on_ready=ready.set,
-                shutdown=shutdown,
-            )
-
-        nursery.start_soon(serve)
-        await ready.wait()
-        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
-            yield client, one
-        shutdown.set()
 
 
 async def test_a_file_is_served_whole_and_in_parts_and_fetched_once(tmp_path: Path, origin: MemoryOrigin) -> None:

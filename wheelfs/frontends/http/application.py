@@ -59,6 +59,10 @@ LARGE_PIECES: Final = 256
 REVALIDATED: Final = "no-cache"
 """Pages may be kept but are asked for again: the answer is 304 at the cost of one round trip in the lab's own network."""
 
+_WHOLE_BYTES: Final = 1 << 30
+"""More than any page has."""
+
+_END: Final = {"type": "http.response.body", "body": b"", "more_body": False}
 _GENERATED: Final = {tree.PAGE: PLAIN_TYPE, tree.STATUS: "application/json"}
 
 
@@ -88,15 +92,13 @@ class Application:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-            return
         if scope["type"] != "http":
             return  # the server refuses what is not answered: there are no web sockets here
         if not self._places:
             busy = plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", ("Retry-After", "1"))
             self._count(busy, scope["method"])
             await _send(busy, scope["method"], send, PIECE_BYTES)
+            await send(_END)
             return
         self._take(1)
         try:
@@ -115,6 +117,7 @@ class Application:
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer while the client is there: what it no longer waits for is not fetched for it."""
+        is_sent = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
             reply = await self._reply(scope)
@@ -122,6 +125,7 @@ class Application:
             try:
                 few = MAX_REQUESTS - self._places <= LARGE_PIECES
                 await _send(reply, scope["method"], send, LARGE_PIECE_BYTES if few else PIECE_BYTES)
+                is_sent = True
             except WheelfsError as error:
                 # The status is sent: all that is left is to break the connection off, which the server does when we return.
                 self._filesystem.count_error("send", error)
@@ -131,6 +135,10 @@ class Application:
                 elif isinstance(reply, Relayed):
                     await reply.answer.aclose()
             nursery.cancel_scope.cancel()
+        if is_sent:
+            # Not in there: to end an answer looks to `_until_gone` like a client that hangs up, and a server that is cancelled
+            # while it makes the connection ready for the next request forgets to limit how long that may take.
+            await send(_END)
 
     async def _reply(self, scope: dict[str, Any]) -> Reply:
         try:
@@ -271,14 +279,17 @@ def _type_of(name: str) -> str:
 
 
 async def _rest(file: OpenFile) -> bytes:
-    read = bytearray()
-    while piece := await file.read(len(read), PIECE_BYTES):
-        read += piece
-    return bytes(read)
+    # A page comes as it is kept, not as a copy: many clients may be slow to read it.
+    pieces = []
+    at = 0
+    while piece := await file.read(at, _WHOLE_BYTES):
+        pieces.append(piece)
+        at += len(piece)
+    return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], bytes) else b"".join(pieces)
 
 
 async def _send(reply: Reply, method: str, send: Send, most_bytes: int) -> None:
-    """Send a reply, of a stored file ``most_bytes`` at a time; raises the `WheelfsError` that ended a file's bytes early."""
+    """Send all of a reply but its end, of a stored file ``most_bytes`` at a time; raises what ended a file's bytes early."""
     if isinstance(reply, Relayed):
         await _pass_on(reply.answer, send)
         return
@@ -287,19 +298,25 @@ async def _send(reply: Reply, method: str, send: Send, most_bytes: int) -> None:
         headers.append(("Content-Length", str(reply.length)))
     encoded = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     await send({"type": "http.response.start", "status": int(reply.status), "headers": encoded})
-    if isinstance(reply, Bytes) and reply.file is not None:
-        at = reply.start
-        piece_bytes = PIECE_BYTES if reply.file.direct_io else most_bytes
-        while at < reply.end:
-            piece = await reply.file.read(at, min(piece_bytes, reply.end - at))
-            if not piece:
-                raise InternalError("send a file", f"it ended at byte {at} of {reply.end}", "please report it, with the log")
-            at += len(piece)
-            # A view of the store is valid until the next checkpoint only.
-            await send({"type": "http.response.body", "body": bytes(piece), "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-    else:
-        await send({"type": "http.response.body", "body": b"" if isinstance(reply, Bytes) or method == "HEAD" else reply.body})
+    if isinstance(reply, Bytes):
+        if reply.file is not None:
+            await _send_file(reply, reply.file, send, most_bytes)
+    elif method != "HEAD":
+        # In pieces: a client that does not read holds one of them, and not a copy of a large page.
+        for at in range(0, len(reply.body), PIECE_BYTES):
+            await send({"type": "http.response.body", "body": reply.body[at : at + PIECE_BYTES], "more_body": True})
+
+
+async def _send_file(reply: Bytes, file: OpenFile, send: Send, most_bytes: int) -> None:
+    at = reply.start
+    piece_bytes = PIECE_BYTES if file.direct_io else most_bytes
+    while at < reply.end:
+        piece = await file.read(at, min(piece_bytes, reply.end - at))
+        if not piece:
+            raise InternalError("send a file", f"it ended at byte {at} of {reply.end}", "please report it, with the log")
+        at += len(piece)
+        # A view of the store is valid until the next checkpoint only.
+        await send({"type": "http.response.body", "body": bytes(piece), "more_body": True})
 
 
 async def _pass_on(answer: HeadAnswer, send: Send) -> None:
@@ -307,7 +324,6 @@ async def _pass_on(answer: HeadAnswer, send: Send) -> None:
     async with aclosing(answer.pieces()) as arriving:
         async for piece in arriving:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
@@ -315,12 +331,3 @@ async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    """Answer the server's start and end (ASGI, lifespan): the service lives around it."""
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

@@ -5,14 +5,19 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 from anycorn import Config
-from anycorn import serve as serve_asgi
+from anycorn.app_wrappers import ASGIWrapper
+from anycorn.tcp_server import TCPServer
+from anycorn.worker_context import WorkerContext
 
 from wheelfs.errors import UsageError
+from wheelfs.frontends.http.connections import accept_connections, places_for_connections
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -85,29 +90,49 @@ async def serve_http(
     shutdown: trio.Event,
 ) -> None:
     """Serve on bound ``sockets``, which are taken over, until ``shutdown``; requests under way may finish for `END_S`."""
+    config = _config(tls)
+    context = WorkerContext(None)
+    wrapped = ASGIWrapper(application)
+
+    async def talk(stream: Any) -> None:  # a socket's or a TLS stream, which its base does not declare
+        await _Connection(wrapped, config, context, {}, stream).run()
+
+    secure = config.create_ssl_context()
+    places = trio.Semaphore(places_for_connections())
+    async with config.log, trio.open_nursery() as connections:
+        with ExitStack() as listening:
+            async with trio.open_nursery() as accepting:
+                for one in sockets:
+                    listening.enter_context(one)
+                    one.listen(BACKLOG)
+                    accepting.start_soon(partial(accept_connections, one, talk, connections, places, secure, hello_s=HEADERS_S))
+                on_ready()
+                await shutdown.wait()
+                accepting.cancel_scope.cancel()
+        await context.terminated.set()  # idle connections end now
+        connections.cancel_scope.deadline = trio.current_time() + END_S
+
+
+class _Connection(TCPServer):
+    """One client; unlike its base, it does not outlive the client's end by the time that a next request is waited for."""
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
+def _config(tls: Tls | None) -> Config:
     config = Config()
-    # The server makes its own sockets of these descriptors, and closes them.
-    config.bind = [f"fd://{one.detach()}" for one in sockets]
-    config.backlog = BACKLOG
     config.h11_max_incomplete_size = MAX_HEADER_BYTES
     config.h2_max_header_list_size = MAX_HEADER_BYTES
     config.keep_alive_timeout = HEADERS_S
-    config.ssl_handshake_timeout = HEADERS_S
-    config.graceful_timeout = END_S
     config.include_server_header = False
     config.websocket_max_message_size = 0
     config.accesslog = None
     config.errorlog = log
     if tls is not None:
         config.certfile, config.keyfile = str(tls.certificate), str(tls.key)
-    async with trio.open_nursery() as nursery:
-        serve: Any = serve_asgi
-
-        async def run(task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED) -> None:
-            await serve(application, config, shutdown_trigger=shutdown.wait, task_status=task_status)
-
-        await nursery.start(run)
-        on_ready()
+    return config
 
 
 def urls_of(sockets: Sequence[socket.socket], *, tls: bool) -> list[str]:

@@ -1,0 +1,218 @@
+"""What clients may cost: slow ones, silent ones, ones that never read, and too many at once; others are served meanwhile."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from tests.fakes.gateways import gateway
+from tests.fakes.memory import taken_by
+from tests.fakes.origins import MemoryOrigin
+from tests.fakes.waiting import until
+from tests.fakes.wheels import build_wheel, wheel_filename
+from wheelfs.frontends.http import application, connections, server
+from wheelfs.model.links import FileLink, ProjectPage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx2
+
+NAME = wheel_filename("demo", "1.0")
+WHEEL = build_wheel("demo", "1.0", big_bytes=3_000_000)
+BOUND_S = 30.0
+"""For what comes at once, on however busy a machine."""
+
+
+@pytest.fixture
+def origin() -> MemoryOrigin:
+    made = MemoryOrigin()
+    made.add("demo", NAME, WHEEL)
+    return made
+
+
+async def connected(client: httpx2.AsyncClient, *, window_bytes: int | None = None) -> trio.SocketStream:
+    """Connect; the kernel takes ``window_bytes`` for a client that does not read, and no more."""
+    made = trio.socket.socket()
+    if window_bytes is not None:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)
+    await made.connect(("127.0.0.1", client.base_url.port))
+    return trio.SocketStream(made)
+
+
+async def said(stream: trio.SocketStream) -> bytes:
+    """Return what the server says until it closes the connection, in one way or another."""
+    heard = bytearray()
+    with trio.fail_after(BOUND_S):
+        try:
+            while data := await stream.receive_some(65_536):
+                heard += data
+        except trio.BrokenResourceError:
+            pass
+    return bytes(heard)
+
+
+async def is_served(client: httpx2.AsyncClient) -> bool:
+    with trio.fail_after(BOUND_S):
+        return (await client.get(f"/simple/demo/{NAME}", headers={"Range": "bytes=-9"})).content == WHEEL[-9:]
+
+
+@pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n"], ids=["first", "next"])
+@pytest.mark.parametrize("slow", [False, True], ids=["silent", "dripping"])
+async def test_a_request_that_does_not_come_to_its_end_is_waited_for_no_longer_than_told(
+    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch, before: bytes, slow: bool
+) -> None:
+    monkeypatch.setattr(server, "HEADERS_S", 0.3)
+    async with gateway(tmp_path, origin) as (client, _), await connected(client) as stream, trio.open_nursery() as nursery:
+        await stream.send_all(before)
+
+        async def drip() -> None:
+            with suppress(trio.BrokenResourceError):
+                for letter in b"GET /healthz HTTP/1.1\r\nHost: lab\r\nX-Slow: " + b"s" * 10_000:
+                    await stream.send_all(bytes([letter]))
+                    await trio.sleep(0.01)
+
+        if slow:
+            nursery.start_soon(drip)
+        assert (await said(stream)).endswith(b"ok\n" if before else b"")
+        assert await is_served(client)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_connection_that_waits_for_nothing_ends_at_once_with_the_gateway(
+    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "END_S", 1_000.0)
+    with trio.fail_after(BOUND_S):
+        async with gateway(tmp_path, origin) as (client, one):
+            stream = await connected(client)
+            await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n")
+            assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 200")
+            await until(lambda: one.counters.so_far().under_way == 0)
+    await stream.aclose()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"a" * 1_000_000,
+        b"GET / HTTP/1.1\r\n" + b"X-Long: yes\r\n" * 100_000,
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 1_000_000,
+    ],
+    ids=["line", "fields", "field"],
+)
+async def test_a_request_that_has_no_end_is_refused_when_it_is_too_long(
+    tmp_path: Path, origin: MemoryOrigin, head: bytes
+) -> None:
+    async with gateway(tmp_path, origin) as (client, _), await connected(client) as stream, trio.open_nursery() as nursery:
+
+        async def send() -> None:
+            with suppress(trio.BrokenResourceError):
+                await stream.send_all(head)
+
+        nursery.start_soon(send)
+        heard = await said(stream)
+        # The rest of it may have got a reset ahead of the answer.
+        assert heard.startswith(b"HTTP/1.1 431") or not heard
+        assert await is_served(client)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("framing", ["Content-Length: 1000000000000", "Transfer-Encoding: chunked"])
+async def test_a_body_is_not_waited_for(tmp_path: Path, origin: MemoryOrigin, method: str, framing: str) -> None:
+    async with gateway(tmp_path, origin) as (client, _), await connected(client) as stream:
+        await stream.send_all(f"{method} /healthz HTTP/1.1\r\nHost: lab\r\n{framing}\r\n\r\n".encode())
+        status = 200 if method == "GET" else 405
+        assert (await said(stream)).startswith(f"HTTP/1.1 {status}".encode())
+
+
+async def test_clients_that_never_read_hold_a_piece_each_and_no_copy_of_a_page(tmp_path: Path, origin: MemoryOrigin) -> None:
+    # Larger than what the kernel takes for a client that does not read.
+    tag = "py3-none-" + "x" * 200
+    links = (FileLink(wheel_filename("large", f"1.{number}", tag=tag), f"{origin.url}/{number}") for number in range(20_000))
+    origin.pages["large"] = ProjectPage("large", tuple(links))
+    async with gateway(tmp_path, origin) as (client, one), AsyncExitStack() as silent:
+        page = await client.get("/simple/large/", timeout=BOUND_S)
+        assert len(page.content) > 8_000_000
+        before = taken_by(os.getpid()).anonymous
+        clients = 40
+        for _ in range(clients):
+            stream = await silent.enter_async_context(await connected(client, window_bytes=4_096))
+            await stream.send_all(b"GET /simple/large/ HTTP/1.1\r\nHost: lab\r\n\r\n")
+        await until(lambda: one.counters.so_far().under_way == clients)
+        await until(lambda: one.counters.so_far().replies == {200: clients + 1})
+        assert await is_served(client)
+        assert taken_by(os.getpid()).anonymous - before < clients * len(page.content) / 4
+
+
+async def test_who_comes_when_all_places_are_taken_is_told_to_come_again(
+    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "MAX_REQUESTS", 2)
+    async with gateway(tmp_path, origin) as (client, one), AsyncExitStack() as silent:
+        assert await is_served(client)
+        streams = [await silent.enter_async_context(await connected(client, window_bytes=4_096)) for _ in range(2)]
+        for stream in streams:
+            await stream.send_all(f"GET /simple/demo/{NAME} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
+        await until(lambda: one.counters.so_far().under_way == 2)
+        busy = await client.get("/healthz")
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "1")
+        assert one.counters.so_far().replies[503] == 1
+        await streams[0].aclose()
+        await until(lambda: one.counters.so_far().under_way == 1)
+        assert await is_served(client)
+
+
+async def test_without_descriptors_nobody_new_is_accepted_and_all_are_when_there_are_some(
+    tmp_path: Path, origin: MemoryOrigin, caplog: pytest.LogCaptureFixture
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with gateway(tmp_path, origin) as (client, _):
+        waiting = await connected(client)  # connected by the kernel; whether it is accepted already is not known
+        second = trio.socket.socket()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            await second.connect(("127.0.0.1", client.base_url.port))
+            await until(lambda: "Too many open files" in caplog.text)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for stream in (waiting, trio.SocketStream(second)):
+            await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
+            assert (await said(stream)).endswith(b"ok\n")
+            await stream.aclose()
+
+
+async def test_who_finds_no_place_for_a_connection_waits_until_another_ends(
+    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
+    async with gateway(tmp_path, origin) as (client, _):
+        first, second, third = [await connected(client) for _ in range(3)]
+        for stream in (first, second):
+            await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n")
+            assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 200")
+        await third.send_all(b"GET /healthz HTTP/1.1\r\nHost: lab\r\nConnection: close\r\n\r\n")
+        await until(lambda: "further clients wait" in caplog.text)
+        await first.aclose()
+        assert (await said(third)).endswith(b"ok\n")
+        for stream in (second, third):
+            await stream.aclose()
+
+
+async def test_two_thousand_idle_connections_keep_nobody_from_being_served(tmp_path: Path, origin: MemoryOrigin) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if connections.places_for_connections() < 2_100:
+        pytest.skip(f"a process may have only {hard} files open here")
+    async with gateway(tmp_path, origin) as (client, _):
+        before = taken_by(os.getpid()).anonymous
+        idle = [await connected(client) for _ in range(2_000)]
+        assert await is_served(client)
+        assert (taken_by(os.getpid()).anonymous - before) / len(idle) < 100_000
+        for stream in idle:
+            await stream.aclose()

@@ -1,0 +1,99 @@
+"""Accepting connections: as many as there are descriptors for, and never an end of the gateway because there are none left.
+
+The HTTP server's own loop ends at the first error of ``accept``, such as "too many open files": any client can bring that about.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import resource
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import trio
+from anyio.abc import SocketStream
+from anyio.streams.tls import TLSStream
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Awaitable, Callable
+
+    from anyio.abc import ByteStream
+
+    Talk = Callable[[ByteStream], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS: Final = 4_096
+"""An idle one takes 40 kB, and is closed after some seconds; further clients wait to be accepted until then."""
+
+DESCRIPTORS: Final = 16_384
+"""Wanted where the system allows it: a connection takes one, and so do files on their way, indexes, and the head."""
+
+FULL_PAUSE_S: Final = 0.1
+"""Out of descriptors or memory: closing connections will free some; without a pause this would spin."""
+
+_GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR, errno.EAGAIN, errno.EPERM})
+"""This client went away, or a firewall wants it gone (accept(2)); the next one may not."""
+
+
+def places_for_connections() -> int:
+    """Return how many connections may be open at once, half of the descriptors at most; raises this process's soft limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return max(1, min(MAX_CONNECTIONS, wanted // 2))
+
+
+async def accept_connections(
+    listening: socket.socket,
+    talk: Talk,
+    connections: trio.Nursery,
+    places: trio.Semaphore,
+    secure: ssl.SSLContext | None,
+    *,
+    hello_s: float,
+) -> None:
+    """Let ``talk`` have each client of ``listening``, in ``connections``, until cancelled; a TLS handshake takes ``hello_s``."""
+    listening.setblocking(False)
+    while True:
+        if not places.value:
+            log.warning("all places for connections are taken: further clients wait")
+        await places.acquire()
+        client = await _next(listening)
+        connections.start_soon(_converse, client, talk, places, secure, hello_s)
+
+
+async def _next(listening: socket.socket) -> socket.socket:
+    while True:
+        await trio.lowlevel.wait_readable(listening)
+        try:
+            client, _ = listening.accept()
+        except OSError as error:
+            if error.errno not in _GONE:
+                log.error("cannot accept a connection: %s", error.strerror)
+                await trio.sleep(FULL_PAUSE_S)
+            continue
+        return client
+
+
+async def _converse(
+    client: socket.socket, talk: Talk, places: trio.Semaphore, secure: ssl.SSLContext | None, hello_s: float
+) -> None:
+    """Serve one client; nothing that happens with it ends the gateway."""
+    try:
+        with client:
+            stream: ByteStream = await SocketStream.from_socket(client)
+            if secure is not None:
+                with anyio.fail_after(hello_s):
+                    stream = await TLSStream.wrap(stream, server_side=True, ssl_context=secure)
+            await talk(stream)
+    except (OSError, ValueError, anyio.BrokenResourceError, anyio.EndOfStream, anyio.ClosedResourceError) as error:
+        log.debug("a client went away: %s", error)  # ValueError: before it was looked at
+    except Exception:
+        log.exception("a connection failed: a bug in wheelfs")
+    finally:
+        places.release()
