@@ -180,7 +180,7 @@ class Simulation:
                 self.collector()
             if chance.random() < 0.03:
                 self.reader()
-            if chance.random() < 0.01 and self.watcher.known_since(self.world.now_s):
+            if chance.random() < 0.03 and self.watcher.known_since(self.world.now_s):
                 self.remover()
             for machine in alive:
                 # Most often in the middle of what makes a file known.

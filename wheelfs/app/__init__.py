@@ -52,6 +52,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     """Mount and serve until unmounted; ``ready`` is called once the mount has answered.  Raises `WheelfsError`."""
     import trio
 
+    from wheelfs.app.write_through import write_through, written_share
     from wheelfs.frontends.fuse.kernel import request_bound_s
     from wheelfs.frontends.fuse.limits import MAX_NETWORK_WAITS
     from wheelfs.frontends.fuse.session import MountOptions, serve_mount
@@ -65,6 +66,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
             await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
             nursery.start_soon(node.tracking.keep_fresh)
             nursery.start_soon(node.sharing.keep_fresh)
+            nursery.start_soon(write_through, settings, store, node)
 
             def on_ready() -> None:
                 node.status.mounted(str(mountpoint.absolute()))
@@ -74,6 +76,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
             await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=trio.Event())
             nursery.cancel_scope.cancel()
 
+    written_share(settings)
     with Store.open(settings.store, limits=_limits(settings)) as store:
         trio.run(serve, store)
 

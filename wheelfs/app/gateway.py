@@ -27,6 +27,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     ``arguments`` are those of the command, with which workers are spawned.
     """
     from wheelfs.app import workers
+    from wheelfs.app.write_through import written_share
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.workers import take_place
     from wheelfs.store.local import Store
@@ -37,6 +38,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     if place is not None:
         workers.run_worker(settings, place, tls=tls, token=token)
         return
+    written_share(settings)
     listening = server.listen(settings.serve_listen)
     urls = tuple(server.urls_of([listening], tls=tls is not None))
 
@@ -64,6 +66,7 @@ def _run_alone(
 ) -> None:
     import trio
 
+    from wheelfs.app.write_through import write_through
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.application import Application
     from wheelfs.service.control import serve_control
@@ -82,6 +85,7 @@ def _run_alone(
             await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
             nursery.start_soon(node.tracking.keep_fresh)
             nursery.start_soon(node.sharing.keep_fresh)
+            nursery.start_soon(write_through, settings, store, node)
 
             def answers() -> None:
                 for url in urls:

@@ -33,6 +33,7 @@ def run_head(
     import trio
 
     from wheelfs.app.gateway import MAX_NETWORK_WAITS
+    from wheelfs.app.write_through import write_through
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.application import Application
     from wheelfs.frontends.http.scoreboard import Scoreboard, made_board
@@ -52,6 +53,7 @@ def run_head(
                 await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
                 nursery.start_soon(node.tracking.keep_fresh)
                 nursery.start_soon(node.sharing.keep_fresh)
+                nursery.start_soon(write_through, settings, store, node)
                 boards = [closing.enter_context(made_board()) for _ in range(settings.serve_workers)]
                 counts = [Counters(Scoreboard(board)) for board in boards]
                 # No token: whoever reaches this socket is this user, and workers let nobody pass without one.

@@ -157,6 +157,10 @@ def _status_lines(report: Status) -> Iterator[str]:
         since = f" since {origin.since}" if origin.since else ""
         cause = f": {redact(origin.last_error)}" if origin.last_error and origin.state == "down" else ""
         yield f"{origin.kind:<7} {origin.name}  {redact(origin.url)}  {origin.state}{since}{cause}"
+    for write in report.share_writes:
+        waiting = f", {write.waiting_files} waiting" if write.waiting_files else ""
+        cause = f": {redact(write.last_error)}" if write.last_error else ""
+        yield f"pushing {write.name}  {write.pushed_files} files, {size_text(write.written_bytes)}{waiting}, {write.state}{cause}"
     tracked = report.tracked
     if tracked.projects:
         unsized = f", sizes of {tracked.unsized} files not known yet" if tracked.unsized else ""

@@ -39,6 +39,7 @@ READY_TIMEOUT_S: Final = 90.0
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
 @click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway, file:///DIR or s3://BUCKET/DIR to ask first.")
+@click.option("--share-write", is_flag=True, default=None, help="Push what is stored to the first directory or bucket of them.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network.")
 @click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.option(
@@ -57,6 +58,7 @@ def mount(
     directory: Path,
     indexes: tuple[str, ...],
     shares: tuple[str, ...],
+    share_write: bool | None,
     offline: bool | None,
     quota: str | None,
     min_age: str | None,
@@ -81,6 +83,7 @@ def mount(
     if indexes or parsed.indexes:
         given.append(Given("indexes", [*indexes, *parsed.indexes], "--index" if indexes else "-o index"))
     given += [Given("shares", list(shares), "--share")] if shares else []
+    given += [Given("share_write", share_write, "--share-write")] if share_write else []
     given += [Given("offline", offline, "--offline")] if offline else []
     given += [Given("quota_bytes", quota, "--quota")] if quota else []
     given += [Given("min_age_s", min_age, "--min-age")] if min_age else []

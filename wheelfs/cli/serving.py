@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--workers", metavar="N", help="How many processes answer; 1 unless told otherwise.")
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
 @click.option("--share", "shares", multiple=True, metavar="URL", help="Another gateway to ask for files first.")
+@click.option("--share-write", is_flag=True, default=None, help="Push what is stored to the first directory or bucket of them.")
 @click.option("--offline", is_flag=True, default=None, help="Never use the network to fetch.")
 @click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.option(
@@ -45,6 +46,7 @@ def serve(
     workers: str | None,
     indexes: tuple[str, ...],
     shares: tuple[str, ...],
+    share_write: bool | None,
     offline: bool | None,
     quota: str | None,
     min_age: str | None,
@@ -68,6 +70,7 @@ def serve(
             ("serve_workers", workers, "--workers"),
             ("indexes", list(indexes) or None, "--index"),
             ("shares", list(shares) or None, "--share"),
+            ("share_write", share_write or None, "--share-write"),
             ("offline", offline or None, "--offline"),
             ("quota_bytes", quota, "--quota"),
             ("min_age_s", min_age, "--min-age"),

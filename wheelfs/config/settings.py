@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_file: Path | None = None
     indexes: tuple[IndexSetting, ...] = ()
     shares: tuple[IndexSetting, ...] = ()
+    share_write: bool = False
     offline: bool = False
     offline_show: OfflineShow = "stored"
     verify: Verify = "origin"
@@ -133,6 +134,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "projects and ttl-s; the flag is repeated. What they store is listed here within seconds.",
         flag="--share",
         default_text="none",
+    ),
+    Option(
+        "share_write",
+        ("share-write",),
+        "WHEELFS_SHARE_WRITE",
+        FlagKind(),
+        "Push what mounts and gateways store to the first share that is a directory or a bucket, soon after it is stored, in the "
+        "background; not private files, nor what came from there.",
+        flag="--share-write",
+        default_text="false",
     ),
     Option(
         "offline",

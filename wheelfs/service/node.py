@@ -67,6 +67,7 @@ class Running:
     views: Views
     tracking: Tracking
     sharing: Sharing
+    hosts: Hosts
 
 
 @asynccontextmanager
@@ -163,7 +164,7 @@ async def running(
             nursery.start_soon(hosts.probe_for_ever)
             nursery.start_soon(_keep_house, store, supply)
             try:
-                yield Running(tree, status, supply, projects, views, tracking, sharing)
+                yield Running(tree, status, supply, projects, views, tracking, sharing, hosts)
             finally:
                 nursery.cancel_scope.cancel()
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
+# At run time too: msgspec evaluates the annotations of its structs.
+from wheelfs.service.share_reports import ShareWrite  # noqa: TC001
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -163,6 +166,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     counters: Counters = Counters()
     silent: tuple[int, ...] = ()
     tracked: TrackedState = TrackedState()
+    share_writes: tuple[ShareWrite, ...] = ()
 
 
 class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
@@ -311,6 +315,7 @@ def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = (
             errors_by=errors_by,
         ),
         silent=tuple(silent),
+        share_writes=tuple(one for status in statuses for one in status.share_writes if one.state != "elsewhere"),
         # They look after the same projects.
         tracked=max((status.tracked for status in statuses), key=lambda state: state.projects, default=idle.tracked),
     )

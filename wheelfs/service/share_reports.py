@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 PushResult = Literal["pushed", "present", "failed"]
+ShareWriteState = Literal["idle", "waiting", "pushing", "away", "refused", "elsewhere"]
 PullResult = Literal["pulled", "present", "missing", "failed"]
 
 
@@ -61,3 +62,20 @@ class ShareCollection(msgspec.Struct, frozen=True, kw_only=True):
     waiting_bytes: int
     next: str | None
     unfinished: int = 0
+
+
+class ShareWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """How pushing to a share by itself goes.
+
+    ``state``: all is pushed ("idle"); ``waiting_files`` are about to be ("waiting") or are being pushed; the share is "away", or
+    "refused" with ``last_error``, and is tried again; another process on the store pushes ("elsewhere").  Sums since the process
+    began: ``pushed_files``, and ``written_bytes``, which the share did not have.
+    """
+
+    name: str
+    url: str
+    state: ShareWriteState
+    waiting_files: int = 0
+    pushed_files: int = 0
+    written_bytes: int = 0
+    last_error: str | None = None

@@ -12,12 +12,13 @@ from wheelfs.service.inspection import rfc3339
 from wheelfs.service.reports import Counters, GatewayInfo, MountInfo, OriginState, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from wheelfs.remote.share import Share
     from wheelfs.service.hosts import Hosts
     from wheelfs.service.projects import Index
     from wheelfs.service.reports import OriginKind
+    from wheelfs.service.share_reports import ShareWrite
     from wheelfs.service.tracking import Tracking
     from wheelfs.telemetry import Counters as LiveCounters
 
@@ -46,6 +47,7 @@ class StatusReport:
         self._counters = counters
         self._mounts: list[MountInfo] = []
         self._gateways: list[GatewayInfo] = []
+        self._share_writes: list[Callable[[], ShareWrite]] = []
 
     def mounted(self, path: str) -> None:
         """Note that a mount of this process has answered."""
@@ -54,6 +56,10 @@ class StatusReport:
     def serving(self, url: str) -> None:
         """Note that a gateway of this process accepts connections."""
         self._gateways.append(GatewayInfo(url=url, pid=os.getpid(), since=rfc3339(time.time() * 1e6)))
+
+    def writing_through(self, state: Callable[[], ShareWrite]) -> None:
+        """Note that this process pushes to a share by itself, and how to ask how that goes."""
+        self._share_writes.append(state)
 
     def report(self) -> Status:
         """Return the state as it is now."""
@@ -69,6 +75,7 @@ class StatusReport:
             offline=self._hosts.offline,
             counters=Counters.of(self._counters.so_far()),
             tracked=self._tracking.state(),
+            share_writes=tuple(state() for state in self._share_writes),
         )
 
     def text(self) -> bytes:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 SHARED_DATABASES: Final = ("shared", "share-points")
 
+_PUSHED: Final = "\0pushed\0"
+"""Before a share's name, which has no zero bytes: a key beside that of what it has told."""
+
 _SWEPT_AT_ONCE: Final = 2_000
 
 
@@ -79,6 +82,22 @@ class SharedNames:
         with self._environment.read() as transaction:
             known = self._point(transaction, share)
         return None if known is None else known.point
+
+    def pushed(self, share: str) -> str | None:
+        """Return how far what is stored here has been pushed to a share, in the words of `keep_pushed`."""
+        with self._environment.read() as transaction:
+            known = self._point(transaction, _PUSHED + share)
+        return None if known is None else known.point
+
+    def keep_pushed(self, share: str, text: str) -> Future[None]:
+        """Note how far what is stored here has been pushed to a share."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            self._put_point(transaction, _PUSHED + share, _Point(text))
+
+        if self._writer is None:
+            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+        return self._writer.submit(work)
 
     def of_project(self, project: str) -> list[SharedName]:
         """Return what shares have of a project, in order of filename."""

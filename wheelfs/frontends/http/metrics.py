@@ -56,6 +56,7 @@ class _GatewayCollector(Collector):
             yield GaugeMetricFamily("wheelfs_workers", "Processes that answer clients.", counts.answering)
         yield from _counted(counts)
         yield from _origins(status)
+        yield from _share_writes(status)
 
 
 def _counted(counts: CountsSoFar) -> Iterator[Metric]:
@@ -86,3 +87,18 @@ def _origins(status: Status) -> Iterator[Metric]:
                 up.add_metric([origin.name], float(origin.state == "up"))
         yield up
     yield GaugeMetricFamily("wheelfs_offline", "1: the network is forbidden.", float(status.offline))
+
+
+def _share_writes(status: Status) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily("wheelfs_share_write_waiting_files", "Files to be pushed to a share by itself.", labels=["share"])
+    refused = GaugeMetricFamily(
+        "wheelfs_share_write_failing", "1: the share is away, or refuses what is pushed.", labels=["share"]
+    )
+    pushed = CounterMetricFamily("wheelfs_share_write_files", "Files pushed to a share by itself.", labels=["share"])
+    written = CounterMetricFamily("wheelfs_share_written_bytes", "Bytes of them that the share did not have.", labels=["share"])
+    for one in status.share_writes:
+        waiting.add_metric([one.name], one.waiting_files)
+        refused.add_metric([one.name], float(one.state in ("away", "refused")))
+        pushed.add_metric([one.name], one.pushed_files)
+        written.add_metric([one.name], one.written_bytes)
+    yield from (waiting, refused, pushed, written)

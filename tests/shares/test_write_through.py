@@ -1,0 +1,278 @@
+"""``share-write``: what a mount or a gateway stores goes to the share by itself, none of it is lost, and nobody waits for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import trio
+
+from tests.fakes.commands import error_of
+from tests.fakes.waiting import eventually, until
+from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from tests.gateway.serving import Serving
+from wheelfs.errors import OriginDenied
+from wheelfs.remote.object_share import WrittenShare
+from wheelfs.remote.objects import open_objects
+from wheelfs.service import write_through
+from wheelfs.service.hosts import Hosts
+from wheelfs.service.paces import KeptPaces
+from wheelfs.service.pulling import pull
+from wheelfs.service.write_through import WriteThrough
+from wheelfs.store.local import Store
+from wheelfs.store.records import StoredName
+from wheelfs.telemetry import Counters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.shares.conftest import Place
+    from wheelfs.remote.objects import Objects
+
+NO_INDEX = "http://127.0.0.1:1/simple"
+
+
+def fill(store: Store, project: str, *, private: bool = False) -> bytes:
+    content = build_wheel(project, "1.0", files={f"{project}/data": incompressible(50_000, project)})
+    name = StoredName(
+        project=project,
+        filename=wheel_filename(project, "1.0"),
+        index="main",
+        size_bytes=len(content),
+        added_at_us=1,
+        private=private,
+    )
+    path = store.path / "input"
+    path.write_bytes(content)
+    with path.open("rb") as opened:
+        store.add_content(opened.fileno(), len(content), expected_sha256=None, names=[name])
+    path.unlink()
+    return content
+
+
+def told(objects: Objects) -> set[str]:
+    return {file.project for file in WrittenShare(objects).catalog.files()}
+
+
+def records(objects: Objects) -> int:
+    return len(list(objects.found("log")))
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    directory = tmp_path / "share"
+    directory.mkdir()
+    return directory
+
+
+# --- as its user runs it -----------------------------------------------------------------------------------------------
+
+
+def test_a_mount_pushes_what_is_stored_but_nothing_private_and_what_waits_when_it_ends(
+    tmp_path: Path, mounted: MountWheelfs, share: Path, run_wheelfs: RunWheelfs
+) -> None:
+    objects = open_objects(share.as_uri())
+    with Store.open(tmp_path / "a") as store:
+        fill(store, "before")
+        node = mounted("--share", share.as_uri(), "--share-write", index=NO_INDEX, store=tmp_path / "a")
+        eventually(lambda: (share / "log").exists() and told(objects) == {"before"})
+        fill(store, "secret", private=True)
+        fill(store, "after")
+        eventually(lambda: told(objects) == {"before", "after"})
+
+        def progress() -> tuple[str, int, int]:
+            [write] = json.loads((node.path / ".wheelfs" / "status.json").read_text())["share_writes"]
+            return write["state"], write["pushed_files"], write["waiting_files"]
+
+        eventually(lambda: progress() == ("idle", 2, 0))
+        assert "2 files" in run_wheelfs("--store", str(tmp_path / "a"), "status").succeeded().stdout
+        fill(store, "last")
+    assert node.stop() == 0
+    assert told(objects) == {"before", "after", "last"}, "what was waiting was pushed before it ended"
+    with Store.open(tmp_path / "b") as store:
+        assert {file.result for file in pull(store, WrittenShare(objects), [], contents=True)} == {"pulled"}
+
+
+def test_what_was_not_pushed_before_a_kill_is_pushed_after_the_next_start(
+    tmp_path: Path, share: Path, run_wheelfs: RunWheelfs
+) -> None:
+    away = share / "not-mounted"
+    with Serving(tmp_path / "g", "--index", f"main={NO_INDEX}", "--share", f"lab={away.as_uri()}", "--share-write") as gateway:
+        with Store.open(gateway.store) as store:
+            fill(store, "one")
+
+            def is_told() -> bool:
+                said = run_wheelfs("--store", str(gateway.store), "status", "--json").succeeded().stdout
+                [write] = json.loads(said)["share_writes"]
+                return write["state"] == "refused" and "is its file system mounted" in write["last_error"]
+
+            eventually(is_told)
+            gateway.kill()
+            fill(store, "two")
+        assert gateway.log.read_text().count("not everything is pushed") == 1
+        away.mkdir()
+        gateway.start()
+        eventually(lambda: told(open_objects(away.as_uri())) == {"one", "two"})
+
+
+def test_a_gateway_with_workers_pushes_once_to_a_share_of_any_kind(place: Place, tmp_path: Path) -> None:
+    options = ("--index", f"main={NO_INDEX}", "--share", place.url, "--share-write", "--workers", "2")
+    with Serving(tmp_path / "g", *options, environment=place.environment) as gateway:
+        with Store.open(gateway.store) as store:
+            fill(store, "one")
+        eventually(lambda: bool(list(place.open().found("log"))))
+        assert told(place.open()) == {"one"}
+    assert records(place.open()) == 1
+
+
+def test_without_a_share_that_can_be_written_to_it_is_refused_at_once(run_wheelfs: RunWheelfs, tmp_path: Path) -> None:
+    done = run_wheelfs("mount", "--json", str(tmp_path / "mnt"), "--share", "http://127.0.0.1:1", "--share-write")
+    assert error_of(done)["class"] == "UsageError"
+    assert "none of the shares can be written to" in error_of(done)["message"]
+
+
+# --- by itself ---------------------------------------------------------------------------------------------------------
+
+
+class Troubled:
+    """Objects whose writes hang, or are refused, when told so."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self.url = objects.url
+        self.read = objects.read
+        self.read_range = objects.read_range
+        self.found = objects.found
+        self.delete = objects.delete
+        self.hangs = self.refuses = False
+        self.hung = threading.Event()
+        self.let_go = threading.Event()
+        self.refused = 0
+
+    def create(self, key: str, content: bytes) -> bool:
+        if self.hangs:
+            self.hung.set()
+            self.let_go.wait(60)
+        if self.refuses:
+            self.refused += 1
+            raise OriginDenied(f"write {key}", "read-only")
+        return self._objects.create(key, content)
+
+
+def through(store: Store, objects: Objects) -> WriteThrough:
+    async def probe(url: str) -> None: ...
+
+    hosts = Hosts(offline=False, probe=probe, counters=Counters(), paces=KeptPaces(store.catalog), places=[objects.url])
+    return WriteThrough(store=store, objects=objects, name="lab", hosts=hosts)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_through, "QUIET_S", 0.05)
+    monkeypatch.setattr(write_through, "POLL_S", 0.01)
+    monkeypatch.setattr(write_through, "FIRST_PAUSE_S", 0.01)
+
+
+async def test_files_that_come_together_share_a_pack(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_through, "QUIET_S", 2.0)
+    with Store.open(tmp_path / "a") as store:
+        for number in range(5):
+            fill(store, f"p{number}")
+        task = through(store, open_objects(share.as_uri()))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task.keep_pushed)
+            await until(lambda: task.state().pushed_files == 5)
+            nursery.cancel_scope.cancel()
+    assert len(list(open_objects(share.as_uri()).found("packs"))) == 1
+
+
+async def test_a_refusal_is_said_once_and_tried_again(tmp_path: Path, share: Path, caplog: pytest.LogCaptureFixture) -> None:
+    objects = Troubled(open_objects(share.as_uri()))
+    objects.refuses = True
+    with Store.open(tmp_path / "a") as store, caplog.at_level(logging.WARNING):
+        fill(store, "one")
+        task = through(store, objects)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task.keep_pushed)
+            await until(lambda: objects.refused >= 3)
+            assert (task.state().state, task.state().waiting_files) == ("refused", 1)
+            objects.refuses = False
+            await until(lambda: task.state().pushed_files == 1)
+            nursery.cancel_scope.cancel()
+    assert len([record for record in caplog.records if "is tried again" in record.getMessage()]) == 1
+
+
+async def test_a_share_that_hangs_holds_nobody_up_at_the_end(
+    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_through, "FLUSH_S", 0.1)
+    objects = Troubled(open_objects(share.as_uri()))
+    WrittenShare(objects).catalog.prepare()
+    objects.hangs = True
+    try:
+        with Store.open(tmp_path / "a") as store:
+            fill(store, "one")
+            with trio.fail_after(20):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(through(store, objects).keep_pushed)
+                    await until(objects.hung.is_set)
+                    nursery.cancel_scope.cancel()
+    finally:
+        objects.let_go.set()
+    objects.hangs = False
+    with Store.open(tmp_path / "a") as store:
+        task = through(store, objects)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task.keep_pushed)
+            await until(lambda: told(objects) == {"one"})
+            nursery.cancel_scope.cancel()
+
+
+async def test_what_came_from_the_share_is_not_written_to_it_and_what_was_pushed_is_not_looked_at_again(
+    tmp_path: Path, share: Path
+) -> None:
+    objects = open_objects(share.as_uri())
+
+    async def run(path: Path) -> int:
+        with Store.open(path) as store:
+            task = through(store, objects)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(task.keep_pushed)
+                await until(lambda: task.state().state == "idle" and store.shared.pushed("lab") is not None)
+                nursery.cancel_scope.cancel()
+            return task.state().pushed_files
+
+    with Store.open(tmp_path / "a") as store:
+        fill(store, "one")
+    assert await run(tmp_path / "a") == 1
+    before = records(objects)
+    with Store.open(tmp_path / "b") as store:
+        assert [file.result for file in pull(store, WrittenShare(objects), [], contents=True)] == ["pulled"]
+    assert (await run(tmp_path / "a"), await run(tmp_path / "b")) == (0, 0)
+    assert records(objects) == before
+
+
+async def test_one_process_on_a_store_pushes_and_another_goes_on_when_it_has_ended(tmp_path: Path, share: Path) -> None:
+    objects = open_objects(share.as_uri())
+    with Store.open(tmp_path / "a") as store:
+        first, second = through(store, objects), through(store, objects)
+        async with trio.open_nursery() as nursery:
+            ending = trio.CancelScope()
+
+            async def until_told() -> None:
+                with ending:
+                    await first.keep_pushed()
+
+            nursery.start_soon(until_told)
+            await until(lambda: first.state().state == "idle")
+            nursery.start_soon(second.keep_pushed)
+            await until(lambda: second.state().state == "elsewhere")
+            ending.cancel()
+            fill(store, "one")
+            await until(lambda: second.state().pushed_files + first.state().pushed_files == 1)
+            nursery.cancel_scope.cancel()
+    assert told(objects) == {"one"}

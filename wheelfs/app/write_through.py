@@ -1,0 +1,39 @@
+"""Wiring of ``share-write``: the store, and the first share that can be written to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.app.indexes import is_http
+from wheelfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from wheelfs.config import IndexSetting, Settings
+    from wheelfs.service.node import Running
+    from wheelfs.store.local import Store
+
+
+def written_share(settings: Settings) -> IndexSetting | None:
+    """Return the share that is written through to, None where that is not asked for; raises `UsageError` where there is none."""
+    if not settings.share_write:
+        return None
+    share = next((one for one in settings.shares if not is_http(one.url)), None)
+    if share is None:
+        raise UsageError(
+            "push to a share by itself",
+            "none of the shares can be written to",
+            "give --share file:///DIRECTORY or s3://BUCKET/PREFIX as well, or leave out --share-write",
+        )
+    return share
+
+
+async def write_through(settings: Settings, store: Store, node: Running) -> None:
+    """Push what is stored to the share that is to be written to, until cancelled; returns where there is none."""
+    from wheelfs.remote.objects import open_objects
+    from wheelfs.service.write_through import WriteThrough
+
+    share = written_share(settings)
+    if share is not None:
+        through = WriteThrough(store=store, objects=open_objects(share.url), name=share.name, hosts=node.hosts)
+        node.status.writing_through(through.state)
+        await through.keep_pushed()
