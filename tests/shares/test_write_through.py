@@ -7,6 +7,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 import trio
 
@@ -119,13 +120,16 @@ def test_what_was_not_pushed_before_a_kill_is_pushed_after_the_next_start(
         eventually(lambda: told(open_objects(away.as_uri())) == {"one", "two"})
 
 
-def test_a_gateway_with_workers_pushes_once_to_a_share_of_any_kind(place: Place, tmp_path: Path) -> None:
-    options = ("--index", f"main={NO_INDEX}", "--share", place.url, "--share-write", "--workers", "2")
+def test_a_gateway_pushes_once_to_a_share_of_any_kind_its_workers_never(place: Place, tmp_path: Path) -> None:
+    workers = "2" if place.url.startswith("file:") else "1"
+    options = ("--index", f"main={NO_INDEX}", "--share", place.url, "--share-write", "--workers", workers)
     with Serving(tmp_path / "g", *options, environment=place.environment) as gateway:
         with Store.open(gateway.store) as store:
             fill(store, "one")
         eventually(lambda: bool(list(place.open().found("log"))))
         assert told(place.open()) == {"one"}
+        metrics = httpx2.get(f"{gateway.url}/metrics", trust_env=False, timeout=60).text
+        assert "wheelfs_share_write_files_total{share=" in metrics
     assert records(place.open()) == 1
 
 
