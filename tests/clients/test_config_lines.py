@@ -219,21 +219,26 @@ def test_poetrys_lines(
 
 
 @pytest.mark.real_index
-def test_poetrys_line_for_a_gateway(clients: Clients, fake_index: FakeIndex, real_index_url: str, tmp_path: Path) -> None:
+def test_poetrys_line_for_a_gateway_with_a_token(
+    clients: Clients, fake_index: FakeIndex, real_index_url: str, tmp_path: Path
+) -> None:
     programs = programs_of("poetry", POETRY, real_index_url)
     fake_index.add_wheel("app", "1.0", requires=["numbers<3"])
     fake_index.add_wheel("numbers", "2.0", big_bytes=300_000)
     where = project(tmp_path / "project", "[tool.poetry]\npackage-mode = false\n")
-    with Serving(tmp_path / "gateway", "--index", f"main={fake_index.url}") as serving:
+    (tmp_path / "token").write_text("s3cret-word")
+    token = "export POETRY_HTTP_BASIC_WHEELFS_USERNAME=__token__ POETRY_HTTP_BASIC_WHEELFS_PASSWORD=s3cret-word\n"
+    options = ["--index", f"main={fake_index.url}", "--token-file", str(tmp_path / "token")]
+    with Serving(tmp_path / "gateway", *options) as serving:
         first = clients.uv()
         line = setup_lines(serving.url)["poetry"]
-        shell(first, f"{line}\npoetry lock\npoetry install", where, programs).succeeded()
+        shell(first, f"{token}{line}\npoetry lock\npoetry install", where, programs).succeeded()
         assert first.installed() == EXPECTED
         lock = (where / "poetry.lock").read_bytes()
         assert serving.url.encode() in lock, "poetry.lock is neutral now: say so in the guide"
         fake_index.stop()
         late = clients.uv()
-        shell(late, "poetry install", where, programs).succeeded()
+        shell(late, f"{token}poetry install", where, programs).succeeded()
         assert late.installed() == EXPECTED
     assert (where / "poetry.lock").read_bytes() == lock
 
