@@ -240,6 +240,25 @@ def test_the_command_collects_and_says_when_to_come_again(run_wheelfs: RunWheelf
     assert f"run it again after {done['next']}" in run_wheelfs("gc", "--share", url).succeeded().stdout
 
 
+def test_files_that_are_taken_out_of_a_share_are_listed_no_more_and_go_in_time(
+    run_wheelfs: RunWheelfs, tmp_path: Path, place: Place
+) -> None:
+    objects = place.open()
+    fill(tmp_path / "a", "1.0", "2.0")
+    push_all(tmp_path / "a", objects)
+    pulled(tmp_path / "b", objects)
+    rm = ("--store", "none", "rm", "--json", "--share", place.url)
+    assert error_of(run_wheelfs(*rm, "absent", env=place.environment))["class"] == "NotKnown"
+    for options, left in ((("--dry-run",), {"1.0", "2.0"}), ((), {"2.0"})):
+        said = run_wheelfs(*rm, "good<2", *options, env=place.environment).succeeded().stdout
+        assert wheel_filename("good", "1.0") in said
+        assert {file.filename for file in WrittenShare(objects).catalog.files()} == {wheel_filename("good", one) for one in left}
+    assert not (tmp_path / "none").exists()
+    assert collect_later(objects, 8).condemned == 1, "its manifest; what the other one has in common with it stays"
+    assert collect_later(objects, 16).deleted == 1
+    assert set(pulled(tmp_path / "c", objects)) == {wheel_filename("good", "2.0")}
+
+
 # --- processes that are killed -----------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""Wiring of ``push``, ``pull`` and ``gc --share``: the store, and a share of objects."""
+"""Wiring of ``push``, ``pull``, ``rm --share`` and ``gc --share``: the store, and a share of objects."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.remote.object_share import ObjectShare, WrittenShare
     from wheelfs.remote.objects import Objects
+    from wheelfs.service.reports import KeptFile
     from wheelfs.service.share_reports import PulledFile, PushedFile, ShareCollection
 
 
@@ -39,6 +40,13 @@ def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) 
 
     with _read(settings, url) as share, Store.open(settings.store, limits=_limits(settings)) as store:
         yield from pulling.pull(store, share, words, contents=contents)
+
+
+def take_out(settings: Settings, url: str, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
+    """Take files out of the share at ``url`` and yield each; raises `UsageError`, `OriginError`, `NotKnown`."""
+    from wheelfs.service import shared_files
+
+    yield from shared_files.take_out(_opened(settings, url), words, dry_run=dry_run)
 
 
 def collect(settings: Settings, url: str, *, grace_s: float, dry_run: bool) -> ShareCollection:

@@ -33,22 +33,32 @@ _NAMES = "NAME..."
         "wheelfs rm lab_tools-1.0-py3-none-any.whl",
         "wheelfs rm 'numpy<2' --dry-run",
         "wheelfs rm old-project && wheelfs gc",
+        "wheelfs rm --share file:///lab/wheels 'numpy<2'",
     ),
 )
 @click.argument("names", metavar=_NAMES, nargs=-1, required=True)
+@click.option("--share", metavar="URL", help="Take them out of this shared directory or bucket instead.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
 @click.pass_context
-def rm(context: click.Context, names: tuple[str, ...], dry_run: bool) -> None:
+def rm(context: click.Context, names: tuple[str, ...], share: str | None, dry_run: bool) -> None:
     """Remove files from the store: each NAME is a filename, a project, or a requirement such as "numpy<2".
 
     Pinned and private files too, since they are named. Whoever has one open reads on. Room is given back by gc. A file that an
     index lists can be fetched again.
+
+    With --share they are taken out of a share, and the store is left alone: nobody lists them from there any more, and a later
+    "gc --share" deletes them. Who has them stored keeps them, and a "push" of all that is stored brings them back.
     """
     from wheelfs import app
+    from wheelfs.app import object_shares
 
     session = session_of(context)
     done = "would remove" if dry_run else "removed"
-    _print_files(session.output, app.remove(session.settings(), list(names), dry_run=dry_run), done)
+    if share is None:
+        files = app.remove(session.settings(), list(names), dry_run=dry_run)
+    else:
+        files = object_shares.take_out(session.settings(), share, list(names), dry_run=dry_run)
+    _print_files(session.output, files, done)
 
 
 @click.command(
@@ -93,7 +103,7 @@ def _print_files(output: Output, files: Iterable[KeptFile], done: str) -> None:
     short_help="Give back the room of what was removed.",
     examples=("wheelfs gc", "wheelfs gc --dry-run --json", "wheelfs gc --share file:///lab/wheels"),
 )
-@click.option("--share", "share", metavar="URL", help="Collect the garbage of this shared directory or bucket instead.")
+@click.option("--share", metavar="URL", help="Collect the garbage of this shared directory or bucket instead.")
 @click.option("--grace", metavar="DURATION", help="With --share: the grace period, 1h or more; 7d unless told otherwise.")
 @click.option("--dry-run", is_flag=True, help="Only tell how much would be given back, at least.")
 @click.pass_context

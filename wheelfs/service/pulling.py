@@ -12,14 +12,12 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from wheelfs.core.ownership import LOCAL
-from wheelfs.errors import InvalidInput, NameTaken, NotKnown, OriginError, OriginFault, StoreFull
-from wheelfs.model.names import kind_of, parse_project_name, project_and_version
+from wheelfs.errors import InvalidInput, NameTaken, OriginError, OriginFault, StoreFull
 from wheelfs.model.recipe import Chunk
 from wheelfs.service.own_chunks import located, read_own
 from wheelfs.service.share_reports import PulledFile, PullResult
+from wheelfs.service.shared_files import meant
 from wheelfs.store.env import store_error
 from wheelfs.store.records import StoredName
 
@@ -43,7 +41,9 @@ def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bo
     `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
     """
     share.catalog.check()
-    files = _meant(share.catalog.files(), words, share.url)
+    files = share.catalog.files()
+    if words:
+        files = meant(files, "pull", words, share.url)
     for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):
         if _is_here(store, file):
             yield _told(file, "present")
@@ -60,35 +60,6 @@ def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bo
 def _is_here(store: Store, file: SharedFile) -> bool:
     names = store.catalog.names_of(file.sha256) if store.holds(file.sha256) else []
     return any((name.project, name.filename) == (file.project, file.filename) for name in names)
-
-
-def _meant(files: Sequence[SharedFile], words: Sequence[str], url: str) -> list[SharedFile]:
-    if not words:
-        return list(files)
-    found: dict[int, SharedFile] = {}
-    for word in words:
-        meant = [file for file in files if _fits(file, word)]
-        if not meant:
-            raise NotKnown(
-                f"pull {word}", f"the share {url} has no file that is called so or fits", "pull without names lists all"
-            )
-        found |= {id(file): file for file in meant}
-    return list(found.values())
-
-
-def _fits(file: SharedFile, word: str) -> bool:
-    if project_and_version(word) is not None and kind_of(word) != "other":
-        return file.filename == word
-    try:
-        requirement = Requirement(word)
-    except InvalidRequirement as error:
-        raise InvalidInput(f"pull {word[:200]!r}", f"it is no filename, project or requirement ({error})") from None
-    named = project_and_version(file.filename)
-    return (
-        named is not None
-        and parse_project_name(requirement.name) == file.project
-        and requirement.specifier.contains(named[1], prereleases=True)
-    )
 
 
 def _take(store: Store, share: ObjectShare, file: SharedFile) -> int:
