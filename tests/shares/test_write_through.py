@@ -179,6 +179,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_through, "QUIET_S", 0.05)
     monkeypatch.setattr(write_through, "POLL_S", 0.01)
     monkeypatch.setattr(write_through, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(write_through, "ELSEWHERE_S", 0.01)
 
 
 async def test_files_that_come_together_share_a_pack(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +264,7 @@ async def test_what_came_from_the_share_is_not_written_to_it_and_what_was_pushed
 async def test_one_process_on_a_store_pushes_and_another_goes_on_when_it_has_ended(tmp_path: Path, share: Path) -> None:
     objects = open_objects(share.as_uri())
     with Store.open(tmp_path / "a") as store:
+        fill(store, "one")
         first, second = through(store, objects), through(store, objects)
         async with trio.open_nursery() as nursery:
             ending = trio.CancelScope()
@@ -272,11 +274,11 @@ async def test_one_process_on_a_store_pushes_and_another_goes_on_when_it_has_end
                     await first.keep_pushed()
 
             nursery.start_soon(until_told)
-            await until(lambda: first.state().state == "idle")
+            await until(lambda: first.state().pushed_files == 1)
             nursery.start_soon(second.keep_pushed)
             await until(lambda: second.state().state == "elsewhere")
             ending.cancel()
-            fill(store, "one")
-            await until(lambda: second.state().pushed_files + first.state().pushed_files == 1)
+            fill(store, "two")
+            await until(lambda: second.state().pushed_files + first.state().pushed_files == 2)
             nursery.cancel_scope.cancel()
-    assert told(objects) == {"one"}
+    assert told(objects) == {"one", "two"}
