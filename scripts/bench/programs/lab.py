@@ -3,7 +3,7 @@
 1. *open*: 64 processes on all nodes open one new wheel; exactly one fetch of it may reach the index.
 2. *install*: uv installs a set on all nodes at once, through a gateway, from nginx, and from the index itself.
 3. *shares*: the same from a directory and from S3, in the same rounds.
-4. *outage*: the gateway is killed in the midst of it and comes back.
+4. *outage*: the gateway is killed or freezes in the midst of it and comes back.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from tests.fakes.processes import Finished
 
 GATEWAY_PORT = 8080
-INSTALL_LIMIT_S = 240.0
-"""A hundred times the bound of a single wait of wheelfs: who takes longer hangs."""
+INSTALL_LIMIT_S = 300.0
+"""Ten times the longest wait of wheelfs for an index, many times what an install takes: who takes longer hangs."""
 
 _LISTED_S = 60.0
 
@@ -140,13 +141,17 @@ class Lab:
     def install_everywhere(self, uvs: Sequence[Uv], urls: Sequence[str], each: Callable[[int, Finished], None]) -> None:
         """Run ``uv pip install`` of the set on all nodes at once, and tell ``each`` of what became of it, in its own thread.
 
-        Raises `subprocess.TimeoutExpired` when one of them hangs.
+        Raises SystemExit when one of them hangs.
         """
 
         def install(number: int) -> None:
             with self.network.nodes[number].inside():
                 options = ["pip", "install", "--default-index", urls[number]]
-                each(number, uvs[number].run(*options, *self.held.requirements, timeout_s=INSTALL_LIMIT_S))
+                try:
+                    ended = uvs[number].run(*options, *self.held.requirements, timeout_s=INSTALL_LIMIT_S)
+                except subprocess.TimeoutExpired:
+                    raise SystemExit(f"WRONG: an install from {urls[number]} hangs: {INSTALL_LIMIT_S:.0f} s") from None
+            each(number, ended)
 
         with ThreadPoolExecutor(self.size) as pool:
             list(pool.map(install, range(self.size)))

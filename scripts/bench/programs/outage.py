@@ -1,10 +1,11 @@
-"""A gateway is killed while all nodes install, and comes back: how each install ends, and that all succeed afterwards."""
+"""A gateway is killed or freezes while all nodes install, and comes back: how each install ends, and all succeed afterwards."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-import subprocess
+import signal
 import threading
 import time
 from contextlib import ExitStack
@@ -15,6 +16,8 @@ from scripts.bench.programs.measuring import section
 from tests.fakes.waiting import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scripts.bench.programs.machines import Lab
     from tests.fakes.mounts import Mounted
     from tests.fakes.processes import Finished
@@ -34,16 +37,17 @@ def measure(here: Lab, away_s: float) -> list[str]:
     with section(f"the gateway has nothing yet, is killed in the midst and away for {away_s:g} s; nodes have nothing else"):
         wrong += _round(here, away_s, online=False)
     with section(f"the gateway has all, is killed in the midst and away for {away_s:g} s; nodes have an index of their own"):
-        here.network.let_nodes_out()
-        try:
-            wrong += _round(here, away_s, online=True)
-        finally:
-            here.network.keep_nodes_in()
+        wrong += _round(here, away_s, online=True)
+    with section("the gateway has all and freezes in the midst until all have ended; nodes have an index of their own"):
+        wrong += _round(here, None, online=True)
     return wrong
 
 
-def _round(here: Lab, away_s: float, *, online: bool) -> list[str]:
+def _round(here: Lab, away_s: float | None, *, online: bool) -> list[str]:
     with ExitStack() as stack:
+        if online:
+            here.network.let_nodes_out()
+            stack.callback(here.network.keep_nodes_in)
         where = here.new_directory(stack, "gateway-outage")
         if online:
             here.stock(where)
@@ -59,14 +63,12 @@ def _round(here: Lab, away_s: float, *, online: bool) -> list[str]:
         def ended(number: int, finished: Finished) -> None:
             ends[number] = finished, time.perf_counter() - began
 
-        killing = threading.Thread(target=_kill_and_start_again, args=(here, gateway, away_s, ends))
-        killing.start()
+        disturbing = threading.Thread(target=_disturb, args=(here, gateway, away_s, ends))
+        disturbing.start()
         try:
             here.install_everywhere(here.uvs(), urls, ended)
-        except subprocess.TimeoutExpired as hanging:
-            return [f"an install hangs: {hanging}"]
         finally:
-            killing.join()
+            disturbing.join()
         wrong = _judge(ends, must_succeed=online)
         began = time.perf_counter()
         eventually(lambda: all(map(_all_up, mounts)), deadline_s=_BACK_S)
@@ -79,15 +81,23 @@ def _round(here: Lab, away_s: float, *, online: bool) -> list[str]:
         return wrong + [f"after the return: {one.stderr}" for one, _ in ends.values() if one.returncode]
 
 
-def _kill_and_start_again(here: Lab, gateway: Serving, away_s: float, ends: dict[int, object]) -> None:
-    """Kill the gateway once it has sent its part (or all have ended, should it never get there)."""
+def _disturb(here: Lab, gateway: Serving, away_s: float | None, ends: Mapping[int, object]) -> None:
+    """Once the gateway has sent its part, kill it for ``away_s`` seconds; None: let it freeze until all have ended."""
     before, enough = here.network.gateway.sent_bytes(), _KILL_AT * here.size * here.held.total_bytes
     latest = time.monotonic() + INSTALL_LIMIT_S
     while here.network.gateway.sent_bytes() - before < enough and len(ends) < here.size and time.monotonic() < latest:
         time.sleep(_LOOK_S)
-    gateway.kill()
+    if away_s is None:
+        os.kill(gateway.pid, signal.SIGSTOP)
+    else:
+        gateway.kill()
     sent = (here.network.gateway.sent_bytes() - before) / (here.size * here.held.total_bytes)
-    print(f"  killed after it had sent {sent:.2f} of all that the nodes need, when {len(ends)} had ended", flush=True)
+    print(f"  away after it had sent {sent:.2f} of all that the nodes need, when {len(ends)} had ended", flush=True)
+    if away_s is None:
+        while len(ends) < here.size and time.monotonic() < latest:
+            time.sleep(_LOOK_S)
+        os.kill(gateway.pid, signal.SIGCONT)
+        return
     time.sleep(away_s)
     with here.network.gateway.inside():
         gateway.start()
