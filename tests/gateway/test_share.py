@@ -10,7 +10,7 @@ import httpx2
 
 from tests.fakes.index import FakeIndex
 from tests.fakes.waiting import eventually
-from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from tests.gateway.serving import Serving
 
 if TYPE_CHECKING:
@@ -76,6 +76,21 @@ def test_bytes_come_from_the_gateway_and_only_those_that_are_new(tmp_path: Path,
         counters = json.loads((node.path / ".wheelfs/status.json").read_text())["counters"]
         assert counters["delta_saved_bytes"] > 800_000
         assert counters["fetched_bytes"] < 1_050_000
+
+
+def test_versions_that_are_fetched_together_take_from_each_other(tmp_path: Path, run_wheelfs: RunWheelfs) -> None:
+    paths = [tmp_path / wheel_filename("demo", f"1.{number}") for number in range(5)]
+    big = incompressible(900_000, "the same in all")
+    for path, version in zip(paths, ("1.0", "1.1", "1.2", "1.3", "1.4"), strict=True):
+        path.write_bytes(build_wheel("demo", version, files={"demo/big.bin": big}))
+    with Serving(tmp_path / "gateway", "--offline") as gateway:
+        run_wheelfs("--store", str(gateway.store), "add", *map(str, paths)).succeeded()
+        wanted = [f"demo==1.{number}" for number in range(5)]
+        sources = ("--share", gateway.url, "--index", f"main={gateway.url}/simple")
+        done = run_wheelfs("--store", str(tmp_path / "store"), "--json", "fetch", *wanted, *sources).succeeded()
+    summary = json.loads(done.stdout.splitlines()[-1])["summary"]
+    assert summary["fetched"] == 5
+    assert summary["fetched_bytes"] < 1_000_000
 
 
 def test_without_the_gateway_a_node_goes_on_with_its_own_index_and_comes_back(tmp_path: Path, mounted: MountWheelfs) -> None:

@@ -1,4 +1,4 @@
-"""``wheelfs fetch``: bringing chosen files here, some at once, each whole and verified.
+"""``wheelfs fetch``: bringing chosen files here, those of several projects at once, each whole and verified.
 
 What an interrupted run has brought of a file is in the spool; the next one goes on from there.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wheelfs.service.reports import Progress
 
 AT_ONCE: Final = 8
-"""Projects at work at a time: enough to fill a line whose origin is slow to begin, too few to trouble an index."""
+"""Files at work at a time: enough to fill a line whose origin is slow to begin, too few to trouble an index."""
 
 
 @dataclass(slots=True)
@@ -60,9 +60,13 @@ class Prefetch:
         self._files = len(wanted)
         self.progress.overall(0, self._files, 0)
         async with trio.open_nursery() as nursery:
-            for one in wanted:
-                await self._turns.acquire()
-                nursery.start_soon(self._bring_one, nursery, one)
+            for row in _rows(wanted, apart=self.node.supply.delta == "never"):
+                nursery.start_soon(self._bring_in_order, nursery, row)
+
+    async def _bring_in_order(self, nursery: trio.Nursery, row: Sequence[Wanted]) -> None:
+        for one in row:
+            async with self._turns:
+                await self._bring_one(nursery, one)
 
     async def _bring_one(self, nursery: trio.Nursery, wanted: Wanted) -> None:
         ref = None
@@ -91,7 +95,6 @@ class Prefetch:
         finally:
             self._done_files += 1
             self.progress.overall(self._done_files, self._files, self._saved_bytes)
-            self._turns.release()
 
     async def _choose(self, wanted: Wanted) -> Entry:
         attempted = f"find {wanted}"
@@ -201,6 +204,16 @@ class Prefetch:
                 pinned=self.pin and not self.dry_run,
             )
         )
+
+
+def _rows(wanted: Sequence[Wanted], *, apart: bool) -> list[list[Wanted]]:
+    """Return what is to be brought one after the other: files of one project, since the next takes from the one before."""
+    if apart:
+        return [[one] for one in wanted]
+    rows: dict[str, list[Wanted]] = {}
+    for one in wanted:
+        rows.setdefault(one.project, []).append(one)
+    return list(rows.values())
 
 
 def summed_up(files: Sequence[FetchedFile], *, fetched_bytes: int, duration_s: float) -> FetchSummary:
