@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.fakes.azure import AzureServer, has_npm
 from tests.fakes.s3 import S3Server
 from wheelfs.remote.objects import open_objects
 
@@ -24,14 +25,21 @@ class Place(NamedTuple):
         return open_objects(self.url)
 
 
-@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.real_index)])
+@pytest.fixture(
+    params=[
+        "directory",
+        pytest.param("s3", marks=pytest.mark.real_index),
+        # Behind `soak`: it takes some seconds to start, and npm brings it.
+        pytest.param("azure", marks=[pytest.mark.soak, pytest.mark.skipif(not has_npm(), reason="needs npm")]),
+    ]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     if request.param == "directory":
         directory = tmp_path / "lab wheels"
         directory.mkdir()
         yield Place(directory.as_uri(), {})
         return
-    with S3Server(tmp_path) as server:
+    with S3Server(tmp_path) if request.param == "s3" else AzureServer(tmp_path) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         yield Place(server.url, server.environment)
