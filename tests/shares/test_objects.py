@@ -173,3 +173,10 @@ def test_an_address_is_written_in_one_way(written: str, meant: str) -> None:
     assert open_objects(written).url == meant
     assert open_objects(meant).url == meant
     assert check_share_url(written) == meant, "in options and files as for push and pull"
+
+
+def test_a_container_without_an_account_is_refused_with_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_USE_EMULATOR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match=r"Account must be specified.*AZURE_STORAGE_ACCOUNT_NAME"):
+        open_objects("az://container/wheels")

@@ -34,7 +34,10 @@ _RETRIES: Final = 4
 _LISTED_AT_ONCE: Final = 1_000
 
 _CREDENTIALS: Final = "are the credentials set, and do they allow it?"
-_SET_CREDENTIALS: Final = "set them as for the cloud's own tools, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+_SET_CREDENTIALS: Final = (
+    "set them as for the cloud's own tools: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS,"
+    " or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY"
+)
 _NO_CREDENTIALS: Final = re.compile(r"/latest/(?:api/token|meta-data)|/computeMetadata/|/metadata/identity/|token request")
 """Without any, the library asks the cloud for those of the machine, and tells how that failed."""
 
@@ -52,7 +55,7 @@ class CloudObjects:
             self._store = from_url(url, client_options={**options, "read_timeout": SILENCE}, retry_config=retries)
             self._written = from_url(url, client_options=options, retry_config=retries)
         except (exceptions.BaseError, ValueError) as error:
-            raise UsageError(f"use the share {self.url}", _reason(error)) from error
+            raise UsageError(f"use the share {self.url}", _reason(error), _SET_CREDENTIALS) from error
 
     def read(self, key: str, *, limit_bytes: int) -> bytes | None:
         attempted = self._attempted("read", key)
