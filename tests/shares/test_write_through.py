@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -131,6 +133,30 @@ def test_a_gateway_pushes_once_to_a_share_of_any_kind_its_workers_never(place: P
         metrics = httpx2.get(f"{gateway.url}/metrics", trust_env=False, timeout=60).text
         assert "wheelfs_share_write_files_total{share=" in metrics
     assert records(place.open()) == 1
+
+
+@pytest.mark.soak
+def test_a_gateway_that_is_killed_thirty_times_while_it_pushes_loses_nothing(tmp_path: Path, share: Path) -> None:
+    chance, objects = random.Random(5), open_objects(share.as_uri())
+    gateway = Serving(tmp_path / "g", "--index", f"main={NO_INDEX}", "--share", share.as_uri(), "--share-write")
+    expected: set[str] = set()
+
+    def count() -> int:
+        return sum(1 for prefix in ("packs", "manifests", "log") for _ in objects.found(prefix))
+
+    for number in range(30):
+        gateway.start()
+        goal = count() + chance.randrange(1, 6)
+        with Store.open(gateway.store) as store:
+            for project in (f"p{number}a", f"p{number}b"):
+                fill(store, project)
+                expected.add(project)
+        eventually(partial(lambda goal: count() >= goal or told(objects) == expected, goal))
+        gateway.kill()
+    with gateway:
+        eventually(lambda: told(objects) == expected)
+    with Store.open(tmp_path / "b") as store:
+        assert {file.result for file in pull(store, WrittenShare(objects), [], contents=True)} == {"pulled"}
 
 
 def test_without_a_share_that_can_be_written_to_it_is_refused_at_once(run_wheelfs: RunWheelfs, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class WriteThrough:
         is_first = True
         while True:
             try:
-                await self._until(partial(self._hosts.wanted, self._objects.url), "away", POLL_S)
+                await self._until(partial(self._hosts.may_ask, self._objects.url), "away", POLL_S)
                 await self._until_due(at_once=is_first)
                 is_first = False
                 is_done = await self._push()
