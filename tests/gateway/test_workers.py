@@ -136,7 +136,7 @@ def test_a_scrape_is_of_all_workers_and_no_count_goes_back_when_one_dies(tmp_pat
         assert first["wheelfs_workers"] == 2
         assert first["wheelfs_origin_up main"] == 1
         os.kill(min(before), signal.SIGKILL)
-        eventually(lambda: len(pids(run_wheelfs, gateway) - {min(before)}) == 2)
+        eventually(lambda: len(pids(run_wheelfs, gateway) - {min(before)}) == 2, deadline_s=60)
         get(f"{gateway.url}/simple/absent/")
         second = metrics(gateway)
         assert second["wheelfs_workers"] == 2

@@ -92,7 +92,7 @@ def _fileless(told: object, filenames: list[str]) -> tuple[str, ...]:
     """Return the versions that an index names (PEP 700) without having a file of them; what is no version is left out."""
     if not isinstance(told, list) or len(told) > MAX_FILES:
         return ()
-    found = versions_of(filenames)
+    found = set(versions_of(filenames).values())
     named = set()
     for text in told:
         with suppress(InvalidVersion, TypeError):

@@ -57,7 +57,7 @@ def render_project_list(names: Iterable[str]) -> bytes:
 
 
 def _versions(entries: Iterable[RenderedFile], fileless: Iterable[str]) -> list[str]:
-    found = versions_of(entry.link.filename for entry in entries)
+    found = set(versions_of(entry.link.filename for entry in entries).values())
     return [str(version) for version in sorted(found.union(map(Version, fileless)))]
 
 

@@ -101,11 +101,20 @@ class WheelName:
         return f"WheelName({self.filename!r})"
 
 
-def versions_of(filenames: Iterable[str]) -> set[Version]:
-    """Return the versions of a project's files; what is neither wheel nor sdist tells none."""
+def versions_of(filenames: Iterable[str]) -> dict[str, Version]:
+    """Return the version of each of a project's files; what is neither wheel nor sdist tells none."""
     # Parsing names is the dearest part of a large page, and a version has dozens of wheels: one of them is enough.
-    one_each = {_spelled(filename): filename for filename in filenames}
-    return {known[1] for filename in one_each.values() if (known := project_and_version(filename)) is not None}
+    parsed: dict[str, Version | None] = {}
+    found = {}
+    for filename in filenames:
+        spelled = _spelled(filename)
+        if spelled not in parsed:
+            known = project_and_version(filename)
+            parsed[spelled] = None if known is None else known[1]
+        version = parsed[spelled]
+        if version is not None:
+            found[filename] = version
+    return found
 
 
 def _spelled(filename: str) -> str:

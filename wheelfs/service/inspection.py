@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.core.ownership import Owned
 from wheelfs.core.views import View
 from wheelfs.errors import InvalidInput, NotKnown
-from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version
+from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version, versions_of
 from wheelfs.service.files import FileRef, link_of
 from wheelfs.service.projects import Entry
 from wheelfs.service.reports import ListedFile, ShownFile, ShownProject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from packaging.version import Version
 
     from wheelfs.core.hiding import Hidden
     from wheelfs.service.projects import Projects
@@ -122,18 +124,17 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
         return None
     owned = ownership if isinstance(ownership, Owned) else None
     page = None if owned is None else owned.page
+    version_by_name = versions_of(entry.ref.filename for entry in entries)
     files = []
     for entry in entries:
         name = stored.get((entry.ref.filename, entry.sealed_sha256 or b""))
-        files.append(_shown_file(supply, entry, name, views.hidden(View(), entry)))
-    versions = sorted(
-        {version for file in files if (version := project_and_version(file.filename)) is not None}, key=lambda found: found[1]
-    )
+        version = version_by_name.get(entry.ref.filename)
+        files.append(_shown_file(supply, entry, name, version, views.hidden(View(), entry)))
     head = None if owned is None else supply.store.catalog.page_head(owned.owner, project)
     return ShownProject(
         project=project,
         origin=None if owned is None else owned.owner,
-        versions=tuple(str(version) for _, version in versions),
+        versions=tuple(map(str, sorted(set(version_by_name.values())))),
         files=tuple(files),
         status=None if page is None else page.status,
         checked=None if head is None else rfc3339(head.fetched_at_us),
@@ -143,14 +144,16 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
     )
 
 
-def _shown_file(supply: Supply, entry: Entry, name: StoredName | None, hidden: Hidden | None) -> ShownFile:
+def _shown_file(
+    supply: Supply, entry: Entry, name: StoredName | None, version: Version | None, hidden: Hidden | None
+) -> ShownFile:
     ref = entry.ref
     state, stored_bytes = state_of(supply, ref, entry.sealed_sha256)
     link = ref.link
     return ShownFile(
         filename=link.filename,
         project=ref.project,
-        version=version_of(link.filename),
+        version=None if version is None else str(version),
         state=state,
         size_bytes=supply.known_size(ref),
         sha256=None if link.sha256 is None else link.sha256.hex(),

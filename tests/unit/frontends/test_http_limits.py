@@ -151,6 +151,20 @@ async def test_clients_that_never_read_hold_a_piece_each_and_no_copy_of_a_page(t
         assert taken_by(os.getpid()).anonymous - before < clients * len(page.content) / 4
 
 
+async def test_a_client_that_does_not_take_what_it_was_sent_is_given_up(
+    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STALLED_MS", 300)
+    large = build_wheel("large", "1.0", big_bytes=9_000_000)  # more than the kernel takes for it
+    origin.add("large", wheel_filename("large", "1.0"), large)
+    async with gateway(tmp_path, origin) as (client, one), await connected(client, window_bytes=4_096) as stream:
+        path = f"/simple/large/{wheel_filename('large', '1.0')}"
+        assert (await client.get(path, timeout=BOUND_S)).content == large
+        await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
+        await until(lambda: one.counters.so_far().replies == {200: 2})
+        await until(lambda: one.counters.so_far().under_way == 0)
+
+
 async def test_who_comes_when_all_places_are_taken_is_told_to_come_again(
     tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
