@@ -73,14 +73,26 @@ class MemoryOrigin:
     pause: Pause | None = None
     """When set to an event, answers that begin now wait for it behind their first piece."""
 
-    def add(self, project: str, filename: str, content: bytes, *, hashed: bool = True, sized: bool = True) -> FileLink:
-        """Add a file and list it on its project's page."""
+    def add(
+        self,
+        project: str,
+        filename: str,
+        content: bytes,
+        *,
+        hashed: bool = True,
+        sized: bool = True,
+        metadata: bytes | None = None,
+    ) -> FileLink:
+        """Add a file and list it on its project's page; ``metadata`` is offered beside it."""
         self.files[filename] = content
+        if metadata is not None:
+            self.metadata[f"{filename}.metadata"] = metadata
         link = FileLink(
             filename,
             f"https://files.{self.name}.example/{filename}",
             sha256=hashlib.sha256(content).digest() if hashed else None,
             size_bytes=len(content) if sized else None,
+            has_metadata=metadata is not None,
         )
         before = self.pages.get(project)
         others = () if before is None else tuple(one for one in before.files if one.filename != filename)

@@ -78,6 +78,7 @@ async def service(
     places: int = 100,
     offline: bool = False,
     delta: Delta = "auto",
+    look_ahead: bool = True,
     tied: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     shares: Sequence[MemoryShare] = (),
 ) -> AsyncIterator[Service]:
@@ -89,6 +90,7 @@ async def service(
         verify="strict" if strict else "origin",
         offline=offline,
         delta=delta,
+        look_ahead=look_ahead,
     )
     counters = Counters()
     indexes = [Index(origin.name, origin.url, origin, ttl_s, tied.get(origin.name, ())) for origin in origins]

@@ -46,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_ttl_s: float = 600.0
     lookup_timeout_s: float = 15.0
     open_timeout_s: float = 30.0
+    look_ahead: bool = True
     min_age_s: int = 0
     flat_platforms: tuple[str, ...] = ()
     flat_pythons: tuple[str, ...] = ()
@@ -205,6 +206,15 @@ OPTIONS: Final[tuple[Option, ...]] = (
         SecondsKind(0.1, 600),
         "How long opening or reading a file may wait for the network without progress.",
         default_text="30",
+    ),
+    Option(
+        "look_ahead",
+        ("network", "look-ahead"),
+        "WHEELFS_LOOK_AHEAD",
+        FlagKind(),
+        "Whether an index is asked for the pages and METADATA of what a wheel depends on as soon as that is known, before the "
+        "client that resolves asks for them. Nothing is asked that resolving would not ask, and no file is fetched for it.",
+        default_text="true",
     ),
     Option(
         "min_age_s",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from wheelfs.core import fetch_plan
 from wheelfs.errors import ContentMismatch, OriginFault, OriginMissing, OriginTimeout, StoreDamaged
 from wheelfs.service.background import Work, begin
 
@@ -59,6 +60,24 @@ class Metadata:
         if kept is None:
             raise self._unusable(ref)
         return kept
+
+    async def ahead(self, ref: FileRef, *, is_opened: bool) -> bytes:
+        """Return the METADATA of a wheel before anybody asks for it, holding no caller's place; raises `OriginError`.
+
+        ``is_opened``: the wheel's tail is on its way.  Then the index's own file is asked for only where it may come sooner.
+        """
+        kept = self._kept(ref)
+        if kept is None:
+            size_bytes = self._supply.known_size(ref)
+            is_small = size_bytes is not None and size_bytes <= fetch_plan.AT_ONCE_BYTES
+            await (self._read_tail(ref) if is_opened and is_small else self._fetched(ref))
+            kept = self._kept(ref)
+        return kept or b""
+
+    async def secure_tail(self, ref: FileRef) -> None:
+        """Bring the tail of a wheel before anybody opens it; raises `OriginError`."""
+        with self._supply.using(ref) as content:
+            await content.secure_tail()
 
     def _kept(self, ref: FileRef) -> bytes | None:
         """Return what is known, if it is what the index promised: pip refuses everything else, with no way round."""

@@ -10,16 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
+from packaging.markers import default_environment
 from packaging.tags import platform_tags
 
 from wheelfs.core.platforms import Machine
 from wheelfs.core.policies import policy_of
 from wheelfs.errors import OriginTimeout
+from wheelfs.service import looking_ahead
 from wheelfs.service.attributes import ExtendedAttributes
 from wheelfs.service.background import failure
 from wheelfs.service.flat import FlatFiles
 from wheelfs.service.gate import Gate
 from wheelfs.service.hosts import Hosts
+from wheelfs.service.looking_ahead import LookAhead
 from wheelfs.service.metadata import Metadata
 from wheelfs.service.paces import KeptPaces
 from wheelfs.service.pages import Pages
@@ -68,6 +71,7 @@ class Running:
     tracking: Tracking
     sharing: Sharing
     hosts: Hosts
+    ahead: LookAhead
 
 
 @asynccontextmanager
@@ -135,7 +139,9 @@ async def running(
                 show_all=show_all,
             )
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
-            machine = Machine(frozenset(platform_tags()))
+            platforms = tuple(platform_tags())
+            machine = Machine(frozenset(platforms))
+            resolvers = looking_ahead.Machine(platforms, {key: str(value) for key, value in default_environment().items()})
             views = Views(projects=projects, machine=machine, policy=policy_of(settings, machine))
             tracking = Tracking(projects=projects, supply=supply, machine=machine)
             flat = FlatFiles(projects=projects, tracking=tracking, sharing=sharing, catalog=store.catalog, views=views)
@@ -148,12 +154,22 @@ async def running(
                 tracking=tracking,
                 counters=counters,
             )
+            metadata = Metadata(projects=projects, supply=supply, gate=gate, bound_s=lookup_s)
+            ahead = LookAhead(
+                projects=projects,
+                views=views,
+                metadata=metadata,
+                nursery=nursery,
+                machine=resolvers,
+                enabled=settings.look_ahead,
+            )
             tree = Tree(
                 projects=projects,
                 views=views,
                 flat=flat,
                 pages=Pages(projects=projects, views=views, flat=flat, supply=supply),
-                metadata=Metadata(projects=projects, supply=supply, gate=gate, bound_s=lookup_s),
+                metadata=metadata,
+                ahead=ahead,
                 supply=supply,
                 gate=gate,
                 watch=Watch(store, projects.names),
@@ -164,7 +180,7 @@ async def running(
             nursery.start_soon(hosts.probe_for_ever)
             nursery.start_soon(_keep_house, store, supply)
             try:
-                yield Running(tree, status, supply, projects, views, tracking, sharing, hosts)
+                yield Running(tree, status, supply, projects, views, tracking, sharing, hosts, ahead)
             finally:
                 nursery.cancel_scope.cancel()
 

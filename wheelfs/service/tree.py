@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from wheelfs.service.filesystem import EntryChanged, InodeChanged, Listing, Node, OpenFile
     from wheelfs.service.flat import FlatFiles
     from wheelfs.service.gate import Gate
+    from wheelfs.service.looking_ahead import LookAhead
     from wheelfs.service.metadata import Metadata
     from wheelfs.service.nodes import TreeNode
     from wheelfs.service.pages import Pages
@@ -64,7 +65,7 @@ class _Patience:
 
     BURST_S: Final = 0.3
     REFILL: Final = 0.1
-    COST: Final = 4.0
+    COST: Final = 6.0
 
     def __init__(self) -> None:
         self._left_s = self.BURST_S
@@ -92,6 +93,7 @@ class Tree:
         flat: FlatFiles,
         pages: Pages,
         metadata: Metadata,
+        ahead: LookAhead,
         supply: Supply,
         gate: Gate,
         watch: Watch,
@@ -105,6 +107,7 @@ class Tree:
         self._flat = flat
         self._pages = pages
         self._metadata = metadata
+        self._ahead = ahead
         self._supply = supply
         self._gate = gate
         self._watch = watch
@@ -286,6 +289,7 @@ class Tree:
             case PageNode(project=None):
                 return OpenText(await self._pages.text_of_list(node), direct_io=True)
             case PageNode(project=project) if project is not None:
+                self._ahead.page_read(project, node.view)
                 return OpenText(await self._pages.opened(node, await self._find(project, node.view)), direct_io=True)
             case StatusNode():
                 return OpenText(self._status.text(), direct_io=True)
@@ -318,6 +322,7 @@ class Tree:
 
     async def _open_partial(self, ref: FileRef) -> OpenFile:
         content = self._supply.acquire(ref)
+        self._ahead.opening(ref)
         try:
             with nullcontext() if content.is_open_at_once and not self._strict else self._gate.waiting(f"open {ref.filename}"):
                 await (content.until_sealed() if self._strict else content.secure_tail())
