@@ -232,7 +232,7 @@ def test_the_command_collects_and_says_when_to_come_again(run_wheelfs: RunWheelf
     for path in share.rglob("*"):
         os.utime(path, (time.time() - 8 * DAY_S,) * 2)
     said = run_wheelfs("gc", "--share", url, "--dry-run").succeeded().stdout
-    assert "1 objects would be condemned" in said
+    assert "1 object would be condemned" in said
     assert not (share / "condemned").exists()
     [done] = objects(run_wheelfs("gc", "--json", "--share", url).succeeded())
     assert (done["condemned"], done["deleted"]) == (1, 0)

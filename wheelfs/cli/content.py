@@ -11,6 +11,7 @@ from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import exit_code_of
 from wheelfs.config import Given
 from wheelfs.config.indexes import check_index_name
+from wheelfs.core.wording import counted
 from wheelfs.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def add(
             directory = Path(pip_cache) if pip_cache else None
             others = app.add_pip_cache(settings, directory, private=private, report=report, progress=progress)
             if others:
-                output.talk(f"wheelfs: {others} files in pip's cache are no wheels")
+                what = "is no wheel" if others == 1 else "are no wheels"
+                output.talk(f"wheelfs: {counted(others, 'file')} in pip's cache {what}")
     if not taken and not refused:
         where = [*sources, *(["pip's cache"] if pip_cache is not None else [])]
         raise InvalidInput(f"add {', '.join(where)[:200]}", "no wheel was found there")

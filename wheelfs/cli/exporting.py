@@ -10,7 +10,7 @@ import click
 
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import PART_FAILED
-from wheelfs.cli.sizes import size_text
+from wheelfs.core.wording import counted, size_text, were
 
 if TYPE_CHECKING:
     from wheelfs.service.export_reports import ExportedFile
@@ -55,7 +55,8 @@ def export(context: click.Context, directory: Path, patterns: tuple[str, ...]) -
         output.record({"export": done})
     else:
         output.line(
-            f"{done.written} files written ({size_text(done.written_bytes)}), {done.present} were there, in {done.directory}"
+            f"{counted(done.written, 'file')} written ({size_text(done.written_bytes)}), "
+            f"{done.present} {were(done.present)} there, in {done.directory}"
         )
         path = Path(done.directory)
         output.line(f"  pip install --no-index --find-links {shlex.quote(done.directory)} PACKAGE")

@@ -9,8 +9,8 @@ import click
 
 from wheelfs.cli.command import Command, requirement_files, session_of
 from wheelfs.cli.failures import exit_code_of
-from wheelfs.cli.sizes import size_text
 from wheelfs.config import Given
+from wheelfs.core.wording import counted, size_text
 from wheelfs.errors import OriginError, UsageError
 
 if TYPE_CHECKING:
@@ -153,12 +153,12 @@ def _print_file(output: Output, file: FetchedFile) -> None:
 
 def _summary_text(summary: FetchSummary, *, dry_run: bool) -> str:
     if dry_run:
-        unknown = f", and {summary.unknown} files of unknown size" if summary.unknown else ""
-        first = f"{size_text(summary.missing_bytes)} to fetch of {summary.would_fetch} files{unknown}"
+        unknown = f", and {counted(summary.unknown, 'file')} of unknown size" if summary.unknown else ""
+        first = f"{size_text(summary.missing_bytes)} to fetch of {counted(summary.would_fetch, 'file')}{unknown}"
     else:
         rate = f" at {size_text(round(summary.fetched_bytes / summary.duration_s))}/s" if summary.duration_s else ""
         fetched, saved = size_text(summary.fetched_bytes), size_text(summary.saved_bytes)
-        first = f"{summary.fetched} files fetched, {fetched}{rate}, {saved} saved"
-    here = f"{summary.present} files already here, {size_text(summary.present_bytes)}"
+        first = f"{counted(summary.fetched, 'file')} fetched, {fetched}{rate}, {saved} saved"
+    here = f"{counted(summary.present, 'file')} already here, {size_text(summary.present_bytes)}"
     more = [f"{count} {word}" for word, count in (("skipped", summary.skipped), ("failed", summary.failed)) if count]
     return "; ".join([first, here, *more])

@@ -9,8 +9,8 @@ import click
 
 from wheelfs.cli.clients import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command, session_of
-from wheelfs.cli.sizes import size_text
 from wheelfs.config import OPTIONS, redact, told_of
+from wheelfs.core.wording import counted, size_text
 from wheelfs.service.reports import ShownProject
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool)
 
 def _row(file: ListedFile) -> tuple[str, ...]:
     marks = "".join([" (pinned)" if file.pinned else "", " (private)" if file.private else ""])
-    return (file.project, file.version or "-", file.state, size_text(file.size_bytes), file.origin or "-", file.filename + marks)
+    origins = ", ".join((file.origin or "-", *file.also))
+    return (file.project, file.version or "-", file.state, size_text(file.size_bytes), origins, file.filename + marks)
 
 
 @click.command(
@@ -163,13 +164,13 @@ def _status_lines(report: Status) -> Iterator[str]:
         yield f"pushing {write.name}  {write.pushed_files} files, {size_text(write.written_bytes)}{waiting}, {write.state}{cause}"
     tracked = report.tracked
     if tracked.projects:
-        unsized = f", sizes of {tracked.unsized} files not known yet" if tracked.unsized else ""
+        unsized = f", sizes of {counted(tracked.unsized, 'file')} not known yet" if tracked.unsized else ""
         failing = f", {tracked.failing} cannot be looked up" if tracked.failing else ""
-        yield f"tracked {tracked.projects} projects{unsized}{failing}"
+        yield f"tracked {counted(tracked.projects, 'project')}{unsized}{failing}"
     counters = report.counters
     yield (
-        f"network {counters.requests} requests, {size_text(counters.fetched_bytes)} fetched, "
-        f"{size_text(counters.saved_bytes)} saved, {counters.errors} errors"
+        f"network {counted(counters.requests, 'request')}, {size_text(counters.fetched_bytes)} fetched, "
+        f"{size_text(counters.saved_bytes)} saved, {counted(counters.errors, 'error')}"
     )
     if counters.delta_saved_bytes:
         share = f"{size_text(counters.delta_saved_bytes)} of {size_text(counters.needed_bytes)}"

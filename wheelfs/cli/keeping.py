@@ -8,9 +8,9 @@ import click
 
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import PART_FAILED
-from wheelfs.cli.sizes import size_text
 from wheelfs.config import Given
 from wheelfs.config.policies import age_s
+from wheelfs.core.wording import counted, size_text, were
 from wheelfs.errors import StoreDamaged, UsageError
 
 if TYPE_CHECKING:
@@ -144,14 +144,16 @@ def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bo
 
 
 def _collected_lines(done: ShareCollection) -> Iterator[str]:
-    are = "would be" if done.dry_run else "were"
-    yield f"{done.deleted} objects {are} deleted, {size_text(done.deleted_bytes)}"
+    def objects(count: int) -> str:
+        return f"{counted(count, 'object')} {'would be' if done.dry_run else were(count)}"
+
+    yield f"{objects(done.deleted)} deleted, {size_text(done.deleted_bytes)}"
     if done.unfinished:
-        yield f"{done.unfinished} more are to be deleted: run it again"
+        yield f"{done.unfinished} more {'is' if done.unfinished == 1 else 'are'} to be deleted: run it again"
     if done.condemned:
-        yield f"{done.condemned} objects {are} condemned, {size_text(done.condemned_bytes)}"
+        yield f"{objects(done.condemned)} condemned, {size_text(done.condemned_bytes)}"
     if done.waiting:
-        yield f"{done.waiting} objects were condemned before, {size_text(done.waiting_bytes)}"
+        yield f"{counted(done.waiting, 'object')} {were(done.waiting)} condemned before, {size_text(done.waiting_bytes)}"
     if done.next is not None:
         yield f"run it again after {done.next}: what nothing needs then is deleted"
 
@@ -193,7 +195,7 @@ def verify(context: click.Context, patterns: tuple[str, ...], quick: bool, repai
         for file in result.damaged:
             state = "repaired" if file.repaired else "damaged"
             output.line(f"{state} {file.filename}: {file.reason}" + (f"; not repaired: {file.obstacle}" if file.obstacle else ""))
-        output.line(f"{result.checked_wheels} files checked, {len(result.damaged)} damaged")
+        output.line(f"{counted(result.checked_wheels, 'file')} checked, {len(result.damaged)} damaged")
     return _code_of(result)
 
 
@@ -242,7 +244,7 @@ def stats(context: click.Context, by_project: bool) -> None:
 
 def _print_stats(output: Output, told: Stats) -> None:
     output.line(
-        f"stored   {told.wheels} files, {size_text(told.raw_bytes)} in {size_text(told.stored_bytes)}"
+        f"stored   {counted(told.wheels, 'file')}, {size_text(told.raw_bytes)} in {size_text(told.stored_bytes)}"
         f" (ratio {_ratio_text(told.ratio)})"
     )
     output.line(

@@ -23,7 +23,7 @@ MOUNT_PROGRAM_NAMES: Final = frozenset({"mount.wheelfs", "mount.fuse.wheelfs", "
 EMPTY_SOURCES: Final = frozenset({"none", "wheelfs", "wheelfs#", ""})
 """First fields of an fstab line that say nothing."""
 
-_SETTINGS: Final = {"store": "store", "quota": "quota_bytes", "delta": "delta"}
+_SETTINGS: Final = {"store": "store", "quota": "quota_bytes", "delta": "delta", "min-age": "min_age_s"}
 _WITH_VALUE: Final = ("index", "config", *_SETTINGS)
 _FLAGS: Final = ("offline", "allow_other", "nonempty")
 # "rw" is what fstab's "defaults" stands for; the mount is read-only whatever is said.

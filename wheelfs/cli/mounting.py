@@ -71,9 +71,9 @@ def mount(
     """Mount the wheels at DIR and print, when the mount answers, the lines to give to pip and uv.
 
     Returns then, leaving a daemon behind, unless -f is given. DIR is created when it is missing. The mount is read-only. Options
-    understood by -o: index=NAME=URL (repeatable), store=DIR, config=FILE, quota=SIZE, delta=auto|always|never, offline,
-    allow_other, nonempty; the usual ones of mount(8) are accepted and ignored. In fstab, and as "wheelfs SOURCE DIR -o OPTS", the
-    source is none, a URL or NAME=URL.
+    understood by -o: index=NAME=URL (repeatable), store=DIR, config=FILE, quota=SIZE, delta=auto|always|never, min-age=AGE,
+    offline, allow_other, nonempty; the usual ones of mount(8) are accepted and ignored. In fstab, and as "wheelfs SOURCE DIR -o
+    OPTS", the source is none, a URL or NAME=URL.
     """
     session = session_of(context)
     parsed = parse_options(options)

@@ -8,7 +8,7 @@ import click
 
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import exit_code_of
-from wheelfs.cli.sizes import size_text
+from wheelfs.core.wording import counted, size_text, were
 from wheelfs.errors import OriginError
 
 if TYPE_CHECKING:
@@ -56,10 +56,12 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
         _print_file(output, file, file.written_bytes)
     if not output.json:
         pushed = [file for file in done if file.result == "pushed"]
+        present = _count(done, "present")
         written = size_text(sum(file.written_bytes for file in pushed))
         whole = size_text(sum(file.size_bytes for file in pushed))
         output.line(
-            f"{len(pushed)} files pushed, {whole}, of which {written} were new; {_count(done, 'present')} were there already"
+            f"{counted(len(pushed), 'file')} pushed, {whole}, of which {written} were new; "
+            f"{present} {were(present)} there already"
         )
     return _code_of(done)
 
@@ -94,10 +96,11 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
         _print_file(output, file, file.read_bytes)
     if not output.json and contents:
         pulled = [file for file in done if file.result == "pulled"]
+        present = _count(done, "present")
         read = size_text(sum(file.read_bytes for file in pulled))
         whole = size_text(sum(file.size_bytes for file in pulled))
         output.line(
-            f"{len(pulled)} files pulled, {whole}, of which {read} were read; {_count(done, 'present')} were here already"
+            f"{counted(len(pulled), 'file')} pulled, {whole}, of which {read} were read; {present} {were(present)} here already"
         )
     return _code_of(done)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from wheelfs.cli.sizes import size_text
 from wheelfs.config import redact
+from wheelfs.core.wording import counted, size_text
 from wheelfs.telemetry import printable
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class _Bars:
             self._bars.remove_task(self._tasks.pop(name))
 
     def overall(self, done_files: int, files: int, saved_bytes: int) -> None:
-        text = f"{done_files} of {files} files" + (f", {size_text(saved_bytes)} saved" if saved_bytes else "")
+        text = f"{done_files} of {counted(files, 'file')}" + (f", {size_text(saved_bytes)} saved" if saved_bytes else "")
         if self._all is None:
             self._all = self._bars.add_task(text, total=None, completed=self._all_bytes)
         self._bars.update(self._all, description=text)

@@ -9,6 +9,7 @@ import click
 from wheelfs.cli.command import Command, requirement_files, session_of
 from wheelfs.cli.failures import exit_code_of
 from wheelfs.config import Given
+from wheelfs.core.wording import counted
 from wheelfs.errors import OriginError, UsageError
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _print_project(output: Output, project: TrackedProject) -> None:
     else:
         unlisted = project.files - (project.listed or 0)
         later = f", {unlisted} of them when their sizes are known" if unlisted else ""
-        files = project.reason or f"{project.files} files from {project.origin}{later}"
+        files = project.reason or f"{counted(project.files, 'file')} from {project.origin}{later}"
         output.line(f"{project.result} {name} ({files})")
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import InvalidVersion, Version
 
 from wheelfs.core.times import rfc3339
+from wheelfs.core.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -112,7 +113,7 @@ class Sieve:
         """Yield a sentence for each reason for which files are hidden."""
         for reason in Hidden:
             if count := counts.get(reason, 0):
-                yield f"hidden here: {count} file{'s' if count > 1 else ''} {self._told(reason)}"
+                yield f"hidden here: {counted(count, 'file')} {self._told(reason)}"
 
     def _told(self, reason: Hidden) -> str:
         if reason is Hidden.LATER and self.before_us is not None:

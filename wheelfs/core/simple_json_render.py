@@ -15,6 +15,9 @@ from wheelfs.model.names import versions_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+OWN: Final = "_wheelfs"
+"""What is only ours: keys that begin with an underscore are for a server's own use, and ignored by clients (PEP 691)."""
+
 WITHOUT_SIZES: Final = "1.0"
 """From 1.1 on every file must state its size (PEP 700): a page that cannot is of the version before."""
 
@@ -28,11 +31,13 @@ def render_project_page(
     tracks: Iterable[str] = (),
     alternate_locations: Iterable[str] = (),
     fileless_versions: Iterable[str] = (),
+    comments: Iterable[str] = (),
 ) -> bytes:
     """Return a project's page; the files lie beside it unless their entries say otherwise.
 
     ``status`` and its reason are PEP 792's; ``tracks`` and ``alternate_locations`` are where else the project is (PEP 708);
     ``fileless_versions`` are listed beside those of the files (PEP 700).
+    ``comments`` are for people, under a key that PEP 691 leaves to servers.
     """
     entries = list(entries)
     version = REPOSITORY_VERSION if all(entry.link.size_bytes is not None for entry in entries) else WITHOUT_SIZES
@@ -48,6 +53,8 @@ def render_project_page(
         page["meta"]["tracks"] = tracks
     if alternate_locations := list(alternate_locations):
         page["alternate-locations"] = alternate_locations
+    if notes := list(comments):
+        page[OWN] = {"notes": notes}
     return msgspec.json.encode(page)
 
 
@@ -82,4 +89,6 @@ def _file(entry: RenderedFile) -> dict[str, Any]:
         file["core-metadata"] = file["dist-info-metadata"] = told
     if link.provenance is not None:
         file["provenance"] = link.provenance
+    if entry.comment is not None:
+        file[OWN] = {"notes": [entry.comment]}
     return file

@@ -58,6 +58,7 @@ def _listed(store: Store, name: StoredName) -> ListedFile:
         origin=name.index,
         pinned=name.pinned,
         private=name.private,
+        also=name.also,
     )
 
 
@@ -160,6 +161,7 @@ def _shown_file(
         origin=ref.origin,
         pinned=name is not None and name.pinned,
         private=name is not None and name.private,
+        also=() if name is None else tuple(origin for origin in name.origins if origin != ref.origin),
         stored_bytes=stored_bytes,
         upload_time=None if link.upload_time_us is None else rfc3339(link.upload_time_us),
         requires_python=link.requires_python,

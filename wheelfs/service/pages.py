@@ -13,6 +13,7 @@ from wheelfs.core.ownership import Owned, Undecided
 from wheelfs.core.simple_render import RenderedFile
 from wheelfs.core.times import rfc3339
 from wheelfs.core.tree import JSON_PAGE, PAGE
+from wheelfs.core.wording import counted
 from wheelfs.errors import NotKnown
 from wheelfs.model.links import ProjectPage
 from wheelfs.service.files import UNKNOWN_TIME_NS
@@ -183,7 +184,8 @@ class Pages:
         away = self._projects.away(owned, project)
         if away is not None:
             since = "wheelfs is told to be offline" if away.since_s is None else f"since {rfc3339(round(away.since_s * 1e6))}"
-            hidden = f"{away.hidden} files that are not stored are hidden" if away.hidden else "nothing is hidden for that"
+            which = "that is not stored is hidden" if away.hidden == 1 else "that are not stored are hidden"
+            hidden = f"{counted(away.hidden, 'file')} {which}" if away.hidden else "nothing is hidden for that"
             yield f"offline: {away.index} cannot be asked ({since}); this page may be old; {hidden}"
 
     def _kept_text(self, path: str, stamp: object) -> bytes | None:
@@ -222,6 +224,7 @@ def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], commen
             alternate_locations=page.alternate_locations,
             # Nothing tells when they came to be, and nothing of them can be stored.
             fileless_versions=() if node.view.stored or node.view.asof is not None else page.fileless_versions,
+            comments=comments,
         )
     return simple_render.render_project_page(
         node.project,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -221,7 +222,9 @@ class Projects:
         if index is None or head is None or time.time() - head.fetched_at_us / 1e6 < RENEW_AFTER_S:
             return None
         await self._questions.begin(index, ref.project, head).done.wait()
-        page = self._store.catalog.page(index.name, ref.project)
+        page = None
+        with suppress(StoreDamaged):  # whoever reads the page itself has it asked for again
+            page = self._store.catalog.page(index.name, ref.project)
         for link in () if page is None else page.files:
             if link.filename == ref.filename and link.sha256 in (None, ref.link.sha256) and link.url != ref.link.url:
                 return FileRef(ref.project, ref.origin, link)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 
-from wheelfs.errors import WheelfsError
+from wheelfs.errors import StoreDamaged, WheelfsError
 from wheelfs.model.names import ProjectName
 from wheelfs.service.files import FileRef, link_of
 from wheelfs.service.reports import DamagedFile
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from wheelfs.service.supply import Supply
     from wheelfs.store.local import Store
+    from wheelfs.store.records import StoredName
     from wheelfs.store.verify import Checked
 
 
@@ -42,8 +44,7 @@ async def repaired(supply: Supply, damaged: Checked) -> list[DamagedFile]:
     """Fetch one damaged content again from the first of its origins that gives it, and tell how that went."""
     obstacle = "it is no file that could be fetched"
     names = supply.store.catalog.names_of(damaged.sha256) if damaged.sha256 else []
-    for name in names:
-        ref = FileRef(ProjectName(name.project), name.index, link_of(name))
+    for ref in (ref for name in names for ref in _origins_of(supply.store, name)):
         try:
             with supply.using(ref) as content:
                 await content.until_sealed()
@@ -53,3 +54,14 @@ async def repaired(supply: Supply, damaged: Checked) -> list[DamagedFile]:
         except WheelfsError as error:
             obstacle = str(error)
     return list(told(damaged, obstacle=obstacle))
+
+
+def _origins_of(store: Store, name: StoredName) -> Iterator[FileRef]:
+    """Yield the file as each index that lists it has it: the first one's address was kept, the others' are on their pages."""
+    project = ProjectName(name.project)
+    yield FileRef(project, name.index, link_of(name))
+    for index in name.also:
+        with suppress(StoreDamaged):  # of the page: then that index cannot help now
+            page = store.catalog.page(index, project)
+            links = () if page is None else page.files
+            yield from (FileRef(project, index, link) for link in links if link.sha256 == name.sha256)

@@ -41,7 +41,10 @@ class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file that is known here.  ``origin`` is an index's name, or "local" for what was added by hand."""
+    """One file that is known here.
+
+    ``origin`` is an index's name, or "local" for what was added by hand; ``also`` are further indexes that have the same bytes.
+    """
 
     filename: str
     project: str
@@ -52,6 +55,7 @@ class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
     origin: str | None
     pinned: bool = False
     private: bool = False
+    also: tuple[str, ...] = ()
 
 
 class ShownFile(ListedFile, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from wheelfs.core.wording import counted
 from wheelfs.errors import StoreFull
 from wheelfs.store.eviction import NO_LIMITS, Need
 
@@ -64,7 +65,7 @@ class Room:
         with trio.move_on_after(self._bound_s):
             await self._ended.wait()
             return
-        happened = f"there is no room for it beside the {len(self._coming)} files that are being fetched"
+        happened = f"there is no room for it beside what is being fetched ({counted(len(self._coming), 'file')})"
         raise StoreFull(partial.attempted, happened, "try again when they are here, or raise the quota ([cache] quota)")
 
 

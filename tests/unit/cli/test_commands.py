@@ -262,7 +262,7 @@ def test_ls_has_exactly_the_promised_fields_in_json(fake: FakeApp, run: Callable
     fake.listed = [LISTED]
     result = run("--json", "ls", "lab*")
     assert fake.asked["patterns"] == ["lab*"]
-    promised = {"filename", "project", "version", "state", "size_bytes", "sha256", "origin", "pinned", "private"}
+    promised = {"filename", "project", "version", "state", "size_bytes", "sha256", "origin", "pinned", "private", "also"}
     assert set(result.objects[0]) == promised
 
 

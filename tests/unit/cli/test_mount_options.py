@@ -16,7 +16,7 @@ def test_values_flags_and_repeated_options_are_understood() -> None:
     options = parse_options(
         [
             "index=a=https://a.example/,offline",
-            "index=https://b.example/x\\,y,config=/c.toml,store=/s,nonempty,quota=2GB,delta=never",
+            "index=https://b.example/x\\,y,config=/c.toml,store=/s,nonempty,quota=2GB,delta=never,min-age=7d",
         ]
     )
     assert options.indexes == ("a=https://a.example/", "https://b.example/x,y")
@@ -27,6 +27,7 @@ def test_values_flags_and_repeated_options_are_understood() -> None:
         ("store", "/s", "-o store"),
         ("quota_bytes", "2GB", "-o quota"),
         ("delta", "never", "-o delta"),
+        ("min_age_s", "7d", "-o min-age"),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from wheelfs.core import simple_json_render
 from wheelfs.core.simple_api import parse_page
 from wheelfs.core.simple_render import RenderedFile, render_links_page, render_project_list, render_project_page
@@ -60,6 +62,19 @@ def test_no_comment_can_be_ended_from_inside() -> None:
     body = page[page.index("</h1>") + 5 : page.index("</body>")]
     assert body.count("-->") == body.count("<!--") == 6
     assert "<script" not in body
+
+
+def test_what_is_said_to_people_is_in_json_under_a_key_that_clients_ignore() -> None:
+    entry = RenderedFile.of(WHEEL, metadata=False, comment="not listed by its index")
+    said = simple_json_render.render_project_page("demo", [entry], comments=["offline: corp cannot be asked"])
+    page = json.loads(said)
+    assert page["_wheelfs"] == {"notes": ["offline: corp cannot be asked"]}
+    assert page["files"][0]["_wheelfs"] == {"notes": ["not listed by its index"]}
+    quiet = simple_json_render.render_project_page("demo", [RenderedFile.of(WHEEL, metadata=False)])
+    assert b"_wheelfs" not in quiet
+    url = "https://index.example/simple/demo/"
+    read = [parse_page(body, "application/json", url, ProjectName("demo")) for body in (said, quiet)]
+    assert read[0] == read[1]
 
 
 def test_the_root_page_links_every_project_relatively() -> None:

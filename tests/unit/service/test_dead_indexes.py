@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -171,6 +172,8 @@ async def test_a_page_says_since_when_its_index_is_away_and_how_much_is_hidden(
         page = (await one.read("simple/project0/index.html")).decode()
         assert re.search(r"<!-- offline: corp cannot be asked \(since \d{4}-\d\d-\d\dT[0-9:]+Z\).* 2 files .* hidden -->", page)
         assert "2.0" not in page
+        in_json = json.loads(await one.read("simple/project0/index.v1_json"))["_wheelfs"]["notes"]
+        assert any(note.startswith("offline: corp cannot be asked") and "2 files" in note for note in in_json)
         origin.death = ""
         await trio.sleep(FIRST_PAUSE_S + 1)
         assert b"offline" not in await one.read("simple/project0/index.html")

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.origins import MemoryOrigin
 from tests.fakes.services import service
 from tests.fakes.wheels import build_wheel, wheel_filename
-from wheelfs.errors import OriginDenied
+from wheelfs.errors import OriginDenied, StoreDamaged
 from wheelfs.service import projects
 
 if TYPE_CHECKING:
@@ -71,3 +71,21 @@ async def test_a_file_that_is_refused_at_the_same_address_costs_at_most_a_look_a
             with pytest.raises(OriginDenied):
                 await one.node.tree.open(node)
         assert origin.requests["page"] == 1, "the page was read a moment ago"
+
+
+async def test_a_page_that_rotted_does_not_hide_that_an_address_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(projects, "RENEW_AFTER_S", 0.0)
+    origin = SigningOrigin()
+    origin.add("demo", NAME, WHEEL)
+
+    def rotten(*_: object) -> None:
+        raise StoreDamaged("read the catalog", "a page cannot be read")
+
+    async with service(tmp_path / "s", [origin]) as one:
+        node = await one.node_at(f"simple/demo/{NAME}")
+        origin.signature += 1
+        monkeypatch.setattr(one.store.catalog, "page", rotten)
+        with pytest.raises(OriginDenied):
+            await one.node.tree.open(node)

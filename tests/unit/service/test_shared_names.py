@@ -11,6 +11,10 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.ownership import LOCAL
+from wheelfs.service import inspection
+from wheelfs.service.repair import repaired
+from wheelfs.service.reports import ShownFile
+from wheelfs.store.verify import Checked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,3 +95,28 @@ async def test_what_was_added_by_hand_stays_so_when_an_index_lists_it_too_until_
         assert (added("second").origins, stored(one)[0].private) == ((LOCAL, "first", "second"), True)
         assert (added("lab", private=True).origins, stored(one)[0].private) == (("lab", "first", "second"), True)
         assert added("second").origins == ("lab", "first", "second"), "nothing is added twice"
+
+
+async def test_lists_name_every_index_that_has_the_file(tmp_path: Path) -> None:
+    async with service(tmp_path / "s", [index("first"), index("second")]) as one:
+        for view in ("first", "second"):
+            await one.read(f"index/{view}/simple/demo/{NAME}")
+        await until(lambda: stored(one)[0].origins == ("first", "second"))
+        (listed,) = inspection.list_files(one.store, patterns=[])
+        shown = inspection.show(one.node.projects, one.node.views, one.node.supply, NAME)
+        assert isinstance(shown, ShownFile)
+        assert (listed.origin, listed.also) == (shown.origin, shown.also) == ("first", ("second",))
+
+
+async def test_what_rotted_is_repaired_from_the_second_index_when_the_first_has_lost_it(tmp_path: Path) -> None:
+    first, second = index("first"), index("second")
+    async with service(tmp_path / "s", [first, second]) as one:
+        for origin in (first, second):
+            await one.read(f"index/{origin.name}/simple/demo/{NAME}")
+        await until(lambda: stored(one)[0].origins == ("first", "second"))
+        digest = stored(one)[0].sha256
+        del first.files[NAME]
+        one.store.quarantine(digest, "a block has rotted")
+        (file,) = await repaired(one.node.supply, Checked(digest, (NAME,), "a block has rotted"))
+        assert (file.repaired, file.obstacle) == (True, None)
+        assert await one.read(f"simple/demo/{NAME}") == WHEEL

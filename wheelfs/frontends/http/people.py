@@ -15,6 +15,7 @@ from urllib.parse import quote
 import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from wheelfs.core.wording import size_text
 from wheelfs.errors import InvalidInput
 from wheelfs.frontends.http.messages import IMMUTABLE, Reply, Request, Text, plain
 from wheelfs.model.names import parse_project_name
@@ -157,16 +158,6 @@ def _project_name(text: str) -> str | None:
 def _page(template: str, code: HTTPStatus = HTTPStatus.OK, /, **values: Any) -> Text:
     text = _environment().get_template(template).render(size=size_text, style=_style_address(), **values)
     return Text(code, HTML, text.encode(), (POLICY, _QUIET, ("Cache-Control", "no-cache")))
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a number of bytes for people, in decimal units."""
-    size = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
 
 
 @cache

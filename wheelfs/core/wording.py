@@ -1,4 +1,4 @@
-"""Sizes as people read them."""
+"""Numbers as people read them, in what commands print and in what pages show."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ def size_text(size_bytes: int | None) -> str:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} {_UNITS[-1]}"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number with its ``thing``, which is given in the singular: "1 file", "2 files"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def were(count: int) -> str:
+    """Return the verb for so many things."""
+    return "was" if count == 1 else "were"
