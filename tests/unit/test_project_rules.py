@@ -51,6 +51,16 @@ def test_the_rules_are_tested_on_something() -> None:
     assert len(error_classes()) > 20
 
 
+def test_no_module_takes_what_is_private_from_another_one() -> None:
+    taking = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and any(one.name.startswith("_") and one.name != "__version__" for one in node.names)
+    ]
+    assert not taking
+
+
 def test_no_file_names_a_package_registry() -> None:
     """A registry is a matter of the user's configuration; documentation and tests use index.example."""
     naming = [

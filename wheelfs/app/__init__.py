@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import wheelfs
 from wheelfs.app.indexes import effective_indexes as effective_indexes
-from wheelfs.app.indexes import opened_index, opened_share
+from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
 from wheelfs.config import redact
 from wheelfs.service.reports import MountReady
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from wheelfs.config import Settings
     from wheelfs.model.wanted import Wanted
     from wheelfs.service.fetch_reports import FetchArguments, FetchedFile, FetchSummary
-    from wheelfs.service.node import Running
     from wheelfs.service.reports import (
         AddedFile,
         Collection,
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
         Status,
         Verified,
     )
-    from wheelfs.store.eviction import Limits
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
@@ -61,7 +58,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     from wheelfs.telemetry import Counters
 
     async def serve(store: Store) -> None:
-        running = _running(settings, store, Counters(), bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
+        running = running_node(settings, store, Counters(), bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
         async with running as node, trio.open_nursery() as nursery:
             await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
             nursery.start_soon(node.tracking.keep_fresh)
@@ -77,7 +74,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
             nursery.cancel_scope.cancel()
 
     written_share(settings)
-    with Store.open(settings.store, limits=_limits(settings)) as store:
+    with Store.open(settings.store, limits=limits_of(settings)) as store:
         trio.run(serve, store)
 
 
@@ -91,7 +88,7 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
 
     reuse_memory()
     charges = Charges({setting.name: setting.projects for setting, _ in effective_indexes(settings)})
-    with Store.open(settings.store, limits=_limits(settings)) as store:
+    with Store.open(settings.store, limits=limits_of(settings)) as store:
         for is_url, some in groupby(sources, key=lambda source: source.startswith(("http://", "https://"))):
             if not is_url:
                 paths = map(Path, some)
@@ -115,37 +112,10 @@ def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[Liste
     """Yield the stored files, or those that match a pattern; none where there is no store yet."""
     from wheelfs.service import inspection
 
-    if _is_unborn(settings.store):
+    if is_unborn(settings.store):
         return
-    with _store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings.store) as store:
         yield from inspection.list_files(store, patterns=patterns)
-
-
-def _limits(settings: Settings) -> Limits:
-    from wheelfs.store.eviction import Limits
-
-    return Limits(settings.quota_bytes, settings.min_free_bytes, settings.low_water)
-
-
-def _is_unborn(path: Path) -> bool:
-    """Tell whether there is no store yet, nor anything else: looking makes none, since the path may be mistyped."""
-    try:
-        return next(path.iterdir(), None) is None
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False  # opening it will say why
-
-
-def _store_to_look_at(path: Path) -> Store:
-    """Open a store that is there, also one that may not be written (another user's, a read-only file system)."""
-    from wheelfs.errors import StoreReadOnly
-    from wheelfs.store.local import Store
-
-    try:
-        return Store.open(path, create=False)
-    except StoreReadOnly:
-        return Store.open(path, readonly=True)
 
 
 def show(settings: Settings, name: str) -> ShownProject | ShownFile:
@@ -155,14 +125,14 @@ def show(settings: Settings, name: str) -> ShownProject | ShownFile:
     from wheelfs.service import inspection
     from wheelfs.telemetry import Counters
 
-    if _is_unborn(settings.store):
+    if is_unborn(settings.store):
         raise inspection.not_known(name)
 
     async def look(store: Store) -> ShownProject | ShownFile:
-        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
             return inspection.show(node.projects, node.views, node.supply, name)
 
-    with _store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings.store) as store:
         return trio.run(look, store)
 
 
@@ -206,7 +176,7 @@ def stats(settings: Settings) -> Stats:
     from wheelfs.service import keeping
 
     counters = status(settings).counters
-    with _store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings.store) as store:
         return keeping.stats(store, counters)
 
 
@@ -214,7 +184,7 @@ def stats_by_project(settings: Settings) -> Iterator[ProjectStats]:
     """Yield what each project holds and takes."""
     from wheelfs.service import keeping
 
-    with _store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings.store) as store:
         yield from keeping.stats_by_project(store)
 
 
@@ -227,11 +197,11 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
-    with Store.open(settings.store, create=False, limits=_limits(settings)) as store:
+    with Store.open(settings.store, create=False, limits=limits_of(settings)) as store:
         checked, damaged = repairing.audit(store, quick=quick, patterns=patterns, note=note)
 
         async def repaired() -> list[DamagedFile]:
-            async with _running(settings, store, Counters(), bound_s=None, network_places=1) as node:
+            async with running_node(settings, store, Counters(), bound_s=None, network_places=1) as node:
                 return [file for one in damaged for file in await repairing.repaired(node.supply, one)]
 
         if repair and damaged:
@@ -257,37 +227,6 @@ def status(settings: Settings) -> Status:
         [msgspec.convert(answer.value, Status) for answer in answers if isinstance(answer, Answered)],
         silent=[answer.pid for answer in answers if not isinstance(answer, Answered)],
     )
-
-
-@asynccontextmanager
-async def _running(
-    settings: Settings, store: Store, counters: Counters, *, bound_s: float | None, network_places: int
-) -> AsyncIterator[Running]:
-    """Run the service over the store and the configured indexes."""
-    from wheelfs.service.node import running
-
-    async with AsyncExitStack() as closing:
-        indexes = []
-        for setting, _ in effective_indexes(settings):
-            indexes.append(opened_index(setting, settings))
-            closing.push_async_callback(indexes[-1].client.aclose)
-        shares = []
-        for setting in settings.shares:
-            shares.append(opened_share(setting, settings))
-            closing.push_async_callback(shares[-1].aclose)
-        node = await closing.enter_async_context(
-            running(
-                settings=settings,
-                store=store,
-                indexes=indexes,
-                shares=shares,
-                counters=counters,
-                version=wheelfs.__version__,
-                bound_s=bound_s,
-                network_places=network_places,
-            )
-        )
-        yield node
 
 
 def fetch(
@@ -341,20 +280,20 @@ def fetch(
         from wheelfs.frontends.fuse.limits import MAX_NETWORK_WAITS
         from wheelfs.frontends.fuse.private import private_mount
 
-        running = _running(settings, store, counters, bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
+        running = running_node(settings, store, counters, bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
         async with running as node, private_mount(node.tree) as mountpoint:
             return await resolver.resolve(wants, mountpoint, node)
 
     async def bring(store: Store) -> FetchSummary:
         counters = Counters()
         wanted = wants.wanted if resolver is None else await resolved(resolver, store, counters)
-        async with _running(settings, store, counters, bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, counters, bound_s=None, network_places=0) as node:
             run = Prefetch(node, target, pin=asked.pin, dry_run=asked.dry_run, began_us=began_us, report=done, progress=progress)
             await run.run([*wanted, *wants.locked])
         fetched_bytes = counters.so_far().fetched_bytes
         return summed_up(files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - began_s)
 
-    with Store.open(settings.store, limits=_limits(settings)) as store:
+    with Store.open(settings.store, limits=limits_of(settings)) as store:
         return trio.run(bring, store)
 
 
@@ -377,9 +316,9 @@ def add_pip_cache(
     bodies = pip_cache.bodies(pip_cache.location(os.environ) if directory is None else directory)
 
     async def take(store: Store) -> int:
-        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
             taking = pip_cache.Taking(node, store, private=private, report=report, progress=progress)
             return await taking.run(bodies)
 
-    with Store.open(settings.store, limits=_limits(settings)) as store:
+    with Store.open(settings.store, limits=limits_of(settings)) as store:
         return trio.run(take, store)

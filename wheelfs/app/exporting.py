@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheelfs.app import _is_unborn, _running, _store_to_look_at
+from wheelfs.app.wiring import is_unborn, running_node, store_to_look_at
 from wheelfs.errors import DestinationError, NotKnown
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ def export(
     from wheelfs.service.exporting import Export
     from wheelfs.telemetry import Counters
 
-    if _is_unborn(settings.store):
+    if is_unborn(settings.store):
         raise NotKnown(f"export to {directory}", "nothing is stored yet", "wheelfs add and wheelfs fetch bring files in")
     if settings.store.resolve() in (directory.resolve(), *directory.resolve().parents):
         raise DestinationError(f"export to {directory}", "it is in the store's own directory", "name another directory")
 
     async def write(store: Store) -> Exported:
         with Destination.open(directory) as destination:
-            async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+            async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
                 return Export(node, store, destination, report, progress).run(patterns)
 
-    with _store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings.store) as store:
         return trio.run(write, store)

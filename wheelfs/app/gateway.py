@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.app import _limits, _running
+from wheelfs.app.wiring import limits_of, running_node
 from wheelfs.errors import UsageError
 from wheelfs.service.reports import GatewayReady
 
@@ -46,7 +46,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
         ready(GatewayReady(urls=urls, pid=os.getpid(), store=str(settings.store), open=token is None))
 
     try:
-        with Store.open(settings.store, limits=_limits(settings)) as store:
+        with Store.open(settings.store, limits=limits_of(settings)) as store:
             if settings.serve_workers > 1:
                 workers.run_head(settings, store, listening, arguments, tls=tls, on_ready=on_ready)
             else:
@@ -78,7 +78,7 @@ def _run_alone(
     urls = server.urls_of([listening], tls=tls is not None)
 
     async def serve() -> None:
-        running = _running(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
+        running = running_node(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
             await nursery.start(obey_signals, shutdown)

@@ -6,8 +6,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from wheelfs.app import _limits
 from wheelfs.app.indexes import access_of, is_http
+from wheelfs.app.wiring import limits_of
 from wheelfs.config import IndexSetting
 from wheelfs.errors import OriginUnreachable
 
@@ -38,7 +38,7 @@ def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) 
     from wheelfs.service import pulling
     from wheelfs.store.local import Store
 
-    with _read(settings, url) as share, Store.open(settings.store, limits=_limits(settings)) as store:
+    with _read(settings, url) as share, Store.open(settings.store, limits=limits_of(settings)) as store:
         yield from pulling.pull(store, share, words, contents=contents)
 
 

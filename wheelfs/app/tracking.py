@@ -5,7 +5,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from wheelfs.app import _is_unborn, _limits, _running, _store_to_look_at
+from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,12 +35,12 @@ def track(
     projects = follow.joined(wants.wanted, every_platform=asked.every_platform, prereleases=asked.prereleases)
 
     async def take_up(store: Store) -> None:
-        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
             await follow.track(node, projects, report)
 
     for one in wants.unfetchable:
         report(follow.untrackable(one))
-    with Store.open(settings.store, limits=_limits(settings)) as store:
+    with Store.open(settings.store, limits=limits_of(settings)) as store:
         trio.run(take_up, store)
 
 
@@ -58,7 +58,7 @@ def untrack(
     projects = list(dict.fromkeys(one.project for one in wants.wanted))
 
     async def give_up(store: Store) -> None:
-        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
             await follow.untrack(node, projects, report)
 
     for one in wants.unfetchable:
@@ -95,14 +95,14 @@ def _look(settings: Settings, tell: Callable[..., None]) -> None:
 
     from wheelfs.telemetry import Counters
 
-    if _is_unborn(settings.store):
+    if is_unborn(settings.store):
         return
 
     async def look(store: Store) -> None:
-        async with _running(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
             tell(node)
 
-    with _store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings.store) as store:
         trio.run(look, store)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wheelfs.app import _limits, _running
+from wheelfs.app.wiring import limits_of, running_node
 
 if TYPE_CHECKING:
     import socket
@@ -45,7 +45,7 @@ def run_head(
     from wheelfs.telemetry import Counters
 
     async def serve() -> None:
-        running = _running(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
+        running = running_node(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
         with head_socket(store.run_directory) as (asked, name), ExitStack() as closing:
             async with running as node, trio.open_nursery() as nursery:
                 shutdown, answers = trio.Event(), trio.Event()
@@ -111,7 +111,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
 
     async def serve(store: Store) -> None:
         counters = Counters(Scoreboard(place.counts))
-        running = _running(own, store, counters, bound_s=None, network_places=0)
+        running = running_node(own, store, counters, bound_s=None, network_places=0)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
 
@@ -136,5 +136,5 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
                     await head.aclose()
             nursery.cancel_scope.cancel()
 
-    with Store.open(settings.store, limits=_limits(settings)) as store:
+    with Store.open(settings.store, limits=limits_of(settings)) as store:
         trio.run(serve, store)
