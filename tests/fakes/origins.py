@@ -12,7 +12,7 @@ import trio
 
 from tests.fakes.compositions import composition_of
 from wheelfs.core.http_ranges import bounds_of
-from wheelfs.errors import ContentChanged, OriginMissing
+from wheelfs.errors import ContentChanged, OriginFault, OriginMissing
 from wheelfs.model.links import FileLink, ProjectPage, Validators
 from wheelfs.model.shared import News
 from wheelfs.remote.checked import CheckedOrigin
@@ -180,6 +180,7 @@ class MemoryShare:
     name: str = "lab"
     poll_s: float = 2.0
     files: tuple[SharedFile, ...] = ()
+    tells_nonsense: bool = False
     hangs: bool = False
     """Whether it is silent when it is asked for news, too."""
     tells_manifests: bool = False
@@ -201,6 +202,8 @@ class MemoryShare:
         self.origin.requests["manifest"] += 1
         if self.hangs:
             await trio.sleep_forever()
+        if self.tells_nonsense:
+            raise OriginFault("ask how it is made", "its answer is none")
         content = self.origin.files.get(sha256.hex())
         return composition_of(content) if self.tells_manifests and content is not None else None
 

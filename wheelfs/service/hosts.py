@@ -251,8 +251,7 @@ class Hosts:
         parts = urlsplit(url)
         if parts.netloc:
             return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        within = (place for place in self._places if url.startswith(place) and url[len(place) : len(place) + 1] in ("", "/", "#"))
-        return next(within, f"{parts.scheme}://")
+        return next((place for place in self._places if is_within(url, place)), f"{parts.scheme}://")
 
     def _host(self, url: str) -> _Host:
         name = self._name(url)
@@ -264,6 +263,11 @@ class Hosts:
                     del self._hosts[idle]
             host = self._hosts[name] = _Host(Up(), self._paces.known(name))
         return host
+
+
+def is_within(url: str, place: str) -> bool:
+    """Return whether an address is another one or below it; ``http://head:80`` has nothing to do with ``http://head:8080``."""
+    return url.startswith(place) and url[len(place) : len(place) + 1] in ("", "/", "?", "#")
 
 
 def _due_s(host: _Host) -> float | None:

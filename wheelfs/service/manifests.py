@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
-from wheelfs.errors import OriginError
-from wheelfs.service.asking import PATIENCE_S
+from wheelfs.errors import OriginError, OriginFault
+from wheelfs.service.asking import PATIENCE_S, STALL_PART
 
 if TYPE_CHECKING:
     from wheelfs.core.composition import Composition
@@ -29,7 +28,8 @@ class Composed(NamedTuple):
 async def learn(partial: Partial) -> Composition | None:
     """Return how the file is made, as the share says that is to be asked for it now; None where it does not, or is none.
 
-    A share that hangs is waited for as long as for its bytes, and then comes behind the others.  Of a small file it is not asked.
+    A share that hangs is waited for a moment, and then comes behind the others; for longer where there are none.  Of a small file
+    it is not asked.
     """
     supply, ref, patience_s = partial.supply, partial.ref, PATIENCE_S
     small_bytes = supply.tail_bytes(ref.project, partial.size_bytes)
@@ -37,17 +37,19 @@ async def learn(partial: Partial) -> Composition | None:
         return None
     while True:
         try:
-            first, *others = partial.sources()
+            first, *behind = partial.sources()
         except OriginError:
             return None
+        # Not those that are down or were too slow themselves: else two shares that hang would take turns for ever.
+        others = [one for one in behind if supply.hosts.may_ask(one.host) and one.share not in partial.slow]
         if first.share is None:
             return None
         if partial.composed is not None and partial.composed.share == first.share:
             return partial.composed.composition
         generation = partial.generation
         try:
-            # That it let somebody wait counts against its host only where there was nobody else to ask.
-            with trio.fail_after(patience_s if others else inf):
+            # Also where there is nobody else, part of the bound is left for its bytes, which need no manifest.
+            with trio.fail_after(patience_s if others else supply.progress_bound_s / STALL_PART):
                 composition = await _asked(partial, first.share, first.host, ref.link.sha256)
         except trio.TooSlowError:
             if not others:
@@ -56,6 +58,13 @@ async def learn(partial: Partial) -> Composition | None:
             supply.hosts.fell_behind(first.host)
             patience_s /= 2
             continue
+        except OriginFault as error:
+            log.info("%s", error)
+            composition = None
+            if others:  # nothing would tell right bytes of this one from wrong ones before the end
+                partial.useless.add(first.share)
+                supply.hosts.fell_behind(first.host)
+                continue
         if generation != partial.generation or partial.is_finished:
             return None
         partial.composed = Composed(first.share, composition)
@@ -66,11 +75,16 @@ async def learn(partial: Partial) -> Composition | None:
 
 
 async def _asked(partial: Partial, share: str, host: str, sha256: bytes) -> Composition | None:
-    """Ask one share; what is wrong with it is told by its bytes, which are asked for next.  Raises `trio.TooSlowError`."""
+    """Ask one share.  That it cannot be asked is told by its bytes, which are asked for next.
+
+    Raises `trio.TooSlowError`, and `OriginFault` for an answer that is none.
+    """
     supply, attempted = partial.supply, f"ask the share {share} how {partial.ref.filename} is made"
     try:
         with supply.hosts.asking(attempted, host, may_lack=True), trio.fail_after(supply.progress_bound_s):
             composition = await supply.shares[share].composition(sha256)
+    except OriginFault:
+        raise
     except OriginError as error:
         log.info("%s", error)
         return None
@@ -80,8 +94,7 @@ async def _asked(partial: Partial, share: str, host: str, sha256: bytes) -> Comp
     supply.counters.count_fetched(wire_bytes)
     partial.received_bytes += wire_bytes
     if partial.size_bytes not in (None, composition.size_bytes):
-        log.warning("%s: it speaks of a file of %d bytes, not %d", attempted, composition.size_bytes, partial.size_bytes)
-        return None
+        raise OriginFault(attempted, f"it speaks of a file of {composition.size_bytes} bytes, not {partial.size_bytes}")
     return composition
 
 

@@ -21,7 +21,7 @@ from wheelfs.service.attributes import ExtendedAttributes
 from wheelfs.service.background import failure
 from wheelfs.service.flat import FlatFiles
 from wheelfs.service.gate import Gate
-from wheelfs.service.hosts import Hosts
+from wheelfs.service.hosts import Hosts, is_within
 from wheelfs.service.looking_ahead import LookAhead
 from wheelfs.service.metadata import Metadata
 from wheelfs.service.paces import KeptPaces
@@ -98,7 +98,8 @@ async def running(
     origins = [*clients.values(), *(share.origin for share in shares)]
 
     async def probe(url: str) -> None:
-        client = next((one for one in origins if url.startswith(one.url)), origins[0])
+        within = [one for one in origins if is_within(url, one.url)]
+        client = max(within, key=lambda one: len(one.url), default=origins[0])
         try:
             with trio.fail_after(lookup_s):
                 await client.head(url)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 import trio
@@ -262,3 +262,38 @@ async def test_a_share_that_is_down_is_looked_after_soon_when_somebody_wants_a_f
         assert [source.share for source in one.node.supply.sources(ref)] == [None]
         await trio.sleep(FIRST_PAUSE_S)
         assert probes == before + 1
+
+
+async def refuse(url: str) -> NoReturn:
+    await trio.lowlevel.checkpoint()
+    raise OriginUnreachable("probe", "refused")
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_shares_that_all_hang_and_an_index_that_is_down_fail_a_reader_in_the_end(
+    tmp_path: Path, mock_clock: MockClock, count: int
+) -> None:
+    index, shares = index_and_shares(count)
+    async with service(tmp_path / "s", [index], shares=shares, open_s=BOUND_S) as one, trio.open_nursery() as nursery:
+        async with reading(one, OTHER):
+            pass
+        for share in shares:
+            share.hangs, share.origin.fate = True, lambda: HANGS
+        index.head = refuse  # type: ignore[method-assign]
+        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", index.pages["demo"].files[0].url):
+            raise OriginUnreachable("ask", "connection refused")
+        failed = False
+
+        async def read() -> None:
+            nonlocal failed
+            with pytest.raises((OriginUnreachable, OriginTimeout)):
+                await one.read(f"simple/demo/{NAME}")
+            failed = True
+
+        nursery.start_soon(read)
+        end_s = time.monotonic() + DEADLINE_S
+        while not failed:
+            assert time.monotonic() < end_s
+            mock_clock.jump(PATIENCE_S / 10)
+            for _ in range(10):
+                await trio.lowlevel.checkpoint()

@@ -233,3 +233,20 @@ async def test_a_share_that_hangs_when_asked_how_a_file_is_made_costs_a_moment(t
         mock_clock.jump(PATIENCE_S)
         await reached(lambda: done)
     assert share.origin.requests["range"] == 0
+
+
+@pytest.mark.parametrize("is_alone", [True, False], ids=["alone", "with an index"])
+async def test_a_share_that_tells_nonsense_of_a_file_is_asked_for_it_only_where_nobody_else_is_there(
+    tmp_path: Path, is_alone: bool
+) -> None:
+    index, share = lab()
+    share.tells_nonsense = True
+    share.origin.files[hashlib.sha256(SECOND).hexdigest()] = SECOND if is_alone else damaged()
+    if is_alone:
+        index.fate = lambda: Trouble(after_bytes=0, error=OriginUnreachable("ask", "refused"))
+    async with service(tmp_path / "s", [index], shares=[share]) as one:
+        if is_alone:
+            with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", index.pages["demo"].files[0].url):
+                raise OriginUnreachable("ask", "refused")
+        assert await read(one, NEW) == SECOND
+    assert bool(sent(share, SECOND)) == is_alone

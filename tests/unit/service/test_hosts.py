@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 import trio
 
+from tests.fakes.origins import MemoryOrigin, MemoryShare
+from tests.fakes.services import service
 from wheelfs.core.reachability import FIRST_PAUSE_S
 from wheelfs.errors import OriginFault, OriginTimeout, OriginUnreachable
 from wheelfs.service.hosts import SLOW_AFTER_S, Hosts
 from wheelfs.telemetry import Counters
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trio.testing import MockClock
 
     from wheelfs.core.delta import Pace
@@ -169,3 +173,15 @@ async def test_credentials_in_an_address_do_not_reach_messages() -> None:
     with pytest.raises(OriginUnreachable) as caught, hosts.asking("ask", secret):
         pass
     assert "hunter2" not in str(caught.value)
+
+
+async def test_a_host_is_probed_by_the_client_of_its_own_address(tmp_path: Path, autojump_clock: MockClock) -> None:
+    places = ["http://lab.example:80", "http://lab.example:8080", "http://lab.example:8080/below"]
+    shares = [MemoryShare(f"share{number}") for number in range(3)]
+    for share, place in zip(shares, places, strict=True):
+        share.url = share.origin.url = place
+    async with service(tmp_path / "s", [MemoryOrigin()], shares=shares) as one:
+        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", f"{places[1]}/-/file"):
+            raise OriginUnreachable("ask", "refused")
+        await trio.sleep(FIRST_PAUSE_S + 1)
+    assert [share.origin.requests["head"] for share in shares] == [0, 1, 0]
