@@ -20,6 +20,7 @@ LAG_S: Final = 600.0
 STEP_S: Final = 100.0
 """The longest that a small write, or a deletion, takes once the program has decided on it."""
 DAY_S: Final = 86_400.0
+SLEEPS: Final = 0.1
 _URGENT: Final = ("manifests/", "log/", "roots/", "condemned/")
 _STUCK_S: Final = 60.0
 
@@ -83,7 +84,13 @@ class World:
         steps = (0.0, 0.1, 1.0, 1.0, 5.0, 20.0, *((60.0, 200.0, 1_200.0, 0.5 * DAY_S, 3 * DAY_S) if patient else ()))
         self.now_s = max(self.now_s, min(self.now_s + self.chance.choice(steps), due_s))
         urgent = [machine for machine in waiting if machine.due_s <= self.now_s]
-        self.chance.choice(urgent or waiting).step()
+        awake = [machine for machine in waiting if machine.asleep_until_s <= self.now_s]
+        chosen = self.chance.choice(urgent or awake or waiting)
+        if patient and not urgent and chosen.may_sleep() and self.chance.random() < SLEEPS:
+            # The others go on meanwhile, for many steps.
+            chosen.asleep_until_s = self.now_s + self.chance.choice((0.3 * DAY_S, 3 * DAY_S, 20 * DAY_S))
+        else:
+            chosen.step()
         return True
 
 
@@ -93,6 +100,7 @@ class Machine:
     def __init__(self, world: World, name: str, work: Callable[[SlowObjects], None], step_s: float | None) -> None:
         self.name = name
         self._step_s = step_s
+        self.asleep_until_s = 0.0
         self.due_s = 0.0
         self.dead = False
         self.error: BaseException | None = None
@@ -112,6 +120,10 @@ class Machine:
         """Tell whether what it asks for must be done soon."""
         return self.due_s - self._world.now_s <= STEP_S
 
+    def may_sleep(self) -> bool:
+        """Tell whether it may take days over what it asks for, and has not done so."""
+        return not self.is_in_a_hurry() and self.asleep_until_s == 0.0
+
     def step(self) -> None:
         """Let it go on until it asks for the next operation, or ends."""
         self._turn.release()
@@ -128,6 +140,7 @@ class Machine:
 
     def ask(self, *, is_urgent: bool) -> None:
         """Wait for the turn (called in the machine's own threads)."""
+        self.asleep_until_s = 0.0
         self.due_s = self._world.now_s + (self._step_s or (STEP_S if is_urgent else 1e12))
         if not self.dead:
             self._asks.release()

@@ -147,7 +147,7 @@ class Simulation:
         return Followed(self._store, share, secrets.token_hex(8))
 
     def collector(self) -> None:
-        grace_s = self.world.chance.choice((3_600.0, DAY_S, 7 * DAY_S))
+        grace_s = self.world.chance.choice((3_600.0, 3_600.0, DAY_S, 7 * DAY_S))
         self.start("collector", lambda objects: self.collect(objects, grace_s))
 
     def reader(self) -> None:
@@ -176,11 +176,11 @@ class Simulation:
             alive = [machine for machine in self.machines if machine.waits()]
             if sum(machine.name.startswith("pusher") for machine in alive) < PUSHERS and chance.random() < 0.1:
                 self.pusher()
-            if sum(machine.name.startswith("collector") for machine in alive) < COLLECTORS and chance.random() < 0.1:
+            if sum(machine.name.startswith("collector") for machine in alive) < COLLECTORS and chance.random() < 0.2:
                 self.collector()
             if chance.random() < 0.03:
                 self.reader()
-            if chance.random() < 0.03 and self.watcher.known_since(self.world.now_s):
+            if chance.random() < 0.06 and self.watcher.known_since(self.world.now_s):
                 self.remover()
             for machine in alive:
                 # Most often in the middle of what makes a file known.
@@ -236,7 +236,7 @@ KINDS = ("packs", "manifests", "log", "snapshots", "condemned")
 
 def test_no_file_that_is_told_of_ever_lacks_a_byte_and_all_garbage_goes(store: Store) -> None:
     deleted: Counter[str] = Counter()
-    for seed in range(25):
+    for seed in range(12):
         deleted += simulate(seed, store)
     assert not [kind for kind in KINDS if not deleted[kind]], "what was never deleted was not looked at"
 
