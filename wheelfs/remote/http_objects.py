@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from wheelfs.config import redact
 from wheelfs.core.http_ranges import Range, Whole
-from wheelfs.errors import ContentChanged, OriginDenied, OriginMissing, OriginTimeout
+from wheelfs.errors import ContentChanged, OriginDenied, OriginMissing, OriginTimeout, OriginUnreachable
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.share_catalog import LOG, MARKER_KEY, ROOTS
 from wheelfs.remote.http_index import HttpIndex
@@ -98,11 +99,19 @@ def http_objects(url: str, environ: Mapping[str, str], *, access: Access) -> Ite
             started.set()
             await ended.wait()
 
+    def run() -> None:
+        try:
+            trio.run(serve)
+        finally:
+            started.set()
+
     # Made here once more, for its errors: those of a thread are nobody's.
     HttpIndex("share", url, environ, access=access)
-    thread = threading.Thread(target=trio.run, args=(serve,), name="http-objects", daemon=True)
+    thread = threading.Thread(target=run, name="http-objects", daemon=True)
     thread.start()
     started.wait()
+    if not found:
+        raise OriginUnreachable(f"read the share {redact(url)}", "no thread can be made for it", "see the error before this one")
     try:
         yield found[0]
     finally:
