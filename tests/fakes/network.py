@@ -154,7 +154,7 @@ def why_not() -> str | None:
     if missing := [program for program in ("ip", "tc") if shutil.which(program) is None]:
         return f"needs {' and '.join(missing)} (Debian: iproute2)"
     try:
-        Namespace().close()
+        Network(0, Rates(1e9, 1e9)).close()
     except OSError as error:
-        return f"needs root: {error}"
+        return f"needs root, and a kernel with veth, bridge and tbf: {error}"
     return None
