@@ -261,7 +261,7 @@ def test_the_commands_say_what_they_did(run_wheelfs: RunWheelfs, tmp_path: Path,
     assert (line["file"]["filename"], line["file"]["result"], line["file"]["private"]) == (filename, "pushed", True)
     assert f"missing {filename}" in run_wheelfs("--store", "b", "pull", "--share", share.as_uri()).succeeded().stdout
     said = run_wheelfs("--store", "b", "pull", "--share", share.as_uri(), "--contents", "good>=1").succeeded().stdout
-    assert said.splitlines()[-1].startswith("1 files pulled")
+    assert said.splitlines()[-1].startswith("1 file pulled")
     assert error_of(run_wheelfs("--store", "b", "pull", "--json", "--share", share.as_uri(), "absent"))["class"] == "NotKnown"
     assert stored(tmp_path / "b") == {filename: content}
 

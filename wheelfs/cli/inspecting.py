@@ -161,7 +161,8 @@ def _status_lines(report: Status) -> Iterator[str]:
     for write in report.share_writes:
         waiting = f", {write.waiting_files} waiting" if write.waiting_files else ""
         cause = f": {redact(write.last_error)}" if write.last_error else ""
-        yield f"pushing {write.name}  {write.pushed_files} files, {size_text(write.written_bytes)}{waiting}, {write.state}{cause}"
+        done = f"{counted(write.pushed_files, 'file')}, {size_text(write.written_bytes)}"
+        yield f"pushing {write.name}  {done}{waiting}, {write.state}{cause}"
     tracked = report.tracked
     if tracked.projects:
         unsized = f", sizes of {counted(tracked.unsized, 'file')} not known yet" if tracked.unsized else ""
