@@ -249,8 +249,8 @@ class Content:
                 await self._fetch_and_seal()
             except ContentMismatch as error:
                 log.warning("%s; fetching it once more, past caches", error)
+                self.partial.ask_past_caches = True  # first: whoever opens it meanwhile must not ask there again
                 await self._start_over()
-                self.partial.ask_past_caches = True
                 await self._fetch_and_seal()
         except ContentMismatch as error:
             log.error("%s; it is quarantined", error)

@@ -71,7 +71,7 @@ async def learn(partial: Partial) -> Composition | None:
         if composition is not None:
             partial.origin_has_ranges = True
             await partial.adopt(composition.size_bytes, None)
-        return composition
+        return composition if generation == partial.generation and not partial.is_finished else None
 
 
 async def _asked(partial: Partial, share: str, host: str, sha256: bytes) -> Composition | None:
