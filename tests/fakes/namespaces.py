@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -81,7 +82,9 @@ def _back_afterwards() -> Iterator[None]:
         yield
     finally:
         try:
-            _enter(outside)
+            # Who may not leave may not come back either.
+            if Path(_HERE).stat().st_ino != os.fstat(outside).st_ino:
+                _enter(outside)
         except OSError as error:
             # Every later test would run without a network and blame something else.
             pytest.exit(f"cannot leave the network namespace: {error}")

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.network import INTERNET, Machine, Network, why_not
+from tests.fakes.processes import run, wheelfs_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 PATIENCE_S = 10.0
 
@@ -58,3 +62,14 @@ def test_the_internet_is_the_gateway_s_alone_until_nodes_are_let_out(network: Ne
     network.keep_nodes_in()
     with node.inside(), pytest.raises(OSError, match="unreachable"):
         socket.create_connection((INTERNET, 80), PATIENCE_S)
+
+
+def test_who_may_not_make_one_is_told_why_and_goes_on(tmp_path: Path) -> None:
+    """As every test does that needs one, on a machine where the tests are not run by root."""
+    if os.geteuid():
+        assert why_not()
+        return
+    script = "import os, sys; os.setgid(65534); os.setuid(65534); print(why_not())"
+    program = [sys.executable, "-c", f"from tests.fakes.network import why_not; {script}"]
+    done = run(program, environment=wheelfs_environment(tmp_path), cwd=tmp_path).succeeded()
+    assert "needs root" in done.stdout
