@@ -89,11 +89,13 @@ def round_of_writers(place: Place, directory: Path, filled: list[dict[str, bytes
     return killed
 
 
-def rounds(place: Place, tmp_path: Path, seeds: range) -> int:
-    """Return in how many rounds somebody was killed."""
+def rounds(place: Place, tmp_path: Path, seeds: range, *, enough: int) -> int:
+    """Return in how many rounds somebody was killed; ``enough`` of them end it."""
     filled = stores(tmp_path)
     kills = 0
     for seed in seeds:
+        if kills == enough:
+            break
         emptied = type(place)(f"{place.url}/round{seed}", place.environment)
         if place.url.startswith("file:"):
             (tmp_path / "lab wheels" / f"round{seed}").mkdir()
@@ -102,9 +104,10 @@ def rounds(place: Place, tmp_path: Path, seeds: range) -> int:
 
 
 def test_one_of_four_writers_is_killed_and_the_share_stays_whole(place: Place, tmp_path: Path) -> None:
-    assert rounds(place, tmp_path, range(3))
+    # How far a writer is when it is looked at is not ours to say: a kill may come too late, but not every time.
+    assert rounds(place, tmp_path, range(12), enough=2)
 
 
 @pytest.mark.soak
 def test_one_of_four_writers_is_killed_fifty_times(place: Place, tmp_path: Path) -> None:
-    assert rounds(place, tmp_path, range(50)) > 25, "most kills must come before the end"
+    assert rounds(place, tmp_path, range(50), enough=50) > 25, "most kills must come before the end"
