@@ -61,12 +61,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
+def small(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(pushing, "PACK_BYTES", 6_000)
     monkeypatch.setattr(object_catalog, "SPAN", 3)
     # One operation of a machine at a time: the turns are given to machines.
     monkeypatch.setattr(share_garbage, "AT_ONCE", 1)
-    logging.getLogger("wheelfs").setLevel(logging.CRITICAL)
+    caplog.set_level(logging.CRITICAL, "wheelfs")
 
 
 def told(world: World) -> dict[FileKey, SharedFile]:
