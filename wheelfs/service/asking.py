@@ -98,17 +98,20 @@ async def ask_in_turn(partial: Partial, stream: Stream, wanted: Wanted, generati
         while True:
             sources = partial.sources()
             if len(sources) == 1 and sources[0].share is None:
-                with partial.supply.hosts.asking(partial.attempted, sources[0].host):
+                with partial.supply.hosts.asking(partial.attempted, sources[0].host, silent_s=partial.supply.progress_bound_s):
                     await partial.ask(sources[0], stream, wanted, generation)
                 return
             bound_s = partial.supply.progress_bound_s
+            hosts = partial.supply.hosts
+            # Who is down, or is the same machine, is nobody to go to from one who stalls.
+            elsewhere = {hosts.name(source.host) for source in sources if hosts.may_ask(source.host)}
             race = await _raced(
                 partial,
                 stream,
                 wanted,
                 generation,
                 sources=sources,
-                stall_s=bound_s / (STALL_PART << stalls) if len(sources) > 1 else bound_s,
+                stall_s=bound_s / (STALL_PART << stalls) if len(elsewhere) > 1 else bound_s,
             )
             troubles += _passed_over(partial, race, bound_s)
             if race.winner is not None and race.winner.error is None:
@@ -131,8 +134,11 @@ async def _raced(
 ) -> _Race:
     async def ask(source: Source, answered: Callable[[], bool]) -> None:
         attempted, is_share = partial.attempted, source.share is not None
-        with partial.supply.hosts.asking(attempted, source.host, may_lack=is_share), _told_of(source, partial):
-            bound_s = stall_s if is_share else None
+        bound_s = stall_s if is_share else partial.supply.progress_bound_s
+        with (
+            partial.supply.hosts.asking(attempted, source.host, may_lack=is_share, silent_s=bound_s),
+            _told_of(source, partial),
+        ):
             await partial.ask(source, stream, wanted, generation, answered=answered, stall_s=bound_s)
 
     race = _Race(ask)

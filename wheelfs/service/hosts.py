@@ -7,6 +7,7 @@ either can be away by itself.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,13 @@ As long as the first of them waits: with twice that, an install from a store who
 """
 
 
+LIVELY_S: Final = 3.0
+"""A host that has brought something to somebody within this time is not down, whatever became of one question: it is busy.
+
+Less than a stalled share gets (`asking.STALL_PART`), so that one that freezes is found out by all streams together.
+"""
+
+
 @dataclass(slots=True)
 class _Host:
     state: Reachability
@@ -48,6 +56,8 @@ class _Host:
     last_error: str | None = None
     asked_at_s: float | None = None
     """When the host was asked, or has answered last, while a question is open; None when none is open."""
+    alive_at_s: float = -math.inf
+    """When it brought something last, probes apart: one that answers probes may fail all else."""
     open_questions: int = 0
     probe_url: str = ""
     answered: bool = False
@@ -124,11 +134,20 @@ class Hosts:
         return self._host(url).is_behind
 
     @contextmanager
-    def asking(self, attempted: str, url: str, *, probe_url: str | None = None, may_lack: bool = False) -> Iterator[None]:
+    def asking(
+        self,
+        attempted: str,
+        url: str,
+        *,
+        probe_url: str | None = None,
+        may_lack: bool = False,
+        silent_s: float = LIVELY_S,
+    ) -> Iterator[None]:
         """Run a request inside: refuses at once when the host is down, and learns from how the request ends.
 
         ``probe_url`` is what to ask for when it is to be found out whether the host is back (by default the first ``url``).
-        ``may_lack``: that it does not have what is asked for is no trouble worth telling.
+        ``may_lack``: that it does not have what is asked for is no trouble worth telling.  ``silent_s``: for how long the request
+        has brought nothing when it is given up.
         Raises `OriginUnreachable` within microseconds while offline or while the host is known to be down.
         """
         if self.offline:
@@ -142,20 +161,22 @@ class Hosts:
             self._wake.set()
             raise OriginUnreachable(
                 attempted,
-                f"{self._name(url)} is down: {host.state.reason}",
+                f"{self.name(url)} is down: {host.state.reason}",
                 "it is asked again in the background and comes back by itself",
             )
         self._counters.count_request()
         host.open_questions += 1
+        began_s = trio.current_time()
         if host.asked_at_s is None:
-            host.asked_at_s = trio.current_time()
+            host.asked_at_s = began_s
         try:
             yield
         except (OriginUnreachable, OriginTimeout) as error:
-            self._failed(url, host, error)
+            self._gave_up(url, host, error, since_s=max(began_s, trio.current_time() - min(silent_s, LIVELY_S)))
             raise
         except trio.TooSlowError:
-            self._failed(url, host, OriginTimeout(attempted, "no answer within the bound"))
+            silence = OriginTimeout(attempted, "no answer within the bound")
+            self._gave_up(url, host, silence, since_s=max(began_s, trio.current_time() - min(silent_s, LIVELY_S)))
             raise
         except OriginError as error:
             is_well = may_lack and isinstance(error, OriginMissing)
@@ -169,6 +190,10 @@ class Hosts:
             host.open_questions -= 1
             if host.open_questions == 0:
                 host.asked_at_s = None
+
+    def saw_life(self, url: str) -> None:
+        """Note that an answer of the host goes on."""
+        self._host(url).alive_at_s = trio.current_time()
 
     def state(self, url: str) -> tuple[OriginHealth, float | None, str | None]:
         """Return ``(health, since, last_error)`` for status; ``since`` in seconds of the epoch, for a host that is down."""
@@ -189,7 +214,7 @@ class Hosts:
         pace = after_answer(host.pace, latency_s=latency_s, size_bytes=size_bytes, duration_s=duration_s)
         if pace is not None and pace is not host.pace:
             host.pace = pace
-            self._paces.keep(self._name(url), pace)
+            self._paces.keep(self.name(url), pace)
 
     async def probe_for_ever(self) -> None:
         """Probe hosts that are down whenever their pause is over, so that they come back by themselves."""
@@ -223,38 +248,48 @@ class Hosts:
         except Exception as error:
             # A task that fails here would end the mount; whatever it was, the host did not answer.
             self._failed(
-                host.probe_url, host, OriginFault("probe", failure(f"probe {self._name(host.probe_url)}", error).happened)
+                host.probe_url, host, OriginFault("probe", failure(f"probe {self.name(host.probe_url)}", error).happened)
             )
         else:
             self._answered(host.probe_url, host, is_probe=True)
+
+    def _gave_up(self, url: str, host: _Host, error: OriginError, *, since_s: float) -> None:
+        """Note that a question was in vain: the host is down, unless it has brought something to others since."""
+        if host.alive_at_s > since_s:
+            host.last_error = str(error)
+        else:
+            self._failed(url, host, error)
 
     def _failed(self, url: str, host: _Host, error: OriginError) -> None:
         host.last_error = str(error)
         before = host.state
         host.state = reachability.after_failure(before, now_s=trio.current_time(), reason=error.happened)
         if isinstance(before, Up):
-            log.warning("%s is down: %s; what is stored stays available", self._name(url), error.happened)
+            log.warning("%s is down: %s; what is stored stays available", self.name(url), error.happened)
             self.epoch += 1
         self._wake.set()
 
     def _answered(self, url: str, host: _Host, *, is_probe: bool = False, is_well: bool = True) -> None:
         if isinstance(host.state, Down):
-            log.warning("%s answers again", self._name(url))
+            log.warning("%s answers again", self.name(url))
             self.epoch += 1
         host.state = (reachability.after_probe if is_probe else reachability.after_success)(host.state)
         host.answered = True
+        if not is_probe:
+            host.alive_at_s = trio.current_time()
         host.is_behind = host.is_behind and not is_well
         if host.asked_at_s is not None:
             host.asked_at_s = trio.current_time()
 
-    def _name(self, url: str) -> str:
+    def name(self, url: str) -> str:
+        """Return what is taken for one host: all that is asked there shares a state."""
         parts = urlsplit(url)
         if parts.netloc:
             return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         return next((place for place in self._places if is_within(url, place)), f"{parts.scheme}://")
 
     def _host(self, url: str) -> _Host:
-        name = self._name(url)
+        name = self.name(url)
         host = self._hosts.get(name)
         if host is None:
             if len(self._hosts) >= MAX_HOSTS:

@@ -291,7 +291,7 @@ class Partial:
                 if reply.is_whole or isinstance(wanted, Suffix):
                     stream.end = reply.total_bytes
                 self.wake()
-                await self._receive(stream, reply.chunks, generation, scope, stall_s or self.supply.progress_bound_s)
+                await self._receive(stream, reply.chunks, generation, scope, stall_s or self.supply.progress_bound_s, source.host)
                 self.supply.hosts.saw_answer(
                     source.host,
                     latency_s=answered_s - asked_s,
@@ -302,7 +302,7 @@ class Partial:
                     await self.adopt(stream.at, reply.etag)
 
     async def _receive(
-        self, stream: Stream, chunks: AsyncIterator[bytes], generation: int, scope: trio.CancelScope, stall_s: float
+        self, stream: Stream, chunks: AsyncIterator[bytes], generation: int, scope: trio.CancelScope, stall_s: float, host: str
     ) -> None:
         scope.deadline = trio.current_time() + stall_s
         pending: list[bytes] = []
@@ -321,6 +321,7 @@ class Partial:
                         return
                 if credited >= PROGRESS_BYTES:
                     scope.deadline, credited = trio.current_time() + stall_s, 0
+                    self.supply.hosts.saw_life(host)
         finally:
             # Bytes that came before an answer broke off are as good as any; shielded, since this is also how a mount ends.
             if pending:

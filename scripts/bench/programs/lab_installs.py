@@ -40,9 +40,11 @@ class _Meter:
     runs: list[Traffic] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
-    def took(self, number: int, ended: Finished) -> None:
+    def took(self, url: str, number: int, ended: Finished) -> None:
         if ended.returncode:
-            self.failures.append(f"node {number + 1}: {ended.stderr}")
+            mount = next((one for one in self.here.mounted if url.startswith(f"file://{one.path}/")), None)
+            said = f"the mount's log:\n{mount.log}" if mount is not None else ""
+            self.failures.append(f"node {number + 1}: {ended.stderr}{said}")
 
 
 def measure(here: Lab, rounds: int, *, gateway: bool, shares: bool) -> list[str]:
@@ -89,7 +91,7 @@ def _case(here: Lab, name: str, way: Way, meter: _Meter) -> Case:
         return uvs, urls
 
     def work(given: tuple[list[Uv], list[str]]) -> None:
-        here.install_everywhere(*given, meter.took)
+        here.install_everywhere(*given, lambda number, ended: meter.took(given[1][number], number, ended))
 
     def clear() -> None:
         meter.runs.append(here.traffic_since(before.pop()))

@@ -57,6 +57,8 @@ class Lab:
         self.rates = rates
         self.gateway_address = network.gateway.address
         self.gateway_url = f"http://{self.gateway_address}:{GATEWAY_PORT}"
+        self.mounted: Sequence[Mounted] = ()
+        """The mounts that were made last."""
         self._made = 0
 
     @property
@@ -102,6 +104,7 @@ class Lab:
 
             with ThreadPoolExecutor(4) as pool:  # a start is Python importing: more than a few at once only take turns
                 list(pool.map(start, range(self.size)))
+            self.mounted = mounts
             yield mounts
 
     def wait_until_listed(self, mounts: Sequence[Mounted]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 import trio
+import trio.testing
 
 from tests.fakes.origins import MemoryOrigin, MemoryShare, Trouble
 from tests.fakes.services import Service, service
@@ -194,6 +195,22 @@ async def test_a_slow_share_is_waited_for_where_nobody_else_gives_the_file(tmp_p
         await reached(lambda: index.requests["range"] == 1)
         mock_clock.jump(BOUND_S / 2)
         slow.origin.gate.set()
+
+
+async def test_a_busy_share_is_not_left_in_the_middle_where_the_index_is_down(tmp_path: Path, mock_clock: MockClock) -> None:
+    index, [busy] = index_and_shares(1)
+    busy.origin.pause = trio.Event()
+    index.head = refuse  # type: ignore[method-assign]
+    async with service(tmp_path / "s", [index], shares=[busy], open_s=BOUND_S) as one:
+        await one.lookup(f"simple/demo/{NAME}")
+        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", index.pages["demo"].files[0].url):
+            raise OriginUnreachable("ask", "connection refused")
+        async with reading(one):
+            await reached(lambda: busy.origin.sent_bytes.total() > 0)
+            await trio.testing.wait_all_tasks_blocked()  # what came is received
+            mock_clock.jump(BOUND_S * 0.9)
+            await trio.testing.wait_all_tasks_blocked()
+            busy.origin.pause.set()
 
 
 async def test_when_nobody_gives_it_the_error_says_what_each_did_and_comes_within_the_bound(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,29 @@ async def test_a_host_that_failed_is_not_asked_again_and_the_error_says_why() ->
 async def test_a_time_out_counts_like_a_refusal() -> None:
     hosts = hosts_with(Probe())
     with pytest.raises(trio.TooSlowError), hosts.asking("ask", URL):
+        raise trio.TooSlowError
+    assert not hosts.may_ask(URL)
+
+
+async def test_a_host_that_brings_something_to_others_is_busy_and_not_down(mock_clock: MockClock) -> None:
+    hosts = hosts_with(Probe())
+    for others_after_s, is_up in ((20.0, False), (29.0, True)):
+        with pytest.raises(trio.TooSlowError), hosts.asking("ask", URL, silent_s=30.0):
+            mock_clock.jump(others_after_s)
+            hosts.saw_life(URL)
+            mock_clock.jump(30.0 - others_after_s)
+            raise trio.TooSlowError
+        assert hosts.may_ask(URL) == is_up
+        with pytest.raises(OriginUnreachable) if not is_up else nullcontext(), hosts.asking("ask", URL):
+            pass
+        hosts = hosts_with(Probe())
+
+
+async def test_what_a_request_brought_itself_before_it_stalled_is_no_sign_of_life(mock_clock: MockClock) -> None:
+    hosts = hosts_with(Probe())
+    with pytest.raises(trio.TooSlowError), hosts.asking("ask", URL, silent_s=0.3):
+        hosts.saw_life(URL)
+        mock_clock.jump(0.3)
         raise trio.TooSlowError
     assert not hosts.may_ask(URL)
 
