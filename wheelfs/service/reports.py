@@ -292,12 +292,13 @@ def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = (
     trouble counts more than none.
     """
     statuses = list(answers)
-    origins = {} if statuses else {origin.name: origin for origin in idle.origins}
+    # A gateway may be index and share, under one name.
+    origins = {} if statuses else {(origin.kind, origin.name): origin for origin in idle.origins}
     for status in statuses:
         for origin in status.origins:
-            before = origins.get(origin.name)
+            before = origins.get((origin.kind, origin.name))
             if before is None or _URGENCY[origin.state] > _URGENCY[before.state]:
-                origins[origin.name] = origin
+                origins[origin.kind, origin.name] = origin
     errors_by: dict[str, int] = {}
     for status in statuses:
         for name, count in status.counters.errors_by.items():

@@ -27,6 +27,12 @@ def test_trouble_counts_more_than_none_and_a_meeting_more_than_no_meeting() -> N
     assert merged(IDLE, reversed(states)).origins[0].state == "down"
 
 
+def test_a_gateway_that_is_index_and_share_under_one_name_is_told_of_as_both() -> None:
+    index = OriginState(name="head", url="http://head:8080/simple")
+    both = [index, OriginState(name="head", url="http://head:8080", kind="share")]
+    assert merged(IDLE, [status(*both), status(*both)]).origins == tuple(both)
+
+
 def test_counters_are_added_up() -> None:
     one = status(
         counters=Counters(
