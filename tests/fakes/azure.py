@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import email.utils
-import fcntl
 import hashlib
 import hmac
 import shutil
 import socket
 import subprocess
-import time
 import urllib.request
 from typing import TYPE_CHECKING, Self
 
-from tests.fakes.environments import cache_directory
+from tests.fakes.environments import cache_directory, made_once
 from tests.fakes.processes import isolated_environment
+from tests.fakes.s3 import is_granted
+from tests.fakes.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,15 +66,7 @@ class AzureServer:
         self._process.wait(_STOP_S)
 
     def _make_container(self) -> None:
-        deadline_s = time.monotonic() + _READY_S
-        while True:
-            try:
-                with urllib.request.urlopen(self._wish_for_container(), timeout=5):
-                    return
-            except OSError:
-                assert time.monotonic() < deadline_s, "azurite does not answer"
-                assert self._process.poll() is None, "azurite has ended"
-                time.sleep(0.05)
+        eventually(lambda: is_granted(self._wish_for_container(), self._process), deadline_s=_READY_S)
 
     def _wish_for_container(self) -> urllib.request.Request:
         headers = {"x-ms-date": email.utils.formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
@@ -96,13 +88,12 @@ class AzureServer:
 def _installed(directory: Path) -> Path:
     """Return azurite's program, installed once, outside the checkout (186 MB)."""
     place = cache_directory() / PACKAGE.replace("@", "-")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "complete").exists():
-            shutil.rmtree(place, ignore_errors=True)
-            place.mkdir()
-            command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(place), PACKAGE]
-            subprocess.run(command, cwd=directory, check=True, timeout=_INSTALL_LIMIT_S, stdin=subprocess.DEVNULL)
-            (place / "complete").touch()
+
+    def install() -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        command = ["npm", "install", "--no-audit", "--no-fund", "--silent", "--prefix", str(place), PACKAGE]
+        subprocess.run(command, cwd=directory, check=True, timeout=_INSTALL_LIMIT_S, stdin=subprocess.DEVNULL)
+
+    made_once(place, install)
     return place / "node_modules" / ".bin" / "azurite-blob"

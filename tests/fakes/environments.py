@@ -17,7 +17,7 @@ from tests.fakes.processes import isolated_environment, run
 from tests.fakes.real_index import machine_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _INSTALL_LIMIT_S = 300.0
 
@@ -31,14 +31,19 @@ def programs_of(name: str, requirements: Sequence[str], index_url: str) -> Path:
     """Return the directory of programs of an environment with exactly ``requirements``; other ones make another environment."""
     asked = hashlib.sha256("\n".join(requirements).encode()).hexdigest()[:8]
     directory = cache_directory() / f"{name}-{asked}-{sys.implementation.cache_tag}"
+    made_once(directory, lambda: _make(directory, requirements, index_url))
+    return directory / "bin"
+
+
+def made_once(directory: Path, make: Callable[[], None]) -> None:
+    """Return when ``directory`` is complete: ``make`` fills it, unless somebody has."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     # Several checkouts may want it at once; who comes second waits for the first.
     with directory.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (directory / "complete").exists():
-            _make(directory, requirements, index_url)
+            make()
             (directory / "complete").touch()
-    return directory / "bin"
 
 
 def _make(directory: Path, requirements: Sequence[str], index_url: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 import urllib.request
 from typing import TYPE_CHECKING, Self
 
 from tests.fakes.environments import programs_of
 from tests.fakes.processes import isolated_environment
 from tests.fakes.real_index import configured_index
+from tests.fakes.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,16 @@ REQUIREMENTS = ["moto[s3,server]==5.2.5"]
 BUCKET = "lab"
 _READY_S = 60.0
 _STOP_S = 20.0
+
+
+def is_granted(request: urllib.request.Request, server: subprocess.Popen[bytes]) -> bool:
+    """Tell whether a server that starts has done what it was asked for; fails when it has ended."""
+    try:
+        with urllib.request.urlopen(request, timeout=5):
+            return True
+    except OSError:
+        assert server.poll() is None, "the server has ended"
+        return False
 
 
 class S3Server:
@@ -56,13 +66,5 @@ class S3Server:
         self._process.wait(_STOP_S)
 
     def _make_bucket(self) -> None:
-        deadline_s = time.monotonic() + _READY_S
         request = urllib.request.Request(f"{self.environment['AWS_ENDPOINT_URL']}/{BUCKET}", method="PUT")
-        while True:
-            try:
-                with urllib.request.urlopen(request, timeout=5):
-                    return
-            except OSError:
-                assert time.monotonic() < deadline_s, "the S3 server does not answer"
-                assert self._process.poll() is None, "the S3 server has ended"
-                time.sleep(0.05)
+        eventually(lambda: is_granted(request, self._process), deadline_s=_READY_S)

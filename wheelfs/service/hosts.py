@@ -172,11 +172,11 @@ class Hosts:
         try:
             yield
         except (OriginUnreachable, OriginTimeout) as error:
-            self._gave_up(url, host, error, since_s=max(began_s, trio.current_time() - min(silent_s, LIVELY_S)))
+            self._gave_up(url, host, error, began_s, silent_s)
             raise
         except trio.TooSlowError:
             silence = OriginTimeout(attempted, "no answer within the bound")
-            self._gave_up(url, host, silence, since_s=max(began_s, trio.current_time() - min(silent_s, LIVELY_S)))
+            self._gave_up(url, host, silence, began_s, silent_s)
             raise
         except OriginError as error:
             is_well = may_lack and isinstance(error, OriginMissing)
@@ -253,9 +253,9 @@ class Hosts:
         else:
             self._answered(host.probe_url, host, is_probe=True)
 
-    def _gave_up(self, url: str, host: _Host, error: OriginError, *, since_s: float) -> None:
-        """Note that a question was in vain: the host is down, unless it has brought something to others since."""
-        if host.alive_at_s > since_s:
+    def _gave_up(self, url: str, host: _Host, error: OriginError, began_s: float, silent_s: float) -> None:
+        """Note that a question was in vain: the host is down, unless it has brought something to others meanwhile."""
+        if host.alive_at_s > max(began_s, trio.current_time() - min(silent_s, LIVELY_S)):
             host.last_error = str(error)
         else:
             self._failed(url, host, error)
