@@ -12,7 +12,7 @@ import random
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -37,25 +37,37 @@ The index sends pieces of 100,000 bytes and counts them first; the mount gathers
 """
 
 
+class House(NamedTuple):
+    """A directory, and its wheels by name."""
+
+    path: Path
+    wheels: dict[str, bytes]
+
+
 @pytest.fixture
-def house(tmp_path: Path) -> dict[str, bytes]:
-    """A directory of twelve wheels, some of which share most of their bytes, and one large one."""
-    place = tmp_path / "house"
+def houses(tmp_path: Path) -> list[House]:
+    """Three directories of twelve wheels, some of which share most of their bytes, and one of which is large."""
+    return [house(tmp_path / f"house-{number}", number) for number in range(3)]
+
+
+def house(place: Path, number: int) -> House:
     place.mkdir()
     wheels = {
-        wheel_filename("shop", f"1.{minor}"): build_wheel("shop", f"1.{minor}", big_bytes=300_000 + minor, big_seed="same")
+        wheel_filename("shop", f"{number}.{minor}"): build_wheel(
+            "shop", f"{number}.{minor}", big_bytes=300_000 + minor, big_seed="same"
+        )
         for minor in range(11)
     }
-    wheels[wheel_filename("zoo", "1.0")] = build_wheel("zoo", "1.0", big_bytes=9_000_000)
+    wheels[wheel_filename("zoo", f"{number}.0")] = build_wheel("zoo", f"{number}.0", big_bytes=9_000_000)
     for filename, content in wheels.items():
         (place / filename).write_bytes(content)
-    return wheels
+    return House(place, wheels)
 
 
-def add_and_kill(tmp_path: Path, store: Path, *, lines: int, written_bytes: int) -> list[str]:
-    """Run ``add`` on the house and kill it after so many lines and then bytes in its store; return what it acknowledged."""
+def add_and_kill(tmp_path: Path, store: Path, added: Path, *, lines: int, written_bytes: int) -> list[str]:
+    """Run ``add`` on a directory and kill it after so many lines and then bytes in its store; return what it acknowledged."""
     process = subprocess.Popen(
-        wheelfs_command("--store", str(store), "add", "--json", str(tmp_path / "house")),
+        wheelfs_command("--store", str(store), "add", "--json", str(added)),
         env={**wheelfs_environment(tmp_path / "home"), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -89,40 +101,43 @@ def instants_of_add(count: int, seed: int) -> Iterator[tuple[int, int]]:
         yield draw.randrange(13), draw.choice((0, 1, 200_000, draw.randrange(9_000_000)))
 
 
-def check_killed_adds(tmp_path: Path, store: Path, house: dict[str, bytes], *, count: int, seed: int) -> None:
+def check_killed_adds(tmp_path: Path, store: Path, houses: list[House], *, count: int, seed: int) -> None:
+    """Kill so many times, each time in other work; after a kill for each house a new store is begun."""
+    everything = {filename: content for house in houses for filename, content in house.wheels.items()}
     cut_short, place = 0, store
     for number, (lines, written_bytes) in enumerate(instants_of_add(count, seed)):
-        place = store.with_name(f"store-{number // 3}")  # three kills on top of each other, then a new store
-        acknowledged = add_and_kill(tmp_path, place, lines=lines, written_bytes=written_bytes)
-        cut_short += len(acknowledged) < len(house)
+        round_, house = divmod(number, len(houses))
+        place = store.with_name(f"store-{round_}")
+        acknowledged = add_and_kill(tmp_path, place, houses[house].path, lines=lines, written_bytes=written_bytes)
+        cut_short += len(acknowledged) < len(houses[house].wheels)
         if not (place / "format").exists():
             assert not acknowledged
             continue
         found = stored(place)
         where = f"seed {seed}, instant {number}: {lines} lines, {written_bytes} bytes"
         assert set(acknowledged) <= set(found), where
-        assert all(found[filename] == house[filename] for filename in found), where
-    assert cut_short > count // 3, "too many kills came too late"
+        assert all(found[filename] == everything[filename] for filename in found), where
+    assert cut_short > count // 2, "too many kills came too late"
     done = subprocess.run(
-        wheelfs_command("--store", str(place), "add", str(tmp_path / "house")),
+        wheelfs_command("--store", str(place), "add", *(str(house.path) for house in houses)),
         env=wheelfs_environment(tmp_path / "home"),
         capture_output=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert stored(place) == house
+    assert stored(place) == everything
 
 
-def test_an_acknowledged_wheel_survives_the_kill_of_add(tmp_path: Path, store_dir: Path, house: dict[str, bytes]) -> None:
-    check_killed_adds(tmp_path, store_dir, house, count=12, seed=20_260_101)
+def test_an_acknowledged_wheel_survives_the_kill_of_add(tmp_path: Path, store_dir: Path, houses: list[House]) -> None:
+    check_killed_adds(tmp_path, store_dir, houses, count=12, seed=20_260_101)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(4))
 def test_an_acknowledged_wheel_survives_many_kills_of_add(
-    tmp_path: Path, store_dir: Path, house: dict[str, bytes], seed: int
+    tmp_path: Path, store_dir: Path, houses: list[House], seed: int
 ) -> None:
-    check_killed_adds(tmp_path, store_dir, house, count=25, seed=seed)
+    check_killed_adds(tmp_path, store_dir, houses, count=25, seed=seed)
 
 
 def check_killed_mounts(index: FakeIndex, mounted: MountWheelfs, store: Path, *, count: int, seed: int) -> None:

