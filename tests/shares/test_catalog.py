@@ -10,13 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wheelfs.model.share_catalog import Batch, SnapshotOf, file_key, folded, record_key, split, staying
+from wheelfs.errors import OriginTimeout
+from wheelfs.model.share_catalog import (
+    Batch,
+    SnapshotOf,
+    decode_root,
+    file_key,
+    folded,
+    record_key,
+    root_key,
+    snapshot_key,
+    split,
+    staying,
+)
 from wheelfs.model.shared import SharedFile
 from wheelfs.remote import object_catalog
 from wheelfs.remote.object_catalog import LOOK_AROUND, Catalog, WrittenCatalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.shares.conftest import Place
     from wheelfs.model.share_catalog import FileKey
@@ -85,12 +97,16 @@ def file(number: int) -> SharedFile:
     return SharedFile("demo", f"demo-{number}-py3-none-any.whl", "main", number.to_bytes(32), 10)
 
 
+def append(catalog: WrittenCatalog, point: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
+    return catalog.append(point, files, gone, may_tell=lambda: True)
+
+
 def filled(objects: Objects, count: int, *, first: int = 0) -> WrittenCatalog:
     catalog = WrittenCatalog(objects)
     catalog.prepare()
     point = None
     for number in range(first, first + count):
-        point = catalog.append(point, [file(number)])
+        point = append(catalog, point, [file(number)])
     return catalog
 
 
@@ -109,7 +125,7 @@ def test_who_follows_all_along_who_comes_now_and_who_was_away_know_the_same(step
     point = None
     for adds, number, looks in steps:
         one = file(number)
-        point = catalog.append(point, [one] if adds else [], [] if adds else [file_key(one)])
+        point = append(catalog, point, [one] if adds else [], [] if adds else [file_key(one)])
         if adds:
             expected[file_key(one)] = one
         else:
@@ -170,7 +186,7 @@ def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() ->
     catalog = filled(objects, 3)
     follower = Follower(objects)
     follower.follow()
-    catalog.append(follower.point, [], [file_key(file(0))])
+    append(catalog, follower.point, [], [file_key(file(0))])
     filled(objects, 20, first=3)
     for number in range(16):
         objects.kept.pop(record_key(number))
@@ -183,12 +199,66 @@ def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() ->
 def test_a_writer_whose_memory_is_older_than_the_log_writes_at_its_end() -> None:
     objects = Memory()
     catalog = filled(objects, 2)
-    old = catalog.append(None, [file(2)])
+    old = append(catalog, None, [file(2)])
     filled(objects, 20, first=3)
     for number in range(16):
         objects.kept.pop(record_key(number))
-    catalog.append(old, [file(99)])
+    append(catalog, old, [file(99)])
     assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_writers_whose_memory_is_older_than_the_log_do_not_mislead_each_other() -> None:
+    objects = Memory()
+    catalog = filled(objects, 2)
+    old = append(catalog, None, [file(2)])
+    filled(objects, 20, first=3)
+    for number in range(16):
+        objects.kept.pop(record_key(number))
+    for number in (97, 98, 99):  # each finds the record that the one before has left where nobody looks
+        append(WrittenCatalog(objects), old, [file(number)])
+    assert {file_key(file(number)) for number in (97, 98, 99)} <= {file_key(one) for one in Catalog(objects).files()}
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_a_writer_is_not_misled_by_an_old_record_that_is_not_cleared_away_yet() -> None:
+    objects = Memory()
+    catalog = filled(objects, 2)
+    old = append(catalog, None, [file(2)])
+    filled(objects, 20, first=3)
+    objects.kept.pop(record_key(3))  # clearing away has just begun
+    append(catalog, old, [file(99)])
+    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_a_root_relies_on_no_snapshot_that_was_there_before_it() -> None:
+    """One that says the same may be old, needed no more, and about to be cleared away."""
+    objects = Memory()
+    catalog = filled(objects, 4)
+    before = {key for key in objects.kept if key.startswith("snapshots/")}
+    point = append(catalog, None, [], [file_key(file(number)) for number in range(4)])
+    for number in (*range(4), 1, 2, 3):
+        point = append(catalog, point, [file(number)])
+    newest = decode_root(objects.kept[root_key(3)])
+    assert len(before) == 1
+    assert not before & {snapshot_key(one.name) for one in newest}
+    assert len(Catalog(objects).files()) == 4
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_who_takes_too_long_writes_neither_a_record_nor_a_root_and_others_do() -> None:
+    objects = Memory()
+    catalog = filled(objects, 3)
+    with pytest.raises(OriginTimeout, match="took too long"):
+        catalog.append(None, [file(3)], may_tell=lambda: False)
+    assert record_key(3) not in objects.kept
+    catalog.append(None, [file(3)], may_tell=iter([*4 * [True], False]).__next__)
+    assert record_key(3) in objects.kept
+    assert root_key(1) not in objects.kept
+    filled(objects, 1, first=4)
+    assert root_key(1) in objects.kept
+    assert len(Catalog(objects).files()) == 5
 
 
 def test_a_share_begun_anew_at_the_same_address_is_told_anew() -> None:

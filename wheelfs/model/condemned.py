@@ -85,13 +85,13 @@ class Condemnations:
         """Return what is condemned and not void."""
         return {key for key in self._lists if self._lists_of(key)}
 
-    def is_condemned(self, key: str, now_s: float) -> bool:
-        """Tell whether a list names ``key``, whatever its times: nothing new is to rely on it."""
-        return bool(self._felt(key, now_s))
+    def is_condemned(self, key: str, *, since_s: float) -> bool:
+        """Tell whether a list names ``key``, or did so since ``since_s``, whatever its times: nothing new is to rely on it."""
+        return bool(self._felt(key, since_s))
 
-    def is_doomed(self, key: str, now_s: float) -> bool:
-        """Tell whether ``key`` may be deleted before what is written now can be seen by whoever deletes."""
-        return any(one.begins_s - MARGIN_S <= now_s <= one.ends_s + MARGIN_S for one in self._felt(key, now_s))
+    def is_doomed(self, key: str, *, since_s: float, now_s: float) -> bool:
+        """Tell whether ``key``, there at ``since_s``, may be gone, or go before what is written now is seen."""
+        return any(one.begins_s - MARGIN_S <= now_s <= one.ends_s + MARGIN_S for one in self._felt(key, since_s))
 
     def may_delete(self, key: str, *, began_s: float, now_s: float) -> bool:
         """Tell whether ``key`` may be deleted at ``now_s`` if nothing needs it by what was read from ``began_s`` on."""
@@ -105,7 +105,8 @@ class Condemnations:
         void_us = self._void_us.get(key, -1)
         return [one for one in self._lists.get(key, ()) if one.at_us > void_us]
 
-    def _felt(self, key: str, now_s: float) -> list[Condemned]:
-        # Another run that read less may be deleting still, when a list has just become void.
+    def _felt(self, key: str, since_s: float) -> list[Condemned]:
+        # Another run that read less may be deleting still, when a list has just become void.  And what has become void since is
+        # no comfort: it does so, too, when the key was deleted, as whoever slept meanwhile would not see.
         void_us = self._void_us.get(key, -1)
-        return self._lists.get(key, []) if void_us / 1e6 + MARGIN_S > now_s else self._lists_of(key)
+        return self._lists.get(key, []) if void_us / 1e6 + MARGIN_S > since_s else self._lists_of(key)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -97,11 +96,6 @@ def snapshot_key(name: str) -> str:
 def number_of(name: str) -> int | None:
     """Return the number that the last part of a record's or root's key stands for; None for a strange name."""
     return int(name, 16) if _NUMBER.match(name) else None
-
-
-def snapshot_name(encoded: bytes) -> str:
-    """Return the last part of a snapshot's key: what says the same is the same object, whoever writes it."""
-    return hashlib.blake2b(encoded, digest_size=16).hexdigest()
 
 
 def file_key(file: SharedFile) -> FileKey:

@@ -12,7 +12,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
-from wheelfs.errors import OriginFault, OriginMissing
+from wheelfs.errors import OriginFault, OriginMissing, OriginTimeout
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.share_catalog import (
     LOG,
@@ -35,7 +35,6 @@ from wheelfs.model.share_catalog import (
     record_key,
     root_key,
     snapshot_key,
-    snapshot_name,
     split,
     staying,
 )
@@ -234,10 +233,18 @@ class WrittenCatalog(Catalog):
             self._written.create(MARKER_KEY, marker(secrets.token_hex(16)))
         self.check()
 
-    def append(self, point: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
+    def append(
+        self,
+        point: str | None,
+        files: Sequence[SharedFile],
+        gone: Sequence[FileKey] = (),
+        *,
+        may_tell: Callable[[], bool],
+    ) -> str:
         """Let everybody know of files, whose manifests are there, and of files that are not to be asked for any more.
 
         ``point`` is what `news` or this returned last: the end of the log is looked for from there on.  Returns the end.
+        ``may_tell`` is asked before each record; where it says no `OriginTimeout` is raised.
         """
         identity, place = _parsed(point)
         number = place.number if isinstance(place, _Following) else self._newest_root() * SPAN
@@ -247,15 +254,20 @@ class WrittenCatalog(Catalog):
             batch = Batch(
                 tuple(one for one in some if not isinstance(one, tuple)), tuple(one for one in some if isinstance(one, tuple))
             )
-            number = self._append(number, encode_record(batch)) + 1
-        self._summarize(number)
+            number = self._append(number, encode_record(batch), may_tell) + 1
+        self._summarize(number, may_tell)
         return f"{identity}:{number}"
 
-    def _append(self, number: int, encoded: bytes) -> int:
+    def _append(self, number: int, encoded: bytes, may_tell: Callable[[], bool]) -> int:
         """Write a record at the end of the log, which is not before ``number``, and return its number."""
+        attempted = f"write to the log of the share {self._objects.url}"
         for _ in range(_MAX_APPENDS):
+            if not may_tell():
+                raise OriginTimeout(attempted, "finding its end took too long", "try again")
             if self._written.create(record_key(number), encoded):
-                if number == 0 or self._is_there(record_key(number - 1)):
+                # Behind the newest root but one nothing is cleared away, so a record that has one before it is at the end there.
+                is_before_root = self._is_there(root_key(number // SPAN + 1))
+                if not is_before_root and (number == 0 or self._is_there(record_key(number - 1))):
                     return number
                 # Where old records are cleared away nobody looks any more; this one is in nobody's way there.
                 newest = self._newest_root() * SPAN
@@ -264,23 +276,23 @@ class WrittenCatalog(Catalog):
                 number = newest
             else:
                 number += 1
-        raise OriginFault(f"write to the log of the share {self._objects.url}", "its end cannot be found", "try again")
+        raise OriginFault(attempted, "its end cannot be found", "try again")
 
     # --- roots ---------------------------------------------------------------------------------------------------------
 
-    def _summarize(self, end: int) -> None:
+    def _summarize(self, end: int, may_tell: Callable[[], bool]) -> None:
         """Write the roots that are due where the log goes up to ``end``: anybody may, and whoever is first has done it."""
         newest = due = end // SPAN
         while newest and not self._is_there(root_key(newest)):
             newest -= 1
         for number in range(newest + 1, due + 1):
-            if not self._make_root(number):
+            if not self._make_root(number, may_tell):
                 return
 
-    def _make_root(self, number: int) -> bool:
-        """Write a root; returns False where something is not seen (yet): what a root leaves out nobody finds any more.
+    def _make_root(self, number: int, may_tell: Callable[[], bool]) -> bool:
+        """Write a root; returns False where it takes too long, or something is not seen (yet).
 
-        Then the next one to write makes it.
+        What it left out nobody would find.  The next one to write makes it.
         """
         base, before = number - 1, self._before(number - 1)
         while before == "damaged":
@@ -297,8 +309,11 @@ class WrittenCatalog(Catalog):
         root = list(before[:stay])
         for batch in split(files, gone if stay else set()):
             encoded = encode_snapshot(batch)
-            root.append(SnapshotOf(snapshot_name(encoded), len(batch.files), len(batch.gone)))
+            # A name of its own, even if there is one that says the same: that one may be about to be cleared away.
+            root.append(SnapshotOf(secrets.token_hex(16), len(batch.files), len(batch.gone)))
             self._written.create(snapshot_key(root[-1].name), encoded)
+        if not may_tell():  # by now the snapshots may have been cleared away, as what no root names
+            return False
         self._written.create(root_key(number), encode_root(tuple(root)))
         return True
 

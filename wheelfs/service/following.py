@@ -9,9 +9,8 @@ from wheelfs.errors import OriginFault
 from wheelfs.model.share_catalog import file_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.object_share import WrittenShare
     from wheelfs.store.local import Store
@@ -60,6 +59,6 @@ class Followed:
         """Return what the share had of a project."""
         return [name.file for name in self._names.of_project(project) if name.share == self._name]
 
-    def tell(self, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> None:
-        """Let everybody know of files, whose manifests are there, and of files that are not to be asked for any more."""
-        self._end = self._share.catalog.append(self._end, files, gone)
+    def tell(self, files: Sequence[SharedFile], *, may_tell: Callable[[], bool]) -> None:
+        """Let everybody know of files, whose manifests are there, as long as ``may_tell`` says yes; raises `OriginError`."""
+        self._end = self._share.catalog.append(self._end, files, may_tell=may_tell)

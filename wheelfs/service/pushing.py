@@ -241,6 +241,7 @@ class _Lot:
         for one in settled:
             name = one.wanted.name
             try:
+                self._reliance.freshen()
                 if self._may_tell(one):
                     # Who came first has described the same bytes; a damaged description must not be made known.
                     if not self._share.has_manifest(name.sha256):
@@ -248,27 +249,36 @@ class _Lot:
                     made.append(one)
             except OriginError as error:
                 yield _failed(name, error)
+        yield from self._tell(made)
+
+    def _tell(self, made: list[_Packed]) -> Iterator[PushedFile]:
+        """Let everybody see files whose manifests are there, unless something of them is about to go."""
+        left = made
         sure: list[_Packed] = []
         failures: list[tuple[StoredName, OriginError]] = []
-        # Once more: with many files this is long after the first of them was looked at.  From here on nobody else is waited for.
-        for one in made:
-            try:
-                if self._may_tell(one):
-                    sure.append(one)
-            except OriginError as error:
-                failures.append((one.wanted.name, error))
         try:
+            if made:
+                self._followed.catch_up()  # so that the end of the log is near
+                self._reliance.freshen()
+            # Once more: with many files this is long after the first of them was looked at.  Nobody else is waited for between
+            # this and telling.
+            for one in made:
+                try:
+                    if self._may_tell(one):
+                        sure.append(one)
+                except OriginFault as error:
+                    failures.append((one.wanted.name, error))
+            left = sure
             if sure:
-                self._followed.tell([shared_file(one.wanted.name) for one in sure])
+                self._followed.tell([shared_file(one.wanted.name) for one in sure], may_tell=self._reliance.is_fresh)
         except OriginError as error:
-            failures += ((one.wanted.name, error) for one in sure)
+            failures += ((one.wanted.name, error) for one in left)
             sure = []
         yield from (_told(one.wanted.name, "pushed", one.written_bytes) for one in sure)
         yield from (_failed(name, error) for name, error in failures)
 
     def _may_tell(self, one: _Packed) -> bool:
-        """Tell whether all that a file needs will stay; if not, it is put together again.  Raises `OriginError`."""
-        self._reliance.freshen()
+        """Tell whether all that a file needs will stay; if not, it is put together again.  Raises `OriginFault`."""
         if not all(map(self._reliance.is_reliable, one.manifest.packs)):
             self._again.append(one.wanted)
             return False

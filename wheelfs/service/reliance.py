@@ -40,25 +40,29 @@ class Reliance:
         Raises `OriginError`.
         """
         for _ in range(_LOOKS):
-            if self._is_fresh():
+            if self.is_fresh():
                 return
             looked_at_s = self._clock_s()
             self._lists |= self._share.condemned(self._lists)
             self._condemnations = Condemnations(self._lists.values())
             self._looked_at_s = looked_at_s
-        if not self._is_fresh():
+        if not self.is_fresh():
             attempted, happened = f"see what is condemned in the share {self._share.url}", "that takes too long"
             raise OriginTimeout(attempted, happened, f"it must not take longer than {FRESH_S / 60:.0f} minutes; push again")
 
-    def _is_fresh(self) -> bool:
+    def is_fresh(self) -> bool:
+        """Tell whether what the other methods say may still be acted on."""
         return self._looked_at_s is not None and 0 <= self._clock_s() - self._looked_at_s <= FRESH_S
 
     def is_reliable(self, pack: bytes) -> bool:
         """Tell whether a manifest that is written soon may name a pack that was there when this began."""
-        now_s = self._clock_s()
-        # A list that came and went meanwhile would not have been seen.
-        return 0 <= now_s - self._began_s < LAPSE_S and not self._condemnations.is_condemned(pack_key(pack), now_s)
+        return not (self._has_lapsed() or self._condemnations.is_condemned(pack_key(pack), since_s=self._began_s))
 
     def is_doomed(self, sha256: bytes) -> bool:
-        """Tell whether a file's manifest, were it there or written now, may be deleted soon."""
-        return self._condemnations.is_doomed(manifest_key(sha256), self._clock_s())
+        """Tell whether a file's manifest, there when this began or written since, may be deleted soon, or has been."""
+        key, now_s = manifest_key(sha256), self._clock_s()
+        return self._has_lapsed() or self._condemnations.is_doomed(key, since_s=self._began_s, now_s=now_s)
+
+    def _has_lapsed(self) -> bool:
+        """Tell whether a list may have come and gone since this began, and not have been seen."""
+        return not 0 <= self._clock_s() - self._began_s < LAPSE_S

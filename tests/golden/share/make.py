@@ -58,7 +58,9 @@ def pack(target: Path) -> None:
                 if "-2.0-" in filename:
                     # Enough for a root and its snapshot; what the third push tells is in a record alone.
                     for number in range(SPAN):
-                        written.catalog.append(None, [], [("golden", f"golden-0.{number}.tar.gz", bytes(32))])
+                        written.catalog.append(
+                            None, [], [("golden", f"golden-0.{number}.tar.gz", bytes(32))], may_tell=lambda: True
+                        )
         with tarfile.open(target.with_suffix(".tar.xz"), "w:xz") as archive:
             for path in sorted(path for path in share.rglob("*") if path.is_file()):
                 archive.add(path, str(path.relative_to(share)), filter=_nobodys)

@@ -95,3 +95,18 @@ def test_who_has_slept_for_months_begins_anew(share: Share, reliance: Reliance) 
     assert not reliance.is_reliable(PACK), "a list may have come and gone"
     reliance.begin()
     assert reliance.is_reliable(PACK)
+
+
+def test_who_has_slept_while_something_was_condemned_deleted_and_its_list_made_void_begins_anew(
+    share: Share, reliance: Reliance
+) -> None:
+    share.condemn("a")
+    share.now_s += 7 * DAY_S
+    share.condemn("b", is_void=True)
+    share.now_s += MARGIN_S + 1
+    reliance.freshen()
+    assert not reliance.is_reliable(PACK)
+    assert reliance.is_doomed(FILE)
+    reliance.begin()
+    assert reliance.is_reliable(PACK)
+    assert not reliance.is_doomed(FILE)
