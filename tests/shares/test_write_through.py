@@ -21,9 +21,11 @@ from wheelfs.errors import OriginDenied
 from wheelfs.remote.object_share import WrittenShare
 from wheelfs.remote.objects import open_objects
 from wheelfs.service import write_through
+from wheelfs.service.following import Followed
 from wheelfs.service.hosts import Hosts
 from wheelfs.service.paces import KeptPaces
 from wheelfs.service.pulling import pull
+from wheelfs.service.shared_files import take_out
 from wheelfs.service.write_through import WriteThrough
 from wheelfs.store.local import Store
 from wheelfs.store.records import StoredName
@@ -286,6 +288,41 @@ async def test_what_came_from_the_share_is_not_written_to_it_and_what_was_pushed
         assert [file.result for file in pull(store, WrittenShare(objects), [], contents=True)] == ["pulled"]
     assert (await run(tmp_path / "a"), await run(tmp_path / "b")) == (0, 0)
     assert records(objects) == before
+
+
+async def test_what_is_taken_out_of_the_share_is_not_brought_back_by_who_has_it_stored(tmp_path: Path, share: Path) -> None:
+    objects = open_objects(share.as_uri())
+    with Store.open(tmp_path / "a") as store:
+        fill(store, "one")
+        task, mount = through(store, objects), Followed(store, WrittenShare(objects), "lab")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task.keep_pushed)
+            await until(lambda: told(objects) == {"one"})
+            await trio.to_thread.run_sync(mount.catch_up)
+            await trio.to_thread.run_sync(lambda: list(take_out(WrittenShare(objects), ["one"], dry_run=False)))
+            await trio.to_thread.run_sync(mount.catch_up)
+            fill(store, "two")
+            await until(lambda: "two" in told(objects))
+            nursery.cancel_scope.cancel()
+    assert told(objects) == {"two"}
+
+
+async def test_a_share_that_is_begun_anew_is_given_all_that_is_stored(tmp_path: Path, share: Path) -> None:
+    objects = open_objects(share.as_uri())
+    with Store.open(tmp_path / "a") as store:
+        fill(store, "one")
+        task = through(store, objects)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task.keep_pushed)
+            await until(lambda: told(objects) == {"one"})
+            fill(store, "more")
+            await until(lambda: "more" in told(objects) and task.state().state == "idle")
+            for found in list(objects.found("")):
+                objects.delete(found.key)
+            fill(store, "two")
+            await until(lambda: "two" in told(objects))
+            nursery.cancel_scope.cancel()
+    assert told(objects) == {"one", "more", "two"}
 
 
 async def test_one_process_on_a_store_pushes_and_another_goes_on_when_it_has_ended(tmp_path: Path, share: Path) -> None:

@@ -91,6 +91,8 @@ class Catalog:
         self._objects = objects
         self._quiet = LOOK_AROUND
         """Questions without news since the last look around; the first one is one."""
+        self._identity = ""
+        """The share's, as it was when it was looked at last."""
         self._snapshot: tuple[str, Batch] | None = None
 
     def check(self) -> str:
@@ -105,6 +107,7 @@ class Catalog:
             raise OriginFault(
                 f"use the share {self._objects.url}", "it is of a format that this version does not know", "update wheelfs"
             )
+        self._identity = identity
         return identity
 
     # --- following -----------------------------------------------------------------------------------------------------
@@ -112,7 +115,7 @@ class Catalog:
     def news(self, point: str | None) -> News:
         """Return what is new since ``point``, in portions; everything, where that cannot be told."""
         identity, place = _parsed(point)
-        is_due = self._quiet >= LOOK_AROUND or place is None
+        is_due = self._quiet >= LOOK_AROUND or place is None or identity != self._identity
         if is_due:
             now, self._quiet = self.check(), 0
             identity, place = now, place if identity == now else None
@@ -227,11 +230,11 @@ class WrittenCatalog(Catalog):
         super().__init__(objects)
         self._written = objects
 
-    def prepare(self) -> None:
+    def prepare(self) -> str:
         """Make the share where there is none, and `check` it."""
         if self._objects.read_range(MARKER_KEY, 0, _MARKER_BYTES) is None:
             self._written.create(MARKER_KEY, marker(secrets.token_hex(16)))
-        self.check()
+        return self.check()
 
     def append(
         self,

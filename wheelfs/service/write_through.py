@@ -213,8 +213,7 @@ class WriteThrough:
 
     def _push_waiting(self) -> PushedFile | None:
         """Push what is waiting, and return a file that could not be pushed, if there is one; raises `OriginError`."""
-        self._share.catalog.prepare()
-        identity = self._share.catalog.check()
+        identity = self._share.catalog.prepare()
         if identity != self._identity:
             # Another share than the one that this was pushed to, so it has none of it.
             is_known, self._identity = bool(self._identity), identity

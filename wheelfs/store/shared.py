@@ -231,7 +231,8 @@ class SharedNames:
             self._report(transaction, file)
 
     def _report(self, transaction: lmdb.Transaction, file: SharedFile) -> None:
-        self._journal.append(transaction, Change("file", file.project, file.filename, file.sha256, file.index))
+        # Without the sha256: nothing is new of what is stored here, which a write-through would push again once it is taken out.
+        self._journal.append(transaction, Change("file", file.project, file.filename, index=file.index))
 
     def _point(self, transaction: lmdb.Transaction, share: str) -> _Point | None:
         found = None if self._points is None else transaction.get(share.encode(), db=self._points)
