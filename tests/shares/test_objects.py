@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -107,6 +108,27 @@ def test_a_write_that_fails_leaves_nothing_that_anybody_sees(tmp_path: Path) -> 
     with pytest.raises(OriginError):
         open_objects(tmp_path.as_uri()).create("entries/one", b"x")
     assert [path.name for path in tmp_path.iterdir()] == ["entries"]
+
+
+@pytest.mark.parametrize("mode", [0o2775, 0o1777, 0o755, 0o700], ids=oct)
+def test_what_is_made_in_a_directory_is_as_open_as_that_is_whatever_the_umask(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    before = os.umask(0o077)
+    try:
+        assert open_objects(check_share_url(tmp_path.as_uri())).create("packs/ab/one", b"content")
+    finally:
+        os.umask(before)
+    made = {path.relative_to(tmp_path).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert made == {"packs": mode, "packs/ab": mode, "packs/ab/one": mode & 0o644 | 0o600}
+
+
+def test_of_many_who_make_one_directory_at_once_each_finds_room_for_its_object(tmp_path: Path) -> None:
+    names = [f"packs/{directory}/{name}" for directory in range(20) for name in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        created = threads.map(lambda name: open_objects(check_share_url(tmp_path.as_uri())).create(name, b"x"), names)
+    assert all(created)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()) == sorted(names)
+    assert not list(tmp_path.rglob(".new-*"))
 
 
 def test_an_object_in_a_directory_is_flushed_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,9 @@
 
 Not through obstore, whose local store flushes nothing: after a power loss its objects may be there and empty.  Nothing here needs
 locks, an order of listing, or that what one machine wrote is seen by another at once.
+
+What is made is as open as the share's directory: those who may read it can read each object, those who may write to it can add
+some.  The umask of whoever comes first would shut out everybody else.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import errno
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NOTHING: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_IS_THERE: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY})
 _NO_LINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -59,12 +64,14 @@ class DirectoryObjects:
         # A name of our own, so that no two machines ever write to one file; what a killed writer leaves is seen by nobody.
         temporary = final.with_name(f".new-{secrets.token_hex(16)}")
         try:
-            self._root.stat()
+            mode = stat.S_IMODE(self._root.stat().st_mode)
             if final.exists():
                 return False
-            self._make(final.parent)
+            self._make(final.parent, mode)
             try:
                 with temporary.open("xb", buffering=0) as file:
+                    # For all to read, and for nobody to write to: an object never changes.
+                    _open_up(temporary, stat.S_IRUSR | stat.S_IWUSR | mode & (stat.S_IRGRP | stat.S_IROTH))
                     view = memoryview(content)
                     while view:
                         view = view[file.write(view) :]
@@ -100,12 +107,21 @@ class DirectoryObjects:
         except OSError as error:
             raise self._error("delete", key, error) from error
 
-    def _make(self, directory: Path) -> None:
+    def _make(self, directory: Path, mode: int) -> None:
         """Make a directory below the root, durably."""
         if directory.is_dir():
             return
-        self._make(directory.parent)
-        directory.mkdir(exist_ok=True)
+        self._make(directory.parent, mode)
+        # Under another name until it has its mode: somebody else may want to write to it at once, and we may be killed here.
+        made = directory.with_name(f".new-{secrets.token_hex(16)}")
+        made.mkdir()
+        try:
+            _open_up(made, mode)
+            made.rename(directory)
+        except OSError as error:
+            made.rmdir()
+            if error.errno not in _IS_THERE:
+                raise
         _flush(directory.parent)
 
     def _check_root(self, key: str) -> None:
@@ -126,6 +142,13 @@ class DirectoryObjects:
         if error.errno in _NO_LINKS:
             return OriginFault(attempted, happened, "only a file system with hard links can be pushed to")
         return OriginFault(attempted, happened)
+
+
+def _open_up(path: Path, mode: int) -> None:
+    """Give what we have just made this mode, where its file system has modes."""
+    if stat.S_IMODE(path.stat().st_mode) != mode:
+        with suppress(OSError):
+            path.chmod(mode)
 
 
 def _named(temporary: Path, final: Path) -> bool:
