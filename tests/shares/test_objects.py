@@ -12,7 +12,7 @@ import pytest
 
 from tests.fakes.wheels import incompressible
 from wheelfs.config.indexes import check_share_url
-from wheelfs.errors import OriginError, OriginMissing, UsageError
+from wheelfs.errors import OriginError, OriginUnreachable, UsageError
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.remote.objects import open_objects
 
@@ -92,13 +92,13 @@ def test_an_object_that_is_too_large_is_not_taken_into_memory(place: Place) -> N
 
 def test_a_directory_that_is_not_there_is_not_made_up(tmp_path: Path) -> None:
     objects = open_objects((tmp_path / "not mounted").as_uri())
-    with pytest.raises(OriginMissing, match="is its file system mounted"):
+    with pytest.raises(OriginUnreachable, match="is its file system mounted"):
         objects.read("wheelfs-share", limit_bytes=10)
-    with pytest.raises(OriginMissing, match="make the directory first"):
+    with pytest.raises(OriginUnreachable, match="make the directory first"):
         objects.create("wheelfs-share", b"x")
-    with pytest.raises(OriginMissing):
+    with pytest.raises(OriginUnreachable):
         list(objects.found("packs"))
-    with pytest.raises(OriginMissing):
+    with pytest.raises(OriginUnreachable):
         objects.delete("packs/ab/one")
     assert not (tmp_path / "not mounted").exists()
 

@@ -113,12 +113,12 @@ def test_what_was_not_pushed_before_a_kill_is_pushed_after_the_next_start(
             def is_told() -> bool:
                 said = run_wheelfs("--store", str(gateway.store), "status", "--json").succeeded().stdout
                 [write] = json.loads(said)["share_writes"]
-                return write["state"] == "refused" and "is its file system mounted" in write["last_error"]
+                return bool(write["state"] == "away")
 
             eventually(is_told)
             gateway.kill()
             fill(store, "two")
-        assert gateway.log.read_text().count("not everything is pushed") == 1
+        assert gateway.log.read_text().count("is down: no such") == 1
         away.mkdir()
         gateway.start()
         eventually(lambda: told(open_objects(away.as_uri())) == {"one", "two"})

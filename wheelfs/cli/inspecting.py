@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from wheelfs.cli.clients import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command, session_of
 from wheelfs.config import OPTIONS, redact, told_of
 from wheelfs.core.wording import counted, size_text
+from wheelfs.errors import StoreError
 from wheelfs.service.reports import ShownProject
 
 if TYPE_CHECKING:
@@ -263,8 +265,9 @@ def _running_mount(settings: Settings) -> Path:
     """Return where the store is mounted now, else the usual place."""
     from wheelfs.service.control import Answered, ask_all
 
-    for reply in ask_all(settings.store / "run", {"do": "status"}, timeout_s=1.0):
-        if isinstance(reply, Answered) and isinstance(reply.value, dict):
-            for mount in reply.value.get("mounts") or ():
-                return Path(mount["path"])
+    with suppress(StoreError):  # somebody else's store: its mounts are not ours to know
+        for reply in ask_all(settings.store / "run", {"do": "status"}, timeout_s=1.0):
+            if isinstance(reply, Answered) and isinstance(reply.value, dict):
+                for mount in reply.value.get("mounts") or ():
+                    return Path(mount["path"])
     return USUAL_MOUNT

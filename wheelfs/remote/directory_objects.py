@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing
+from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginUnreachable
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.share_objects import FoundObject
 
@@ -136,7 +136,9 @@ class DirectoryObjects:
         if error.errno in _REFUSED:
             return OriginDenied(attempted, happened, "may you read it, and for push write to it?")
         if error.errno in _NOTHING:
-            return OriginMissing(attempted, happened, "is its file system mounted? if it is to be new, make the directory first")
+            # Not that an object is missing, which is no error: all of them are away with the directory.
+            advice = "is its file system mounted? if it is to be new, make the directory first"
+            return OriginUnreachable(attempted, happened, advice)
         if error.errno in _NO_ROOM:
             return OriginFault(attempted, happened, "make room there and run it again")
         if error.errno in _NO_LINKS:

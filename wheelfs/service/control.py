@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import trio
 
+from wheelfs.errors import StoreReadOnly
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -175,7 +177,10 @@ class Silent:
 
 
 def ask_all(run_dir: Path, request: Mapping[str, object], *, timeout_s: float) -> list[Answered | Silent]:
-    """Ask every process that listens in ``run_dir``, for ``timeout_s`` altogether; sockets of dead processes are left out."""
+    """Ask every process that listens in ``run_dir``, for ``timeout_s`` altogether; sockets of dead processes are left out.
+
+    Raises `StoreReadOnly` where the store is somebody else's.
+    """
     deadline = time.monotonic() + timeout_s
     replies: list[Answered | Silent] = []
     for path in _sockets(run_dir):
@@ -239,6 +244,10 @@ def _sockets(run_dir: Path) -> list[Path]:
         return sorted(path for path in run_dir.iterdir() if path.suffix == ".sock" and path.stem.isdecimal())[:MAX_SOCKETS]
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except PermissionError as error:
+        raise StoreReadOnly(
+            f"look for processes of the store {run_dir.parent}", f"{error.strerror}", "check the directory's owner and mode"
+        ) from None
 
 
 @contextmanager
