@@ -127,6 +127,15 @@ def test_a_share_that_is_away_is_told_in_the_status_and_the_rest_goes_on(
     assert "is its file system mounted" in run_wheelfs("--store", str(tmp_path / "store"), "status").succeeded().stdout
 
 
+def test_a_directory_that_is_no_share_is_told_in_the_status(
+    tmp_path: Path, mounted: MountWheelfs, run_wheelfs: RunWheelfs
+) -> None:
+    (tmp_path / "mount-point").mkdir()  # of a file system that is not mounted, say
+    mounted("--share", f"lab={(tmp_path / 'mount-point').as_uri()}", index=NO_INDEX, store=tmp_path / "store")
+    trouble = "mount-point  up, but: use the share"
+    eventually(lambda: trouble in run_wheelfs("--store", str(tmp_path / "store"), "status").succeeded().stdout)
+
+
 @pytest.mark.parametrize("below", ["manifests", "packs"])
 def test_a_file_that_the_share_lost_is_listed_no_more_until_it_is_pushed_again(
     tmp_path: Path, mounted: MountWheelfs, below: str

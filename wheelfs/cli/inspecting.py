@@ -158,7 +158,8 @@ def _status_lines(report: Status) -> Iterator[str]:
         yield f"mount   process {pid} does not answer"
     for origin in report.origins:
         since = f" since {origin.since}" if origin.since else ""
-        cause = f": {redact(origin.last_error)}" if origin.last_error and origin.state == "down" else ""
+        but = "" if origin.state == "down" else ", but"
+        cause = f"{but}: {redact(origin.last_error)}" if origin.last_error else ""
         yield f"{origin.kind:<7} {origin.name}  {redact(origin.url)}  {origin.state}{since}{cause}"
     for write in report.share_writes:
         waiting = f", {write.waiting_files} waiting" if write.waiting_files else ""

@@ -54,6 +54,7 @@ class _Host:
     state: Reachability
     pace: Pace | None
     last_error: str | None = None
+    """What was wrong with its last answer, or that there was none; None since it has answered well."""
     asked_at_s: float | None = None
     """When the host was asked, or has answered last, while a question is open; None when none is open."""
     alive_at_s: float = -math.inf
@@ -196,7 +197,10 @@ class Hosts:
         self._host(url).alive_at_s = trio.current_time()
 
     def state(self, url: str) -> tuple[OriginHealth, float | None, str | None]:
-        """Return ``(health, since, last_error)`` for status; ``since`` in seconds of the epoch, for a host that is down."""
+        """Return ``(health, since, last_error)`` for status; ``since`` in seconds of the epoch, for a host that is down.
+
+        A host that is up and has an error answers, but not as it should: it refuses, or has nothing where a share was named.
+        """
         host = self._host(url)
         match host.state:
             case Down(since_s=since_s):
@@ -275,6 +279,8 @@ class Hosts:
             self.epoch += 1
         host.state = (reachability.after_probe if is_probe else reachability.after_success)(host.state)
         host.answered = True
+        if is_well:
+            host.last_error = None
         if not is_probe:
             host.alive_at_s = trio.current_time()
         host.is_behind = host.is_behind and not is_well

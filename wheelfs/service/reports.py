@@ -109,7 +109,10 @@ class GatewayInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OriginState(msgspec.Struct, frozen=True, kw_only=True):
-    """How an origin is.  ``url`` has its credentials redacted; ``since`` (RFC 3339) is when ``state`` began."""
+    """How an origin is.  ``url`` has its credentials redacted; ``since`` (RFC 3339) is when ``state`` began.
+
+    ``last_error`` is what is wrong with it now: also with one that answers, but refuses or fails what it is asked.
+    """
 
     name: str
     url: str

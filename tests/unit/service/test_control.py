@@ -1,19 +1,21 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trio
 
+from wheelfs.errors import StoreReadOnly
 from wheelfs.service import control
 from wheelfs.service.control import Answered, Silent, ask, ask_all, remove_stale, serve_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -140,3 +142,12 @@ def test_asking_where_nobody_runs_gives_nothing(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "5.sock"))
     assert ask_all(tmp_path, {"do": "status"}, timeout_s=1) == []
+
+
+def test_the_store_of_another_user_is_refused_with_what_to_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_path: Path) -> list[Path]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)  # root, who runs tests too, may read everything
+    with pytest.raises(StoreReadOnly, match=r"Permission denied.*owner and mode"):
+        ask_all(tmp_path / "store" / "run", {"do": "status"}, timeout_s=1)

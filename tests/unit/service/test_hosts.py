@@ -99,6 +99,9 @@ async def test_an_error_page_is_an_answer() -> None:
     assert hosts.may_ask(URL)
     assert hosts.state(URL)[0] == "up"
     assert "500" in (hosts.state(URL)[2] or "")
+    with hosts.asking("ask", URL):
+        pass
+    assert hosts.state(URL) == ("up", None, None), "it is well again"
 
 
 async def test_of_two_file_systems_one_may_be_down() -> None:
