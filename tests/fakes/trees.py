@@ -69,6 +69,10 @@ class FakeOpenFile:
     direct_io: bool
     closed: int = 0
 
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         _fail(self.node, "read")
         if self.node.released is not None:

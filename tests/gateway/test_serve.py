@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -94,6 +96,11 @@ def test_over_tls_with_a_token_that_is_in_no_log(tmp_path: Path, clients: Client
             pip = clients.pip()
             pip.run("install", "--cert", str(ca), "--index-url", with_token, "app").succeeded()
             assert pip.installed() == EXPECTED
+            trusting = ssl.create_default_context(cafile=str(ca))
+            trusting.set_alpn_protocols(["h2", "http/1.1"])
+            host, port = urlsplit(gateway.url).netloc.split(":")
+            with socket.create_connection((host, int(port))) as plain, trusting.wrap_socket(plain, server_hostname=host) as tls:
+                assert tls.selected_alpn_protocol() == "http/1.1"  # see tests/unit/frontends/test_http_limits.py
             refused = clients.uv().run(
                 "pip", "install", "--default-index", f"{gateway.url}/simple/", "app", environment={"SSL_CERT_FILE": str(ca)}
             )

@@ -17,6 +17,11 @@ class NotModified:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """412: the client wants another one than there is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Full:
     """200: the whole file."""
 
@@ -34,19 +39,27 @@ class Unsatisfiable:
     """416: the range lies behind the end."""
 
 
-Reply = NotModified | Full | Partial | Unsatisfiable
+Reply = NotModified | Failed | Full | Partial | Unsatisfiable
 
 _RANGE: Final = re.compile(r"bytes[ \t]*=[ \t]*([0-9]{0,19})[ \t]*-[ \t]*([0-9]{0,19})[ \t]*\Z", re.ASCII | re.IGNORECASE)
-_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+_TAG: Final = re.compile(r'(W/)?"([^"]*)"')
 
 
 def decide(
-    *, size_bytes: int, etag: str, if_none_match: str | None = None, range_: str | None = None, if_range: str | None = None
+    *,
+    size_bytes: int,
+    etag: str | None,
+    if_match: str | None = None,
+    if_none_match: str | None = None,
+    range_: str | None = None,
+    if_range: str | None = None,
 ) -> Reply:
-    """Return how to answer a GET of a file of ``size_bytes`` whose tag is ``etag`` (with its quotes).
+    """Return how to answer a GET of a file of ``size_bytes`` whose tag is ``etag`` (with its quotes; None: it has none).
 
     The headers are given as they came, None when absent.  A range that cannot be read is ignored (RFC 9110, 14.2).
     """
+    if if_match is not None and not _names(if_match, etag, weakly=False):
+        return Failed()
     if if_none_match is not None and _names(if_none_match, etag):
         return NotModified()
     if range_ is None or (if_range is not None and if_range.strip() != etag):
@@ -69,6 +82,7 @@ def _suffix(length: int, size_bytes: int) -> Reply:
     return Partial(max(0, size_bytes - length), size_bytes) if length and size_bytes else Unsatisfiable()
 
 
-def _names(if_none_match: str, etag: str) -> bool:
-    """Tell whether the list has this tag; compared weakly, as RFC 9110, 13.1.2 wants."""
-    return if_none_match.strip() == "*" or etag.strip('"') in _TAG.findall(if_none_match)
+def _names(told: str, etag: str | None, *, weakly: bool = True) -> bool:
+    """Tell whether the list has this tag; compared weakly for If-None-Match, not for If-Match (RFC 9110, 13.1)."""
+    tags = [tag for weak, tag in _TAG.findall(told) if weakly or not weak]
+    return told.strip() == "*" or (etag is not None and etag.strip('"') in tags)

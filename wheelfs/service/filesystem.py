@@ -46,6 +46,11 @@ class OpenFile(Protocol):
 
     direct_io: bool
 
+    @property
+    def size(self) -> int | None:
+        """The size in bytes; None while nobody knows it."""
+        ...
+
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return up to ``size`` bytes at ``offset``: fewer at the end of file, or where ``direct_io`` allows a short read."""
         ...

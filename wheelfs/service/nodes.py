@@ -91,9 +91,10 @@ class MetadataNode:
 
     @property
     def attributes(self) -> Attributes:
-        """It never changes, since the wheel never does."""
+        """It changes as little as the wheel does."""
         inode = inode_of_path(f"metadata\0{self.ref.key.hex()}")
-        return Attributes(inode, False, self.size_bytes, self.ref.mtime_ns, immutable=True)
+        is_known = self.ref.link.sha256 is not None
+        return Attributes(inode, False, self.size_bytes, self.ref.mtime_ns, immutable=is_known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ class OpenText:
         self.direct_io = direct_io
         self._text = text
 
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return len(self._text)
+
     async def read(self, offset: int, size: int) -> bytes:
         """Return a slice."""
         return self._text[offset : offset + size]
@@ -106,6 +111,11 @@ class OpenPartial:
         self._strict = strict
         self._generation: int | None = None
         self._stored: OpenStored | None = None
+
+    @property
+    def size(self) -> int | None:
+        """The size in bytes, as its origin told it last; None while it has told none."""
+        return self._content.partial.size_bytes
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return bytes, fetching what is missing; short where only a part of the tail was asked for.

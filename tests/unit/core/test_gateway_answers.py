@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wheelfs.core.conditions import Full, NotModified, Partial, Unsatisfiable, decide
+from wheelfs.core.conditions import Failed, Full, NotModified, Partial, Unsatisfiable, decide
 from wheelfs.core.http_access import carries
 from wheelfs.core.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, choose_form
 
@@ -93,6 +93,19 @@ def test_who_has_the_file_is_told_so(header: str) -> None:
 @pytest.mark.parametrize("header", ['"ab"', "abc", '"x"', ""])
 def test_another_tag_is_no_match(header: str) -> None:
     assert decide(size_bytes=10, etag=TAG, if_none_match=header) == Full()
+
+
+@pytest.mark.parametrize("header", ['"x"', 'W/"abc"', "abc", ""])
+def test_who_wants_another_file_than_there_is_gets_none(header: str) -> None:
+    assert decide(size_bytes=10, etag=TAG, if_match=header, range_="bytes=0-1") == Failed()
+    assert decide(size_bytes=10, etag=TAG, if_match='"x", "abc"', range_="bytes=0-1") == Partial(0, 2)
+    assert decide(size_bytes=10, etag=TAG, if_match="*") == Full()
+
+
+def test_a_file_without_a_tag_has_ranges_and_matches_none() -> None:
+    assert decide(size_bytes=10, etag=None, range_="bytes=0-1") == Partial(0, 2)
+    assert decide(size_bytes=10, etag=None, range_="bytes=0-1", if_range=TAG, if_none_match=TAG) == Full()
+    assert decide(size_bytes=10, etag=None, if_match=TAG) == Failed()
 
 
 def test_a_range_of_another_file_is_not_mixed_with_this_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,49 @@ async def test_a_client_that_hangs_up_leaves_no_open_file(tmp_path: Path, origin
         await until(lambda: not any(content.is_busy for content in contents))
 
 
+async def test_a_file_without_a_hash_flows_like_any_other_and_is_taken_for_the_same_only_when_it_is_stored(
+    tmp_path: Path,
+) -> None:
+    origin = MemoryOrigin()
+    origin.add("demo", NAME, WHEEL, hashed=False, sized=False)
+    async with gateway(tmp_path, origin) as (client, one):
+        path = f"/simple/demo/{NAME}"
+        head = await client.head(path)
+        assert (head.status_code, head.headers["content-length"]) == (200, str(len(WHEEL)))
+        part = await client.get(path, headers={"Range": "bytes=-10"})
+        assert (part.status_code, part.content) == (206, WHEEL[-10:])
+        metadata = await client.get(f"{path}.metadata")
+        assert origin.sent_bytes[NAME] < len(WHEEL) / 2
+        for reply in (head, part, metadata):
+            assert reply.headers["cache-control"] == "no-cache"
+        origin.pause = PauseMidway()
+        async with client.stream("GET", path) as reply:
+            pieces = reply.aiter_raw()
+            received = await anext(pieces)
+            assert not origin.pause.is_set()
+            origin.pause.set()
+            async for piece in pieces:
+                received += piece
+        assert received == WHEEL
+        await until(lambda: one.store.holds(hashlib.sha256(WHEEL).digest()))
+        stored = await client.get(path)
+        assert (stored.content, "immutable" in stored.headers["cache-control"]) == (WHEEL, True)
+
+
+async def test_a_file_that_grew_since_it_was_looked_up_is_not_cut_off_at_its_old_size(tmp_path: Path) -> None:
+    larger = build_wheel("demo", "1.0", big_bytes=1_200_000)
+    origin = MemoryOrigin()
+    origin.add("demo", NAME, WHEEL, hashed=False, sized=False)
+    async with gateway(tmp_path, origin) as (client, _):
+        path = f"/simple/demo/{NAME}"
+        assert (await client.head(path)).headers["content-length"] == str(len(WHEEL))
+        origin.files[NAME] = larger
+        with suppress(httpx2.RemoteProtocolError):
+            first = await client.get(path)
+            assert (first.status_code, first.content) in {(200, larger), (502, first.content)}
+        assert (await client.get(path)).content == larger
+
+
 async def test_pages_come_in_the_form_that_the_client_wants(tmp_path: Path, origin: MemoryOrigin) -> None:
     async with gateway(tmp_path, origin) as (client, _):
         html = await client.get("/simple/demo/", headers={"Accept": "text/html"})
@@ -182,8 +226,8 @@ async def test_other_spellings_lead_to_the_one_place(tmp_path: Path, origin: Mem
         for path in ("/simple/demo", "/simple/Demo/", "/simple/DEMO"):
             found = await client.get(path)
             assert found.status_code == HTTPStatus.MOVED_PERMANENTLY, path
-            followed = await client.get(path, follow_redirects=True)
-            assert (followed.status_code, followed.url.path) == (200, "/simple/demo/")
+            followed = await client.get(f"{path}?format=text/html", follow_redirects=True)
+            assert (followed.status_code, followed.url.path, followed.url.query) == (200, "/simple/demo/", b"format=text%2Fhtml")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import trio
 from wheelfs.core import conditions, tree
 from wheelfs.core.http_access import carries
 from wheelfs.core.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, choose_form
-from wheelfs.errors import InternalError, InvalidInput, WheelfsError
+from wheelfs.errors import ContentChanged, InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
 from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, TEXT, Bytes, Relayed, Reply, Request, Text, plain, request_of
 from wheelfs.frontends.http.metrics import Metrics
@@ -142,9 +142,12 @@ class Application:
 
     async def _reply(self, scope: dict[str, Any]) -> Reply:
         try:
-            if scope["method"] not in {"GET", "HEAD"}:
-                return plain(HTTPStatus.METHOD_NOT_ALLOWED, "this repository is read-only", ("Allow", "GET, HEAD"))
             request = request_of(scope)
+            if request.headers.keys() >= {"content-length", "transfer-encoding"}:
+                # Somebody on the way may have taken the other one for the end, and the rest for a request (RFC 9112, 6.1).
+                return plain(HTTPStatus.BAD_REQUEST, "a body has one length", ("Connection", "close"))
+            if request.method not in {"GET", "HEAD"}:
+                return plain(HTTPStatus.METHOD_NOT_ALLOWED, "this repository is read-only", ("Allow", "GET, HEAD"))
             if request.names == ("healthz",):
                 return plain(HTTPStatus.OK, "ok", ("Cache-Control", "no-store"))
             if self._token is not None and not carries(self._token, request.headers.get("authorization")):
@@ -200,7 +203,7 @@ class Application:
                 return plain(HTTPStatus.NOT_FOUND, "no such directory")
             return await self._file(request, node, _type_of(request.names[-1]))
         if not request.is_directory:
-            return plain(HTTPStatus.MOVED_PERMANENTLY, "this is a directory", ("Location", f"{request.last}/"))
+            return plain(HTTPStatus.MOVED_PERMANENTLY, "this is a directory", ("Location", f"{request.last}/{request.question}"))
         return await self._page(request, node)
 
     async def _page(self, request: Request, directory: Node) -> Reply:
@@ -216,34 +219,57 @@ class Application:
     # --- from nodes to replies ------------------------------------------------------------------------------------
 
     async def _file(self, request: Request, node: Node, content_type: str, *headers: tuple[str, str]) -> Reply:
-        """Reply with a file; pages are read whole, since their tag is made of their text."""
-        if not node.attributes.immutable:
+        """Reply with a file; what is generated is read whole, since its tag is made of its text."""
+        if not (node.attributes.immutable or isinstance(node, FileNode)):
             file = await self._filesystem.open(node)
             try:
                 return _text(request, await _rest(file), content_type, *headers)
             finally:
                 file.close()
-        size, etag = node.attributes.size_bytes, f'"{node.attributes.inode:016x}-{node.attributes.size_bytes:x}"'
-        headers = (("ETag", etag), ("Cache-Control", IMMUTABLE), ("Accept-Ranges", "bytes"), *headers)
+        size, etag = node.attributes.size_bytes, None
+        if node.attributes.immutable:
+            etag = f'"{node.attributes.inode:016x}-{size:x}"'
+            headers = (("ETag", etag), ("Cache-Control", IMMUTABLE), ("Accept-Ranges", "bytes"), *headers)
+        else:  # its index gives no hash: until it is stored, nothing tells it from another file of its name
+            headers = (("Cache-Control", REVALIDATED), ("Accept-Ranges", "bytes"), *headers)
         get = request.headers.get
         # HEAD is not about ranges (RFC 9110, 14.2).
         wanted = get("range") if request.method == "GET" else None
         answer = conditions.decide(
-            size_bytes=size, etag=etag, if_none_match=get("if-none-match"), range_=wanted, if_range=get("if-range")
+            size_bytes=size,
+            etag=etag,
+            if_match=get("if-match"),
+            if_none_match=get("if-none-match"),
+            range_=wanted,
+            if_range=get("if-range"),
         )
         match answer:
             case conditions.NotModified():
                 return Text(HTTPStatus.NOT_MODIFIED, content_type, b"", headers)
+            case conditions.Failed():
+                return plain(HTTPStatus.PRECONDITION_FAILED, "the file is another one now")
             case conditions.Unsatisfiable():
                 status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
                 return plain(status, f"the file has {size} bytes", ("Content-Range", f"bytes */{size}"))
             case conditions.Full():
-                opened = await self._filesystem.open(node) if request.method == "GET" else None
+                opened = await self._opened(node) if request.method == "GET" else None
                 return Bytes(HTTPStatus.OK, content_type, opened, 0, size, headers)
             case conditions.Partial(start, end):
                 headers = (*headers, ("Content-Range", f"bytes {start}-{end - 1}/{size}"))
-                opened = await self._filesystem.open(node)
+                opened = await self._opened(node)
                 return Bytes(HTTPStatus.PARTIAL_CONTENT, content_type, opened, start, end, headers)
+
+    async def _opened(self, node: Node) -> OpenFile:
+        """Open a file that has the size that the answer will tell; raises `ContentChanged`."""
+        opened = await self._filesystem.open(node)
+        if opened.size not in (None, node.attributes.size_bytes):
+            opened.close()
+            raise _changed()
+        return opened
+
+
+def _changed() -> ContentChanged:
+    return ContentChanged("send a file", "its index has another one now than when it was looked up", "ask again")
 
 
 def _elsewhere(request: Request, parent: Node, name: str, *, is_last: bool) -> Reply:
@@ -254,8 +280,8 @@ def _elsewhere(request: Request, parent: Node, name: str, *, is_last: bool) -> R
         except InvalidInput:
             project = None
         if project is not None and project != name:
-            up = "../" if request.is_directory else ""
-            return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", f"{up}{project}/"))
+            where = f"{'../' if request.is_directory else ''}{project}/{request.question}"
+            return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", where))
     return plain(HTTPStatus.NOT_FOUND, "no such file or project")
 
 
@@ -308,10 +334,12 @@ async def _send(reply: Reply, method: str, send: Send, most_bytes: int) -> None:
 
 
 async def _send_file(reply: Bytes, file: OpenFile, send: Send, most_bytes: int) -> None:
-    at = reply.start
+    at, size = reply.start, file.size
     piece_bytes = PIECE_BYTES if file.direct_io else most_bytes
     while at < reply.end:
         piece = await file.read(at, min(piece_bytes, reply.end - at))
+        if size is not None and file.size != size:  # what was told of it, its end above all, is of another file
+            raise _changed()
         if not piece:
             raise InternalError("send a file", f"it ended at byte {at} of {reply.end}", "please report it, with the log")
         at += len(piece)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, quote, unquote_to_bytes
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,8 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 MAX_SEGMENTS: Final = 12
 """The deepest path of the tree (``index/NAME/asof/DATE/here/simple/PROJECT/FILE``) has eight."""
 MAX_FIELDS: Final = 8
+_ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
+"""How an address may begin that is asked for as proxies are (RFC 9112, 3.2.2); whose it is, is of no account here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class Request:
         return f"{self.scheme}://{self.host}"
 
     @property
+    def question(self) -> str:
+        """The query as an address has it, question mark included; empty where there is none."""
+        return f"?{urlencode(self.query)}" if self.query else ""
+
+    @property
     def last(self) -> str:
         """The last part of the path, encoded."""
         return quote(self.names[-1], safe="") if self.names else ""
@@ -58,7 +66,7 @@ def request_of(scope: Scope) -> Request:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
-    path = raw.partition(b"?")[0].decode("latin-1")
+    path = _ABSOLUTE.sub("", raw.partition(b"?")[0].decode("latin-1"), count=1) or "/"
     # More fields than we know of are nobody's question: those behind are not looked at.
     query = parse_qsl(b"&".join(scope["query_string"].split(b"&")[:MAX_FIELDS]).decode("latin-1"))
     return Request(

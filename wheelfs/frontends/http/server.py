@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 from anycorn import Config
 from anycorn.app_wrappers import ASGIWrapper
+from anycorn.protocol.h11 import H11Protocol
 from anycorn.tcp_server import TCPServer
 from anycorn.worker_context import WorkerContext
 
@@ -113,6 +114,18 @@ async def serve_http(
         connections.cancel_scope.deadline = trio.current_time() + END_S
 
 
+async def _stay(connection: H11Protocol, event: object) -> None:
+    """Let a client that wants HTTP/2 go on in HTTP/1.1.
+
+    A client of HTTP/2 that never opens its window holds its answers for ever: the kernel sees nothing to complain of, and so few
+    connections have so many answers that eleven silent ones took all places.  It was also three times slower than TLS alone.
+    """
+
+
+# For the whole process: the library has no option for it.
+H11Protocol._check_protocol = _stay  # type: ignore[method-assign, assignment]
+
+
 class _Connection(TCPServer):
     """One client; unlike its base, it does not outlive the client's end by the time that a next request is waited for."""
 
@@ -124,12 +137,12 @@ class _Connection(TCPServer):
 def _config(tls: Tls | None) -> Config:
     config = Config()
     config.h11_max_incomplete_size = MAX_HEADER_BYTES
-    config.h2_max_header_list_size = MAX_HEADER_BYTES
     config.keep_alive_timeout = HEADERS_S
     config.include_server_header = False
     config.websocket_max_message_size = 0
     config.accesslog = None
     config.errorlog = log
+    config.alpn_protocols = ["http/1.1"]
     if tls is not None:
         config.certfile, config.keyfile = str(tls.certificate), str(tls.key)
     return config

@@ -7,7 +7,6 @@ however many workers for one new wheel, it is fetched once.  Pages, metadata and
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlencode
 
 from wheelfs.errors import WheelfsError
 from wheelfs.frontends.http.application import Application
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from wheelfs.service.giving import Giving
     from wheelfs.service.overview import Overview
 
-_PASSED_ON: Final = ("accept", "host", "if-none-match", "if-range", "range", "user-agent")
+_PASSED_ON: Final = ("accept", "host", "if-match", "if-none-match", "if-range", "range", "user-agent")
 """What the head's answers depend on.  Who may ask was decided here."""
 
 
@@ -46,6 +45,5 @@ class WorkerApplication(Application):
                 return await self._file(request, node, BINARY)
             except WheelfsError:
                 pass  # removed or found damaged a moment ago: the head can fetch it again
-        query = f"?{urlencode(request.query)}" if request.query else ""
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        return Relayed(await self._head.ask(request.method, f"{request.path}{query}", headers))
+        return Relayed(await self._head.ask(request.method, f"{request.path}{request.question}", headers))
