@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import ssl
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ import trustme
 
 from tests.fakes.index import FakeIndex
 from tests.gateway.serving import Serving
+from wheelfs.frontends.http.people import setup_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +51,16 @@ def test_pip_and_uv_install_through_it_and_again_when_the_index_is_gone(
                 ):
                     tool.run(*line).succeeded()
                     assert tool.installed() == EXPECTED
+
+
+def test_pip_takes_its_line_of_a_gateway_on_another_machine(tmp_path: Path, clients: Clients) -> None:
+    with FakeIndex() as index, Serving(tmp_path / "gateway", "--index", f"main={index.url}") as gateway:
+        fill(index)
+        # An address that leads here, and of which pip does not know that.
+        line = setup_lines(f"http://0.0.0.0:{urlsplit(gateway.url).port}", "app")["pip"]
+        pip = clients.pip()
+        pip.run(*shlex.split(line)[1:]).succeeded()
+        assert pip.installed() == EXPECTED
 
 
 def test_the_lock_of_a_project_names_the_gateway_and_its_hashes_and_sizes(tmp_path: Path, clients: Clients) -> None:
@@ -113,7 +125,7 @@ def test_over_tls_with_a_token_that_is_in_no_log(tmp_path: Path, clients: Client
     [
         (["--listen", "nowhere"], "HOST:PORT"),
         (["--listen", "127.0.0.1:99999"], "HOST:PORT"),
-        (["--listen", "192.0.2.1:0"], "Cannot assign requested address"),
+        (["--listen", "192.0.2.1:0"], "Cannot assign requested address (this machine has no such address"),
         (["--tls-certificate", "absent.pem"], "--tls-key"),
         (["--tls-certificate", "absent.pem", "--tls-key", "absent.pem"], "PEM"),
         (["--token-file", "absent"], "No such file"),
@@ -132,5 +144,5 @@ def test_a_taken_port_is_told_of(tmp_path: Path, run_wheelfs: RunWheelfs) -> Non
         with gateway:
             done = run_wheelfs("--store", str(tmp_path / "other"), "serve", "--listen", urlsplit(gateway.url).netloc)
             assert done.returncode == 2
-            assert "in use" in done.stderr
+            assert "in use (another program is using it" in done.stderr
             assert httpx2.get(f"{gateway.url}/healthz", trust_env=False).text == "ok\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -86,10 +87,10 @@ def serve(
 
 
 def _print_ready(session: Session, serving: GatewayReady) -> None:
-    from wheelfs.frontends.http.people import setup_lines
+    from wheelfs.frontends.http.people import is_loopback, setup_lines
 
     output = session.output
-    lines = setup_lines(serving.urls[0])
+    lines = setup_lines(_for_others(serving.urls[0]))
     if session.json:
         output.record({"urls": serving.urls, "pid": serving.pid, "store": serving.store, "lines": lines})
     else:
@@ -98,11 +99,17 @@ def _print_ready(session: Session, serving: GatewayReady) -> None:
         width = max(len(purpose) for purpose in lines) + 1
         for purpose, line in lines.items():
             output.line(f"  {purpose + ':':<{width}} {line}")
-        if serving.open and any(_is_reachable_from_outside(url) for url in serving.urls):
+        if serving.open and not all(map(is_loopback, serving.urls)):
             output.line("whoever reaches this address can read all that is stored, private wheels too; --token-file restricts it")
+        if not serving.open:
+            scheme, _, rest = _for_others(serving.urls[0]).partition("://")
+            output.line(f"clients give the token as the password of any user, such as {scheme}://__token__:TOKEN@{rest}/simple/")
     output.flush()
 
 
-def _is_reachable_from_outside(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return not (host == "::1" or host.startswith("127."))
+def _for_others(url: str) -> str:
+    """Return the address with this machine's name where it stands for all that the machine has, which nobody can ask."""
+    parts = urlsplit(url)
+    if parts.hostname not in ("0.0.0.0", "::"):
+        return url
+    return parts._replace(netloc=f"{socket.gethostname()}:{parts.port}").geturl()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wheelfs.cli.clients import CLIENTS, USUAL_MOUNT, Client, client_lines, mount_lines
 from wheelfs.config import load
 from wheelfs.frontends.http.people import setup_lines
+from wheelfs.service.reports import GatewayReady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.cli.fake_app import Result
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "guide" / "clients.md").read_text()
 
@@ -30,3 +38,36 @@ def test_the_guide_shows_what_a_fresh_mount_tells() -> None:
 def test_poetry_is_told_the_same_line_as_by_a_gateway_with_its_default_address() -> None:
     default = load(environ={}).serve_listen
     assert f"# $ {setup_lines(f'http://{default}')['poetry']}" in client_lines("poetry", USUAL_MOUNT)
+
+
+@pytest.mark.parametrize(
+    ("url", "trusted"),
+    [
+        ("http://head:8080", "head:8080"),
+        ("http://10.0.0.1:8080", "10.0.0.1:8080"),
+        ("http://[fd00::1]:8080", "[fd00::1]:8080"),
+        ("https://head:8443", None),
+        ("http://127.0.0.1:8080", None),
+        ("http://[::1]:8080", None),
+        ("http://localhost:8080", None),
+    ],
+)
+def test_pip_is_told_to_trust_a_gateway_where_it_would_else_leave_it_out(url: str, trusted: str | None) -> None:
+    trust = f"--trusted-host {trusted} " if trusted else ""
+    assert setup_lines(url)["pip"] == f"pip install {trust}--index-url {url}/simple/ PACKAGE"
+
+
+@pytest.mark.parametrize("listening", ["0.0.0.0", "[::]"])
+def test_lines_of_a_gateway_at_all_addresses_name_its_machine_and_say_what_to_do_with_a_token(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, listening: str
+) -> None:
+    def serving(*_: object, ready: Callable[[GatewayReady], None], **__: object) -> None:
+        ready(GatewayReady(urls=(f"http://{listening}:8080",), pid=1, store="/s", open=False))
+
+    monkeypatch.setattr("wheelfs.app.gateway.run_gateway", serving)
+    address = f"http://{socket.gethostname()}:8080/simple/"
+    first, *lines, token = run("serve").out.splitlines()
+    assert first == f"serving at http://{listening}:8080"
+    assert len(lines) == 3
+    assert all(address in line for line in lines)
+    assert token.endswith(address.replace("//", "//__token__:TOKEN@"))

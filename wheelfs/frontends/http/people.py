@@ -141,11 +141,20 @@ def _install_lines(base_url: str, requirement: str) -> dict[str, str]:
 
 def setup_lines(base_url: str, package: str = "PACKAGE") -> dict[str, str]:
     """Return the lines that make pip, uv and poetry use the gateway at ``base_url`` (without a slash at its end)."""
+    scheme, _, place = base_url.partition("://")
+    # pip leaves an index out that is on another machine and has no TLS, and says that it has found nothing.
+    trust = "" if scheme == "https" or is_loopback(base_url) else f"--trusted-host {place} "
     return {
-        "pip": f"pip install --index-url {base_url}/simple/ {package}",
+        "pip": f"pip install {trust}--index-url {base_url}/simple/ {package}",
         "uv": f"uv pip install --default-index {base_url}/simple/ {package}",
         "poetry": f"poetry source add --priority primary wheelfs {base_url}/simple/",
     }
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether an address, which may be as odd as a client's Host header, is of this machine alone as far as it shows."""
+    place = url.partition("://")[2]
+    return place.startswith(("127.", "[::1]")) or place.partition(":")[0] == "localhost"
 
 
 def _project_name(text: str) -> str | None:

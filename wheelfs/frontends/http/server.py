@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
@@ -48,6 +49,13 @@ class Tls:
     key: Path
 
 
+_LISTEN_ADVICE: Final = {
+    errno.EADDRINUSE: "another program is using it: end that, or give another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address: give one of its own, or 0.0.0.0 for all",
+    errno.EACCES: "ports below 1024 are for root: give another one, such as 8080",
+}
+
+
 def listen(address: str) -> socket.socket:
     """Return a bound socket for ``HOST:PORT`` (an IPv6 host in brackets; port 0: any); raises `UsageError`."""
     attempted = f"listen on {address}"
@@ -69,7 +77,8 @@ def listen(address: str) -> socket.socket:
         made.bind(where)
     except OSError as error:
         made.close()
-        raise UsageError(attempted, error.strerror or str(error), "is another program using it?") from None
+        advice = _LISTEN_ADVICE.get(error.errno or 0, "give another address")
+        raise UsageError(attempted, error.strerror or str(error), advice) from None
     return made
 
 
