@@ -10,6 +10,7 @@ import random
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheelfs.errors import OriginMissing, OriginTimeout
 from wheelfs.model.share_objects import FoundObject
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ LAG_S: Final = 600.0
 STEP_S: Final = 100.0
 """The longest that a small write, or a deletion, takes once the program has decided on it."""
 DAY_S: Final = 86_400.0
-SLEEPS: Final = 0.1
-_URGENT: Final = ("manifests/", "log/", "roots/", "condemned/")
+SLEEPS: Final = 0.05
+_LOST: Final = 0.02
+"""So often the answer to a write is lost, or to a read."""
+_SMALL: Final = ("manifests/", "log/", "roots/", "condemned/")
 _STUCK_S: Final = 60.0
 
 
@@ -40,6 +43,10 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
+        self.is_directory = self.chance.random() < 0.5
+        """Whether what is written has another name before it has its own, as in a directory."""
+        self.is_calm = False
+        """Whether no answer is lost."""
         self.now_s = 1_000 * DAY_S
         self.changed: Callable[[], None] = lambda: None
         self._versions: dict[str, list[_Version]] = {}
@@ -189,7 +196,9 @@ class SlowObjects:
         self._machine = machine
 
     def read(self, key: str, *, limit_bytes: int) -> bytes | None:
-        self._ask(key)
+        self._ask()
+        if self._is_lost():
+            raise _lost(key)
         return self._world.seen(key, self._machine.name).content
 
     def read_range(self, key: str, start: int, end: int) -> bytes | None:
@@ -197,22 +206,54 @@ class SlowObjects:
         return None if content is None else content[start:end]
 
     def create(self, key: str, content: bytes) -> bool:
-        self._ask(key)
-        if self._world.content(key) is not None:
+        world, is_urgent = self._world, key.startswith(_SMALL)
+        self._ask(is_urgent=is_urgent)
+        if world.content(key) is not None:
             return False
-        self._world.put(key, content, self._machine.name)
-        return True
+        if world.is_directory and "/" in key:
+            directory = key.rpartition("/")[0]
+            temporary = f"{directory}/.new-{world.chance.randbytes(16).hex()}"
+            world.put(temporary, content, self._machine.name)
+            try:
+                self._ask(is_urgent=is_urgent)
+                if world.content(temporary) is None:
+                    raise OriginMissing(f"write {key}", "no such file")
+                is_first = world.content(key) is None
+                if is_first:
+                    world.put(key, content, self._machine.name)
+            finally:
+                if not self._machine.dead:
+                    world.put(temporary, None, self._machine.name)
+        else:
+            is_first = True
+            world.put(key, content, self._machine.name)
+        if self._is_lost():
+            # It is written, and either that is not told, or it is tried again, and found to be there.
+            self._ask(is_urgent=is_urgent)
+            if world.chance.random() < 0.5:
+                raise _lost(key)
+            return False
+        return is_first
 
     def found(self, prefix: str) -> Iterator[FoundObject]:
-        self._ask(prefix)
+        self._ask()
         keys = sorted(key for key in self._world.all_keys() if key.startswith(f"{prefix}/"))
         self._world.chance.shuffle(keys)
         found = [(key, self._world.seen(key, self._machine.name)) for key in keys]
         return iter([FoundObject(key, len(one.content), one.since_s) for key, one in found if one.content is not None])
 
     def delete(self, key: str) -> None:
-        self._ask(key, is_urgent=True)
+        self._ask(is_urgent=True)
         self._world.put(key, None, self._machine.name)
+        if self._is_lost():
+            raise _lost(key)
 
-    def _ask(self, key: str, *, is_urgent: bool = False) -> None:
-        self._machine.ask(is_urgent=is_urgent or key.startswith(_URGENT))
+    def _is_lost(self) -> bool:
+        return not self._world.is_calm and self._world.chance.random() < _LOST
+
+    def _ask(self, *, is_urgent: bool = False) -> None:
+        self._machine.ask(is_urgent=is_urgent)
+
+
+def _lost(key: str) -> OriginTimeout:
+    return OriginTimeout(f"ask for {key}", "no answer")

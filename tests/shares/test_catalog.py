@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wheelfs.errors import OriginTimeout
+from wheelfs.model import share_catalog
 from wheelfs.model.share_catalog import (
     Batch,
     SnapshotOf,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tests.shares.conftest import Place
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.share_objects import FoundObject
+    from wheelfs.model.shared import News
     from wheelfs.remote.objects import Objects
 
 
@@ -77,20 +79,24 @@ class Follower:
         """Take all that is new; return how many files came in each portion."""
         told: list[int] = []
         while True:
-            news = self.catalog.news(self.point)
-            if news.anew and self._round is None:
-                self._round = {}
-            into = self.files if self._round is None else self._round
-            into.update((file_key(file), file) for file in news.files)
-            for key in news.gone:
-                into.pop(key, None)
-            self.point = news.point
+            news = self.ask()
             told.append(len(news.files))
             if not news.more:
-                break
-        if self._round is not None:
+                return told
+
+    def ask(self) -> News:
+        """Take one portion."""
+        news = self.catalog.news(self.point)
+        if news.begins:
+            self._round = {}
+        into = self.files if self._round is None else self._round
+        into.update((file_key(file), file) for file in news.files)
+        for key in news.gone:
+            into.pop(key, None)
+        self.point = news.point
+        if self._round is not None and not news.more:
             self.files, self._round = self._round, None
-        return told
+        return news
 
 
 def file(number: int) -> SharedFile:
@@ -193,6 +199,53 @@ def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() ->
     for _ in range(LOOK_AROUND + 1):
         follower.follow()
     assert sorted(follower.files) == sorted(file_key(file(number)) for number in range(1, 23))
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_who_is_held_up_in_the_middle_of_first_sight_misses_nothing_that_was_cleared_away_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(object_catalog, "PORTION", 1)
+    for portions in range(12):
+        objects = Memory()
+        with monkeypatch.context() as small:
+            small.setattr(share_catalog, "MAX_SNAPSHOT_FILES", 2)
+            catalog = filled(objects, 7)
+        follower = Follower(objects)
+        for _ in range(portions):
+            follower.ask()
+        point = append(catalog, None, [], [file_key(file(0))])
+        for number in range(7, 20):
+            point = append(catalog, point, [file(number)])
+        newest = {snapshot_key(one.name) for number in (4, 5) for one in decode_root(objects.kept[root_key(number)])}
+        # Of snapshots and records those go first that are there longer: the snapshots of a root before the records behind it.
+        for key in [key for key in objects.kept if key.startswith("snapshots/") and key not in newest]:
+            del objects.kept[key]
+        for number in range(4):
+            del objects.kept[record_key(number)]
+        for _ in range(LOOK_AROUND + 1):
+            follower.follow()
+        assert set(follower.files) == {file_key(file(number)) for number in range(1, 20)}, f"held up after {portions} portions"
+
+
+@pytest.mark.usefixtures("short_spans")
+@pytest.mark.parametrize("cleared", [range(16), range(7, 16)])
+def test_first_sight_is_not_over_where_the_records_behind_it_are_cleared_away(
+    cleared: range, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = Memory()
+    filled(objects, 7)
+    follower = Follower(objects)
+    with monkeypatch.context() as small:
+        small.setattr(object_catalog, "PORTION", 1)
+        while not (follower.point or "").endswith(":5a"):
+            follower.ask()
+    filled(objects, 13, first=7)
+    for number in cleared:
+        del objects.kept[record_key(number)]
+    while not follower.files:  # until it is told that this is all
+        follower.ask()
+    assert set(follower.files) == {file_key(file(number)) for number in range(20)}
 
 
 @pytest.mark.usefixtures("short_spans")

@@ -18,6 +18,7 @@ import pytest
 from tests.fakes.slow_objects import DAY_S, LAG_S, Machine, SlowObjects, TrueObjects, World
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import OriginError
+from wheelfs.model import share_catalog
 from wheelfs.model.condemned import FRESH_S
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import file_key
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from wheelfs.service.share_reports import PushedFile
 
 PARTS = {f"common/part{number}.bin": incompressible(3_000, f"part {number}") for number in range(4)}
-PUSHERS, COLLECTORS = 3, 2
+PUSHERS, COLLECTORS, FOLLOWERS = 3, 2, 1
 SKEW_S = 300.0
 
 
@@ -68,6 +69,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def small(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(pushing, "PACK_BYTES", 6_000)
     monkeypatch.setattr(object_catalog, "SPAN", 3)
+    monkeypatch.setattr(object_catalog, "PORTION", 2)
+    monkeypatch.setattr(object_catalog, "MAX_RECORD_FILES", 2)
+    monkeypatch.setattr(share_catalog, "MAX_SNAPSHOT_FILES", 2)
     # One operation of a machine at a time: the turns are given to machines, and a seed is to decide all.
     monkeypatch.setattr(share_garbage, "AT_ONCE", 1)
     monkeypatch.setattr(Catalog, "_together", lambda _, work, numbers: list(map(work, numbers)))
@@ -100,7 +104,7 @@ class Watcher:
             for pack in Manifest.decode(encoded).packs:
                 assert world.content(pack_key(pack)) is not None, f"{file.filename} lacks {pack_key(pack)}"
         there = set(world.keys(""))
-        self.deletions.update(key.partition("/")[0] for key in self._there - there)
+        self.deletions.update(key.partition("/")[0] for key in self._there - there if "/.new-" not in key)
         self._there = there
 
     def promised(self, file: PushedFile) -> None:
@@ -121,17 +125,20 @@ class Simulation:
         self._names = store.catalog.stored_names("demo")
         self._number = 0
         self.machines: list[Machine] = []
+        self.memories: list[str] = []
+        """What followers remember the share as."""
 
     def pusher(self) -> None:
         """A machine that pushes everything by hand, or, for days, some files after others."""
         chance, skew_s = self.world.chance, self.world.chance.uniform(-SKEW_S, SKEW_S)
         own = chance.sample(self._names, chance.randrange(1, 5))
         lots = [own[at : at + 2] for at in range(0, len(own), 2)]
+        memory = self.memory()
 
         def work(objects: SlowObjects) -> None:
             share = WrittenShare(objects)
             share.catalog.prepare()
-            followed = self.followed(share)
+            followed = Followed(self._store, share, memory)
             reliance = Reliance(share, clock_s=lambda: self.world.now_s + skew_s)
             for lot in lots:
                 followed.catch_up()
@@ -154,9 +161,25 @@ class Simulation:
 
         self.start("remover", work)
 
-    def followed(self, share: WrittenShare) -> Followed:
-        """Return a machine's own memory of the share, which no other world has."""
-        return Followed(self._store, share, uuid.uuid4().hex)
+    def follower(self) -> None:
+        """A machine that follows for days, and goes on where it, or another process of it, was killed."""
+        memory = self.memory()
+
+        def work(objects: SlowObjects) -> None:
+            followed = Followed(self._store, WrittenShare(objects), memory)
+            for _ in range(10):
+                expected = self.watcher.known_since(self.world.now_s - LAG_S)
+                followed.catch_up()
+                known = set(map(file_key, followed.of_project("demo")))
+                assert expected - self.watcher.removed <= known, "a follower does not know what all were told of long ago"
+
+        self.start("follower", work)
+
+    def memory(self) -> str:
+        """Return what one of a few stores, none of another world's, calls the share; sometimes a new one."""
+        if len(self.memories) < 2 or self.world.chance.random() < 0.1:
+            self.memories = [*self.memories, uuid.uuid4().hex][-3:]
+        return self.world.chance.choice(self.memories)
 
     def collector(self) -> None:
         grace_s = self.world.chance.choice((3_600.0, 3_600.0, DAY_S, 7 * DAY_S))
@@ -175,8 +198,10 @@ class Simulation:
 
     def push_all(self, objects: SlowObjects) -> list[str]:
         share = WrittenShare(objects)
+        followed = Followed(self._store, share, uuid.uuid4().hex)
+        followed.catch_up()
         reliance = Reliance(share, clock_s=lambda: self.world.now_s)
-        return [file.result for file in push_names(self._store, share, self.followed(share), reliance, self._names)]
+        return [file.result for file in push_names(self._store, share, followed, reliance, self._names)]
 
     def start(self, kind: str, work: Callable[[SlowObjects], None], *, step_s: float | None = None) -> None:
         self._number += 1
@@ -192,6 +217,8 @@ class Simulation:
                 self.collector()
             if chance.random() < 0.03:
                 self.reader()
+            if sum(machine.name.startswith("follower") for machine in alive) < FOLLOWERS and chance.random() < 0.1:
+                self.follower()
             if chance.random() < 0.06 and self.watcher.known_since(self.world.now_s):
                 self.remover()
             for machine in alive:
@@ -221,7 +248,8 @@ class Simulation:
             raise machine.error
 
     def finish(self) -> None:
-        """In peace: all garbage goes, all files come."""
+        """In peace: all garbage goes, all files come, and who follows knows them."""
+        self.world.is_calm = True
         for _ in range(6):
             self.world.now_s += 8 * DAY_S
             self.alone(lambda objects: self.collect(objects, 7 * DAY_S))
@@ -234,6 +262,18 @@ class Simulation:
         self.alone(lambda objects: results.extend(self.push_all(objects)))
         assert set(results) == {"pushed"}
         assert {file.filename for file in told(self.world).values()} == {name.filename for name in self._names}
+        for memory in self.memories:
+            self.alone(lambda objects: self.know_all(objects, memory))  # noqa: B023
+        for days in (8, 8, 8, 200, 200):
+            self.world.now_s += days * DAY_S
+            self.alone(lambda objects: self.collect(objects, 7 * DAY_S))
+        assert not self.world.keys("condemned/")
+        assert not [key for key in self.world.keys("") if "/.new-" in key]
+
+    def know_all(self, objects: SlowObjects, memory: str) -> None:
+        followed = Followed(self._store, WrittenShare(objects), memory)
+        followed.catch_up()
+        assert set(map(file_key, followed.of_project("demo"))) == set(told(self.world))
 
 
 def simulate(seed: int, store: Store, steps: int = 500) -> Counter[str]:

@@ -30,7 +30,8 @@ class News(msgspec.Struct, frozen=True, array_like=True):
 
     ``gone`` are ``(project, filename, sha256)`` of names that went.  ``more``: there is more already.  ``anew``: this does not
     go on from the point that was asked about (the share began anew, or its memory does not reach back so far): from the first
-    such portion to the one without ``more``, all that the share has is named, and nothing else is there.
+    such portion to the one without ``more``, all that the share has is named, and nothing else is there.  ``begins``: this is
+    the first such portion, also where another beginning was not over.
     """
 
     files: tuple[SharedFile, ...]
@@ -38,3 +39,4 @@ class News(msgspec.Struct, frozen=True, array_like=True):
     point: str
     more: bool = False
     anew: bool = False
+    begins: bool = False

@@ -121,30 +121,37 @@ class Catalog:
             identity, place = now, place if identity == now else None
         if isinstance(place, _Following):
             batches, is_end = self._records(place.number)
-            if batches or not is_due or not self._is_there(root_key(place.number // SPAN + 1)):
-                self._quiet = 0 if batches else self._quiet + 1
-                files, gone = folded(batches)
-                point = f"{identity}:{place.number + len(batches)}{'a' if place.is_anew and not is_end else ''}"
-                return News(tuple(files.values()), tuple(gone), point, more=not is_end, anew=place.is_anew)
-            # The log goes on elsewhere: old records are cleared away.
-            place = None
+            # Where old records are cleared away the log goes on elsewhere; that nothing follows may mean it, too.
+            is_elsewhere = not batches and (is_due or place.is_anew) and self._is_there(root_key(place.number // SPAN + 1))
+            newest = self._newest_root() if is_elsewhere else 0
+            if newest * SPAN > place.number:
+                return self._begin(identity, _Beginning(newest), begins=True)
+            self._quiet = 0 if batches else self._quiet + 1
+            files, gone = folded(batches)
+            is_over = is_end and not (place.is_anew and batches)
+            point = f"{identity}:{place.number + len(batches)}{'' if is_over or not place.is_anew else 'a'}"
+            return News(tuple(files.values()), tuple(gone), point, more=not is_over, anew=place.is_anew)
         # A root's snapshots go when the second one after it is made.
         if place is None or (is_due and self._is_there(root_key(place.root + 2))):
-            place = _Beginning(self._newest_root())
+            return self._begin(identity, _Beginning(self._newest_root()), begins=True)
         return self._begin(identity, place)
 
-    def _begin(self, identity: str, place: _Beginning) -> News:
+    def _begin(self, identity: str, place: _Beginning, *, begins: bool = False) -> News:
         root = self._root(place.root) or ()
         if place.snapshot >= len(root):
-            return News((), (), f"{identity}:{place.root * SPAN}a", more=True, anew=True)
+            self._snapshot = None  # some megabytes
+            return News((), (), f"{identity}:{place.root * SPAN}a", more=True, anew=True, begins=begins)
         batch = self._snapshot_of(root[place.snapshot])
+        if batch is None and (newest := self._newest_root()) > place.root:
+            return self._begin(identity, _Beginning(newest), begins=True)
+        batch = batch or Batch()
         files = batch.files[place.file : place.file + PORTION]
         gone = () if place.file else batch.gone
         following = _Beginning(place.root, place.snapshot, place.file + PORTION)
         if following.file >= len(batch.files):
             following = _Beginning(place.root, place.snapshot + 1)
         point = f"{identity}:{following.root}/{following.snapshot}/{following.file}"
-        return News(files, gone, point, more=True, anew=True)
+        return News(files, gone, point, more=True, anew=True, begins=begins)
 
     def _records(self, number: int) -> tuple[list[Batch], bool]:
         """Return the records from ``number`` on, up to the end or some portion of them, and whether that is the end."""
@@ -163,7 +170,7 @@ class Catalog:
     def files(self) -> list[SharedFile]:
         """Return all that the share has, each name and content once."""
         begin = self._newest_root()
-        snapshots = [self._snapshot_of(one) for one in self._root(begin) or ()]
+        snapshots = [self._snapshot_of(one) or Batch() for one in self._root(begin) or ()]
         number, is_end = begin * SPAN, False
         while not is_end:
             records, is_end = self._records(number)
@@ -192,13 +199,14 @@ class Catalog:
     def _record(self, number: int) -> Batch | Literal["missing", "damaged"]:
         return self._object(record_key(number), _MAX_RECORD_BYTES, decode_record)
 
-    def _snapshot_of(self, one: SnapshotOf) -> Batch:
-        """Return a snapshot, the last one from memory; one that is not there says nothing."""
+    def _snapshot_of(self, one: SnapshotOf) -> Batch | None:
+        """Return a snapshot, the last one from memory; a damaged one says nothing, None is for one that is not there."""
         if self._snapshot is not None and self._snapshot[0] == one.name:
             return self._snapshot[1]
         found = self._object(snapshot_key(one.name), _MAX_SNAPSHOT_BYTES, decode_snapshot)
         if found == "missing":
             log.warning("left out %s of the share %s: it is not there", snapshot_key(one.name), self._objects.url)
+            return None
         batch = found if isinstance(found, Batch) else Batch()
         self._snapshot = one.name, batch
         return batch

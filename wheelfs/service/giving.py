@@ -116,8 +116,10 @@ class Giving:
                 files.append(shared_file(name))
                 told_bytes += _weight_bytes(name)
             if number == PORTION or told_bytes >= PORTION_BYTES:
-                return News(tuple(files), (), f"c:{self._name}:{seq}:{name.key.hex()}", more=True, anew=True)
-        return News(tuple(files), (), f"j:{self._name}:{seq}", anew=True)
+                return News(
+                    tuple(files), (), f"c:{self._name}:{seq}:{name.key.hex()}", more=True, anew=True, begins=after is None
+                )
+        return News(tuple(files), (), f"j:{self._name}:{seq}", anew=True, begins=after is None)
 
 
 def _weight_bytes(name: StoredName) -> int:

@@ -155,7 +155,7 @@ class SharedNames:
             if (None if known_point is None else known_point.point) != asked:
                 return False
             before = known_point or _Point("")
-            begins = news.anew and not before.is_anew
+            begins = news.anew and (news.begins or not before.is_anew)
             number = before.round + begins
             for file in news.files:
                 key = _key(share, file.project, file.filename, file.sha256)

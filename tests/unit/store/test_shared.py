@@ -84,6 +84,14 @@ def test_telling_anew_forgets_what_is_not_named_again_and_nothing_before_the_end
     assert names(store, "b") == [file("old").filename]
 
 
+def test_what_was_told_in_a_beginning_that_was_begun_anew_is_forgotten(store: Store) -> None:
+    take(store, "a", News((file("old"),), (), "p1", more=True, anew=True, begins=True))
+    take(store, "a", News((file("new"),), (), "q1", more=True, anew=True, begins=True))
+    take(store, "a", News((file("more"),), (), "q2", anew=True))
+    sweep(store, "a")
+    assert names(store) == [file("more").filename, file("new").filename]
+
+
 def test_what_is_to_be_forgotten_is_so_by_whoever_comes_next(store: Store) -> None:
     take(store, "a", News((file("old"),), (), "p"))
     assert not store.shared.is_to_be_swept("a")
