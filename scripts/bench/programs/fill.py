@@ -24,8 +24,8 @@ from packaging.specifiers import SpecifierSet
 from scripts.bench.programs.corpus import GROUPS, add_option, corpus
 from scripts.bench.programs.ground import arguments, ground
 from scripts.bench.programs.measuring import Case, Measured, interleaved, ratio, section
-from scripts.bench.programs.nginx import Nginx
 from scripts.bench.programs.processors import used_s, waited_for_s
+from tests.fakes.nginx import Nginx
 from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
 from tests.gateway.serving import Serving
 

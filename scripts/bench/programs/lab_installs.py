@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from scripts.bench.programs.ground import project_of
 from scripts.bench.programs.measuring import Case, Measured, interleaved, ratio, section
-from scripts.bench.programs.nginx import Nginx
 from tests.fakes.environments import programs_of
+from tests.fakes.nginx import Nginx
 from tests.fakes.real_index import configured_index
 from tests.fakes.s3 import REQUIREMENTS, S3Server
 from tests.fakes.server import Request

@@ -1,0 +1,60 @@
+"""What the guides promise of any web server, with the one that they name: nginx."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+
+from tests.fakes.crashes import stored
+from tests.fakes.nginx import Nginx, nginx_program
+from tests.fakes.waiting import eventually
+from tests.fakes.wheels import build_wheel
+from tests.shares.test_mounts import CONTENT, NAME, NO_INDEX, fill, push_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.fakes.clients import Clients
+
+pytestmark = pytest.mark.skipif(nginx_program() is None, reason="needs nginx (Debian: nginx-light)")
+
+
+def test_a_share_below_a_path_behind_tls_and_a_password_is_listed_read_and_followed(
+    tmp_path: Path, mounted: MountWheelfs, run_wheelfs: RunWheelfs
+) -> None:
+    (share := tmp_path / "share").mkdir()
+    fill(tmp_path / "a", demo=CONTENT)
+    push_all(tmp_path / "a", share.as_uri())
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    trust = {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+    with Nginx(share, tmp_path / "nginx", location="/lab/wheels", tls=tmp_path / "server.pem", login=("me", "s3cret")) as server:
+        where = urlsplit(server.url)
+        url = where._replace(netloc=f"me:s3cret@{where.netloc}").geturl()
+        refused = run_wheelfs("--store", str(tmp_path / "b"), "pull", "--share", server.url, env=trust)
+        assert refused.returncode == 23
+        assert "401" in refused.stderr
+        node = mounted("--share", f"lab={url}", index=NO_INDEX, env=trust)
+        eventually((node.path / NAME).exists)
+        assert (node.path / NAME).read_bytes() == CONTENT
+        fill(tmp_path / "a", other=build_wheel("other", "1.0"))
+        push_all(tmp_path / "a", share.as_uri())
+        run_wheelfs("--store", str(tmp_path / "b"), "pull", "--contents", "--share", url, env=trust).succeeded()
+        assert stored(tmp_path / "b") == stored(tmp_path / "a")
+
+
+def test_an_export_is_an_index_and_a_directory_of_wheels_for_pip_and_uv(
+    tmp_path: Path, run_wheelfs: RunWheelfs, clients: Clients
+) -> None:
+    fill(tmp_path / "a", demo=CONTENT, other=build_wheel("other", "1.0", requires=["demo"]))
+    run_wheelfs("--store", str(tmp_path / "a"), "export", str(tmp_path / "plain")).succeeded()
+    with Nginx(tmp_path / "plain", tmp_path / "nginx") as server:
+        pip, uv = clients.pip(), clients.uv()
+        pip.run("install", "--index-url", f"{server.url}/simple/", "other").succeeded()
+        uv.run("pip", "install", "--no-index", "--find-links", f"{server.url}/", "other").succeeded()
+        assert pip.installed() == uv.installed() == {"demo": "1.0", "other": "1.0"}
