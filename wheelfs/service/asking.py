@@ -132,14 +132,18 @@ async def ask_in_turn(partial: Partial, stream: Stream, wanted: Wanted, generati
 async def _raced(
     partial: Partial, stream: Stream, wanted: Wanted, generation: int, *, sources: Sequence[Source], stall_s: float
 ) -> _Race:
+    # Whoever is asked later than the first has no more time: the reader has one bound for all of them.
+    bound_s = partial.supply.progress_bound_s
+    deadline_s = trio.current_time() + max(bound_s - partial.waited_s, bound_s / 2)
+
     async def ask(source: Source, answered: Callable[[], bool]) -> None:
         attempted, is_share = partial.attempted, source.share is not None
-        bound_s = stall_s if is_share else partial.supply.progress_bound_s
+        silent_s = stall_s if is_share else bound_s
         with (
-            partial.supply.hosts.asking(attempted, source.host, may_lack=is_share, silent_s=bound_s),
+            partial.supply.hosts.asking(attempted, source.host, may_lack=is_share, silent_s=silent_s),
             _told_of(source, partial),
         ):
-            await partial.ask(source, stream, wanted, generation, answered=answered, stall_s=bound_s)
+            await partial.ask(source, stream, wanted, generation, answered=answered, deadline_s=deadline_s, stall_s=silent_s)
 
     race = _Race(ask)
     await race.run(sources)

@@ -35,6 +35,7 @@ async def learn(partial: Partial) -> Composition | None:
     small_bytes = supply.tail_bytes(ref.project, partial.size_bytes)
     if ref.link.sha256 is None or (partial.size_bytes is not None and partial.size_bytes <= small_bytes):
         return None
+    partial.waited_s = 0.0
     while True:
         try:
             first, *behind = partial.sources()
@@ -46,12 +47,13 @@ async def learn(partial: Partial) -> Composition | None:
             return None
         if partial.composed is not None and partial.composed.share == first.share:
             return partial.composed.composition
-        generation = partial.generation
+        generation, asked_s = partial.generation, trio.current_time()
         try:
             # Also where there is nobody else, part of the bound is left for its bytes, which need no manifest.
             with trio.fail_after(patience_s if others else supply.progress_bound_s / STALL_PART):
                 composition = await _asked(partial, first.share, first.host, ref.link.sha256)
         except trio.TooSlowError:
+            partial.waited_s += trio.current_time() - asked_s
             if not others:
                 return None
             partial.slow.add(first.share)

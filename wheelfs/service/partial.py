@@ -94,6 +94,8 @@ class Partial:
     slow: set[str] = field(default_factory=set)
     """Shares that did not give this file, and those that others were quicker than."""
     composed: Composed | None = None
+    waited_s: float = 0.0
+    """How long nobody has said anything of it to who waits for it now; that is part of his one bound."""
     _etag: str | None = None
     origin_has_ranges: bool = False
     _spool: SpoolFile | None = None
@@ -267,20 +269,22 @@ class Partial:
         generation: int,
         *,
         answered: Callable[[], bool] = lambda: True,
+        deadline_s: float | None = None,
         stall_s: float | None = None,
     ) -> None:
         """Run one request at one source; raises its error, and `trio.TooSlowError`.
 
-        ``answered`` is called when it answers, and tells whether anybody wants that answer; ``stall_s`` is how long the rest
-        of it may bring nothing, the bound on progress where it is None.
+        ``answered`` is called when it answers, which it has to by ``deadline_s``, and tells whether anybody wants that answer;
+        ``stall_s`` is how long the rest of it may bring nothing.  The bound on progress stands for what is None.
         """
         asked_s = trio.current_time()
-        with trio.fail_after(self.supply.progress_bound_s) as scope:
+        with trio.fail_at(asked_s + self.supply.progress_bound_s if deadline_s is None else deadline_s) as scope:
             # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
             async with source.origin.open_range(source.url, wanted, validator=self._etag, fresh=self.ask_past_caches) as reply:
                 if not answered():
                     return
                 answered_s = trio.current_time()
+                self.waited_s = 0.0
                 self.is_of_index = source.share is None
                 if not reply.is_whole or stream.at:  # the whole in place of a part tells that it has none
                     self.origin_has_ranges = not reply.is_whole

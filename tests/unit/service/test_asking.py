@@ -232,7 +232,7 @@ async def test_when_nobody_gives_it_the_error_says_what_each_did_and_comes_withi
         nursery.start_soon(read)
         await reached(lambda: hanging.origin.requests["range"] == 1)
         mock_clock.jump(PATIENCE_S)
-        await reached(lambda: index.requests["range"] == 1)
+        await reached(lambda: not one.node.supply.hosts.may_ask(index.pages["demo"].files[0].url))  # it has answered
         mock_clock.jump(BOUND_S - PATIENCE_S)
         await reached(lambda: bool(told))
     assert "connection refused" in told
@@ -314,3 +314,31 @@ async def test_shares_that_all_hang_and_an_index_that_is_down_fail_a_reader_in_t
             mock_clock.jump(PATIENCE_S / 10)
             for _ in range(10):
                 await trio.lowlevel.checkpoint()
+
+
+async def test_when_nobody_at_all_answers_a_reader_has_one_bound_in_all(tmp_path: Path, mock_clock: MockClock) -> None:
+    index, shares = index_and_shares(2)
+    async with service(tmp_path / "s", [index], shares=shares, open_s=BOUND_S) as one, trio.open_nursery() as nursery:
+        await one.lookup(f"simple/demo/{NAME}")
+        index.head = refuse  # type: ignore[method-assign]
+        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", index.pages["demo"].files[0].url):
+            raise OriginUnreachable("ask", "connection refused")
+        for share in shares:
+            share.hangs, share.origin.fate = True, lambda: HANGS
+        failed = False
+
+        async def read() -> None:
+            nonlocal failed
+            with pytest.raises(OriginUnreachable, match="the share lab0: no progress within 30 s"):
+                await one.read(f"simple/demo/{NAME}")
+            failed = True
+
+        nursery.start_soon(read)
+        questions = [(shares[0], "manifest", PATIENCE_S), (shares[1], "manifest", BOUND_S / STALL_PART)]
+        questions += [(shares[1], "range", PATIENCE_S), (shares[0], "range", PATIENCE_S / 2)]
+        for share, question, waited_s in questions:
+            await reached(lambda share=share, question=question: share.origin.requests[question] == 1)  # type: ignore[misc]
+            mock_clock.jump(waited_s)
+        assert not failed
+        mock_clock.jump(BOUND_S - sum(waited_s for _, _, waited_s in questions))
+        await reached(lambda: failed)
