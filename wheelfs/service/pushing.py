@@ -241,10 +241,12 @@ class _Lot:
         for one in settled:
             name = one.wanted.name
             try:
+                # Who came first has described the same bytes; a damaged description must not be made known.
+                is_described = self._share.has_manifest(name.sha256)
+                # Only now: a manifest is written at once after looking, or whoever deletes packs may not see that it needs them.
                 self._reliance.freshen()
                 if self._may_tell(one):
-                    # Who came first has described the same bytes; a damaged description must not be made known.
-                    if not self._share.has_manifest(name.sha256):
+                    if not is_described:
                         self._share.add_manifest(name.sha256, one.manifest)
                     made.append(one)
             except OriginError as error:
