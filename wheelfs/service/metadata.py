@@ -1,5 +1,7 @@
 """Core metadata files beside wheels (PEP 658): from the index that offers them, else from the wheel's own tail.
 
+Of an sdist only its index can tell them, since what a build makes of it is not written in it.
+
 What is served here is sure to match the wheel: either its index vouches for it by a hash that was checked, or it was read out
 of the wheel.  Each is brought here once, however many ask at the same time.
 """
@@ -47,10 +49,11 @@ class Metadata:
         return kept
 
     async def of(self, entry: Entry) -> bytes:
-        """Return the METADATA of a wheel, fetching no more than it needs."""
+        """Return the METADATA of a wheel, or of an sdist whose index offers it, fetching no more than it needs."""
         ref = entry.ref
         kept = self._kept(ref)
-        if kept is None and (sealed := entry.sealed_sha256 or self._projects.sealed(ref)) is not None:
+        sealed = (entry.sealed_sha256 or self._projects.sealed(ref)) if ref.kind == "wheel" else None
+        if kept is None and sealed is not None:
             await self._read_out(ref, sealed)
             kept = self._kept(ref)
         elif kept is None:
@@ -105,6 +108,8 @@ class Metadata:
                 await self._ask_index(ref)
                 return
             except (OriginMissing, ContentMismatch) as error:
+                if ref.kind != "wheel":
+                    raise
                 log.warning("%s; it is read out of the wheel instead", error)
         await self._read_tail(ref)
 

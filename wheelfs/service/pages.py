@@ -212,7 +212,7 @@ def _node_in(place: Directory, form: Form) -> PageNode:
 def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], comments: Sequence[str]) -> bytes:
     """Render a project's page; may be called in any thread."""
     assert node.project is not None
-    files = (_rendered_file(entry) for entry in entries)
+    files = (_rendered_file(entry, offers_metadata(entry, owned, node.view)) for entry in entries)
     page = owned.page or ProjectPage(node.project, ())
     if node.form == "json":
         return simple_json_render.render_project_page(
@@ -237,8 +237,18 @@ def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], commen
     )
 
 
-def _rendered_file(entry: Entry) -> RenderedFile:
-    # METADATA is served for every wheel: from the index where it offers it, else out of the wheel itself, so it surely matches.
+def offers_metadata(entry: Entry, ownership: Ownership, view: View) -> bool:
+    """Return whether METADATA is sure to be served beside a file.
+
+    For every wheel: from the index where it offers it, else out of the wheel itself, so it surely matches.  Else while an index
+    that offers it can be asked (PEP 714 speaks of any distribution).
+    """
+    if entry.ref.kind == "wheel":
+        return True
+    return entry.ref.link.has_metadata and not view.stored and isinstance(ownership, Owned) and ownership.reachable
+
+
+def _rendered_file(entry: Entry, has_metadata: bool) -> RenderedFile:
     link = entry.ref.link
     comment = None if entry.is_listed else "not listed by its index"
-    return RenderedFile(link, entry.ref.kind == "wheel", link.metadata_sha256, comment)
+    return RenderedFile(link, has_metadata, link.metadata_sha256 if has_metadata else None, comment)

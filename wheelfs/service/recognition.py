@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
+from wheelfs.errors import StoreDamaged
 from wheelfs.store.records import StoredName
 
 if TYPE_CHECKING:
     from wheelfs.core.charges import Charges
     from wheelfs.store.local import Store
 
+log = logging.getLogger(__name__)
+
 
 def listed_name(store: Store, charges: Charges, project: str, sha256: bytes, *, filename: str | None) -> StoredName | None:
     """Return the name under which the owner of ``project`` is known to list a content, or None.
 
     Like everywhere the owner is the first index in charge, in order of priority, that has the project, and nobody while one
-    before it has never answered.  ``filename``: only under this name.
+    before it has never answered, or its answer has rotted.  ``filename``: only under this name.
     """
     for index in charges.of(project):
         head = store.catalog.page_head(index, project)
@@ -24,7 +28,11 @@ def listed_name(store: Store, charges: Charges, project: str, sha256: bytes, *, 
             return None
         if head.absent:
             continue
-        page = store.catalog.page(index, project)
+        try:
+            page = store.catalog.page(index, project)
+        except StoreDamaged as damage:  # whoever looks the project up next has it asked for again
+            log.warning("%s: %s", index, damage)
+            return None
         for link in () if page is None else page.files:
             if link.sha256 == sha256 and filename in (None, link.filename):
                 return StoredName(

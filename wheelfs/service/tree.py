@@ -27,6 +27,7 @@ from wheelfs.model.names import WheelName
 from wheelfs.service.filesystem import Absent, Space
 from wheelfs.service.listing import FlatListing, NamedListing, SimpleListing
 from wheelfs.service.nodes import DirectoryNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
+from wheelfs.service.pages import offers_metadata
 from wheelfs.service.reading import OpenPartial, OpenStored, OpenText
 
 if TYPE_CHECKING:
@@ -186,7 +187,9 @@ class Tree:
         try:
             if not metadata:
                 return await self._node_of(entry.ref)
-            return MetadataNode(entry.ref, len(await self._metadata.of(entry))) if entry.ref.kind == "wheel" else None
+            if not offers_metadata(entry, ownership, place.view):
+                return None
+            return MetadataNode(entry.ref, len(await self._metadata.of(entry)))
         except OriginError as error:
             return FailingNode(f"{place.path}/{filename}{tree.METADATA_SUFFIX if metadata else ''}", error)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.core.charges import Charges
-from wheelfs.errors import StoreFull
+from wheelfs.errors import StoreDamaged, StoreFull
+from wheelfs.model.links import FileLink, ProjectPage
 from wheelfs.service.additions import AT_ONCE, add_paths
 from wheelfs.store.eviction import Limits
 from wheelfs.store.local import Store
+from wheelfs.store.records import PageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,3 +95,18 @@ def test_a_full_store_ends_it_and_no_thread_goes_on(tmp_path: Path) -> None:
             list(told)
         assert not any(thread.name.startswith("add") for thread in threading.enumerate())
     assert small.name in begun
+
+
+def test_a_page_that_rotted_keeps_no_file_from_being_added(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = wheel(tmp_path / "in", "demo", 1_000)
+    page = ProjectPage("demo", (FileLink(path.name, "https://index.example/demo", sha256=sha256(path.read_bytes()).digest()),))
+    store.catalog.put_page("main", "demo", PageRecord(index_url="https://index.example", fetched_at_us=1, page=page)).result()
+
+    def rotten(*_: object) -> None:
+        raise StoreDamaged("read a page", "it has rotted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.catalog, "page", rotten)
+        [one] = add_paths(store, [path], index=None, charges=Charges({"main": ()}), progress=Watched())
+    assert one.result == "added"
+    assert [name.private for name in store.catalog.stored_names("demo")] == [True]  # as if its index had never been asked

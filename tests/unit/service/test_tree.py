@@ -209,6 +209,38 @@ async def test_metadata_that_the_index_offers_and_does_not_have_is_read_out_of_t
     assert origin.requests["metadata"] == 1
 
 
+async def test_metadata_of_an_sdist_is_passed_on_where_the_index_offers_it_and_can_be_asked(
+    tmp_path: Path, origin: MemoryOrigin
+) -> None:
+    sdist, text = sdist_filename("demo", "1.0"), b"Metadata-Version: 2.2\nName: demo\nVersion: 1.0\n"
+    offer_metadata(origin, None, text)
+    origin.metadata[f"{sdist}.metadata"] = text
+    told = f'{sdist}#sha256={origin.pages["demo"].files[-1].sha256.hex()}" data-core-metadata="sha256='.encode()  # type: ignore[union-attr]
+    async with service(tmp_path / "s", [origin]) as one:
+        for _ in range(2):
+            assert told in await one.read("simple/demo/index.html")
+            assert await one.read(f"simple/demo/{sdist}.metadata") == text
+            await one.read(f"simple/demo/{sdist}")
+            await until(lambda: one.store.holds(hashlib.sha256(origin.files[sdist]).digest()))
+        assert told not in await one.read("stored/simple/demo/index.html")
+        assert isinstance(await one.lookup(f"stored/simple/demo/{sdist}.metadata"), Absent)
+        with pytest.raises(OriginError), one.node.supply.hosts.asking("ask", origin.url):
+            raise OriginTimeout("ask", "silence")
+        assert told not in await one.read("simple/demo/index.html")
+        assert isinstance(await one.lookup(f"simple/demo/{sdist}.metadata"), Absent)
+    assert (origin.requests["metadata"], origin.sent_bytes[sdist]) == (1, len(origin.files[sdist]))
+
+
+async def test_metadata_of_an_sdist_that_its_index_offers_and_does_not_have_is_missing(
+    tmp_path: Path, origin: MemoryOrigin
+) -> None:
+    offer_metadata(origin, None, None)
+    async with service(tmp_path / "s", [origin]) as one:
+        with pytest.raises(OriginMissing):
+            await one.read(f"simple/demo/{sdist_filename('demo', '1.0')}.metadata")
+    assert origin.requests["range"] == 0
+
+
 async def test_metadata_that_is_not_what_the_index_promised_is_never_served(tmp_path: Path, origin: MemoryOrigin) -> None:
     offer_metadata(origin, b"wrong", b"promised")
     async with service(tmp_path / "s", [origin]) as one:
