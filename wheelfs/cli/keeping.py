@@ -8,6 +8,7 @@ import click
 
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import PART_FAILED
+from wheelfs.cli.interrupts import ends_when_interrupted
 from wheelfs.config import Given
 from wheelfs.config.policies import age_s
 from wheelfs.core.wording import counted, size_text, were
@@ -57,6 +58,7 @@ def rm(context: click.Context, names: tuple[str, ...], share: str | None, dry_ru
     if share is None:
         files = app.remove(session.settings(), list(names), dry_run=dry_run)
     else:
+        context.with_resource(ends_when_interrupted())
         files = object_shares.take_out(session.settings(), share, list(names), dry_run=dry_run)
     _print_files(session.output, files, done)
 
@@ -125,6 +127,7 @@ def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bo
             grace_s = age_s(grace or DEFAULT_GRACE)
         except ValueError as error:
             raise UsageError(f"use the grace period {grace}", str(error)) from None
+        context.with_resource(ends_when_interrupted())
         collected = object_shares.collect(session.settings(), share, grace_s=grace_s, dry_run=dry_run)
         if session.json:
             session.output.record(collected)

@@ -15,6 +15,7 @@ import wheelfs
 from wheelfs.cli import content, exporting, fetching, inspecting, keeping, mounting, object_shares, serving, tracking
 from wheelfs.cli.command import Session, common_options
 from wheelfs.cli.failures import error_of, is_interrupt
+from wheelfs.cli.interrupts import INTERRUPTED
 from wheelfs.cli.mount_options import is_mount_call, translate
 from wheelfs.cli.output import Output
 from wheelfs.errors import UsageError, WheelfsError
@@ -22,8 +23,6 @@ from wheelfs.errors import UsageError, WheelfsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-INTERRUPTED: Final = 130
-"""128 + SIGINT, as shells have it."""
 PIPE_CLOSED: Final = 141
 """128 + SIGPIPE: whoever read our result has seen enough."""
 

@@ -8,6 +8,7 @@ import click
 
 from wheelfs.cli.command import Command, session_of
 from wheelfs.cli.failures import exit_code_of
+from wheelfs.cli.interrupts import ends_when_interrupted
 from wheelfs.core.wording import counted, size_text, were
 from wheelfs.errors import OriginError
 
@@ -48,6 +49,7 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
     """
     from wheelfs.app import object_shares
 
+    context.with_resource(ends_when_interrupted())
     session = session_of(context)
     output = session.output
     done: list[PushedFile] = []
@@ -88,6 +90,7 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
     """
     from wheelfs.app import object_shares
 
+    context.with_resource(ends_when_interrupted())
     session = session_of(context)
     output = session.output
     done: list[PulledFile] = []

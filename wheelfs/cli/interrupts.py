@@ -1,0 +1,46 @@
+"""Ctrl-C for commands that wait inside of libraries."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+GRACE_S: Final = 1.0
+"""What a command that is interrupted may take to put its things away."""
+
+
+@contextmanager
+def ends_when_interrupted() -> Iterator[None]:
+    """End the process `GRACE_S` after Ctrl-C at the latest, for work that may be killed at any instant; not together with trio.
+
+    Python tells its main thread of a signal between two instructions of its own, and a bucket or a file system that hangs keeps
+    it from there: obstore repeats a request for a minute before it comes back, and an executor waits for its threads.
+    """
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    before = signal.set_wakeup_fd(writing.fileno())
+
+    def watch() -> None:
+        with reading:
+            while told := reading.recv(64):
+                if signal.SIGINT in told:
+                    time.sleep(GRACE_S)
+                    os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, name="interrupts", daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        writing.close()
