@@ -237,6 +237,23 @@ def test_while_something_cannot_be_read_nothing_is_deleted(tmp_path: Path, below
     assert keys(objects, "packs", "manifests", "log", "snapshots") == before
 
 
+def test_while_a_record_is_missing_nothing_is_deleted_that_those_behind_it_need(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    objects, wheels = open_objects((tmp_path / "share").as_uri()), dict[str, bytes]()
+    for version in ("1.0", "2.0", "3.0"):
+        wheels |= fill(tmp_path / "a", version)
+        push_all(tmp_path / "a", objects)
+    objects.delete("log/00000001")
+    with pytest.raises(OriginMissing, match="later records are"):
+        collect_later(objects, 8)
+    wheels |= fill(tmp_path / "b", "4.0")
+    push_all(tmp_path / "b", objects)
+    for days in (8, 16):
+        collect_later(objects, days)
+    lost = wheel_filename("good", "2.0")
+    assert pulled(tmp_path / "c", objects) == {name: content for name, content in wheels.items() if name != lost}
+
+
 def test_the_command_collects_and_says_when_to_come_again(run_wheelfs: RunWheelfs, tmp_path: Path) -> None:
     share = tmp_path / "share"
     share.mkdir()

@@ -175,6 +175,34 @@ def test_a_file_whose_manifest_was_deleted_is_pushed_again_when_it_is_named(tmp_
     assert pulled(tmp_path / "b", share.as_uri()) == {one[0]: ("pulled", "")}
 
 
+@pytest.mark.parametrize("lost", ["packs", "manifests"])
+def test_a_file_that_lacks_something_is_not_said_to_be_there_and_comes_back_as_it_is_told(
+    tmp_path: Path, share: Path, lost: str
+) -> None:
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+    pushed(tmp_path / "a", share.as_uri())
+    described = the_one(share, "manifests")
+    spoil(the_one(share, lost), "missing" if lost == "packs" else "torn")
+    with Store.open(tmp_path / "a") as store:
+        [failed] = push(store, WrittenShare(open_objects(share.as_uri())), [one[0]], private=False)
+    assert (failed.result, failed.error_class) == ("failed", OriginFault.__name__)
+    assert "delete that object" in (failed.reason or "")
+    described.unlink()
+    assert pushed(tmp_path / "a", share.as_uri(), one[0])[one[0]][0] == "pushed"
+    assert pulled(tmp_path / "b", share.as_uri()) == {one[0]: ("pulled", "")}
+
+
+def test_nothing_is_told_that_somebody_else_has_described_by_a_pack_that_was_lost(tmp_path: Path, share: Path) -> None:
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+    pushed(tmp_path / "a", share.as_uri())
+    the_one(share, "packs").unlink()
+    the_one(share, "log").unlink()
+    fill(tmp_path / "b", one)
+    assert pushed(tmp_path / "b", share.as_uri())[one[0]][0] == "failed"
+
+
 def test_nothing_new_relies_on_a_pack_that_was_deleted(tmp_path: Path, share: Path) -> None:
     one, two = wheel("1.0"), wheel("2.0")
     fill(tmp_path / "a", one)

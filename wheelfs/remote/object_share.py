@@ -119,11 +119,19 @@ class WrittenShare(ObjectShare):
         self.catalog: WrittenCatalog = WrittenCatalog(objects)
 
     def has_manifest(self, sha256: bytes) -> bool:
-        """Tell whether it is known how a file is made; raises `OriginFault` where that is damaged."""
+        """Tell whether it is known how a file is made; raises `OriginFault` where that is damaged, or a pack of it is missing."""
         try:
-            self.manifest(sha256)
+            packs = self.manifest(sha256).packs
         except OriginMissing:
             return False
+        for pack in packs:
+            if not self._has_pack(pack):
+                key = manifest_key(sha256)
+                raise OriginFault(
+                    f"use {key} in the share {self.url}",
+                    f"{pack_key(pack)}, which it names, is not there (yet)",
+                    "if it stays away, delete that object in manifests/, and push the file again by its name",
+                )
         return True
 
     def places(self, wanted: Collection[bytes], of: Iterable[bytes]) -> dict[bytes, Place]:

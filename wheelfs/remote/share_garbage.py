@@ -14,7 +14,7 @@ from wheelfs.errors import OriginFault, OriginMissing
 from wheelfs.model.condemned import CONDEMNED, decode_condemned, encode_condemned
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
-from wheelfs.model.share_catalog import LOG, ROOTS, SNAPSHOTS, root_key
+from wheelfs.model.share_catalog import LOG, ROOTS, SNAPSHOTS, number_of, root_key
 from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name, pack_key
 from wheelfs.remote.object_catalog import WrittenCatalog
 from wheelfs.remote.object_share import MAX_LIST_BYTES, MAX_MANIFEST_BYTES
@@ -66,9 +66,17 @@ class ShareGarbage:
         """Return all objects by key."""
         return {found.key: found for prefix in _PREFIXES for found in self._objects.found(prefix)}
 
-    def needed(self) -> set[bytes]:
-        """Return the sha256 of all files that the catalog tells of."""
-        return {file.sha256 for file in self._catalog.files()}
+    def needed(self, there: Iterable[str]) -> set[bytes]:
+        """Return the sha256 of all files that the catalog tells of, which has the records that are ``there``, by their keys."""
+        needed = {file.sha256 for file in self._catalog.files()}
+        end = min(self._catalog.missing)
+        if any(key > end and number_of(key.rpartition("/")[2]) is not None for key in there if key.startswith(f"{LOG}/")):
+            raise OriginMissing(
+                f"read {end} in the share {self.url}",
+                f"it is not there, and later records are; {_UNREADABLE}",
+                "run it again; if it is lost, push something from a store that is new to the share, which takes its place",
+            )
+        return needed
 
     def superseded(self) -> set[str]:
         """Return the keys of what the catalog needs no more."""
@@ -138,11 +146,18 @@ class ShareGarbage:
 class _WholeCatalog(WrittenCatalog):
     """The catalog, nothing of it left out."""
 
+    def __init__(self, objects: Objects) -> None:
+        super().__init__(objects)
+        self.missing: set[str] = set()
+        """Keys of records that were asked for and are not there: the first one is the end of the log."""
+
     def _object(self, key: str, limit_bytes: int, decode: Callable[[bytes], T]) -> T | Literal["missing", "damaged"]:
         found = super()._object(key, limit_bytes, decode)
         attempted = f"read {key} in the share {self._objects.url}"
         if found == "damaged":
             raise OriginFault(attempted, _UNREADABLE, _ADVICE)
-        if found == "missing" and not key.startswith(f"{LOG}/") and key != root_key(0):
+        if found == "missing" and key.startswith(f"{LOG}/"):
+            self.missing.add(key)
+        elif found == "missing" and key != root_key(0):
             raise OriginMissing(attempted, "it was deleted meanwhile, or is not seen yet", "run it again")
         return found

@@ -54,9 +54,9 @@ def push(
     """Push the stored files that ``words`` mean, or all, and yield each once everybody can see it.
 
     Private files are pushed when they are named, or with ``private``.  Of those that are named it is seen whether their manifests
-    are there, too; of all others what the share has told is believed.  ``share_name`` is what the configuration calls the share.
-    Raises `NotKnown` where a word means nothing, and `OriginError` where the share cannot be used at all; what is wrong with one
-    file is reported as its failure.
+    and packs are there, too; of all others what the share has told is believed.  ``share_name`` is what the configuration calls
+    the share.  Raises `NotKnown` where a word means nothing, and `OriginError` where the share cannot be used at all; what is
+    wrong with one file is reported as its failure.
     """
     names = chosen(store, "push", words) if words else [name for name in _all(store) if private or not name.private]
     share.catalog.prepare()
@@ -64,7 +64,12 @@ def push(
     followed.catch_up()
     missing: list[StoredName] = []
     for name in names:
-        if followed.has(shared_file(name)) and (not words or _is_whole(share, name)):
+        try:
+            is_there = followed.has(shared_file(name)) and (not words or share.has_manifest(name.sha256))
+        except OriginFault as error:
+            yield _failed(name, error)
+            continue
+        if is_there:
             yield _told(name, "present")
         else:
             missing.append(name)
@@ -95,13 +100,6 @@ def push_names(
             wanted, chunks = [], 0
     if wanted:
         yield from _Lot(store, share, followed, reliance, wanted).push()
-
-
-def _is_whole(share: WrittenShare, name: StoredName) -> bool:
-    try:
-        return share.has_manifest(name.sha256)
-    except OriginFault:
-        return True  # one that is damaged cannot be replaced; readers say what to do
 
 
 def _all(store: Store) -> Iterator[StoredName]:

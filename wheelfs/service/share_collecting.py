@@ -83,7 +83,7 @@ class _Run:
     def _look(self) -> Seen:
         objects = self._share.objects()
         superseded = self._share.superseded()
-        needed = {sha256.hex() for sha256 in self._share.needed()}
+        needed = {sha256.hex() for sha256 in self._share.needed(objects)}
         uses = self._share.uses(filter(is_manifest, objects), lambda key: key.rpartition("/")[2] in needed)
         # Last, and with the time from which on deleting is bounded: what was condemned may hold no more since this began.
         lists, now_s = self._share.lists(), self._now_s()
