@@ -249,9 +249,11 @@ def fetch(
     from wheelfs.service.prefetch import Prefetch, summed_up, unfetchable
     from wheelfs.service.resolving import Resolver
     from wheelfs.service.wants import read_wants
+    from wheelfs.store.allocator import reuse_memory
     from wheelfs.store.local import Store
     from wheelfs.telemetry import Counters
 
+    reuse_memory()
     began_us, began_s = time.time_ns() // 1_000, time.monotonic()
     environment = {key: str(value) for key, value in default_environment().items()}
     if asked.python is None and not asked.platforms:
