@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import blake3
 
 from wheelfs.core.spans import Spans
+from wheelfs.model.manifest import MAX_CHUNKS
 from wheelfs.model.recipe import DIGEST_BYTES, Chunk
 
 if TYPE_CHECKING:
@@ -93,13 +94,17 @@ class Composition:
             at += length
         return Spans.from_iterable([*runs, (begun, self.size_bytes)])
 
-    def check(self, start: int, data: bytes | memoryview) -> Checked:
-        """Compare bytes that came from ``start`` on, which is nowhere inside a chunk, with skeleton and digests."""
+    def check(self, start: int, data: bytes | memoryview, *, most_chunks: int = MAX_CHUNKS + 1) -> Checked:
+        """Compare bytes that came from ``start`` on, which is nowhere inside a chunk, with skeleton and digests.
+
+        Behind ``most_chunks`` chunks nothing is compared any more, as if it had not come.
+        """
         view = memoryview(data)
         at, end = start, start + len(view)
         gaps, count = self.manifest.gaps, len(self.manifest.lengths)
         number = bisect_right(self._starts, start) - 1
-        while at < end:
+        last = number + most_chunks
+        while at < end and number < last:
             gap_end = self._starts[number] + gaps[number] if number < count else self.size_bytes
             if at < gap_end:
                 stop = min(gap_end, end)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from wheelfs.core.composition import Checked
 from wheelfs.core.http_ranges import Range, bounds_of
-from wheelfs.errors import ContentChanged, OriginError, OriginFault
+from wheelfs.errors import ContentChanged, OriginFault
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH_BYTES: Final = 512 << 10
-"""Compared at once, in a thread: a hop to one costs 0.1 ms, and so many bytes some 0.15 ms.  They come in pieces of as much."""
-BATCH_AFTER_S: Final = 0.02
-"""What has waited so long is compared although it is less: somebody may be waiting for it."""
+COMPARED_CHUNKS: Final = 32
+"""Compared without a turn of the loop in between: some 0.1 ms, which others have to wait."""
 LIFE_BYTES: Final = 16 << 10
 """So much that came and cannot be given yet is told of by an empty piece: a chunk may take long on a slow line."""
 
@@ -86,7 +85,7 @@ class CheckedOrigin:
             # More than was asked for may come, from further ahead, where it may begin inside a chunk.
             yield reply, self.composition.widened(0, reply.offset)[1]
 
-    async def _persisting(self, url: str, reply: RangeReply, first: int, end: int) -> AsyncGenerator[bytes, None]:
+    async def _persisting(self, url: str, reply: RangeReply, first: int, end: int) -> AsyncGenerator[bytes | memoryview, None]:
         """Yield what is right of an answer, and from the first wrong chunk on, up to ``end``, of a second one."""
         try:
             async with aclosing(self._right(reply, first)) as pieces:
@@ -109,42 +108,48 @@ class CheckedOrigin:
             happened = f"what it sends for byte {wrong.offset} is not what its manifest says, asked twice"
             raise OriginFault(f"read a file of {self.name}", happened, "its store or a cache on the way is damaged") from None
 
-    async def _right(self, reply: RangeReply, at: int) -> AsyncGenerator[bytes, None]:
-        """Yield the answer's bytes from ``at`` on, each when its chunk is complete and right; raise `_Wrong`."""
+    async def _right(self, reply: RangeReply, at: int) -> AsyncGenerator[bytes | memoryview, None]:
+        """Yield the answer's bytes from ``at`` on, each as soon as its chunk is complete, if it is right; raise `_Wrong`."""
         skip = at - reply.offset
-        held: list[bytes] = []
+        held: list[memoryview] = []
         held_bytes = unsaid_bytes = 0
-        compared_s = trio.current_time()
-        broken: OriginError | None = None
-        chunks = reply.chunks
-        is_last = False
-        while not is_last:
-            try:
-                data = await anext(chunks, None)
-            except OriginError as error:  # what came before is as good as any
-                data, broken = None, error
-            if data is None:
-                is_last = True
-            else:
-                held.append(data[skip:])
-                held_bytes += len(held[-1])
-                skip -= len(data) - len(held[-1])
-                unsaid_bytes += len(data)
-            now_s = trio.current_time()
-            if held_bytes and (is_last or held_bytes >= BATCH_BYTES or now_s - compared_s > BATCH_AFTER_S):
-                right, rest, is_wrong = await trio.to_thread.run_sync(_compared, self.composition, at, held)
-                held, held_bytes, compared_s = [rest], len(rest), now_s
-                at += len(right)
-                if right:
+        async for data in reply.chunks:
+            held.append(memoryview(data)[skip:])
+            held_bytes += len(held[-1])
+            skip -= len(data) - len(held[-1])
+            unsaid_bytes += len(data)
+            if held_bytes and at + held_bytes >= self._least_end(at):
+                joined = held[0] if len(held) == 1 else memoryview(b"".join(held))
+                right_bytes, is_wrong = await self._compared(joined, at)
+                at += right_bytes
+                held, held_bytes = [joined[right_bytes:]], held_bytes - right_bytes
+                if right_bytes:
                     unsaid_bytes = 0
-                    yield right
+                    yield joined[:right_bytes]
                 if is_wrong:
                     raise _Wrong(at)
             if unsaid_bytes >= LIFE_BYTES:
                 unsaid_bytes = 0
                 yield b""
-        if broken is not None:
-            raise broken
+
+    async def _compared(self, data: memoryview, at: int) -> Checked:
+        """Return how many of the bytes that came for ``at`` are right, and whether those behind them are wrong.
+
+        In the loop's own thread: another one would have to get them into its processor's cache first, and wait for the GIL.
+        """
+        right_bytes = 0
+        while right_bytes < len(data) and at + len(data) >= self._least_end(at + right_bytes):
+            if right_bytes:
+                await trio.lowlevel.checkpoint()
+            more_bytes, is_wrong = self.composition.check(at + right_bytes, data[right_bytes:], most_chunks=COMPARED_CHUNKS)
+            right_bytes += more_bytes
+            if is_wrong:
+                return Checked(right_bytes, is_wrong=True)
+        return Checked(right_bytes, is_wrong=False)
+
+    def _least_end(self, at: int) -> int:
+        """Return how far the bytes from ``at`` on must reach so that the first of them can be compared."""
+        return self.composition.widened(at, at + 1)[1]
 
     async def head(self, url: str) -> Head:
         """That of the inner one."""
@@ -160,10 +165,3 @@ class CheckedOrigin:
 
     async def aclose(self) -> None:
         """The inner one is closed by whose it is."""
-
-
-def _compared(composition: Composition, at: int, held: list[bytes]) -> tuple[bytes, bytes, bool]:
-    """Return what of the bytes at ``at`` is right, what is not complete yet, and whether that is wrong."""
-    data = held[0] if len(held) == 1 else b"".join(held)
-    good_bytes, is_wrong = composition.check(at, data)
-    return data[:good_bytes], data[good_bytes:], is_wrong

@@ -73,9 +73,9 @@ class HttpObjects:
             return None
 
 
-async def _between(pieces: AsyncIterator[bytes], start: int, end: int) -> bytes:
+async def _between(pieces: AsyncIterator[bytes | memoryview], start: int, end: int) -> bytes:
     """Return bytes ``[start, end)`` of what arrives."""
-    kept: list[bytes] = []
+    kept: list[bytes | memoryview] = []
     at = 0
     async for piece in pieces:
         kept.append(piece[max(0, start - at) : max(0, end - at)])

@@ -51,7 +51,7 @@ class RangeReply:
     total_bytes: int | None
     is_whole: bool
     etag: str | None
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[bytes | memoryview]
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ async def _fetch(origin: Origin, url: str, shown: str, fd: int, filename: str, p
         await origin.aclose()
 
 
-def _write_all(fd: int, data: bytes) -> None:
+def _write_all(fd: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(fd, rest) :]

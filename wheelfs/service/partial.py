@@ -23,9 +23,10 @@ from wheelfs.service.background import failure
 from wheelfs.service.manifests import Composed, compared
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from wheelfs.core.http_ranges import Wanted
+    from wheelfs.remote.origin import RangeReply
     from wheelfs.service.files import FileRef
     from wheelfs.service.supply import Source, Supply
     from wheelfs.store.spool_file import SpoolFile
@@ -295,7 +296,7 @@ class Partial:
                 if reply.is_whole or isinstance(wanted, Suffix):
                     stream.end = reply.total_bytes
                 self.wake()
-                await self._receive(stream, reply.chunks, generation, scope, stall_s or self.supply.progress_bound_s, source.host)
+                await self._receive(stream, reply, generation, scope, stall_s or self.supply.progress_bound_s, source.host)
                 self.supply.hosts.saw_answer(
                     source.host,
                     latency_s=answered_s - asked_s,
@@ -306,14 +307,14 @@ class Partial:
                     await self.adopt(stream.at, reply.etag)
 
     async def _receive(
-        self, stream: Stream, chunks: AsyncIterator[bytes], generation: int, scope: trio.CancelScope, stall_s: float, host: str
+        self, stream: Stream, reply: RangeReply, generation: int, scope: trio.CancelScope, stall_s: float, host: str
     ) -> None:
         scope.deadline = trio.current_time() + stall_s
-        pending: list[bytes] = []
+        pending: list[bytes | memoryview] = []
         held = credited = 0
         flushed_s = trio.current_time()
         try:
-            async for data in chunks:
+            async for data in reply.chunks:
                 pending.append(data)
                 held += len(data)
                 credited += len(data) or PROGRESS_BYTES  # nothing: a sign of life from one who compares what comes
@@ -332,7 +333,7 @@ class Partial:
                 with trio.CancelScope(shield=True):
                     await self._write(stream, pending, generation)
 
-    async def _write(self, stream: Stream, pending: list[bytes], generation: int) -> None:
+    async def _write(self, stream: Stream, pending: list[bytes | memoryview], generation: int) -> None:
         data = pending[0] if len(pending) == 1 else b"".join(pending)
         end = stream.at + len(data)
         if end > (MAX_UNTOLD_BYTES if self.size_bytes is None else self.size_bytes):

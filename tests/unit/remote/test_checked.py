@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trio
 
+from tests.fakes import origins as origins_of_tests
 from tests.fakes.compositions import chunk_bounds, composition_of
 from tests.fakes.origins import MemoryOrigin, Trouble
 from tests.fakes.wheels import build_wheel, incompressible
@@ -48,14 +50,15 @@ async def brought(origin: CheckedOrigin, wanted: Wanted) -> tuple[int, bytes, ty
     return offset, got, None
 
 
-@pytest.mark.parametrize("batch_bytes", [1, 1 << 20])
+@pytest.mark.parametrize(("piece_bytes", "compared_chunks"), [(7_001, 32), (1 << 20, 1), (1 << 20, 32)])
 @pytest.mark.parametrize(
     "wanted", [Whole(), From(50_001), Range(70_000, 70_001), Suffix(3), Range(0, 1)], ids=lambda one: str(one).replace(" ", "")
 )
 async def test_all_that_is_wanted_comes_with_the_whole_chunks_around_it(
-    monkeypatch: pytest.MonkeyPatch, wanted: Wanted, batch_bytes: int
+    monkeypatch: pytest.MonkeyPatch, wanted: Wanted, piece_bytes: int, compared_chunks: int
 ) -> None:
-    monkeypatch.setattr(checked, "BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr(origins_of_tests, "PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(checked, "COMPARED_CHUNKS", compared_chunks)
     inner, origin = origins()
     offset, got, failed = await brought(origin, wanted)
     [asked] = inner.asked
@@ -94,6 +97,37 @@ async def test_what_came_right_before_an_answer_broke_off_is_given() -> None:
     assert failed is OriginFault
     assert CONTENT.startswith(got)
     assert 290_000 < len(got) <= 300_000 + 16 * 1024
+
+
+async def test_what_is_right_is_given_before_more_comes() -> None:
+    inner, origin = origins()
+    inner.troubles.append(Trouble(after_bytes=300_000))  # and then it stalls
+    got = 0
+    with trio.fail_after(20):
+        async with origin.open_range(URL, Whole()) as reply:
+            async for piece in reply.chunks:
+                got += len(piece)
+                if got > 290_000:
+                    break
+
+
+async def test_while_a_long_piece_is_compared_others_have_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origins_of_tests, "PIECE_BYTES", 1 << 20)
+    monkeypatch.setattr(checked, "COMPARED_CHUNKS", 4)
+    _, origin = origins()
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with trio.open_nursery() as nursery, origin.open_range(URL, Whole()) as reply:
+        nursery.start_soon(other)
+        assert len(await anext(reply.chunks)) == len(CONTENT)
+        nursery.cancel_scope.cancel()
+    assert turns >= len(CHUNKS) // 4 // 2
 
 
 async def test_the_whole_file_in_place_of_a_part_is_compared_from_its_beginning() -> None:
