@@ -73,11 +73,11 @@ def _check_machine(facts: Facts, *, allow_other: bool) -> None:
         raise FuseUnavailable(
             attempted, "there is no /dev/fuse", "as root: modprobe fuse; in a container: --device /dev/fuse --cap-add SYS_ADMIN"
         )
-    if facts.device == "forbidden" and (facts.is_root or not facts.has_fusermount):
+    if facts.device == "forbidden":  # fusermount3 opens it as its caller, too
         raise FuseUnavailable(
             attempted,
             "/dev/fuse may not be opened",
-            "in a container: --device /dev/fuse --cap-add SYS_ADMIN; else check its permissions",
+            "in a container: --device /dev/fuse --cap-add SYS_ADMIN; else check its permissions (as root: chmod a+rw /dev/fuse)",
         )
     if not facts.is_root and not facts.has_fusermount:
         raise FuseUnavailable(attempted, "fusermount3 is not installed", "install the package fuse3, or mount as root")

@@ -119,7 +119,7 @@ def _mounted(operations: TreeOperations, invalidator: Invalidator, place: Path, 
         raise FuseUnavailable(
             f"mount on {place}",
             f"libfuse refused ({error})",
-            "its own message stands above",
+            "its own message stands above, or in the log of a mount in the background",
         ) from None
     unmounters = connections.children() - children_before
     connection = None
