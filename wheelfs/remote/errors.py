@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import httpx2
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.errors import OriginError
+
+_CONNECTING: Final = re.compile(r"^error connecting to \('([^']+)', (\d+)[^)]*\): ")
+"""How trio begins what the system says of a connection, with a socket's address as Python writes it."""
 
 
 @contextmanager
@@ -74,9 +78,15 @@ def _system_reason(error: BaseException | None) -> str | None:
         if isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         if isinstance(error, OSError) and error.errno is not None and error.strerror:
-            return error.strerror.lower()
+            return _CONNECTING.sub(_place, error.strerror.lower())
         error = error.__cause__ or error.__context__
     return None
+
+
+def _place(connecting: re.Match[str]) -> str:
+    # The address stays: it may be a proxy's.
+    host, port = connecting.groups()
+    return f"[{host}]:{port}: " if ":" in host else f"{host}:{port}: "
 
 
 def _reason(error: Exception) -> str:

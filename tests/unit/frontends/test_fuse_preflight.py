@@ -65,7 +65,7 @@ def test_a_machine_that_cannot_mount_is_told_what_is_missing(facts: Facts, words
 
 
 def test_a_device_that_is_closed_to_a_user_cannot_be_opened_by_fusermount_either() -> None:
-    with pytest.raises(FuseUnavailable, match="chmod a[+]rw /dev/fuse"):
+    with pytest.raises(FuseUnavailable, match=r"chmod a[+]rw /dev/fuse"):
         decide(replace(GOOD, is_root=False, device="forbidden"), allow_other=False, nonempty=False)
 
 

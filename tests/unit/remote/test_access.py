@@ -137,6 +137,7 @@ async def test_a_proxy_that_is_away_makes_the_index_unreachable_without_telling_
     async with reached(ELSEWHERE, Access(proxy="http://me:hunter2@127.0.0.1:9")) as client:
         with pytest.raises(OriginUnreachable) as caught:
             await client.project_page(DEMO)
+    assert str(caught.value).endswith(" 127.0.0.1:9: connection refused"), "with the address, which is not the index's"
     assert "hunter2" not in str(caught.value)
 
 
