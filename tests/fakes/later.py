@@ -6,7 +6,6 @@ Run as ``python -m tests.fakes.later collect URL DAYS`` or ``... push URL DAYS S
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,8 +59,8 @@ def collect_later(objects: Objects, days: float, *, dry_run: bool = False) -> Sh
 
 def push_later(path: Path, objects: Objects, days: float) -> list[PushedFile]:
     """Push all that is in a store and not in the share."""
-    share = WrittenShare(objects)
-    reliance = Reliance(share, clock_s=lambda: time.time() + days * DAY_S)
+    share = WrittenShare(LaterObjects(objects, days))
+    reliance = Reliance(share)
     with Store.open(path) as store:
         share.catalog.prepare()
         followed = Followed(store, share)

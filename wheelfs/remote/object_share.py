@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import blake3
 
-from wheelfs.errors import OriginFault, OriginMissing
+from wheelfs.core.share_garbage import CLOCK_PREFIX
+from wheelfs.errors import OriginError, OriginFault, OriginMissing
 from wheelfs.model.condemned import CONDEMNED, decode_condemned
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
@@ -21,7 +23,7 @@ from wheelfs.remote.compositions import composition_of
 from wheelfs.remote.object_catalog import Catalog, WrittenCatalog
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from wheelfs.core.composition import Composition
     from wheelfs.model.condemned import Condemned
@@ -154,11 +156,14 @@ class WrittenShare(ObjectShare):
                         found[chunk.digest] = Place(chunk.pack, chunk.pack_offset)
         return found
 
-    def condemned(self, known: Collection[str]) -> dict[str, Condemned]:
-        """Return the lists of what is to be deleted, by name, but for the known ones; raises `OriginFault` for a damaged one."""
+    def condemned(self, known: Mapping[str, Condemned]) -> dict[str, Condemned]:
+        """Return the lists of what is to be deleted, by name, the known ones unread; raises `OriginFault` for a damaged one."""
         found: dict[str, Condemned] = {}
         for name in (one.key.rpartition("/")[2] for one in self._written.found(CONDEMNED)):
-            if not is_object_name(name) or name in known:
+            if not is_object_name(name):
+                continue
+            if name in known:
+                found[name] = known[name]
                 continue
             key = f"{CONDEMNED}/{name}"
             try:
@@ -168,6 +173,10 @@ class WrittenShare(ObjectShare):
             except ShareFormatError as error:
                 raise OriginFault(f"read {key} in the share {self.url}", str(error), "update wheelfs, or delete it") from None
         return found
+
+    def clock_s(self) -> float:
+        """Return what time it is where the share is, in seconds of the epoch; raises `OriginError`."""
+        return clock_s(self._written)
 
     def new_pack_name(self) -> bytes:
         """Return a name that nobody else gives to a pack."""
@@ -183,6 +192,22 @@ class WrittenShare(ObjectShare):
     def add_manifest(self, sha256: bytes, manifest: Manifest) -> None:
         """Write down how a file is made; its chunks are there."""
         self._written.create(manifest_key(sha256), manifest.encode())
+
+
+def clock_s(objects: Objects) -> float:
+    """Return what time it is where the objects are, in seconds of the epoch: their ages are by that clock."""
+    key = f"{CONDEMNED}/{CLOCK_PREFIX}{secrets.token_hex(16)}"
+    objects.create(key, b"")
+    try:
+        for found in objects.found(CONDEMNED):
+            if found.key == key:
+                return found.modified_s
+    finally:
+        with suppress(OriginError):  # whoever pushes need not be allowed to delete; a collection deletes what is left
+            objects.delete(key)
+    raise OriginFault(
+        f"ask the share {objects.url} for its time", "an object that was written is not listed", "run it again in a minute"
+    )
 
 
 def _runs(chunks: Sequence[Placed]) -> Iterator[list[Placed]]:

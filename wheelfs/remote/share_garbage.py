@@ -9,7 +9,6 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from wheelfs.core.share_garbage import CLOCK_PREFIX
 from wheelfs.errors import OriginFault, OriginMissing
 from wheelfs.model.condemned import CONDEMNED, decode_condemned, encode_condemned
 from wheelfs.model.framing import ShareFormatError
@@ -17,7 +16,7 @@ from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import LOG, ROOTS, SNAPSHOTS, number_of, root_key
 from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name, pack_key
 from wheelfs.remote.object_catalog import WrittenCatalog
-from wheelfs.remote.object_share import MAX_LIST_BYTES, MAX_MANIFEST_BYTES
+from wheelfs.remote.object_share import MAX_LIST_BYTES, MAX_MANIFEST_BYTES, clock_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -50,17 +49,7 @@ class ShareGarbage:
 
     def clock_s(self) -> float:
         """Return what time it is where the objects are, in seconds of the epoch: their ages are by that clock."""
-        key = f"{CONDEMNED}/{CLOCK_PREFIX}{secrets.token_hex(16)}"
-        self._objects.create(key, b"")
-        try:
-            for found in self._objects.found(CONDEMNED):
-                if found.key == key:
-                    return found.modified_s
-        finally:
-            self._objects.delete(key)
-        raise OriginFault(
-            f"ask the share {self.url} for its time", "an object that was written is not listed", "run it again in a minute"
-        )
+        return clock_s(self._objects)
 
     def objects(self) -> dict[str, FoundObject]:
         """Return all objects by key."""

@@ -17,13 +17,22 @@ if TYPE_CHECKING:
 _LOOKS: Final = 4
 
 
+def running_s() -> float:
+    """Return the seconds since this machine was started, asleep or not: what it holds to be the date may be wrong, or be set."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Reliance:
     """Knows the lists of what is condemned, each read once.  Not for several threads at once."""
 
-    def __init__(self, share: WrittenShare, *, clock_s: Callable[[], float] = time.time) -> None:
-        """Know nothing yet.  ``clock_s`` also goes on while the machine sleeps."""
+    def __init__(self, share: WrittenShare, *, clock_s: Callable[[], float] = running_s) -> None:
+        """Know nothing yet.  ``clock_s`` also goes on while the machine sleeps; what time it is the place of the share tells."""
         self._share = share
         self._clock_s = clock_s
+        self._ahead_s: float | None = None
+        """Of ``clock_s`` is the place's clock; asked for when there is a list, by whose times it matters."""
+        self._there: dict[str, Condemned] = {}
+        """The lists as they were at the last look."""
         self._lists: dict[str, Condemned] = {}
         self._condemnations = Condemnations(())
         self._looked_at_s: float | None = None
@@ -33,6 +42,10 @@ class Reliance:
         """Begin to find out where chunks lie; raises `OriginError`."""
         self._began_s = self._clock_s()
         self.freshen()
+        # Those that are gone were minded by nobody any more; what they let be deleted is found missing from now on.
+        if self._lists != self._there:
+            self._lists = self._there
+            self._condemnations = Condemnations(self._lists.values())
 
     def freshen(self) -> None:
         """Read new lists, unless that was done a moment ago, before something is written that relies on the share.
@@ -43,7 +56,12 @@ class Reliance:
             if self.is_fresh():
                 return
             looked_at_s = self._clock_s()
-            self._lists |= self._share.condemned(self._lists)
+            self._there = self._share.condemned(self._lists)
+            self._lists = self._lists | self._there
+            if self._lists and self._ahead_s is None:
+                ahead_s = self._share.clock_s() - looked_at_s
+                # What is held to be now is later than it is by as long as that took.
+                self._ahead_s = ahead_s if self._clock_s() - looked_at_s <= FRESH_S else None
             self._condemnations = Condemnations(self._lists.values())
             self._looked_at_s = looked_at_s
         if not self.is_fresh():
@@ -56,12 +74,16 @@ class Reliance:
 
     def is_reliable(self, pack: bytes) -> bool:
         """Tell whether a manifest that is written soon may name a pack that was there when this began."""
-        return not (self._has_lapsed() or self._condemnations.is_condemned(pack_key(pack), since_s=self._began_s))
+        return not (self._has_lapsed() or self._condemnations.is_condemned(pack_key(pack), since_s=self._there_s(self._began_s)))
 
     def is_doomed(self, sha256: bytes) -> bool:
         """Tell whether a file's manifest, there when this began or written since, may be deleted soon, or has been."""
-        key, now_s = manifest_key(sha256), self._clock_s()
-        return self._has_lapsed() or self._condemnations.is_doomed(key, since_s=self._began_s, now_s=now_s)
+        since_s, now_s = self._there_s(self._began_s), self._there_s(self._clock_s())
+        return self._has_lapsed() or self._condemnations.is_doomed(manifest_key(sha256), since_s=since_s, now_s=now_s)
+
+    def _there_s(self, clock_s: float) -> float:
+        """Return what the place's clock, by which lists speak, shows at a time of ours."""
+        return clock_s + (self._ahead_s or 0.0)
 
     def _has_lapsed(self) -> bool:
         """Tell whether a list may have come and gone since this began, and not have been seen."""

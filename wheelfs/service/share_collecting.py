@@ -13,6 +13,7 @@ from wheelfs.core.share_garbage import Seen, is_manifest, plan
 from wheelfs.errors import UsageError
 from wheelfs.model.condemned import MARGIN_S, RUN_S, Condemnations, Condemned
 from wheelfs.service.inspection import rfc3339
+from wheelfs.service.reliance import running_s
 from wheelfs.service.share_reports import ShareCollection
 
 if TYPE_CHECKING:
@@ -28,13 +29,7 @@ _LIST_KEYS: Final = 100_000
 """Keys in one list of what is condemned: some 6 MB."""
 
 
-def _running_s() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def collect(
-    share: ShareGarbage, *, grace_s: float, dry_run: bool, running_s: Callable[[], float] = _running_s
-) -> ShareCollection:
+def collect(share: ShareGarbage, *, grace_s: float, dry_run: bool, running_s: Callable[[], float] = running_s) -> ShareCollection:
     """Condemn what nothing needs, and delete what was condemned ``grace_s`` ago; raises `OriginError`, `UsageError`.
 
     A dry run writes nothing, and so goes by this machine's clock.  ``running_s`` also goes on while the machine sleeps.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -11,6 +10,7 @@ from wheelfs.errors import InvalidInput, NotKnown
 from wheelfs.model.condemned import FRESH_S
 from wheelfs.model.names import kind_of, parse_project_name, project_and_version
 from wheelfs.model.share_catalog import file_key
+from wheelfs.service.reliance import running_s
 from wheelfs.service.reports import KeptFile
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def take_out(share: WrittenShare, words: Sequence[str], *, dry_run: bool) -> Ite
     share.catalog.check()
     files = meant(share.catalog.files(), "remove", words, share.url)
     if not dry_run:
-        began_s = time.time()  # which goes on while the machine sleeps
+        began_s = running_s()
         keys = [file_key(file) for file in files]
-        share.catalog.append(None, [], keys, may_tell=lambda: 0 <= time.time() - began_s < FRESH_S)
+        share.catalog.append(None, [], keys, may_tell=lambda: running_s() - began_s < FRESH_S)
     for file in files:
         yield KeptFile(
             filename=file.filename,

@@ -12,7 +12,7 @@ from wheelfs.model.share_objects import manifest_key, pack_key
 from wheelfs.service.reliance import Reliance
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     from wheelfs.remote.object_share import WrittenShare
 
@@ -28,9 +28,12 @@ class Share:
         self.takes_s = 0.0
         self.lists: dict[str, Condemned] = {}
 
-    def condemned(self, known: Collection[str]) -> dict[str, Condemned]:
+    def condemned(self, known: Mapping[str, Condemned]) -> dict[str, Condemned]:
         self.now_s += self.takes_s
-        return {name: one for name, one in self.lists.items() if name not in known}
+        return dict(self.lists)
+
+    def clock_s(self) -> float:
+        return self.now_s
 
     def condemn(self, name: str, *, is_void: bool = False) -> None:
         keys = (pack_key(PACK), manifest_key(FILE))
@@ -42,9 +45,10 @@ def share() -> Share:
     return Share()
 
 
-@pytest.fixture
-def reliance(share: Share) -> Reliance:
-    made = Reliance(cast("WrittenShare", share), clock_s=lambda: share.now_s)
+@pytest.fixture(params=[0, -366 * DAY_S, 366 * DAY_S])
+def reliance(share: Share, request: pytest.FixtureRequest) -> Reliance:
+    """One whose machine's clock is right, or a year behind or ahead."""
+    made = Reliance(cast("WrittenShare", share), clock_s=lambda: share.now_s + request.param)
     made.begin()
     return made
 
@@ -110,3 +114,17 @@ def test_who_has_slept_while_something_was_condemned_deleted_and_its_list_made_v
     reliance.begin()
     assert reliance.is_reliable(PACK)
     assert not reliance.is_doomed(FILE)
+
+
+def test_a_list_that_went_counts_for_what_had_begun_and_is_forgotten_by_what_begins_then(
+    share: Share, reliance: Reliance
+) -> None:
+    share.condemn("a")
+    share.now_s += FRESH_S + 1
+    reliance.freshen()
+    share.lists.clear()
+    share.now_s += FRESH_S + 1
+    reliance.freshen()
+    assert not reliance.is_reliable(PACK)
+    reliance.begin()
+    assert reliance.is_reliable(PACK)
