@@ -214,9 +214,7 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
                 }
             )
             return
-        output.table(
-            ("option", "value", "from"), ((name, _as_written(value), origin) for name, value, origin in _values(settings))
-        )
+        output.table(("option", "value", "from"), _option_rows(settings))
         output.line()
         output.table(("index", "url", "more", "from"), (_index_row(told, origin) for told, origin in indexes))
         output.line()
@@ -234,6 +232,14 @@ def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
             if option.field == "shares":
                 shown = tuple(redact(share.url) for share in settings.shares) or None
             yield ".".join(option.toml), option.default_text if shown is None else shown, settings.provenance[option.field]
+
+
+def _option_rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    kinds = {".".join(option.toml): option.kind for option in OPTIONS}
+    for name, value, origin in _values(settings):
+        # Of shares only the addresses are shown, and of an option without a value what that means.
+        is_shown = name == "share" or isinstance(value, bool | str)
+        yield name, _as_written(value) if is_shown else kinds[name].as_text(value), origin
 
 
 def _index_row(told: Mapping[str, object], origin: str) -> tuple[str, str, str, str]:

@@ -127,7 +127,7 @@ class SecondsKind:
         return number
 
     def as_text(self, value: object) -> str:
-        return str(value)
+        return str(value).removesuffix(".0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,6 +316,13 @@ def test_config_shows_values_their_source_and_no_password(fake: FakeApp, run: Ca
     assert re.search(r"^lab +https://\*\*\*@lab.example/simple +pip's configuration$", text.out, re.MULTILINE)
     assert re.search(r"^network.page-ttl-s +600 +default$", text.out, re.MULTILINE), "as one would write it in the file"
     assert re.search(r"^offline.always +false +default$", text.out, re.MULTILINE)
+    for name, written in (
+        ("cache.low-water", "80%"),
+        ("cache.min-free", "100MB"),
+        ("flat.pythons", "all"),
+        ("cache.quota", "none"),
+    ):
+        assert re.search(rf"^{name} +{written} +default$", text.out, re.MULTILINE), name
     assert "hunter2" not in text.out
     value = run("--json", "config").objects[0]
     assert value["settings"]["store"] == {"value": str(tmp_path / "store"), "from": "WHEELFS_STORE"}
