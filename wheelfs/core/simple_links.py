@@ -14,13 +14,11 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from packaging.utils import canonicalize_name
 
 from wheelfs.errors import InvalidInput, OriginFault
-from wheelfs.model.links import FileLink
+from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US, FileLink
 from wheelfs.model.names import ProjectName, check_filename, kind_of
 
 MAX_FILES: Final = 200_000
 """The largest projects have 15,000 files; this many links already take 200 MB of memory."""
-MAX_SIZE_BYTES: Final = 1 << 40
-"""A size above 1 TiB is taken as "not told": no wheel is that large, and sparse files of such sizes are."""
 MAX_URL: Final = 8_192
 """What servers accept as a request line; signed addresses have 2,000 characters."""
 MAX_TEXT: Final = 1_000
@@ -45,7 +43,7 @@ def plain_text(text: str) -> str:
 
 
 def time_us(text: object) -> int | None:
-    """Return an RFC 3339 time (PEP 700) in microseconds since the epoch; None for anything else, and for times before it."""
+    """Return an RFC 3339 time (PEP 700) in microseconds since the epoch; None for anything else, also before it."""
     if not isinstance(text, str) or len(text) > 64:
         return None
     try:
@@ -56,7 +54,7 @@ def time_us(text: object) -> int | None:
         since = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
     except OverflowError:
         return None
-    return since if since >= 0 else None
+    return since if 0 <= since <= MAX_TIME_US else None
 
 
 def size_bytes(value: object) -> int | None:

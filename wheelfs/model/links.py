@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+MAX_SIZE_BYTES: Final = 1 << 40
+"""A size above 1 TiB is taken as "not told": no wheel is that large, and sparse files of such sizes are."""
+MAX_TIME_US: Final = 253_402_300_799_000_000
+"""The last second of the year 9999: a later time cannot be written on a page."""
 
 
 class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from wheelfs.errors import InvalidInput
 from wheelfs.model.framing import ShareFormatError, framed, unframed
-from wheelfs.model.names import check_filename, parse_project_name, project_and_version
+from wheelfs.model.names import project_and_version
 from wheelfs.model.share_objects import is_object_name
 
 # At run time too: msgspec evaluates the annotations of what it reads.
-from wheelfs.model.shared import SharedFile  # noqa: TC001
+from wheelfs.model.shared import SharedFile, is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -148,15 +147,9 @@ def _batch(magic: bytes, encoded: bytes) -> Batch:
 
 
 def is_possible(file: SharedFile) -> bool:
-    """Tell whether an index could list such a file: a name becomes a path and a key in many places."""
-    try:
-        if parse_project_name(file.project) != file.project:
-            return False
-        check_filename(file.filename)
-    except InvalidInput:
-        return False
-    named = project_and_version(file.filename)
-    return named is not None and named[0] == file.project and len(file.sha256) == 32 and file.size_bytes >= 0
+    """Tell whether an index could list such a file."""
+    named = project_and_version(file.filename) if is_safe(file) else None
+    return named is not None and named[0] == file.project
 
 
 def folded(batches: Iterable[Batch]) -> tuple[dict[FileKey, SharedFile], set[FileKey]]:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+from packaging.utils import canonicalize_name
+
+from wheelfs.errors import InvalidInput
+from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US
+from wheelfs.model.names import check_filename, kind_of, parse_project_name
+
+MAX_POINT: Final = 1_000
+"""A point becomes a part of an address."""
 
 
 class SharedFile(msgspec.Struct, frozen=True, array_like=True):
@@ -40,3 +50,20 @@ class News(msgspec.Struct, frozen=True, array_like=True):
     more: bool = False
     anew: bool = False
     begins: bool = False
+
+
+def is_safe(file: SharedFile) -> bool:
+    """Tell whether what somebody says of a file can be shown: a name becomes a path, a key and a link in many places."""
+    try:
+        if parse_project_name(file.project) != file.project or kind_of(check_filename(file.filename)) == "other":
+            return False
+    except InvalidInput:
+        return False
+    prefix = file.filename.partition("-")[0]
+    return (
+        (canonicalize_name(prefix) == file.project or not file.filename.endswith(".whl"))
+        and len(file.sha256) == 32
+        and 0 <= file.size_bytes <= MAX_SIZE_BYTES
+        and (file.upload_time_us is None or 0 <= file.upload_time_us <= MAX_TIME_US)
+        and (file.metadata_sha256 is None or len(file.metadata_sha256) == 32)
+    )

@@ -14,7 +14,7 @@ import trio
 from wheelfs.errors import OriginFault, OriginMissing, UsageError
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
-from wheelfs.model.shared import News
+from wheelfs.model.shared import MAX_POINT, News, is_safe
 from wheelfs.remote.checked import CheckedOrigin
 from wheelfs.remote.client import READ_TIMEOUT_S
 from wheelfs.remote.compositions import composition_of
@@ -78,15 +78,18 @@ class Gateway:
         return False
 
     async def news(self, point: str | None) -> News:
-        """Return what is new since ``point`` (None: everything), in portions; raises `OriginError`."""
+        """Return what is new since ``point`` (None: everything), in portions, of what can be shown; raises `OriginError`."""
         since = "" if point is None else f"?since={quote(point, safe='')}"
         body = await self.origin.fetch_small(f"{self.url}/-/share/v1/news{since}", limit_bytes=MAX_NEWS_BYTES)
         try:
-            return msgspec.msgpack.decode(body, type=News)
+            news = msgspec.msgpack.decode(body, type=News)
+            if len(news.point) > MAX_POINT:
+                raise msgspec.ValidationError("its point is too long")
         except msgspec.MsgspecError as error:
             raise OriginFault(
                 f"ask {self.name} for news", f"its answer is none ({error})", "is the share's URL that of `wheelfs serve`?"
             ) from None
+        return msgspec.structs.replace(news, files=tuple(file for file in news.files if is_safe(file)))
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.errors import OriginTimeout, OriginUnreachable
+from wheelfs.errors import OriginFault, OriginTimeout, OriginUnreachable
 from wheelfs.service.background import failure
 from wheelfs.service.waiting import wait_for
 from wheelfs.store.shared import only
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 
 PORTIONS: Final = 100_000
 """The most that one share may tell in one go, in portions of about a thousand names."""
+
+MAX_FILES: Final = 5_000_000
+"""All that shares may tell of: some 2 GB, five times what a node is built for.  One that never comes to an end fills no disk."""
 
 _BATCH: Final = 512
 
@@ -42,7 +45,7 @@ class Sharing:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to look up; very cheap."""
-        return not self._shares or self._names.is_empty()
+        return not self._shares or not self._names.count()
 
     def of(self, project: str) -> list[SharedFile]:
         """Return the files of a project that a share can give now."""
@@ -96,6 +99,9 @@ class Sharing:
                     news = await share.news(point)
             except trio.TooSlowError:
                 raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s") from None
+            if news.files and self._names.count() >= MAX_FILES:
+                advice = "the share is broken, or too large for this node; what is known of it stays listed"
+                raise OriginFault(attempted, f"it tells of more than {MAX_FILES:,} files", advice)
             if (news.files or news.gone or news.point != point) and not await wait_for(
                 self._names.take(share.name, news, asked=point)
             ):

@@ -125,12 +125,12 @@ class SharedNames:
         with self._environment.read() as transaction:
             return transaction.get(key, db=self._shared) is not None
 
-    def is_empty(self) -> bool:
-        """Tell whether no share has told of anything; very cheap."""
+    def count(self) -> int:
+        """Return how many names shares have told of; very cheap."""
         if self._shared is None:
-            return True
+            return 0
         with self._environment.read() as transaction:
-            return not transaction.stat(self._shared)["entries"]
+            return int(transaction.stat(self._shared)["entries"])
 
     def projects(self, after: str | None) -> list[str]:
         """Return up to 1,000 projects behind ``after``, in order."""
@@ -168,7 +168,8 @@ class SharedNames:
                     if known is None or _decoded(known).file != file:
                         self._report(transaction, file)
             for project, filename, sha256 in news.gone:
-                self._drop(transaction, _key(share, project, filename, sha256))
+                if len(key := _key(share, project, filename, sha256)) <= blobs.MAX_KEY_BYTES:
+                    self._drop(transaction, key)
             is_unswept = before.is_unswept or news.anew
             self._put_point(transaction, share, _Point(news.point, number, news.anew and news.more, is_unswept))
             return True

@@ -180,7 +180,9 @@ def test_a_size_that_cannot_be_is_taken_as_not_told(size: object) -> None:
     assert js(entry(size=size)).files[0].size_bytes is None
 
 
-@pytest.mark.parametrize("when", ["yesterday", "", 5, "1960-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9" * 100])
+@pytest.mark.parametrize(
+    "when", ["yesterday", "", 5, "1960-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "9" * 100]
+)
 def test_an_upload_time_that_makes_no_sense_is_taken_as_not_told(when: object) -> None:
     assert js(entry(**{"upload-time": when})).files[0].upload_time_us is None
 

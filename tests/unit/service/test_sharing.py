@@ -12,6 +12,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from wheelfs.errors import StoreFull
 from wheelfs.model.shared import News, SharedFile
+from wheelfs.service import sharing
 from wheelfs.store.shared import SharedNames
 
 if TYPE_CHECKING:
@@ -116,3 +117,22 @@ async def test_what_is_not_told_any_more_is_forgotten_also_by_the_process_that_c
     async with following(tmp_path / "s", share) as one:
         await until(lambda: gone.filename not in known(one))
         assert len(known(one)) == COUNT
+
+
+async def test_a_share_whose_news_never_end_fills_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sharing, "MAX_FILES", 3)
+    async with following(tmp_path, Telling(count=200)) as one:
+        await until(lambda: "it tells of more than 3 files" in caplog.text)
+        assert [name.filename for name in one.node.sharing.of("demo")] == [file(number).filename for number in range(3)]
+
+
+async def test_a_share_may_say_that_what_nobody_can_have_known_is_gone(tmp_path: Path) -> None:
+    class Odd(Telling):
+        async def news(self, point: str | None) -> News:
+            told = await super().news(point)
+            return News(told.files, (("d" * 1_000, "x", b""), ("", "", b"")), told.point, told.more, told.anew)
+
+    async with following(tmp_path, Odd()) as one:
+        await until(lambda: len(one.node.sharing.of("demo")) == COUNT)
