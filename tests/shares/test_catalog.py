@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.catalogs import Follower, Memory, append, file, filled
 from wheelfs.errors import OriginTimeout
 from wheelfs.model import share_catalog
 from wheelfs.model.share_catalog import (
@@ -24,96 +25,13 @@ from wheelfs.model.share_catalog import (
     split,
     staying,
 )
-from wheelfs.model.shared import SharedFile
 from wheelfs.remote import object_catalog
 from wheelfs.remote.object_catalog import LOOK_AROUND, Catalog, WrittenCatalog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from tests.shares.conftest import Place
     from wheelfs.model.share_catalog import FileKey
-    from wheelfs.model.share_objects import FoundObject
-    from wheelfs.model.shared import News
-    from wheelfs.remote.objects import Objects
-
-
-class Memory:
-    """Objects in memory, that count what is asked of them."""
-
-    url = "memory:///lab"
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-        self.asked: list[str] = []
-
-    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
-        self.asked.append(key)
-        return self.kept.get(key)
-
-    def read_range(self, key: str, start: int, end: int) -> bytes | None:
-        self.asked.append(key)
-        content = self.kept.get(key)
-        return None if content is None else content[start:end]
-
-    def create(self, key: str, content: bytes) -> bool:
-        return self.kept.setdefault(key, content) is content
-
-    def found(self, prefix: str) -> Iterator[FoundObject]:
-        raise AssertionError("nothing is listed")
-
-    def delete(self, key: str) -> None:
-        raise AssertionError("nothing is deleted")
-
-
-class Follower:
-    """Whoever follows a log, as a store does: what was told anew replaces all."""
-
-    def __init__(self, objects: Objects) -> None:
-        self.catalog = Catalog(objects)
-        self.point: str | None = None
-        self.files: dict[FileKey, SharedFile] = {}
-        self._round: dict[FileKey, SharedFile] | None = None
-
-    def follow(self) -> list[int]:
-        """Take all that is new; return how many files came in each portion."""
-        told: list[int] = []
-        while True:
-            news = self.ask()
-            told.append(len(news.files))
-            if not news.more:
-                return told
-
-    def ask(self) -> News:
-        """Take one portion."""
-        news = self.catalog.news(self.point)
-        if news.begins:
-            self._round = {}
-        into = self.files if self._round is None else self._round
-        into.update((file_key(file), file) for file in news.files)
-        for key in news.gone:
-            into.pop(key, None)
-        self.point = news.point
-        if self._round is not None and not news.more:
-            self.files, self._round = self._round, None
-        return news
-
-
-def file(number: int) -> SharedFile:
-    return SharedFile("demo", f"demo-{number}-py3-none-any.whl", "main", number.to_bytes(32), 10)
-
-
-def append(catalog: WrittenCatalog, point: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
-    return catalog.append(point, files, gone, may_tell=lambda: True)
-
-
-def filled(objects: Objects, count: int, *, first: int = 0) -> WrittenCatalog:
-    catalog = WrittenCatalog(objects)
-    catalog.prepare()
-    point = None
-    for number in range(first, first + count):
-        point = append(catalog, point, [file(number)])
-    return catalog
+    from wheelfs.model.shared import SharedFile
 
 
 @pytest.fixture
@@ -256,6 +174,15 @@ def test_a_writer_whose_memory_is_older_than_the_log_writes_at_its_end() -> None
     filled(objects, 20, first=3)
     for number in range(16):
         objects.kept.pop(record_key(number))
+    append(catalog, old, [file(99)])
+    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
+
+
+def test_a_writer_whose_memory_is_of_a_share_that_was_longer_leaves_no_gap_in_the_log() -> None:
+    objects = Memory()
+    old = append(filled(objects, 9), None, [file(9)])
+    objects.kept.clear()
+    catalog = filled(objects, 2)
     append(catalog, old, [file(99)])
     assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
 

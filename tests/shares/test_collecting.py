@@ -171,7 +171,9 @@ def test_no_manifest_is_written_that_names_what_was_condemned_while_its_machine_
 
     with Store.open(tmp_path / "a") as store, mock.patch.object(share, "has_manifest", has_manifest):
         names = store.catalog.stored_names("good")
-        pushed = push_names(store, share, Followed(store, share), Reliance(share, clock_s=lambda: now_s), names)
+        followed = Followed(store, share)
+        followed.catch_up()
+        pushed = push_names(store, share, followed, Reliance(share, clock_s=lambda: now_s), names)
         assert [file.result for file in pushed] == ["pushed"]
     assert collect_later(objects, 16).deleted == 1
     assert pulled(tmp_path / "b", objects) == wheels

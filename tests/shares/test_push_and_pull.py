@@ -15,6 +15,7 @@ from wheelfs.remote.object_share import WrittenShare
 from wheelfs.remote.objects import open_objects
 from wheelfs.service.pulling import pull
 from wheelfs.service.pushing import push
+from wheelfs.service.reliance import Reliance
 from wheelfs.store.local import Store
 from wheelfs.store.records import StoredName
 
@@ -201,6 +202,25 @@ def test_nothing_is_told_that_somebody_else_has_described_by_a_pack_that_was_los
     the_one(share, "log").unlink()
     fill(tmp_path / "b", one)
     assert pushed(tmp_path / "b", share.as_uri())[one[0]][0] == "failed"
+
+
+def test_a_file_is_not_told_of_in_a_share_that_was_begun_anew_while_it_was_pushed(
+    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = wheel("1.0")
+    fill(tmp_path / "a", one)
+
+    def freshen(self: Reliance) -> None:
+        """Wipe the share when the packs are written, and begin it anew."""
+        monkeypatch.undo()
+        the_one(share, "packs").unlink()
+        (share / "wheelfs-share").unlink()
+        WrittenShare(open_objects(share.as_uri())).catalog.prepare()
+        self.freshen()
+
+    monkeypatch.setattr(WrittenShare, "has_manifest", lambda *_: monkeypatch.setattr(Reliance, "freshen", freshen))
+    assert pushed(tmp_path / "a", share.as_uri())[one[0]][0] == "failed"
+    assert not pulled(tmp_path / "b", share.as_uri())
 
 
 def test_nothing_new_relies_on_a_pack_that_was_deleted(tmp_path: Path, share: Path) -> None:

@@ -280,9 +280,9 @@ class WrittenCatalog(Catalog):
                 is_before_root = self._is_there(root_key(number // SPAN + 1))
                 if not is_before_root and (number == 0 or self._is_there(record_key(number - 1))):
                     return number
-                # Where old records are cleared away nobody looks any more; this one is in nobody's way there.
+                # Where old records are cleared away, or behind a gap, nobody looks; this one is in nobody's way there.
                 newest = self._newest_root() * SPAN
-                if newest <= number:
+                if newest == number:
                     return number
                 number = newest
             else:

@@ -51,6 +51,11 @@ class Followed:
             while (place := self._names.sweep(self._name, place).result()) is not None:
                 pass
 
+    @property
+    def identity(self) -> str:
+        """Which share it was when this caught up; another one may be at the same address now."""
+        return (self._end or "").partition(":")[0]
+
     def has(self, file: SharedFile) -> bool:
         """Tell whether the share had the file when it was looked at."""
         return self._names.has(self._name, file_key(file))

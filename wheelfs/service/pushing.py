@@ -137,6 +137,7 @@ class _Lot:
         self._store = store
         self._share = share
         self._followed = followed
+        self._identity = followed.identity
         self._reliance = reliance
         self._wanted = wanted
         self._places: dict[bytes, Place] = {}
@@ -258,6 +259,9 @@ class _Lot:
         failures: list[tuple[StoredName, OriginError]] = []
         try:
             if made:
+                if self._share.catalog.check() != self._identity:
+                    happened = "it was begun anew meanwhile, so what was pushed is not there"
+                    raise OriginFault(f"push to the share {self._share.url}", happened, "push it again")
                 self._followed.catch_up()  # so that the end of the log is near
                 self._reliance.freshen()
             # Once more: with many files this is long after the first of them was looked at.  Nobody else is waited for between

@@ -1,0 +1,98 @@
+"""A share's catalog in memory, and somebody who follows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.model.share_catalog import file_key
+from wheelfs.model.shared import SharedFile
+from wheelfs.remote.object_catalog import Catalog, WrittenCatalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.model.share_catalog import FileKey
+    from wheelfs.model.share_objects import FoundObject
+    from wheelfs.model.shared import News
+    from wheelfs.remote.objects import Objects
+
+
+class Memory:
+    """Objects in memory, that count what is asked of them."""
+
+    url = "memory:///lab"
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.asked: list[str] = []
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        self.asked.append(key)
+        return self.kept.get(key)
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        self.asked.append(key)
+        content = self.kept.get(key)
+        return None if content is None else content[start:end]
+
+    def create(self, key: str, content: bytes) -> bool:
+        return self.kept.setdefault(key, content) is content
+
+    def found(self, prefix: str) -> Iterator[FoundObject]:
+        raise AssertionError("nothing is listed")
+
+    def delete(self, key: str) -> None:
+        raise AssertionError("nothing is deleted")
+
+
+class Follower:
+    """Whoever follows a log, as a store does: what was told anew replaces all."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.catalog = Catalog(objects)
+        self.point: str | None = None
+        self.files: dict[FileKey, SharedFile] = {}
+        self._round: dict[FileKey, SharedFile] | None = None
+
+    def follow(self) -> list[int]:
+        """Take all that is new; return how many files came in each portion."""
+        told: list[int] = []
+        while True:
+            news = self.ask()
+            told.append(len(news.files))
+            if not news.more:
+                return told
+
+    def ask(self) -> News:
+        """Take one portion."""
+        news = self.catalog.news(self.point)
+        if news.begins:
+            self._round = {}
+        into = self.files if self._round is None else self._round
+        into.update((file_key(file), file) for file in news.files)
+        for key in news.gone:
+            into.pop(key, None)
+        self.point = news.point
+        if self._round is not None and not news.more:
+            self.files, self._round = self._round, None
+        return news
+
+
+def file(number: int) -> SharedFile:
+    """Return one of many files."""
+    return SharedFile("demo", f"demo-{number}-py3-none-any.whl", "main", number.to_bytes(32), 10)
+
+
+def append(catalog: WrittenCatalog, point: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
+    """Write to the log, and return its end as somebody knows it who follows it."""
+    return f"{0:032x}:{catalog.append(point, files, gone, may_tell=lambda: True).rpartition(':')[2]}"
+
+
+def filled(objects: Objects, count: int, *, first: int = 0) -> WrittenCatalog:
+    """Append so many records of a file each, numbered from ``first`` on."""
+    catalog = WrittenCatalog(objects)
+    catalog.prepare()
+    point = None
+    for number in range(first, first + count):
+        point = append(catalog, point, [file(number)])
+    return catalog
