@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,17 @@ def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool)
     if session.json:
         for file in files:
             session.output.record(file)
-    else:
-        columns = ("project", "version", "state", "size", "origin", "filename")
-        session.output.table(columns, (_row(file) for file in files))
+        return
+    rest = iter(files)
+    first = next(rest, None)
+    if first is None:
+        # An empty answer on stdout is one; that it is meant stands beside it.
+        what = ("no tracked file" if tracked else "no stored file") + (" matches" if patterns else "")
+        how = "wheelfs track NAME" if tracked else "wheelfs fetch, wheelfs add and installs through a mount bring some"
+        session.output.talk(f"wheelfs: {what} in {session.settings().store}" + ("" if patterns else f" ({how})"))
+        return
+    columns = ("project", "version", "state", "size", "origin", "filename")
+    session.output.table(columns, (_row(file) for file in chain((first,), rest)))
 
 
 def _row(file: ListedFile) -> tuple[str, ...]:

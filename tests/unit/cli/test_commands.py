@@ -283,6 +283,18 @@ def test_a_long_list_is_printed_whole(fake: FakeApp, run: Callable[..., Result])
     assert len(run("ls").out.splitlines()) == 1201
 
 
+@pytest.mark.parametrize(
+    ("words", "told"), [(["ls"], "no stored file in /s (wheelfs fetch"), (["ls", "x*"], "no stored file matches in /s")]
+)
+def test_an_empty_list_says_beside_it_that_it_is_one(
+    fake: FakeApp, run: Callable[..., Result], words: list[str], told: str
+) -> None:
+    result = run("--store", "/s", *words)
+    assert (result.code, result.out) == (0, "")
+    assert told in result.err
+    assert run("--json", "--store", "/s", *words).err == ""
+
+
 def test_show_tells_of_a_project_and_of_a_file(fake: FakeApp, run: Callable[..., Result]) -> None:
     file = ShownFile(**{name: getattr(LISTED, name) for name in LISTED.__struct_fields__}, requires_python=">=3.9")
     fake.shown = file
