@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.fakes.memory import taken_by
 from tests.fakes.origins import MemoryOrigin, Trouble
 from tests.fakes.services import Service, rest_of, service
 from tests.fakes.waiting import until
@@ -136,6 +138,18 @@ async def test_a_page_looked_at_again_is_not_made_again(
         assert (
             len(await one.read("simple/demo/index.html")) == (await one.node_at("simple/demo/index.html")).attributes.size_bytes
         )
+
+
+async def test_pages_of_many_instants_hold_little_more_than_their_text(
+    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with service(tmp_path / "s", [origin]) as one:
+        await one.read("simple/demo/index.html")
+        monkeypatch.setattr(one.node.projects, "stamp", lambda *_, **__: os.urandom(1_000_000))  # some thousand stored files
+        before_bytes = taken_by(os.getpid()).anonymous
+        for second in range(60):
+            assert await one.read(f"asof/2020-01-01T00:00:{second:02}Z/simple/demo/index.html")
+        assert taken_by(os.getpid()).anonymous - before_bytes < 30_000_000
 
 
 async def test_an_index_that_is_silent_fails_at_the_open_of_the_page_and_not_at_its_look_up(
