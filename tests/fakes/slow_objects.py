@@ -21,8 +21,8 @@ LAG_S: Final = 600.0
 STEP_S: Final = 100.0
 """The longest that a small write, or a deletion, takes once the program has decided on it."""
 DAY_S: Final = 86_400.0
-SLEEPS: Final = 0.05
-_LOST: Final = 0.02
+SLEEPS: Final = 0.02
+_LOST: Final = 0.005
 """So often the answer to a write is lost, or to a read."""
 _SMALL: Final = ("manifests/", "log/", "roots/", "condemned/")
 _STUCK_S: Final = 60.0

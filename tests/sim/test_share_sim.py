@@ -150,7 +150,8 @@ class Simulation:
 
     def remover(self) -> None:
         """A machine that takes files out of the share."""
-        victim = self.world.chance.choice(self._names)
+        known = self.watcher.known_since(self.world.now_s)
+        victim = self.world.chance.choice([name for name in self._names if file_key(shared_file(name)) in known])
 
         def work(objects: SlowObjects) -> None:
             share = WrittenShare(objects)
@@ -159,7 +160,7 @@ class Simulation:
             is_still = lambda: self.world.now_s - began_s < FRESH_S  # noqa: E731
             share.catalog.append(None, [], [file_key(shared_file(victim))], may_tell=is_still)
 
-        self.start("remover", work)
+        self.start("remover", work, step_s=20.0)
 
     def follower(self) -> None:
         """A machine that follows for days, and goes on where it, or another process of it, was killed."""
@@ -215,15 +216,15 @@ class Simulation:
                 self.pusher()
             if sum(machine.name.startswith("collector") for machine in alive) < COLLECTORS and chance.random() < 0.2:
                 self.collector()
-            if chance.random() < 0.03:
+            if chance.random() < 0.01:
                 self.reader()
             if sum(machine.name.startswith("follower") for machine in alive) < FOLLOWERS and chance.random() < 0.1:
                 self.follower()
-            if chance.random() < 0.06 and self.watcher.known_since(self.world.now_s):
+            if chance.random() < 0.03 and self.watcher.known_since(self.world.now_s):
                 self.remover()
             for machine in alive:
                 # Most often in the middle of what makes a file known.
-                if chance.random() < (0.05 if machine.is_in_a_hurry() else 0.002):
+                if chance.random() < (0.02 if machine.is_in_a_hurry() else 0.002):
                     machine.kill()
             if not self.world.go_on(patient=True):
                 self.world.now_s += chance.choice((60.0, 0.3 * DAY_S, 8 * DAY_S))
@@ -297,8 +298,8 @@ KINDS = ("packs", "manifests", "log", "snapshots", "condemned")
 
 def test_no_file_that_is_told_of_ever_lacks_a_byte_and_all_garbage_goes(store: Store) -> None:
     deleted: Counter[str] = Counter()
-    # In 89 and 116 a machine sleeps through all that would have warned it.
-    for seed in (*range(12), 89, 116):
+    # The rules whose breaking these tell of are named in decision 0034; in 62 a pack is relied on although it is condemned.
+    for seed in (*range(14), 62):
         deleted += simulate(seed, store)
     assert not [kind for kind in KINDS if not deleted[kind]], "what was never deleted was not looked at"
 
