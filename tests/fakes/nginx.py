@@ -46,8 +46,8 @@ def nginx_program() -> str | None:
 class Nginx:
     """Serves ``directory`` at ``url`` from ``__enter__`` to ``__exit__``; what it needs itself lies in ``scratch``.
 
-    ``location``: below which path, by `alias`; else at the root.  ``tls``: a file with the certificate and its key.
-    ``login``: the user and password of whoever may read it.
+    ``location``: below which path, by `alias`; else at the root.  ``locations``: what it is to do besides, in its own words.
+    ``tls``: a file with the certificate and its key.  ``login``: the user and password of whoever may read it.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Nginx:
         workers: int = 1,
         address: str = "127.0.0.1",
         location: str = "",
+        locations: str = "",
         tls: Path | None = None,
         login: tuple[str, str] | None = None,
     ) -> None:
@@ -73,6 +74,7 @@ class Nginx:
             (scratch / "logins").write_text(f"{login[0]}:{{PLAIN}}{login[1]}\n")
             server.append(f"auth_basic lab; auth_basic_user_file {scratch}/logins;")
         server.append(f"location {location}/ {{ alias {directory}/; }}" if location else f"root {directory};")
+        server.append(locations)
         # Started by root it would become another user, who may not look into a private scratch directory.
         user = "user root;" if os.geteuid() == 0 else ""
         text = _CONFIGURATION.format(user=user, workers=workers, scratch=scratch, server="\n".join(server))

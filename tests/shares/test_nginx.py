@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+import urllib.request
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from tests.fakes.crashes import stored
 from tests.fakes.nginx import Nginx, nginx_program
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel
+from tests.gateway.serving import Serving
 from tests.shares.test_mounts import CONTENT, NAME, NO_INDEX, fill, push_all
 
 if TYPE_CHECKING:
@@ -58,3 +61,26 @@ def test_an_export_is_an_index_and_a_directory_of_wheels_for_pip_and_uv(
         pip.run("install", "--index-url", f"{server.url}/simple/", "other").succeeded()
         uv.run("pip", "install", "--no-index", "--find-links", f"{server.url}/", "other").succeeded()
         assert pip.installed() == uv.installed() == {"demo": "1.0", "other": "1.0"}
+
+
+def test_a_gateway_behind_tls_of_nginx_is_an_index_also_below_a_path_and_its_page_says_how_to_reach_it(
+    tmp_path: Path, clients: Clients
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    store = tmp_path / "gateway" / "store"
+    fill(store, demo=CONTENT)
+    with Serving(tmp_path / "gateway", "--index", f"main={NO_INDEX}", "--workers", "2") as gateway:
+        headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;"
+        places = f"location / {{ proxy_pass {gateway.url}; {headers} }} location /wheels/ {{ proxy_pass {gateway.url}/; }}"
+        with Nginx(tmp_path, tmp_path / "nginx", locations=places, tls=tmp_path / "server.pem") as server:
+            uv = clients.uv()
+            index = f"{server.url}/wheels/simple/"
+            uv.run("pip", "install", "--default-index", index, "demo", environment={"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+            assert uv.installed() == {"demo": "1.0"}
+            trust = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+            # Workers pass both on to their head, which sees no TLS of theirs.
+            for path, package in (("/", "PACKAGE"), ("/project/demo/", "demo")):
+                with urllib.request.urlopen(f"{server.url}{path}", context=trust) as page:
+                    assert f"pip install --index-url {server.url}/simple/ {package}" in page.read().decode()

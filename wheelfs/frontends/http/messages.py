@@ -45,8 +45,9 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """Where the client sees the root, without a slash at the end."""
-        return f"{self.scheme}://{self.host}"
+        """Where the client sees the root, without a slash at the end; what it says itself is shown to nobody else."""
+        is_https = self.scheme == "https" or self.headers.get("x-forwarded-proto") == "https"
+        return f"{'https' if is_https else 'http'}://{self.host}"
 
     @property
     def question(self) -> str:

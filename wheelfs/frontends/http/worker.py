@@ -46,4 +46,5 @@ class WorkerApplication(Application):
             except WheelfsError:
                 pass  # removed or found damaged a moment ago: the head can fetch it again
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        headers["x-forwarded-proto"] = request.base_url.partition(":")[0]  # TLS ends here, if it has not before
         return Relayed(await self._head.ask(request.method, f"{request.path}{request.question}", headers))
