@@ -307,7 +307,10 @@ def test_the_commands_say_what_they_did(run_wheelfs: RunWheelfs, tmp_path: Path,
     assert error_of(run_wheelfs("--store", "b", "pull", "--json", "--share", share.as_uri()))["class"] == "OriginMissing"
     [line] = objects(run_wheelfs("--store", "a", "push", "--json", "--share", share.as_uri(), filename).succeeded())
     assert (line["file"]["filename"], line["file"]["result"], line["file"]["private"]) == (filename, "pushed", True)
-    assert f"missing {filename}" in run_wheelfs("--store", "b", "pull", "--share", share.as_uri()).succeeded().stdout
+    assert run_wheelfs("--store", "b", "pull", "--share", share.as_uri()).succeeded().stdout.splitlines() == [
+        f"missing {filename}",
+        "1 file in the share: 0 here already, 1 missing here, --contents takes them",
+    ]
     said = run_wheelfs("--store", "b", "pull", "--share", share.as_uri(), "--contents", "good>=1").succeeded().stdout
     assert said.splitlines()[-1].startswith("1 file pulled")
     assert error_of(run_wheelfs("--store", "b", "pull", "--json", "--share", share.as_uri(), "absent"))["class"] == "NotKnown"

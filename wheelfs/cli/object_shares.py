@@ -97,14 +97,20 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
     for file in object_shares.pull(session.settings(), url, list(names), contents=contents):
         done.append(file)
         _print_file(output, file, file.read_bytes)
-    if not output.json and contents:
+    present = _count(done, "present")
+    if output.json:
+        pass
+    elif contents:
         pulled = [file for file in done if file.result == "pulled"]
-        present = _count(done, "present")
         read = size_text(sum(file.read_bytes for file in pulled))
         whole = size_text(sum(file.size_bytes for file in pulled))
         output.line(
             f"{counted(len(pulled), 'file')} pulled, {whole}, of which {read} were read; {present} {were(present)} here already"
         )
+    else:
+        missing = _count(done, "missing")
+        advice = ", --contents takes them" if missing else ""
+        output.line(f"{counted(len(done), 'file')} in the share: {present} here already, {missing} missing here{advice}")
     return _code_of(done)
 
 
