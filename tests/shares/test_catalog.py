@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.catalogs import Follower, Memory, append, file, filled
-from wheelfs.errors import OriginTimeout
+from wheelfs.errors import OriginFault, OriginTimeout
 from wheelfs.model import share_catalog
 from wheelfs.model.share_catalog import (
     Batch,
@@ -239,6 +239,22 @@ def test_who_takes_too_long_writes_neither_a_record_nor_a_root_and_others_do() -
     filled(objects, 1, first=4)
     assert root_key(1) in objects.kept
     assert len(Catalog(objects).files()) == 5
+
+
+def test_no_share_is_made_where_objects_that_are_there_would_be_replaced() -> None:
+    class Replacing(Memory):
+        def create(self, key: str, content: bytes) -> bool:
+            self.kept[key] = content
+            return True
+
+        def delete(self, key: str) -> None:
+            del self.kept[key]
+
+    objects = Replacing()
+    for _ in range(2):
+        with pytest.raises(OriginFault, match="only if it is absent"):
+            WrittenCatalog(objects).prepare()
+    assert not objects.kept
 
 
 def test_a_share_begun_anew_at_the_same_address_is_told_anew() -> None:

@@ -239,10 +239,19 @@ class WrittenCatalog(Catalog):
         self._written = objects
 
     def prepare(self) -> str:
-        """Make the share where there is none, and `check` it."""
-        if self._objects.read_range(MARKER_KEY, 0, _MARKER_BYTES) is None:
-            self._written.create(MARKER_KEY, marker(secrets.token_hex(16)))
+        """Make the share where there is none, and `check` it.  Raises `OriginFault` where what is there would be replaced."""
+        is_made = self._objects.read_range(MARKER_KEY, 0, _MARKER_BYTES) is None and self._make()
+        if is_made and self._make():
+            # Some servers that speak like S3 ignore the condition: writers would replace each other's records.
+            self._written.delete(MARKER_KEY)
+            happened = "the place replaces an object that is to be created only if it is absent"
+            raise OriginFault(
+                f"make the share {self._objects.url}", happened, "give a place that can do that, or update its server"
+            )
         return self.check()
+
+    def _make(self) -> bool:
+        return self._written.create(MARKER_KEY, marker(secrets.token_hex(16)))
 
     def append(
         self,
