@@ -122,6 +122,30 @@ def test_all_problems_of_all_sources_are_reported_together_each_with_its_place(t
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("WHEELFS_QOUTA", "WHEELFS_QUOTA"),
+        ("WHEELFS_TOKEN_FILE", "WHEELFS_SERVE_TOKEN_FILE"),
+        ("WHEELFS_SHARES", "WHEELFS_SHARE"),
+    ],
+)
+def test_a_mistyped_variable_is_an_error_and_one_of_others_is_not(name: str, meant: str) -> None:
+    assert f"{name}: no option has this variable, did you mean {meant}?" in problems_of(environ={name: "1"})
+    others = (
+        "VERSION",
+        "PORT",
+        "SERVICE_HOST",
+        "PORT_8080_TCP_ADDR",
+        "HOME",
+        "BENCH_CORPUS",
+        "INDEX_LAB_PASSWORD",
+        "JSON",
+        "CONFIGS_X",
+    )
+    assert loaded(environ={f"WHEELFS_{other}": "1" for other in others} | {name: ""}).provenance["quota_bytes"] == "default"
+
+
 @pytest.mark.parametrize("text", ["= broken", "store = ", "[[[", "a" * 1000])
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path, text: str) -> None:
     file = written(tmp_path / "c.toml", text)

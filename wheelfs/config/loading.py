@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.config.redaction import redact
 from wheelfs.config.settings import OPTIONS, Option, Settings, user_file
-from wheelfs.config.suggestions import unknown_key
+from wheelfs.config.suggestions import mistyped_variable, unknown_key
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def load(
         # An empty variable is an unset one, as shells and service files make it hard to say "unset".
         if environ.get(option.variable):
             loader.take(option, environ[option.variable], option.variable, here)
+    loader.look_for_mistyped(environ)
     for one in given:
         loader.take(by_field[one.field], one.value, one.place, here)
     return loader.result()
@@ -82,6 +83,13 @@ class _Loader:
             self._provenance[option.field] = place
         except ValueError as error:
             self._problems += [f"{place}: {line}" for line in str(error).splitlines()]
+
+    def look_for_mistyped(self, environ: Mapping[str, str]) -> None:
+        """Complain of variables that were meant to be an option's: unnoticed, a quota or a token would not be there."""
+        known = sorted(option.variable for option in OPTIONS)
+        for name, value in environ.items():
+            if name.startswith("WHEELFS_") and value and name not in known and (sentence := mistyped_variable(name, known)):
+                self._problems.append(f"{name}: {sentence}")
 
     def read_file(self, path: Path, *, must_exist: bool) -> None:
         """Take everything that a TOML file says."""

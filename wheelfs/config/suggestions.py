@@ -18,3 +18,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """Return the sentence for a key that no option has."""
     return f"unknown key {key[:80]!r}{did_you_mean(key, known)}"
+
+
+def mistyped_variable(name: str, known: Iterable[str]) -> str:
+    """Return the sentence for a ``WHEELFS_`` variable that no option has, or nothing: others may have variables of that prefix.
+
+    A container's image says WHEELFS_VERSION and a cluster WHEELFS_PORT, so only what is very much like one of ours is a mistake.
+    """
+    prefix, _, rest = name.partition("_")
+    near = get_close_matches(rest, [one.removeprefix(f"{prefix}_") for one in known], n=1, cutoff=0.75)
+    return f"no option has this variable, did you mean {prefix}_{near[0]}?" if near else ""
