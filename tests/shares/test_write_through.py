@@ -18,6 +18,7 @@ from tests.fakes.waiting import eventually, until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from tests.gateway.serving import Serving
 from wheelfs.errors import OriginDenied
+from wheelfs.model.share_objects import manifest_key
 from wheelfs.remote.object_share import WrittenShare
 from wheelfs.remote.objects import open_objects
 from wheelfs.service import write_through
@@ -238,6 +239,25 @@ async def test_a_refusal_is_said_once_and_tried_again(tmp_path: Path, share: Pat
             await until(lambda: task.state().pushed_files == 1)
             nursery.cancel_scope.cancel()
     assert len([record for record in caplog.records if "is tried again" in record.getMessage()]) == 1
+
+
+async def test_a_file_that_cannot_be_pushed_holds_up_no_other_one(
+    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_through, "FIRST_PAUSE_S", 300.0)
+    objects = open_objects(share.as_uri())
+    with Store.open(tmp_path / "a") as store:
+        fill(store, "bad")
+        [bad] = store.catalog.stored_names("bad")
+        objects.create(manifest_key(bad.sha256), b"damaged")
+        task = through(store, objects)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(task.keep_pushed)
+            await until(lambda: task.state().state == "refused")
+            fill(store, "good")
+            await until(lambda: task.state().pushed_files == 1)
+            nursery.cancel_scope.cancel()
+    assert told(objects) == {"good"}
 
 
 async def test_a_share_that_hangs_holds_nobody_up_at_the_end(

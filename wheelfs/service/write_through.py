@@ -85,6 +85,8 @@ class WriteThrough:
         self._state: ShareWriteState = "idle"
         self._pushed_files = self._written_bytes = 0
         self._last_error: str | None = None
+        self._holds_up = True
+        """Whether what kept the last push from being done is about the share, not about single files."""
         self._ended = trio.Event()
 
     def state(self) -> ShareWrite:
@@ -139,32 +141,44 @@ class WriteThrough:
 
     async def _go_on(self) -> None:
         pause_s = FIRST_PAUSE_S
-        is_first = True
+        is_first = is_done = True
         while True:
             try:
+                if not is_done:
+                    await self._pause(pause_s)
+                pause_s = FIRST_PAUSE_S if is_done else min(2 * pause_s, LONGEST_PAUSE_S)
                 await self._until(partial(self._hosts.may_ask, self._objects.url), "away", POLL_S)
                 await self._until_due(at_once=is_first)
                 is_first = False
                 is_done = await self._push()
             except Exception as error:
+                self._holds_up = True
                 is_done = self._refused(failure(f"push to the share {self._name}", error))
-            if is_done:
-                pause_s = FIRST_PAUSE_S
-            else:
-                await trio.sleep(pause_s)
-                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _pause(self, pause_s: float) -> None:
+        """Wait before trying again; where only some files could not be pushed, no longer than until others come."""
+        with trio.move_on_after(pause_s):
+            while True:
+                await trio.sleep(POLL_S)
+                if not self._holds_up and await self._has_more():
+                    return
+
+    async def _has_more(self) -> bool:
+        """Look for what is new, and tell whether more is waiting than before."""
+        before, transaction = len(self._waiting), self._store.catalog.last_transaction()
+        if transaction != self._seen or self._more:
+            await trio.to_thread.run_sync(self._collect)
+            self._seen = transaction
+        return len(self._waiting) > before
 
     async def _until_due(self, *, at_once: bool) -> None:
         """Wait until there is something to push, and nothing more that would go well with it."""
         first_s = last_s = trio.current_time()
         while True:
-            transaction = self._store.catalog.last_transaction()
-            if transaction != self._seen or self._more:
-                before = len(self._waiting)
-                await trio.to_thread.run_sync(self._collect)
-                self._seen = transaction
-                last_s = trio.current_time() if len(self._waiting) > before else last_s
-                first_s = last_s if not before else first_s
+            is_first = not self._waiting
+            if await self._has_more():
+                last_s = trio.current_time()
+                first_s = last_s if is_first else first_s
             now_s = trio.current_time()
             is_full = len(self._waiting) >= AT_ONCE or sum(file.size_bytes for file in self._waiting.values()) >= PACK_BYTES
             if self._waiting and (at_once or is_full or now_s - last_s >= QUIET_S or now_s - first_s >= LONGEST_S):
@@ -185,7 +199,7 @@ class WriteThrough:
 
     async def _push(self) -> bool:
         """Push what is waiting, and tell whether all of it is in the share."""
-        self._state = "pushing"
+        self._state, self._holds_up = "pushing", True
         try:
             failed = await trio.to_thread.run_sync(self._push_waiting)
         except (OriginUnreachable, OriginTimeout) as error:  # told by the breaker, once
@@ -194,6 +208,7 @@ class WriteThrough:
         except OriginError as error:
             return self._refused(error)
         if failed is not None:
+            self._holds_up = False
             return self._refused(failed.reason or "")
         self._state, self._last_error = "idle", None
         await self._keep()
