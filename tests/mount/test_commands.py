@@ -51,11 +51,16 @@ def test_ls_and_show_have_the_promised_fields(
     assert file == project["files"][0]
     assert set(file) > LISTED
     # What an index has is known once it was looked up; a mount that lives changes nothing of it.
-    name, _ = fake_index.add_wheel("numbers", "1.0", big_bytes=BIG)
+    name, _ = fake_index.add_wheel("numbers", "1.10", big_bytes=BIG)
+    for version in ("1.9", "1.0"):
+        fake_index.add_wheel("numbers", version)
     mount = mounted(index=fake_index.url)
     (mount.path / "simple" / "numbers" / name).stat()
-    remote = objects(run_wheelfs(*store, "show", name, "--json", env={"WHEELFS_INDEX": f"main={fake_index.url}"}).succeeded())[0]
+    index = {"WHEELFS_INDEX": f"main={fake_index.url}"}
+    [remote] = objects(run_wheelfs(*store, "show", name, "--json", env=index).succeeded())
     assert (remote["state"], remote["stored_bytes"]) == ("remote", 0)
+    [project] = objects(run_wheelfs(*store, "show", "numbers", "--json", env=index).succeeded())
+    assert [file["version"] for file in project["files"]] == project["versions"] == ["1.0", "1.9", "1.10"]
 
 
 @pytest.mark.parametrize("name", ["nothing", NAME, "no such/name", "", "a" * 300])

@@ -126,8 +126,11 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
     owned = ownership if isinstance(ownership, Owned) else None
     page = None if owned is None else owned.page
     version_by_name = versions_of(entry.ref.filename for entry in entries)
+    versions = sorted(set(version_by_name.values()))
+    place: dict[Version | None, int] = {version: number for number, version in enumerate(versions)}
     files = []
-    for entry in entries:
+    # The newest last, where it stays in sight: indexes list them by name, or as they please.
+    for entry in sorted(entries, key=lambda one: (place.get(version_by_name.get(one.ref.filename), -1), one.ref.filename)):
         name = stored.get((entry.ref.filename, entry.sealed_sha256 or b""))
         version = version_by_name.get(entry.ref.filename)
         files.append(_shown_file(supply, entry, name, version, views.hidden(View(), entry)))
@@ -135,7 +138,7 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
     return ShownProject(
         project=project,
         origin=None if owned is None else owned.owner,
-        versions=tuple(map(str, sorted(set(version_by_name.values())))),
+        versions=tuple(map(str, versions)),
         files=tuple(files),
         status=None if page is None else page.status,
         checked=None if head is None else rfc3339(head.fetched_at_us),
