@@ -24,7 +24,7 @@ from wheelfs.service.giving import Giving
 from wheelfs.service.overview import Overview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
 NAME = wheel_filename("demo", "1.0")
@@ -75,18 +75,27 @@ async def test_a_stored_file_is_sent_in_large_pieces_while_few_ask(tmp_path: Pat
             sizes: set[int] = set()
             begun, all_have_one = [0], trio.Event()
 
-            async def send(message: dict[str, Any]) -> None:
-                if message["type"] == "http.response.start":
-                    return
-                sizes.add(len(message["body"]))
-                begun[0] += 1
-                if begun[0] == clients:
-                    all_have_one.set()
-                await all_have_one.wait()
+            def client() -> Callable[[dict[str, Any]], Awaitable[None]]:
+                pieces = 0
+
+                async def send(message: dict[str, Any]) -> None:
+                    nonlocal pieces
+                    if message["type"] == "http.response.start":
+                        return
+                    pieces += 1
+                    if pieces > 1:  # the first one was read before it was known that it can be
+                        sizes.add(len(message["body"]))
+                    else:
+                        begun[0] += 1
+                    if begun[0] == clients:
+                        all_have_one.set()
+                    await all_have_one.wait()
+
+                return send
 
             async with trio.open_nursery() as nursery:
                 for _ in range(clients):
-                    nursery.start_soon(app, scope, trio.sleep_forever, send)
+                    nursery.start_soon(app, scope, trio.sleep_forever, client())
             return sizes
 
         assert await pieces_of(1)  # which brings it here
@@ -139,6 +148,11 @@ async def test_a_fetch_that_fails_midway_breaks_the_answer_off(tmp_path: Path, o
     async with gateway(tmp_path, origin) as (client, _):
         await client.get(f"/simple/demo/{NAME}", headers={"Range": "bytes=-1"})
         origin.fate = lambda: Trouble(after_bytes=0, error=errors.OriginFault("fetch it", "reset"))
+        begun = await client.get(f"/simple/demo/{NAME}")
+        assert (begun.status_code, "reset" in begun.text) == (502, True), "it had a beginning to be told in"
+        troubles = iter([Trouble(after_bytes=application.PIECE_BYTES + 1, error=errors.OriginFault("fetch it", "reset"))])
+        refused = Trouble(after_bytes=0, error=errors.OriginDenied("fetch it", "reset"))
+        origin.fate = lambda: next(troubles, refused)
         with pytest.raises(httpx2.RemoteProtocolError):
             await client.get(f"/simple/demo/{NAME}")
         origin.fate = None
@@ -195,10 +209,14 @@ async def test_a_file_that_grew_since_it_was_looked_up_is_not_cut_off_at_its_old
         path = f"/simple/demo/{NAME}"
         assert (await client.head(path)).headers["content-length"] == str(len(WHEEL))
         origin.files[NAME] = larger
-        with suppress(httpx2.RemoteProtocolError):
-            first = await client.get(path)
-            assert (first.status_code, first.content) in {(200, larger), (502, first.content)}
-        assert (await client.get(path)).content == larger
+        answers: list[int] = []
+        while len(answers) < 5 and 200 not in answers:
+            answers.append(0)
+            with suppress(httpx2.RemoteProtocolError):  # broken off where more had been sent when it was found out
+                told = await client.get(path)
+                answers[-1] = told.status_code
+                assert told.content == larger or told.status_code == HTTPStatus.BAD_GATEWAY
+        assert answers[-1] == HTTPStatus.OK, answers
 
 
 async def test_pages_come_in_the_form_that_the_client_wants(tmp_path: Path, origin: MemoryOrigin) -> None:

@@ -20,7 +20,19 @@ from wheelfs.core.http_access import carries
 from wheelfs.core.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, choose_form
 from wheelfs.errors import ContentChanged, InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
-from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, TEXT, Bytes, Relayed, Reply, Request, Text, plain, request_of
+from wheelfs.frontends.http.messages import (
+    BINARY,
+    IMMUTABLE,
+    TEXT,
+    Begun,
+    Bytes,
+    Relayed,
+    Reply,
+    Request,
+    Text,
+    plain,
+    request_of,
+)
 from wheelfs.frontends.http.metrics import Metrics
 from wheelfs.frontends.http.people import POLICY, PeoplePages
 from wheelfs.frontends.http.share import SharePages
@@ -252,20 +264,25 @@ class Application:
                 status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
                 return plain(status, f"the file has {size} bytes", ("Content-Range", f"bytes */{size}"))
             case conditions.Full():
-                opened = await self._opened(node) if request.method == "GET" else None
+                opened = await self._begun(node, 0, size) if request.method == "GET" else None
                 return Bytes(HTTPStatus.OK, content_type, opened, 0, size, headers)
             case conditions.Partial(start, end):
                 headers = (*headers, ("Content-Range", f"bytes {start}-{end - 1}/{size}"))
-                opened = await self._opened(node)
+                opened = await self._begun(node, start, end)
                 return Bytes(HTTPStatus.PARTIAL_CONTENT, content_type, opened, start, end, headers)
 
-    async def _opened(self, node: Node) -> OpenFile:
-        """Open a file that has the size that the answer will tell; raises `ContentChanged`."""
+    async def _begun(self, node: Node, start: int, end: int) -> Begun:
+        """Open a file and read the first piece of ``[start, end)``, so that one that cannot be had has a status and a reason."""
         opened = await self._filesystem.open(node)
-        if opened.size not in (None, node.attributes.size_bytes):
+        try:
+            # A view of the store is valid until the next checkpoint only.
+            first = bytes(await opened.read(start, min(PIECE_BYTES, end - start)))
+            if opened.size not in (None, node.attributes.size_bytes):
+                raise _changed()
+        except BaseException:
             opened.close()
-            raise _changed()
-        return opened
+            raise
+        return Begun(opened, start, first)
 
 
 def _changed() -> ContentChanged:

@@ -113,6 +113,33 @@ class Text:
         return len(self.body)
 
 
+class Begun:
+    """An open file of which the first piece of an answer is here: what goes wrong with that is told by a status."""
+
+    def __init__(self, file: OpenFile, start: int, first: bytes) -> None:
+        """``first`` stands at ``start``."""
+        self.direct_io = file.direct_io
+        self._file = file
+        self._start = start
+        self._first = first
+
+    @property
+    def size(self) -> int | None:
+        """The size in bytes; None while nobody knows it."""
+        return self._file.size
+
+    async def read(self, offset: int, size: int) -> bytes | memoryview:
+        """Return bytes; the first piece is given away once, so that a slow client does not hold it and the next one."""
+        first, self._first = self._first, b""
+        if first and offset == self._start and len(first) <= size:
+            return first
+        return await self._file.read(offset, size)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Bytes:
     """The bytes ``[start, end)`` of an open file, which is closed when they were sent; ``file`` is None for HEAD."""
