@@ -119,6 +119,39 @@ def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() ->
     assert sorted(follower.files) == sorted(file_key(file(number)) for number in range(1, 23))
 
 
+def go_on_and_clear_away(objects: Memory, catalog: WrittenCatalog) -> None:
+    """Take file 0 out, and append 7 to 19; of snapshots and records those go first that are there longer."""
+    point = append(catalog, None, [], [file_key(file(0))])
+    for number in range(7, 20):
+        point = append(catalog, point, [file(number)])
+    newest = {snapshot_key(one.name) for number in (4, 5) for one in decode_root(objects.kept[root_key(number)])}
+    for key in [key for key in objects.kept if key.startswith("snapshots/") and key not in newest]:
+        del objects.kept[key]
+    for number in range(4):
+        del objects.kept[record_key(number)]
+
+
+@pytest.mark.usefixtures("short_spans")
+def test_who_reads_all_and_is_held_up_misses_nothing_that_was_cleared_away_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class HeldUp(Memory):
+        left = 0
+
+        def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+            self.left -= 1
+            if self.left == 0:
+                go_on_and_clear_away(self, catalog)
+            return super().read(key, limit_bytes=limit_bytes)
+
+    for reads in range(1, 9):
+        objects = HeldUp()
+        with monkeypatch.context() as small:
+            small.setattr(share_catalog, "MAX_SNAPSHOT_FILES", 2)
+            catalog = filled(objects, 7)
+        objects.left = reads
+        files = {file_key(one) for one in Catalog(objects).files()}
+        assert {file_key(file(number)) for number in range(1, 7)} <= files, f"held up before read {reads}"
+
+
 @pytest.mark.usefixtures("short_spans")
 def test_who_is_held_up_in_the_middle_of_first_sight_misses_nothing_that_was_cleared_away_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
@@ -132,15 +165,7 @@ def test_who_is_held_up_in_the_middle_of_first_sight_misses_nothing_that_was_cle
         follower = Follower(objects)
         for _ in range(portions):
             follower.ask()
-        point = append(catalog, None, [], [file_key(file(0))])
-        for number in range(7, 20):
-            point = append(catalog, point, [file(number)])
-        newest = {snapshot_key(one.name) for number in (4, 5) for one in decode_root(objects.kept[root_key(number)])}
-        # Of snapshots and records those go first that are there longer: the snapshots of a root before the records behind it.
-        for key in [key for key in objects.kept if key.startswith("snapshots/") and key not in newest]:
-            del objects.kept[key]
-        for number in range(4):
-            del objects.kept[record_key(number)]
+        go_on_and_clear_away(objects, catalog)
         for _ in range(LOOK_AROUND + 1):
             follower.follow()
         assert set(follower.files) == {file_key(file(number)) for number in range(1, 20)}, f"held up after {portions} portions"

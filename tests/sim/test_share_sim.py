@@ -192,7 +192,7 @@ class Simulation:
             seen = {file_key(file) for file in Catalog(objects).files()}
             assert expected - self.watcher.removed <= seen, "a reader does not see what all were told of long ago"
 
-        self.start("reader", work, step_s=20.0)
+        self.start("reader", work, step_s=self.world.chance.choice((20.0, None)))
 
     def collect(self, objects: SlowObjects, grace_s: float) -> None:
         collect(ShareGarbage(objects), grace_s=grace_s, dry_run=False, running_s=lambda: self.world.now_s)

@@ -169,14 +169,20 @@ class Catalog:
 
     def files(self) -> list[SharedFile]:
         """Return all that the share has, each name and content once."""
-        begin = self._newest_root()
-        snapshots = [self._snapshot_of(one) or Batch() for one in self._root(begin) or ()]
-        number, is_end = begin * SPAN, False
-        while not is_end:
-            records, is_end = self._records(number)
-            number += len(records)
-            snapshots += records
-        return list(folded(snapshots)[0].values())
+        newest, begin, batches = self._newest_root(), -1, list[Batch]()
+        while newest > begin:
+            begin = newest
+            snapshots = [self._snapshot_of(one) for one in self._root(begin) or ()]
+            batches = [one for one in snapshots if one is not None]
+            number, is_end = begin * SPAN, False
+            while not is_end:
+                records, is_end = self._records(number)
+                number += len(records)
+                batches += records
+            # Once more, where this took so long that what was to be read was cleared away.
+            if None in snapshots or self._is_there(root_key(number // SPAN + 1)):
+                newest = self._newest_root()
+        return list(folded(batches)[0].values())
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
