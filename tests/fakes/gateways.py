@@ -40,6 +40,6 @@ async def gateway(
 
         nursery.start_soon(serve)
         await ready.wait()
-        async with httpx2.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30.0) as client:
             yield client, one
         shutdown.set()
