@@ -252,6 +252,26 @@ def test_a_root_relies_on_no_snapshot_that_was_there_before_it() -> None:
 
 
 @pytest.mark.usefixtures("short_spans")
+@pytest.mark.parametrize("below", ["log/", "snapshots/"])
+def test_a_root_is_made_by_nobody_who_does_not_see_all_that_goes_into_it(below: str) -> None:
+    class Late(Memory):
+        unseen: str | None = None
+
+        def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+            return None if key == self.unseen else super().read(key, limit_bytes=limit_bytes)
+
+    objects = Late()
+    filled(objects, 6)
+    objects.unseen = max(key for key in objects.kept if key.startswith(below))
+    filled(objects, 3, first=6)
+    assert root_key(2) not in objects.kept
+    objects.unseen = None
+    filled(objects, 1, first=9)
+    assert root_key(2) in objects.kept
+    assert len(Catalog(objects).files()) == 10
+
+
+@pytest.mark.usefixtures("short_spans")
 def test_who_takes_too_long_writes_neither_a_record_nor_a_root_and_others_do() -> None:
     objects = Memory()
     catalog = filled(objects, 3)
@@ -331,6 +351,9 @@ def test_what_has_been_superseded_is_what_nobody_reads(place: Place, monkeypatch
     for found in list(catalog.superseded()):
         objects.delete(found.key)
     assert {found.key for found in objects.found("log")} == {record_key(number) for number in range(8, 13)}
+    roots = [decode_root(objects.read(root_key(number), limit_bytes=10_000) or b"") for number in (2, 3)]
+    named = {snapshot_key(one.name) for root in roots for one in root}
+    assert {found.key for found in objects.found("snapshots")} == named
     assert follower.follow() == [0]
     late = Follower(objects)
     late.follow()
