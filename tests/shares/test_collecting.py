@@ -25,8 +25,7 @@ from wheelfs.remote.object_share import WrittenShare
 from wheelfs.remote.objects import open_objects
 from wheelfs.service.following import Followed
 from wheelfs.service.pulling import pull
-from wheelfs.service.pushing import push, push_names
-from wheelfs.service.reliance import Reliance
+from wheelfs.service.pushing import push
 from wheelfs.store.local import Store
 from wheelfs.store.records import StoredName
 
@@ -151,31 +150,6 @@ def test_a_description_that_is_condemned_and_then_used_stays(tmp_path: Path) -> 
     for day in (16, 30, 130, 300):
         collect_later(objects, day)
     assert keys(objects, "manifests") == described
-    assert pulled(tmp_path / "b", objects) == wheels
-
-
-def test_no_manifest_is_written_that_names_what_was_condemned_while_its_machine_slept(tmp_path: Path) -> None:
-    (tmp_path / "share").mkdir()
-    objects = open_objects((tmp_path / "share").as_uri())
-    wheels = fill(tmp_path / "a", "1.0")
-    share, now_s = WrittenShare(objects), time.time()
-    share.catalog.prepare()
-
-    def has_manifest(sha256: bytes) -> bool:
-        """Sleep until the packs have been condemned, the first time."""
-        nonlocal now_s
-        if not keys(objects, "condemned"):
-            now_s += 8 * DAY_S
-            assert collect_later(objects, 8).condemned == 1
-        return False
-
-    with Store.open(tmp_path / "a") as store, mock.patch.object(share, "has_manifest", has_manifest):
-        names = store.catalog.stored_names("good")
-        followed = Followed(store, share)
-        followed.catch_up()
-        pushed = push_names(store, share, followed, Reliance(share, clock_s=lambda: now_s), names)
-        assert [file.result for file in pushed] == ["pushed"]
-    assert collect_later(objects, 16).deleted == 1
     assert pulled(tmp_path / "b", objects) == wheels
 
 

@@ -1,0 +1,67 @@
+"""Machines that sleep in the middle of a push, while others collect the share's garbage."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from tests.fakes.later import DAY_S, collect_later
+from tests.shares.test_collecting import fill, keys, pulled
+from wheelfs.remote.object_share import WrittenShare
+from wheelfs.remote.objects import open_objects
+from wheelfs.service.following import Followed
+from wheelfs.service.pushing import push_names
+from wheelfs.service.reliance import Reliance
+from wheelfs.store.local import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_no_manifest_is_written_that_names_what_was_condemned_while_its_machine_slept(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    objects = open_objects((tmp_path / "share").as_uri())
+    wheels = fill(tmp_path / "a", "1.0")
+    share, now_s = WrittenShare(objects), time.time()
+    share.catalog.prepare()
+
+    def has_manifest(sha256: bytes) -> bool:
+        """Sleep until the packs have been condemned, the first time."""
+        nonlocal now_s
+        if not keys(objects, "condemned"):
+            now_s += 8 * DAY_S
+            assert collect_later(objects, 8).condemned == 1
+        return False
+
+    with Store.open(tmp_path / "a") as store, mock.patch.object(share, "has_manifest", has_manifest):
+        names = store.catalog.stored_names("good")
+        followed = Followed(store, share)
+        followed.catch_up()
+        pushed = push_names(store, share, followed, Reliance(share, clock_s=lambda: now_s), names)
+        assert [file.result for file in pushed] == ["pushed"]
+    assert collect_later(objects, 16).deleted == 1
+    assert pulled(tmp_path / "b", objects) == wheels
+
+
+def test_nothing_is_told_of_that_was_deleted_while_its_machine_slept(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    objects = open_objects((tmp_path / "share").as_uri())
+    wheels = fill(tmp_path / "a", "1.0")
+    share, now_s = WrittenShare(objects), 0.0
+    share.catalog.prepare()
+    with Store.open(tmp_path / "a") as store:
+        followed = Followed(store, share)
+        followed.catch_up()
+
+        def catch_up() -> None:
+            """Sleep until all that was written is condemned and deleted, the first time."""
+            nonlocal now_s
+            if not keys(objects, "condemned"):
+                now_s += 16 * DAY_S
+                assert (collect_later(objects, 8).condemned, collect_later(objects, 16).deleted) == (2, 2)
+
+        with mock.patch.object(followed, "catch_up", catch_up):
+            reliance = Reliance(share, clock_s=lambda: now_s)
+            list(push_names(store, share, followed, reliance, store.catalog.stored_names("good")))
+    assert pulled(tmp_path / "b", objects) == wheels, "written once more"
