@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from tests.fakes.later import DAY_S, collect_later
 from tests.shares.test_collecting import fill, keys, pulled
+from wheelfs.errors import OriginTimeout
 from wheelfs.remote.object_share import WrittenShare
 from wheelfs.remote.objects import open_objects
 from wheelfs.service.following import Followed
@@ -65,3 +66,25 @@ def test_nothing_is_told_of_that_was_deleted_while_its_machine_slept(tmp_path: P
             reliance = Reliance(share, clock_s=lambda: now_s)
             list(push_names(store, share, followed, reliance, store.catalog.stored_names("good")))
     assert pulled(tmp_path / "b", objects) == wheels, "written once more"
+
+
+def test_nothing_is_told_of_long_after_it_was_looked_at_what_is_condemned(tmp_path: Path) -> None:
+    (tmp_path / "share").mkdir()
+    objects = open_objects((tmp_path / "share").as_uri())
+    fill(tmp_path / "a", "1.0")
+    share, now_s = WrittenShare(objects), 0.0
+    share.catalog.prepare()
+    append = share.catalog.append
+
+    def sleeping(*args: Any, **options: Any) -> str:
+        nonlocal now_s
+        now_s += DAY_S
+        return append(*args, **options)
+
+    with Store.open(tmp_path / "a") as store, mock.patch.object(share.catalog, "append", sleeping):
+        followed = Followed(store, share)
+        followed.catch_up()
+        reliance = Reliance(share, clock_s=lambda: now_s)
+        [file] = push_names(store, share, followed, reliance, store.catalog.stored_names("good"))
+    assert file.error_class == OriginTimeout.__name__
+    assert not keys(objects, "log")
