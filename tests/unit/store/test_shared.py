@@ -92,6 +92,12 @@ def test_what_was_told_in_a_beginning_that_was_begun_anew_is_forgotten(store: St
     assert names(store) == [file("more").filename, file("new").filename]
 
 
+def test_news_of_a_point_that_another_process_has_left_are_for_nothing(store: Store) -> None:
+    take(store, "a", News((file("one"),), (), "p"))
+    assert not store.shared.take("a", News((file("two"),), (), "q"), asked=None).result()
+    assert (names(store), store.shared.point("a")) == ([file("one").filename], "p")
+
+
 def test_what_is_to_be_forgotten_is_so_by_whoever_comes_next(store: Store) -> None:
     take(store, "a", News((file("old"),), (), "p"))
     assert not store.shared.is_to_be_swept("a")
