@@ -33,10 +33,6 @@ MAX_GAP_BYTES: Final = 32 * 1024
 """How much that is here is fetched once more rather than asking twice: a request costs about as much in headers and waiting.
 Between the two the bytes of an upgrade grow by a twentieth, below the requests soar, above the bytes do."""
 
-NEAR_GAP_BYTES: Final = 128 * 1024
-"""The same where the bytes come from a share: to ask costs the two sides 2 ms of processor time, and so many bytes half of one.
-Of the benchmark's wheels two fifths fewer requests are made than with `MAX_GAP_BYTES`, for a twentieth more bytes."""
-
 CONNECTIONS: Final = 8
 """Ranges of one file asked for at once: half of the connections to an index, so that other files and pages go on."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from wheelfs.core import delta, fetch_plan
-from wheelfs.core.delta import MIN_GAP_BYTES, NEAR_GAP_BYTES
+from wheelfs.core.delta import MAX_GAP_BYTES, MIN_GAP_BYTES
 from wheelfs.core.spans import Spans
 from wheelfs.service.delta import bring
 from wheelfs.service.manifests import learn
@@ -65,7 +65,7 @@ async def fetch_parts(content: Content) -> int | None:
     if composition is None:
         return None
     spool = partial.spool
-    gap_bytes = MIN_GAP_BYTES if supply.delta == "always" else NEAR_GAP_BYTES
+    gap_bytes = MIN_GAP_BYTES if supply.delta == "always" else MAX_GAP_BYTES
     taking = _Taking(supply.store.chunks, spool, composition, uses_own=supply.delta != "never", gap_bytes=gap_bytes)
     try:
         taken_bytes = await trio.to_thread.run_sync(taking.run, limiter=supply.disk)

@@ -80,25 +80,6 @@ async def test_an_upgrade_costs_the_manifest_and_new_chunks_and_less_than_by_mem
     assert costs[True] < costs[False]
 
 
-@pytest.mark.parametrize(("delta", "asked"), [("always", 2), ("auto", 1)])
-async def test_what_is_here_between_two_new_parts_comes_along_where_that_costs_less_than_asking(
-    tmp_path: Path, delta: str, asked: int
-) -> None:
-    index, share = MemoryOrigin(), MemoryShare(tells_manifests=True)
-    kept = {f"demo/part{number:02}.bin": incompressible(50_000, f"kept {number}") for number in range(12)}
-    new = {f"demo/part{number:02}.bin": incompressible(50_000, f"new {number}") for number in (3, 5)}
-    first, second = build_wheel("demo", "1.0", files=kept), build_wheel("demo", "1.1", files=kept | new)
-    for name, content in ((OLD, first), (NEW, second)):
-        index.add("demo", name, content)
-        share.add(content)
-    async with service(tmp_path / "s", [index], shares=[share], delta=delta) as one:  # type: ignore[arg-type]
-        await read(one, OLD)
-        (await one.open(f"simple/demo/{NEW}")).close()
-        before = share.origin.requests["range"]
-        assert await read(one, NEW) == second
-        assert share.origin.requests["range"] - before == asked
-
-
 async def test_of_a_first_version_nothing_comes_twice(tmp_path: Path) -> None:
     index, share = lab()
     async with service(tmp_path / "s", [index], shares=[share]) as one:
