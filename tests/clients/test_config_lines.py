@@ -15,7 +15,7 @@ from tests.fakes.environments import programs_of
 from tests.fakes.processes import run
 from tests.fakes.waiting import eventually
 from tests.gateway.serving import Serving
-from wheelfs.cli.clients import mount_lines
+from wheelfs.cli.client_lines import mount_lines
 from wheelfs.frontends.http.people import setup_lines
 
 if TYPE_CHECKING:

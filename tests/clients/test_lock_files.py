@@ -9,8 +9,8 @@ import pytest
 from packaging.markers import default_environment
 
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
-from wheelfs.core.lock_files import read_lock
-from wheelfs.core.targets import named
+from wheelfs.core.platforms.targets import named
+from wheelfs.core.resolve.lock_files import read_lock
 from wheelfs.errors import InvalidInput
 from wheelfs.model.wanted import Unfetchable
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.clients import Clients, Uv
     from tests.fakes.index import FakeIndex
-    from wheelfs.core.targets import Target
+    from wheelfs.core.platforms.targets import Target
 
 ENVIRONMENT = {key: str(value) for key, value in default_environment().items()}
 LINUX, WINDOWS = "manylinux_2_28_x86_64", "win_amd64"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.model.share_catalog import file_key
 from wheelfs.model.shared import SharedFile
-from wheelfs.remote.object_catalog import Catalog, WrittenCatalog
+from wheelfs.remote.share.log import Catalog, WrittenCatalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.share_objects import FoundObject
     from wheelfs.model.shared import News
-    from wheelfs.remote.objects import Objects
+    from wheelfs.remote.share.objects import Objects
 
 
 class Memory:

@@ -66,7 +66,7 @@ class Shop:
 
     def stored(self) -> dict[str, bytes]:
         """Return every stored file, read back by the store's own code: hashed, decompressed, joined."""
-        from wheelfs.store.local import Store
+        from wheelfs.store.store import Store
 
         with Store.open(self.store) as store:
             found = {}

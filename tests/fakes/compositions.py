@@ -7,8 +7,8 @@ from itertools import accumulate
 import blake3
 import zstandard
 
-from wheelfs.core.composition import Composition
-from wheelfs.core.cutting import cut_file
+from wheelfs.core.fetch.composition import Composition
+from wheelfs.core.wheel.cutting import cut_file
 from wheelfs.model.manifest import Manifest
 
 

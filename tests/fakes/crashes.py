@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.model.content import key_of_sha256
-from wheelfs.store.local import Store
+from wheelfs.store.store import Store
 from wheelfs.store.verify import verify
 
 if TYPE_CHECKING:

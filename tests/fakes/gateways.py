@@ -11,8 +11,8 @@ import trio
 from tests.fakes.services import Service, service
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.server import listen, serve_http, urls_of
-from wheelfs.service.giving import Giving
 from wheelfs.service.overview import Overview
+from wheelfs.service.shares.feed import Giving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,22 +9,22 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.remote.share_garbage import ShareGarbage
-from wheelfs.service.following import Followed
-from wheelfs.service.giving import shared_file
-from wheelfs.service.pushing import push_names
-from wheelfs.service.reliance import Reliance
-from wheelfs.service.share_collecting import collect
-from wheelfs.store.local import Store
+from wheelfs.remote.share.gc import ShareGarbage
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.condemned_view import Reliance
+from wheelfs.service.shares.feed import shared_file
+from wheelfs.service.shares.gc import collect
+from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.push import push_names
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.model.share_objects import FoundObject
-    from wheelfs.remote.objects import Objects
-    from wheelfs.service.share_reports import PushedFile, ShareCollection
+    from wheelfs.remote.share.objects import Objects
+    from wheelfs.reports.shares import PushedFile, ShareCollection
 
 DAY_S: Final = 86_400.0
 GRACE_S: Final = 7 * DAY_S

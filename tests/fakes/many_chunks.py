@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 import blake3
 
 from tests.fakes.wheels import wheel_filename
-from wheelfs.core.cutting import CutMember
-from wheelfs.core.zip_layout import Member
+from wheelfs.core.wheel.cutting import CutMember
+from wheelfs.core.wheel.zip_layout import Member
 from wheelfs.model.recipe import ChunkList, Extents, Recipe
-from wheelfs.store.ingest import Ingested
-from wheelfs.store.records import StoredName
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.chunks.ingest import Ingested
 
 if TYPE_CHECKING:
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
 
 PER_FILE: Final = 1_000
 SHARED: Final = 100

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from tests.fakes.compositions import composition_of
-from wheelfs.core.http_ranges import bounds_of
+from wheelfs.core.http.ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginFault, OriginMissing
 from wheelfs.model.links import FileLink, ProjectPage, Validators
 from wheelfs.model.shared import News
-from wheelfs.remote.checked import CheckedOrigin
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, RangeReply
+from wheelfs.remote.share.verified_origin import CheckedOrigin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-    from wheelfs.core.composition import Composition
-    from wheelfs.core.http_ranges import Wanted
+    from wheelfs.core.fetch.composition import Composition
+    from wheelfs.core.http.ranges import Wanted
     from wheelfs.model.names import ProjectName
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.origin import PageOutcome

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wheelfs.config import Settings
-from wheelfs.service.filesystem import Absent
 from wheelfs.service.node import running
-from wheelfs.service.projects import Index
-from wheelfs.store.local import Store
+from wheelfs.service.projects.projects import Index
+from wheelfs.service.vfs.protocol import Absent
+from wheelfs.store.store import Store
 from wheelfs.telemetry import Counters
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tests.fakes.origins import MemoryOrigin, MemoryShare
     from wheelfs.config.settings import Delta
-    from wheelfs.service.filesystem import Node, OpenFile
     from wheelfs.service.node import Running
+    from wheelfs.service.vfs.protocol import Node, OpenFile
 
 READ_BYTES = 128 * 1024
 

@@ -187,7 +187,7 @@ class TrueObjects:
 
 
 class SlowObjects:
-    """`wheelfs.remote.objects.Objects` for one machine."""
+    """`wheelfs.remote.share.objects.Objects` for one machine."""
 
     url = "memory:///lab"
 

@@ -1,4 +1,4 @@
-"""A small tree in memory that keeps the contract of `wheelfs.service.filesystem`, with parts that hang and parts that fail."""
+"""A small tree in memory that keeps the contract of `wheelfs.service.vfs.protocol`, with parts that hang and parts that fail."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from wheelfs.service.filesystem import Absent, Attributes, EntryChanged, InodeChanged, Space
+from wheelfs.service.vfs.protocol import Absent, Attributes, EntryChanged, InodeChanged, Space
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from wheelfs import errors
-    from wheelfs.service.filesystem import Node
+    from wheelfs.service.vfs.protocol import Node
 
 UPLOADED_NS = 1_700_000_000_123_456_789
 _inodes = itertools.count(1 << 20)

@@ -22,8 +22,8 @@ from unittest import mock
 from tests.fakes.wheels import build_sdist, build_wheel, incompressible, sdist_filename, wheel_filename
 from wheelfs.model.content import key_of_sha256
 from wheelfs.model.links import FileLink, ProjectPage, Validators
-from wheelfs.store.local import Store
-from wheelfs.store.records import ContentFacts, PageRecord, StoredName
+from wheelfs.store.catalog.records import ContentFacts, PageRecord, StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     import msgspec
@@ -38,7 +38,7 @@ def pack(target: Path) -> None:
     """Write the golden store and what it must give."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "store"
-        with mock.patch("wheelfs.store.spool.boot_id", lambda: b"another boot    "), Store.open(path) as store:
+        with mock.patch("wheelfs.store.spool.spool.boot_id", lambda: b"another boot    "), Store.open(path) as store:
             told = fill(store, Path(directory) / "input")
         with tarfile.open(target.with_suffix(".tar.xz"), "w:xz") as archive:
             for name in (

@@ -16,9 +16,9 @@ from tests.golden.make import plain
 from wheelfs.errors import StoreFormat, StoreLocked, StoreReadOnly
 from wheelfs.model.content import ContentKey
 from wheelfs.store import upgrades
-from wheelfs.store.collect import collect
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.gc.collect import collect
+from wheelfs.store.store import Store
 from wheelfs.store.upgrades import FORMAT_VERSION
 from wheelfs.store.verify import verify
 

@@ -16,8 +16,8 @@ import pytest
 from tests.fakes.crashes import journalled_bytes, kill_when, stored, transactions
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 from tests.fakes.many_chunks import fill
 from tests.fakes.memory import Taken, most_taken_by
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
-from wheelfs.store.local import Store
+from wheelfs.store.store import Store
 
 MIB = 1 << 20
 

@@ -26,7 +26,7 @@ ONE, TWO, OTHER = wheel_filename("demo", "1.0"), wheel_filename("demo", "2.0"), 
 ROT = """
 import sys
 from pathlib import Path
-from wheelfs.store.local import Store
+from wheelfs.store.store import Store
 with Store.open(Path(sys.argv[1])) as store:
     sha256 = bytes.fromhex(sys.argv[2])
     block = max(store.open_sealed(sha256)._recipe.data.extents, key=lambda extent: extent.length).block

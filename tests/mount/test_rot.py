@@ -12,8 +12,8 @@ from tests.fakes.commands import objects
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import incompressible
 from wheelfs.model.recipe import Recipe
-from wheelfs.store.local import Store
-from wheelfs.store.relocate import places
+from wheelfs.store.chunks.relocate import places
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

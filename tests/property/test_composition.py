@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.compositions import chunk_bounds, composition_of
 from tests.fakes.wheels import build_wheel, incompressible
-from wheelfs.core.spans import Spans
+from wheelfs.core.fetch.spans import Spans
 
 CONTENT = build_wheel(
     "demo", "1.0", files={f"demo/part{number}.bin": incompressible(700 * number, f"{number}") for number in range(40)}

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.wheels import build_wheel
-from wheelfs.core import delta, zip_layout
-from wheelfs.core.delta import Known, Likeness
-from wheelfs.core.spans import Spans
+from wheelfs.core.fetch import delta
+from wheelfs.core.fetch.delta import Known, Likeness
+from wheelfs.core.fetch.spans import Spans
+from wheelfs.core.wheel import zip_layout
 
 if TYPE_CHECKING:
-    from wheelfs.core.zip_layout import Member
+    from wheelfs.core.wheel.zip_layout import Member
 
 NAMES = st.integers(0, 30).map("demo/module{}.py".format)
 CONTENTS = st.one_of(st.binary(max_size=40), st.integers(1, 3000).map(lambda size: bytes(range(256)) * (size // 256 + 1)))

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.markers import default_environment
 
-from wheelfs.core.lock_files import read_lock
-from wheelfs.core.targets import named
+from wheelfs.core.platforms.targets import named
+from wheelfs.core.resolve.lock_files import read_lock
 from wheelfs.errors import InvalidInput
 
 TARGET = named(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from wheelfs.core.requirements_txt import Problem, parse
+from wheelfs.core.resolve.requirements_txt import Problem, parse
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import Wanted
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from wheelfs.core import simple_json_render
-from wheelfs.core.simple_api import parse_page
-from wheelfs.core.simple_links import Links, plain_text
-from wheelfs.core.simple_render import RenderedFile, render_project_page
+from wheelfs.core.simple import json_render
+from wheelfs.core.simple.api import parse_page
+from wheelfs.core.simple.html_render import RenderedFile, render_project_page
+from wheelfs.core.simple.links import Links, plain_text
 from wheelfs.errors import InvalidInput, OriginFault
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import ProjectName, check_filename
@@ -69,7 +69,7 @@ def test_a_rendered_page_is_read_back_as_the_same_links(written: list[FileLink],
 
 @given(st.lists(files, unique_by=lambda link: link.filename, max_size=5), st.none() | told.filter(bool))
 def test_a_page_rendered_as_json_is_read_back_as_the_same_links(written: list[FileLink], status: str | None) -> None:
-    body = simple_json_render.render_project_page(
+    body = json_render.render_project_page(
         "demo", [RenderedFile.of(link, metadata=link.has_metadata) for link in written], status=status
     )
     page = parse_page(body, "application/vnd.pypi.simple.v1+json", URL, DEMO)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wheelfs.model.content import ContentKey
-from wheelfs.store import spool as spool_module
-from wheelfs.store.spool import Spool
-from wheelfs.store.spool_journal import boot_record, header, range_record, replay
+from wheelfs.store.spool import spool as spool_module
+from wheelfs.store.spool.journal import boot_record, header, range_record, replay
+from wheelfs.store.spool.spool import Spool
 
 KEY = ContentKey(b"k" * 32)
 SIZE = 64

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wheelfs.core.cutting import BLOCK_BYTES, GZ_HEAD_BYTES, SMALL_BYTES, Layout, cut_file, cut_fixed
-from wheelfs.core.zip_layout import (
+from wheelfs.core.wheel.cutting import BLOCK_BYTES, GZ_HEAD_BYTES, SMALL_BYTES, Layout, cut_file, cut_fixed
+from wheelfs.core.wheel.zip_layout import (
     LOCAL_HEADER_BYTES,
     DirectoryLocation,
     NeedMore,
@@ -26,7 +26,7 @@ from wheelfs.core.zip_layout import (
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-    from wheelfs.core.zip_layout import Member
+    from wheelfs.core.wheel.zip_layout import Member
 
 _sizes = st.one_of(st.integers(0, 3000), st.sampled_from([BLOCK_BYTES - 1, BLOCK_BYTES, BLOCK_BYTES + 1, 2 * BLOCK_BYTES + 7]))
 _names = st.sampled_from(["a.py", "b/c.so", "data.json.gz", "x-1.0.dist-info/METADATA", "ü.txt"])

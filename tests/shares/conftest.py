@@ -8,13 +8,13 @@ import pytest
 
 from tests.fakes.azure import AzureServer, has_npm
 from tests.fakes.s3 import S3Server
-from wheelfs.remote.objects import open_objects
+from wheelfs.remote.share.objects import open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from wheelfs.remote.objects import Objects
+    from wheelfs.remote.share.objects import Objects
 
 
 class Place(NamedTuple):

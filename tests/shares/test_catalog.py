@@ -25,8 +25,8 @@ from wheelfs.model.share_catalog import (
     split,
     staying,
 )
-from wheelfs.remote import object_catalog
-from wheelfs.remote.object_catalog import LOOK_AROUND, Catalog, WrittenCatalog
+from wheelfs.remote.share import log
+from wheelfs.remote.share.log import LOOK_AROUND, Catalog, WrittenCatalog
 
 if TYPE_CHECKING:
     from tests.shares.conftest import Place
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def short_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_catalog, "SPAN", 4)
+    monkeypatch.setattr(log, "SPAN", 4)
 
 
 @pytest.mark.usefixtures("short_spans")
@@ -87,7 +87,7 @@ def test_first_sight_reads_snapshots_and_no_more_records_than_a_span_and_a_porti
 
 @pytest.mark.usefixtures("short_spans")
 def test_portions_are_small_and_a_follower_that_is_restarted_in_the_middle_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_catalog, "PORTION", 3)
+    monkeypatch.setattr(log, "PORTION", 3)
     objects = Memory()
     filled(objects, 41)
     follower = Follower(objects)
@@ -156,7 +156,7 @@ def test_who_reads_all_and_is_held_up_misses_nothing_that_was_cleared_away_meanw
 def test_who_is_held_up_in_the_middle_of_first_sight_misses_nothing_that_was_cleared_away_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(object_catalog, "PORTION", 1)
+    monkeypatch.setattr(log, "PORTION", 1)
     for portions in range(12):
         objects = Memory()
         with monkeypatch.context() as small:
@@ -180,7 +180,7 @@ def test_first_sight_is_not_over_where_the_records_behind_it_are_cleared_away(
     filled(objects, 7)
     follower = Follower(objects)
     with monkeypatch.context() as small:
-        small.setattr(object_catalog, "PORTION", 1)
+        small.setattr(log, "PORTION", 1)
         while not (follower.point or "").endswith(":5a"):
             follower.ask()
     filled(objects, 13, first=7)
@@ -343,7 +343,7 @@ def test_a_snapshot_that_is_damaged_or_gone_costs_its_own_files_only(
 
 
 def test_what_has_been_superseded_is_what_nobody_reads(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_catalog, "SPAN", 4)
+    monkeypatch.setattr(log, "SPAN", 4)
     objects = place.open()
     catalog = filled(objects, 13)
     follower = Follower(objects)

@@ -20,21 +20,21 @@ from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import OriginFault, OriginMissing
 from wheelfs.model.share_catalog import file_key
-from wheelfs.remote import object_catalog
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.service.following import Followed
-from wheelfs.service.pulling import pull
-from wheelfs.service.pushing import push
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.remote.share import log
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.pull import pull
+from wheelfs.service.shares.push import push
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import RunWheelfs
     from tests.shares.conftest import Place
-    from wheelfs.remote.objects import Objects
+    from wheelfs.remote.share.objects import Objects
 
 DATA = incompressible(300_000, "data")
 
@@ -156,7 +156,7 @@ def test_a_description_that_is_condemned_and_then_used_stays(tmp_path: Path) -> 
 def test_records_and_snapshots_that_the_catalog_needs_no_more_go_and_its_files_stay(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(object_catalog, "SPAN", 2)
+    monkeypatch.setattr(log, "SPAN", 2)
     objects, wheels = place.open(), dict[str, bytes]()
     for number in range(6):
         wheels |= fill(tmp_path / "a", f"{number}.0")
@@ -196,7 +196,7 @@ def push_all_of_one(tmp_path: Path, objects: Objects) -> None:
 
 @pytest.mark.parametrize("below", ["log", "roots", "snapshots", "manifests", "condemned"])
 def test_while_something_cannot_be_read_nothing_is_deleted(tmp_path: Path, below: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(object_catalog, "SPAN", 2)
+    monkeypatch.setattr(log, "SPAN", 2)
     share = tmp_path / "share"
     share.mkdir()
     objects = open_objects(share.as_uri())

@@ -15,10 +15,10 @@ from tests.fakes.waiting import eventually
 from tests.fakes.web import WebServer
 from tests.gateway.serving import Serving
 from tests.shares.test_mounts import CONTENT, NAME, NO_INDEX, fill, push_all
-from wheelfs.core.http_ranges import Range, Whole
+from wheelfs.core.http.ranges import Range, Whole
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginUnreachable
-from wheelfs.remote.access import DEFAULT_ACCESS
-from wheelfs.remote.http_share import HttpShare
+from wheelfs.remote.http.tls import DEFAULT_ACCESS
+from wheelfs.remote.share.http import HttpShare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,18 +11,18 @@ import pytest
 from tests.fakes.crashes import kill_when, stored
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.service.pulling import pull
-from wheelfs.service.pushing import push
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.pull import pull
+from wheelfs.service.shares.push import push
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from tests.shares.conftest import Place
-    from wheelfs.remote.objects import Objects
+    from wheelfs.remote.share.objects import Objects
 
 WRITERS = 4
 SHARED = {f"common/part{number}.bin": incompressible(60_000, f"common-{number}") for number in range(4)}

@@ -9,15 +9,15 @@ import pytest
 
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
-from wheelfs.core.http_ranges import From, Range, Suffix, Whole
+from wheelfs.core.http.ranges import From, Range, Suffix, Whole
 from wheelfs.errors import ContentChanged, OriginFault, OriginMissing, OriginUnreachable
-from wheelfs.remote import object_origin
-from wheelfs.remote.object_origin import ObjectOrigin
-from wheelfs.remote.object_share import ObjectShare, WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.service.pushing import push
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.remote.share import origin as object_origin
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.origin import ObjectOrigin
+from wheelfs.remote.share.share import ObjectShare, WrittenShare
+from wheelfs.service.shares.push import push
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.clients import Clients
     from tests.shares.conftest import Place
-    from wheelfs.core.http_ranges import Wanted
+    from wheelfs.core.http.ranges import Wanted
 
 NAME = wheel_filename("demo", "1.0")
 FILES = {f"demo/part{number}.txt": incompressible(3_000, f"{number}") for number in range(40)}

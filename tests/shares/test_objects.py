@@ -14,7 +14,7 @@ from tests.fakes.wheels import incompressible
 from wheelfs.config.indexes import check_share_url
 from wheelfs.errors import OriginError, OriginUnreachable, UsageError
 from wheelfs.model.framing import ShareFormatError
-from wheelfs.remote.objects import open_objects
+from wheelfs.remote.share.objects import open_objects
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ from tests.fakes.crashes import stored
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import NameTaken, OriginFault, OriginMissing
 from wheelfs.model.shared import SharedFile
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.service.pulling import pull
-from wheelfs.service.pushing import push
-from wheelfs.service.reliance import Reliance
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.condemned_view import Reliance
+from wheelfs.service.shares.pull import pull
+from wheelfs.service.shares.push import push
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +125,7 @@ def test_private_files_are_pushed_only_when_it_is_said(tmp_path: Path, share: Pa
 def test_large_files_take_several_packs_and_each_is_seen_when_its_own_are_there(
     tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wheelfs.service.pushing.PACK_BYTES", 500_000)
+    monkeypatch.setattr("wheelfs.service.shares.push.PACK_BYTES", 500_000)
     wheels = [wheel(f"{number}.0", more=incompressible(400_000, f"{number}")) for number in range(3)]
     fill(tmp_path / "a", *wheels)
     with Store.open(tmp_path / "a") as store:
@@ -285,7 +285,7 @@ def test_a_name_that_is_stored_with_other_content_keeps_it(tmp_path: Path, share
 def test_a_damaged_chunk_of_the_store_is_not_pushed(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = wheel("1.0")
     fill(tmp_path / "a", one)
-    monkeypatch.setattr("wheelfs.store.sealed.SealedFile.read", lambda self, offset, size: bytes(size))
+    monkeypatch.setattr("wheelfs.store.chunks.sealed_file.SealedFile.read", lambda self, offset, size: bytes(size))
     assert pushed(tmp_path / "a", share.as_uri()) == {one[0]: ("failed", 0)}
     assert not (share / "log").exists()
 

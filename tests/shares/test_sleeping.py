@@ -9,12 +9,12 @@ from unittest import mock
 from tests.fakes.later import DAY_S, collect_later
 from tests.shares.test_collecting import fill, keys, pulled
 from wheelfs.errors import OriginTimeout
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.service.following import Followed
-from wheelfs.service.pushing import push_names
-from wheelfs.service.reliance import Reliance
-from wheelfs.store.local import Store
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.condemned_view import Reliance
+from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.push import push_names
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

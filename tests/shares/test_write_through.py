@@ -19,17 +19,17 @@ from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from tests.gateway.serving import Serving
 from wheelfs.errors import OriginDenied
 from wheelfs.model.share_objects import manifest_key
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.service import write_through
-from wheelfs.service.following import Followed
-from wheelfs.service.hosts import Hosts
-from wheelfs.service.paces import KeptPaces
-from wheelfs.service.pulling import pull
-from wheelfs.service.shared_files import take_out
-from wheelfs.service.write_through import WriteThrough
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.hosts.breaker import Hosts
+from wheelfs.service.hosts.saved_rates import KeptPaces
+from wheelfs.service.shares import write_through
+from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.pull import pull
+from wheelfs.service.shares.selection import take_out
+from wheelfs.service.shares.write_through import WriteThrough
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 from wheelfs.telemetry import Counters
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.shares.conftest import Place
-    from wheelfs.remote.objects import Objects
+    from wheelfs.remote.share.objects import Objects
 
 NO_INDEX = "http://127.0.0.1:1/simple"
 

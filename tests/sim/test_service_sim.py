@@ -21,7 +21,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, incompressible, sdist_filename, wheel_filename
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginUnreachable, WheelfsError
-from wheelfs.service.projects import FAILED_TTL_S
+from wheelfs.service.projects.projects import FAILED_TTL_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,25 +23,25 @@ from wheelfs.model.condemned import FRESH_S
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import file_key
 from wheelfs.model.share_objects import manifest_key, pack_key
-from wheelfs.remote import object_catalog, share_garbage
-from wheelfs.remote.object_catalog import Catalog
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.share_garbage import ShareGarbage
-from wheelfs.service import pushing
-from wheelfs.service.following import Followed
-from wheelfs.service.giving import shared_file
-from wheelfs.service.pushing import push_names
-from wheelfs.service.reliance import Reliance
-from wheelfs.service.share_collecting import collect
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.remote.share import gc, log
+from wheelfs.remote.share.gc import ShareGarbage
+from wheelfs.remote.share.log import Catalog
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares import push
+from wheelfs.service.shares.condemned_view import Reliance
+from wheelfs.service.shares.feed import shared_file
+from wheelfs.service.shares.gc import collect
+from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.push import push_names
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.shared import SharedFile
-    from wheelfs.service.share_reports import PushedFile
+    from wheelfs.reports.shares import PushedFile
 
 PARTS = {f"common/part{number}.bin": incompressible(3_000, f"part {number}") for number in range(4)}
 PUSHERS, COLLECTORS, FOLLOWERS = 3, 2, 1
@@ -67,13 +67,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(pushing, "PACK_BYTES", 6_000)
-    monkeypatch.setattr(object_catalog, "SPAN", 3)
-    monkeypatch.setattr(object_catalog, "PORTION", 2)
-    monkeypatch.setattr(object_catalog, "MAX_RECORD_FILES", 2)
+    monkeypatch.setattr(push, "PACK_BYTES", 6_000)
+    monkeypatch.setattr(log, "SPAN", 3)
+    monkeypatch.setattr(log, "PORTION", 2)
+    monkeypatch.setattr(log, "MAX_RECORD_FILES", 2)
     monkeypatch.setattr(share_catalog, "MAX_SNAPSHOT_FILES", 2)
     # One operation of a machine at a time: the turns are given to machines, and a seed is to decide all.
-    monkeypatch.setattr(share_garbage, "AT_ONCE", 1)
+    monkeypatch.setattr(gc, "AT_ONCE", 1)
     monkeypatch.setattr(Catalog, "_together", lambda _, work, numbers: list(map(work, numbers)))
     caplog.set_level(logging.CRITICAL, "wheelfs")
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from wheelfs.config import environment_of, load
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
-from wheelfs.core.hiding import Policy
-from wheelfs.core.platforms import Machine
-from wheelfs.core.policies import policy_of
+from wheelfs.core.platforms.machine import Machine
+from wheelfs.core.views.policy import policy_of
+from wheelfs.core.views.visibility import Policy
 from wheelfs.errors import UsageError
 
 BASE = Path("/")

@@ -15,15 +15,15 @@ import wheelfs
 from wheelfs.app.indexes import effective_indexes as effective_indexes
 from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
 from wheelfs.config import redact
-from wheelfs.service.reports import MountReady
+from wheelfs.reports.status import MountReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wheelfs.config import Settings
     from wheelfs.model.wanted import Wanted
-    from wheelfs.service.fetch_reports import FetchArguments, FetchedFile, FetchSummary
-    from wheelfs.service.reports import (
+    from wheelfs.reports.fetch import FetchArguments, FetchedFile, FetchSummary
+    from wheelfs.reports.status import (
         AddedFile,
         Collection,
         DamagedFile,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         Status,
         Verified,
     )
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
 STATUS_TIMEOUT_S: Final = 2.0
@@ -53,8 +53,8 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     from wheelfs.frontends.fuse.kernel import request_bound_s
     from wheelfs.frontends.fuse.limits import MAX_NETWORK_WAITS
     from wheelfs.frontends.fuse.session import MountOptions, serve_mount
-    from wheelfs.service.control import serve_control
-    from wheelfs.store.local import Store
+    from wheelfs.service.process.control_socket import serve_control
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     async def serve(store: Store) -> None:
@@ -80,11 +80,11 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
 
 def add(settings: Settings, sources: Sequence[str], *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
     """Add files, the wheels of directories, and URLs, and yield what became of each file; raises `StoreError`."""
-    from wheelfs.core.charges import Charges
-    from wheelfs.remote.http_index import HttpIndex
-    from wheelfs.service import additions, downloads
+    from wheelfs.core.projects.index_scopes import Charges
+    from wheelfs.remote.index.http import HttpIndex
+    from wheelfs.service.operations import add, add_url
     from wheelfs.store.allocator import reuse_memory
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
 
     reuse_memory()
     charges = Charges({setting.name: setting.projects for setting, _ in effective_indexes(settings)})
@@ -92,11 +92,11 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
         for is_url, some in groupby(sources, key=lambda source: source.startswith(("http://", "https://"))):
             if not is_url:
                 paths = map(Path, some)
-                yield from additions.add_paths(store, paths, index=index, charges=charges, progress=progress)
+                yield from add.add_paths(store, paths, index=index, charges=charges, progress=progress)
                 continue
             for source in some:
                 client = HttpIndex("download", source, os.environ, read_timeout_s=settings.open_timeout_s)
-                yield downloads.add_url(
+                yield add_url.add_url(
                     store,
                     client.url,
                     client,
@@ -110,27 +110,27 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
 
 def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[ListedFile]:
     """Yield the stored files, or those that match a pattern; none where there is no store yet."""
-    from wheelfs.service import inspection
+    from wheelfs.service.operations import inspect
 
     if is_unborn(settings.store):
         return
     with store_to_look_at(settings.store) as store:
-        yield from inspection.list_files(store, patterns=patterns)
+        yield from inspect.list_files(store, patterns=patterns)
 
 
 def show(settings: Settings, name: str) -> ShownProject | ShownFile:
     """Return what is known of a project or file; raises `NotKnown`."""
     import trio
 
-    from wheelfs.service import inspection
+    from wheelfs.service.operations import inspect
     from wheelfs.telemetry import Counters
 
     if is_unborn(settings.store):
-        raise inspection.not_known(name)
+        raise inspect.not_known(name)
 
     async def look(store: Store) -> ShownProject | ShownFile:
         async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            return inspection.show(node.projects, node.views, node.supply, name)
+            return inspect.show(node.projects, node.views, node.supply, name)
 
     with store_to_look_at(settings.store) as store:
         return trio.run(look, store)
@@ -138,27 +138,27 @@ def show(settings: Settings, name: str) -> ShownProject | ShownFile:
 
 def remove(settings: Settings, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
     """Remove stored files and yield each; raises `NotKnown` before anything is removed."""
-    from wheelfs.service import keeping
-    from wheelfs.store.local import Store
+    from wheelfs.service.operations import housekeeping
+    from wheelfs.store.store import Store
 
     with Store.open(settings.store, create=False) as store:
-        yield from keeping.remove(store, words, dry_run=dry_run)
+        yield from housekeeping.remove(store, words, dry_run=dry_run)
 
 
 def pin(settings: Settings, words: Sequence[str], *, pinned: bool) -> Iterator[KeptFile]:
     """Pin or unpin stored files and yield each; raises `NotKnown` before anything is changed."""
-    from wheelfs.service import keeping
-    from wheelfs.store.local import Store
+    from wheelfs.service.operations import housekeeping
+    from wheelfs.store.store import Store
 
     with Store.open(settings.store, create=False) as store:
-        yield from keeping.pin(store, words, pinned=pinned)
+        yield from housekeeping.pin(store, words, pinned=pinned)
 
 
 def collect(settings: Settings, *, dry_run: bool) -> Collection:
     """Give back the room of chunks that nothing names; raises `StoreLocked` while another process does."""
-    from wheelfs.service.reports import Collection
-    from wheelfs.store.collect import collect
-    from wheelfs.store.local import Store
+    from wheelfs.reports.status import Collection
+    from wheelfs.store.gc.collect import collect
+    from wheelfs.store.store import Store
 
     with Store.open(settings.store, create=False) as store:
         done = collect(store, dry_run=dry_run)
@@ -173,28 +173,28 @@ def collect(settings: Settings, *, dry_run: bool) -> Collection:
 
 def stats(settings: Settings) -> Stats:
     """Return what the store holds and takes, and what the running mounts have fetched and saved."""
-    from wheelfs.service import keeping
+    from wheelfs.service.operations import housekeeping
 
     counters = status(settings).counters
     with store_to_look_at(settings.store) as store:
-        return keeping.stats(store, counters)
+        return housekeeping.stats(store, counters)
 
 
 def stats_by_project(settings: Settings) -> Iterator[ProjectStats]:
     """Yield what each project holds and takes."""
-    from wheelfs.service import keeping
+    from wheelfs.service.operations import housekeeping
 
     with store_to_look_at(settings.store) as store:
-        yield from keeping.stats_by_project(store)
+        yield from housekeeping.stats_by_project(store)
 
 
 def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[str], note: Callable[[str], None]) -> Verified:
     """Audit the store, quarantine what is damaged, and with ``repair`` fetch that again where it came from."""
     import trio
 
-    from wheelfs.service import repair as repairing
-    from wheelfs.service.reports import Verified
-    from wheelfs.store.local import Store
+    from wheelfs.reports.status import Verified
+    from wheelfs.service.operations import repair as repairing
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     with Store.open(settings.store, create=False, limits=limits_of(settings)) as store:
@@ -216,8 +216,8 @@ def status(settings: Settings) -> Status:
     """Return the state of all processes on the store, asked through their control sockets; opens no store."""
     import msgspec
 
-    from wheelfs.service.control import Answered, ask_all
-    from wheelfs.service.reports import OriginState, Status, merged
+    from wheelfs.reports.status import OriginState, Status, merged
+    from wheelfs.service.process.control_socket import Answered, ask_all
 
     origins = tuple(OriginState(name=index.name, url=redact(index.url)) for index, _ in effective_indexes(settings))
     idle = Status(version=wheelfs.__version__, store=str(settings.store), origins=origins, offline=settings.offline)
@@ -245,12 +245,12 @@ def fetch(
     from packaging.markers import default_environment
     from packaging.tags import platform_tags, sys_tags
 
-    from wheelfs.core import targets
-    from wheelfs.service.prefetch import Prefetch, summed_up, unfetchable
-    from wheelfs.service.resolving import Resolver
-    from wheelfs.service.wants import read_wants
+    from wheelfs.core.platforms import targets
+    from wheelfs.service.operations.fetch import Prefetch, summed_up, unfetchable
+    from wheelfs.service.operations.requirements import read_wants
+    from wheelfs.service.operations.resolve import Resolver
     from wheelfs.store.allocator import reuse_memory
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     reuse_memory()
@@ -309,17 +309,17 @@ def add_pip_cache(
     """
     import trio
 
-    from wheelfs.service import pip_cache
+    from wheelfs.service.operations import add_pip_cache
     from wheelfs.store.allocator import reuse_memory
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     reuse_memory()
-    bodies = pip_cache.bodies(pip_cache.location(os.environ) if directory is None else directory)
+    bodies = add_pip_cache.bodies(add_pip_cache.location(os.environ) if directory is None else directory)
 
     async def take(store: Store) -> int:
         async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            taking = pip_cache.Taking(node, store, private=private, report=report, progress=progress)
+            taking = add_pip_cache.Taking(node, store, private=private, report=report, progress=progress)
             return await taking.run(bodies)
 
     with Store.open(settings.store, limits=limits_of(settings)) as store:

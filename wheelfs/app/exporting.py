@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wheelfs.config import Settings
-    from wheelfs.service.export_reports import Exported, ExportedFile
-    from wheelfs.service.reports import Progress
-    from wheelfs.store.local import Store
+    from wheelfs.reports.export import Exported, ExportedFile
+    from wheelfs.reports.status import Progress
+    from wheelfs.store.store import Store
 
 
 def export(
@@ -31,8 +31,8 @@ def export(
     """
     import trio
 
-    from wheelfs.service.destination import Destination
-    from wheelfs.service.exporting import Export
+    from wheelfs.service.operations.export import Export
+    from wheelfs.service.operations.export_directory import Destination
     from wheelfs.telemetry import Counters
 
     if is_unborn(settings.store):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.app.wiring import limits_of, running_node
 from wheelfs.errors import UsageError
-from wheelfs.service.reports import GatewayReady
+from wheelfs.reports.status import GatewayReady
 
 if TYPE_CHECKING:
     import socket
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.frontends.http import server
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
 
 MAX_NETWORK_WAITS: Final = 768
 """Requests that may wait for an index at once; three quarters of all, so that what is stored is always served."""
@@ -30,7 +30,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     from wheelfs.app.write_through import written_share
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.workers import take_place
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
 
     tls = _tls(settings)
     token = _token(settings)
@@ -69,10 +69,10 @@ def _run_alone(
     from wheelfs.app.write_through import write_through
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.application import Application
-    from wheelfs.service.control import serve_control
-    from wheelfs.service.giving import Giving
     from wheelfs.service.overview import Overview
-    from wheelfs.service.signals import obey_signals
+    from wheelfs.service.process.control_socket import serve_control
+    from wheelfs.service.process.signals import obey_signals
+    from wheelfs.service.shares.feed import Giving
     from wheelfs.telemetry import Counters
 
     urls = server.urls_of([listening], tls=tls is not None)

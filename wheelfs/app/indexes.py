@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wheelfs.config import Settings
-    from wheelfs.remote.access import Access
-    from wheelfs.remote.share import Share
-    from wheelfs.service.projects import Index
+    from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.share.protocol import Share
+    from wheelfs.service.projects.projects import Index
 
 DEFAULT_INDEX_NAME: Final = "default"
 """The name of the index that is taken from pip's or uv's configuration, or is PyPI."""
@@ -23,7 +23,7 @@ def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
     """Return the indexes in force, in order of priority, each with where it comes from."""
     if settings.indexes:
         return [(index, settings.provenance.get("indexes", "configuration")) for index in settings.indexes]
-    from wheelfs.remote.default_index import configured_index
+    from wheelfs.remote.index.default import configured_index
 
     found = configured_index(os.environ)
     return [(IndexSetting(name=DEFAULT_INDEX_NAME, url=found.url), found.from_where)]
@@ -31,8 +31,8 @@ def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
 
 def opened_index(setting: IndexSetting, settings: Settings) -> Index:
     """Return the index with its client, which is to be closed; nothing is asked yet.  Raises `UsageError`."""
-    from wheelfs.remote.opening import open_index
-    from wheelfs.service.projects import Index
+    from wheelfs.remote.index.open import open_index
+    from wheelfs.service.projects.projects import Index
 
     access = access_of(setting)
     client = open_index(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
@@ -46,12 +46,12 @@ def opened_share(setting: IndexSetting, settings: Settings) -> Share:
     To be called inside the loop that will ask it.
     """
     if not is_http(setting.url):
-        from wheelfs.remote.object_origin import ObjectOrigin
-        from wheelfs.remote.object_share import ObjectShare
-        from wheelfs.remote.objects import open_objects
+        from wheelfs.remote.share.objects import open_objects
+        from wheelfs.remote.share.origin import ObjectOrigin
+        from wheelfs.remote.share.share import ObjectShare
 
         return ObjectOrigin(setting.name, ObjectShare(open_objects(setting.url)))
-    from wheelfs.remote.http_share import HttpShare
+    from wheelfs.remote.share.http import HttpShare
 
     access = access_of(setting)
     return HttpShare(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
@@ -64,7 +64,7 @@ def is_http(url: str) -> bool:
 
 def access_of(setting: IndexSetting) -> Access:
     """Return how an index or a share wants to be reached."""
-    from wheelfs.remote.access import Access
+    from wheelfs.remote.http.tls import Access
 
     return Access(
         ca=_text(setting.ca),

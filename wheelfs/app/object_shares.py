@@ -15,46 +15,46 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.config import Settings
-    from wheelfs.remote.object_share import ObjectShare, WrittenShare
-    from wheelfs.remote.objects import Objects
-    from wheelfs.service.reports import KeptFile
-    from wheelfs.service.share_reports import PulledFile, PushedFile, ShareCollection
+    from wheelfs.remote.share.objects import Objects
+    from wheelfs.remote.share.share import ObjectShare, WrittenShare
+    from wheelfs.reports.shares import PulledFile, PushedFile, ShareCollection
+    from wheelfs.reports.status import KeptFile
 
 
 def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -> Iterator[PushedFile]:
     """Push stored files to the share at ``url`` and yield each; raises `UsageError`, `OriginError`, `StoreError`."""
-    from wheelfs.service import pushing
-    from wheelfs.store.local import Store
+    from wheelfs.service.shares.push import push
+    from wheelfs.store.store import Store
 
     share = _opened(settings, url)
     # What a mount knows of it is then known here, and the other way round.
     name = next((one.name for one in settings.shares if _same(one.url, url)), None)
     with Store.open(settings.store, create=False) as store:
-        yield from pushing.push(store, share, words, private=private, share_name=name)
+        yield from push(store, share, words, private=private, share_name=name)
 
 
 def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) -> Iterator[PulledFile]:
     """Yield what the share at ``url`` has, with ``contents`` once it is here; raises as `push` does."""
-    from wheelfs.service import pulling
-    from wheelfs.store.local import Store
+    from wheelfs.service.shares.pull import pull
+    from wheelfs.store.store import Store
 
     with _read(settings, url) as share, Store.open(settings.store, limits=limits_of(settings)) as store:
-        yield from pulling.pull(store, share, words, contents=contents)
+        yield from pull(store, share, words, contents=contents)
 
 
 def take_out(settings: Settings, url: str, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
     """Take files out of the share at ``url`` and yield each; raises `UsageError`, `OriginError`, `NotKnown`."""
-    from wheelfs.service import shared_files
+    from wheelfs.service.shares import selection
 
-    yield from shared_files.take_out(_opened(settings, url), words, dry_run=dry_run)
+    yield from selection.take_out(_opened(settings, url), words, dry_run=dry_run)
 
 
 def collect(settings: Settings, url: str, *, grace_s: float, dry_run: bool) -> ShareCollection:
     """Delete what nothing in the share at ``url`` needs; raises `UsageError`, `OriginError`."""
-    from wheelfs.remote.share_garbage import ShareGarbage
-    from wheelfs.service import share_collecting
+    from wheelfs.remote.share.gc import ShareGarbage
+    from wheelfs.service.shares import gc
 
-    return share_collecting.collect(ShareGarbage(_objects(settings, url)), grace_s=grace_s, dry_run=dry_run)
+    return gc.collect(ShareGarbage(_objects(settings, url)), grace_s=grace_s, dry_run=dry_run)
 
 
 @contextmanager
@@ -62,8 +62,8 @@ def _read(settings: Settings, url: str) -> Iterator[ObjectShare]:
     if not is_http(url):
         yield _opened(settings, url)
         return
-    from wheelfs.remote.http_objects import http_objects
-    from wheelfs.remote.object_share import ObjectShare
+    from wheelfs.remote.share.http_objects import http_objects
+    from wheelfs.remote.share.share import ObjectShare
 
     setting = next((one for one in settings.shares if _same(one.url, url)), IndexSetting(name="share", url=url))
     with http_objects(url, os.environ, access=access_of(setting)) as objects:
@@ -72,13 +72,13 @@ def _read(settings: Settings, url: str) -> Iterator[ObjectShare]:
 
 
 def _opened(settings: Settings, url: str) -> WrittenShare:
-    from wheelfs.remote.object_share import WrittenShare
+    from wheelfs.remote.share.share import WrittenShare
 
     return WrittenShare(_objects(settings, url))
 
 
 def _objects(settings: Settings, url: str) -> Objects:
-    from wheelfs.remote.objects import open_objects
+    from wheelfs.remote.share.objects import open_objects
 
     objects = open_objects(url)
     if not objects.url.startswith("file:"):

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wheelfs.config import Settings
+    from wheelfs.reports.status import ListedFile
+    from wheelfs.reports.track import TrackArguments, TrackedProject
     from wheelfs.service.node import Running
-    from wheelfs.service.reports import ListedFile
-    from wheelfs.service.track_reports import TrackArguments, TrackedProject
-    from wheelfs.service.wants import Wants
-    from wheelfs.store.local import Store
+    from wheelfs.service.operations.requirements import Wants
+    from wheelfs.store.store import Store
 
 
 def track(
@@ -27,19 +27,19 @@ def track(
     """
     import trio
 
-    from wheelfs.service import follow
-    from wheelfs.store.local import Store
+    from wheelfs.service.operations import track
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     wants = _wants(asked, note)
-    projects = follow.joined(wants.wanted, every_platform=asked.every_platform, prereleases=asked.prereleases)
+    projects = track.joined(wants.wanted, every_platform=asked.every_platform, prereleases=asked.prereleases)
 
     async def take_up(store: Store) -> None:
         async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            await follow.track(node, projects, report)
+            await track.track(node, projects, report)
 
     for one in wants.unfetchable:
-        report(follow.untrackable(one))
+        report(track.untrackable(one))
     with Store.open(settings.store, limits=limits_of(settings)) as store:
         trio.run(take_up, store)
 
@@ -50,8 +50,8 @@ def untrack(
     """Track projects no more, whatever versions are named; ``report`` is told of each.  Raises what `track` does."""
     import trio
 
-    from wheelfs.service import follow
-    from wheelfs.store.local import Store
+    from wheelfs.service.operations import track
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     wants = _wants(asked, note)
@@ -59,20 +59,20 @@ def untrack(
 
     async def give_up(store: Store) -> None:
         async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            await follow.untrack(node, projects, report)
+            await track.untrack(node, projects, report)
 
     for one in wants.unfetchable:
-        report(follow.untrackable(one))
+        report(track.untrackable(one))
     with Store.open(settings.store, create=False) as store:
         trio.run(give_up, store)
 
 
 def list_tracked(settings: Settings, *, report: Callable[[TrackedProject], None]) -> None:
     """Tell ``report`` of every tracked project, by what is known here."""
-    from wheelfs.service import follow
+    from wheelfs.service.operations import track
 
     def tell(node: Running) -> None:
-        for project in follow.listed(node):
+        for project in track.listed(node):
             report(project)
 
     _look(settings, tell)
@@ -80,10 +80,10 @@ def list_tracked(settings: Settings, *, report: Callable[[TrackedProject], None]
 
 def list_files(settings: Settings, *, patterns: Sequence[str], report: Callable[[ListedFile], None]) -> None:
     """Tell ``report`` of the files of tracked projects, stored or not, or of those that match a pattern."""
-    from wheelfs.service import follow
+    from wheelfs.service.operations import track
 
     def tell(node: Running) -> None:
-        for file in follow.files(node):
+        for file in track.files(node):
             if not patterns or any(fnmatchcase(file.project, one) or fnmatchcase(file.filename, one) for one in patterns):
                 report(file)
 
@@ -110,8 +110,8 @@ def _wants(asked: TrackArguments, note: Callable[[str], None]) -> Wants:
     from packaging.markers import default_environment
     from packaging.tags import sys_tags
 
-    from wheelfs.core import targets
-    from wheelfs.service.wants import read_wants
+    from wheelfs.core.platforms import targets
+    from wheelfs.service.operations.requirements import read_wants
 
     environment = {key: str(value) for key, value in default_environment().items()}
     wants = read_wants(asked.requirements, asked.files, [], targets.this_machine(sys_tags(), environment))

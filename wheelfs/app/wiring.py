@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.service.node import Running
-    from wheelfs.store.eviction import Limits
-    from wheelfs.store.local import Store
+    from wheelfs.store.gc.eviction import Limits
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
 
 def limits_of(settings: Settings) -> Limits:
     """Return how large the store may become."""
-    from wheelfs.store.eviction import Limits
+    from wheelfs.store.gc.eviction import Limits
 
     return Limits(settings.quota_bytes, settings.min_free_bytes, settings.low_water)
 
@@ -39,7 +39,7 @@ def is_unborn(path: Path) -> bool:
 def store_to_look_at(path: Path) -> Store:
     """Open a store that is there, also one that may not be written (another user's, a read-only file system)."""
     from wheelfs.errors import StoreReadOnly
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
 
     try:
         return Store.open(path, create=False)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.frontends.http.server import Tls
     from wheelfs.frontends.http.workers import Place
-    from wheelfs.service.reports import Status
-    from wheelfs.store.local import Store
+    from wheelfs.reports.status import Status
+    from wheelfs.store.store import Store
 
 
 def run_head(
@@ -38,10 +38,10 @@ def run_head(
     from wheelfs.frontends.http.application import Application
     from wheelfs.frontends.http.scoreboard import Scoreboard, made_board
     from wheelfs.frontends.http.workers import Workers, head_socket
-    from wheelfs.service.control import serve_control
-    from wheelfs.service.giving import Giving
     from wheelfs.service.overview import Overview
-    from wheelfs.service.signals import obey_signals
+    from wheelfs.service.process.control_socket import serve_control
+    from wheelfs.service.process.signals import obey_signals
+    from wheelfs.service.shares.feed import Giving
     from wheelfs.telemetry import Counters
 
     async def serve() -> None:
@@ -95,13 +95,13 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     from wheelfs.frontends.http.scoreboard import Scoreboard
     from wheelfs.frontends.http.worker import WorkerApplication
     from wheelfs.frontends.http.workers import end_with_head, tell_ready
-    from wheelfs.remote.head import Head
-    from wheelfs.service.at_hand import AtHand
-    from wheelfs.service.control import serve_control
-    from wheelfs.service.giving import Giving
+    from wheelfs.remote.http.gateway_head import Head
     from wheelfs.service.overview import Overview
-    from wheelfs.service.signals import obey_signals
-    from wheelfs.store.local import Store
+    from wheelfs.service.process.control_socket import serve_control
+    from wheelfs.service.process.signals import obey_signals
+    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.vfs.stored_lookup import AtHand
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     listening = socket.socket(fileno=place.listening)

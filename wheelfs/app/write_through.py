@@ -10,7 +10,7 @@ from wheelfs.errors import UsageError
 if TYPE_CHECKING:
     from wheelfs.config import IndexSetting, Settings
     from wheelfs.service.node import Running
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
 
 
 def written_share(settings: Settings) -> IndexSetting | None:
@@ -29,8 +29,8 @@ def written_share(settings: Settings) -> IndexSetting | None:
 
 async def write_through(settings: Settings, store: Store, node: Running) -> None:
     """Push what is stored to the share that is to be written to, until cancelled; returns where there is none."""
-    from wheelfs.remote.objects import open_objects
-    from wheelfs.service.write_through import WriteThrough
+    from wheelfs.remote.share.objects import open_objects
+    from wheelfs.service.shares.write_through import WriteThrough
 
     share = written_share(settings)
     if share is not None:

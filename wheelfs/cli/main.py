@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import wheelfs
-from wheelfs.cli import content, exporting, fetching, inspecting, keeping, mounting, object_shares, serving, tracking
 from wheelfs.cli.command import Session, common_options
+from wheelfs.cli.commands import add, export, fetch, housekeeping, inspect, mount, serve, shares, track
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.interrupts import INTERRUPTED
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -51,26 +51,26 @@ def cli(context: click.Context) -> None:
 
 
 for _command in (
-    mounting.mount,
-    mounting.umount,
-    serving.serve,
-    content.add,
-    fetching.fetch,
-    tracking.track,
-    tracking.untrack,
-    object_shares.push,
-    object_shares.pull,
-    inspecting.list_files,
-    inspecting.show,
-    inspecting.status,
-    keeping.rm,
-    keeping.pin,
-    keeping.unpin,
-    keeping.gc,
-    keeping.verify,
-    keeping.stats,
-    exporting.export,
-    inspecting.config,
+    mount.mount,
+    mount.umount,
+    serve.serve,
+    add.add,
+    fetch.fetch,
+    track.track,
+    track.untrack,
+    shares.push,
+    shares.pull,
+    inspect.list_files,
+    inspect.show,
+    inspect.status,
+    housekeeping.rm,
+    housekeeping.pin,
+    housekeeping.unpin,
+    housekeeping.gc,
+    housekeeping.verify,
+    housekeeping.stats,
+    export.export,
+    inspect.config,
 ):
     cli.add_command(_command)
 

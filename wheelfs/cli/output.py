@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from wheelfs.config import redact
-from wheelfs.core.wording import counted, size_text
+from wheelfs.core.formatting import counted, size_text
 from wheelfs.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from wheelfs.errors import WheelfsError
-    from wheelfs.service.reports import Progress
+    from wheelfs.reports.status import Progress
 
 _WIDTHS_FROM_ROWS: Final = 500
 """Columns are as wide as the first rows need: a list of a million files is printed as it comes."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from wheelfs.core.http_ranges import Wanted
+    from wheelfs.core.http.ranges import Wanted
     from wheelfs.model.links import ProjectPage, Validators
     from wheelfs.model.names import ProjectName
 

@@ -13,35 +13,35 @@ import trio
 from packaging.markers import default_environment
 from packaging.tags import platform_tags
 
-from wheelfs.core.platforms import Machine
-from wheelfs.core.policies import policy_of
+from wheelfs.core.platforms.machine import Machine
+from wheelfs.core.views.policy import policy_of
 from wheelfs.errors import OriginTimeout
-from wheelfs.service import looking_ahead
-from wheelfs.service.attributes import ExtendedAttributes
-from wheelfs.service.background import failure
-from wheelfs.service.flat import FlatFiles
-from wheelfs.service.gate import Gate
-from wheelfs.service.hosts import Hosts, is_within
-from wheelfs.service.looking_ahead import LookAhead
-from wheelfs.service.metadata import Metadata
-from wheelfs.service.paces import KeptPaces
-from wheelfs.service.pages import Pages
-from wheelfs.service.projects import Index, Projects
-from wheelfs.service.sharing import Sharing
-from wheelfs.service.status import StatusReport
-from wheelfs.service.supply import Supply
-from wheelfs.service.tracking import Tracking
-from wheelfs.service.tree import Tree
-from wheelfs.service.views import Views
-from wheelfs.service.watching import Watch
-from wheelfs.store.mapping import mapped_bytes
+from wheelfs.service.admission import Gate
+from wheelfs.service.fetch.context import Supply
+from wheelfs.service.hosts.breaker import Hosts, is_within
+from wheelfs.service.hosts.saved_rates import KeptPaces
+from wheelfs.service.process.status import StatusReport
+from wheelfs.service.projects import prefetcher
+from wheelfs.service.projects.metadata import Metadata
+from wheelfs.service.projects.prefetcher import LookAhead
+from wheelfs.service.projects.projects import Index, Projects
+from wheelfs.service.projects.tracking import Tracking
+from wheelfs.service.projects.visible_files import Views
+from wheelfs.service.shares.follower import Sharing
+from wheelfs.service.tasks import failure
+from wheelfs.service.vfs.change_feed import Watch
+from wheelfs.service.vfs.flat_files import FlatFiles
+from wheelfs.service.vfs.pages import Pages
+from wheelfs.service.vfs.tree import Tree
+from wheelfs.service.vfs.xattrs import ExtendedAttributes
+from wheelfs.store.engine.page_release import mapped_bytes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from wheelfs.config import Settings
-    from wheelfs.remote.share import Share
-    from wheelfs.store.local import Store
+    from wheelfs.remote.share.protocol import Share
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ async def running(
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
             platforms = tuple(platform_tags())
             machine = Machine(frozenset(platforms))
-            resolvers = looking_ahead.Machine(platforms, {key: str(value) for key, value in default_environment().items()})
+            resolvers = prefetcher.Machine(platforms, {key: str(value) for key, value in default_environment().items()})
             views = Views(projects=projects, machine=machine, policy=policy_of(settings, machine))
             tracking = Tracking(projects=projects, supply=supply, machine=machine)
             flat = FlatFiles(projects=projects, tracking=tracking, sharing=sharing, catalog=store.catalog, views=views)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.service import inspection, keeping
-from wheelfs.service.reports import ShownProject
+from wheelfs.reports.status import ShownProject
+from wheelfs.service.operations import housekeeping, inspect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheelfs.reports.status import Counters as CountersTold
+    from wheelfs.reports.status import Stats, Status
     from wheelfs.service.node import Running
-    from wheelfs.service.reports import Counters as CountersTold
-    from wheelfs.service.reports import Stats, Status
-    from wheelfs.store.local import Store
+    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
 PER_PAGE: Final = 200
@@ -50,7 +50,7 @@ class Overview:
 
     def stats(self, counters: CountersTold) -> Stats:
         """Return what the store holds and takes; blocks.  ``counters`` are those of `status`, which threads cannot ask."""
-        return keeping.stats(self._store, counters)
+        return housekeeping.stats(self._store, counters)
 
     def projects(self, containing: str, after: str | None) -> ProjectNames:
         """Return the known projects whose names have ``containing`` in them, those behind ``after``."""
@@ -70,7 +70,7 @@ class Overview:
 
     def project(self, name: str) -> ShownProject | None:
         """Return all that is known of a project, newest version first, or None."""
-        shown = inspection.project_of(self._node.projects, self._node.views, self._node.supply, name)
+        shown = inspect.project_of(self._node.projects, self._node.views, self._node.supply, name)
         return None if shown is None else _newest_first(shown)
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
-from wheelfs.store.env import Durability, Environment, open_environment, store_error
-from wheelfs.store.locks import lock_within
-from wheelfs.store.network_fs import refuse_network
-from wheelfs.store.structure import START_ANEW, is_unborn
+from wheelfs.store.coordination.locks import lock_within
+from wheelfs.store.engine.environment import Durability, Environment, open_environment, store_error
+from wheelfs.store.engine.network_fs import refuse_network
+from wheelfs.store.engine.structure import START_ANEW, is_unborn
 from wheelfs.store.upgrades import FORMAT_VERSION, refuse_unknown, upgraded
 
 if TYPE_CHECKING:

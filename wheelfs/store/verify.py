@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import NotKnown, StoreDamaged
 from wheelfs.model.recipe import Extent, Recipe, RecipeError
-from wheelfs.store.collect import undisturbed
-from wheelfs.store.relocate import places
-from wheelfs.store.structure import START_ANEW, problems
+from wheelfs.store.chunks.relocate import places
+from wheelfs.store.engine.structure import START_ANEW, problems
+from wheelfs.store.gc.collect import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from wheelfs.store.local import Store
-    from wheelfs.store.records import StoredName
+    from wheelfs.store.catalog.records import StoredName
+    from wheelfs.store.store import Store
 
 _READ_BYTES: Final = 1 << 20
 _RELEASE_BYTES: Final = 64 << 20

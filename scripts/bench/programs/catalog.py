@@ -15,10 +15,10 @@ from scripts.bench.programs.ground import Ground, arguments, ground
 from scripts.bench.programs.measuring import section
 from tests.fakes.memory import taken_by
 from tests.fakes.wheels import wheel_filename
-from wheelfs.core.ownership import LOCAL
+from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.model.recipe import ChunkList, Extents, Recipe
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredContent, StoredName
+from wheelfs.store.catalog.records import StoredContent, StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     import argparse

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from tests.fakes.real_index import configured_index, machine_settings
-from wheelfs.core.simple_api import ACCEPT, parse_page
+from wheelfs.core.simple.api import ACCEPT, parse_page
 from wheelfs.model.names import parse_project_name
 
 if TYPE_CHECKING:

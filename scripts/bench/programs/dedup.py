@@ -13,9 +13,9 @@ from scripts.bench.programs.corpus import GROUPS, add_option, corpus
 from scripts.bench.programs.ground import arguments
 from scripts.bench.programs.measuring import section
 from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
-from wheelfs.store.catalog import CATALOG_DATABASES
-from wheelfs.store.chunks import CHUNK_DATABASES
-from wheelfs.store.local import Store
+from wheelfs.store.catalog.catalog import CATALOG_DATABASES
+from wheelfs.store.chunks.chunk_store import CHUNK_DATABASES
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     import argparse

@@ -27,7 +27,7 @@ from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from tests.gateway.serving import Serving
-from wheelfs.core.spans import Spans
+from wheelfs.core.fetch.spans import Spans
 
 if TYPE_CHECKING:
     import argparse

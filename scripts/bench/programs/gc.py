@@ -19,7 +19,7 @@ from scripts.bench.programs.read import added, drop, made_wheel
 from tests.fakes.many_chunks import fill
 from tests.fakes.memory import most_taken_by, taken_by
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
-from wheelfs.store.local import Store
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     import argparse

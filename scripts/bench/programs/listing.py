@@ -13,8 +13,8 @@ from scripts.bench.programs.measuring import Case, interleaved, section, show_ti
 from tests.fakes.index import FakeIndex
 from wheelfs.model.links import FileLink, ProjectPage
 from wheelfs.model.tracked import Tracked
-from wheelfs.store.local import Store
-from wheelfs.store.records import PageRecord, StoredContent, StoredName
+from wheelfs.store.catalog.records import PageRecord, StoredContent, StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     import argparse

@@ -9,8 +9,8 @@ import msgspec
 from lxml import etree
 
 from scripts.bench.programs.measuring import Case, interleaved, section, show_times
-from wheelfs.core import simple_api, simple_json_render, simple_render
-from wheelfs.core.simple_render import RenderedFile
+from wheelfs.core.simple import api, html_render, json_render
+from wheelfs.core.simple.html_render import RenderedFile
 from wheelfs.model.names import ProjectName
 
 PROJECT = ProjectName("demo")
@@ -24,17 +24,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="turns of each case (15)")
     asked = parser.parse_args()
     legacy = legacy_html(asked.files)
-    page = simple_api.parse_page(legacy, "text/html", PAGE_URL, PROJECT)
+    page = api.parse_page(legacy, "text/html", PAGE_URL, PROJECT)
     entries = [RenderedFile(link) for link in page.files]
-    modern = simple_json_render.render_project_page(PROJECT, entries)
+    modern = json_render.render_project_page(PROJECT, entries)
     with section(f"{asked.files} files: {len(legacy) / 1e6:.2f} MB of HTML, {len(modern) / 1e6:.2f} MB of JSON"):
         cases = [
             Case("lxml alone, the HTML into a tree", lambda _: etree.HTML(legacy)),
-            Case("parse the HTML", lambda _: simple_api.parse_page(legacy, "text/html", PAGE_URL, PROJECT)),
+            Case("parse the HTML", lambda _: api.parse_page(legacy, "text/html", PAGE_URL, PROJECT)),
             Case("msgspec alone, the JSON without a schema", lambda _: msgspec.json.decode(modern)),
-            Case("parse the JSON", lambda _: simple_api.parse_page(modern, "application/json", PAGE_URL, PROJECT)),
-            Case("render HTML", lambda _: simple_render.render_project_page(PROJECT, entries)),
-            Case("render JSON", lambda _: simple_json_render.render_project_page(PROJECT, entries)),
+            Case("parse the JSON", lambda _: api.parse_page(modern, "application/json", PAGE_URL, PROJECT)),
+            Case("render HTML", lambda _: html_render.render_project_page(PROJECT, entries)),
+            Case("render JSON", lambda _: json_render.render_project_page(PROJECT, entries)),
         ]
         peers = {"parse the HTML": cases[0].name, "parse the JSON": cases[2].name}
         show_times(interleaved(cases, asked.rounds), peers)

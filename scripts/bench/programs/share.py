@@ -15,13 +15,13 @@ from scripts.bench.programs.measuring import section
 from tests.fakes.s3 import S3Server
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.model.shared import SharedFile
-from wheelfs.remote.object_catalog import LOOK_AROUND, WrittenCatalog
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.service.following import Followed
-from wheelfs.service.pushing import push
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.remote.share.log import LOOK_AROUND, WrittenCatalog
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.push import push
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     import argparse

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.model.share_catalog import SPAN
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.service.pushing import push
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.push import push
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.store import Store
 
 AT_US = 1_760_000_000_000_000
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.crashes import stored
-from wheelfs.remote.object_share import WrittenShare
-from wheelfs.remote.objects import open_objects
-from wheelfs.service.pulling import pull
-from wheelfs.service.pushing import push
-from wheelfs.store.local import Store
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.pull import pull
+from wheelfs.service.shares.push import push
+from wheelfs.store.store import Store
 
 GOLDEN = sorted(Path(__file__).parent.glob("*.tar.xz"))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wheelfs.config import IndexSetting
-from wheelfs.service.reports import (
+from wheelfs.reports.status import (
     AddedFile,
     Counters,
     ListedFile,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wheelfs.cli.clients import CLIENTS, USUAL_MOUNT, Client, client_lines, mount_lines
+from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, Client, client_lines, mount_lines
 from wheelfs.config import load
 from wheelfs.frontends.http.people import setup_lines
-from wheelfs.service.reports import GatewayReady
+from wheelfs.reports.status import GatewayReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable

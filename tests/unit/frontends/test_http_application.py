@@ -20,8 +20,8 @@ from wheelfs.errors import OriginUnreachable
 from wheelfs.frontends.http import application
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.statuses import STATUS_OF_CLASS, status_of
-from wheelfs.service.giving import Giving
 from wheelfs.service.overview import Overview
+from wheelfs.service.shares.feed import Giving
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -19,10 +19,10 @@ from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.server import listen, serve_http, urls_of
 from wheelfs.model.manifest import Manifest
-from wheelfs.remote.access import DEFAULT_ACCESS
-from wheelfs.remote.gateway import Gateway
-from wheelfs.service.giving import Giving
+from wheelfs.remote.http.tls import DEFAULT_ACCESS
+from wheelfs.remote.share.gateway import Gateway
 from wheelfs.service.overview import Overview
+from wheelfs.service.shares.feed import Giving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wheelfs.store.chunks import CHUNK_DATABASES, ChunkStore
+from wheelfs.store.chunks.chunk_store import CHUNK_DATABASES, ChunkStore
 from wheelfs.store.directory import StoreDirectory
-from wheelfs.store.writer import Writer
+from wheelfs.store.engine.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,9 @@ import pytest
 
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import StoreDamaged
-from wheelfs.store.collect import collect
-from wheelfs.store.local import Store
-from wheelfs.store.records import StoredName
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.gc.collect import collect
+from wheelfs.store.store import Store
 from wheelfs.store.verify import Checked, verify
 
 if TYPE_CHECKING:

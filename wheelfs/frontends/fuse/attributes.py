@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pyfuse3
 
 if TYPE_CHECKING:
-    from wheelfs.service.filesystem import Absent, Attributes, Space
+    from wheelfs.service.vfs.protocol import Absent, Attributes, Space
 
 IMMUTABLE_TIMEOUT_S: Final = 86_400.0
 """Immutable files: uv stats every entry of a directory, 50,000 of them cost 1 s with a long timeout and 25 s with none."""

@@ -20,7 +20,7 @@ import pyfuse3
 from wheelfs.errors import InternalError
 
 if TYPE_CHECKING:
-    from wheelfs.service.filesystem import Attributes, Node
+    from wheelfs.service.vfs.protocol import Attributes, Node
 
 ROOT: Final = 1
 _MAX_PROBES: Final = 64

@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Final
 import pyfuse3
 import trio
 
-from wheelfs.service.filesystem import EntryChanged
+from wheelfs.service.vfs.protocol import EntryChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wheelfs.frontends.fuse.operations import TreeOperations
-    from wheelfs.service.filesystem import Filesystem
+    from wheelfs.service.vfs.protocol import Filesystem
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 Between two awaits a handler is alone: pyfuse3 runs all of them as tasks of one trio loop.  Code below relies on that where a
 comment
-says so.  What may wait is the tree's business (`wheelfs.service.filesystem`): only lookup, open and read are awaited there.
+says so.  What may wait is the tree's business (`wheelfs.service.vfs.protocol`): only lookup, open and read are awaited there.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import pyfuse3
 from wheelfs.frontends.fuse.attributes import AttributeWriter, negative_entry, statfs_reply
 from wheelfs.frontends.fuse.barrier import guarded
 from wheelfs.frontends.fuse.inodes import InodeTable
-from wheelfs.service.filesystem import Absent
+from wheelfs.service.vfs.protocol import Absent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheelfs.service.filesystem import Filesystem, Listing, OpenFile
+    from wheelfs.service.vfs.protocol import Filesystem, Listing, OpenFile
 
 log = logging.getLogger(__name__)
 
@@ -235,7 +235,7 @@ class TreeOperations(pyfuse3.Operations):
         _read_only(*args)
 
     def stacktrace(self) -> None:
-        """Nothing: SIGUSR1 dumps the tasks (`wheelfs.service.signals`)."""
+        """Nothing: SIGUSR1 dumps the tasks (`wheelfs.service.process.signals`)."""
 
 
 def _is_safe(name: bytes) -> bool:

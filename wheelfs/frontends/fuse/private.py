@@ -14,7 +14,7 @@ from wheelfs.frontends.fuse.session import MountOptions, serve_mount
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from wheelfs.service.filesystem import Filesystem
+    from wheelfs.service.vfs.protocol import Filesystem
 
 
 @asynccontextmanager

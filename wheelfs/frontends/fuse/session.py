@@ -25,13 +25,13 @@ from wheelfs.frontends.fuse.limits import MAX_TASKS
 from wheelfs.frontends.fuse.mountinfo import FSTYPE, MountEntry, canonical, mount_at
 from wheelfs.frontends.fuse.operations import TreeOperations
 from wheelfs.frontends.fuse.programs import find_fusermount
-from wheelfs.service.signals import obey_signals
+from wheelfs.service.process.signals import obey_signals
 from wheelfs.store.allocator import bound_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from wheelfs.service.filesystem import Filesystem
+    from wheelfs.service.vfs.protocol import Filesystem
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from wheelfs.core import conditions, tree
-from wheelfs.core.http_access import carries
-from wheelfs.core.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, choose_form
+from wheelfs.core.http import conditions
+from wheelfs.core.http.authorization import carries
+from wheelfs.core.simple.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, choose_form
+from wheelfs.core.views import paths
 from wheelfs.errors import ContentChanged, InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
 from wheelfs.frontends.http.messages import (
@@ -38,17 +39,17 @@ from wheelfs.frontends.http.people import POLICY, PeoplePages
 from wheelfs.frontends.http.share import SharePages
 from wheelfs.frontends.http.statuses import RETRY_AFTER_S, status_of
 from wheelfs.model.names import parse_project_name
-from wheelfs.service.background import failure
-from wheelfs.service.filesystem import Absent
-from wheelfs.service.nodes import DirectoryNode, FileNode
+from wheelfs.service.tasks import failure
+from wheelfs.service.vfs.nodes import DirectoryNode, FileNode
+from wheelfs.service.vfs.protocol import Absent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from wheelfs.remote.head import HeadAnswer
-    from wheelfs.service.filesystem import Filesystem, Node, OpenFile
-    from wheelfs.service.giving import Giving
+    from wheelfs.remote.http.gateway_head import HeadAnswer
     from wheelfs.service.overview import Overview
+    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.vfs.protocol import Filesystem, Node, OpenFile
     from wheelfs.telemetry import Counters
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -75,7 +76,7 @@ _WHOLE_BYTES: Final = 1 << 30
 """More than any page has."""
 
 _END: Final = {"type": "http.response.body", "body": b"", "more_body": False}
-_GENERATED: Final = {tree.PAGE: PLAIN_TYPE, tree.STATUS: "application/json"}
+_GENERATED: Final = {paths.PAGE: PLAIN_TYPE, paths.STATUS: "application/json"}
 
 
 class Application:
@@ -194,7 +195,7 @@ class Application:
     async def _ask_indexes(self, project: str) -> None:
         """Have the indexes asked for a project, as an installer would; raises `WheelfsError`."""
         node = self._filesystem.root
-        for name in ("simple", project, tree.PAGE):
+        for name in ("simple", project, paths.PAGE):
             found = await self._filesystem.lookup(node, name)
             if isinstance(found, Absent):
                 return
@@ -223,7 +224,7 @@ class Application:
         if chosen is None:
             return plain(HTTPStatus.NOT_ACCEPTABLE, f"pages are served as {PLAIN_TYPE} and {JSON_TYPE}")
         form, content_type = chosen
-        page = await self._filesystem.lookup(directory, tree.JSON_PAGE if form == "json" else tree.PAGE)
+        page = await self._filesystem.lookup(directory, paths.JSON_PAGE if form == "json" else paths.PAGE)
         if isinstance(page, Absent):
             return plain(HTTPStatus.NOT_FOUND, "there is no page here")
         return await self._file(request, page, content_type, ("Vary", "Accept"))
@@ -316,8 +317,8 @@ def _text(request: Request, body: bytes, content_type: str, *headers: tuple[str,
 def _type_of(name: str) -> str:
     if name in _GENERATED:
         return _GENERATED[name]
-    if name.endswith((tree.METADATA_SUFFIX, ".whl")):
-        return TEXT if name.endswith(tree.METADATA_SUFFIX) else BINARY
+    if name.endswith((paths.METADATA_SUFFIX, ".whl")):
+        return TEXT if name.endswith(paths.METADATA_SUFFIX) else BINARY
     return mimetypes.guess_type(name)[0] or BINARY
 
 

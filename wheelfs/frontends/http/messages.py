@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from http import HTTPStatus
 
-    from wheelfs.remote.head import HeadAnswer
-    from wheelfs.service.filesystem import OpenFile
+    from wheelfs.remote.http.gateway_head import HeadAnswer
+    from wheelfs.service.vfs.protocol import OpenFile
 
 Scope = dict[str, Any]
 

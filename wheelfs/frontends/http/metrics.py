@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
+    from wheelfs.reports.status import Status
     from wheelfs.service.overview import Overview
-    from wheelfs.service.reports import Status
     from wheelfs.telemetry import Counters, CountsSoFar
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST

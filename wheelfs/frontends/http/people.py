@@ -15,7 +15,7 @@ from urllib.parse import quote
 import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from wheelfs.core.wording import size_text
+from wheelfs.core.formatting import size_text
 from wheelfs.errors import InvalidInput
 from wheelfs.frontends.http.messages import IMMUTABLE, Reply, Request, Text, plain
 from wheelfs.model.names import parse_project_name
@@ -23,8 +23,8 @@ from wheelfs.model.names import parse_project_name
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from wheelfs.reports.status import ShownFile, ShownProject
     from wheelfs.service.overview import Overview
-    from wheelfs.service.reports import ShownFile, ShownProject
 
 HTML: Final = "text/html; charset=utf-8"
 POLICY: Final = (

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import trio
 
-from wheelfs.core import conditions
+from wheelfs.core.http import conditions
 from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, Reply, Request, Text, plain
 from wheelfs.model.framing import CHECK_BYTES
 
 if TYPE_CHECKING:
-    from wheelfs.service.giving import Giving
-    from wheelfs.service.nodes import FileNode
+    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.vfs.nodes import FileNode
 
 PREFIX: Final = ("-", "share", "v1")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")

@@ -14,11 +14,11 @@ from wheelfs.frontends.http.messages import BINARY, Relayed, Reply, Request
 from wheelfs.frontends.http.share import UNKNOWN_FILE
 
 if TYPE_CHECKING:
-    from wheelfs.remote.head import Head
-    from wheelfs.service.at_hand import AtHand
-    from wheelfs.service.filesystem import Filesystem
-    from wheelfs.service.giving import Giving
+    from wheelfs.remote.http.gateway_head import Head
     from wheelfs.service.overview import Overview
+    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.vfs.protocol import Filesystem
+    from wheelfs.service.vfs.stored_lookup import AtHand
 
 _PASSED_ON: Final = ("accept", "host", "if-match", "if-none-match", "if-range", "range", "user-agent")
 """What the head's answers depend on.  Who may ask was decided here."""

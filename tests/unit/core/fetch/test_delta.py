@@ -1,0 +1,158 @@
+"""What of a wheel is assumed to be stored, what is asked for, and whether that pays: decided from its directory alone."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from tests.fakes.wheels import build_wheel
+from wheelfs.core.fetch import delta
+from wheelfs.core.fetch.delta import MAX_REQUESTS, Entry, Known, Likeness, Pace, after_answer, covered, match, pays, ranges
+from wheelfs.core.fetch.spans import Spans
+from wheelfs.core.wheel import zip_layout
+
+SAME, OTHER, UNKNOWN = Known(Likeness.SAME), Known(Likeness.OTHER_ENCODER), Known(Likeness.UNKNOWN)
+FILES = {f"demo/{number}.py": b"import sys\n" * number for number in range(1, 60)}
+
+
+def entries_of(content: bytes) -> list[Entry]:
+    location = zip_layout.find_directory(content, len(content))
+    assert isinstance(location, zip_layout.DirectoryLocation)
+    directory = content[location.offset : location.offset + location.size_bytes]
+    return delta.entries(directory, location, zip_layout.parse_directory(directory, location))
+
+
+def rebuilt(content: bytes, found: list[Entry]) -> bytes:
+    """The members' rooms, made of what is predicted and of the data alone."""
+    parts = []
+    for entry in found:
+        assert entry.shape is not None
+        head, trailer = entry.shape
+        start = entry.member.header_offset + len(head)
+        parts.append(head + content[start : start + entry.member.compressed_size] + trailer)
+    return b"".join(parts)
+
+
+def zipped(write: str) -> bytes:
+    """A ZIP whose headers carry extras: the same in both places, only in the directory, or zip64 ones in the header alone."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in FILES.items():
+            info = zipfile.ZipInfo(name, (2021, 5, 6, 7, 8, 10))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            if write != "force-zip64":
+                info.extra = b"UT\5\0\3abcd"
+            with archive.open(info, "w", force_zip64=write == "force-zip64") as file:
+                file.write(data)
+            if write == "extra-in-header-only":
+                info.extra = b""
+            if write == "extra-in-directory-only":
+                info.extra += b"xx\2\0ab"
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        build_wheel("demo", "1.0", files=FILES),
+        build_wheel("demo", "1.0", files=FILES, compression="stored"),
+        build_wheel("demo", "1.0", files=FILES, data_descriptors=True),
+        zipped("extra-in-both"),
+    ],
+    ids=["deflated", "stored", "descriptors", "extras"],
+)
+def test_headers_of_usual_writers_are_predicted_to_the_byte(content: bytes) -> None:
+    found = entries_of(content)
+    assert rebuilt(content, found) == content[: found[-1].end]
+
+
+@pytest.mark.parametrize("write", ["extra-in-header-only", "extra-in-directory-only", "force-zip64"])
+def test_what_no_known_shape_fills_is_fetched(write: str) -> None:
+    found = entries_of(zipped(write))
+    assert all(entry.shape is None for entry in found)
+    assert match(found, [SAME] * len(found)) == []
+
+
+def test_data_before_the_first_member_or_between_is_never_assumed() -> None:
+    content = b"#!launcher\n" * 100 + build_wheel("demo", "1.0", files=FILES)
+    found = entries_of(content)
+    pieces = match(found, [SAME] * len(found))
+    assert pieces[0].start == 1100
+    assert covered(pieces).missing(0, 1100) == [(0, 1100)]
+
+
+def test_what_is_absent_of_a_stored_member_is_fetched_with_its_header() -> None:
+    content = build_wheel("demo", "1.0", files={"demo/a.gz": bytes(range(200)), "demo/b.py": b"b"}, compression="stored")
+    found = entries_of(content)
+    known = [Known(Likeness.SAME, 64), *[UNKNOWN] * (len(found) - 1)]
+    (piece,) = match(found, known)
+    start = found[0].member.header_offset + 30 + len("demo/a.gz") + 64
+    assert piece == (start, found[0].end, b"", 0, b"")
+
+
+def test_members_without_data_need_no_fetch_and_tell_nothing_of_the_encoder() -> None:
+    content = build_wheel("demo", "1.0", files={f"demo/{n}/__init__.py": b"" for n in range(9)} | {"demo/a.py": b"a"})
+    found = entries_of(build_wheel("demo", "1.0", files={"demo/__init__.py": b"", "demo/a.py": b"a"}, compression="stored"))
+    assert [piece.number for piece in match(found, [UNKNOWN, SAME, *[UNKNOWN] * (len(found) - 2)])] == [0, 1]
+    assert match(found, [UNKNOWN] * len(found)) == []
+    found = entries_of(content)
+    assert match(found, [UNKNOWN] * 9 + [SAME, OTHER] + [UNKNOWN] * (len(found) - 11)) == []
+
+
+def test_an_encoder_that_changed_makes_all_matches_doubtful() -> None:
+    found = entries_of(build_wheel("demo", "1.0", files={f"demo/{number}": b"x" * number for number in range(1, 98)}))
+    assert len(found) == 100
+    likenesses = [SAME] * 96 + [OTHER] * 2 + [UNKNOWN] * 2
+    assert match(found, likenesses) == []
+    likenesses = [SAME] * 98 + [OTHER] * 2
+    assert len(match(found, likenesses)) == 98
+
+
+def test_ranges_leave_out_what_is_here_or_assumed_and_join_over_small_gaps() -> None:
+    here, assumed = Spans.from_iterable([(900, 1000)]), Spans.from_iterable([(0, 100), (150, 200), (300, 600)])
+    assert ranges(1000, here, assumed, gap_bytes=0) == [(100, 150), (200, 300), (600, 900)]
+    assert ranges(1000, here, assumed, gap_bytes=50) == [(100, 300), (600, 900)]
+    assert ranges(1000, here, assumed, gap_bytes=299) == [(100, 300), (600, 900)]
+    assert ranges(1000, here, assumed, gap_bytes=300) == [(100, 900)]
+    assert ranges(1000, Spans.from_iterable([(0, 1000)]), Spans(), gap_bytes=0) == []
+
+
+def test_there_are_never_too_many_ranges() -> None:
+    assumed = Spans.from_iterable((100 * number, 100 * number + 10 + number % 50) for number in range(5_000))
+    asked = ranges(500_000, Spans(), assumed, gap_bytes=0)
+    assert 1 < len(asked) <= MAX_REQUESTS
+    assert not Spans.from_iterable([*asked, *assumed]).missing(0, 500_000)
+
+
+def test_parts_pay_on_a_slow_line_and_not_on_a_fast_or_far_one() -> None:
+    few = [(0, 100_000), (5_000_000, 5_100_000)]
+    assert pays(Pace(0.03, 1e6), whole_bytes=8_000_000, ranges=few)
+    assert not pays(Pace(0.0005, 1e9), whole_bytes=8_000_000, ranges=few)
+    many = [(start, start + 1000) for start in range(0, 8_000_000, 40_000)]
+    assert pays(Pace(0.03, 1e6), whole_bytes=8_000_000, ranges=many)
+    assert not pays(Pace(0.3, 4e6), whole_bytes=8_000_000, ranges=many)
+
+
+def test_parts_do_not_pay_for_what_is_hardly_less() -> None:
+    assert not pays(Pace(0.01, 1e6), whole_bytes=200_000, ranges=[(0, 190_000)])
+    assert not pays(Pace(0.01, 1e6), whole_bytes=8_000_000, ranges=[(0, 8_000_000)])
+
+
+def test_the_pace_follows_an_origin_that_becomes_slow() -> None:
+    pace: Pace | None = after_answer(None, latency_s=0.01, size_bytes=10_000_000, duration_s=1)
+    assert pace == Pace(0.01, 1e7)
+    for _ in range(6):
+        pace = after_answer(pace, latency_s=0.1, size_bytes=1_000_000, duration_s=1)
+    assert pace is not None
+    assert 1e6 <= pace.rate < 1.1e6
+    assert 0.09 < pace.latency_s <= 0.1
+
+
+def test_an_answer_tells_the_pace_when_it_was_long_or_large() -> None:
+    assert after_answer(None, latency_s=0, size_bytes=64_000, duration_s=0.001) is None
+    assert after_answer(None, latency_s=0.1, size_bytes=64_000, duration_s=0.1) == Pace(0.1, 640_000)
+    fast = after_answer(None, latency_s=0, size_bytes=10_000_000, duration_s=0)
+    assert fast is not None
+    assert fast.rate > 1e9

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from packaging.markers import Marker, default_environment
+from packaging.tags import Tag
+
+from wheelfs.core.platforms.targets import Target, named
+from wheelfs.errors import UsageError
+
+HERE = {key: str(value) for key, value in default_environment().items()}
+
+
+def target(python: str | None, *platforms: str) -> Target:
+    return named(python, platforms, machine_platforms=["linux_riscv64"], environment=HERE)
+
+
+def test_a_manylinux_platform_stands_for_all_older_ones_and_their_older_names() -> None:
+    tags = target("3.12", "manylinux_2_28_aarch64").ranks
+    for platform in ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64", "linux_aarch64"):
+        assert Tag("cp312", "cp312", platform) in tags
+    assert Tag("cp312", "cp312", "manylinux_2_29_aarch64") not in tags
+    assert Tag("cp312", "cp312", "linux_riscv64") not in tags
+    assert Tag("cp38", "abi3", "manylinux_2_17_aarch64") in tags
+    assert Tag("py3", "none", "any") in tags
+    assert tags[Tag("cp312", "cp312", "manylinux_2_28_aarch64")] < tags[Tag("cp312", "cp312", "manylinux_2_17_aarch64")]
+
+
+def test_a_mac_of_one_version_runs_what_was_built_for_older_ones() -> None:
+    assert Tag("cp311", "cp311", "macosx_11_0_arm64") in target("3.11", "macosx_14_0_arm64").ranks
+
+
+def test_only_a_python_leaves_the_platform_as_it_is_here() -> None:
+    made = target("3.13")
+    assert Tag("cp313", "cp313", "linux_riscv64") in made.ranks
+    assert str(made.python) == made.environment["python_full_version"] == "3.13.0"
+    assert made.environment["sys_platform"] == HERE["sys_platform"]
+
+
+@pytest.mark.parametrize(
+    ("platform", "marker"),
+    [
+        ("win_amd64", "sys_platform == 'win32' and os_name == 'nt' and platform_machine == 'AMD64'"),
+        ("macosx_11_0_arm64", "platform_system == 'Darwin' and platform_machine == 'arm64'"),
+        ("manylinux2014_x86_64", "sys_platform == 'linux' and platform_machine == 'x86_64'"),
+        ("musllinux_1_2_aarch64", "platform_system == 'Linux' and platform_machine == 'aarch64'"),
+        ("linux_armv7l", "platform_machine == 'armv7l' and python_version == '3.12'"),
+    ],
+)
+def test_markers_see_the_named_platform(platform: str, marker: str) -> None:
+    assert Marker(marker).evaluate(dict(target("3.12", platform).environment))
+
+
+@pytest.mark.parametrize("python", ["2.7", "3", "three", "3.12.1.1", "3.12+local", ""])
+def test_what_is_no_python_is_a_usage_error(python: str) -> None:
+    with pytest.raises(UsageError, match="--python"):
+        target(python)
+
+
+@pytest.mark.parametrize("platform", ["", "Linux", "a-b", "linux x86"])
+def test_what_is_no_platform_tag_is_a_usage_error(platform: str) -> None:
+    with pytest.raises(UsageError, match="--platform"):
+        target("3.12", platform)

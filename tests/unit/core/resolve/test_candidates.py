@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from packaging.markers import default_environment
+from packaging.specifiers import SpecifierSet
+
+from wheelfs.core.platforms.targets import named
+from wheelfs.core.resolve.candidates import NothingFits, choose
+from wheelfs.model.links import FileLink
+from wheelfs.model.names import ProjectName
+from wheelfs.model.wanted import Wanted
+
+TARGET = named(
+    "3.11",
+    ["manylinux_2_28_x86_64"],
+    machine_platforms=[],
+    environment={key: str(value) for key, value in default_environment().items()},
+)
+
+
+def link(filename: str, **more: object) -> FileLink:
+    return FileLink(filename, f"https://files.example/{filename}", sha256=hashlib.sha256(filename.encode()).digest(), **more)  # type: ignore[arg-type]
+
+
+def chosen(specifier: str, *links: FileLink | str, hashes: frozenset[str] = frozenset()) -> str | NothingFits:
+    wanted = Wanted(ProjectName("a"), SpecifierSet(specifier), hashes)
+    found = choose(wanted, [link(one) if isinstance(one, str) else one for one in links], TARGET)
+    return found if isinstance(found, NothingFits) else found.filename
+
+
+PURE = "a-1.0-py3-none-any.whl"
+EXACT = "a-1.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+STABLE = "a-1.0-cp38-abi3-manylinux_2_28_x86_64.whl"
+FOREIGN = "a-1.0-cp311-cp311-win_amd64.whl"
+SDIST = "a-1.0.tar.gz"
+
+
+def test_the_most_preferred_wheel_goes_before_others_and_those_before_an_sdist() -> None:
+    assert chosen("", SDIST, PURE, FOREIGN, STABLE, EXACT) == EXACT
+    assert chosen("", SDIST, PURE, FOREIGN, STABLE) == STABLE
+    assert chosen("", SDIST, FOREIGN, PURE) == PURE
+    assert chosen("", FOREIGN, SDIST) == SDIST
+
+
+def test_the_newest_version_that_has_something_usable_is_taken() -> None:
+    assert chosen("", PURE, "a-2.0-cp312-cp312-win_amd64.whl") == PURE
+    assert chosen("", PURE, "a-2.0.tar.gz") == "a-2.0.tar.gz"
+    assert chosen("<2", PURE, "a-2.0.tar.gz") == PURE
+    assert chosen("", "a-9.0-py3-none-any.whl", "a-10.0-py3-none-any.whl") == "a-10.0-py3-none-any.whl"
+
+
+def test_prereleases_are_taken_when_asked_for_or_alone() -> None:
+    beta = "a-2.0b1-py3-none-any.whl"
+    assert chosen("", PURE, beta) == PURE
+    assert chosen("==2.0b1", PURE, beta) == beta
+    assert chosen("", beta) == beta
+
+
+def test_the_highest_build_is_taken() -> None:
+    assert chosen("", PURE, "a-1.0-10-py3-none-any.whl", "a-1.0-9-py3-none-any.whl") == "a-1.0-10-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(("specifier", "expected"), [("", PURE), (">=1", PURE), ("==2.*", None), ("==2.0", "a-2.0.tar.gz")])
+def test_yanked_files_are_taken_only_when_one_version_is_asked_for(specifier: str, expected: str | None) -> None:
+    found = chosen(specifier, PURE, link("a-2.0.tar.gz", yanked=""))
+    assert found == (expected or NothingFits("what fits is yanked"))
+
+
+def test_requires_python_is_heeded_and_nonsense_in_it_forbids_nothing() -> None:
+    assert chosen("", PURE, link("a-2.0.tar.gz", requires_python=">=3.12")) == PURE
+    assert chosen("", PURE, link("a-2.0.tar.gz", requires_python=">=nonsense")) == "a-2.0.tar.gz"
+
+
+def test_only_a_file_with_one_of_the_hashes_is_taken() -> None:
+    digest = hashlib.sha256(PURE.encode()).hexdigest()
+    assert chosen("", PURE, EXACT, hashes=frozenset({f"sha256:{digest}"})) == PURE
+    refused = chosen("", PURE, EXACT, hashes=frozenset({"sha256:00"}))
+    assert isinstance(refused, NothingFits)
+    assert refused.is_mismatch
+    assert chosen("", FileLink(PURE, "https://files.example/x"), hashes=frozenset({"sha256:00"})) == PURE
+    other = FileLink(PURE, "https://files.example/x", other_hashes={"sha512": "ab"})
+    assert chosen("", other, hashes=frozenset({"sha512:ab"})) == PURE
+    assert chosen("", other, hashes=frozenset({"sha512:cd"})) == NothingFits(refused.reason, is_mismatch=True)
+
+
+def test_what_does_not_fit_is_told_apart() -> None:
+    assert chosen("", "README.txt") == NothingFits("it has no files")
+    assert chosen(">5", PURE) == NothingFits("no version fits")
+    assert chosen("", FOREIGN) == NothingFits("none of its files is for this Python and platform")

@@ -1,0 +1,92 @@
+"""Where user names and passwords come from, and that they go to one origin only."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wheelfs.errors import UsageError
+from wheelfs.remote.http.credentials import Credentials, credentials_for, split_userinfo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = "https://index.example/simple"
+
+
+def found(url: str, **environ: str) -> tuple[str, str] | None:
+    clean, credentials = credentials_for("my-lab", url, environ)
+    assert "@" not in clean
+    return None if credentials is None else (credentials.username, credentials.password)
+
+
+def test_userinfo_is_split_off_and_decoded() -> None:
+    assert split_userinfo("https://me%40lab:p%3Aw@index.example:8443/simple/?a=b#c") == (
+        "https://index.example:8443/simple/?a=b",
+        "me@lab",
+        "p:w",
+    )
+    assert split_userinfo("https://a@b:c@index.example/x")[0] == "https://index.example/x"
+
+
+def test_nothing_is_found_where_there_is_nothing() -> None:
+    assert found(URL) is None
+
+
+def test_a_token_alone_counts_as_either_half() -> None:
+    assert found("https://token@index.example/simple") == ("token", "")
+    assert found("https://:token@index.example/simple") == ("", "token")
+
+
+def test_the_environment_wins_over_the_url() -> None:
+    assert found("https://a:b@index.example/simple", WHEELFS_INDEX_MY_LAB_PASSWORD="c") == ("a", "c")
+    assert found(URL, WHEELFS_INDEX_MY_LAB_USERNAME="x", WHEELFS_INDEX_MY_LAB_PASSWORD="y") == ("x", "y")
+
+
+def test_netrc_completes_the_user_that_the_url_names(tmp_path: Path) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine index.example login me password secret\n")
+    netrc.chmod(0o600)
+    assert found(URL, HOME=str(tmp_path)) == ("me", "secret")
+    assert found("https://me@index.example/simple", NETRC=str(netrc)) == ("me", "secret")
+    assert found("https://other@index.example/simple", NETRC=str(netrc)) == ("other", "")
+    assert found("https://elsewhere.example/simple", NETRC=str(netrc)) is None
+
+
+def test_a_broken_netrc_is_passed_over_without_quoting_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine index.example login me passwort hunter2\n")
+    assert found(URL, NETRC=str(netrc)) is None
+    assert "cannot be read" in caplog.text
+    assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["https://index.example:port/simple", "https://[::1/simple"])
+def test_an_address_that_is_none_is_a_usage_error_without_its_password(url: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        credentials_for("lab", url.replace("://", "://user:hunter2@"), {})
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_the_header_is_for_the_same_scheme_host_and_port_only() -> None:
+    _, credentials = credentials_for("lab", "https://me:pw@index.example/simple", {})
+    assert credentials is not None
+    expected = {"Authorization": "Basic " + base64.b64encode(b"me:pw").decode()}
+    for same in ("https://index.example/files/x", "https://INDEX.example:443/"):
+        assert await credentials.header_for(same) == expected
+    for other in (
+        "http://index.example/simple",
+        "https://index.example:8443/",
+        "https://files.index.example/",
+        "https://index.example.evil.example/",
+        "https://evil.example/https://index.example/",
+    ):
+        assert await credentials.header_for(other) == {}
+
+
+def test_credentials_cannot_be_printed() -> None:
+    text = repr(Credentials(("https", "index.example", 443), "me", "hunter2"))
+    assert "hunter2" not in text
+    assert "'me'" not in text

@@ -1,0 +1,141 @@
+"""Which index is used when none is named: pip's, uv's, or PyPI."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wheelfs.remote.index.default import IndexSource, configured_index, read_text
+
+if TYPE_CHECKING:
+    import pytest
+
+USER_PIP = "/home/me/.config/pip/pip.conf"
+USER_UV = "/home/me/.config/uv/uv.toml"
+
+
+def index(files: dict[str, str] | None = None, **environ: str) -> IndexSource:
+    texts = files or {}
+    return configured_index({"HOME": "/home/me", **environ}, lambda path: texts.get(str(path)))
+
+
+def url(files: dict[str, str] | None = None, **environ: str) -> str:
+    return index(files, **environ).url
+
+
+def pip_conf(where: str, section: str = "global") -> str:
+    return f"[{section}]\nindex-url = https://{where}.example/simple\n"
+
+
+def test_the_environment_wins_pips_variable_first() -> None:
+    files = {USER_PIP: pip_conf("file")}
+    everything = {
+        "PIP_INDEX_URL": "https://pip.example/simple",
+        "UV_DEFAULT_INDEX": "https://uv.example/simple",
+        "UV_INDEX_URL": "https://old.example/simple",
+    }
+    for variable, expected in [("PIP_INDEX_URL", "pip"), ("UV_DEFAULT_INDEX", "uv"), ("UV_INDEX_URL", "old")]:
+        found = index(files, **everything)
+        assert found.url == f"https://{expected}.example/simple"
+        assert variable in found.from_where
+        del everything[variable]
+    assert url(files, **everything) == "https://file.example/simple"
+
+
+def test_uvs_variable_may_give_a_name() -> None:
+    assert url(UV_DEFAULT_INDEX="lab=https://uv.example/simple") == "https://uv.example/simple"
+    assert url(UV_DEFAULT_INDEX="https://uv.example/simple?a=b") == "https://uv.example/simple?a=b"
+
+
+def test_pips_files_are_read_from_the_weakest_to_the_strongest() -> None:
+    files = {
+        "/etc/xdg/pip/pip.conf": pip_conf("xdg"),
+        "/etc/pip.conf": pip_conf("etc"),
+        "/home/me/.pip/pip.conf": pip_conf("legacy"),
+        USER_PIP: pip_conf("user"),
+        "/venv/pip.conf": pip_conf("site"),
+        "/named.conf": pip_conf("named"),
+    }
+    environ = {"VIRTUAL_ENV": "/venv", "PIP_CONFIG_FILE": "/named.conf"}
+    for strongest, expected in reversed(list(zip(files, ["xdg", "etc", "legacy", "user", "site", "named"], strict=True))):
+        found = index(files, **environ)
+        assert found.url == f"https://{expected}.example/simple"
+        assert strongest in found.from_where
+        del files[strongest]
+
+
+def test_a_named_file_that_exists_replaces_the_users(tmp_path: Path) -> None:
+    named = tmp_path / "pip.conf"
+    named.write_text("")
+    assert (
+        url({USER_PIP: pip_conf("user"), "/etc/pip.conf": pip_conf("etc")}, PIP_CONFIG_FILE=str(named))
+        == "https://etc.example/simple"
+    )
+
+
+def test_pips_files_can_be_switched_off() -> None:
+    files = {USER_PIP: pip_conf("user"), USER_UV: 'index-url = "https://uv.example/simple"'}
+    assert url(files, PIP_CONFIG_FILE="/dev/null") == "https://uv.example/simple"
+
+
+def test_a_commands_section_wins_over_the_global_one_of_a_stronger_file() -> None:
+    files = {"/etc/pip.conf": pip_conf("install", "install"), USER_PIP: pip_conf("user")}
+    assert url(files) == "https://install.example/simple"
+
+
+def test_every_way_of_uv_to_name_its_default_is_understood() -> None:
+    for text in (
+        '[[index]]\nname = "x"\nurl = "https://x.example/simple"\n[[index]]\nurl = "https://uv.example/simple"\ndefault = true\n',
+        'index-url = "https://uv.example/simple"',
+        '[pip]\nindex-url = "https://uv.example/simple"',
+    ):
+        assert url({USER_UV: text}) == "https://uv.example/simple"
+        assert url({"/etc/uv/uv.toml": text}) == "https://uv.example/simple"
+
+
+def test_uvs_user_file_wins_over_the_systems() -> None:
+    files = {"/etc/uv/uv.toml": 'index-url = "https://etc.example/simple"', USER_UV: 'index-url = "https://user.example/simple"'}
+    assert url(files) == "https://user.example/simple"
+
+
+def test_extra_indexes_are_reported_and_not_taken() -> None:
+    files = {
+        USER_PIP: pip_conf("main") + "extra-index-url =\n    https://extra1.example/simple\n    https://extra2.example/simple\n",
+        USER_UV: '[[index]]\nurl = "https://extra3.example/simple"\n',
+    }
+    found = index(files, PIP_EXTRA_INDEX_URL="https://extra0.example/simple")
+    assert found.url == "https://main.example/simple"
+    assert found.ignored == tuple(f"https://extra{n}.example/simple" for n in range(4))
+
+
+def test_a_broken_file_is_passed_over_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    files = {USER_PIP: "index-url without a section", "/etc/pip.conf": pip_conf("etc"), USER_UV: "= ="}
+    assert url(files) == "https://etc.example/simple"
+    assert USER_PIP in caplog.text
+    assert USER_UV in caplog.text
+
+
+def test_values_of_the_wrong_type_are_passed_over() -> None:
+    assert url({USER_UV: "index-url = 7\nindex = [1]\npip = 3\nextra-index-url = 1", "/etc/pip.conf": pip_conf("etc")}).endswith(
+        "etc.example/simple"
+    )
+
+
+def test_a_plain_path_becomes_an_address() -> None:
+    assert url(PIP_INDEX_URL="/srv/my simple") == "file:///srv/my%20simple"
+
+
+def test_without_any_configuration_it_is_pypi() -> None:
+    found = index()
+    assert found.url.startswith("https://")
+    assert "PyPI" in found.from_where
+
+
+def test_an_address_with_a_password_cannot_be_printed() -> None:
+    assert "hunter2" not in repr(index(PIP_INDEX_URL="https://me:hunter2@index.example/simple"))
+
+
+def test_unreadable_files_count_as_absent(tmp_path: Path) -> None:
+    assert read_text(tmp_path) is None
+    assert read_text(tmp_path / "missing") is None
+    assert read_text(Path("/dev/zero")) is None

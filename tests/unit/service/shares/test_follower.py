@@ -1,0 +1,138 @@
+"""News of a share, taken in portions: one that fails or is cut off is taken up where it was, and nothing is told twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import trio
+
+from tests.fakes.origins import MemoryShare
+from tests.fakes.services import Service, service
+from tests.fakes.waiting import until
+from wheelfs.errors import StoreFull
+from wheelfs.model.shared import News, SharedFile
+from wheelfs.service.shares import follower
+from wheelfs.store.catalog.shared_names import SharedNames
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import pytest
+
+from contextlib import asynccontextmanager
+
+COUNT = 6
+
+
+def file(number: int) -> SharedFile:
+    return SharedFile("demo", f"demo-{number}-py3-none-any.whl", "main", bytes([number]) * 32, 10)
+
+
+@dataclass
+class Telling(MemoryShare):
+    """Tells one file after the other; ``asked`` are the points that it was asked about."""
+
+    count: int = COUNT
+    asked: list[str | None] = field(default_factory=list)
+    poll_s: float = 0.01
+    hold: trio.Event | None = None
+    """Waited for before the answer that follows the third file."""
+
+    async def news(self, point: str | None) -> News:
+        self.asked.append(point)
+        number = int(point or 0)
+        await trio.lowlevel.checkpoint()
+        if number == 3 and self.hold is not None:
+            await self.hold.wait()
+        if number >= self.count:
+            return News((), (), str(number))
+        is_more = number + 1 < self.count
+        return News((file(number),), (), str(number + 1), more=is_more, anew=number < COUNT)
+
+
+@asynccontextmanager
+async def following(path: Path, share: Telling) -> AsyncIterator[Service]:
+    async with service(path, [], shares=[share]) as one, trio.open_nursery() as nursery:
+        nursery.start_soon(one.node.sharing.keep_fresh)
+        yield one
+        nursery.cancel_scope.cancel()
+
+
+def known(one: Service) -> list[str]:
+    return [name.file.filename for name in one.store.shared.iterate(None, None)]
+
+
+async def test_a_node_that_is_cut_off_in_the_middle_goes_on_there(tmp_path: Path) -> None:
+    share = Telling(hold=trio.Event())
+    async with following(tmp_path / "s", share) as one:
+        await until(lambda: one.store.shared.point("lab") == "3")
+    share.hold, share.asked = None, []
+    async with following(tmp_path / "s", share) as one:
+        await until(lambda: len(known(one)) == COUNT)
+    assert share.asked[: COUNT - 3] == ["3", "4", "5"]
+    assert None not in share.asked
+
+
+async def test_a_portion_that_a_full_store_refuses_is_asked_for_again_and_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    share = Telling()
+    take, refused = SharedNames.take, 0
+
+    def full(self: SharedNames, name: str, news: News, *, asked: str | None) -> object:
+        nonlocal refused
+        if asked == "2" and refused < 3:
+            refused += 1
+            raise StoreFull("write down news", "no space left")
+        return take(self, name, news, asked=asked)
+
+    monkeypatch.setattr(SharedNames, "take", full)
+    async with following(tmp_path / "s", share) as one:
+        await until(lambda: len(known(one)) == COUNT)
+    assert share.asked.count("2") == 4
+    assert share.asked.count(None) == 1
+    assert len([record for record in caplog.records if "no space left" in record.getMessage()]) == 1
+
+
+async def test_what_is_not_told_any_more_is_forgotten_also_by_the_process_that_comes_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = Telling()
+
+    def never(*_: object) -> None:
+        raise StoreFull("sweep", "killed before it came to that")
+
+    async with following(tmp_path / "s", share) as one:
+        await until(lambda: len(known(one)) == COUNT)
+        gone = file(99)
+        one.store.shared.take("lab", News((gone,), (), "6"), asked="6").result()
+    with monkeypatch.context() as patch:
+        patch.setattr(SharedNames, "sweep", never)
+        async with following(tmp_path / "s", share) as one:
+            one.store.shared.take("lab", News((), (), "0", more=True, anew=True), asked="6").result()  # the share is another one
+            await until(lambda: one.store.shared.point("lab") == "6")
+            assert gone.filename in known(one)
+    async with following(tmp_path / "s", share) as one:
+        await until(lambda: gone.filename not in known(one))
+        assert len(known(one)) == COUNT
+
+
+async def test_a_share_whose_news_never_end_fills_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(follower, "MAX_FILES", 3)
+    async with following(tmp_path, Telling(count=200)) as one:
+        await until(lambda: "it tells of more than 3 files" in caplog.text)
+        assert [name.filename for name in one.node.sharing.of("demo")] == [file(number).filename for number in range(3)]
+
+
+async def test_a_share_may_say_that_what_nobody_can_have_known_is_gone(tmp_path: Path) -> None:
+    class Odd(Telling):
+        async def news(self, point: str | None) -> News:
+            told = await super().news(point)
+            return News(told.files, (("d" * 1_000, "x", b""), ("", "", b"")), told.point, told.more, told.anew)
+
+    async with following(tmp_path, Odd()) as one:
+        await until(lambda: len(one.node.sharing.of("demo")) == COUNT)

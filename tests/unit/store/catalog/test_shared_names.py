@@ -1,0 +1,127 @@
+"""What shares tell, kept: told in portions, told anew, taken back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from wheelfs.model.shared import News, SharedFile
+from wheelfs.store.catalog.shared_names import only
+from wheelfs.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "s") as opened:
+        yield opened
+
+
+def file(project: str, number: int = 0, **changed: object) -> SharedFile:
+    made = SharedFile(project, f"{project}-{number}-py3-none-any.whl", "main", bytes([number]) * 32, 10)
+    return msgspec.structs.replace(made, **changed)
+
+
+def take(store: Store, share: str, news: News) -> None:
+    assert store.shared.take(share, news, asked=store.shared.point(share)).result()
+
+
+def sweep(store: Store, share: str) -> None:
+    place: bytes | None = None
+    while (place := store.shared.sweep(share, place).result()) is not None:
+        pass
+
+
+def names(store: Store, share: str = "a") -> list[str]:
+    return [name.file.filename for name in store.shared.iterate(None, None) if name.share == share]
+
+
+def test_what_is_told_is_found_by_project_and_in_order(store: Store) -> None:
+    take(store, "a", News((file("two"), file("one", 1), file("one")), (), "p"))
+    take(store, "b", News((file("one"),), (), "q"))
+    assert [found.filename for found in only(store.shared.of_project("one"), {"a", "b"})] == [
+        file("one").filename,
+        file("one", 1).filename,
+    ]
+    assert only(store.shared.of_project("one"), {"b"}) == [file("one")]
+    assert store.shared.of_project("on") == []
+    assert store.shared.projects(None) == ["one", "two"]
+    assert store.shared.projects("one") == ["two"]
+    assert (store.shared.point("a"), store.shared.point("b"), store.shared.point("c")) == ("p", "q", None)
+
+
+def test_places_go_on_where_a_batch_ended(store: Store) -> None:
+    take(store, "a", News(tuple(file("demo", number) for number in range(10)), (), "p"))
+    seen: list[str] = []
+    key: bytes | None = None
+    while batch := store.shared.iterate(key, 3):
+        seen += [name.file.filename for name in batch]
+        key = batch[-1].key
+    assert seen == names(store)
+
+
+def test_what_goes_is_gone_for_that_share_only(store: Store) -> None:
+    for share in ("a", "b"):
+        take(store, share, News((file("demo"),), (), "p"))
+    take(store, "a", News((), (("demo", file("demo").filename, file("demo").sha256),), "q"))
+    assert (names(store, "a"), names(store, "b")) == ([], [file("demo").filename])
+
+
+def test_telling_anew_forgets_what_is_not_named_again_and_nothing_before_the_end(store: Store) -> None:
+    take(store, "a", News((file("old"), file("kept")), (), "p"))
+    take(store, "b", News((file("old"),), (), "p"))
+    take(store, "a", News((file("kept"),), (), "c1", more=True, anew=True))
+    sweep(store, "a")
+    assert names(store) == [file("kept").filename, file("old").filename]
+    take(store, "a", News((file("new"),), (), "j1", anew=True))
+    sweep(store, "a")
+    assert names(store) == [file("kept").filename, file("new").filename]
+    assert names(store, "b") == [file("old").filename]
+
+
+def test_what_was_told_in_a_beginning_that_was_begun_anew_is_forgotten(store: Store) -> None:
+    take(store, "a", News((file("old"),), (), "p1", more=True, anew=True, begins=True))
+    take(store, "a", News((file("new"),), (), "q1", more=True, anew=True, begins=True))
+    take(store, "a", News((file("more"),), (), "q2", anew=True))
+    sweep(store, "a")
+    assert names(store) == [file("more").filename, file("new").filename]
+
+
+def test_news_of_a_point_that_another_process_has_left_are_for_nothing(store: Store) -> None:
+    take(store, "a", News((file("one"),), (), "p"))
+    assert not store.shared.take("a", News((file("two"),), (), "q"), asked=None).result()
+    assert (names(store), store.shared.point("a")) == ([file("one").filename], "p")
+
+
+def test_what_is_to_be_forgotten_is_so_by_whoever_comes_next(store: Store) -> None:
+    take(store, "a", News((file("old"),), (), "p"))
+    assert not store.shared.is_to_be_swept("a")
+    take(store, "a", News((file("new"),), (), "c", more=True, anew=True))
+    assert not store.shared.is_to_be_swept("a")
+    take(store, "a", News((), (), "j", anew=True))
+    take(store, "a", News((file("newer"),), (), "k"))  # and the process that was told all has ended
+    assert store.shared.is_to_be_swept("a")
+    sweep(store, "a")
+    assert names(store) == [file("new").filename, file("newer").filename]
+    assert not store.shared.is_to_be_swept("a")
+    assert store.shared.point("a") == "k"
+
+
+def test_each_change_is_in_the_journal_once(store: Store) -> None:
+    take(store, "a", News((file("demo"),), (), "p"))
+    seq = store.catalog.last_seq()
+    take(store, "a", News((file("demo"),), (), "p2", anew=True))
+    assert store.catalog.last_seq() == seq
+    take(store, "a", News((file("demo", yanked="bad"),), (), "p3"))
+    changes = store.catalog.changes_since(seq).changes
+    assert [(change.kind, change.project, change.filename) for change in changes] == [("file", "demo", file("demo").filename)]
+
+
+def test_a_name_too_long_for_a_key_is_left_out(store: Store) -> None:
+    take(store, "a", News((file("x" * 300), file("demo")), (), "p"))
+    assert names(store) == [file("demo").filename]

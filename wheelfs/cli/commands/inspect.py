@@ -1,0 +1,289 @@
+"""Looking: ``ls``, ``show``, ``status``, ``config``."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, client_lines
+from wheelfs.cli.command import Command, session_of
+from wheelfs.config import OPTIONS, redact, told_of
+from wheelfs.core.formatting import counted, size_text
+from wheelfs.errors import StoreError
+from wheelfs.reports.status import ShownProject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from wheelfs.cli.client_lines import Client
+    from wheelfs.cli.output import Output
+    from wheelfs.config import Settings
+    from wheelfs.reports.status import ListedFile, ShownFile, Status
+
+
+@click.command(
+    "ls",
+    cls=Command,
+    short_help="List the files that are known here.",
+    examples=("wheelfs ls", "wheelfs ls 'numpy*' requests", "wheelfs --json ls | jq -r .filename", "wheelfs ls --tracked"),
+)
+@click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
+@click.option("--tracked", is_flag=True, help="List the files of tracked projects, stored or not.")
+@click.pass_context
+def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool) -> None:
+    """List the files that are stored here, or those whose project or filename matches a PATTERN with * and ?."""
+    from wheelfs import app
+    from wheelfs.app import tracking
+
+    session = session_of(context)
+    files: Iterable[ListedFile]
+    if tracked:
+        found: list[ListedFile] = []
+        files = found
+        tracking.list_files(session.settings(), patterns=list(patterns), report=found.append)
+    else:
+        files = app.list_files(session.settings(), patterns=list(patterns))
+    if session.json:
+        for file in files:
+            session.output.record(file)
+        return
+    rest = iter(files)
+    first = next(rest, None)
+    if first is None:
+        # An empty answer on stdout is one; that it is meant stands beside it.
+        what = ("no tracked file" if tracked else "no stored file") + (" matches" if patterns else "")
+        how = "wheelfs track NAME" if tracked else "wheelfs fetch, wheelfs add and installs through a mount bring some"
+        session.output.talk(f"wheelfs: {what} in {session.settings().store}" + ("" if patterns else f" ({how})"))
+        return
+    columns = ("project", "version", "state", "size", "origin", "filename")
+    session.output.table(columns, (_row(file) for file in chain((first,), rest)))
+
+
+def _row(file: ListedFile) -> tuple[str, ...]:
+    marks = "".join([" (pinned)" if file.pinned else "", " (private)" if file.private else ""])
+    origins = ", ".join((file.origin or "-", *file.also))
+    return (file.project, file.version or "-", file.state, size_text(file.size_bytes), origins, file.filename + marks)
+
+
+@click.command(
+    cls=Command,
+    short_help="Show all about a project or a file.",
+    examples=("wheelfs show numpy", "wheelfs show lab_tools-1.0-py3-none-any.whl --json"),
+)
+@click.argument("name")
+@click.pass_context
+def show(context: click.Context, name: str) -> None:
+    """Show what is known of NAME, a project or a filename: versions, files, states, origin and sizes."""
+    from wheelfs import app
+
+    session = session_of(context)
+    shown = app.show(session.settings(), name)
+    output = session.output
+    if session.json:
+        output.record(shown)
+    elif isinstance(shown, ShownProject):
+        _print_pairs(
+            output,
+            [
+                ("project", shown.project),
+                ("origin", shown.origin),
+                ("status", shown.status),
+                ("asked", shown.checked),
+                ("tracked", None if shown.tracked is None else ", ".join(one or "all versions" for one in shown.tracked)),
+                ("tracks", ", ".join(map(redact, shown.tracks))),
+                ("also at", ", ".join(map(redact, shown.alternate_locations))),
+                ("versions", ", ".join(shown.versions)),
+            ],
+        )
+        output.line()
+        output.table(("version", "state", "size", "origin", "filename"), (_row(file)[1:] for file in shown.files))
+    else:
+        _print_pairs(output, list(_file_pairs(shown)))
+
+
+def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
+    yield "file", file.filename
+    yield "project", file.project
+    yield "version", file.version
+    yield "state", file.state
+    yield "origin", file.origin
+    yield "url", None if file.url is None else redact(file.url)
+    yield "sha256", file.sha256
+    yield "size", size_text(file.size_bytes)
+    yield "stored", None if file.stored_bytes is None else size_text(file.stored_bytes)
+    yield "shared with others", None if file.shared_bytes is None else size_text(file.shared_bytes)
+    yield "uploaded", file.upload_time
+    yield "requires python", file.requires_python
+    yield "yanked", None if file.yanked is None else (file.yanked or "yes")
+    yield "pinned", "yes" if file.pinned else None
+    yield "private", "yes" if file.private else None
+    yield "listed", None if file.listed else "no longer by its index"
+    yield "hidden", None if file.hidden is None else f"it is {file.hidden}"
+
+
+def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> None:
+    width = max(len(name) for name, _ in pairs)
+    for name, value in pairs:
+        if value:
+            output.line(f"{name:<{width}}  {value}")
+
+
+@click.command(
+    cls=Command,
+    short_help="Show how the mounts and indexes are.",
+    examples=("wheelfs status", "wheelfs status --json | jq .origins"),
+)
+@click.pass_context
+def status(context: click.Context) -> None:
+    """Show the mounts on the store, the state of each index, and what was fetched and saved since they began.
+
+    With --json the counters are sums over the mounts: needed_bytes are the sizes of the files that came whole, delta_saved_bytes
+    what of them was taken from other stored files.
+    """
+    from wheelfs import app
+
+    session = session_of(context)
+    report = app.status(session.settings())
+    if session.json:
+        session.output.record(report)
+    else:
+        for line in _status_lines(report):
+            session.output.line(line)
+
+
+def _status_lines(report: Status) -> Iterator[str]:
+    yield f"wheelfs {report.version}, store {report.store}" + (", offline" if report.offline else "")
+    if not report.mounts and not report.gateways and not report.silent:
+        yield "no mounts"
+    for mount in report.mounts:
+        yield f"mount   {mount.path}  process {mount.pid}, since {mount.since}"
+    for gateway in report.gateways:
+        yield f"gateway {gateway.url}  process {gateway.pid}, since {gateway.since}"
+    for pid in report.silent:
+        yield f"mount   process {pid} does not answer"
+    for origin in report.origins:
+        since = f" since {origin.since}" if origin.since else ""
+        but = "" if origin.state == "down" else ", but"
+        cause = f"{but}: {redact(origin.last_error)}" if origin.last_error else ""
+        yield f"{origin.kind:<7} {origin.name}  {redact(origin.url)}  {origin.state}{since}{cause}"
+    for write in report.share_writes:
+        waiting = f", {write.waiting_files} waiting" if write.waiting_files else ""
+        cause = f": {redact(write.last_error)}" if write.last_error else ""
+        done = f"{counted(write.pushed_files, 'file')}, {size_text(write.written_bytes)}"
+        yield f"pushing {write.name}  {done}{waiting}, {write.state}{cause}"
+    tracked = report.tracked
+    if tracked.projects:
+        unsized = f", sizes of {counted(tracked.unsized, 'file')} not known yet" if tracked.unsized else ""
+        failing = f", {tracked.failing} cannot be looked up" if tracked.failing else ""
+        yield f"tracked {counted(tracked.projects, 'project')}{unsized}{failing}"
+    counters = report.counters
+    yield (
+        f"network {counted(counters.requests, 'request')}, {size_text(counters.fetched_bytes)} fetched, "
+        f"{size_text(counters.saved_bytes)} saved, {counted(counters.errors, 'error')}"
+    )
+    if counters.delta_saved_bytes:
+        share = f"{size_text(counters.delta_saved_bytes)} of {size_text(counters.needed_bytes)}"
+        yield f"delta   {share} of new files were here already"
+    for name, count in counters.errors_by.items():
+        yield f"        {count} × {name}"
+
+
+@click.command(
+    cls=Command,
+    short_help="Show the effective configuration, or lines for a client.",
+    examples=("wheelfs config", "wheelfs config pip --mount /mnt/wheels", "wheelfs config --json"),
+)
+@click.argument("client", required=False, type=click.Choice(CLIENTS))
+@click.option("--mount", type=click.Path(path_type=Path), metavar="DIR", help="The mount to write into the lines.")
+@click.pass_context
+def config(context: click.Context, client: Client | None, mount: Path | None) -> None:
+    """Show every option with its value and where that comes from, credentials taken out, and lines for pip, uv, poetry and pdm.
+
+    With a client's name only its lines are printed. They name --mount, else a mount that is running, else /mnt/wheels.
+    """
+    from wheelfs import app
+
+    session = session_of(context)
+    settings = session.settings()
+    output = session.output
+    place = mount.absolute() if mount else _running_mount(settings)
+    lines = {name: client_lines(name, place) for name in CLIENTS if client in (None, name)}
+    if client is None:
+        indexes = [(told_of(index), origin) for index, origin in app.effective_indexes(settings)]
+        if session.json:
+            output.record(
+                {
+                    "settings": {name: {"value": value, "from": origin} for name, value, origin in _values(settings)},
+                    "indexes": [{**told, "from": origin} for told, origin in indexes],
+                    "lines": lines,
+                }
+            )
+            return
+        output.table(("option", "value", "from"), _option_rows(settings))
+        output.line()
+        output.table(("index", "url", "more", "from"), (_index_row(told, origin) for told, origin in indexes))
+        output.line()
+    elif session.json:
+        output.record({"lines": lines})
+        return
+    _print_lines(output, lines.values())
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
+    for option in OPTIONS:
+        if option.field != "indexes":
+            value = getattr(settings, option.field)
+            shown = str(value) if isinstance(value, Path) else value
+            if option.field == "shares":
+                shown = tuple(redact(share.url) for share in settings.shares) or None
+            yield ".".join(option.toml), option.default_text if shown is None else shown, settings.provenance[option.field]
+
+
+def _option_rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    kinds = {".".join(option.toml): option.kind for option in OPTIONS}
+    for name, value, origin in _values(settings):
+        # Of shares only the addresses are shown, and of an option without a value what that means.
+        is_shown = name == "share" or isinstance(value, bool | str)
+        yield name, _as_written(value) if is_shown else kinds[name].as_text(value), origin
+
+
+def _index_row(told: Mapping[str, object], origin: str) -> tuple[str, str, str, str]:
+    more = ", ".join(f"{key}={_as_written(value)}" for key, value in told.items() if key not in ("name", "url"))
+    return str(told["name"]), str(told["url"]), more, origin
+
+
+def _as_written(value: object) -> str:
+    """Return a value as one would write it in the configuration file."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:g}"
+        case tuple() | list():
+            return " ".join(map(str, value))
+        case _:
+            return str(value)
+
+
+def _print_lines(output: Output, groups: Iterable[Sequence[str]]) -> None:
+    for number, group in enumerate(groups):
+        if number:
+            output.line()
+        for line in group:
+            output.line(line)
+
+
+def _running_mount(settings: Settings) -> Path:
+    """Return where the store is mounted now, else the usual place."""
+    from wheelfs.service.process.control_socket import Answered, ask_all
+
+    with suppress(StoreError):  # somebody else's store: its mounts are not ours to know
+        for reply in ask_all(settings.store / "run", {"do": "status"}, timeout_s=1.0):
+            if isinstance(reply, Answered) and isinstance(reply.value, dict):
+                for mount in reply.value.get("mounts") or ():
+                    return Path(mount["path"])
+    return USUAL_MOUNT

@@ -1,0 +1,1 @@
+"""Decisions about fetching: ranges, deltas, freshness, the circuit breaker's rules."""

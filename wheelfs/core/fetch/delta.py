@@ -1,0 +1,230 @@
+"""Which bytes of a wheel need not be fetched, because members like those are stored: a plan, made from its directory alone.
+
+A member is taken for a stored one when CRC-32, sizes and method agree.  That, and the local header predicted for it, are
+*assumptions*: two encoders may pack the same content into other bytes of the same length, and anybody can make a CRC-32 collide.
+Only the sha256 of the whole file decides, and until then nobody may see what was assumed.
+
+The directory tells where each member's room begins and ends, not where in it the data stands.  So of the few shapes in which
+tools write local headers one is taken that fills the room to the byte, and a member that none fits is fetched.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheelfs.core.fetch.spans import Spans
+from wheelfs.core.wheel.zip_layout import LOCAL_HEADER_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.core.wheel.zip_layout import DirectoryLocation, Member
+
+OTHER_ENCODER_SHARE: Final = 0.02
+"""More than this share of members with a known content but another packed size: the builder's encoder has changed, and members
+whose packed sizes agree may be other bytes all the same.  Measured: this tells 11 of 12 such wheels."""
+
+MIN_GAP_BYTES: Final = 8 * 1024
+MAX_GAP_BYTES: Final = 32 * 1024
+"""How much that is here is fetched once more rather than asking twice: a request costs about as much in headers and waiting.
+Between the two the bytes of an upgrade grow by a twentieth, below the requests soar, above the bytes do."""
+
+CONNECTIONS: Final = 8
+"""Ranges of one file asked for at once: half of the connections to an index, so that other files and pages go on."""
+
+MAX_REQUESTS: Final = 512
+"""More ranges than this, and the gaps between them are fetched along."""
+
+_COPY_BYTES_S: Final = 300e6
+"""About how fast bytes are taken out of the store: of no account on a slow line, and more than it saves on a fast one."""
+_WORTHWHILE_S: Final = 0.05
+"""What must be saved: both sides of the comparison are estimates."""
+
+_SAME_PACE: Final = 1.5
+"""By so much estimates of one line differ from answer to answer."""
+
+_TELLING_S: Final = 0.05
+_TELLING_BYTES: Final = 1024 * 1024
+
+_CENTRAL: Final = struct.Struct("<4s2B2B4HL2L5H2L")  # APPNOTE 4.3.12
+_LOCAL: Final = struct.Struct("<4s2B4HL2L2H")  # 4.3.7
+_LOCAL_MAGIC: Final = b"PK\x03\x04"
+_DESCRIPTOR: Final = struct.Struct("<4s3L")  # 4.3.9
+_DESCRIPTOR_MAGIC: Final = b"PK\x07\x08"
+_FLAG_DESCRIPTOR: Final = 8
+_FULL32: Final = 0xFFFFFFFF
+
+
+class Likeness(enum.Enum):
+    """What the store knows of a member: its very bytes (most likely), its content packed otherwise, or nothing."""
+
+    SAME = enum.auto()
+    OTHER_ENCODER = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+class Known(NamedTuple):
+    """What the store knows of a member; of one that is the same it may lack the first ``absent_bytes``."""
+
+    likeness: Likeness
+    absent_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A member, and how its local header is expected to look: ``head``, then the data, then ``trailer``.  None: not predictable.
+
+    ``end`` is where its room ends: at the next header, or the directory.
+    """
+
+    member: Member
+    end: int
+    shape: tuple[bytes, bytes] | None
+
+
+class Piece(NamedTuple):
+    """A stretch of the file that is assumed: ``head``, what is stored of member ``number`` of the plan, ``trailer``."""
+
+    start: int
+    end: int
+    head: bytes
+    number: int
+    trailer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How an origin has answered lately: ``latency_s`` to the first byte, ``rate`` in bytes a second from there."""
+
+    latency_s: float
+    rate: float
+
+
+def after_answer(pace: Pace | None, *, latency_s: float, size_bytes: int, duration_s: float) -> Pace | None:
+    """Return what is known of an origin's pace after one more answer: older ones count half as much each time.
+
+    One that was both short and small tells nothing: the time would be that of our own doings.
+    """
+    if duration_s < _TELLING_S and size_bytes < _TELLING_BYTES:
+        return pace
+    seen = Pace(max(latency_s, 1e-6), size_bytes / max(duration_s, 1e-6))
+    if pace is None:
+        return seen
+    return Pace((pace.latency_s + seen.latency_s) / 2, 2 / (1 / pace.rate + 1 / seen.rate))
+
+
+def is_another_pace(kept: Pace, pace: Pace) -> bool:
+    """Tell whether ``pace`` is so different from ``kept`` that it would be decided differently for some files."""
+    ratios = (kept.latency_s / pace.latency_s, kept.rate / pace.rate)
+    return any(not 1 / _SAME_PACE < ratio < _SAME_PACE for ratio in ratios)
+
+
+def pays(pace: Pace, *, whole_bytes: int, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Tell whether ``ranges``, some at once, will be here sooner than ``whole_bytes`` in one answer."""
+    part_bytes = sum(end - start for start, end in ranges)
+    rounds = -(-len(ranges) // CONNECTIONS)
+    by_parts_s = rounds * pace.latency_s + part_bytes / pace.rate + (whole_bytes - part_bytes) / _COPY_BYTES_S
+    return by_parts_s + _WORTHWHILE_S < pace.latency_s + whole_bytes / pace.rate
+
+
+def entries(directory: bytes, location: DirectoryLocation, members: Sequence[Member]) -> list[Entry]:
+    """Return the members with their rooms and expected headers, in the order of the file.
+
+    ``members`` is what `zip_layout.parse_directory` made of ``directory``, which is therefore well formed.
+    """
+    records: list[tuple[Member, tuple[int, ...], bytes, bytes]] = []
+    position = 0
+    for member in members:
+        fields = _CENTRAL.unpack_from(directory, position)
+        name_size, extra_size, comment_size = fields[12:15]
+        name_end = position + _CENTRAL.size + name_size
+        name = directory[position + _CENTRAL.size : name_end]
+        records.append((member, fields, name, directory[name_end : name_end + extra_size]))
+        position = name_end + extra_size + comment_size
+    records.sort(key=lambda record: record[0].header_offset)
+    ends = [*(record[0].header_offset for record in records[1:]), location.offset]
+    return [
+        Entry(record[0], end, _shape(record[1], record[2], record[3], end - record[0].header_offset))
+        for record, end in zip(records, ends, strict=True)
+    ]
+
+
+def _shape(fields: tuple[int, ...], name: bytes, extra: bytes, room: int) -> tuple[bytes, bytes] | None:
+    """Return the header and trailer, of the shapes that tools write, that fill ``room`` together with the data."""
+    needed, needed_host, flags, method, time, date, crc, packed, size = fields[3:12]
+    if _FULL32 in (packed, size):
+        return None  # a member of 4 GiB comes from the origin
+    spare = room - LOCAL_HEADER_BYTES - len(name) - packed
+
+    def head(crc: int, packed: int, size: int, extra: bytes) -> bytes:
+        numbers = (needed, needed_host, flags, method, time, date, crc, packed, size, len(name), len(extra))
+        return _LOCAL.pack(_LOCAL_MAGIC, *numbers) + name + extra
+
+    if flags & _FLAG_DESCRIPTOR:
+        # What could not seek: zeros before, the truth behind.  Its magic is optional by the letter, and always written.
+        if spare == len(extra) + _DESCRIPTOR.size:
+            return head(0, 0, 0, extra), _DESCRIPTOR.pack(_DESCRIPTOR_MAGIC, crc, packed, size)
+        return None
+    if spare == len(extra):
+        return head(crc, packed, size, extra), b""
+    if spare == 0:
+        return head(crc, packed, size, b""), b""
+    return None  # a zip64 extra in the header alone, say: Python's zipfile has written two kinds of it, which nothing tells apart
+
+
+def match(found: Sequence[Entry], known: Sequence[Known]) -> list[Piece]:
+    """Return what may be taken from the store: nothing at all when the encoder seems to have changed.
+
+    ``known`` is what is known of the members of ``found``.  Pieces neither overlap nor leave their member's room.
+    """
+    same = sum(one.likeness is Likeness.SAME for one in known)
+    other = sum(one.likeness is Likeness.OTHER_ENCODER for one in known)
+    if not same or other > OTHER_ENCODER_SHARE * (same + other):
+        return []
+    return [
+        _piece(number, entry.member.header_offset, entry.end, entry.shape, one.absent_bytes)
+        for number, (entry, one) in enumerate(zip(found, known, strict=True))
+        if entry.shape is not None and (one.likeness is Likeness.SAME or _is_empty(entry.member))
+    ]
+
+
+def _piece(number: int, start: int, end: int, shape: tuple[bytes, bytes], absent_bytes: int) -> Piece:
+    head, trailer = shape
+    if absent_bytes:  # what is before the stored part has to be fetched, header and all
+        return Piece(start + len(head) + absent_bytes, end, b"", number, trailer)
+    return Piece(start, end, head, number, trailer)
+
+
+def _is_empty(member: Member) -> bool:
+    """Tell whether a member is all header, and so predicted as a whole (and tells nothing of the encoder)."""
+    return not member.size and not member.compressed_size
+
+
+def ranges(size_bytes: int, here: Spans, assumed: Spans, *, gap_bytes: int) -> list[tuple[int, int]]:
+    """Return what to ask for: all that is neither here nor assumed, joined over up to ``gap_bytes`` of what is.
+
+    They are at most `MAX_REQUESTS`: beyond that the smallest distances are closed first.
+    """
+    known = here.copy()
+    for start, end in assumed:
+        known.add(start, end)
+    missing = known.missing(0, size_bytes)
+    distances = sorted((after[0] - before[1] for before, after in pairwise(missing)), reverse=True)
+    if len(missing) > MAX_REQUESTS:
+        gap_bytes = max(gap_bytes, distances[MAX_REQUESTS - 1])
+    joined: list[tuple[int, int]] = []
+    for start, end in missing:
+        if joined and start - joined[-1][1] <= gap_bytes:
+            joined[-1] = joined[-1][0], end
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def covered(pieces: Sequence[Piece]) -> Spans:
+    """Return the bytes that ``pieces`` assume."""
+    return Spans.from_iterable((piece.start, piece.end) for piece in pieces)

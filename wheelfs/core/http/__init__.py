@@ -1,0 +1,1 @@
+"""HTTP rules: ranges, conditions, authorization."""

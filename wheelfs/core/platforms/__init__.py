@@ -1,0 +1,1 @@
+"""Machines, platforms and Pythons that files may be for."""

@@ -1,0 +1,1 @@
+"""Decisions about projects: ownership, index scopes, tracking."""

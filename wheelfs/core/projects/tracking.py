@@ -1,0 +1,106 @@
+"""Which files of a project's page a flat directory lists because the project is tracked: a pure function, and a fast one.
+
+A page may list 5,000 files, so names are taken apart by hand (PEP 427: five or six parts between dashes) and each version is read
+once, not once for each of its files.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wheelfs.core.platforms.machine import Machine
+    from wheelfs.model.links import FileLink
+    from wheelfs.model.tracked import Tracked
+
+_OLDEST: Final = Version("0.dev0")
+
+
+def chosen(tracked: Tracked, links: Iterable[FileLink], machine: Machine) -> list[FileLink]:
+    """Return the wheels that ``tracked`` is about, in the order of ``links``.
+
+    Pre-releases are left out unless a range or ``prereleases`` asks for them or there is nothing else (PEP 440), yanked files
+    unless a range names their version alone (PEP 592).
+    """
+    found: list[tuple[FileLink, str]] = []
+    for link in links:
+        version = _version_text(link.filename, tracked.project)
+        if version is not None and (tracked.every_platform or machine.accepts(link.filename)):
+            found.append((link, version))
+    wanted, named = _wanted_versions(tracked, {version for link, version in found if link.yanked is None or _is_single(tracked)})
+    return [link for link, version in found if (version in wanted if link.yanked is None else version in named)]
+
+
+def _wanted_versions(tracked: Tracked, versions: set[str]) -> tuple[set[str], set[str]]:
+    """Return those of ``versions`` that are in a range, and those that a range names alone."""
+    parsed = {text: version for text in versions if (version := _version(text)) is not None}
+    wanted: set[str] = set()
+    named: set[str] = set()
+    for one in _specifiers(tracked.ranges):
+        fitting = set(one.filter(parsed.values(), prereleases=True if tracked.prereleases else None))
+        texts = {text for text, version in parsed.items() if version in fitting}
+        wanted |= texts
+        if names_one_version(one):
+            named |= texts
+    return wanted, named
+
+
+def newest_first(links: Iterable[FileLink]) -> list[FileLink]:
+    """Return wheels by version, the newest first; what has none that can be read comes last."""
+
+    def age(link: FileLink) -> Version:
+        parts = link.filename.split("-", 2)
+        return (_version(parts[1]) if len(parts) == 3 else None) or _OLDEST
+
+    return sorted(links, key=age, reverse=True)
+
+
+def names_one_version(specifier: SpecifierSet) -> bool:
+    """Return whether a range asks for one version alone, which makes yanked files of it welcome (PEP 592)."""
+    return any(one.operator == "===" or (one.operator == "==" and "*" not in one.version) for one in specifier)
+
+
+def _is_single(tracked: Tracked) -> bool:
+    return any(names_one_version(one) for one in _specifiers(tracked.ranges))
+
+
+@lru_cache(maxsize=1_024)
+def _specifiers(ranges: tuple[str, ...]) -> tuple[SpecifierSet, ...]:
+    # They were checked at the door; what another build wrote and this one cannot read chooses nothing.
+    found = []
+    for text in ranges:
+        try:
+            found.append(SpecifierSet(text))
+        except InvalidSpecifier:
+            continue
+    return tuple(found)
+
+
+@lru_cache(maxsize=20_000)
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _version_text(filename: str, project: str) -> str | None:
+    """Return the version in a wheel's filename; None when it is no wheel of ``project``."""
+    if not filename.endswith(".whl"):
+        return None
+    parts = filename[:-4].split("-")
+    if len(parts) not in (5, 6) or not all(parts) or _normalized(parts[0]) != project:
+        return None
+    return parts[1]
+
+
+@lru_cache(maxsize=4_096)
+def _normalized(name: str) -> str:
+    return canonicalize_name(name)

@@ -1,0 +1,1 @@
+"""From requirements and lock files to wheels."""

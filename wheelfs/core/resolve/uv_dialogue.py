@@ -1,0 +1,95 @@
+"""Asking uv for a resolution, and reading its answer: what it is given, which of our targets it knows, what it said.
+
+Source: "uv pip compile" in uv's command reference.  uv resolves for one platform at a time, and knows platforms by names of
+its own, each of which stands for a set of wheel tags.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.resolve.requirements_txt import parse
+from wheelfs.errors import InternalError, UsageError
+from wheelfs.model.wanted import Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_LINUX = re.compile(r"manylinux_2_(?P<minor>\d+)_(?P<machine>x86_64|aarch64)")
+_LEGACY = re.compile(r"manylinux2014_(?P<machine>x86_64|aarch64)")
+_MAC = re.compile(r"macosx_(?P<version>\d+_\d+)_(?P<machine>arm64|x86_64)")
+_MINORS: Final = frozenset({17, 28, *range(31, 41)})
+"""Versions of glibc for which uv has names."""
+_OTHERS: Final = {
+    "musllinux_1_2_x86_64": "x86_64-unknown-linux-musl",
+    "musllinux_1_2_aarch64": "aarch64-unknown-linux-musl",
+    "win_amd64": "x86_64-pc-windows-msvc",
+    "win_arm64": "aarch64-pc-windows-msvc",
+    "win32": "i686-pc-windows-msvc",
+}
+_KNOWN: Final = (
+    "manylinux_2_17, 2_28 and 2_31 to 2_40 and manylinux2014 for x86_64 and aarch64, musllinux_1_2 for the same, macosx_X_Y for "
+    "arm64 and x86_64, win_amd64, win_arm64 and win32"
+)
+
+_SHOWN_LINES: Final = 60
+"""Of what uv says: its explanations of a conflict may be long, and their ends say it all."""
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def platform_options(platforms: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return uv's options and environment for wheel platform tags; raises `UsageError` for what uv has no name for."""
+    if not platforms:
+        return [], {}
+    if len(platforms) > 1:
+        raise UsageError(
+            f"resolve for {' and '.join(platforms)}", "uv resolves for one platform at a time", "give one --platform for each run"
+        )
+    [platform] = platforms
+    environment = {}
+    if (linux := _LINUX.fullmatch(platform)) and int(linux["minor"]) in _MINORS:
+        name = f"{linux['machine']}-manylinux_2_{linux['minor']}"
+    elif legacy := _LEGACY.fullmatch(platform):
+        name = f"{legacy['machine']}-manylinux2014"
+    elif mac := _MAC.fullmatch(platform):
+        name = f"{'aarch64' if mac['machine'] == 'arm64' else mac['machine']}-apple-darwin"
+        environment["MACOSX_DEPLOYMENT_TARGET"] = mac["version"].replace("_", ".")
+    elif platform in _OTHERS:
+        name = _OTHERS[platform]
+    else:
+        happened = "uv has no name for this platform, so --with-deps cannot be used with it"
+        raise UsageError(f"resolve for {platform[:80]}", happened, f"it has for {_KNOWN}")
+    return ["--python-platform", name], environment
+
+
+def requirements_text(wanted: Iterable[Wanted], *, extras: bool = True) -> str:
+    """Return a requirements file; markers were evaluated before, and hashes are compared by whoever fetches."""
+    return "".join(f"{one if extras else replace(one, extras=frozenset())}\n" for one in wanted)
+
+
+def pins(text: str, asked: Iterable[Wanted], environment: Mapping[str, str]) -> list[Wanted]:
+    """Return what uv has chosen, with the hashes that were asked for where any were; raises `InternalError`."""
+    hashes: dict[str, frozenset[str]] = {}
+    for one in asked:
+        hashes[one.project] = hashes.get(one.project, frozenset()) | one.hashes
+    found: list[Wanted] = []
+    for entry in parse(text, environment):
+        if not isinstance(entry, Wanted) or not entry.specifier:
+            raise InternalError("read what uv has resolved", f"{entry} is no version of a project")
+        found.append(replace(entry, extras=frozenset(), hashes=hashes.get(entry.project, frozenset())))
+    return found
+
+
+def said(text: str, index_url: str) -> str:
+    """Return what uv said on stderr, for people: without colours, warnings, and our passing address of the index."""
+    lines = [line.rstrip() for line in _COLOURS.sub("", text).replace(index_url, "the index").splitlines()]
+    kept = [line for line in lines if line.strip() and not line.startswith("warning:")]
+    return "\n".join(kept[-_SHOWN_LINES:]).removeprefix("error: ").strip()
+
+
+def warnings(text: str) -> list[str]:
+    """Return the warnings among what uv said."""
+    lines = _COLOURS.sub("", text).splitlines()
+    return [line.removeprefix("warning:").strip() for line in lines if line.startswith("warning:")][:_SHOWN_LINES]

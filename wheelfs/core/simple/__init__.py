@@ -1,0 +1,1 @@
+"""The simple repository API (PEP 503, 691): parsing, rendering, negotiation."""

@@ -1,0 +1,117 @@
+"""Project pages in JSON: PEP 691 version 1.x, with PEP 592, 658/714, 700, 708, 740 and 792."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from packaging.version import InvalidVersion, Version
+
+from wheelfs.core.simple.html_parse import check_version
+from wheelfs.core.simple.links import MAX_FILES, Links, absolute, plain_text, size_bytes, time_us
+from wheelfs.errors import OriginFault
+from wheelfs.model.links import ProjectPage
+from wheelfs.model.names import versions_of
+
+if TYPE_CHECKING:
+    from wheelfs.model.names import ProjectName
+
+_MAX_LOCATIONS = 1_000
+
+
+def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
+    """Return the page; raise `OriginFault` when it is none.
+
+    Decoded without a schema, since a schema fails as a whole: an entry with a value of the wrong type is refused by itself.
+    """
+    attempted = f"read the page of {project}"
+    try:
+        page = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise OriginFault(attempted, "the answer is no valid JSON") from None
+    meta = page.get("meta") if isinstance(page, dict) else None
+    version = meta.get("api-version") if isinstance(meta, dict) else None
+    files = page.get("files") if isinstance(page, dict) else None
+    if not isinstance(meta, dict) or not isinstance(version, str):
+        raise OriginFault(
+            attempted, "the answer is JSON, but no simple page", "check the index's URL (it usually ends in /simple)"
+        )
+    check_version(version, attempted)
+    if not isinstance(files, list):
+        raise OriginFault(attempted, "the page has no list of files")
+    links = Links(page_url, project)
+    for entry in files:
+        if isinstance(entry, dict) and isinstance(entry.get("url"), str) and isinstance(entry.get("filename"), str):
+            _add(links, entry)
+        else:
+            links.refused += 1
+    status, reason = _status(page, meta)
+    return ProjectPage(
+        project=project,
+        files=tuple(links.files),
+        api_version=version,
+        status=status,
+        status_reason=reason,
+        tracks=_addresses(meta.get("tracks"), page_url),
+        alternate_locations=_addresses(page.get("alternate-locations"), page_url),
+        refused=links.refused,
+        fileless_versions=_fileless(page.get("versions"), [link.filename for link in links.files]),
+    )
+
+
+def _add(links: Links, entry: dict[str, object]) -> None:
+    told = entry.get("core-metadata", entry.get("dist-info-metadata"))
+    yanked = entry.get("yanked")
+    digest = told.get("sha256") if isinstance(told, dict) else None
+    links.add(
+        cast("str", entry["url"]),
+        name=cast("str", entry["filename"]),
+        hashes=_strings(entry.get("hashes")),
+        size=size_bytes(entry.get("size")),
+        requires_python=_text(entry.get("requires-python")),
+        yanked=yanked if isinstance(yanked, str) else "" if yanked is True else None,
+        has_metadata=told is True or isinstance(told, dict),
+        metadata_sha256=_text(digest),
+        upload_time_us=time_us(entry.get("upload-time")),
+        provenance=_text(entry.get("provenance")),
+    )
+
+
+def _status(page: dict[str, object], meta: dict[str, object]) -> tuple[str | None, str | None]:
+    """Return status and reason (PEP 792 puts both into an object; drafts had a string and a place in ``meta``)."""
+    told = page.get("project-status", meta.get("project-status"))
+    if isinstance(told, dict):
+        status, reason = _text(told.get("status")), _text(told.get("reason"))
+    else:
+        status, reason = _text(told), _text(meta.get("project-status-reason"))
+    return None if status is None else plain_text(status), None if reason is None else plain_text(reason)
+
+
+def _fileless(told: object, filenames: list[str]) -> tuple[str, ...]:
+    """Return the versions that an index names (PEP 700) without having a file of them; what is no version is left out."""
+    if not isinstance(told, list) or len(told) > MAX_FILES:
+        return ()
+    found = set(versions_of(filenames).values())
+    named = set()
+    for text in told:
+        with suppress(InvalidVersion, TypeError):
+            named.add(Version(text))
+    return tuple(map(str, sorted(named - found)))
+
+
+def _addresses(value: object, page_url: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    found = (absolute(page_url, item) for item in value[:_MAX_LOCATIONS] if isinstance(item, str))
+    return tuple(url for url in found if url is not None)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _strings(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or len(value) > 16:
+        return {}
+    return {key: item for key, item in value.items() if isinstance(item, str)}

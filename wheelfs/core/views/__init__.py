@@ -1,0 +1,1 @@
+"""Paths in the mount, views and what they hide."""

@@ -1,0 +1,159 @@
+"""The grammar of paths inside a mount: what a name in a directory means, before anybody has looked whether it exists.
+
+Every frontend shows the same tree.  A meaning is one of a closed set; whoever asked finds out whether there is such a project or
+file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from wheelfs.core.times import parse_asof
+from wheelfs.core.views.view import View
+from wheelfs.errors import InvalidInput
+from wheelfs.model.names import ProjectName, check_filename, parse_project_name
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+Form = Literal["html", "json"]
+
+DirectoryKind = Literal["view", "indexes", "times", "simple", "project", "private"]
+"""The root of a view, ``index/``, ``asof/``, a simple repository, one project in it, ``.wheelfs/``."""
+
+PAGE: Final = "index.html"
+JSON_PAGE: Final = "index.v1_json"
+"""The JSON form of a page, under the name that static mirrors give it; reachable by name, not listed."""
+STATUS: Final = "status.json"
+_FORMS: Final[dict[str, Form]] = {PAGE: "html", JSON_PAGE: "json"}
+METADATA_SUFFIX: Final = ".metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory; ``path`` is relative to the mount, without slashes at its ends."""
+
+    kind: DirectoryKind
+    path: str
+    view: View
+    project: ProjectName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``index.html``: of a project, of all projects (``simple``), or the find-links page of a view (``links``).
+
+    The first two also have a JSON form (PEP 691), ``index.v1_json``.
+    """
+
+    kind: Literal["project", "simple", "links"]
+    form: Form = "html"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusFile:
+    """``.wheelfs/status.json``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlatFile:
+    """A wheel in a flat directory."""
+
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """A file of a project; ``metadata``: not the file ``filename`` itself, but the core metadata beside it (PEP 658)."""
+
+    filename: str
+    metadata: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No name that this directory could ever have."""
+
+
+Meaning = Directory | Page | StatusFile | FlatFile | ProjectFile | Nothing
+
+ROOT: Final = Directory("view", "", View())
+
+
+def meaning(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
+    """Return what ``name`` in ``parent`` means; ``indexes`` are the names of the configured ones."""
+    match parent.kind:
+        case "view":
+            return _in_view(parent, name, indexes)
+        case "indexes":
+            return _view(replace(parent.view, index=name)) if name in indexes else Nothing()
+        case "times":
+            asof = parse_asof(name)
+            return Nothing() if asof is None else _view(View(asof=asof))
+        case "simple":
+            return Page("simple", _FORMS[name]) if name in _FORMS else _project(parent, name)
+        case "project":
+            return Page("project", _FORMS[name]) if name in _FORMS else _project_file(name)
+        case "private":
+            return StatusFile() if name == STATUS else Nothing()
+
+
+def subdirectories(parent: Directory, indexes: Collection[str]) -> Iterator[tuple[str, Directory]]:
+    """Yield the sub-directories that a listing of a view's directory, of ``index/`` or of ``asof/`` (none), shows."""
+    # No end of times could be listed, and programs that walk a tree have enough of it without them.
+    names = {"view": ("simple", "index", "stored", "here", "asof"), "times": ()}.get(parent.kind, indexes)
+    for name in names:
+        found = meaning(parent, name, indexes)
+        if isinstance(found, Directory):
+            yield name, found
+
+
+def _in_view(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
+    view = parent.view
+    if name == "simple":
+        return Directory("simple", _join(parent.path, name), view)
+    if view.is_whole and name == "index" and indexes:
+        return Directory("indexes", _join(parent.path, name), view)
+    if not parent.path and name == "asof":
+        return Directory("times", name, view)
+    if not parent.path and name == ".wheelfs":
+        return Directory("private", name, view)
+    narrower = view.narrower(name)
+    if narrower is not None:
+        return _view(narrower)
+    if view.is_flat and name == PAGE:
+        return Page("links")
+    return FlatFile(name) if view.is_flat and name.endswith(".whl") and _is_safe(name) else Nothing()
+
+
+def _view(view: View) -> Directory:
+    return Directory("view", view.path, view)
+
+
+def _project(parent: Directory, name: str) -> Meaning:
+    # One directory a project: clients normalize (PEP 503), and a directory cannot have two names.
+    try:
+        project = parse_project_name(name)
+    except InvalidInput:
+        return Nothing()
+    return Directory("project", _join(parent.path, project), parent.view, project) if project == name else Nothing()
+
+
+def _project_file(name: str) -> Meaning:
+    if not _is_safe(name):
+        return Nothing()
+    filename = name.removesuffix(METADATA_SUFFIX)
+    return ProjectFile(filename, metadata=filename != name)
+
+
+def _is_safe(name: str) -> bool:
+    try:
+        check_filename(name)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name

@@ -1,0 +1,1 @@
+"""The wheel as a ZIP: layout, cutting, metadata, identity."""

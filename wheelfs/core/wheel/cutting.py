@@ -1,0 +1,174 @@
+"""Where a file is cut into chunks: a pure function of its ZIP structure (or, without one, of its size alone).
+
+Each member's compressed data is cut apart from the headers between them, because headers carry times that change with every
+build while the data does not.  All that is no chunk is the *skeleton*.  No content is looked at, so every cut is known before a
+byte of content has arrived.  What was measured, and what was not taken: docs/design/decisions/0011-cutting.md.
+"""
+
+from __future__ import annotations
+
+from array import array
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheelfs.core.wheel.zip_layout import (
+    LOCAL_HEADER_BYTES,
+    Member,
+    NeedMore,
+    NotAZip,
+    data_offset,
+    find_directory,
+    parse_directory,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    Read = Callable[[int, int], bytes]
+    """``read(offset, size)``: the file's bytes there, fewer only at its end."""
+
+BLOCK_BYTES: Final = 262_128
+"""64 pages less the 16-byte header of an LMDB overflow run: a block of this size wastes nothing.  No chunk is longer."""
+
+SMALL_BYTES: Final = 96
+"""Member data below this is skeleton: as a chunk it would cost more in the index and in every recipe than it could ever save."""
+
+GZ_HEAD_BYTES: Final = 64
+"""A gzip header holds its build time; deflate stores such data verbatim, so the rest of the member is freed from it here."""
+
+EARLY_CUTS: Final = (16 << 10, 32 << 10, 64 << 10, 128 << 10)
+"""Where what is shorter than a block is cut too: a deflate stream is the same up to the first change of its content."""
+_LEAST_BEHIND_BYTES: Final = 2 << 10
+"""No early cut is made for less than this behind it."""
+_ONE_PIECE_BYTES: Final = EARLY_CUTS[0] + _LEAST_BEHIND_BYTES
+"""Most members are shorter, and are one chunk."""
+
+MAX_SKELETON_BYTES: Final = 64 << 20
+"""The skeleton is held in memory when read; a file with a larger one is no wheel of our world and is cut at fixed sizes."""
+
+TAIL_BYTES: Final = 65_536 + 22 + 20 + 56
+"""Enough for every end record with the longest comment, its zip64 locator and record."""
+
+
+class CutMember(NamedTuple):
+    """A member with data: its last part makes ``chunks`` chunks, what is before (all of it, when small) is skeleton.
+
+    ``skeleton_start`` is where in the skeleton its data would begin.
+    """
+
+    member: Member
+    chunks: int
+    skeleton_start: int
+
+
+class Layout:
+    """The cuts of one file: element ``i`` is ``gaps[i]`` bytes of skeleton, then a chunk of ``lengths[i]`` bytes.
+
+    What follows the last chunk is skeleton too.  Both are packed arrays of 32-bit numbers: a wheel may have 70,000 members.
+    ``members`` are in the order of the file, and so of the chunks; there are none where the cuts are not a ZIP's.
+    """
+
+    __slots__ = ("gaps", "lengths", "members", "size_bytes", "skeleton_bytes")
+
+    def __init__(self, size_bytes: int, gaps: array[int], lengths: array[int], members: Sequence[CutMember] = ()) -> None:
+        self.size_bytes = size_bytes
+        self.members = members
+        self.gaps = gaps
+        self.lengths = lengths
+        self.skeleton_bytes = size_bytes - sum(lengths)
+
+    def pieces(self) -> Iterator[tuple[bool, int, int]]:
+        """Yield ``(is_chunk, start, length)`` for every part of the file, in order and without holes; no length is 0."""
+        position = 0
+        for gap, length in zip(self.gaps, self.lengths, strict=True):
+            if gap:
+                yield False, position, gap
+            yield True, position + gap, length
+            position += gap + length
+        if position < self.size_bytes:
+            yield False, position, self.size_bytes - position
+
+    def starts(self) -> array[int]:
+        """Return the offset in the file of each chunk."""
+        ends = accumulate(gap + length for gap, length in zip(self.gaps, self.lengths, strict=True))
+        return array("Q", (end - length for end, length in zip(ends, self.lengths, strict=True)))
+
+
+def cut_fixed(size_bytes: int) -> Layout:
+    """Cut at multiples of `BLOCK_BYTES`: for sdists, odd files, and ZIPs that are not well formed."""
+    full, rest = divmod(size_bytes, BLOCK_BYTES)
+    lengths = array("I", [BLOCK_BYTES]) * full
+    if rest:
+        lengths.append(rest)
+    return Layout(size_bytes, array("I", bytes(4 * len(lengths))), lengths)
+
+
+def cut_file(read: Read, size_bytes: int) -> Layout:
+    """Cut a file that is all here: at its ZIP structure when it has one that is well formed, else at fixed sizes."""
+    try:
+        location = find_directory(read(max(0, size_bytes - TAIL_BYTES), TAIL_BYTES), size_bytes)
+        if isinstance(location, NeedMore):
+            location = find_directory(read(location.start, size_bytes - location.start), size_bytes)
+        if isinstance(location, NeedMore):
+            return cut_fixed(size_bytes)
+        members = parse_directory(read(location.offset, location.size_bytes), location)
+    except NotAZip:
+        return cut_fixed(size_bytes)
+    return cut_members(members, location.offset, read, size_bytes)
+
+
+def cut_members(members: Sequence[Member], directory_offset: int, read: Read, size_bytes: int) -> Layout:
+    """Cut a ZIP whose directory is known; ``read`` is asked only for local headers.
+
+    Members that overlap, lie, or have no local header where they should: the whole file is cut at fixed sizes instead.
+    """
+    gaps = array("I")
+    lengths = array("I")
+    cut: list[CutMember] = []
+    position = 0  # everything before it is cut already
+    header_floor = 0  # local headers may touch, never overlap, what came before
+    skeleton = 0
+    for member in sorted(members, key=_by_offset):
+        try:
+            start = data_offset(member, read(member.header_offset, LOCAL_HEADER_BYTES))
+        except NotAZip:
+            return cut_fixed(size_bytes)
+        end = start + member.compressed_size
+        if member.header_offset < header_floor or end > directory_offset:
+            return cut_fixed(size_bytes)
+        header_floor = end
+        if end == start:
+            continue
+        pieces = _split(member.compressed_size, gzipped=member.name.endswith(".gz"))
+        cut.append(CutMember(member, len(pieces), skeleton + start - position))
+        if not pieces:
+            continue
+        gap = end - sum(pieces) - position
+        skeleton += gap
+        if skeleton > MAX_SKELETON_BYTES:
+            return cut_fixed(size_bytes)
+        for length in pieces:
+            gaps.append(gap)
+            lengths.append(length)
+            gap = 0
+        position = end
+    if skeleton + size_bytes - position > MAX_SKELETON_BYTES:
+        return cut_fixed(size_bytes)
+    return Layout(size_bytes, gaps, lengths, cut)
+
+
+def _by_offset(member: Member) -> int:
+    return member.header_offset
+
+
+def _split(size_bytes: int, *, gzipped: bool) -> list[int]:
+    """Return the lengths of the chunks at the end of a member's data; what they leave at its beginning is skeleton."""
+    if size_bytes < SMALL_BYTES:
+        return []
+    if size_bytes < _ONE_PIECE_BYTES and not gzipped:
+        return [size_bytes]
+    head = GZ_HEAD_BYTES if gzipped and size_bytes >= GZ_HEAD_BYTES + SMALL_BYTES else 0
+    last = (size_bytes - 1) // BLOCK_BYTES * BLOCK_BYTES  # where the last, shorter part begins, or a full one
+    blocks = range(BLOCK_BYTES, last + 1, BLOCK_BYTES)
+    early = (last + cut for cut in EARLY_CUTS if last + cut + _LEAST_BEHIND_BYTES <= size_bytes < last + BLOCK_BYTES)
+    return [after - before for before, after in pairwise([head, *blocks, *early, size_bytes])]

@@ -1,0 +1,73 @@
+"""Which wheel a file is, told by its content alone: the filename that its own ``.dist-info`` stands for.
+
+Source: "Binary distribution format" (PEP 427, 425): the directory is called NAME-VERSION.dist-info as the file is, and WHEEL has
+the tags, expanded, and the build tag.
+"""
+
+from __future__ import annotations
+
+from email.parser import HeaderParser
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.wheel import zip_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wheelfs.core.wheel.zip_layout import Member
+
+_TAIL_BYTES: Final = 1 << 20
+"""Looked at first: all but the largest directories are within."""
+_MAX_TAGS: Final = 1_000
+
+
+def filename_of(read: Callable[[int, int], bytes], size_bytes: int) -> str:
+    """Return the filename of the wheel that ``read(offset, size)`` reads; raises `zip_layout.NotAZip` when it is none.
+
+    The name is not checked any further.
+    """
+    members, directory_start = _directory(read, size_bytes)
+    metadata = zip_layout.metadata_member(members)
+    if metadata is None:
+        raise zip_layout.NotAZip("it has no .dist-info/METADATA")
+    directory = metadata.name.removesuffix("/METADATA")
+    found = [member for member in members if member.name == f"{directory}/WHEEL"]
+    if len(found) != 1:
+        raise zip_layout.NotAZip("it has no .dist-info/WHEEL")
+    start, end = zip_layout.member_window(found[0], members, directory_start)
+    if not 0 <= end - start <= zip_layout.MAX_METADATA_BYTES:
+        raise zip_layout.NotAZip("its WHEEL is too large")
+    text = zip_layout.extract_member(found[0], read(start, end - start), start)
+    said = HeaderParser().parsestr(text.decode("utf-8", "replace"))
+    build = (said.get("Build") or "").strip()
+    tags = compressed([str(tag).strip() for tag in said.get_all("Tag", [])])
+    return "-".join([directory.removesuffix(".dist-info"), *([build] if build else []), tags]) + ".whl"
+
+
+def compressed(tags: Sequence[str]) -> str:
+    """Return the compressed tag set that expands to exactly ``tags``; raises `zip_layout.NotAZip` when none does."""
+    split = [tag.split("-") for tag in tags]
+    if not tags or len(tags) > _MAX_TAGS or any(len(parts) != 3 or not all(parts) for parts in split):
+        raise zip_layout.NotAZip("its WHEEL has no tags")
+    columns = [list(dict.fromkeys(parts[column] for parts in split)) for column in range(3)]
+    expanded = {f"{python}-{abi}-{platform}" for python in columns[0] for abi in columns[1] for platform in columns[2]}
+    if expanded != set(tags):
+        raise zip_layout.NotAZip("no filename has exactly the tags that its WHEEL has")
+    return "-".join(".".join(column) for column in columns)
+
+
+def _directory(read: Callable[[int, int], bytes], size_bytes: int) -> tuple[list[Member], int]:
+    start = max(0, size_bytes - _TAIL_BYTES)
+    for _ in range(4):  # the tail, the rest of a zip64 record, the rest of the directory: never more
+        tail = read(start, size_bytes - start)
+        found = zip_layout.find_directory(tail, size_bytes)
+        if isinstance(found, zip_layout.NeedMore):
+            start = found.start
+        elif found.offset < start:
+            start = found.offset
+        else:
+            members = zip_layout.parse_directory(tail[found.offset - start : found.offset - start + found.size_bytes], found)
+            return list(members), found.offset
+        if size_bytes - start > zip_layout.MAX_DIRECTORY_BYTES:
+            raise zip_layout.NotAZip("its directory is too large")
+    raise zip_layout.NotAZip("its end records lead nowhere")

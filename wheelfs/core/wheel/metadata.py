@@ -1,0 +1,80 @@
+"""Where in a wheel its METADATA stands, as a conversation without IO.
+
+The logic asks for ranges, whoever drives it brings the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Final
+
+from wheelfs.core.wheel import zip_layout
+
+MAX_DIRECTORY_BYTES: Final = 64 * 1024 * 1024
+"""The directory of 70,000 members takes 8 MB; one above this is not read into memory."""
+
+_LONGEST_EXTRAS: Final = 2 * 0xFFFF + zip_layout.LOCAL_HEADER_BYTES
+"""A local header, and the longest name and extra field that it can announce (APPNOTE 4.3.7)."""
+
+Search = Generator[tuple[int, int], bytes, "Found"]
+"""Yields ``(start, end)``, is sent exactly those bytes, returns `Found`; raises `zip_layout.NotAZip`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The METADATA, and how many bytes of the file's end its central directory and end records take."""
+
+    metadata: bytes
+    directory_bytes: int
+
+
+DirectorySearch = Generator[tuple[int, int], bytes, tuple[zip_layout.DirectoryLocation, bytes]]
+"""Yields ``(start, end)``, is sent exactly those bytes, returns where the directory is, and it; raises `zip_layout.NotAZip`."""
+
+
+def search_directory(size_bytes: int, tail_bytes: int) -> DirectorySearch:
+    """Find the central directory of a file of ``size_bytes``, looking at its last ``tail_bytes`` first."""
+    start = max(0, size_bytes - tail_bytes)
+    for _ in range(4):  # the tail, the rest of a zip64 record, the rest of the directory: never more
+        tail = yield start, size_bytes
+        found = zip_layout.find_directory(tail, size_bytes)
+        if isinstance(found, zip_layout.NeedMore):
+            start = found.start
+        elif found.offset < start:
+            start = found.offset
+        else:
+            return found, tail[found.offset - start : found.offset - start + found.size_bytes]
+        if size_bytes - start > MAX_DIRECTORY_BYTES:
+            raise zip_layout.NotAZip(f"its central directory takes more than {MAX_DIRECTORY_BYTES} bytes")
+    raise zip_layout.NotAZip("its end records lead nowhere")
+
+
+def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
+    """Find the METADATA of a wheel of ``size_bytes``, looking at its last ``tail_bytes`` first; at most a handful of ranges."""
+    found, directory = yield from search_directory(size_bytes, tail_bytes)
+    members = zip_layout.parse_directory(directory, found)
+    for other in members:
+        if other.header_offset + other.compressed_size > found.offset:
+            raise zip_layout.NotAZip(f"the data of {other.name!r} lies outside the file")
+    member = zip_layout.metadata_member(members, project)
+    if member is None:
+        raise zip_layout.NotAZip(f"it has no {project.replace('-', '_')}-*.dist-info/METADATA")
+    first, last = zip_layout.member_window(member, members, found.offset)
+    last = min(last, first + _LONGEST_EXTRAS + member.compressed_size)
+    if last - first > zip_layout.MAX_METADATA_BYTES:
+        raise zip_layout.NotAZip(f"its METADATA takes {last - first} bytes")
+    window = yield first, last
+    return Found(zip_layout.extract_member(member, window, first), size_bytes - found.offset)
+
+
+def read_from(read: Callable[[int, int], bytes | memoryview], size_bytes: int, tail_bytes: int, project: str) -> bytes:
+    """Return the METADATA of a wheel that can be read at once by ``read(offset, size)``.  Raises `zip_layout.NotAZip`."""
+    asking = search(size_bytes, tail_bytes, project)
+    start, end = next(asking)
+    while True:
+        try:
+            start, end = asking.send(bytes(read(start, end - start)))
+        except StopIteration as done:
+            found: Found = done.value
+            return found.metadata

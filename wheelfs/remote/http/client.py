@@ -1,0 +1,229 @@
+"""HTTP as wheelfs does it: bounded, redirects and credentials by our own rules, every failure told as an `OriginError`.
+
+Redirects are followed here and not by the client library because each hop decides anew whether credentials may go along, and
+because the address of the last hop is where a page's relative links start.
+"""
+
+from __future__ import annotations
+
+import random
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, Final
+
+import httpcore2
+import httpx2
+import trio
+
+from wheelfs import __version__
+from wheelfs.core.http.ranges import Busy, Moved, judge_status, length_of
+from wheelfs.core.simple.links import absolute
+from wheelfs.errors import OriginFault, UsageError
+from wheelfs.remote.http.credentials import origin_of
+from wheelfs.remote.http.errors import told_as_origin_errors
+from wheelfs.remote.http.tls import CA_VARIABLES, DEFAULT_ACCESS, trust
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+
+    from wheelfs.remote.http.credentials import Credentials, OwnOrigin
+    from wheelfs.remote.http.tls import Access
+
+MAX_CONNECTIONS: Final = 16
+"""Per index: what browsers and installers grant one site, times two; more gains nothing and annoys its owners."""
+CONNECT_TIMEOUT_S: Final = 5.0
+READ_TIMEOUT_S: Final = 30.0
+"""Between two arrivals; whoever asks has a tighter bound of his own around the whole."""
+MAX_REDIRECTS: Final = 8
+ATTEMPTS: Final = 3
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_RETRY_AFTER_S: Final = 3.0
+"""A caller inside ``open`` waits for this; an origin that wants more patience is told of as it is."""
+CODINGS: Final = frozenset({"gzip", "deflate", "identity", ""})
+"""What bodies may be compressed with.  The library knows more of them on some machines: here an index is read alike on all."""
+READ_BYTES: Final = 512 * 1024
+"""Taken out of a socket at a time where so much is there; the library's own 64 KiB mean eight times the turns of the loop.
+Larger ones no longer fit the processor's cache, through which each byte passes four times on its way."""
+DRAIN_BYTES: Final = 64 * 1024
+"""The body of an answer that is of no use is read up to here, which costs less than a new connection."""
+
+# For the whole process: the library has no option for it, and its connections are made deep inside of it.
+httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = READ_BYTES
+
+_LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+
+
+class Client:
+    """Connections to one index and to the hosts of its files."""
+
+    def __init__(
+        self,
+        origin: OwnOrigin,
+        credentials: Credentials | None,
+        environ: Mapping[str, str],
+        *,
+        access: Access = DEFAULT_ACCESS,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        """``origin`` is the index's own.
+
+        Raises `UsageError` when certificates that the environment or ``access`` name cannot be read, or a proxy is impossible.
+        """
+        self._origin = origin
+        self._credentials = credentials
+        ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
+        self._http = _connections(trust(ca), access.proxy, read_timeout_s)
+        # Apart: what proves who we are to the index is shown to no other host.
+        certified = trust(ca, access.client_cert, access.client_key) if access.client_cert is not None else None
+        self._own = self._http if certified is None else _connections(certified, access.proxy, read_timeout_s)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+        if self._own is not self._http:
+            await self._own.aclose()
+
+    @asynccontextmanager
+    async def answer(
+        self, method: str, url: str, headers: Mapping[str, str], *, attempted: str
+    ) -> AsyncIterator[httpx2.Response]:
+        """Ask, and lend the answer with its body unread: of any status but a redirect's; its ``url`` is where it was found.
+
+        Asked again a few times when the origin is busy or the connection breaks before the answer.  What goes wrong inside the
+        block with reading the body is an `OriginError` too.
+        """
+        with told_as_origin_errors(attempted):
+            response = await self._persist(method, url, headers, attempted)
+            try:
+                yield response
+            finally:
+                # Also when cancelled: the connection has to be closed, not leaked; it takes no round trip.
+                with trio.move_on_after(1.0, shield=True):
+                    await response.aclose()
+
+    async def _persist(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
+        pause_s = FIRST_PAUSE_S
+        headers = dict(headers)
+        for attempts_left in reversed(range(ATTEMPTS)):
+            try:
+                response = await self._follow(method, url, headers, attempted)
+            except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
+                # Mostly a kept connection that the server had just closed.
+                if not attempts_left:
+                    raise
+            else:
+                is_elsewhere = str(response.url) != url and headers.get("Cache-Control") != "no-cache"
+                if response.status_code in (403, 410) and is_elsewhere and attempts_left:
+                    # Sent on to a signed address that has expired: some cache on the way has kept the redirect too long.
+                    await drain(response)
+                    headers["Cache-Control"] = "no-cache"
+                    continue
+                busy = judge_status(response.status_code, response.headers)
+                if not isinstance(busy, Busy) or not attempts_left or (busy.retry_after_s or 0) > LONGEST_RETRY_AFTER_S:
+                    return response
+                await drain(response)
+                pause_s = max(pause_s, busy.retry_after_s or 0)
+            await trio.sleep(pause_s * random.uniform(0.8, 1.2))
+            pause_s *= 3
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _follow(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._send(method, url, headers)
+            moved = judge_status(response.status_code, response.headers)
+            if not isinstance(moved, Moved):
+                return response
+            await drain(response)
+            target = absolute(url, moved.location)
+            if target is None:
+                raise OriginFault(attempted, "it redirects to an address that cannot be used")
+            if url.startswith("https:") and not target.startswith("https:"):
+                raise OriginFault(attempted, "it redirects from HTTPS to an address without encryption, which is refused")
+            url = target
+        raise OriginFault(attempted, f"it redirects more than {MAX_REDIRECTS} times")
+
+    async def _send(self, method: str, url: str, headers: Mapping[str, str]) -> httpx2.Response:
+        """Ask once, as whom we are there; once more where the password is refused and the keyring has another one by now."""
+        http = self._own if origin_of(url) == self._origin else self._http
+        login = await self._credentials.header_for(url) if self._credentials is not None else {}
+        while True:
+            request = http.build_request(method, url, headers={**headers, **login})
+            response = await http.send(request, stream=True, auth=None, follow_redirects=False)
+            if response.status_code != 401 or self._credentials is None:
+                return response
+            refused, login = login, await self._credentials.renewed(url)
+            if login == refused:  # at the second turn at the latest: the keyring is not asked again so soon
+                return response
+            await drain(response)
+
+
+async def drain(response: httpx2.Response) -> None:
+    """Finish with an answer that is of no use, so that its connection can be used again when its body is small."""
+    try:
+        length = length_of(response.headers)
+        if length is not None and length <= DRAIN_BYTES:
+            async with aclosing(pieces_of(response, decoded=False)) as arriving:
+                async for _ in arriving:
+                    pass
+    finally:
+        await response.aclose()
+
+
+async def pieces_of(response: httpx2.Response, *, decoded: bool) -> AsyncGenerator[bytes, None]:
+    """Yield the body as it arrives, uncopied; ``decoded`` undoes a content coding by and by.  To be closed (``aclosing``)."""
+    codings = {coding.strip().lower() for coding in response.headers.get("content-encoding", "").split(",")}
+    if decoded and not codings <= CODINGS:
+        raise httpx2.DecodingError("a coding that nobody asked for", request=response.request)
+    source = response.aiter_bytes() if decoded else response.aiter_raw()
+    try:
+        async for piece in source:
+            yield piece
+    finally:
+        # When the reader stops early, the library leaves the generators inside its own suspended, to be found by the garbage
+        # collector.  A cancellation that starts where the socket is read unwinds them all; what is buffered passes by first.
+        with trio.CancelScope(shield=True) as scope:
+            scope.cancel()
+            async for _ in source:
+                pass
+
+
+async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: str) -> bytes:
+    """Return the decoded body; raise `OriginFault` when it is longer than the limit, however little of it was announced."""
+    pieces: list[bytes] = []
+    held = 0
+    async with aclosing(pieces_of(response, decoded=True)) as arriving:
+        async for piece in arriving:
+            held += len(piece)
+            if held > limit_bytes:
+                raise OriginFault(attempted, f"the answer has more than {limit_bytes >> 20} MiB")
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _connections(trusted: ssl.SSLContext, proxy: str | None, read_timeout_s: float) -> httpx2.AsyncClient:
+    with _usable_proxies():
+        return httpx2.AsyncClient(
+            verify=trusted,
+            proxy=proxy,  # None: as the environment says
+            headers={"User-Agent": f"wheelfs/{__version__}", "Accept-Encoding": "gzip, deflate"},
+            timeout=httpx2.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s, write=10.0, pool=None),
+            limits=httpx2.Limits(
+                max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=30.0
+            ),
+            # The environment's proxy can do nothing for loopback: its localhost is another one.
+            mounts=dict.fromkeys(_LOOPBACK) if proxy is None else None,
+            # No cookies: an index has no business with a memory of its readers.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+
+@contextmanager
+def _usable_proxies() -> Iterator[None]:
+    """Tell of an impossible proxy address as a `UsageError`, without the address: it may hold a password."""
+    try:
+        yield
+    except (ValueError, httpx2.InvalidURL):
+        raise UsageError(
+            "use the proxy", "its address is invalid", "check proxy of the index, or HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+        ) from None

@@ -1,0 +1,138 @@
+"""User names and passwords: where they come from, and where they may go.
+
+They belong to one origin (scheme, host and port: RFC 6454) and are sent to no other, whatever a page links to or a redirect says.
+Nothing here can be printed with a secret in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import netrc
+import re
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import trio
+
+from wheelfs.errors import UsageError
+from wheelfs.remote.http.keyring import password_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+OwnOrigin = tuple[str, str, int | None]
+"""Scheme, host and port (RFC 6454)."""
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+RENEW_AFTER_S: Final = 30.0
+"""How long what the keyring said holds, even when it is refused or was nothing: a client that is refused asks again at once."""
+
+
+@dataclass(slots=True)
+class Credentials:
+    """A user name and password, good for one origin.
+
+    ``keyring`` is asked for the password when it is first needed, and again when that is refused: tokens expire while a mount
+    lives.
+    """
+
+    origin: OwnOrigin
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    keyring: Callable[[], Awaitable[str | None]] | None = field(default=None, repr=False)
+    _asked_at_s: float | None = field(default=None, init=False)
+    _lock: trio.Lock = field(default_factory=trio.Lock, init=False, repr=False)
+
+    async def header_for(self, url: str) -> dict[str, str]:
+        """Return the Authorization header (RFC 7617) for ``url``: an empty mapping when that is another origin."""
+        if origin_of(url) != self.origin:
+            return {}
+        if self._asked_at_s is None:
+            await self._ask()
+        token = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+        return {"Authorization": f"Basic {token}"}
+
+    async def renewed(self, url: str) -> dict[str, str]:
+        """Return the header for ``url`` where it was refused: another one when the keyring has another password by now."""
+        if origin_of(url) == self.origin:
+            await self._ask()
+        return await self.header_for(url)
+
+    async def _ask(self) -> None:
+        if self.keyring is None:
+            return
+        async with self._lock:  # one question for all who wait
+            if self._asked_at_s is None or trio.current_time() - self._asked_at_s > RENEW_AFTER_S:
+                found = await self.keyring()
+                self._asked_at_s = trio.current_time()
+                self.password = self.password if found is None else found
+
+
+def origin_of(url: str) -> OwnOrigin:
+    """Return scheme, host and port of ``url``; raise ValueError when its port is none."""
+    parts = urlsplit(url)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(parts.scheme.lower())
+
+
+def split_userinfo(url: str) -> tuple[str, str | None, str | None]:
+    """Return ``url`` without its userinfo and fragment, and the user name and password that were in it, percent-decoded."""
+    parts = urlsplit(url)
+    userinfo, at, host = parts.netloc.rpartition("@")
+    clean = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
+    if not at:
+        return clean, None, None
+    username, colon, password = userinfo.partition(":")
+    return clean, unquote(username), unquote(password) if colon else None
+
+
+def credentials_for(
+    name: str, url: str, environ: Mapping[str, str], *, account: str | None = None
+) -> tuple[str, Credentials | None]:
+    """Return an index's address without userinfo, and its credentials.
+
+    The environment (``WHEELFS_INDEX_<NAME>_USERNAME`` and ``_PASSWORD``, the name in upper case with ``_`` for what is no letter
+    or digit) comes before the URL's own, so that a password can be changed without touching a file; then netrc (``NETRC``, else
+    ``~/.netrc``), whose entry for the URL's user is taken when the URL names one.  ``account`` is a user whose password the
+    keyring is asked for when it is nowhere else; not so one in the URL, which may be a token, and the keyring's command line can
+    be read by everybody.  Raises `UsageError` for a URL that is none.
+    """
+    try:
+        clean, username, password = split_userinfo(url)
+        origin = origin_of(clean)
+    except ValueError:
+        raise UsageError(f"use the index {name}", "its URL is no valid address", "write NAME=https://HOST/simple") from None
+    prefix = "WHEELFS_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
+    username = environ.get(f"{prefix}_USERNAME", username if account is None else account)
+    password = environ.get(f"{prefix}_PASSWORD", password)
+    if password is None:
+        found = _from_netrc(origin[1], username, environ)
+        if found is not None:
+            username, password = found
+    if username is None and password is None:
+        return clean, None
+    # A token often comes as a user name with no password, or the other way round.
+    keyring = partial(password_of, account, clean, environ) if password is None and username == account and account else None
+    return clean, Credentials(origin, username or "", password or "", keyring)
+
+
+def _from_netrc(host: str, username: str | None, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    place = environ.get("NETRC") or (f"{environ['HOME']}/.netrc" if environ.get("HOME") else None)
+    if place is None or not Path(place).is_file():
+        return None
+    try:
+        found = netrc.netrc(place).authenticators(host)
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        # The parser's message quotes the line, which may hold a password.
+        log.warning("the netrc file %s cannot be read and is not used", place)
+        return None
+    if found is None or (username is not None and found[0] != username):
+        return None
+    return found[0], found[2] or ""

@@ -1,0 +1,128 @@
+"""The index that pip or uv is configured with on this machine: what wheelfs uses when it is told of none."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.resolve.installer_config import Named, from_pip, from_uv, without_name
+from wheelfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+MAX_FILE_BYTES: Final = 1 << 20
+
+_VARIABLES: Final = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+_EXTRA_VARIABLES: Final = ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSource:
+    """An index and where it was found.  ``url`` may hold credentials; ``ignored`` are extra indexes, which are not taken."""
+
+    name: str
+    url: str = field(repr=False)
+    from_where: str
+    ignored: tuple[str, ...] = field(default=(), repr=False)
+
+
+def read_text(path: Path) -> str | None:
+    """Return a configuration file's text, or None when there is none that can be read."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.read(MAX_FILE_BYTES)
+    except OSError:
+        return None
+
+
+def configured_index(
+    environ: Mapping[str, str], read: Callable[[Path], str | None] = read_text, *, name: str = "default"
+) -> IndexSource:
+    """Return the index of pip's or uv's configuration, else PyPI.
+
+    The environment comes first (``PIP_INDEX_URL``, ``UV_DEFAULT_INDEX``, ``UV_INDEX_URL``), then pip's files, then uv's.  A
+    file that is broken is passed over with a warning.  Sources: pip's "Configuration", uv's "Configuration files".
+    """
+    extra = tuple(without_name(item) for variable in _EXTRA_VARIABLES for item in environ.get(variable, "").split())
+    pip = _tolerant(from_pip, _present(_pip_files(environ), read))
+    uv = _tolerant(from_uv, _present(_uv_files(environ), read))
+    ignored = extra + pip.ignored + uv.ignored
+    for variable in _VARIABLES:
+        if value := environ.get(variable, "").strip():
+            return IndexSource(name, _as_url(without_name(value)), f"{variable} in the environment", ignored)
+    for named in (pip, uv):
+        if named.url is not None:
+            return IndexSource(name, _as_url(named.url), named.place or "", ignored)
+    return IndexSource(name, _pypi(), "PyPI, since neither pip nor uv is configured with another index", ignored)
+
+
+def _pip_files(environ: Mapping[str, str]) -> list[Path]:
+    """Return where pip looks, from the weakest to the strongest: all hosts', the user's, the environment's, the one named."""
+    own = environ.get("PIP_CONFIG_FILE")
+    if own == os.devnull:
+        return []
+    home = Path(environ.get("HOME") or "/")
+    shared = [Path(place) / "pip/pip.conf" for place in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":") if place]
+    files = [*reversed(shared), Path("/etc/pip.conf")]
+    if own is None or not Path(own).exists():
+        files += [home / ".pip/pip.conf", Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"]
+    files.append(Path(environ.get("VIRTUAL_ENV") or sys.prefix) / "pip.conf")
+    return files if own is None else [*files, Path(own)]
+
+
+def _uv_files(environ: Mapping[str, str]) -> list[Path]:
+    """Return where uv looks, from the strongest to the weakest; a project's own file is no business of a mount."""
+    if environ.get("UV_NO_CONFIG", "").lower() not in ("", "0", "false"):
+        return []
+    if own := environ.get("UV_CONFIG_FILE"):
+        return [Path(own)]
+    user = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/") / ".config") / "uv/uv.toml"
+    shared = [Path(place) / "uv/uv.toml" for place in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":") if place]
+    return [user, *shared, Path("/etc/uv/uv.toml")]
+
+
+def _present(paths: list[Path], read: Callable[[Path], str | None]) -> list[tuple[str, str]]:
+    return [(str(path), text) for path in paths if (text := read(path)) is not None]
+
+
+def _tolerant(parse: Callable[[list[tuple[str, str]]], Named], files: list[tuple[str, str]]) -> Named:
+    """Parse all files that can be parsed: one that is broken must not hide the others, nor keep a mount from starting."""
+    good: list[tuple[str, str]] = []
+    for file in files:
+        try:
+            parse([file])
+        except ValueError as error:
+            log.warning("%s, and is passed over", error)
+        else:
+            good.append(file)
+    return parse(good)
+
+
+def _as_url(text: str) -> str:
+    """Return a URL; pip and uv take a plain path as well."""
+    return text if "://" in text else Path(text).absolute().as_uri()
+
+
+def _pypi() -> str:
+    """Return PyPI's address as pip knows it; raise `UsageError` when there is no pip that can be asked.
+
+    pip calls the module internal, and has kept the name since 2018.  The library that offers the address publicly (pypi-simple)
+    brings eleven others.
+    """
+    try:
+        from pip._internal.models.index import PyPI  # imported here: only a machine on which nothing is configured needs it
+
+        return str(PyPI.simple_url)
+    except (ImportError, AttributeError):
+        raise UsageError(
+            "find an index", "none is configured, and no pip is installed that knows PyPI's address", "name one: --index NAME=URL"
+        ) from None

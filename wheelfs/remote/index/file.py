@@ -1,0 +1,147 @@
+"""A simple repository in a directory (``file:///srv/simple``): ``PROJECT/index.html`` and the files its links lead to.
+
+Only files below the directory that the index's own directory is in are read, links resolved: a page must not bring ``/etc``
+into a mount.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+import trio
+
+from wheelfs.core.http.ranges import Suffix, Whole, bounds_of
+from wheelfs.core.simple.api import MAX_BODY_BYTES, parse_page
+from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, OriginUnreachable, UsageError
+from wheelfs.model.links import Validators
+from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.errors import OriginError
+    from wheelfs.model.names import ProjectName
+    from wheelfs.remote.origin import PageOutcome
+
+PIECE_BYTES: Final = 256 * 1024
+MAX_METADATA_BYTES: Final = 10 << 20
+
+
+class FileIndex:
+    """An `Origin` on a file system (it may well be a slow or vanishing one: everything is done in threads)."""
+
+    def __init__(self, name: str, url: str) -> None:
+        """Raises `UsageError` when the address names another host."""
+        parts = urlsplit(url)
+        if parts.netloc not in ("", "localhost"):
+            raise UsageError(f"use the index {name}", "a file:// address with a host cannot be read", "write file:///PATH/simple")
+        self.name = name
+        self._root = Path(unquote(parts.path).rstrip("/") or "/")
+        self.url = self._root.as_uri()
+        beside = self._root.parent.resolve()
+        self._allowed = beside if beside != beside.parent else self._root.resolve()
+
+    async def aclose(self) -> None:
+        """Nothing is held."""
+
+    async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
+        """Read a project's page.  A missing directory of the whole index is no answer about a project."""
+        attempted = f"look up {project} on {self.name}"
+        return await trio.to_thread.run_sync(self._page, project, validators, attempted)
+
+    def _page(self, project: ProjectName, validators: Validators | None, attempted: str) -> PageOutcome:
+        path = self._root / project / "index.html"
+        try:
+            etag = _etag(path.stat())
+            if validators is not None and validators.etag == etag:
+                return PageUnchanged(None)
+            with path.open("rb") as file:
+                body = file.read(MAX_BODY_BYTES + 1)
+        except (FileNotFoundError, NotADirectoryError):
+            if self._root.is_dir():
+                return PageAbsent()
+            raise OriginUnreachable(attempted, f"there is no directory {self._root}", "is it mounted?") from None
+        except OSError as error:
+            raise _origin_error(attempted, error) from None
+        url = path.as_uri()
+        return PageFound(parse_page(body, "text/html", url, project), Validators(etag=etag), None, url)
+
+    @asynccontextmanager
+    async def open_range(
+        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+    ) -> AsyncIterator[RangeReply]:
+        """Read part of a file; ``fresh`` means nothing here."""
+        path, attempted = self._place(url)
+        try:
+            file = await trio.to_thread.run_sync(path.open, "rb")
+        except OSError as error:
+            raise _origin_error(attempted, error) from None
+        try:
+            status = os.fstat(file.fileno())
+            etag = _etag(status)
+            if validator is not None and validator != etag:
+                raise ContentChanged(
+                    attempted, "the file is no longer the one of which a part was read before", "what was read is of no use"
+                )
+            start, end = bounds_of(wanted, status.st_size)
+            if start >= end and not (isinstance(wanted, Whole | Suffix)):
+                raise ContentChanged(attempted, f"the file has only {status.st_size} bytes", "what was read is of no use")
+            chunks = _chunks(file.fileno(), start, end, attempted)
+            try:
+                yield RangeReply(start, status.st_size, (start, end) == (0, status.st_size), etag, chunks)
+            finally:
+                await chunks.aclose()
+        finally:
+            file.close()
+
+    async def head(self, url: str) -> Head:
+        """Return size and validator of a file."""
+        path, attempted = self._place(url)
+        try:
+            status = await trio.to_thread.run_sync(path.stat)
+        except OSError as error:
+            raise _origin_error(attempted, error) from None
+        return Head(status.st_size, _etag(status), True)
+
+    async def fetch_metadata(self, url: str) -> bytes:
+        """Return a core metadata file."""
+        async with self.open_range(url, Whole()) as reply:
+            if (reply.total_bytes or 0) > MAX_METADATA_BYTES:
+                raise OriginFault(f"read {url}", f"it has more than {MAX_METADATA_BYTES >> 20} MiB")
+            return b"".join([piece async for piece in reply.chunks])
+
+    def _place(self, url: str) -> tuple[Path, str]:
+        path = Path(unquote(urlsplit(url).path))
+        attempted = f"read {path.name} of {self.name}"
+        if not path.resolve().is_relative_to(self._allowed):
+            raise OriginDenied(attempted, "the page links to a file outside of the index")
+        return path, attempted
+
+
+async def _chunks(descriptor: int, start: int, end: int, attempted: str) -> AsyncGenerator[bytes, None]:
+    while start < end:
+        try:
+            piece = await trio.to_thread.run_sync(os.pread, descriptor, min(PIECE_BYTES, end - start), start)
+        except OSError as error:
+            raise _origin_error(attempted, error) from None
+        if not piece:
+            raise OriginFault(attempted, "truncated: the file became shorter while it was read")
+        start += len(piece)
+        yield piece
+
+
+def _etag(status: os.stat_result) -> str:
+    return f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+
+def _origin_error(attempted: str, error: OSError) -> OriginError:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return OriginMissing(attempted, "there is no such file")
+    if isinstance(error, PermissionError):
+        return OriginDenied(attempted, "its permissions forbid it")
+    return OriginFault(attempted, error.strerror or str(error))

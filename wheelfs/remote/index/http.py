@@ -1,0 +1,264 @@
+"""A simple repository over HTTP(S), and the files that its pages link to."""
+
+from __future__ import annotations
+
+import re
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Final, assert_never
+from urllib.parse import urlsplit, urlunsplit
+
+import trio
+
+from wheelfs.core.http.ranges import (
+    AskAgain,
+    Busy,
+    Changed,
+    Complete,
+    Denied,
+    Missing,
+    Moved,
+    Nonsense,
+    NothingThere,
+    Part,
+    Range,
+    Suffix,
+    Whole,
+    is_encoded,
+    judge,
+    judge_status,
+    length_of,
+    request_headers,
+)
+from wheelfs.core.simple.api import ACCEPT, MAX_BODY_BYTES, parse_page
+from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, UsageError
+from wheelfs.model.links import Validators
+from wheelfs.remote.http.client import READ_TIMEOUT_S, Client, drain, pieces_of, read_body
+from wheelfs.remote.http.credentials import credentials_for, origin_of
+from wheelfs.remote.http.errors import told_as_origin_errors
+from wheelfs.remote.http.tls import DEFAULT_ACCESS
+from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+    import httpx2
+
+    from wheelfs.core.http.ranges import Common, Outcome, Wanted
+    from wheelfs.errors import OriginError
+    from wheelfs.model.names import ProjectName
+    from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.origin import PageOutcome
+
+MAX_METADATA_BYTES: Final = 10 << 20
+PARSE_IN_THREAD_BYTES: Final = 64 * 1024
+"""Parsing takes 25 to 40 ms a megabyte; a smaller page is parsed sooner than a thread is started."""
+
+_WAYS: Final = 4
+"""Ways to ask for one part: as wanted, by an explicit range, whole, and one to spare."""
+_MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
+_NEVER_FRESH = re.compile(r"(?:^|[,\s])(?:no-store|no-cache)(?:$|[,\s=])", re.IGNORECASE)
+
+
+class HttpIndex:
+    """An `Origin` over HTTP.  ``PROJECT/`` is appended to ``url``, which has no credentials in it, as has no text from here."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        environ: Mapping[str, str],
+        *,
+        access: Access = DEFAULT_ACCESS,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        """Raises `UsageError` when the address is none, or the settings of certificates or proxies are impossible."""
+        self.name = name
+        clean, credentials = credentials_for(name, url, environ, account=access.account)
+        parts = urlsplit(clean)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise UsageError(
+                f"use the index {name}", "its URL is not of the form https://HOST/PATH", "it usually ends in /simple"
+            )
+        self.url = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), parts.query, ""))
+        self._client = Client(origin_of(self.url), credentials, environ, access=access, read_timeout_s=read_timeout_s)
+
+    def __repr__(self) -> str:
+        return f"HttpIndex({self.name!r}, {self.url!r})"
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    # --- pages ----------------------------------------------------------------------------------------------------
+
+    async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
+        """Ask for a project's page, conditionally when ``validators`` of an earlier answer are given.
+
+        Raises `OriginError`; that there is no such project is an answer and no error.
+        """
+        attempted = f"look up {project} on {self.name}"
+        headers = {"Accept": ACCEPT}
+        if validators is not None and validators.etag is not None:
+            headers["If-None-Match"] = validators.etag
+        if validators is not None and validators.last_modified is not None:
+            headers["If-Modified-Since"] = validators.last_modified
+        async with self._client.answer("GET", self._page_url(project), headers, attempted=attempted) as response:
+            status = response.status_code
+            max_age_s = _max_age_s(response.headers)
+            common = judge_status(status, response.headers)
+            if isinstance(common, Missing):
+                await drain(response)
+                return PageAbsent()
+            if common is not None:
+                raise self._refusal(attempted, common, status)
+            if status == 304 and len(headers) > 1:
+                return PageUnchanged(max_age_s)
+            if status != 200:
+                raise OriginFault(attempted, f"it answered with status {status}")
+            body = await read_body(response, MAX_BODY_BYTES, attempted=attempted)
+            url = str(response.url)
+        content_type = response.headers.get("content-type")
+        if len(body) > PARSE_IN_THREAD_BYTES:
+            page = await trio.to_thread.run_sync(parse_page, body, content_type, url, project)
+        else:
+            page = parse_page(body, content_type, url, project)
+        found = Validators(etag=response.headers.get("etag"), last_modified=response.headers.get("last-modified"))
+        return PageFound(page, found, max_age_s, url)
+
+    def _page_url(self, project: ProjectName) -> str:
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc, f"{parts.path}/{project}/", parts.query, ""))
+
+    # --- files ----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def open_range(
+        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+    ) -> AsyncIterator[RangeReply]:
+        """Ask for bytes of a file, in whatever way the server understands; see `Origin.open_range`."""
+        attempted = f"fetch {_filename(url)} from {self.name}"
+        asked: Wanted | None = wanted
+        for _ in range(_WAYS):
+            if asked is None:
+                asked = await self._explicit(url, wanted)
+            headers = request_headers(asked, validator=validator, fresh=fresh)
+            async with self._client.answer("GET", url, headers, attempted=attempted) as response:
+                outcome = judge(asked, validator=validator, status=response.status_code, headers=response.headers)
+                if isinstance(outcome, Part | Complete):
+                    async with aclosing(_chunks(response, outcome, attempted)) as chunks:
+                        yield _reply(outcome, response.headers.get("etag"), chunks)
+                    return
+                await drain(response)
+                asked = self._next_way(attempted, outcome, response.status_code)
+        raise OriginFault(attempted, "it refuses every way of asking for a part")
+
+    def _next_way(self, attempted: str, outcome: Outcome, status: int) -> Wanted | None:
+        match outcome:
+            case AskAgain(following):
+                return following
+            case Changed():
+                raise ContentChanged(
+                    attempted, "the file is no longer the one of which a part was fetched before", "what was fetched is of no use"
+                )
+            case NothingThere(total_bytes):
+                raise ContentChanged(attempted, f"the file has only {total_bytes} bytes there", "what was fetched is of no use")
+            case Nonsense(reason):
+                raise OriginFault(attempted, reason)
+            case Missing() | Denied() | Busy() | Moved():
+                raise self._refusal(attempted, outcome, status)
+            case Part() | Complete():
+                raise AssertionError("these are answers")
+            case _:
+                assert_never(outcome)
+
+    async def _explicit(self, url: str, wanted: Wanted) -> Wanted:
+        """Return the range that a suffix means, for servers that know no suffixes."""
+        size = (await self.head(url)).size_bytes
+        if not isinstance(wanted, Suffix) or not size:
+            return Whole()
+        return Range(max(0, size - wanted.length), size)
+
+    async def head(self, url: str) -> Head:
+        """Ask for a file's size and validator without its bytes (or with one of them, where HEAD is not understood)."""
+        attempted = f"look up {_filename(url)} on {self.name}"
+        async with self._client.answer("HEAD", url, {"Accept-Encoding": "identity"}, attempted=attempted) as response:
+            status, headers = response.status_code, response.headers
+            common = judge_status(status, headers)
+        if common is not None:
+            raise self._refusal(attempted, common, status)
+        if status == 200:
+            size = None if is_encoded(headers) else length_of(headers)
+            return Head(size, headers.get("etag"), headers.get("accept-ranges", "").strip().lower() == "bytes")
+        async with self.open_range(url, Range(0, 1)) as reply:
+            return Head(reply.total_bytes, reply.etag, not reply.is_whole)
+
+    async def fetch_metadata(self, url: str) -> bytes:
+        """Return a core metadata file (PEP 658), at most `MAX_METADATA_BYTES` of it."""
+        return await self.fetch_small(url, limit_bytes=MAX_METADATA_BYTES)
+
+    async def fetch_small(self, url: str, *, limit_bytes: int) -> bytes:
+        """Return a file that fits into memory; raises `OriginFault` for a larger one."""
+        attempted = f"fetch {_filename(url)} from {self.name}"
+        async with self._client.answer("GET", url, {"Accept-Encoding": "identity"}, attempted=attempted) as response:
+            common = judge_status(response.status_code, response.headers)
+            if common is not None:
+                raise self._refusal(attempted, common, response.status_code)
+            if response.status_code != 200:
+                raise OriginFault(attempted, f"it answered with status {response.status_code}")
+            return await read_body(response, limit_bytes, attempted=attempted)
+
+    def _refusal(self, attempted: str, outcome: Common, status: int) -> OriginError:
+        match outcome:
+            case Missing():
+                return OriginMissing(attempted, f"there is no such file (status {status})")
+            case Denied():
+                variable = "WHEELFS_INDEX_" + re.sub(r"[^A-Z0-9]", "_", self.name.upper())
+                return OriginDenied(
+                    attempted,
+                    f"access is refused (status {status})",
+                    f"give credentials by {variable}_USERNAME and _PASSWORD, or in ~/.netrc",
+                )
+            case Busy(retry_after_s):
+                when = "try again" if retry_after_s is None else f"it wants to be asked again in {retry_after_s:.0f} s"
+                return OriginFault(attempted, f"it answered with status {status}", when)
+            case Moved():
+                return OriginFault(attempted, "it redirects without end")
+            case _:
+                assert_never(outcome)
+
+
+def _reply(outcome: Part | Complete, etag: str | None, chunks: AsyncIterator[bytes]) -> RangeReply:
+    if isinstance(outcome, Part):
+        is_whole = outcome.start == 0 and outcome.end == outcome.total_bytes
+        return RangeReply(outcome.start, outcome.total_bytes, is_whole, etag, chunks)
+    return RangeReply(0, outcome.size_bytes, True, etag, chunks)
+
+
+async def _chunks(response: httpx2.Response, outcome: Part | Complete, attempted: str) -> AsyncGenerator[bytes, None]:
+    """Yield exactly the bytes announced, as they arrive and without copying them; raise `OriginFault` when fewer come."""
+    left = outcome.end - outcome.start if isinstance(outcome, Part) else outcome.size_bytes
+    encoded = isinstance(outcome, Complete) and outcome.encoded
+    with told_as_origin_errors(attempted):
+        async with aclosing(pieces_of(response, decoded=encoded)) as arriving:
+            async for piece in arriving:
+                if left is not None:
+                    if len(piece) > left:
+                        raise OriginFault(attempted, "it sends more than it announced")
+                    left -= len(piece)
+                yield piece
+    if left:
+        raise OriginFault(attempted, f"truncated: {left} bytes of the answer are missing")
+
+
+def _max_age_s(headers: Mapping[str, str]) -> float | None:
+    """Return how long an answer says it is good; wheelfs keeps it in any case, this only decides when to ask again."""
+    told = headers.get("cache-control", "")
+    if _NEVER_FRESH.search(told):
+        return 0.0
+    found = _MAX_AGE.search(told)
+    return float(found[1]) if found else None
+
+
+def _filename(url: str) -> str:
+    """Return the part of an address that can be shown: no query, which may hold a signature."""
+    return urlsplit(url).path.rpartition("/")[2][:200] or "the index"

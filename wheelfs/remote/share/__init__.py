@@ -1,0 +1,1 @@
+"""Shares: gateways and object shares."""

@@ -1,0 +1,152 @@
+"""All that a share of objects consists of, for whoever decides what of it may go.
+
+Read strictly: what cannot be read here may be what needs the rest, so nothing is left out as it is for readers.
+"""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
+
+from wheelfs.errors import OriginFault, OriginMissing
+from wheelfs.model.condemned import CONDEMNED, decode_condemned, encode_condemned
+from wheelfs.model.framing import ShareFormatError
+from wheelfs.model.manifest import Manifest
+from wheelfs.model.share_catalog import LOG, ROOTS, SNAPSHOTS, number_of, root_key
+from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name, pack_key
+from wheelfs.remote.share.log import WrittenCatalog
+from wheelfs.remote.share.share import MAX_LIST_BYTES, MAX_MANIFEST_BYTES, clock_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from wheelfs.model.condemned import Condemned
+    from wheelfs.model.share_objects import FoundObject
+    from wheelfs.remote.share.objects import Objects
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 8
+"""Small objects that are read at a time: each costs a round trip."""
+
+_PREFIXES: Final = (LOG, ROOTS, SNAPSHOTS, PACKS, MANIFESTS, CONDEMNED)
+_UNREADABLE: Final = "while it cannot be read nobody knows what it needs"
+_ADVICE: Final = "update wheelfs; if it is damaged, delete that object, and push its files again"
+
+
+class ShareGarbage:
+    """A share as a whole.  All methods block, and raise `OriginError`."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+        self._catalog = _WholeCatalog(objects)
+        self.url = objects.url
+
+    def check(self) -> None:
+        """Raise `OriginMissing` where there is no share, `OriginFault` for another version's."""
+        self._catalog.check()
+
+    def clock_s(self) -> float:
+        """Return what time it is where the objects are, in seconds of the epoch: their ages are by that clock."""
+        return clock_s(self._objects)
+
+    def objects(self) -> dict[str, FoundObject]:
+        """Return all objects by key."""
+        return {found.key: found for prefix in _PREFIXES for found in self._objects.found(prefix)}
+
+    def needed(self, there: Iterable[str]) -> set[bytes]:
+        """Return the sha256 of all files that the catalog tells of, which has the records that are ``there``, by their keys."""
+        needed = {file.sha256 for file in self._catalog.files()}
+        end = min(self._catalog.missing)
+        if any(key > end and number_of(key.rpartition("/")[2]) is not None for key in there if key.startswith(f"{LOG}/")):
+            raise OriginMissing(
+                f"read {end} in the share {self.url}",
+                f"it is not there, and later records are; {_UNREADABLE}",
+                "run it again; if it is lost, push something from a store that is new to the share, which takes its place",
+            )
+        return needed
+
+    def superseded(self) -> set[str]:
+        """Return the keys of what the catalog needs no more."""
+        return {found.key for found in self._catalog.superseded()}
+
+    def lists(self) -> dict[str, Condemned]:
+        """Return all lists of what is condemned, by name."""
+        names = [found.key.rpartition("/")[2] for found in self._objects.found(CONDEMNED)]
+        names = [name for name in names if is_object_name(name)]
+        read = self._read_all(((f"{CONDEMNED}/{name}", MAX_LIST_BYTES) for name in names), decode_condemned)
+        return {key.rpartition("/")[2]: one for key, one in read if one is not None}
+
+    def uses(self, manifests: Iterable[str], needed: Callable[[str], bool]) -> dict[str, tuple[str, ...]]:
+        """Return for the key of each manifest the keys of its packs; none for one that is gone or damaged and not needed."""
+
+        def packs_of(encoded: bytes) -> tuple[str, ...]:
+            return tuple(map(pack_key, Manifest.decode(encoded).packs))
+
+        def packs_if_any(encoded: bytes) -> tuple[str, ...]:
+            try:
+                return packs_of(encoded)
+            except ShareFormatError:
+                return ()
+
+        keys = list(manifests)
+        uses: dict[str, tuple[str, ...]] = {}
+        for key, packs in self._read_all(((key, MAX_MANIFEST_BYTES) for key in keys if needed(key)), packs_of):
+            if packs is None:
+                raise OriginMissing(f"read {key} in the share {self.url}", "files need it, and it is gone", "run it again")
+            uses[key] = packs
+        for key, packs in self._read_all(((key, MAX_MANIFEST_BYTES) for key in keys if not needed(key)), packs_if_any):
+            uses[key] = packs or ()
+        return uses
+
+    def condemn(self, condemned: Condemned) -> None:
+        """Write a list of what is condemned."""
+        self._objects.create(f"{CONDEMNED}/{secrets.token_hex(16)}", encode_condemned(condemned))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects, which may be gone already, in no order."""
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            for _ in threads.map(self._objects.delete, keys):
+                pass
+
+    def _read_all(self, wanted: Iterable[tuple[str, int]], decode: Callable[[bytes], T]) -> Iterator[tuple[str, T | None]]:
+        """Yield objects by key; None for one that is gone.  Raises `OriginFault` for one that is not what it should be."""
+
+        def read(one: tuple[str, int]) -> tuple[str, T | None]:
+            key, limit_bytes = one
+            try:
+                encoded = self._objects.read(key, limit_bytes=limit_bytes)
+                return key, None if encoded is None else decode(encoded)
+            except ShareFormatError as error:
+                raise self._damaged(key, str(error)) from None
+
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            yield from threads.map(read, wanted)
+
+    def _damaged(self, key: str, happened: str) -> OriginFault:
+        return OriginFault(
+            f"read {key} in the share {self.url}",
+            f"{happened}; {_UNREADABLE}",
+            _ADVICE,
+        )
+
+
+class _WholeCatalog(WrittenCatalog):
+    """The catalog, nothing of it left out."""
+
+    def __init__(self, objects: Objects) -> None:
+        super().__init__(objects)
+        self.missing: set[str] = set()
+        """Keys of records that were asked for and are not there: the first one is the end of the log."""
+
+    def _object(self, key: str, limit_bytes: int, decode: Callable[[bytes], T]) -> T | Literal["missing", "damaged"]:
+        found = super()._object(key, limit_bytes, decode)
+        attempted = f"read {key} in the share {self._objects.url}"
+        if found == "damaged":
+            raise OriginFault(attempted, _UNREADABLE, _ADVICE)
+        if found == "missing" and key.startswith(f"{LOG}/"):
+            self.missing.add(key)
+        elif found == "missing" and key != root_key(0):
+            raise OriginMissing(attempted, "it was deleted meanwhile, or is not seen yet", "run it again")
+        return found

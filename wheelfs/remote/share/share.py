@@ -1,0 +1,225 @@
+"""A share of objects: which files it has, how they are made, and the chunks they are made of.
+
+Everything here is read with suspicion: what is torn, missing or foreign is left out where the rest goes on without it, and is an
+`OriginFault` where it was asked for by name.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import blake3
+
+from wheelfs.core.share_gc_plan import CLOCK_PREFIX
+from wheelfs.errors import OriginError, OriginFault, OriginMissing
+from wheelfs.model.condemned import CONDEMNED, decode_condemned
+from wheelfs.model.framing import ShareFormatError
+from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
+from wheelfs.model.share_objects import PACK_HEAD, Place, is_object_name, manifest_key, pack_key
+from wheelfs.remote.share.log import Catalog, WrittenCatalog
+from wheelfs.remote.share.manifests import composition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from wheelfs.core.fetch.composition import Composition
+    from wheelfs.model.condemned import Condemned
+    from wheelfs.model.manifest import Placed
+    from wheelfs.remote.share.objects import Objects, ReadObjects
+
+log = logging.getLogger(__name__)
+
+RUN_BYTES: Final = 8 << 20
+"""Asked for in one request, and held in memory, at most."""
+
+GAP_BYTES: Final = 64 << 10
+"""Read along with what is wanted rather than asked around: a request of its own costs more."""
+
+MAX_MANIFEST_BYTES: Final = 512 << 20
+MAX_LIST_BYTES: Final = 64 << 20
+
+
+class ObjectShare:
+    """A share that is read.  All methods block, may be called from any thread, and raise `OriginError`."""
+
+    def __init__(self, objects: ReadObjects) -> None:
+        """``objects`` need no listing."""
+        self._objects = objects
+        self.url = objects.url
+        self.catalog = Catalog(objects)
+
+    # --- manifests and chunks ------------------------------------------------------------------------------------------
+
+    def manifest(self, sha256: bytes) -> Manifest:
+        """Return how a file is made; raises `OriginMissing` and `OriginFault`."""
+        key = manifest_key(sha256)
+        attempted = f"read {key} in the share {self.url}"
+        try:
+            encoded = self._objects.read(key, limit_bytes=MAX_MANIFEST_BYTES)
+            if encoded is None:
+                raise OriginMissing(attempted, "it is not there (yet)")
+            manifest = Manifest.decode(encoded)
+            if manifest.lengths and not manifest.packs:
+                raise ShareFormatError("it does not tell where its chunks lie")
+        except ShareFormatError as error:
+            raise OriginFault(attempted, str(error), "delete that object and push the file again") from None
+        return manifest
+
+    def lacks(self, sha256: bytes) -> bool:
+        """Tell whether the share is there, and the file's manifest or a pack of it is not; raises `OriginError`."""
+        self.catalog.check()
+        try:
+            packs = self.manifest(sha256).packs
+        except OriginMissing:
+            packs = None
+        lacking = packs is None or any(not self._has_pack(pack) for pack in packs)
+        if lacking:
+            self.catalog.check()  # it may have gone away as a whole, meanwhile
+        return lacking
+
+    def _has_pack(self, pack: bytes) -> bool:
+        return self._objects.read_range(pack_key(pack), 0, len(PACK_HEAD)) == PACK_HEAD
+
+    def composition(self, manifest: Manifest) -> Composition:
+        """Return how a file is made with its skeleton unpacked; raises `OriginFault`."""
+        return composition_of(manifest, attempted=f"read a file of the share {self.url}")
+
+    def chunks(self, wanted: Sequence[Placed]) -> Iterator[tuple[Placed, bytes]]:
+        """Yield chunks with their bytes, which have their digest, in order of place; raises `OriginMissing` and `OriginFault`."""
+        for run in _runs(sorted(wanted, key=lambda chunk: (chunk.pack, chunk.pack_offset))):
+            start = run[0].pack_offset
+            content = self._read_pack(run[0].pack, start, max(chunk.pack_offset + chunk.length for chunk in run))
+            for chunk in run:
+                at = chunk.pack_offset - start
+                piece = content[at : at + chunk.length]
+                if blake3.blake3(piece).digest() != chunk.digest:
+                    attempted = f"read {pack_key(chunk.pack)} in the share {self.url}"
+                    raise OriginFault(attempted, "a chunk in it does not have its digest", "the share is damaged there")
+                yield chunk, piece
+
+    def _read_pack(self, pack: bytes, start: int, end: int) -> bytes:
+        """Return bytes ``[start, end)`` of a pack, all of them; raises `OriginMissing` and `OriginFault`."""
+        attempted = f"read {pack_key(pack)} in the share {self.url}"
+        content = self._objects.read_range(pack_key(pack), start, end)
+        if content is None:
+            raise OriginMissing(attempted, "it is not there (yet)")
+        if len(content) != end - start:
+            raise OriginFault(attempted, f"truncated: {len(content)} bytes came of {end - start}")
+        return content
+
+
+class WrittenShare(ObjectShare):
+    """A share that is written to as well."""
+
+    def __init__(self, objects: Objects) -> None:
+        """Many may write at once, here and elsewhere."""
+        super().__init__(objects)
+        self._written = objects
+        self.catalog: WrittenCatalog = WrittenCatalog(objects)
+
+    def has_manifest(self, sha256: bytes) -> bool:
+        """Tell whether it is known how a file is made; raises `OriginFault` where that is damaged, or a pack of it is missing."""
+        try:
+            packs = self.manifest(sha256).packs
+        except OriginMissing:
+            return False
+        for pack in packs:
+            if not self._has_pack(pack):
+                key = manifest_key(sha256)
+                raise OriginFault(
+                    f"use {key} in the share {self.url}",
+                    f"{pack_key(pack)}, which it names, is not there (yet)",
+                    "if it stays away, delete that object in manifests/, and push the file again by its name",
+                )
+        return True
+
+    def places(self, wanted: Collection[bytes], of: Iterable[bytes]) -> dict[bytes, Place]:
+        """Return where wanted chunks lie that the files ``of`` (each a sha256) are made of, in packs that are there."""
+        found: dict[bytes, Place] = {}
+        packs: dict[bytes, bool] = {}
+        for sha256 in of:
+            try:
+                manifest = self.manifest(sha256)
+            except OriginMissing:
+                continue
+            except OriginFault as error:
+                log.warning("left out: %s", error)
+                continue
+            for chunk in manifest.placed():
+                if chunk.digest in wanted and chunk.digest not in found:
+                    if chunk.pack not in packs:
+                        packs[chunk.pack] = self._has_pack(chunk.pack)
+                    if packs[chunk.pack]:
+                        found[chunk.digest] = Place(chunk.pack, chunk.pack_offset)
+        return found
+
+    def condemned(self, known: Mapping[str, Condemned]) -> dict[str, Condemned]:
+        """Return the lists of what is to be deleted, by name, the known ones unread; raises `OriginFault` for a damaged one."""
+        found: dict[str, Condemned] = {}
+        for name in (one.key.rpartition("/")[2] for one in self._written.found(CONDEMNED)):
+            if not is_object_name(name):
+                continue
+            if name in known:
+                found[name] = known[name]
+                continue
+            key = f"{CONDEMNED}/{name}"
+            try:
+                encoded = self._objects.read(key, limit_bytes=MAX_LIST_BYTES)
+                if encoded is not None:
+                    found[name] = decode_condemned(encoded)
+            except ShareFormatError as error:
+                raise OriginFault(f"read {key} in the share {self.url}", str(error), "update wheelfs, or delete it") from None
+        return found
+
+    def clock_s(self) -> float:
+        """Return what time it is where the share is, in seconds of the epoch; raises `OriginError`."""
+        return clock_s(self._written)
+
+    def new_pack_name(self) -> bytes:
+        """Return a name that nobody else gives to a pack."""
+        return secrets.token_bytes(PACK_NAME_BYTES)
+
+    def add_pack(self, pack: bytes, chunks: Sequence[bytes]) -> None:
+        """Write a pack."""
+        content = b"".join((PACK_HEAD, *chunks))
+        assert len(content) <= MAX_PACK_BYTES
+        # Where there is one of this name already it is this one: an answer was lost, and the request made again.
+        self._written.create(pack_key(pack), content)
+
+    def add_manifest(self, sha256: bytes, manifest: Manifest) -> None:
+        """Write down how a file is made; its chunks are there."""
+        self._written.create(manifest_key(sha256), manifest.encode())
+
+
+def clock_s(objects: Objects) -> float:
+    """Return what time it is where the objects are, in seconds of the epoch: their ages are by that clock."""
+    key = f"{CONDEMNED}/{CLOCK_PREFIX}{secrets.token_hex(16)}"
+    objects.create(key, b"")
+    try:
+        for found in objects.found(CONDEMNED):
+            if found.key == key:
+                return found.modified_s
+    finally:
+        with suppress(OriginError):  # whoever pushes need not be allowed to delete; a collection deletes what is left
+            objects.delete(key)
+    raise OriginFault(
+        f"ask the share {objects.url} for its time", "an object that was written is not listed", "run it again in a minute"
+    )
+
+
+def _runs(chunks: Sequence[Placed]) -> Iterator[list[Placed]]:
+    """Group chunks, sorted by place, into those that one request brings."""
+    run: list[Placed] = []
+    for chunk in chunks:
+        if run:
+            last = run[-1]
+            apart = chunk.pack != last.pack or chunk.pack_offset - (last.pack_offset + last.length) > GAP_BYTES
+            if apart or chunk.pack_offset + chunk.length - run[0].pack_offset > RUN_BYTES:
+                yield run
+                run = []
+        run.append(chunk)
+    if run:
+        yield run

@@ -1,0 +1,1 @@
+"""Fetching one file: the download, its partial file, and the sources that bytes come from."""

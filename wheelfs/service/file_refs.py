@@ -1,0 +1,69 @@
+"""A file as the tree knows it: who vouches for it, what its origin says of it, and which content it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.model.content import ContentKey, inode_of_key, key_of_sha256, key_without_hash
+from wheelfs.model.links import FileLink
+from wheelfs.model.names import kind_of
+
+if TYPE_CHECKING:
+    from wheelfs.model.names import Kind, ProjectName
+    from wheelfs.model.shared import SharedFile
+    from wheelfs.store.catalog.records import StoredName
+
+UNKNOWN_TIME_NS: Final = 315_532_800 * 1_000_000_000
+"""1980-01-01T00:00:00Z, the earliest time that a ZIP can hold: the time of files whose upload time nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """``origin`` is the index's name, or ``local``."""
+
+    project: ProjectName
+    origin: str
+    link: FileLink
+
+    @property
+    def filename(self) -> str:
+        """The file's name as its origin spells it."""
+        return self.link.filename
+
+    @property
+    def kind(self) -> Kind:
+        """Wheel, sdist or other, by the filename's ending."""
+        return kind_of(self.link.filename)
+
+    @property
+    def key(self) -> ContentKey:
+        """The identity of the content: its sha256, or what it is known by where its index gives none."""
+        if self.link.sha256 is not None:
+            return key_of_sha256(self.link.sha256)
+        return key_without_hash(self.origin, self.project, self.link.filename)
+
+    @property
+    def inode(self) -> int:
+        """The inode number: the same for one content under every path, after every remount, on every node."""
+        return inode_of_key(self.key)
+
+    @property
+    def mtime_ns(self) -> int:
+        """Upload time in nanoseconds since the epoch; never negative (uv keys its cache by it)."""
+        uploaded_us = self.link.upload_time_us
+        return UNKNOWN_TIME_NS if uploaded_us is None or uploaded_us < 0 else uploaded_us * 1_000
+
+
+def link_of(name: StoredName | SharedFile) -> FileLink:
+    """Return the link of a file that is stored here or that a share has, as its index described it."""
+    return FileLink(
+        filename=name.filename,
+        url=name.url or "",
+        sha256=name.sha256,
+        size_bytes=name.size_bytes,
+        requires_python=name.requires_python,
+        yanked=name.yanked,
+        metadata_sha256=name.metadata_sha256,
+        upload_time_us=name.upload_time_us,
+    )

@@ -1,0 +1,1 @@
+"""What commands do, one module for each command or part of one."""

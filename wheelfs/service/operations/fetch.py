@@ -1,0 +1,241 @@
+"""``wheelfs fetch``: bringing chosen files here, those of several projects at once, each whole and verified.
+
+What an interrupted run has brought of a file is in the spool; the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, assert_never
+
+import msgspec
+import trio
+
+from wheelfs.core.projects.ownership import NoSuchProject, Owned, Undecided
+from wheelfs.core.resolve.candidates import NothingFits, choose
+from wheelfs.core.views.view import View
+from wheelfs.errors import ContentMismatch, OriginMissing, StoreError, WheelfsError
+from wheelfs.model.names import project_and_version
+from wheelfs.reports.fetch import FetchedFile, FetchSummary
+from wheelfs.service.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wheelfs.core.platforms.targets import Target
+    from wheelfs.model.wanted import Unfetchable, Wanted
+    from wheelfs.reports.status import Progress
+    from wheelfs.service.fetch.download import Content
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.node import Running
+    from wheelfs.service.projects.projects import Entry
+
+AT_ONCE: Final = 8
+"""Files at work at a time: enough to fill a line whose origin is slow to begin, too few to trouble an index."""
+
+
+@dataclass(slots=True)
+class Prefetch:
+    """One run; ``report`` is told of every file as it is done.
+
+    ``began_us``: what was stored since was brought by this run, resolving included, which reads small wheels whole.
+    """
+
+    node: Running
+    target: Target
+    pin: bool
+    dry_run: bool
+    began_us: int
+    report: Callable[[FetchedFile], None]
+    progress: Progress
+    _turns: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(AT_ONCE))
+    _chosen: set[tuple[str, str]] = field(default_factory=set)
+    _done_files: int = 0
+    _files: int = 0
+    _saved_bytes: int = 0
+
+    async def run(self, wanted: Sequence[Wanted]) -> None:
+        """Bring everything; what fails is reported and does not end the rest.  Raises `StoreError`."""
+        self._files = len(wanted)
+        self.progress.overall(0, self._files, 0)
+        async with trio.open_nursery() as nursery:
+            for row in _rows(wanted, apart=self.node.supply.delta == "never"):
+                nursery.start_soon(self._bring_in_order, nursery, row)
+
+    async def _bring_in_order(self, nursery: trio.Nursery, row: Sequence[Wanted]) -> None:
+        for one in row:
+            async with self._turns:
+                await self._bring_one(nursery, one)
+
+    async def _bring_one(self, nursery: trio.Nursery, wanted: Wanted) -> None:
+        ref = None
+        try:
+            entry = await self._choose(wanted)
+            ref = entry.ref
+            if (ref.project, ref.filename) not in self._chosen:
+                self._chosen.add((ref.project, ref.filename))
+                await self._bring(nursery, entry, wanted)
+        except StoreError:
+            raise
+        except WheelfsError as error:
+            told = None if ref is None else project_and_version(ref.filename)
+            self.report(
+                FetchedFile(
+                    wanted=str(wanted),
+                    project=wanted.project,
+                    filename=None if ref is None else ref.filename,
+                    version=None if told is None else str(told[1]),
+                    result="failed",
+                    origin=None if ref is None else ref.origin,
+                    reason=str(error),
+                    error_class=type(error).__name__,
+                )
+            )
+        finally:
+            self._done_files += 1
+            self.progress.overall(self._done_files, self._files, self._saved_bytes)
+
+    async def _choose(self, wanted: Wanted) -> Entry:
+        attempted = f"find {wanted}"
+        ownership = await self.node.projects.find(wanted.project)
+        match ownership:
+            case NoSuchProject():
+                raise OriginMissing(attempted, "no configured index has such a project", "see wheelfs config for the indexes")
+            case Undecided(error):
+                raise error.with_traceback(None)
+            case Owned():
+                pass
+            case _ as unreachable:
+                assert_never(unreachable)
+        seen = self.node.views.entries(ownership, wanted.project, View())
+        entries = {entry.ref.filename: entry for entry in seen.entries}
+        chosen = choose(wanted, [entry.ref.link for entry in entries.values()], self.target)
+        if not isinstance(chosen, NothingFits):
+            return entries[chosen.filename]
+        if not ownership.reachable and not isinstance(choose(wanted, ownership.listed, self.target), NothingFits):
+            raise self.node.projects.unreachable(ownership, wanted.project)
+        if chosen.is_mismatch:
+            raise ContentMismatch(attempted, f"{chosen.reason} (from {ownership.owner})")
+        raise OriginMissing(attempted, "; ".join((f"{chosen.reason} (from {ownership.owner})", *seen.hidden)))
+
+    async def _bring(self, nursery: trio.Nursery, entry: Entry, wanted: Wanted) -> None:
+        ref, supply = entry.ref, self.node.supply
+        stored = None if entry.sealed_sha256 is None else supply.store.catalog.content(entry.sealed_sha256)
+        if entry.sealed_sha256 is not None and stored is not None and stored.poisoned is None:
+            if self.pin and not self.dry_run:
+                await self._pin(ref, entry.sealed_sha256)
+            brought = not self.dry_run and stored.sealed_at_us >= self.began_us
+            told = FetchedFile(
+                wanted=str(wanted),
+                result="fetched" if brought else "present",
+                size_bytes=stored.size_bytes,
+                fetched_bytes=stored.size_bytes if brought else 0,
+                missing_bytes=0,
+            )
+            self._tell(told, ref)
+            return
+        size_bytes = supply.known_size(ref)
+        if self.dry_run:
+            size_bytes = await supply.ask_size(ref) if size_bytes is None else size_bytes
+            here_bytes = supply.present_bytes(ref) or 0
+            missing_bytes = None if size_bytes is None else max(0, size_bytes - here_bytes)
+            told = FetchedFile(wanted=str(wanted), result="would-fetch", size_bytes=size_bytes, missing_bytes=missing_bytes)
+            self._tell(told, ref)
+            return
+        telling = trio.CancelScope()
+        self.progress.begin(ref.filename, size_bytes)
+        try:
+            with supply.using(ref) as content:
+                nursery.start_soon(self._tell_progress, content, telling)
+                before_bytes = content.partial.received_bytes
+                await content.until_sealed()
+                sha256 = content.sealed_sha256
+                fetched_bytes, saved_bytes = content.partial.received_bytes - before_bytes, content.assumed_bytes
+        finally:
+            telling.cancel()
+            self.progress.end(ref.filename)
+        assert sha256 is not None
+        asked_for = {one.removeprefix("sha256:") for one in wanted.hashes if one.startswith("sha256:")}
+        if asked_for and sha256.hex() not in asked_for:  # an index without hashes could not be asked before
+            raise ContentMismatch(f"fetch {ref.filename}", f"its sha256 is {sha256.hex()}, which was not asked for")
+        if self.pin:
+            await self._pin(ref, sha256)
+        self._saved_bytes += saved_bytes
+        sealed = supply.store.catalog.content(sha256)
+        told = FetchedFile(
+            wanted=str(wanted),
+            result="fetched",
+            sha256=sha256.hex(),
+            size_bytes=size_bytes if sealed is None else sealed.size_bytes,
+            fetched_bytes=fetched_bytes,
+            saved_bytes=saved_bytes,
+            missing_bytes=0,
+        )
+        self._tell(told, ref)
+
+    async def _tell_progress(self, content: Content, telling: trio.CancelScope) -> None:
+        filename, told_bytes = content.ref.filename, 0
+        with telling:
+            while True:
+                here_bytes = content.partial.spans.total
+                if here_bytes > told_bytes:
+                    self.progress.advance(filename, here_bytes - told_bytes)
+                    told_bytes = here_bytes
+                await content.partial.next_change()
+
+    async def _pin(self, ref: FileRef, sha256: bytes) -> None:
+        catalog = self.node.supply.store.catalog
+        for name in catalog.stored_names(ref.project):
+            if name.sha256 == sha256 and not name.pinned:
+                await wait_for(catalog.set_pinned(name.key, True))
+
+    def _tell(self, file: FetchedFile, ref: FileRef) -> None:
+        """Report a file of which all is known."""
+        told, sha256 = project_and_version(ref.filename), ref.link.sha256
+        self.report(
+            msgspec.structs.replace(
+                file,
+                filename=ref.filename,
+                project=ref.project,
+                version=None if told is None else str(told[1]),
+                sha256=file.sha256 if sha256 is None else sha256.hex(),
+                origin=ref.origin,
+                pinned=self.pin and not self.dry_run,
+            )
+        )
+
+
+def _rows(wanted: Sequence[Wanted], *, apart: bool) -> list[list[Wanted]]:
+    """Return what is to be brought one after the other: files of one project, since the next takes from the one before."""
+    if apart:
+        return [[one] for one in wanted]
+    rows: dict[str, list[Wanted]] = {}
+    for one in wanted:
+        rows.setdefault(one.project, []).append(one)
+    return list(rows.values())
+
+
+def summed_up(files: Sequence[FetchedFile], *, fetched_bytes: int, duration_s: float) -> FetchSummary:
+    """Return what a run did that reported ``files`` and received ``fetched_bytes`` altogether."""
+    results = Counter(file.result for file in files)
+    return FetchSummary(
+        fetched=results["fetched"],
+        present=results["present"],
+        would_fetch=results["would-fetch"],
+        skipped=results["skipped"],
+        failed=results["failed"],
+        fetched_bytes=fetched_bytes,
+        saved_bytes=sum(file.saved_bytes for file in files),
+        present_bytes=sum(file.size_bytes or 0 for file in files if file.result == "present"),
+        missing_bytes=sum(file.missing_bytes or 0 for file in files),
+        unknown=sum(file.result == "would-fetch" and file.missing_bytes is None for file in files),
+        duration_s=round(duration_s, 3),
+    )
+
+
+def unfetchable(one: Unfetchable) -> FetchedFile:
+    """Return the report of what no index has."""
+    if one.is_own_tree:
+        return FetchedFile(wanted=one.text, result="skipped", reason=one.reason)
+    return FetchedFile(wanted=one.text, result="failed", reason=one.reason, error_class="InvalidInput")

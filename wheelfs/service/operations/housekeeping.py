@@ -1,0 +1,143 @@
+"""Keeping house: removing, pinning, counting; which stored files a person means by a word."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from wheelfs.errors import InvalidInput, NotKnown
+from wheelfs.model.names import kind_of, parse_project_name, project_and_version
+from wheelfs.model.recipe import Recipe, RecipeError
+from wheelfs.reports.status import KeptFile, ProjectStats, Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.reports.status import Counters
+    from wheelfs.store.catalog.records import StoredName
+    from wheelfs.store.store import Store
+
+_BATCH: Final = 1_000
+
+
+def chosen(store: Store, attempted: str, words: Sequence[str]) -> list[StoredName]:
+    """Return the stored files that are meant by ``words``, each a filename, a project, or a requirement like ``numpy>=2``.
+
+    Raises `NotKnown` when nothing is stored that a word means, `InvalidInput` when it is none of the three; then nothing is
+    chosen at all.
+    """
+    found: dict[bytes, StoredName] = {}
+    for word in words:
+        meant = list(_meant(store, attempted, word))
+        if not meant:
+            raise NotKnown(f"{attempted} {word}", "no stored file is called so or fits", "wheelfs ls lists what is stored")
+        found |= {name.key: name for name in meant}
+    return list(found.values())
+
+
+def _meant(store: Store, attempted: str, word: str) -> Iterator[StoredName]:
+    named = project_and_version(word)
+    if named is not None and kind_of(word) != "other":
+        yield from (name for name in store.catalog.stored_names(named[0]) if name.filename == word)
+        return
+    try:
+        requirement = Requirement(word)
+    except InvalidRequirement as error:
+        raise InvalidInput(f"{attempted} {word[:200]!r}", f"it is no filename, project or requirement ({error})") from None
+    if requirement.url or requirement.extras or requirement.marker:
+        raise InvalidInput(f"{attempted} {word[:200]!r}", "only a project and its versions can be named", "for example numpy>=2")
+    for name in store.catalog.stored_names(parse_project_name(requirement.name)):
+        told = project_and_version(name.filename)
+        # Without a version in its name a file fits only a requirement that any version would fit.
+        fits = not requirement.specifier or (told is not None and requirement.specifier.contains(told[1], prereleases=True))
+        if fits:
+            yield name
+
+
+def remove(store: Store, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
+    """Remove files from the store and yield each; its room is given back by the next collection."""
+    for name in chosen(store, "remove", words):
+        if dry_run or store.catalog.remove_name(name.key).result():
+            yield _kept(name)
+
+
+def pin(store: Store, words: Sequence[str], *, pinned: bool) -> Iterator[KeptFile]:
+    """Pin stored files, so that no quota ever removes them, or unpin them, and yield each."""
+    for name in chosen(store, "pin" if pinned else "unpin", words):
+        if store.catalog.set_pinned(name.key, pinned).result():
+            yield _kept(name, pinned=pinned)
+
+
+def _kept(name: StoredName, *, pinned: bool | None = None) -> KeptFile:
+    return KeptFile(
+        filename=name.filename,
+        project=name.project,
+        sha256=name.sha256.hex(),
+        size_bytes=name.size_bytes,
+        pinned=name.pinned if pinned is None else pinned,
+        private=name.private,
+    )
+
+
+def stats(store: Store, counters: Counters) -> Stats:
+    """Return what the store holds and takes; ``counters`` are those of the running mounts."""
+    counts = store.catalog.counts()
+    usage = store.usage()
+    used_bytes = store.used_bytes()
+    return Stats(
+        wheels=counts.files,
+        raw_bytes=counts.raw_bytes,
+        stored_bytes=used_bytes,
+        file_bytes=usage.catalog_bytes + usage.chunks_bytes,
+        spool_bytes=usage.spool_bytes,
+        ratio=_ratio(used_bytes, counts.raw_bytes),
+        fetched_bytes=counters.fetched_bytes,
+        saved_bytes=counters.saved_bytes,
+        needed_bytes=counters.needed_bytes,
+        delta_saved_bytes=counters.delta_saved_bytes,
+    )
+
+
+def stats_by_project(store: Store) -> Iterator[ProjectStats]:
+    """Yield the same for each project: chunks count once within a project, and in each project that shares them."""
+    project: str | None = None
+    contents: dict[bytes, int] = {}
+    after: bytes | None = None
+    while batch := store.catalog.iterate_names(after, _BATCH):
+        for name in batch:
+            if name.project != project and project is not None:
+                yield _of_project(store, project, contents)
+                contents = {}
+            project = name.project
+            contents[name.sha256] = name.size_bytes
+        after = batch[-1].key
+    if project is not None:
+        yield _of_project(store, project, contents)
+
+
+def _of_project(store: Store, project: str, contents: dict[bytes, int]) -> ProjectStats:
+    lengths: dict[int, int] = {}
+    for sha256 in contents:
+        encoded = store.catalog.recipe(sha256)
+        try:
+            recipe = None if encoded is None else Recipe.decode(encoded)
+        except RecipeError:
+            continue  # `wheelfs verify` tells of it
+        if recipe is not None:
+            for chunks in (recipe.data, recipe.skeleton):
+                # A quarter of a digest tells any two chunks of one project apart.
+                lengths.update(zip(array("Q", chunks.digests)[::4], chunks.lengths, strict=True))
+    raw_bytes, stored_bytes = sum(contents.values()), sum(lengths.values())
+    return ProjectStats(
+        project=project,
+        wheels=len(contents),
+        raw_bytes=raw_bytes,
+        stored_bytes=stored_bytes,
+        ratio=_ratio(stored_bytes, raw_bytes),
+    )
+
+
+def _ratio(stored_bytes: int, raw_bytes: int) -> float | None:
+    return round(stored_bytes / raw_bytes, 4) if raw_bytes else None

@@ -1,0 +1,197 @@
+"""``wheelfs ls`` and ``wheelfs show``: what is known here, read from the store alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.projects.ownership import Owned
+from wheelfs.core.views.view import View
+from wheelfs.errors import InvalidInput, NotKnown
+from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version, versions_of
+from wheelfs.reports.status import ListedFile, ShownFile, ShownProject
+from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.service.projects.projects import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from packaging.version import Version
+
+    from wheelfs.core.views.visibility import Hidden
+    from wheelfs.reports.status import FileState
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.projects.visible_files import Views
+    from wheelfs.store.catalog.records import StoredName
+    from wheelfs.store.store import Store
+
+_BATCH: Final = 1_000
+
+
+def list_files(store: Store, *, patterns: Sequence[str]) -> Iterator[ListedFile]:
+    """Yield the stored files, by project and filename; with patterns those whose project or filename matches one."""
+    after: bytes | None = None
+    while batch := store.catalog.iterate_names(after, _BATCH):
+        for name in batch:
+            if not patterns or matching(name, patterns):
+                yield _listed(store, name)
+        after = batch[-1].key
+
+
+def matching(name: StoredName, patterns: Sequence[str]) -> list[str]:
+    """Return the patterns, with ``*`` and ``?``, that a file's project or filename matches."""
+    return [one for one in patterns if fnmatchcase(name.project, one) or fnmatchcase(name.filename, one)]
+
+
+def _listed(store: Store, name: StoredName) -> ListedFile:
+    content = store.catalog.content(name.sha256)
+    poisoned = content is not None and content.poisoned is not None
+    return ListedFile(
+        filename=name.filename,
+        project=name.project,
+        version=version_of(name.filename),
+        state="poisoned" if poisoned else "stored",
+        size_bytes=name.size_bytes,
+        sha256=name.sha256.hex(),
+        origin=name.index,
+        pinned=name.pinned,
+        private=name.private,
+        also=name.also,
+    )
+
+
+def listed_ref(supply: Supply, ref: FileRef, sealed: bytes | None) -> ListedFile:
+    """Return a file, stored (``sealed`` is its sha256) or not, as `list_files` has it."""
+    state, _ = state_of(supply, ref, sealed)
+    names = [name for name in supply.store.catalog.stored_names(ref.project) if name.filename == ref.filename] if sealed else []
+    digest = sealed or ref.link.sha256
+    return ListedFile(
+        filename=ref.filename,
+        project=ref.project,
+        version=version_of(ref.filename),
+        state=state,
+        size_bytes=supply.known_size(ref),
+        sha256=None if digest is None else digest.hex(),
+        origin=ref.origin,
+        pinned=any(name.pinned for name in names),
+        private=any(name.private for name in names),
+    )
+
+
+def show(projects: Projects, views: Views, supply: Supply, name: str) -> ShownProject | ShownFile:
+    """Return what is known of a file (``name`` ends like one) or a project; raises `NotKnown`."""
+    named = project_and_version(name)
+    if kind_of(name) != "other" and named is not None:
+        project = _shown(projects, views, supply, named[0])
+        found = None if project is None else next((file for file in project.files if file.filename == name), None)
+        if found is not None:
+            return found
+    elif (project := project_of(projects, views, supply, name)) is not None:
+        return project
+    raise not_known(name)
+
+
+def project_of(projects: Projects, views: Views, supply: Supply, name: str) -> ShownProject | None:
+    """Return what is known of a project, however its name is spelled; None when there is nothing."""
+    try:
+        return _shown(projects, views, supply, parse_project_name(name))
+    except InvalidInput:
+        return None
+
+
+def not_known(name: str) -> NotKnown:
+    """Return the error for a name that stands for nothing here."""
+    return NotKnown(
+        f"show {name}",
+        "nothing of this name is known here",
+        "see `wheelfs ls`; an index's project is known once it was looked up through a mount",
+    )
+
+
+def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectName) -> ShownProject | None:
+    ownership = projects.known(project)
+    tracked = supply.store.catalog.tracked(project)
+    ranges = None if tracked is None else tracked.ranges
+    names = supply.store.catalog.stored_names(project)
+    stored = {(name.filename, name.sha256): name for name in names}
+    if isinstance(ownership, Owned):
+        entries = projects.entries(ownership, project)
+    elif names or ranges is not None:
+        # Nobody owns it now (an index before theirs is silent, say), so no view but their own index's shows them; they are here.
+        entries = [Entry(FileRef(project, name.index, link_of(name)), name.sha256) for name in names]
+    else:
+        return None
+    owned = ownership if isinstance(ownership, Owned) else None
+    page = None if owned is None else owned.page
+    version_by_name = versions_of(entry.ref.filename for entry in entries)
+    versions = sorted(set(version_by_name.values()))
+    place: dict[Version | None, int] = {version: number for number, version in enumerate(versions)}
+    files = []
+    # The newest last, where it stays in sight: indexes list them by name, or as they please.
+    for entry in sorted(entries, key=lambda one: (place.get(version_by_name.get(one.ref.filename), -1), one.ref.filename)):
+        name = stored.get((entry.ref.filename, entry.sealed_sha256 or b""))
+        version = version_by_name.get(entry.ref.filename)
+        files.append(_shown_file(supply, entry, name, version, views.hidden(View(), entry)))
+    head = None if owned is None else supply.store.catalog.page_head(owned.owner, project)
+    return ShownProject(
+        project=project,
+        origin=None if owned is None else owned.owner,
+        versions=tuple(map(str, versions)),
+        files=tuple(files),
+        status=None if page is None else page.status,
+        checked=None if head is None else rfc3339(head.fetched_at_us),
+        tracked=ranges,
+        tracks=() if page is None else page.tracks,
+        alternate_locations=() if page is None else page.alternate_locations,
+    )
+
+
+def _shown_file(
+    supply: Supply, entry: Entry, name: StoredName | None, version: Version | None, hidden: Hidden | None
+) -> ShownFile:
+    ref = entry.ref
+    state, stored_bytes = state_of(supply, ref, entry.sealed_sha256)
+    link = ref.link
+    return ShownFile(
+        filename=link.filename,
+        project=ref.project,
+        version=None if version is None else str(version),
+        state=state,
+        size_bytes=supply.known_size(ref),
+        sha256=None if link.sha256 is None else link.sha256.hex(),
+        origin=ref.origin,
+        pinned=name is not None and name.pinned,
+        private=name is not None and name.private,
+        also=() if name is None else tuple(origin for origin in name.origins if origin != ref.origin),
+        stored_bytes=stored_bytes,
+        upload_time=None if link.upload_time_us is None else rfc3339(link.upload_time_us),
+        requires_python=link.requires_python,
+        yanked=link.yanked,
+        listed=entry.is_listed,
+        hidden=None if hidden is None else hidden.value,
+        url=link.url or None,
+    )
+
+
+def state_of(supply: Supply, ref: FileRef, sealed: bytes | None) -> tuple[FileState, int]:
+    """Return a file's state and how many of its bytes are here."""
+    if sealed is not None:
+        return "stored", supply.known_size(ref) or 0
+    facts = supply.store.catalog.facts(ref.key)
+    if facts is not None and facts.poisoned is not None:
+        return "poisoned", 0
+    present = supply.present_bytes(ref)
+    return ("partial", present) if present else ("remote", 0)
+
+
+def version_of(filename: str) -> str | None:
+    """Return the version that a filename tells, or None."""
+    found = project_and_version(filename)
+    return None if found is None else str(found[1])
+
+
+def rfc3339(time_us: float) -> str:
+    """Return microseconds since the epoch as text, in UTC."""
+    return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,67 @@
+"""Fetching damaged contents again from where they came."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import trio
+
+from wheelfs.errors import StoreDamaged, WheelfsError
+from wheelfs.model.names import ProjectName
+from wheelfs.reports.status import DamagedFile
+from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.store.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.store.catalog.records import StoredName
+    from wheelfs.store.store import Store
+    from wheelfs.store.verify import Checked
+
+
+def audit(store: Store, *, quick: bool, patterns: Sequence[str], note: Callable[[str], None]) -> tuple[int, list[Checked]]:
+    """Verify and return how many contents were checked, and what is damaged."""
+    count = 0
+    damaged: list[Checked] = []
+    for checked in verify(store, quick=quick, patterns=patterns, note=note):
+        count += bool(checked.sha256)
+        if checked.reason is not None:
+            damaged.append(checked)
+    return count, damaged
+
+
+def told(damaged: Checked, *, repaired: bool = False, obstacle: str | None = None) -> Iterator[DamagedFile]:
+    """Yield a report for each name of what is damaged; ``obstacle`` is why it could not be repaired."""
+    reason = damaged.reason or ""
+    for filename in damaged.filenames:
+        yield DamagedFile(filename=filename, reason=reason, repaired=repaired, obstacle=obstacle)
+
+
+async def repaired(supply: Supply, damaged: Checked) -> list[DamagedFile]:
+    """Fetch one damaged content again from the first of its origins that gives it, and tell how that went."""
+    obstacle = "it is no file that could be fetched"
+    names = supply.store.catalog.names_of(damaged.sha256) if damaged.sha256 else []
+    for ref in (ref for name in names for ref in _origins_of(supply.store, name)):
+        try:
+            with supply.using(ref) as content:
+                await content.until_sealed()
+            content_now = await trio.to_thread.run_sync(supply.store.catalog.content, damaged.sha256)
+            if content_now is not None and content_now.poisoned is None:
+                return list(told(damaged, repaired=True))
+        except WheelfsError as error:
+            obstacle = str(error)
+    return list(told(damaged, obstacle=obstacle))
+
+
+def _origins_of(store: Store, name: StoredName) -> Iterator[FileRef]:
+    """Yield the file as each index that lists it has it: the first one's address was kept, the others' are on their pages."""
+    project = ProjectName(name.project)
+    yield FileRef(project, name.index, link_of(name))
+    for index in name.also:
+        with suppress(StoreDamaged):  # of the page: then that index cannot help now
+            page = store.catalog.page(index, project)
+            links = () if page is None else page.files
+            yield from (FileRef(project, index, link) for link in links if link.sha256 == name.sha256)

@@ -1,0 +1,137 @@
+"""Finding out what else is needed: uv resolves, against an index that is a directory, and with nothing of its user's set-up.
+
+uv is a program beside us, neither imported nor needed for anything else; what it is told and what its answer means is in
+`wheelfs.core.resolve.uv_dialogue`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import trio
+
+from wheelfs.core.resolve import uv_dialogue
+from wheelfs.errors import OriginUnreachable, ProgramMissing, Unresolvable
+from wheelfs.telemetry import printable
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Mapping, Sequence
+
+    from wheelfs.core.platforms.targets import Target
+    from wheelfs.model.wanted import Wanted
+    from wheelfs.reports.fetch import FetchArguments
+    from wheelfs.service.node import Running
+    from wheelfs.service.operations.requirements import Wants
+
+RESOLVE_S: Final = 3_600.0
+"""The longest resolution: each of thousands of questions is bounded by itself, and some hours would be no answer either."""
+
+_FOREIGN: Final = ("UV_", "PIP_", "VIRTUAL_ENV", "CONDA_")
+"""How variables begin that would tell uv other things than we do."""
+
+_NO_SOLUTION: Final = 1
+"""uv's exit code when the requirements contradict each other; 2 is any other error."""
+
+
+def find_uv(environ: Mapping[str, str]) -> str:
+    """Return the path of uv: the one that is installed beside wheelfs, else the first on PATH; raises `ProgramMissing`."""
+    beside = Path(sys.executable).parent / "uv"
+    found = str(beside) if os.access(beside, os.X_OK) else shutil.which("uv", path=environ.get("PATH"))
+    if found is None:
+        raise ProgramMissing(
+            "resolve dependencies",
+            "uv is not found, neither beside wheelfs nor on PATH",
+            f"install it with {sys.executable} -m pip install uv, or leave --with-deps out",
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolver:
+    """uv, and what it is told beside the requirements.  ``note`` is told of its warnings."""
+
+    uv: str
+    options: Sequence[str]
+    environment: Mapping[str, str]
+    target: Target
+    is_for_here: bool
+    note: Callable[[str], None]
+
+    @classmethod
+    def found(cls, asked: FetchArguments, target: Target, environ: Mapping[str, str], *, note: Callable[[str], None]) -> Self:
+        """Return the resolver for what was asked, which ``target`` stands for.
+
+        Raises `UsageError` for a platform that uv does not know, and `ProgramMissing`.
+        """
+        options, more = uv_dialogue.platform_options(asked.platforms)
+        options += [] if asked.python is None else ["--python-version", asked.python]
+        # Its user's settings would add indexes, forbid versions or move the cache.
+        own = {key: value for key, value in environ.items() if not key.startswith(_FOREIGN)}
+        environment = {**own, **more, "UV_PYTHON_DOWNLOADS": "never"}
+        uv = find_uv(environ)
+        return cls(uv=uv, options=options, environment=environment, target=target, is_for_here=not asked.platforms, note=note)
+
+    async def resolve(self, wants: Wants, mountpoint: Path, node: Running) -> list[Wanted]:
+        """Return one version for each of ``wants.wanted`` and all that they need, as found through ``mountpoint``.
+
+        Raises `Unresolvable`, and `OriginUnreachable` when an index could not be asked.
+        """
+        # What this machine can use is a fraction of everything, but says nothing to another machine.
+        index_url = (mountpoint / ("here/simple" if self.is_for_here else "simple")).as_uri()
+        with tempfile.TemporaryDirectory(prefix="wheelfs-uv-", ignore_cleanup_errors=True) as name:
+            directory = Path(name)
+            (directory / "requirements.in").write_text(uv_dialogue.requirements_text(wants.wanted))
+            command = [self.uv, "pip", "compile", "requirements.in"]
+            if wants.constraints:
+                (directory / "constraints.txt").write_text(uv_dialogue.requirements_text(wants.constraints, extras=False))
+                command += ["--constraints", "constraints.txt"]
+            command += ["--default-index", index_url, "--offline", "--no-config", "--cache-dir", str(directory / "cache")]
+            command += ["--python", sys.executable, "--no-header", "--no-annotate", "--color", "never", "--no-progress"]
+            command += self.options
+            command += ["--prerelease", "allow"] if any(one.prereleases for one in wants.wanted) else []
+            done = await _run(command, directory, self.environment)
+        out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
+        if done.returncode:
+            raise _error(done.returncode, uv_dialogue.said(err, index_url), node)
+        for warning in uv_dialogue.warnings(err):
+            self.note(f"uv: {printable(warning)}")
+        return uv_dialogue.pins(out, [*wants.wanted, *wants.constraints], self.target.environment)
+
+
+async def _run(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """Run uv, ended when this is cancelled."""
+    try:
+        with trio.fail_after(RESOLVE_S):
+            return await trio.run_process(
+                command,
+                cwd=directory,
+                env=environment,
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+            )
+    except trio.TooSlowError:
+        happened = f"uv has no answer after {RESOLVE_S:.0f} s"
+        raise Unresolvable("resolve dependencies", happened, "narrow the versions down") from None
+    except OSError as error:
+        raise ProgramMissing("resolve dependencies", f"{command[0]} cannot be run: {error.strerror}", "install uv anew") from None
+
+
+def _error(returncode: int, said: str, node: Running) -> OriginUnreachable | Unresolvable:
+    """Return what uv's failure means: an index that is away makes versions, or whole projects, invisible to it."""
+    attempted = "resolve dependencies"
+    hosts = node.supply.hosts
+    away = [index.name for index in node.projects.indexes if not hosts.may_ask(index.url)]
+    if away and (returncode != _NO_SOLUTION or not hosts.offline):
+        why = "wheelfs is offline" if hosts.offline else f"{', '.join(away)} cannot be reached now"
+        return OriginUnreachable(attempted, f"{why}, and what is stored does not suffice; uv says:\n{said}")
+    if returncode == _NO_SOLUTION:
+        return Unresolvable(attempted, f"uv finds no versions that go together:\n{said}")
+    return Unresolvable(attempted, f"uv says:\n{said}")

@@ -1,0 +1,1 @@
+"""What one process tells and is told: control socket, signals, status."""

@@ -1,0 +1,94 @@
+"""The state of one process, for ``.wheelfs/status.json``, the control socket and ``wheelfs status``."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from wheelfs.reports.status import Counters, GatewayInfo, MountInfo, OriginState, Status
+from wheelfs.service.operations.inspect import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wheelfs.remote.share.protocol import Share
+    from wheelfs.reports.shares import ShareWrite
+    from wheelfs.reports.status import OriginKind
+    from wheelfs.service.hosts.breaker import Hosts
+    from wheelfs.service.projects.projects import Index
+    from wheelfs.service.projects.tracking import Tracking
+    from wheelfs.telemetry import Counters as LiveCounters
+
+
+class StatusReport:
+    """Collects the state of this process; takes no lock and waits for nothing, so that it answers while a mount hangs."""
+
+    def __init__(
+        self,
+        *,
+        version: str,
+        store: str,
+        indexes: Sequence[Index],
+        shares: Sequence[Share] = (),
+        hosts: Hosts,
+        tracking: Tracking,
+        counters: LiveCounters,
+    ) -> None:
+        """``store`` is the path of the store's directory."""
+        self._version = version
+        self._store = store
+        self._indexes = indexes
+        self._shares = shares
+        self._hosts = hosts
+        self._tracking = tracking
+        self._counters = counters
+        self._mounts: list[MountInfo] = []
+        self._gateways: list[GatewayInfo] = []
+        self._share_writes: list[Callable[[], ShareWrite]] = []
+
+    def mounted(self, path: str) -> None:
+        """Note that a mount of this process has answered."""
+        self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339(time.time() * 1e6)))
+
+    def serving(self, url: str) -> None:
+        """Note that a gateway of this process accepts connections."""
+        self._gateways.append(GatewayInfo(url=url, pid=os.getpid(), since=rfc3339(time.time() * 1e6)))
+
+    def writing_through(self, state: Callable[[], ShareWrite]) -> None:
+        """Note that this process pushes to a share by itself, and how to ask how that goes."""
+        self._share_writes.append(state)
+
+    def report(self) -> Status:
+        """Return the state as it is now."""
+        return Status(
+            version=self._version,
+            store=self._store,
+            mounts=tuple(self._mounts),
+            gateways=tuple(self._gateways),
+            origins=(
+                *(self._origin(share, "share") for share in self._shares),
+                *(self._origin(index, "index") for index in self._indexes),
+            ),
+            offline=self._hosts.offline,
+            counters=Counters.of(self._counters.so_far()),
+            tracked=self._tracking.state(),
+            share_writes=tuple(state() for state in self._share_writes),
+        )
+
+    def text(self) -> bytes:
+        """Return the report as one JSON object."""
+        return msgspec.json.format(msgspec.json.encode(self.report()), indent=2) + b"\n"
+
+    def _origin(self, origin: Index | Share, kind: OriginKind) -> OriginState:
+        health, since_s, last_error = self._hosts.state(origin.url)
+        return OriginState(
+            name=origin.name,
+            kind=kind,
+            url=origin.url,
+            state=health,
+            since=None if since_s is None else rfc3339(since_s * 1e6),
+            last_error=last_error,
+        )

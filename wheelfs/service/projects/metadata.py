@@ -1,0 +1,155 @@
+"""Core metadata files beside wheels (PEP 658): from the index that offers them, else from the wheel's own tail.
+
+Of an sdist only its index can tell them, since what a build makes of it is not written in it.
+
+What is served here is sure to match the wheel: either its index vouches for it by a hash that was checked, or it was read out
+of the wheel.  Each is brought here once, however many ask at the same time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from wheelfs.core.fetch import plan
+from wheelfs.errors import ContentMismatch, OriginFault, OriginMissing, OriginTimeout, StoreDamaged
+from wheelfs.service.tasks import Work, begin
+
+if TYPE_CHECKING:
+    from wheelfs.model.content import ContentKey
+    from wheelfs.service.admission import Gate
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.projects.projects import Entry, Projects
+
+log = logging.getLogger(__name__)
+
+
+class Metadata:
+    """Finds, keeps and returns the METADATA of wheels."""
+
+    def __init__(self, *, projects: Projects, supply: Supply, gate: Gate, bound_s: float) -> None:
+        """``bound_s`` bounds one request for a metadata file."""
+        self._projects = projects
+        self._supply = supply
+        self._gate = gate
+        self._bound_s = bound_s
+        self._asking: dict[ContentKey, Work] = {}
+
+    def known(self, ref: FileRef) -> bytes:
+        """Return the metadata that `of` has found before; raises `OriginFault` when it was forgotten since."""
+        kept = self._supply.store.catalog.metadata(ref.key)
+        if not kept:
+            raise OriginFault(f"open the metadata of {ref.filename}", "it is not known any more", "list the directory again")
+        return kept
+
+    async def of(self, entry: Entry) -> bytes:
+        """Return the METADATA of a wheel, or of an sdist whose index offers it, fetching no more than it needs."""
+        ref = entry.ref
+        kept = self._kept(ref)
+        sealed = (entry.sealed_sha256 or self._projects.sealed(ref)) if ref.kind == "wheel" else None
+        if kept is None and sealed is not None:
+            await self._read_out(ref, sealed)
+            kept = self._kept(ref)
+        elif kept is None:
+            with self._gate.waiting(f"read the metadata of {ref.filename}"):
+                await self._fetched(ref)
+            kept = self._kept(ref)
+        if kept is None:
+            raise self._unusable(ref)
+        return kept
+
+    async def ahead(self, ref: FileRef, *, is_opened: bool) -> bytes:
+        """Return the METADATA of a wheel before anybody asks for it, holding no caller's place; raises `OriginError`.
+
+        ``is_opened``: the wheel's tail is on its way.  Then the index's own file is asked for only where it may come sooner.
+        """
+        kept = self._kept(ref)
+        if kept is None:
+            size_bytes = self._supply.known_size(ref)
+            is_small = size_bytes is not None and size_bytes <= plan.AT_ONCE_BYTES
+            await (self._read_tail(ref) if is_opened and is_small else self._fetched(ref))
+            kept = self._kept(ref)
+        return kept or b""
+
+    async def secure_tail(self, ref: FileRef) -> None:
+        """Bring the tail of a wheel before anybody opens it; raises `OriginError`."""
+        with self._supply.using(ref) as content:
+            await content.secure_tail()
+
+    def _kept(self, ref: FileRef) -> bytes | None:
+        """Return what is known, if it is what the index promised: pip refuses everything else, with no way round."""
+        kept = self._supply.store.catalog.metadata(ref.key)
+        promised = ref.link.metadata_sha256
+        return kept if kept and (promised is None or hashlib.sha256(kept).digest() == promised) else None
+
+    def _unusable(self, ref: FileRef) -> OriginFault:
+        attempted = f"read the metadata of {ref.filename}"
+        if self._supply.store.catalog.metadata(ref.key):
+            return ContentMismatch(attempted, "the wheel's own is not what the index promised", "its index serves a broken file")
+        return OriginFault(attempted, "the wheel has none that can be read", "its index serves a broken wheel")
+
+    async def _fetched(self, ref: FileRef) -> None:
+        asking = self._asking.get(ref.key)
+        if asking is None:
+            attempted = f"read the metadata of {ref.filename}"
+            asking = begin(self._supply.nursery, partial(self._fetch, ref), attempted, partial(self._asking.pop, ref.key))
+            self._asking[ref.key] = asking
+        await asking.wait()
+
+    async def _fetch(self, ref: FileRef) -> None:
+        if ref.link.has_metadata:
+            try:
+                await self._ask_index(ref)
+                return
+            except (OriginMissing, ContentMismatch) as error:
+                if ref.kind != "wheel":
+                    raise
+                log.warning("%s; it is read out of the wheel instead", error)
+        await self._read_tail(ref)
+
+    async def _ask_index(self, ref: FileRef) -> None:
+        attempted = f"fetch the metadata of {ref.filename} from {ref.origin}"
+        origin = self._supply.origin(ref)
+        try:
+            with self._supply.hosts.asking(attempted, ref.link.url), trio.fail_after(self._bound_s):
+                found = await origin.fetch_metadata(_beside(ref.link.url))
+        except trio.TooSlowError:
+            raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s", "try again") from None
+        self._supply.counters.count_fetched(len(found))
+        if ref.link.metadata_sha256 is not None and hashlib.sha256(found).digest() != ref.link.metadata_sha256:
+            raise ContentMismatch(
+                attempted, "it does not have the sha256 that the index promised", "its index serves a broken file"
+            )
+        await self._supply.keep_metadata(ref, found)
+
+    async def _read_tail(self, ref: FileRef) -> None:
+        with self._supply.using(ref) as content:
+            await content.secure_tail()
+            sealed = content.sealed_sha256
+        if sealed is not None and self._kept(ref) is None:
+            await self._read_out(ref, sealed)
+
+    async def _read_out(self, ref: FileRef, sha256: bytes) -> None:
+        read = self._supply.store.metadata_of_stored
+        try:
+            found = await trio.to_thread.run_sync(read, sha256, limiter=self._supply.disk)
+        except StoreDamaged as damage:
+            rotten = None
+            with suppress(StoreDamaged):
+                rotten = self._supply.store.open_sealed(sha256)
+            await self._supply.heal(ref, sha256, rotten, damage)
+            found = await trio.to_thread.run_sync(read, sha256, limiter=self._supply.disk)
+        if found is not None:
+            await self._supply.keep_metadata(ref, found)
+
+
+def _beside(url: str) -> str:
+    """Return where a file's METADATA is (PEP 658): behind its path, in front of a query, which may be a signature of both."""
+    path, question, query = url.partition("?")
+    return f"{path}.metadata{question}{query}"

@@ -1,0 +1,171 @@
+"""Asking for what a resolver will ask for next, while it still waits for what it has asked for.
+
+A resolver learns what a wheel depends on when it has the wheel's METADATA, asks then for the page of each dependency, and then
+for the METADATA of the newest file on it: two round trips for each level of dependencies, and it looks at one wheel after the
+other.  Here the same questions are asked as soon as the METADATA is here.
+
+What is asked ahead is what a resolver would ask: of the indexes in charge and in their order (`Projects.find`), for the
+dependencies of a wheel that was opened after its project's page was read, and of these for the METADATA of one file.  No file is
+fetched.  Nobody waits for it, at most `AT_ONCE` such questions are under way, and what does not fit into a short queue is left to
+the client itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.core.platforms import targets
+from wheelfs.core.projects.ownership import Owned
+from wheelfs.core.resolve.dependencies import likely, python_of, requirements
+from wheelfs.core.views.view import View
+from wheelfs.errors import WheelfsError
+from wheelfs.service.tasks import failure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+
+    from wheelfs.core.platforms.targets import Target
+    from wheelfs.model.names import ProjectName
+    from wheelfs.model.wanted import Wanted
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.projects.metadata import Metadata
+    from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.projects.visible_files import Views
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 8
+"""Half of the connections to one index: clients that ask themselves always find some."""
+MAX_WAITING: Final = 128
+"""The dependencies of a large application, all levels; what comes upon a full queue is not asked ahead."""
+AGAIN_S: Final = 600.0
+"""What was asked ahead is not asked ahead again for so long, whoever wants it."""
+READ_S: Final = 60.0
+"""A page that was read longer ago says nothing of why its project's wheel is opened: installing from a lock file asks no more."""
+MAX_REMEMBERED: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What resolvers here are taken to run on: ``platforms`` in order of preference, and what markers see of it."""
+
+    platforms: Sequence[str]
+    environment: Mapping[str, str]
+
+
+class _Lately:
+    """When something was noted last, for the last `MAX_REMEMBERED` things."""
+
+    def __init__(self, for_s: float) -> None:
+        self._for_s = for_s
+        self._at_s: OrderedDict[Hashable, float] = OrderedDict()
+
+    def note(self, what: Hashable) -> None:
+        self._at_s[what] = trio.current_time()
+        self._at_s.move_to_end(what)
+        if len(self._at_s) > MAX_REMEMBERED:
+            self._at_s.popitem(last=False)
+
+    def __contains__(self, what: Hashable) -> bool:
+        return what in self._at_s and trio.current_time() - self._at_s[what] < self._for_s
+
+
+class LookAhead:
+    """The questions asked ahead of one process."""
+
+    def __init__(
+        self, *, projects: Projects, views: Views, metadata: Metadata, nursery: trio.Nursery, machine: Machine, enabled: bool
+    ) -> None:
+        """``enabled``: as the user has set it."""
+        self._projects = projects
+        self._views = views
+        self._metadata = metadata
+        self._nursery = nursery
+        self._machine = machine
+        self._enabled = enabled
+        self._targets: dict[str | None, Target] = {}
+        self._python: str | None = None
+        self._read = _Lately(READ_S)
+        self._asked = _Lately(AGAIN_S)
+        self._waiting: deque[Callable[[], Awaitable[None]]] = deque()
+        self.under_way = 0
+        """How many questions are being asked now."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is being asked, nor to be."""
+        return not self.under_way and not self._waiting
+
+    def page_read(self, project: ProjectName, view: View) -> None:
+        """Note that somebody reads a project's page, as those do who resolve: in a view that shows what is guessed here."""
+        if self._enabled and view in (View(), View(here=True)):
+            self._read.note(project)
+
+    def opening(self, ref: FileRef) -> None:
+        """Look ahead of whoever opens a file that is not stored, if he seems to resolve."""
+        self._python = python_of(ref.filename) or self._python
+        if ref.kind == "wheel" and ref.project in self._read:
+            self._begin(partial(self._follow, ref, frozenset(), is_opened=True), (ref.project, frozenset()))
+
+    def _begin(self, job: Callable[[], Awaitable[None]], key: tuple[str, frozenset[str]]) -> None:
+        if key not in self._asked and len(self._waiting) < MAX_WAITING:
+            self._asked.note(key)
+            self._start(job)
+
+    def _start(self, job: Callable[[], Awaitable[None]]) -> None:
+        self._waiting.append(job)
+        if self.under_way < AT_ONCE:
+            self.under_way += 1
+            self._nursery.start_soon(self._work)
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                try:
+                    await self._waiting.popleft()()
+                except WheelfsError as error:
+                    log.debug("not found out ahead: %s", error)  # whoever really asks is told
+                except Exception as error:
+                    failure("look ahead", error)
+        finally:
+            self.under_way -= 1
+
+    async def _bring(self, wanted: Wanted) -> None:
+        """Find out whose project it is, and look at the file that a resolver will look at."""
+        ownership = await self._projects.find(wanted.project)
+        if not isinstance(ownership, Owned) or not ownership.reachable:
+            return
+        for link in likely(wanted, ownership.listed, self._target()):
+            entry = self._views.entry(ownership, wanted.project, View(), link.filename)
+            if entry is not None and entry.sealed_sha256 is None:
+                await self._look_at(entry.ref, wanted.extras)
+            if entry is not None:
+                return
+
+    async def _look_at(self, ref: FileRef, extras: frozenset[str]) -> None:
+        """Bring what a resolver reads of a wheel; of one that may be for another Python than his only a small file beside it."""
+        if python_of(ref.filename) in (None, self._python):
+            self._start(partial(self._metadata.secure_tail, ref))
+            await self._follow(ref, extras, is_opened=True)
+        elif ref.link.has_metadata:
+            await self._follow(ref, extras, is_opened=False)
+
+    async def _follow(self, ref: FileRef, extras: frozenset[str], *, is_opened: bool) -> None:
+        found = await self._metadata.ahead(ref, is_opened=is_opened)
+        for wanted in requirements(found, self._target().environment, extras):
+            self._begin(partial(self._bring, wanted), (wanted.project, wanted.extras))
+
+    def _target(self) -> Target:
+        """Return what the resolver runs on: by the last file opened that was made for one Python, else the one that runs this."""
+        target = self._targets.get(self._python)
+        if target is None:
+            machine = self._machine
+            target = targets.named(self._python, (), machine_platforms=machine.platforms, environment=machine.environment)
+            self._targets[self._python] = target
+        return target

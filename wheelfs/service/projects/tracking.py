@@ -1,0 +1,263 @@
+"""Tracked projects: the files that flat directories list before any is fetched, and what keeps them true.
+
+A file is listed when its exact size is known.  Where the index does not tell sizes, each file's is asked for once, without its
+bytes, and kept; the newest versions come first, since those are what people install.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.core.projects import tracking
+from wheelfs.core.projects.ownership import NoSuchProject, Owned, Undecided
+from wheelfs.errors import OriginDenied, OriginError, OriginMissing, OriginTimeout, OriginUnreachable, WheelfsError
+from wheelfs.model.names import ProjectName
+from wheelfs.reports.status import TrackedState
+from wheelfs.service.file_refs import FileRef
+from wheelfs.service.tasks import failure
+from wheelfs.service.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheelfs.core.platforms.machine import Machine
+    from wheelfs.model.tracked import Tracked
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.projects.projects import Projects
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.5
+"""How soon a mount notices what was tracked beside it."""
+
+PROJECTS_AT_ONCE: Final = 4
+SIZES_AT_ONCE: Final = 4
+"""Questions for sizes under way in a process, whatever their number: an index is not to notice us among its users."""
+
+RETRY_S: Final = 30.0
+"""When a project is looked at again whose index has failed, or answers slowly."""
+
+LOST_S: Final = 3_600.0
+FAULT_S: Final = 300.0
+"""When a file is asked for again of which its origin does not tell the size, or which it does not have or refuses; and one for
+which it answered nonsense."""
+MAX_LOST: Final = 20_000
+
+_BATCH: Final = 512
+
+
+@dataclass(slots=True)
+class _Project:
+    """What is known of the care for one project.
+
+    ``trouble`` is why nothing can be listed of it; ``is_behind``: its page or sizes could not be had when they were due.
+    """
+
+    tracked: Tracked
+    due_s: float
+    unsized: int = 0
+    trouble: WheelfsError | None = None
+    is_queued: bool = False
+    is_behind: bool = True
+
+
+class Tracking:
+    """What is tracked, as files; and, while `keep_fresh` runs, the pages and sizes of them."""
+
+    def __init__(self, *, projects: Projects, supply: Supply, machine: Machine) -> None:
+        """``machine`` is whose files are tracked where nothing else is said."""
+        self._projects = projects
+        self._supply = supply
+        self._catalog = supply.store.catalog
+        self._machine = machine
+        self._care: dict[str, _Project] = {}
+        self._lost: dict[bytes, float] = {}
+        self._queue: deque[_Project] = deque()
+        self._more = trio.Event()
+        self._questions = trio.Semaphore(SIZES_AT_ONCE)
+
+    # --- what is listed -------------------------------------------------------------------------------------------
+
+    def tracked(self, after: str | None = None) -> Iterator[Tracked]:
+        """Yield what is tracked behind the project ``after``, in order, by short transactions."""
+        while batch := self._catalog.iterate_tracked(after, _BATCH):
+            yield from batch
+            after = batch[-1].project
+
+    def files(self, tracked: Tracked) -> list[tuple[FileRef, int]]:
+        """Return the files of a tracked project that can be listed now with their sizes, in order of filename.
+
+        Stored ones are among them.  While they could not be fetched there are none (``[offline] show = "stored"``).
+        """
+        owned = self._owned(tracked)
+        if owned is None or not self._projects.lists_remote(owned):
+            return []
+        refs = sorted(self._refs(tracked, owned), key=lambda ref: ref.filename)
+        sizes = self._supply.known_sizes(refs)
+        return [(ref, size_bytes) for ref, size_bytes in zip(refs, sizes, strict=True) if size_bytes is not None]
+
+    def file(self, project: ProjectName, filename: str) -> tuple[FileRef, int] | None:
+        """Return one file of a tracked project, if its size is known; also while it cannot be fetched: opening it says why."""
+        tracked = self._catalog.tracked(project)
+        owned = None if tracked is None else self._owned(tracked)
+        if tracked is None or owned is None:
+            return None
+        for ref in self._refs(tracked, owned):
+            if ref.filename == filename:
+                size_bytes = self._supply.known_size(ref)
+                return None if size_bytes is None else (ref, size_bytes)
+        return None
+
+    def all_files(self, tracked: Tracked) -> list[FileRef]:
+        """Return all files of a tracked project by what is known, whether they can be listed or not."""
+        owned = self._owned(tracked)
+        return [] if owned is None else self._refs(tracked, owned)
+
+    def _owned(self, tracked: Tracked) -> Owned | None:
+        ownership = self._projects.known(ProjectName(tracked.project))
+        return ownership if isinstance(ownership, Owned) else None
+
+    def _refs(self, tracked: Tracked, owned: Owned) -> list[FileRef]:
+        project = ProjectName(tracked.project)
+        return [FileRef(project, owned.owner, link) for link in tracking.chosen(tracked, owned.listed, self._machine)]
+
+    # --- keeping it true ------------------------------------------------------------------------------------------
+
+    def state(self) -> TrackedState:
+        """Return how the tracked projects are, as far as `keep_fresh` has come."""
+        cared = self._care.values()
+        return TrackedState(
+            projects=len(cared), unsized=sum(one.unsized for one in cared), failing=sum(one.trouble is not None for one in cared)
+        )
+
+    async def keep_fresh(self) -> None:
+        """Look after what is tracked, for ever: pages when their time is over, and sizes that nobody knows."""
+        seen = epoch = -1
+        async with trio.open_nursery() as nursery:
+            for _ in range(PROJECTS_AT_ONCE):
+                nursery.start_soon(self._work)
+            while True:
+                try:
+                    transaction = self._catalog.last_transaction()
+                    if transaction != seen:
+                        seen = transaction
+                        self._take_up()
+                    if epoch != (epoch := self._supply.hosts.epoch):  # something went down, or has come back
+                        self._hurry()
+                    self._queue_due()
+                except Exception as error:
+                    log.warning("%s", failure("look after what is tracked", error))
+                await trio.sleep(POLL_S)
+
+    def _take_up(self) -> None:
+        """Notice what was tracked and untracked since."""
+        before, self._care = self._care, {}
+        for tracked in self.tracked():
+            one = before.get(tracked.project)
+            self._care[tracked.project] = one if one is not None and one.tracked == tracked else _Project(tracked, 0.0)
+
+    def _hurry(self) -> None:
+        for one in self._care.values():
+            if one.is_behind:
+                one.due_s = 0.0
+
+    def _queue_due(self) -> None:
+        """Hand those whose time has come to `_work`."""
+        now_s = trio.current_time()
+        for one in self._care.values():
+            if not one.is_queued and one.due_s <= now_s:
+                one.is_queued = True
+                self._queue.append(one)
+        if self._queue:
+            self._more.set()
+            self._more = trio.Event()
+
+    async def _work(self) -> None:
+        while True:
+            while not self._queue:
+                await self._more.wait()
+            await trio.lowlevel.checkpoint()  # what is known already is looked after without another
+            if not self._queue:
+                continue
+            one = self._queue.popleft()
+            one.is_behind, one.due_s = True, trio.current_time() + RETRY_S
+            try:
+                await self._refresh(one)
+            except Exception as error:
+                log.warning("%s", failure(f"look after {one.tracked}", error))
+            finally:
+                one.is_queued = False
+
+    async def _refresh(self, one: _Project) -> None:
+        project = ProjectName(one.tracked.project)
+        match await self._projects.find(project):
+            case Undecided(error):
+                _note(one, error)
+            case NoSuchProject():
+                _note(one, OriginMissing(f"track {project}", "no configured index has such a project"))
+            case Owned() as owned:
+                _note(one, None)
+                fresh_s = self._projects.fresh_for_s(owned, project)
+                if await self._find_sizes(one, self._refs(one.tracked, owned)) and fresh_s > 0:
+                    one.is_behind, one.due_s = False, trio.current_time() + fresh_s
+
+    async def _find_sizes(self, one: _Project, refs: list[FileRef]) -> bool:
+        """Find out the sizes that nobody knows; return False when that has to go on later."""
+        now_s = trio.current_time()
+        unsized = [ref for ref, size in zip(refs, self._supply.known_sizes(refs), strict=True) if size is None]
+        wanted = [ref for ref in unsized if self._lost.get(ref.key, 0.0) <= now_s]
+        one.unsized = len(unsized)
+        if not wanted:
+            return True
+        by_link = {ref.link.filename: ref for ref in wanted}
+        found = 0
+        async with trio.open_nursery() as nursery:
+
+            async def ask(ref: FileRef) -> None:
+                nonlocal found
+                try:
+                    known = await self._ask_size(ref)
+                except (OriginUnreachable, OriginTimeout) as error:
+                    log.info("%s", error)
+                    nursery.cancel_scope.cancel()  # the others would fail in the same way: all of them later
+                except OriginError as error:
+                    log.info("%s", error)
+                    self._lose(ref, LOST_S if isinstance(error, OriginMissing | OriginDenied) else FAULT_S)
+                else:
+                    found += known
+                    one.unsized -= known
+                finally:
+                    self._questions.release()
+
+            for link in tracking.newest_first([ref.link for ref in wanted]):
+                ref = by_link[link.filename]
+                await self._questions.acquire()
+                nursery.start_soon(ask, ref)
+        if found:
+            await wait_for(self._catalog.report_project(one.tracked.project))
+        return not nursery.cancel_scope.cancel_called
+
+    async def _ask_size(self, ref: FileRef) -> bool:
+        """Ask the origin for a file's size; return whether it told."""
+        size_bytes = self._supply.known_size(ref)  # another mount of this store may have been faster
+        if size_bytes is None:
+            size_bytes = await self._supply.ask_size(ref)
+        if size_bytes is None:
+            self._lose(ref, LOST_S)
+        return size_bytes is not None
+
+    def _lose(self, ref: FileRef, for_s: float) -> None:
+        self._lost[ref.key] = trio.current_time() + for_s
+        if len(self._lost) > MAX_LOST:
+            self._lost.pop(next(iter(self._lost)))
+
+
+def _note(one: _Project, trouble: WheelfsError | None) -> None:
+    if trouble is not None and one.trouble is None:
+        log.warning("%s is tracked, but: %s", one.tracked, trouble)
+    one.trouble = trouble

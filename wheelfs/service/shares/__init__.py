@@ -1,0 +1,1 @@
+"""Following, filling and cleaning shares."""

@@ -1,0 +1,79 @@
+"""Objects of a share for work in a thread that uses the store as well: asked through the breaker, and given up after a while.
+
+Such a thread must have ended before the store is closed, so it cannot be left behind like those that only ask a share.  Each
+operation here runs in another thread, which can be.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import trio
+
+from wheelfs.errors import OriginTimeout, OriginUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wheelfs.model.share_objects import FoundObject
+    from wheelfs.remote.share.objects import Objects
+    from wheelfs.service.hosts.breaker import Hosts
+
+T = TypeVar("T")
+
+OPERATION_S: Final = 300.0
+"""Within it a pack of 32 MiB arrives on a line of 1 Mbit/s."""
+
+THREADS: Final = 4
+"""Also those that hang."""
+
+
+class BoundedObjects:
+    """`wheelfs.remote.share.objects.Objects`, to be made under trio and called from other threads."""
+
+    def __init__(self, objects: Objects, hosts: Hosts) -> None:
+        self.url = objects.url
+        self._objects = objects
+        self._hosts = hosts
+        self._token = trio.lowlevel.current_trio_token()
+        self._limiter = trio.CapacityLimiter(THREADS)
+        self._scopes: set[trio.CancelScope] = set()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Let every operation fail at once, those under way too."""
+        self._stopped = True
+        for scope in self._scopes:
+            scope.cancel()
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        return self._ask(f"read {key}", lambda: self._objects.read(key, limit_bytes=limit_bytes))
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        return self._ask(f"read {key}", lambda: self._objects.read_range(key, start, end))
+
+    def create(self, key: str, content: bytes) -> bool:
+        return self._ask(f"write {key}", lambda: self._objects.create(key, content))
+
+    def found(self, prefix: str) -> Iterator[FoundObject]:
+        return iter(self._ask(f"list {prefix}", lambda: list(self._objects.found(prefix))))
+
+    def delete(self, key: str) -> None:
+        self._ask(f"delete {key}", lambda: self._objects.delete(key))
+
+    def _ask(self, attempted: str, work: Callable[[], T]) -> T:
+        return trio.from_thread.run(self._asked, f"{attempted} in the share {self.url}", work, trio_token=self._token)
+
+    async def _asked(self, attempted: str, work: Callable[[], T]) -> T:
+        with trio.CancelScope() as stopping:
+            self._scopes.add(stopping)
+            try:
+                if self._stopped:
+                    stopping.cancel()
+                with self._hosts.asking(attempted, self.url), trio.move_on_after(OPERATION_S) as bounded:
+                    return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+                if bounded.cancelled_caught:
+                    raise OriginTimeout(attempted, f"no answer within {OPERATION_S:.0f} s")
+            finally:
+                self._scopes.discard(stopping)
+        raise OriginUnreachable(attempted, "wheelfs is being stopped")

@@ -1,0 +1,144 @@
+"""What this node gives to others: names of what is sealed, in portions since a point; files by sha256; how they are made.
+
+A point is opaque to those who keep it: ``j:STORE:SEQ`` (all changes up to SEQ are known) or ``c:STORE:SEQ:KEY`` (in the middle of
+the catalog, behind KEY; changes behind SEQ are still to come).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.errors import NotKnown
+from wheelfs.model.manifest import Manifest
+from wheelfs.model.names import ProjectName
+from wheelfs.model.shared import News, SharedFile
+from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.service.vfs.nodes import FileNode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wheelfs.store.catalog.records import StoredName
+    from wheelfs.store.store import Store
+
+PORTION: Final = 1_000
+"""Names, or changes of them, in one answer: some 200 KB, read by transactions of some milliseconds."""
+PORTION_BYTES: Final = 2 << 20
+"""And so much about, where names are long: nodes read no more than eight times that."""
+
+_SINCE: Final = re.compile(r"j:([0-9a-f]{1,64}):([0-9]{1,18})\Z", re.ASCII)
+_BEHIND: Final = re.compile(r"c:([0-9a-f]{1,64}):([0-9]{1,18}):((?:[0-9a-f]{2}){1,511})\Z", re.ASCII)
+
+
+class Giving:
+    """Answers other nodes from the store, and with what is on its way there."""
+
+    def __init__(self, store: Store, on_its_way: Callable[[bytes], tuple[FileRef, int] | None] = lambda _: None) -> None:
+        """Give what is in ``store``; ``on_its_way`` is asked for a file by its sha256, and tells its size as well."""
+        self._on_its_way = on_its_way
+        self._catalog = store.catalog
+        self._store = store
+        # Numbers of one store mean nothing in another one, which may be at the same address tomorrow.
+        self._name = store.identity
+
+    def node(self, sha256: bytes) -> FileNode | None:
+        """Return a file by its sha256: a stored one, or one that is being fetched from its index; else None."""
+        names = self._catalog.names_of(sha256) if self._store.holds(sha256) else []
+        if not names:
+            coming = self._on_its_way(sha256)
+            return None if coming is None else FileNode(*coming)
+        ref = FileRef(ProjectName(names[0].project), names[0].index, link_of(names[0]))
+        return FileNode(ref, names[0].size_bytes)
+
+    def manifest(self, sha256: bytes) -> bytes | None:
+        """Return how a stored file is made, encoded, or None; blocks.  Raises `StoreDamaged`."""
+        if not self._store.holds(sha256):
+            return None
+        try:
+            with self._store.reading(sha256) as sealed:
+                recipe = sealed.recipe
+                frame = b"".join(map(self._store.chunks.read, recipe.skeleton.extents))
+        except NotKnown:  # removed a moment ago
+            return None
+        return Manifest(
+            size_bytes=recipe.size_bytes,
+            skeleton_bytes=recipe.skeleton_bytes,
+            frame=frame,
+            gaps=recipe.gaps,
+            lengths=recipe.data.lengths,
+            digests=recipe.data.digests,
+        ).encode()
+
+    def news(self, point: str | None) -> News:
+        """Return what is new since ``point``; everything, in portions, where that cannot be told."""
+        since, behind = _SINCE.match(point or ""), _BEHIND.match(point or "")
+        if since is not None and since[1] == self._name:
+            known = self._since(int(since[2]))
+            if known is not None:
+                return known
+        if behind is not None and behind[1] == self._name:
+            return self._catalogued(int(behind[2]), bytes.fromhex(behind[3]))
+        # The number first: what changes while the catalog is read is told again afterwards.
+        return self._catalogued(self._catalog.last_seq(), None)
+
+    def _since(self, seq: int) -> News | None:
+        changes = self._catalog.changes_since(seq, PORTION)
+        if not changes.complete:
+            return None
+        files: dict[tuple[str, str, bytes], SharedFile] = {}
+        gone: dict[tuple[str, str, bytes], None] = {}
+        told_bytes = 0
+        for change in changes.changes:
+            seq += 1
+            if change.sha256 is None:
+                continue
+            assert change.filename is not None
+            key = change.project, change.filename, change.sha256
+            if key in files or key in gone:
+                continue  # a name that came and went is told as it is now, once
+            name = next((one for one in self._catalog.names_of(change.sha256) if (one.project, one.filename) == key[:2]), None)
+            if name is not None and self._store.holds(change.sha256):
+                files[key] = shared_file(name)
+                told_bytes += _weight_bytes(name)
+            else:
+                gone[key] = None
+            if told_bytes >= PORTION_BYTES:
+                break
+        return News(tuple(files.values()), tuple(gone), f"j:{self._name}:{seq}", more=seq < changes.last_seq)
+
+    def _catalogued(self, seq: int, after: bytes | None) -> News:
+        names = self._catalog.iterate_names(after, PORTION)
+        files: list[SharedFile] = []
+        told_bytes = 0
+        for number, name in enumerate(names, 1):
+            if self._store.holds(name.sha256):
+                files.append(shared_file(name))
+                told_bytes += _weight_bytes(name)
+            if number == PORTION or told_bytes >= PORTION_BYTES:
+                return News(
+                    tuple(files), (), f"c:{self._name}:{seq}:{name.key.hex()}", more=True, anew=True, begins=after is None
+                )
+        return News(tuple(files), (), f"j:{self._name}:{seq}", anew=True, begins=after is None)
+
+
+def _weight_bytes(name: StoredName) -> int:
+    """Return about how long a name is when it is told: a page may give any reason for yanking a file."""
+    return 200 + len(name.url or "") + len(name.yanked or "") + len(name.requires_python or "")
+
+
+def shared_file(name: StoredName) -> SharedFile:
+    """Return what other nodes are told of a stored name."""
+    return SharedFile(
+        project=name.project,
+        filename=name.filename,
+        index=name.index,
+        sha256=name.sha256,
+        size_bytes=name.size_bytes,
+        private=name.private,
+        upload_time_us=name.upload_time_us,
+        requires_python=name.requires_python,
+        yanked=name.yanked,
+        url=name.url,
+        metadata_sha256=name.metadata_sha256,
+    )

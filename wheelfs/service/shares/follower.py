@@ -1,0 +1,114 @@
+"""What other nodes' stores have, as shares tell it: listed here within seconds, fetched from there when it is opened."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.errors import OriginFault, OriginTimeout, OriginUnreachable
+from wheelfs.service.tasks import failure
+from wheelfs.service.waiting import wait_for
+from wheelfs.store.catalog.shared_names import only
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.model.shared import SharedFile
+    from wheelfs.remote.share.protocol import Share
+    from wheelfs.service.hosts.breaker import Hosts
+    from wheelfs.store.store import Store
+
+log = logging.getLogger(__name__)
+
+PORTIONS: Final = 100_000
+"""The most that one share may tell in one go, in portions of about a thousand names."""
+
+MAX_FILES: Final = 5_000_000
+"""All that shares may tell of: some 2 GB, five times what a node is built for.  One that never comes to an end fills no disk."""
+
+_BATCH: Final = 512
+
+
+class Sharing:
+    """The names that shares have told, and the task that asks them for more."""
+
+    def __init__(self, *, store: Store, shares: Sequence[Share], hosts: Hosts, bound_s: float, show_all: bool) -> None:
+        """``bound_s`` bounds one question; ``show_all`` lists what no share can give now as well."""
+        self._names = store.shared
+        self._shares = tuple(shares)
+        self._hosts = hosts
+        self._bound_s = bound_s
+        self._show_all = show_all
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look up; very cheap."""
+        return not self._shares or not self._names.count()
+
+    def of(self, project: str) -> list[SharedFile]:
+        """Return the files of a project that a share can give now."""
+        return [] if self.is_empty else only(self._names.of_project(project), self._giving())
+
+    def behind(self, key: bytes | None) -> Iterator[SharedFile]:
+        """Yield the files that a share can give now and that stand behind ``key``, in order of project and filename."""
+        giving = self._giving()
+        while batch := self._names.iterate(key, _BATCH):
+            yield from (name.file for name in batch if name.share in giving)
+            if len(batch) < _BATCH:
+                return
+            key = batch[-1].key
+
+    def projects(self, after: str | None) -> list[str]:
+        """Return some projects behind ``after`` that shares have files of, in order; none at the end."""
+        return [] if self.is_empty else self._names.projects(after)
+
+    def _giving(self) -> frozenset[str]:
+        return frozenset(share.name for share in self._shares if self._show_all or self._hosts.may_ask(share.url))
+
+    async def keep_fresh(self) -> None:
+        """Ask all shares for news, for ever."""
+        async with trio.open_nursery() as nursery:
+            for share in self._shares:
+                nursery.start_soon(self._follow, share)
+
+    async def _follow(self, share: Share) -> None:
+        trouble = ""
+        while True:
+            try:
+                if self._hosts.may_ask(share.url):
+                    await self._take_news(share)
+                    trouble = ""
+            except (OriginUnreachable, OriginTimeout):
+                pass  # told by the breaker, once
+            except Exception as error:
+                # A portion that could not be written down is asked for again: the point is still that of the one before.
+                known = failure(f"ask {share.name} for news", error)
+                if str(known) != trouble:
+                    log.warning("%s", known)
+                trouble = str(known)
+            await trio.sleep(share.poll_s)
+
+    async def _take_news(self, share: Share) -> None:
+        attempted = f"ask the share {share.name} for news"
+        for _ in range(PORTIONS):
+            point = self._names.point(share.name)
+            try:
+                with self._hosts.asking(attempted, share.url), trio.fail_after(self._bound_s):
+                    news = await share.news(point)
+            except trio.TooSlowError:
+                raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s") from None
+            if news.files and self._names.count() >= MAX_FILES:
+                advice = "the share is broken, or too large for this node; what is known of it stays listed"
+                raise OriginFault(attempted, f"it tells of more than {MAX_FILES:,} files", advice)
+            if (news.files or news.gone or news.point != point) and not await wait_for(
+                self._names.take(share.name, news, asked=point)
+            ):
+                continue  # another process on this store asks as well, and was faster
+            if not news.more:
+                break
+        if self._names.is_to_be_swept(share.name):
+            place: bytes | None = None
+            while (place := await wait_for(self._names.sweep(share.name, place))) is not None:
+                pass

@@ -1,0 +1,115 @@
+"""``wheelfs gc --share``: deleting from a share of objects what nothing there needs, while others read it and push to it.
+
+No lock is taken: what is to go is condemned first, which whoever pushes respects, and deleted by a run a grace period later.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.share_gc_plan import Seen, is_manifest, plan
+from wheelfs.errors import UsageError
+from wheelfs.model.condemned import MARGIN_S, RUN_S, Condemnations, Condemned
+from wheelfs.reports.shares import ShareCollection
+from wheelfs.service.operations.inspect import rfc3339
+from wheelfs.service.shares.condemned_view import running_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wheelfs.core.share_gc_plan import Plan
+    from wheelfs.model.share_objects import FoundObject
+    from wheelfs.remote.share.gc import ShareGarbage
+
+_AT_ONCE: Final = 8
+"""Objects that are deleted between two looks at the time: as many as the share deletes at once."""
+_LIST_KEYS: Final = 100_000
+"""Keys in one list of what is condemned: some 6 MB."""
+
+
+def collect(share: ShareGarbage, *, grace_s: float, dry_run: bool, running_s: Callable[[], float] = running_s) -> ShareCollection:
+    """Condemn what nothing needs, and delete what was condemned ``grace_s`` ago; raises `OriginError`, `UsageError`.
+
+    A dry run writes nothing, and so goes by this machine's clock.  ``running_s`` also goes on while the machine sleeps.
+    """
+    if grace_s < MARGIN_S:
+        raise UsageError(
+            f"collect the garbage of {share.url}",
+            f"a grace period of less than {MARGIN_S / 3_600:.0f} hour would let what is being pushed be deleted",
+            "give --grace 1h or more",
+        )
+    share.check()
+    return _Run(share, grace_s, running_s, dry_run=dry_run).run()
+
+
+class _Run:
+    def __init__(self, share: ShareGarbage, grace_s: float, running_s: Callable[[], float], *, dry_run: bool) -> None:
+        self._share = share
+        self._grace_s = grace_s
+        self._running_s = running_s
+        self._dry_run = dry_run
+        # Before it is asked for the time: then what is held to be now is never earlier than it is, which would shorten a grace
+        # period, however long the answer takes.
+        asked_s = running_s()
+        self._began_s = time.time() if dry_run else share.clock_s()
+        self._offset_s = self._began_s - asked_s
+
+    def run(self) -> ShareCollection:
+        seen = self._look()
+        made = plan(seen)
+        deleted = made.delete if self._dry_run else self._do(seen, made)
+        return ShareCollection(
+            dry_run=self._dry_run,
+            deleted=len(deleted),
+            deleted_bytes=sum(found.size_bytes for found in deleted),
+            condemned=len(made.condemn),
+            condemned_bytes=sum(found.size_bytes for found in made.condemn),
+            waiting=len(made.waiting),
+            waiting_bytes=sum(found.size_bytes for found in made.waiting),
+            next=None if made.next_s is None else rfc3339(made.next_s * 1e6),
+            unfinished=len(made.delete) - len(deleted),
+        )
+
+    def _now_s(self) -> float:
+        return self._offset_s + self._running_s()
+
+    def _look(self) -> Seen:
+        objects = self._share.objects()
+        superseded = self._share.superseded()
+        needed = {sha256.hex() for sha256 in self._share.needed(objects)}
+        uses = self._share.uses(filter(is_manifest, objects), lambda key: key.rpartition("/")[2] in needed)
+        # Last, and with the time from which on deleting is bounded: what was condemned may hold no more since this began.
+        lists, now_s = self._share.lists(), self._now_s()
+        return Seen(
+            began_s=self._began_s,
+            now_s=now_s,
+            grace_s=self._grace_s,
+            objects=objects,
+            needed=needed,
+            uses=uses,
+            superseded=superseded,
+            lists=lists,
+        )
+
+    def _do(self, seen: Seen, made: Plan) -> list[FoundObject]:
+        """Write down what is condemned, delete what may be, and return that."""
+        self._write([found.key for found in made.condemn])
+        deleted: list[FoundObject] = []
+        for _, stage in groupby(made.delete, key=lambda found: found.key.partition("/")[0]):
+            objects = list(stage)
+            for at in range(0, len(objects), _AT_ONCE):
+                if not 0 <= self._now_s() - seen.now_s < RUN_S:
+                    break
+                some = objects[at : at + _AT_ONCE]
+                self._share.delete(found.key for found in some)
+                deleted += some
+        gone = {found.key for found in deleted} & Condemnations(seen.lists.values()).standing()
+        self._write([*made.void, *sorted(gone)], is_void=True)
+        return deleted
+
+    def _write(self, keys: list[str], *, is_void: bool = False) -> None:
+        for at in range(0, len(keys), _LIST_KEYS):
+            now_us = int(self._now_s() * 1e6)
+            self._share.condemn(Condemned(now_us, int(self._grace_s), tuple(keys[at : at + _LIST_KEYS]), is_void))

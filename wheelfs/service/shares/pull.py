@@ -1,0 +1,159 @@
+"""``wheelfs pull``: what a share of objects has, and taking it from there, only the chunks that are not here.
+
+Nothing that the share says is believed: each chunk is compared with its digest, the whole file with its sha256, and only then it
+is stored like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.projects.ownership import LOCAL
+from wheelfs.errors import InvalidInput, NameTaken, OriginError, OriginFault, StoreFull
+from wheelfs.model.recipe import Chunk
+from wheelfs.reports.shares import PulledFile, PullResult
+from wheelfs.service.fetch.local_chunks import located, read_own
+from wheelfs.service.shares.selection import meant
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.engine.environment import store_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.errors import WheelfsError
+    from wheelfs.model.manifest import Manifest, Placed
+    from wheelfs.model.recipe import Extent
+    from wheelfs.model.shared import SharedFile
+    from wheelfs.remote.share.share import ObjectShare
+    from wheelfs.store.store import Store
+
+_AT_ONCE: Final = 4_096
+
+
+def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bool) -> Iterator[PulledFile]:
+    """Yield what the share has, or what of it ``words`` mean; with ``contents`` take that which is not here.
+
+    A word is a filename, a project, or a requirement.  Raises `InvalidInput` and `NotKnown` for words that mean nothing, and
+    `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
+    """
+    share.catalog.check()
+    files = share.catalog.files()
+    if words:
+        files = meant(files, "pull", words, share.url)
+    for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):
+        if _is_here(store, file):
+            yield _told(file, "present")
+            continue
+        if not contents:
+            yield _told(file, "missing")
+            continue
+        try:
+            yield _told(file, "pulled", _take(store, share, file))
+        except (OriginError, InvalidInput) as error:
+            yield _told(file, "failed", error=error)
+
+
+def _is_here(store: Store, file: SharedFile) -> bool:
+    names = store.catalog.names_of(file.sha256) if store.holds(file.sha256) else []
+    return any((name.project, name.filename) == (file.project, file.filename) for name in names)
+
+
+def _take(store: Store, share: ObjectShare, file: SharedFile) -> int:
+    """Store a file of the share, and return how many bytes came from there."""
+    attempted = f"pull {file.filename}"
+    _refuse_other_content(store.catalog.stored_names(file.project), file)
+    manifest = share.manifest(file.sha256)
+    if manifest.size_bytes != file.size_bytes:
+        raise OriginFault(attempted, f"its manifest in the share {share.url} is of another size than its entry")
+    # Before any of it is written; what the share says of the size is only a word.
+    if store.disk_space()[1] < file.size_bytes:
+        raise StoreFull(attempted, "the disk has less room than it needs", "make room and run it again")
+    try:
+        # Without a name: it goes with the process, however that ends.
+        with tempfile.TemporaryFile(dir=store.path, buffering=0) as assembled:
+            descriptor = assembled.fileno()
+            read_bytes = _assemble(store, share, manifest, descriptor)
+            ingested = store.ingest(descriptor, file.size_bytes, expected_sha256=file.sha256, name=file.filename)
+    except OSError as error:
+        raise store_error(attempted, error) from error
+    store.seal(ingested, [_stored_name(file)], check=lambda now: _refuse_other_content(now, file))
+    return read_bytes
+
+
+def _assemble(store: Store, share: ObjectShare, manifest: Manifest, descriptor: int) -> int:
+    """Write the whole file, and return how many bytes of it came from the share."""
+    skeleton, at = share.composition(manifest).skeleton, 0
+    for offset, length in manifest.skeleton_ranges():
+        _write(descriptor, skeleton[at : at + length], offset)
+        at += length
+    placed = manifest.placed()
+    read_bytes = 0
+    while some := list(islice(placed, _AT_ONCE)):
+        places = located(store.chunks, [Chunk(chunk.digest, chunk.length) for chunk in some])
+        missing = [
+            chunk for chunk, place in zip(some, places, strict=True) if not _write_from_here(store, chunk, place, descriptor)
+        ]
+        for chunk, content in share.chunks(missing):
+            _write(descriptor, content, chunk.offset)
+            read_bytes += len(content)
+    return read_bytes
+
+
+def _write_from_here(store: Store, chunk: Placed, place: Extent | None, descriptor: int) -> bool:
+    """Write a chunk that another stored file has, and tell whether there is one."""
+    content = None if place is None else read_own(store.chunks, Chunk(chunk.digest, chunk.length), place)
+    if content is not None:
+        _write(descriptor, content, chunk.offset)
+    return content is not None
+
+
+def _write(descriptor: int, content: bytes, offset: int) -> None:
+    view = memoryview(content)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _stored_name(file: SharedFile) -> StoredName:
+    return StoredName(
+        project=file.project,
+        filename=file.filename,
+        index=file.index,
+        size_bytes=file.size_bytes,
+        added_at_us=time.time_ns() // 1_000,
+        private=file.private,
+        upload_time_us=file.upload_time_us,
+        requires_python=file.requires_python,
+        yanked=file.yanked,
+        metadata_sha256=file.metadata_sha256,
+        url=file.url,
+    )
+
+
+def _refuse_other_content(names: Sequence[StoredName], file: SharedFile) -> None:
+    """Raise `NameTaken` when the name stands for other content of the same index, or of a local file, already."""
+    for name in names:
+        if name.filename == file.filename and name.sha256 != file.sha256 and (file.index == LOCAL or file.index in name.origins):
+            raise NameTaken(
+                f"pull {file.filename}",
+                f"a file of this name is stored with other content (sha256 {name.sha256.hex()[:12]}… from {name.index})",
+                "a file never changes once it was served; remove that one first if the share's is right",
+            )
+
+
+def _told(file: SharedFile, result: PullResult, read_bytes: int = 0, error: WheelfsError | None = None) -> PulledFile:
+    return PulledFile(
+        filename=file.filename,
+        project=file.project,
+        sha256=file.sha256.hex(),
+        size_bytes=file.size_bytes,
+        private=file.private,
+        result=result,
+        read_bytes=read_bytes,
+        reason=None if error is None else str(error),
+        error_class=None if error is None else type(error).__name__,
+    )

@@ -1,0 +1,1 @@
+"""The tree as frontends see it: nodes, listings, pages, open files, extended attributes."""

@@ -1,0 +1,70 @@
+"""Noticing what changed in the store, by this process or another one, and telling the frontend what to forget.
+
+LMDB's last transaction id is a cheap "anything new?"; what is new stands in the catalog's journal of changes.  Polling needs no
+channel between processes, and survives any of them.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.core.views.view import View
+from wheelfs.model.content import inode_of_path
+from wheelfs.service.vfs.protocol import EntryChanged, InodeChanged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from wheelfs.store.store import Store
+
+POLL_S: Final = 0.5
+"""Changes show within two seconds (the contract), kernel time-outs of one second included."""
+
+FLAT_PATHS: Final = ("", "stored")
+
+ASOF: Final = "asof"
+"""It has no end of views inside, so no entry of them is named: forgetting the directory forgets all below it."""
+
+
+class Watch:
+    """Follows the journal of changes."""
+
+    def __init__(self, store: Store, indexes: Sequence[str]) -> None:
+        """Start behind the newest change: nothing was shown to anybody yet."""
+        self._indexes = indexes
+        self._store = store
+        self._seq = store.catalog.last_seq()
+        self._transaction = store.catalog.last_transaction()
+
+    async def changes(self) -> AsyncIterator[EntryChanged | InodeChanged]:
+        """Yield what the kernel must forget, for ever; polls every `POLL_S` seconds."""
+        while True:
+            await trio.sleep(POLL_S)
+            transaction = self._store.catalog.last_transaction()
+            if transaction == self._transaction:
+                continue
+            self._transaction = transaction
+            news = self._store.catalog.changes_since(self._seq)
+            self._seq = news.last_seq
+            # Incomplete news need no more than this: the kernel forgets names and pages by itself within a second.
+            for path in FLAT_PATHS:
+                yield InodeChanged(inode_of_path(path))
+            yield EntryChanged(inode_of_path(""), ASOF)
+            for change in news.changes:
+                if change.filename is not None and change.filename.endswith(".whl"):
+                    for path in FLAT_PATHS:
+                        yield EntryChanged(inode_of_path(path), change.filename)
+                # The kernel drops a project's files together with its directory.
+                for path in self._view_paths(change.index):
+                    simple = f"{path}/simple".lstrip("/")
+                    yield EntryChanged(inode_of_path(simple), change.project)
+                    yield InodeChanged(inode_of_path(f"{simple}/{change.project}/index.html"))
+
+    def _view_paths(self, index: str | None) -> Iterator[str]:
+        """Yield where a change of that index's project may show."""
+        for one in (None, *(name for name in self._indexes if index in (None, name))):
+            for stored, here in product((False, True), repeat=2):
+                yield View(index=one, stored=stored, here=here).path

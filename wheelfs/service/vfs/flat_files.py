@@ -1,0 +1,197 @@
+"""The flat directories' files: what is stored and what is tracked, each name once, in the order of project and filename.
+
+A catalog may hold a million files, so they are read in batches behind a given place, each by short transactions.  A file that is
+stored while a directory is being read keeps its place, so no reader misses it.
+"""
+
+from __future__ import annotations
+
+import sys
+from heapq import merge
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheelfs.model.names import ProjectName
+from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.store.catalog.records import name_key
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+
+    from wheelfs.core.views.view import View
+    from wheelfs.core.views.visibility import Hidden, Sieve
+    from wheelfs.model.shared import SharedFile
+    from wheelfs.model.tracked import Tracked
+    from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.projects.tracking import Tracking
+    from wheelfs.service.projects.visible_files import Views
+    from wheelfs.service.shares.follower import Sharing
+    from wheelfs.store.catalog.catalog import Catalog
+    from wheelfs.store.catalog.records import StoredName
+
+_BATCH: Final = 512
+_NO_DIGEST: Final = b"\xff" * 32
+"""Behind every digest: the place behind all stored files of a name."""
+
+
+class Place(NamedTuple):
+    """Where a flat directory's files are cut into batches: behind this name."""
+
+    project: str
+    filename: str
+
+
+class FlatFile(NamedTuple):
+    """One entry of a flat directory; ``rank`` tells the best of several files of one name (the smallest)."""
+
+    project: str
+    filename: str
+    rank: tuple[int, str]
+    ref: FileRef
+    size_bytes: int
+    is_private: bool
+
+    @property
+    def place(self) -> Place:
+        """The place behind this file."""
+        return Place(self.project, self.filename)
+
+
+class FlatFiles:
+    """Reads the flat directories' files."""
+
+    def __init__(self, *, projects: Projects, tracking: Tracking, sharing: Sharing, catalog: Catalog, views: Views) -> None:
+        """Prepare; nothing is read yet."""
+        self._sharing = sharing
+        self._projects = projects
+        self._tracking = tracking
+        self._catalog = catalog
+        self._views = views
+
+    def behind(self, place: Place | None, limit: int, view: View) -> list[FlatFile]:
+        """Return up to ``limit`` files behind ``place`` (None: from the first on); fewer only where there are no more."""
+        # One more is read than is given: by that one the last is known to be the best of its name.
+        return list(islice(self._behind(place, view, page=limit + 1), limit))
+
+    def all(self, view: View, hidden: Counter[Hidden]) -> Iterator[FlatFile]:
+        """Yield all files, and count in ``hidden`` those that are not shown; for readers with time."""
+        return self._behind(None, view, hidden=hidden)
+
+    def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
+        """Return the file of that name."""
+        names = [name for name in self._catalog.stored_names(project) if name.filename == filename]
+        same = [_of_stored(name, rank) for name in names if (rank := self._best_origin(name)) is not None]
+        if not same and not view.stored:
+            shared = [file for file in self._sharing.of(project) if file.filename == filename]
+            same = [self._of_shared(file) for file in shared if self._projects.may_list(project, file.index)]
+        if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
+            same = [_of_tracked(*found)]
+        best = min(same, key=_rank, default=None)
+        return best if best is not None and _hides(self._views.sieve(view, flat=True), best) is None else None
+
+    def _behind(
+        self, place: Place | None, view: View, *, page: int = _BATCH, hidden: Counter[Hidden] | None = None
+    ) -> Iterator[FlatFile]:
+        files: Iterator[FlatFile] = self._stored(place, page)
+        if not view.stored and self._catalog.tracked_projects():
+            files = merge(files, self._tracked(place), key=_place)
+        if not view.stored and not self._sharing.is_empty:
+            files = merge(files, self._shared(place), key=_place)
+        sieve = self._views.sieve(view, flat=True)
+        for best in _best_of_each(files):
+            why = _hides(sieve, best)
+            if why is None:
+                yield best
+            elif hidden is not None:
+                hidden[why] += 1
+
+    def _stored(self, place: Place | None, page: int) -> Iterator[FlatFile]:
+        after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST)
+        best: dict[tuple[str, tuple[str, ...]], tuple[int, str] | None] = {}
+        while batch := self._catalog.iterate_names(after, page):
+            best.clear()
+            for name in batch:
+                if not name.filename.endswith(".whl"):
+                    continue
+                asked = name.project, name.origins
+                if asked not in best:
+                    best[asked] = self._best_origin(name)
+                if (rank := best[asked]) is not None:
+                    yield _of_stored(name, rank)
+            if len(batch) < page:
+                return
+            after = batch[-1].key
+
+    def _best_origin(self, name: StoredName) -> tuple[int, str] | None:
+        """Return the rank of the best origin of a file; None when its name is tied to others than those."""
+        origins = (origin for origin in name.origins if self._projects.may_show(name.project, origin))
+        return min(map(self._projects.rank, origins), default=None)
+
+    def _shared(self, place: Place | None) -> Iterator[FlatFile]:
+        # Behind every digest is also behind every share's name.
+        after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST + b"\xff")
+        for file in self._sharing.behind(after):
+            if file.filename.endswith(".whl") and self._projects.may_list(file.project, file.index):
+                yield self._of_shared(file)
+
+    def _of_shared(self, file: SharedFile) -> FlatFile:
+        number, index = self._projects.rank(file.index)
+        ref = FileRef(ProjectName(file.project), file.index, link_of(file))
+        return FlatFile(file.project, file.filename, (_ELSEWHERE + number, index), ref, file.size_bytes, file.private)
+
+    def _tracked(self, place: Place | None) -> Iterator[FlatFile]:
+        for tracked in self._tracked_projects(place):
+            for ref, size_bytes in self._tracking.files(tracked):
+                if place is None or tracked.project != place.project or ref.filename > place.filename:
+                    yield _of_tracked(ref, size_bytes)
+
+    def _tracked_projects(self, place: Place | None) -> Iterator[Tracked]:
+        if place is not None and (first := self._catalog.tracked(place.project)) is not None:
+            yield first
+        yield from self._tracking.tracked(None if place is None else place.project)
+
+
+_ELSEWHERE: Final = 1 << 29
+"""What is stored here goes before what a share has."""
+
+_LAST: Final = (1 << 30, "")
+"""What is stored goes before what is only tracked."""
+
+
+def _of_stored(name: StoredName, rank: tuple[int, str]) -> FlatFile:
+    # Interned: the kernel remembers most files of a listing, and so do we; a project has hundreds.
+    project = ProjectName(sys.intern(name.project))
+    ref = FileRef(project, sys.intern(rank[1]), link_of(name))
+    return FlatFile(project, name.filename, rank, ref, name.size_bytes, name.private)
+
+
+def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:
+    return FlatFile(ref.project, ref.filename, _LAST, ref, size_bytes, False)
+
+
+def _hides(sieve: Sieve, file: FlatFile) -> Hidden | None:
+    # Only what is stored is read for views that ask for that, so it need not be told here.
+    return sieve.hides(file.ref.link, origin=file.ref.origin, is_stored=True, is_private=file.is_private)
+
+
+def _best_of_each(files: Iterator[FlatFile]) -> Iterator[FlatFile]:
+    """Yield of each run of files of one name the best."""
+    best: FlatFile | None = None
+    for file in files:
+        if best is not None and best.filename == file.filename and best.project == file.project:
+            best = min(best, file, key=_rank)
+            continue
+        if best is not None:
+            yield best
+        best = file
+    if best is not None:
+        yield best
+
+
+def _place(file: FlatFile) -> tuple[str, str]:
+    return file[:2]
+
+
+def _rank(file: FlatFile) -> tuple[int, str]:
+    return file.rank

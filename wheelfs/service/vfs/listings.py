@@ -1,0 +1,127 @@
+"""Directories being read: small ones from a list, the flat one and ``simple/`` in batches.
+
+A catalog may hold a million files, so a listing keeps no list of them: each batch is one short read transaction, and a cookie is
+turned back into a place by the keys remembered at every batch.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from wheelfs.core.views.paths import Directory, subdirectories
+from wheelfs.service.vfs.nodes import DirectoryNode, FileNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.vfs.flat_files import FlatFile, FlatFiles, Place
+    from wheelfs.service.vfs.nodes import TreeNode
+
+K = TypeVar("K")
+
+BATCH: Final = 512
+
+
+class NamedListing:
+    """A directory whose entries are all at hand."""
+
+    def __init__(self, entries: Sequence[tuple[str, TreeNode]]) -> None:
+        """Take the entries in the order to be shown."""
+        self._entries = entries
+
+    def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
+        """Yield the entries behind cookie ``start``; a cookie is an entry's number, from 1."""
+        for number, (name, node) in enumerate(self._entries[start:], start + 1):
+            yield number, name, node
+
+
+class _Batches(Generic[K]):
+    """Remembers behind which key each batch of cookies begins."""
+
+    def __init__(self) -> None:
+        self._cookies: list[int] = []
+        self._keys: list[K] = []
+
+    def begins(self, cookie: int, after: K) -> None:
+        """Note that the entry behind ``cookie`` is the first one after ``after``."""
+        if not self._cookies or cookie > self._cookies[-1]:
+            self._cookies.append(cookie)
+            self._keys.append(after)
+
+    def find(self, cookie: int, first: int) -> tuple[int, K | None]:
+        """Return the last noted ``(cookie, key)`` at or before ``cookie``; ``(first, None)`` when there is none."""
+        index = bisect_right(self._cookies, cookie) - 1
+        return (first, None) if index < 0 else (self._cookies[index], self._keys[index])
+
+
+class FlatListing:
+    """A view's own directory: sub-directories first, then, where the view is flat, its files.
+
+    The batch that is being read is kept, since the kernel asks for some tens of entries at a time.
+    """
+
+    def __init__(self, place: Directory, projects: Projects, flat: FlatFiles) -> None:
+        """Prepare; nothing is read yet."""
+        self._flat = flat
+        self._view = place.view
+        self._directories = [(name, DirectoryNode(below)) for name, below in subdirectories(place, projects.names)]
+        self._batches: _Batches[Place | None] = _Batches()
+        self._first = 0
+        self._batch: list[FlatFile] = []
+
+    def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
+        """Yield the entries behind cookie ``start``."""
+        for number, (name, node) in enumerate(self._directories, 1):
+            if number > start:
+                yield number, name, node
+        cookie = max(start, len(self._directories))
+        while self._view.is_flat and self._read(cookie):
+            for file in self._batch[cookie - self._first :]:
+                cookie += 1
+                yield cookie, file.filename, FileNode(file.ref, file.size_bytes)
+
+    def _read(self, cookie: int) -> bool:
+        """Make the batch that has the entry behind ``cookie`` the one at hand; return False when there is no such entry."""
+        if self._first <= cookie < self._first + len(self._batch):
+            return True
+        first, after = self._batches.find(cookie, len(self._directories))
+        if self._batch and cookie == self._first + len(self._batch):
+            first, after = cookie, self._batch[-1].place
+        while True:
+            self._batches.begins(first, after)
+            self._first, self._batch = first, self._flat.behind(after, BATCH, self._view)
+            first += len(self._batch)
+            if cookie < first:
+                return True
+            if len(self._batch) < BATCH:
+                return False
+            after = self._batch[-1].place
+
+
+class SimpleListing:
+    """``simple/``: the projects that are known here, those of the view only."""
+
+    def __init__(self, place: Directory, projects: Projects, supply: Supply) -> None:
+        """Prepare; nothing is read yet."""
+        self._place = place
+        self._projects = projects
+        self._catalog = supply.store.catalog
+        self._batches: _Batches[str | None] = _Batches()
+
+    def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
+        """Yield the entries behind cookie ``start``."""
+        view = self._place.view
+        cookie, after = self._batches.find(start, 0)
+        while True:
+            batch = self._projects.known_names(after, BATCH)
+            if not batch:
+                return
+            self._batches.begins(cookie, after)
+            for project in batch:
+                cookie += 1
+                if cookie > start and self._projects.is_listed(project, view):
+                    yield cookie, project, DirectoryNode(Directory("project", f"{self._place.path}/{project}", view, project))
+            after = batch[-1]

@@ -1,0 +1,153 @@
+"""Open files: generated text, stored files, and files whose bytes are still on their way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.errors import ContentChanged, StoreDamaged
+
+if TYPE_CHECKING:
+    from wheelfs.service.admission import Gate
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.download import Content
+    from wheelfs.service.file_refs import FileRef
+
+
+HEALINGS: Final = 2
+"""How often a read brings a damaged file here again before it gives up: the second time is for a recipe that was only moved."""
+
+
+class OpenText:
+    """Generated text as it was when it was opened.
+
+    ``direct_io`` is for pages that may change: the reader then gets this text to its end even where the kernel knows an
+    older size.
+    """
+
+    def __init__(self, text: bytes, *, direct_io: bool) -> None:
+        """Hold ``text`` for one reader."""
+        self.direct_io = direct_io
+        self._text = text
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return len(self._text)
+
+    async def read(self, offset: int, size: int) -> bytes:
+        """Return a slice."""
+        return self._text[offset : offset + size]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class OpenStored:
+    """A sealed file: the kernel may cache it and read ahead.  It stays readable until it is closed, whatever is removed."""
+
+    direct_io = False
+
+    def __init__(self, ref: FileRef, sha256: bytes, supply: Supply, gate: Gate) -> None:
+        """Open stored content; raises `NotKnown`, `StoreDamaged`."""
+        self._ref = ref
+        self._sha256 = sha256
+        self._supply = supply
+        self._gate = gate
+        # Held before it is opened: that order is what keeps its chunks (docs/design/concurrency.md, Collecting).
+        supply.store.hold(sha256)
+        try:
+            self._sealed = supply.store.open_sealed(sha256)
+        except BaseException:
+            supply.store.release(sha256)
+            raise
+        supply.store.uses.note(sha256)
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return self._sealed.size
+
+    async def read(self, offset: int, size: int) -> bytes | memoryview:
+        """Return stored bytes; what has rotted is fetched again.  Raises `StoreDamaged` when nobody gives it."""
+        healings = 0
+        while True:
+            try:
+                return await self._read(offset, size)
+            except StoreDamaged as damage:
+                if healings == HEALINGS:
+                    happened = f"{damage.attempted}: {damage.happened}, also after it was fetched again"
+                    raise StoreDamaged(f"read {self._ref.filename}", happened, damage.advice) from damage
+                healings += 1
+                with self._gate.waiting(f"read {self._ref.filename}"):
+                    await self._supply.heal(self._ref, self._sha256, self._sealed, damage)
+            self._sealed = self._supply.store.open_sealed(self._sha256)
+
+    async def _read(self, offset: int, size: int) -> bytes | memoryview:
+        if self._sealed.is_warm(offset, size):
+            return self._sealed.read(offset, size)
+        return await trio.to_thread.run_sync(self._sealed.read, offset, size, limiter=self._supply.disk)
+
+    def close(self) -> None:
+        """Let it go, if it was removed meanwhile."""
+        self._supply.store.release(self._sha256)
+
+
+class OpenPartial:
+    """A file that is not stored yet.
+
+    It is opened with ``direct_io``: the kernel's read-ahead around METADATA would otherwise ask for bytes that nobody wants,
+    start the fetch of the whole file, and make a failure of those bytes look like a failure of the ones that were asked for.
+    """
+
+    direct_io = True
+
+    def __init__(self, content: Content, supply: Supply, gate: Gate, *, strict: bool) -> None:
+        """Take over one use of ``content``; ``strict`` withholds every byte until the whole file is verified."""
+        self._content = content
+        self._supply = supply
+        self._gate = gate
+        self._strict = strict
+        self._generation: int | None = None
+        self._stored: OpenStored | None = None
+
+    @property
+    def size(self) -> int | None:
+        """The size in bytes, as its origin told it last; None while it has told none."""
+        return self._content.partial.size_bytes
+
+    async def read(self, offset: int, size: int) -> bytes | memoryview:
+        """Return bytes, fetching what is missing; short where only a part of the tail was asked for.
+
+        Raises `ContentChanged` when what was read before turned out to be of another file: no reader gets half of each.
+        """
+        data = await self._read(offset, size)
+        # Nothing is awaited between the bytes and this.
+        generation = self._content.partial.generation
+        if self._generation not in (None, generation):
+            raise ContentChanged(
+                f"read {self._content.ref.filename}", "what was read of it before was of another file", "open it again"
+            )
+        if data:
+            self._generation = generation
+        return data
+
+    async def _read(self, offset: int, size: int) -> bytes | memoryview:
+        if self._strict and self._content.sealed_sha256 is None:
+            with self._gate.waiting(f"read {self._content.ref.filename}"):
+                await self._content.until_sealed()
+        if self._content.sealed_sha256 is not None:
+            if self._stored is None:
+                self._stored = OpenStored(self._content.ref, self._content.sealed_sha256, self._supply, self._gate)
+            return await self._stored.read(offset, size)
+        if self._content.has(offset, size):
+            return await self._content.read(offset, size)
+        with self._gate.waiting(f"read {self._content.ref.filename}"):
+            return await self._content.read(offset, size)
+
+    def close(self) -> None:
+        """Give the content back."""
+        if self._stored is not None:
+            self._stored.close()
+        self._supply.release(self._content)

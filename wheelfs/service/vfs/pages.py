@@ -1,0 +1,255 @@
+"""Generated pages: rendered once, kept while what they are made of stays the same, never larger in memory than a bound."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.core.formatting import counted
+from wheelfs.core.projects.ownership import Owned, Undecided
+from wheelfs.core.simple import html_render, json_render
+from wheelfs.core.simple.html_render import RenderedFile
+from wheelfs.core.times import rfc3339
+from wheelfs.core.views.paths import JSON_PAGE, PAGE
+from wheelfs.errors import NotKnown
+from wheelfs.model.links import ProjectPage
+from wheelfs.service.file_refs import UNKNOWN_TIME_NS
+from wheelfs.service.vfs.nodes import PageNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.core.projects.ownership import Ownership
+    from wheelfs.core.views.paths import Directory, Form
+    from wheelfs.core.views.view import View
+    from wheelfs.core.views.visibility import Hidden
+    from wheelfs.model.names import ProjectName
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.projects.projects import Entry, Projects
+    from wheelfs.service.projects.visible_files import Views
+    from wheelfs.service.vfs.flat_files import FlatFiles
+
+KEPT_BYTES: Final = 16 * 1024 * 1024
+"""Rendered pages kept in memory: a full page of numpy has 1.6 MB, one of what a machine can use a fifth of that."""
+
+LARGE_FILES: Final = 500
+"""A page of more files is rendered in a thread: 5,000 take 20 to 50 ms, in which nobody else would be answered."""
+
+NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
+
+_BATCH: Final = 1_000
+
+
+class Pages:
+    """Renders the pages of all views."""
+
+    def __init__(self, *, projects: Projects, views: Views, flat: FlatFiles, supply: Supply) -> None:
+        """Begin with none rendered."""
+        self._projects = projects
+        self._views = views
+        self._flat = flat
+        self._supply = supply
+        self._kept: OrderedDict[str, tuple[object, bytes]] = OrderedDict()
+        self._kept_bytes = 0
+
+    # --- pages of one project -------------------------------------------------------------------------------------
+
+    async def looked_up(self, place: Directory, ownership: Ownership, form: Form) -> PageNode:
+        """Do what `project_node` does, and let others be answered while a large page is rendered."""
+        await self._make_if_large(_node_in(place, form), ownership)
+        return self.project_node(place, ownership, form)
+
+    async def opened(self, node: PageNode, ownership: Ownership) -> bytes:
+        """Do what `text` does, and let others be answered while a large page is rendered."""
+        await self._make_if_large(node, ownership)
+        return self.text(node, ownership)
+
+    def project_node(self, place: Directory, ownership: Ownership, form: Form = "html") -> PageNode:
+        """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
+        node = _node_in(place, form)
+        return replace(node, size_bytes=len(self._text_if_any(node, ownership)))
+
+    def text(self, node: PageNode, ownership: Ownership) -> bytes:
+        """Return a project's page; raises why it cannot be made."""
+        assert node.project is not None
+        if isinstance(ownership, Undecided):
+            raise ownership.error.with_traceback(None)  # many callers share it
+        if not isinstance(ownership, Owned):
+            raise NotKnown(f"open the page of {node.project}", "no index has such a project", "check the name")
+        if not self._is_listable(ownership, node.project):
+            raise self._projects.unreachable(ownership, node.project)
+        return self._rendered(node, ownership)
+
+    def refreshed(self, node: PageNode) -> PageNode:
+        """Return the node with the size it has now; from what is known, asking nobody."""
+        if node.project is None:
+            return node
+        text = self._kept_text(node.path, self._stamp(node.project, node.view))
+        if text is None:  # the page is looked at before it is read, again and again: most often it is the same as last time
+            ownership = self._projects.known(node.project, index=node.view.index)
+            text = self._text_if_any(node, ownership)
+        return replace(node, size_bytes=len(text))
+
+    def _is_listable(self, ownership: Ownership, project: ProjectName) -> bool:
+        """Return whether there is anything true to list: not while the owner is away and nothing of it is stored."""
+        if not isinstance(ownership, Owned):
+            return False
+        return ownership.reachable or not ownership.listed or bool(self._projects.entries(ownership, project))
+
+    def _text_if_any(self, node: PageNode, ownership: Ownership) -> bytes:
+        """Return a project's page, or nothing where there is none to be made."""
+        assert node.project is not None
+        return self._rendered(node, ownership) if self._is_listable(ownership, node.project) else b""
+
+    def _rendered(self, node: PageNode, ownership: Ownership) -> bytes:
+        path, project, view = node.path, node.project, node.view
+        assert project is not None
+        stamp = self._stamp(project, view)
+        kept = self._kept_text(path, stamp)
+        if kept is not None:
+            return kept
+        assert isinstance(ownership, Owned)
+        seen = self._views.entries(ownership, project, view)
+        text = _project_page(node, ownership, seen.entries, [*self._comments(ownership, project), *seen.hidden])
+        self._keep(path, stamp, text)
+        return text
+
+    async def _make_if_large(self, node: PageNode, ownership: Ownership) -> None:
+        """Render a large page in a thread, so that whoever asks for it next finds it."""
+        assert node.project is not None
+        if not isinstance(ownership, Owned) or len(ownership.listed) <= LARGE_FILES:
+            return
+        stamp = self._stamp(node.project, node.view)
+        if self._kept_text(node.path, stamp) is None and self._is_listable(ownership, node.project):
+            seen = self._views.entries(ownership, node.project, node.view)
+            comments = [*self._comments(ownership, node.project), *seen.hidden]
+            text = await trio.to_thread.run_sync(
+                _project_page, node, ownership, seen.entries, comments, limiter=self._supply.disk
+            )
+            self._keep(node.path, stamp, text)
+
+    def _stamp(self, project: ProjectName, view: View) -> object:
+        # A hash: the stamp of a project with 400 stored files has 140 kB, and each instant below asof/ has a page of its own.
+        return hash(self._projects.stamp(project, index=view.index)), self._views.sieve(view)
+
+    # --- lists ----------------------------------------------------------------------------------------------------
+
+    async def projects(self, view: View, form: Form = "html") -> PageNode:
+        """Return the page of all projects known here (PEP 503, root)."""
+        path = f"{view.path}/simple/{NAMES[form]}".lstrip("/")
+        node = PageNode("simple", path, view, None, 0, UNKNOWN_TIME_NS, form)
+        return replace(node, size_bytes=len(await self._list(node)))
+
+    async def links(self, view: View) -> PageNode:
+        """Return the find-links page of a flat directory."""
+        node = PageNode("links", f"{view.path}/{NAMES['html']}".lstrip("/"), view, None, 0, UNKNOWN_TIME_NS)
+        return replace(node, size_bytes=len(await self._list(node)))
+
+    async def text_of_list(self, node: PageNode) -> bytes:
+        """Return a list's page as it is now."""
+        return await self._list(node)
+
+    async def _list(self, node: PageNode) -> bytes:
+        # The epoch: while an index is away, what is only tracked of it is not listed.
+        stamp = self._supply.store.catalog.last_seq(), self._supply.hosts.epoch, self._views.sieve(node.view, flat=True)
+        kept = self._kept_text(node.path, stamp)
+        if kept is not None:
+            return kept
+        # In a thread: it reads the whole catalog, which nobody but the one who asked for this page should wait for.
+        text = await trio.to_thread.run_sync(
+            self._render_projects if node.kind == "simple" else self._render_links, node, limiter=self._supply.disk
+        )
+        self._keep(node.path, stamp, text)
+        return text
+
+    def _render_projects(self, node: PageNode) -> bytes:
+        render = json_render.render_project_list if node.form == "json" else html_render.render_project_list
+        return render(project for project in self._all_projects() if self._projects.is_listed(project, node.view))
+
+    def _all_projects(self) -> Iterator[ProjectName]:
+        after: str | None = None
+        while batch := self._projects.known_names(after, _BATCH):
+            yield from batch
+            after = batch[-1]
+
+    def _render_links(self, node: PageNode) -> bytes:
+        hidden: Counter[Hidden] = Counter()
+        files = [RenderedFile(file.ref.link) for file in self._flat.all(node.view, hidden)]
+        return html_render.render_links_page(files, comments=self._views.sieve(node.view, flat=True).explain(hidden))
+
+    def _comments(self, owned: Owned, project: ProjectName) -> Iterator[str]:
+        yield f"from {owned.owner}"
+        away = self._projects.away(owned, project)
+        if away is not None:
+            since = "wheelfs is told to be offline" if away.since_s is None else f"since {rfc3339(round(away.since_s * 1e6))}"
+            which = "that is not stored is hidden" if away.hidden == 1 else "that are not stored are hidden"
+            hidden = f"{counted(away.hidden, 'file')} {which}" if away.hidden else "nothing is hidden for that"
+            yield f"offline: {away.index} cannot be asked ({since}); this page may be old; {hidden}"
+
+    def _kept_text(self, path: str, stamp: object) -> bytes | None:
+        kept = self._kept.get(path)
+        if kept is None or kept[0] != stamp:
+            return None
+        self._kept.move_to_end(path)
+        return kept[1]
+
+    def _keep(self, path: str, stamp: object, text: bytes) -> None:
+        before = self._kept.pop(path, None)
+        self._kept_bytes += len(text) - (0 if before is None else len(before[1]))
+        self._kept[path] = stamp, text
+        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._kept_bytes -= len(oldest)
+
+
+def _node_in(place: Directory, form: Form) -> PageNode:
+    assert place.project is not None
+    return PageNode("project", f"{place.path}/{NAMES[form]}", place.view, place.project, 0, UNKNOWN_TIME_NS, form)
+
+
+def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], comments: Sequence[str]) -> bytes:
+    """Render a project's page; may be called in any thread."""
+    assert node.project is not None
+    files = (_rendered_file(entry, offers_metadata(entry, owned, node.view)) for entry in entries)
+    page = owned.page or ProjectPage(node.project, ())
+    if node.form == "json":
+        return json_render.render_project_page(
+            node.project,
+            files,
+            status=page.status,
+            status_reason=page.status_reason,
+            tracks=page.tracks,
+            alternate_locations=page.alternate_locations,
+            # Nothing tells when they came to be, and nothing of them can be stored.
+            fileless_versions=() if node.view.stored or node.view.asof is not None else page.fileless_versions,
+            comments=comments,
+        )
+    return html_render.render_project_page(
+        node.project,
+        files,
+        status=page.status,
+        status_reason=page.status_reason,
+        tracks=page.tracks,
+        alternate_locations=page.alternate_locations,
+        comments=comments,
+    )
+
+
+def offers_metadata(entry: Entry, ownership: Ownership, view: View) -> bool:
+    """Return whether METADATA is sure to be served beside a file.
+
+    For every wheel: from the index where it offers it, else out of the wheel itself, so it surely matches.  Else while an index
+    that offers it can be asked (PEP 714 speaks of any distribution).
+    """
+    if entry.ref.kind == "wheel":
+        return True
+    return entry.ref.link.has_metadata and not view.stored and isinstance(ownership, Owned) and ownership.reachable
+
+
+def _rendered_file(entry: Entry, has_metadata: bool) -> RenderedFile:
+    link = entry.ref.link
+    comment = None if entry.is_listed else "not listed by its index"
+    return RenderedFile(link, has_metadata, link.metadata_sha256 if has_metadata else None, comment)

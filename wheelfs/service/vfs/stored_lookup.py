@@ -1,0 +1,47 @@
+"""Which files can be served from the store at once, by what is known: what a worker of the gateway does not ask its head for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.core.views import paths
+from wheelfs.errors import WheelfsError
+from wheelfs.service.vfs.nodes import FileNode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.model.names import ProjectName
+    from wheelfs.service.node import Running
+
+
+class AtHand:
+    """Looks paths up without the network."""
+
+    def __init__(self, node: Running) -> None:
+        """Look at what ``node`` shows."""
+        self._node = node
+
+    def find(self, names: Sequence[str]) -> FileNode | None:
+        """Return the stored file of a project that a path of the tree names; None where somebody else has to look."""
+        place = paths.ROOT
+        for number, name in enumerate(names, 1):
+            match paths.meaning(place, name, self._node.projects.names):
+                case paths.Directory() as below:
+                    place = below
+                case paths.ProjectFile(filename, metadata=False) if number == len(names) and place.project is not None:
+                    try:
+                        return self._stored(place, place.project, filename)
+                    except WheelfsError:  # damage, say: the head tells of it
+                        return None
+                case _:
+                    return None
+        return None
+
+    def _stored(self, place: paths.Directory, project: ProjectName, filename: str) -> FileNode | None:
+        ownership = self._node.projects.known(project, index=place.view.index)
+        entry = self._node.views.entry(ownership, project, place.view, filename)
+        if entry is None or entry.sealed_sha256 is None or self._node.projects.sealed(entry.ref) is None:
+            return None
+        size_bytes = self._node.supply.known_size(entry.ref)
+        return None if size_bytes is None else FileNode(entry.ref, size_bytes)

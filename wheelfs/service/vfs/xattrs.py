@@ -1,0 +1,36 @@
+"""Extended attributes of files (``user.wheelfs.*``), answered from the store alone; see attr(5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.service.operations.inspect import rfc3339, state_of
+
+if TYPE_CHECKING:
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.projects.projects import Projects
+
+
+class ExtendedAttributes:
+    """State (``stored``, ``partial``, ``remote`` or ``poisoned``), where a file comes from, and what is here of it."""
+
+    def __init__(self, *, projects: Projects, supply: Supply) -> None:
+        """Answer from what these two know."""
+        self._projects = projects
+        self._supply = supply
+
+    def of(self, ref: FileRef) -> dict[str, bytes]:
+        """Return all attributes of a file; those nobody knows are left out."""
+        sealed = self._projects.sealed(ref)
+        state, here = state_of(self._supply, ref, sealed)
+        digest = sealed if sealed is not None else ref.link.sha256
+        pinned = any(
+            name.pinned for name in self._supply.store.catalog.stored_names(ref.project) if name.filename == ref.filename
+        )
+        values = {"state": state, "origin": ref.origin, "stored_bytes": str(here), "pinned": "1" if pinned else "0"}
+        if digest is not None:
+            values["sha256"] = digest.hex()
+        if ref.link.upload_time_us is not None:
+            values["upload_time"] = rfc3339(ref.link.upload_time_us)
+        return {f"user.wheelfs.{name}": value.encode() for name, value in values.items()}

@@ -1,0 +1,1 @@
+"""The catalog environment: names, pages, facts, records and the journal of changes."""

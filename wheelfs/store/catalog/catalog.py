@@ -1,0 +1,398 @@
+"""The catalog: which files exist, from where, with which metadata.  Small and precious: every commit is on disk.
+
+Reads are short transactions, made inline.  Writes go to the process' one writer thread and return futures, which resolve when
+the change is durable; each visible one is in the journal of changes in the same transaction.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import time
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import msgspec
+
+from wheelfs.errors import StoreDamaged, StoreFormat, StoreReadOnly
+from wheelfs.model.content import ContentKey
+from wheelfs.model.names import ProjectName
+from wheelfs.store.catalog import compressed
+from wheelfs.store.catalog.journal import KEPT, ChangeJournal
+from wheelfs.store.catalog.names import NAME_DATABASES, NameTable
+from wheelfs.store.catalog.pages import PAGE_DATABASES, PageTable, unpacked
+from wheelfs.store.catalog.rates import PACE_DATABASES, HostPace, PaceTable
+from wheelfs.store.catalog.records import Changes, ContentFacts, Counts, PageHead, PageRecord, StoredContent, StoredName
+from wheelfs.store.catalog.tracked import TRACKED_DATABASES, TrackedTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
+
+    import lmdb
+
+    from wheelfs.model.links import ProjectPage
+    from wheelfs.model.tracked import Tracked
+    from wheelfs.store.engine.environment import Environment
+    from wheelfs.store.engine.writer import Writer
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_OWN_DATABASES: Final = ("facts", "metadata", "changes", "meta")
+CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, *PACE_DATABASES, *_OWN_DATABASES)
+
+SCHEMA: Final = b"1"
+_SCHEMA_KEY: Final = b"schema"
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_facts_decoder: Final = msgspec.msgpack.Decoder(ContentFacts)
+
+
+class Catalog:
+    """All methods may be called from any thread; damage is `StoreDamaged`, writing to a read-only one is `StoreReadOnly`."""
+
+    def __init__(self, environment: Environment, writer: Writer | None, *, changes_kept: int = KEPT) -> None:
+        """``environment`` was opened with `CATALOG_DATABASES`; ``writer`` is None when it is read-only.
+
+        Raises `StoreFormat` when the catalog has another schema.
+        """
+        self._environment = environment
+        self._writer = writer
+        self._journal = ChangeJournal(environment.database("changes"), kept=changes_kept)
+        self._names = NameTable(environment, self._journal)
+        self._pages = PageTable(environment, self._journal)
+        self._tracked = TrackedTable(environment, self._journal)
+        self._paces = PaceTable(environment)
+        self._facts = environment.database("facts")
+        self._metadata = environment.database("metadata")
+        self._check_schema(environment.database("meta"))
+
+    # --- files ---------------------------------------------------------------------------------------------------------
+
+    def content(self, sha256: bytes) -> StoredContent | None:
+        """Return what is sealed under a digest."""
+        with self._environment.read() as transaction:
+            return self._names.content(transaction, sha256)
+
+    def recipe(self, sha256: bytes) -> bytes | None:
+        """Return the encoded recipe of sealed content."""
+        with self._environment.read() as transaction:
+            return self._names.recipe(transaction, sha256)
+
+    def stored_names(self, project: str) -> list[StoredName]:
+        """Return all names of a project, in order of filename."""
+        with self._environment.read() as transaction:
+            return self._names.of_project(transaction, project)
+
+    def names_of(self, sha256: bytes) -> list[StoredName]:
+        """Return all names of a content."""
+        with self._environment.read() as transaction:
+            return self._names.of_content(transaction, sha256)
+
+    def iterate_names(self, after: bytes | None, limit: int) -> list[StoredName]:
+        """Return up to ``limit`` names behind ``after`` (a `StoredName.key`), in order of project and filename.
+
+        Call again with the last key: so that a directory of a million files needs no long transaction.
+        """
+        with self._environment.read() as transaction:
+            return self._names.iterate(transaction, after, limit)
+
+    def iterate_contents(self, after: bytes | None, limit: int) -> list[tuple[bytes, StoredContent]]:
+        """Return up to ``limit`` contents behind the digest ``after``, in order of digest."""
+        with self._environment.read() as transaction:
+            return self._names.contents(transaction, after, limit)
+
+    def used_at_us(self, sha256: bytes) -> int:
+        """Return when a content was last used, as far as that was noted; 0 when it was not."""
+        with self._environment.read() as transaction:
+            return self._names.used_at_us(transaction, sha256)
+
+    def note_used(self, used_at_us: Mapping[bytes, int]) -> Future[None]:
+        """Note when contents were last used."""
+        return self._submit(lambda transaction: self._names.note_used(transaction, used_at_us))
+
+    def counts(self) -> Counts:
+        """Return totals, kept up to date by every write."""
+        with self._environment.read() as transaction:
+            return self._names.counts(transaction)
+
+    def seal(
+        self,
+        sha256: bytes,
+        content: StoredContent,
+        recipe: bytes,
+        names: Sequence[StoredName],
+        *,
+        blocks_below: int = 0,
+        check: Callable[[Sequence[StoredName]], None] | None = None,
+    ) -> Future[None]:
+        """Make a verified file visible under ``names``, in one transaction; its chunks must be durable before.
+
+        ``blocks_below`` is a number above those of all blocks that the recipe names.
+        ``check`` is given the names of the projects concerned as they are in that transaction; what it raises ends it.
+        """
+
+        def work(transaction: lmdb.Transaction) -> None:
+            if check is not None:
+                projects = sorted({name.project for name in names})
+                check([name for project in projects for name in self._names.of_project(transaction, project)])
+            self._names.rely_on_blocks(transaction, blocks_below)
+            self._names.seal(transaction, sha256, content, recipe, names)
+            facts = self._facts_in(transaction, ContentKey(sha256))
+            if facts is not None and facts.poisoned is not None:
+                self._put_facts(transaction, ContentKey(sha256), msgspec.structs.replace(facts, poisoned=None))
+
+        return self._submit(work)
+
+    def blocks_below(self) -> int:
+        """Return a number above those of all blocks that sealed files were made of."""
+        with self._environment.read() as transaction:
+            return self._names.blocks_below(transaction)
+
+    def add_name(self, name: StoredName) -> Future[bool]:
+        """Show sealed content under one more name; False when that content is not here."""
+        return self._submit(lambda transaction: self._names.add(transaction, name))
+
+    def remove_name(self, key: bytes) -> Future[bool]:
+        """Remove a name (`StoredName.key`), and its content with its last one; tell whether it was there."""
+        return self._submit(lambda transaction: self._names.remove(transaction, key))
+
+    def replace_recipe(self, sha256: bytes, old: bytes, new: bytes) -> Future[bool]:
+        """Say that a content's chunks lie elsewhere now (they are durable there); False when ``old`` is not its recipe."""
+        return self._submit(lambda transaction: self._names.replace_recipe(transaction, sha256, old, new))
+
+    def departed(self, after: bytes | None, limit: int) -> list[bytes]:
+        """Return keys (a sha256, then 8 bytes) of recipes that are gone but may be in use, behind ``after``.
+
+        Fewer than ``limit`` may be returned before the last; none are when there are no more.
+        """
+        with self._environment.read() as transaction:
+            return self._names.departed(transaction, after, limit)
+
+    def departed_recipe(self, key: bytes) -> bytes | None:
+        """Return a recipe that is gone but may be in use."""
+        with self._environment.read() as transaction:
+            return self._names.departed_recipe(transaction, key)
+
+    def drop_departed(self, keys: Sequence[bytes], *, collected_bytes: int = 0) -> Future[None]:
+        """Forget recipes that are gone and not in use, and that so much of `Counts.removed_bytes` has been collected."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            self._names.count_removed(transaction, -collected_bytes)
+            for key in keys:
+                self._names.drop_departed(transaction, key)
+
+        return self._submit(work)
+
+    def set_pinned(self, key: bytes, pinned: bool) -> Future[bool]:
+        """Pin or unpin a name; tell whether it is there."""
+        return self._submit(lambda transaction: self._names.set_pinned(transaction, key, pinned))
+
+    def poison(self, key: ContentKey, reason: str) -> Future[None]:
+        """Quarantine a content, sealed or not, for ``reason``."""
+        checked_at_us = time.time_ns() // 1_000
+
+        def work(transaction: lmdb.Transaction) -> None:
+            facts = self._facts_in(transaction, key) or ContentFacts()
+            self._put_facts(transaction, key, msgspec.structs.replace(facts, poisoned=reason, checked_at_us=checked_at_us))
+            self._names.poison(transaction, key, reason)
+
+        return self._submit(work)
+
+    def quarantine(self, sha256: bytes, reason: str) -> Future[bool]:
+        """Let sealed content not be served any more; unlike `poison`, its origin may be asked for it again at once."""
+        return self._submit(lambda transaction: self._names.poison(transaction, sha256, reason))
+
+    # --- projects ------------------------------------------------------------------------------------------------------
+
+    def page_head(self, index: str, project: str) -> PageHead | None:
+        """Return what an index answered about a project without its page; None when it has not answered yet."""
+        with self._environment.read() as transaction:
+            return self._pages.head(transaction, index, project)
+
+    def page(self, index: str, project: str) -> ProjectPage | None:
+        """Return the page that an index gave of a project; None when it gave none.
+
+        One that is damaged (`StoreDamaged`) stays so until `forget_page`: nobody is to take it for an index's no.
+        """
+        with self._environment.read() as transaction:
+            head = self._pages.head(transaction, index, project)
+            packed = self._pages.packed_page(transaction, index, project)
+        return None if packed is None else unpacked(packed, project, digest=b"" if head is None else head.digest)
+
+    def forget_page(self, index: str, project: str) -> Future[None]:
+        """Know nothing any more of what an index answered about a project."""
+        return self._submit(lambda transaction: self._pages.forget(transaction, index, project))
+
+    def known_projects(self, after: str | None, limit: int) -> list[ProjectName]:
+        """Return up to ``limit`` projects behind ``after`` that have a stored file or a page, in order."""
+        with self._environment.read() as transaction:
+            sources = [self._names.projects(transaction, after)]
+            sources += [self._pages.projects(transaction, index, after) for index in list(self._pages.indexes(transaction))]
+            distinct = (ProjectName(project) for project, _ in groupby(heapq.merge(*sources)))
+            found = list(islice(distinct, limit))
+            del distinct
+            for source in sources:
+                source.close()  # their cursors must go before the transaction
+            return found
+
+    def put_page(self, index: str, project: str, record: PageRecord) -> Future[bool]:
+        """Keep an index's answer; the future tells whether it differs from the one before."""
+
+        def put(transaction: lmdb.Transaction) -> bool:
+            changed = self._pages.put(transaction, index, project, record)
+            if changed and record.page is not None:
+                self._names.describe(transaction, index, project, record.page.files)
+            return changed
+
+        return self._submit(put)
+
+    def touch_page(self, index: str, project: str, *, fetched_at_us: int, max_age_s: float | None = None) -> Future[bool]:
+        """Note that an index's answer is still the same, and how long it is good now (None: it does not say otherwise)."""
+        return self._submit(lambda transaction: self._pages.touch(transaction, index, project, fetched_at_us, max_age_s))
+
+    def put_absent(self, index: str, project: str, *, index_url: str, fetched_at_us: int) -> Future[bool]:
+        """Keep the answer that an index has no such project."""
+        return self.put_page(index, project, PageRecord(index_url=index_url, fetched_at_us=fetched_at_us, absent=True))
+
+    # --- tracked projects ----------------------------------------------------------------------------------------------
+
+    def tracked(self, project: str) -> Tracked | None:
+        """Return what is tracked of a project."""
+        with self._environment.read() as transaction:
+            return self._tracked.get(transaction, project)
+
+    def iterate_tracked(self, after: str | None, limit: int) -> list[Tracked]:
+        """Return up to ``limit`` tracked projects behind ``after``, in order."""
+        with self._environment.read() as transaction:
+            return self._tracked.iterate(transaction, after, limit)
+
+    def tracked_projects(self) -> int:
+        """Return how many projects are tracked."""
+        with self._environment.read() as transaction:
+            return self._tracked.count(transaction)
+
+    def track(self, tracked: Tracked) -> Future[bool]:
+        """Track a project, in place of what was tracked of it; the future tells whether that differs."""
+        return self._submit(lambda transaction: self._tracked.put(transaction, tracked))
+
+    def untrack(self, project: str) -> Future[bool]:
+        """Track a project no more; the future tells whether it was tracked."""
+
+        def work(transaction: lmdb.Transaction) -> bool:
+            if not self._tracked.delete(transaction, project):
+                return False
+            self._pages.report_files(transaction, project)
+            return True
+
+        return self._submit(work)
+
+    def report_project(self, project: str) -> Future[None]:
+        """Say that more is known of a tracked project's files than before."""
+        return self._submit(lambda transaction: self._tracked.report(transaction, project))
+
+    # --- hosts ---------------------------------------------------------------------------------------------------------
+
+    def pace(self, host: str) -> HostPace | None:
+        """Return how a host has answered when that was last noted."""
+        with self._environment.read() as transaction:
+            return self._paces.get(transaction, host)
+
+    def put_pace(self, host: str, pace: HostPace) -> Future[None]:
+        """Note how a host answers."""
+        return self._submit(lambda transaction: self._paces.put(transaction, host, pace))
+
+    # --- what was found out about files --------------------------------------------------------------------------------
+
+    def facts(self, key: ContentKey) -> ContentFacts | None:
+        """Return what was found out about a file."""
+        with self._environment.read() as transaction:
+            return self._facts_in(transaction, key)
+
+    def sizes(self, keys: Sequence[ContentKey]) -> list[int | None]:
+        """Return what is known of the sizes of many files: as they are stored, or as they were found out."""
+        with self._environment.read() as transaction:
+            return [self._size_in(transaction, key) for key in keys]
+
+    def metadata(self, key: ContentKey) -> bytes | None:
+        """Return the METADATA of a wheel, stored or not; None, too, when what is kept is damaged: it can be had again."""
+        with self._environment.read() as transaction:
+            packed = compressed.get(transaction, self._metadata, key)
+        try:
+            return None if packed is None else compressed.unpack(packed)
+        except StoreDamaged as error:
+            log.error("the metadata of %s: %s", key.hex(), error)
+            return None
+
+    def put_facts(self, key: ContentKey, facts: ContentFacts) -> Future[None]:
+        """Keep what was found out about a file, in place of what was known."""
+        return self._submit(lambda transaction: self._put_facts(transaction, key, facts))
+
+    def put_metadata(self, key: ContentKey, metadata: bytes) -> Future[None]:
+        """Keep the METADATA of a wheel."""
+        return self._submit(lambda transaction: compressed.put(transaction, self._metadata, key, compressed.pack(metadata)))
+
+    # --- changes -------------------------------------------------------------------------------------------------------
+
+    def last_transaction(self) -> int:
+        """Return a number that grows with every write by any process; very cheap, to see if there is news."""
+        return self._environment.last_transaction()
+
+    def last_seq(self) -> int:
+        """Return the number of the newest change."""
+        with self._environment.read() as transaction:
+            return self._journal.last_seq(transaction)
+
+    def changes_since(self, seq: int, limit: int | None = None) -> Changes:
+        """Return the changes behind ``seq`` (0: all that are kept), or the first of them, and the newest one's number."""
+        with self._environment.read() as transaction:
+            return self._journal.since(transaction, seq, limit)
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    def _submit(self, work: Callable[[lmdb.Transaction], T]) -> Future[T]:
+        if self._writer is None:
+            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+        return self._writer.submit(work)
+
+    def _facts_in(self, transaction: lmdb.Transaction, key: ContentKey) -> ContentFacts | None:
+        found = transaction.get(key, db=self._facts)
+        if found is None:
+            return None
+        try:
+            return _facts_decoder.decode(found)
+        except msgspec.MsgspecError as error:
+            raise compressed.damaged(f"the facts about {key.hex()} cannot be read ({error})") from error
+
+    def _size_in(self, transaction: lmdb.Transaction, key: ContentKey) -> int | None:
+        facts = self._facts_in(transaction, key)
+        if facts is not None and facts.size_bytes is not None:
+            return facts.size_bytes
+        stored = self._names.content(transaction, key)
+        return None if stored is None else stored.size_bytes
+
+    def _put_facts(self, transaction: lmdb.Transaction, key: ContentKey, facts: ContentFacts) -> None:
+        transaction.put(key, _encoder.encode(facts), db=self._facts)
+
+    def _check_schema(self, meta: lmdb._Database) -> None:
+        with self._environment.read() as transaction:
+            found = transaction.get(_SCHEMA_KEY, db=meta)
+            schema = None if found is None else bytes(found)
+        if schema is None and self._writer is not None:
+            # Another process may be writing the same at this moment.
+            schema = self._submit(lambda transaction: _schema_or_own(transaction, meta)).result()
+        if schema not in (None, SCHEMA):
+            raise StoreFormat(
+                f"open store {self._environment.path}",
+                f"its catalog has schema {schema!r}, this wheelfs reads {SCHEMA!r}",
+                "use the wheelfs that made it, or name another directory with --store",
+            )
+
+
+def _schema_or_own(transaction: lmdb.Transaction, meta: lmdb._Database) -> bytes:
+    found = transaction.get(_SCHEMA_KEY, db=meta)
+    if found is None:
+        transaction.put(_SCHEMA_KEY, SCHEMA, db=meta)
+    return SCHEMA if found is None else bytes(found)

@@ -1,0 +1,322 @@
+"""Sealed contents and the names they are shown under; what makes a file visible or removes it."""
+
+from __future__ import annotations
+
+import struct
+import time
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from wheelfs.core.projects.ownership import LOCAL
+from wheelfs.store.catalog import compressed
+from wheelfs.store.catalog.pages import first_components
+from wheelfs.store.catalog.records import Change, Counts, NameValue, StoredContent, StoredName
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+    import lmdb
+
+    from wheelfs.model.links import FileLink
+    from wheelfs.store.catalog.journal import ChangeJournal
+    from wheelfs.store.engine.environment import Environment
+
+NAME_DATABASES: Final = ("contents", "recipes", "departed", "names", "names-of", "totals", "used")
+
+MAX_ALSO: Final = 64
+"""As many as there may be indexes."""
+
+_RAW_BYTES: Final = b"raw-bytes"
+_BLOCKS_BELOW: Final = b"blocks-below"
+_REMOVED_BYTES: Final = b"removed-bytes"
+_NUMBER: Final = struct.Struct(">Q")
+_DEPARTED_KEY_BYTES: Final = 40
+_encoder: Final = msgspec.msgpack.Encoder()
+_content_decoder: Final = msgspec.msgpack.Decoder(StoredContent)
+_name_decoder: Final = msgspec.msgpack.Decoder(NameValue)
+
+
+class NameTable:
+    """Invariants: every name's content is there, with its recipe; every content has a name; ``names-of`` mirrors ``names``.
+
+    A recipe that goes is moved to ``departed``: whoever reads by it must find its chunks until `wheelfs.store.gc.collect` sees
+    that nobody does.
+    """
+
+    def __init__(self, environment: Environment, journal: ChangeJournal) -> None:
+        self._contents = environment.database("contents")
+        self._recipes = environment.database("recipes")
+        self._departed = environment.database("departed")
+        self._names = environment.database("names")
+        self._names_of = environment.database("names-of")
+        self._totals = environment.database("totals")
+        self._used = environment.database("used")
+        self._journal = journal
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    def content(self, transaction: lmdb.Transaction, sha256: bytes) -> StoredContent | None:
+        found = transaction.get(sha256, db=self._contents)
+        if found is None:
+            return None
+        try:
+            return _content_decoder.decode(found)
+        except msgspec.MsgspecError as error:
+            raise compressed.damaged(f"the content {sha256.hex()} cannot be read ({error})") from error
+
+    def recipe(self, transaction: lmdb.Transaction, sha256: bytes) -> bytes | None:
+        return compressed.get(transaction, self._recipes, sha256)
+
+    def of_project(self, transaction: lmdb.Transaction, project: str) -> list[StoredName]:
+        """Return a project's names in order of filename."""
+        prefix = project.encode() + b"\0"
+        names: list[StoredName] = []
+        with transaction.cursor(self._names) as cursor:
+            found = len(prefix) <= compressed.MAX_KEY_BYTES and cursor.set_range(prefix)
+            while found and (key := bytes(cursor.key())).startswith(prefix):
+                names.append(_decoded(key, cursor.value()))
+                found = cursor.next()
+        return names
+
+    def of_content(self, transaction: lmdb.Transaction, sha256: bytes) -> list[StoredName]:
+        """Return all names of a content."""
+        names: list[StoredName] = []
+        for key in self._keys_of(transaction, sha256):
+            value = transaction.get(key, db=self._names)
+            if value is None:
+                raise compressed.damaged(f"a name of {sha256.hex()} is missing")
+            names.append(_decoded(key, value))
+        return names
+
+    def iterate(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[StoredName]:
+        """Return up to ``limit`` names behind the key ``after``, in order of project and filename."""
+        names: list[StoredName] = []
+        with transaction.cursor(self._names) as cursor:
+            found = cursor.first() if after is None else cursor.set_range(after)
+            if found and after is not None and cursor.key() == after:
+                found = cursor.next()
+            while found and len(names) < limit:
+                names.append(_decoded(bytes(cursor.key()), cursor.value()))
+                found = cursor.next()
+        return names
+
+    def contents(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[tuple[bytes, StoredContent]]:
+        """Return up to ``limit`` contents behind the digest ``after``, in order of digest."""
+        found: list[tuple[bytes, StoredContent]] = []
+        for key in _keys_behind(transaction, self._contents, after, limit):
+            content = self.content(transaction, key)
+            assert content is not None
+            found.append((key, content))
+        return found
+
+    def departed(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[bytes]:
+        """Return up to ``limit`` keys of recipes that are gone but may be in use, behind ``after``."""
+        # A part's key is the recipe's followed by the part's number; the first part is number 0.
+        behind = None if after is None else after + b"\xff\xff"
+        keys = _keys_behind(transaction, self._departed, behind, limit)
+        return list(dict.fromkeys(key[:_DEPARTED_KEY_BYTES] for key in keys))
+
+    def departed_recipe(self, transaction: lmdb.Transaction, key: bytes) -> bytes | None:
+        return compressed.get(transaction, self._departed, key)
+
+    def projects(self, transaction: lmdb.Transaction, after: str | None) -> Generator[str, None, None]:
+        """Yield the projects that have names, behind ``after``."""
+        return first_components(transaction, self._names, after)
+
+    def counts(self, transaction: lmdb.Transaction) -> Counts:
+        return Counts(
+            files=transaction.stat(self._contents)["entries"],
+            names=transaction.stat(self._names)["entries"],
+            raw_bytes=self._total(transaction, _RAW_BYTES),
+            removed_bytes=self._total(transaction, _REMOVED_BYTES),
+        )
+
+    def blocks_below(self, transaction: lmdb.Transaction) -> int:
+        """Return the number below which all blocks are that recipes have ever named."""
+        return self._total(transaction, _BLOCKS_BELOW)
+
+    # --- writing -------------------------------------------------------------------------------------------------------
+
+    def rely_on_blocks(self, transaction: lmdb.Transaction, below: int) -> None:
+        """Note that the blocks below this number are durable and may be named by recipes."""
+        if below > self.blocks_below(transaction):
+            transaction.put(_BLOCKS_BELOW, _NUMBER.pack(below), db=self._totals)
+
+    def seal(
+        self, transaction: lmdb.Transaction, sha256: bytes, content: StoredContent, recipe: bytes, names: Sequence[StoredName]
+    ) -> None:
+        """Make a file visible.  What is sealed already keeps its recipe (its extents may be in use), unless it was poisoned."""
+        if not names:
+            raise ValueError("a content without a name could never be found or removed")
+        before = self.content(transaction, sha256)
+        if before is None or before.poisoned is not None:
+            self._depart(transaction, sha256, before)
+            transaction.put(sha256, _encoder.encode(content), db=self._contents)
+            compressed.put(transaction, self._recipes, sha256, recipe)
+            self._count(transaction, content.size_bytes - (0 if before is None else before.size_bytes))
+        for name in names:
+            self.add(transaction, msgspec.structs.replace(name, sha256=sha256))
+
+    def add(self, transaction: lmdb.Transaction, name: StoredName) -> bool:
+        """Show sealed content under a name; False when that content is not here.
+
+        A name that is there already stays pinned and private if it was, and keeps the time at which it came.  It stays with the
+        index that vouched for it first, and belongs to the other one too, unless the user has filed it there by hand.
+        """
+        if self.content(transaction, name.sha256) is None:
+            return False
+        key = name.key
+        compressed.check_key(key)
+        before = transaction.get(key, db=self._names)
+        if before is not None:
+            old = _decoded(key, before)
+            origins = dict.fromkeys((*old.origins, *name.origins))
+            if name.index != old.index and not name.private:
+                name = msgspec.structs.replace(old, pinned=name.pinned)
+            elif name.index != old.index:
+                origins.pop(LOCAL, None)
+            name = msgspec.structs.replace(
+                name,
+                also=tuple(origin for origin in origins if origin != name.index)[:MAX_ALSO],
+                pinned=old.pinned or name.pinned,
+                private=old.private or name.private,
+                added_at_us=min(old.added_at_us, name.added_at_us),
+            )
+        transaction.put(key, _encoder.encode(name.value()), db=self._names)
+        transaction.put(name.sha256 + key[:-32], b"", db=self._names_of)
+        self._report(transaction, name)
+        return True
+
+    def describe(self, transaction: lmdb.Transaction, index: str, project: str, links: Sequence[FileLink]) -> None:
+        """Note what an index now says of the stored files that it vouches for: it may be asked for the last time."""
+        names = [name for name in self.of_project(transaction, project) if name.index == index]
+        by_name = {link.filename: link for link in links} if names else {}
+        for name in names:
+            link = by_name.get(name.filename)
+            if link is None or link.sha256 not in (None, name.sha256):
+                continue
+            described = msgspec.structs.replace(
+                name,
+                upload_time_us=name.upload_time_us if link.upload_time_us is None else link.upload_time_us,
+                requires_python=link.requires_python,
+                yanked=link.yanked,
+                metadata_sha256=link.metadata_sha256 or name.metadata_sha256,
+                url=link.url,
+            )
+            if described != name:
+                transaction.put(name.key, _encoder.encode(described.value()), db=self._names)
+                self._report(transaction, described)
+
+    def remove(self, transaction: lmdb.Transaction, key: bytes) -> bool:
+        """Remove a name, and its content with the last one (its chunks are then orphans); tell whether it was there."""
+        found = transaction.pop(key, db=self._names)
+        if found is None:
+            return False
+        name = _decoded(key, found)
+        transaction.delete(name.sha256 + key[:-32], db=self._names_of)
+        if not self._keys_of(transaction, name.sha256):
+            content = self.content(transaction, name.sha256)
+            self._depart(transaction, name.sha256, content)
+            transaction.delete(name.sha256, db=self._contents)
+            transaction.delete(name.sha256, db=self._used)
+            compressed.delete(transaction, self._recipes, name.sha256)
+            self._count(transaction, 0 if content is None else -content.size_bytes)
+            self.count_removed(transaction, 0 if content is None else content.size_bytes)
+        self._report(transaction, name)
+        return True
+
+    def set_pinned(self, transaction: lmdb.Transaction, key: bytes, pinned: bool) -> bool:
+        """Pin or unpin a name; tell whether it is there."""
+        found = transaction.get(key, db=self._names)
+        if found is None:
+            return False
+        name = msgspec.structs.replace(_decoded(key, found), pinned=pinned)
+        transaction.put(key, _encoder.encode(name.value()), db=self._names)
+        self._report(transaction, name)
+        return True
+
+    def poison(self, transaction: lmdb.Transaction, sha256: bytes, reason: str) -> bool:
+        """Mark sealed content as not to be served; tell whether it was there."""
+        content = self.content(transaction, sha256)
+        if content is None:
+            return False
+        transaction.put(sha256, _encoder.encode(msgspec.structs.replace(content, poisoned=reason)), db=self._contents)
+        for name in self.of_content(transaction, sha256):
+            self._report(transaction, name)
+        return True
+
+    def replace_recipe(self, transaction: lmdb.Transaction, sha256: bytes, old: bytes, new: bytes) -> bool:
+        """Put ``new`` in place of the recipe ``old``; False when that is no longer the content's recipe."""
+        content = self.content(transaction, sha256)
+        if content is None or self.recipe(transaction, sha256) != old:
+            return False
+        self._depart(transaction, sha256, content)
+        compressed.put(transaction, self._recipes, sha256, new)
+        # Whoever keeps the old recipe in memory sees by this that there is another one.
+        moved = msgspec.structs.replace(content, sealed_at_us=max(content.sealed_at_us + 1, time.time_ns() // 1_000))
+        transaction.put(sha256, _encoder.encode(moved), db=self._contents)
+        return True
+
+    def drop_departed(self, transaction: lmdb.Transaction, key: bytes) -> bool:
+        """Forget a recipe that is gone and not in use; tell whether it was there."""
+        return compressed.delete(transaction, self._departed, key)
+
+    def note_used(self, transaction: lmdb.Transaction, used_at_us: Mapping[bytes, int]) -> None:
+        """Note when contents were last used; those that are gone are left out."""
+        for sha256, at_us in used_at_us.items():
+            if at_us > self.used_at_us(transaction, sha256) and self.content(transaction, sha256) is not None:
+                transaction.put(sha256, _NUMBER.pack(at_us), db=self._used)
+
+    def used_at_us(self, transaction: lmdb.Transaction, sha256: bytes) -> int:
+        found = transaction.get(sha256, db=self._used)
+        return 0 if found is None else int(_NUMBER.unpack(found)[0])
+
+    def _depart(self, transaction: lmdb.Transaction, sha256: bytes, content: StoredContent | None) -> None:
+        recipe = self.recipe(transaction, sha256)
+        if content is not None and recipe is not None:
+            compressed.put(transaction, self._departed, sha256 + _NUMBER.pack(content.sealed_at_us), recipe)
+
+    def _report(self, transaction: lmdb.Transaction, name: StoredName) -> None:
+        for origin in name.origins:
+            self._journal.append(transaction, Change("file", name.project, name.filename, name.sha256, origin))
+
+    def _keys_of(self, transaction: lmdb.Transaction, sha256: bytes) -> list[bytes]:
+        keys: list[bytes] = []
+        with transaction.cursor(self._names_of) as cursor:
+            found = cursor.set_range(sha256)
+            while found and (key := bytes(cursor.key())).startswith(sha256):
+                keys.append(key[32:] + sha256)
+                found = cursor.next()
+        return keys
+
+    def _total(self, transaction: lmdb.Transaction, key: bytes) -> int:
+        found = transaction.get(key, db=self._totals)
+        return 0 if found is None else int(_NUMBER.unpack(found)[0])
+
+    def count_removed(self, transaction: lmdb.Transaction, more_bytes: int) -> None:
+        """Count the sizes of contents that were removed; with a negative number, that they have been collected."""
+        removed_bytes = max(0, self._total(transaction, _REMOVED_BYTES) + more_bytes)
+        transaction.put(_REMOVED_BYTES, _NUMBER.pack(removed_bytes), db=self._totals)
+
+    def _count(self, transaction: lmdb.Transaction, more_bytes: int) -> None:
+        transaction.put(_RAW_BYTES, _NUMBER.pack(self._total(transaction, _RAW_BYTES) + more_bytes), db=self._totals)
+
+
+def _keys_behind(transaction: lmdb.Transaction, database: lmdb._Database, after: bytes | None, limit: int) -> list[bytes]:
+    keys: list[bytes] = []
+    with transaction.cursor(database) as cursor:
+        found = cursor.first() if after is None else cursor.set_range(after)
+        if found and cursor.key() == after:
+            found = cursor.next()
+        while found and len(keys) < limit:
+            keys.append(bytes(cursor.key()))
+            found = cursor.next()
+    return keys
+
+
+def _decoded(key: bytes, value: bytes | memoryview) -> StoredName:
+    try:
+        return StoredName.from_stored(key, _name_decoder.decode(value))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise compressed.damaged(f"the name {key[:-33]!r} cannot be read ({error})") from error

@@ -1,0 +1,266 @@
+"""The names of files that shares have, as their news told them: what is listed here before any of it is fetched."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from wheelfs.errors import StoreReadOnly
+
+# At run time too: msgspec evaluates the annotations of its structs.
+from wheelfs.model.shared import SharedFile  # noqa: TC001
+from wheelfs.store.catalog import compressed
+from wheelfs.store.catalog.journal import ChangeJournal
+from wheelfs.store.catalog.pages import first_components
+from wheelfs.store.catalog.records import Change, name_key
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator
+    from concurrent.futures import Future
+
+    import lmdb
+
+    from wheelfs.model.share_catalog import FileKey
+    from wheelfs.model.shared import News
+    from wheelfs.store.engine.environment import Environment
+    from wheelfs.store.engine.writer import Writer
+
+SHARED_DATABASES: Final = ("shared", "share-points")
+
+_PUSHED: Final = "\0pushed\0"
+"""Before a share's name, which has no zero bytes: a key beside that of what it has told."""
+
+_SWEPT_AT_ONCE: Final = 2_000
+
+
+class _Entry(msgspec.Struct, frozen=True, array_like=True):
+    round: int
+    file: SharedFile
+
+
+class _Point(msgspec.Struct, frozen=True, array_like=True):
+    """How far a share's news are known.  ``round`` counts the times that they were told from the beginning.
+
+    ``is_unswept``: what was not named in the last round is still to be forgotten, also by a process that comes later.
+    """
+
+    point: str
+    round: int = 0
+    is_anew: bool = False
+    is_unswept: bool = False
+
+
+class SharedName(NamedTuple):
+    """A file that a share has, and the share's name; ``key`` is its place."""
+
+    key: bytes
+    share: str
+    file: SharedFile
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_entry_decoder: Final = msgspec.msgpack.Decoder(_Entry)
+_point_decoder: Final = msgspec.msgpack.Decoder(_Point)
+
+
+class SharedNames:
+    """By project, filename, sha256 and share.  None of it is precious: shares tell it again."""
+
+    def __init__(self, environment: Environment, writer: Writer | None) -> None:
+        """``environment`` is the catalog's; ``writer`` is None when it is read-only."""
+        self._environment = environment
+        self._writer = writer
+        self._journal = ChangeJournal(environment.database("changes"))
+        # None in a store of an older build that may not be written: nothing is shared there.
+        self._shared = environment.database_if_any("shared")
+        self._points = environment.database_if_any("share-points")
+
+    def point(self, share: str) -> str | None:
+        """Return how far a share's news are known, None when nothing is."""
+        with self._environment.read() as transaction:
+            known = self._point(transaction, share)
+        return None if known is None else known.point
+
+    def pushed(self, share: str) -> str | None:
+        """Return how far what is stored here has been pushed to a share, in the words of `keep_pushed`."""
+        with self._environment.read() as transaction:
+            known = self._point(transaction, _PUSHED + share)
+        return None if known is None else known.point
+
+    def keep_pushed(self, share: str, text: str) -> Future[None]:
+        """Note how far what is stored here has been pushed to a share."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            self._put_point(transaction, _PUSHED + share, _Point(text))
+
+        if self._writer is None:
+            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+        return self._writer.submit(work)
+
+    def of_project(self, project: str) -> list[SharedName]:
+        """Return what shares have of a project, in order of filename."""
+        return self.iterate(project.encode() + b"\0", None, within=project.encode() + b"\0")
+
+    def iterate(self, behind: bytes | None, limit: int | None, *, within: bytes = b"") -> list[SharedName]:
+        """Return up to ``limit`` names whose keys are behind ``behind`` (and begin with ``within``), in order."""
+        found: list[SharedName] = []
+        if self._shared is None or len(within) > compressed.MAX_KEY_BYTES:
+            return found
+        with self._environment.read() as transaction, transaction.cursor(self._shared) as cursor:
+            there = cursor.first() if behind is None else cursor.set_range(behind)
+            if there and behind is not None and cursor.key() == behind:
+                there = cursor.next()
+            while there and (limit is None or len(found) < limit) and (key := bytes(cursor.key())).startswith(within):
+                found.append(SharedName(key, key.rpartition(b"\0")[2].decode(), _decoded(cursor.value()).file))
+                there = cursor.next()
+        return found
+
+    def has(self, share: str, file: FileKey) -> bool:
+        """Tell whether a share has told of this name and content."""
+        key = _key(share, *file)
+        if self._shared is None or len(key) > compressed.MAX_KEY_BYTES:
+            return False
+        with self._environment.read() as transaction:
+            return transaction.get(key, db=self._shared) is not None
+
+    def count(self) -> int:
+        """Return how many names shares have told of; very cheap."""
+        if self._shared is None:
+            return 0
+        with self._environment.read() as transaction:
+            return int(transaction.stat(self._shared)["entries"])
+
+    def projects(self, after: str | None) -> list[str]:
+        """Return up to 1,000 projects behind ``after``, in order."""
+        if self._shared is None:
+            return []
+        with self._environment.read() as transaction:
+            names: Generator[str, None, None] = first_components(transaction, self._shared, after)
+            found = [name for name, _ in zip((name for name, _ in groupby(names)), range(1_000), strict=False)]
+            names.close()  # its cursor must go before the transaction
+            return found
+
+    def take(self, share: str, news: News, *, asked: str | None) -> Future[bool]:
+        """Write down what a share told since the point ``asked``; the future tells that it is done.
+
+        False: another process has written down news of that share meanwhile, and these are for nothing.
+        """
+
+        def work(transaction: lmdb.Transaction) -> bool:
+            assert self._shared is not None
+            known_point = self._point(transaction, share)
+            # Otherwise what one of the two took, in a round that the other one begins anew, would be swept away.
+            if (None if known_point is None else known_point.point) != asked:
+                return False
+            before = known_point or _Point("")
+            begins = news.anew and (news.begins or not before.is_anew)
+            number = before.round + begins
+            for file in news.files:
+                key = _key(share, file.project, file.filename, file.sha256)
+                if len(key) > compressed.MAX_KEY_BYTES:
+                    continue  # no index could list it either
+                known = transaction.get(key, db=self._shared)
+                value = _encoder.encode(_Entry(number, file))
+                if known is None or bytes(known) != value:
+                    transaction.put(key, value, db=self._shared)
+                    if known is None or _decoded(known).file != file:
+                        self._report(transaction, file)
+            for project, filename, sha256 in news.gone:
+                if len(key := _key(share, project, filename, sha256)) <= compressed.MAX_KEY_BYTES:
+                    self._drop(transaction, key)
+            is_unswept = before.is_unswept or news.anew
+            self._put_point(transaction, share, _Point(news.point, number, news.anew and news.more, is_unswept))
+            return True
+
+        if self._writer is None:
+            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+        return self._writer.submit(work)
+
+    def forget(self, share: str, file: FileKey) -> Future[None]:
+        """Forget one name of a share, until it tells of it anew."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            self._drop(transaction, _key(share, *file))
+
+        if self._writer is None:
+            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+        return self._writer.submit(work)
+
+    def is_to_be_swept(self, share: str) -> bool:
+        """Tell whether a share has told all that it has, and what it did not name is still here."""
+        with self._environment.read() as transaction:
+            known = self._point(transaction, share)
+        return known is not None and known.is_unswept and not known.is_anew
+
+    def sweep(self, share: str, after: bytes | None) -> Future[bytes | None]:
+        """Forget, of one batch behind ``after``, what a share did not name when it last told all; the future has the next."""
+
+        def work(transaction: lmdb.Transaction) -> bytes | None:
+            assert self._shared is not None
+            point = self._point(transaction, share)
+            if point is None or point.is_anew or not point.is_unswept:
+                return None
+            stale: list[bytes] = []
+            last, ending = None, b"\0" + share.encode()
+            with transaction.cursor(self._shared) as cursor:
+                there = cursor.first() if after is None else cursor.set_range(after + b"\0")
+                for _ in range(_SWEPT_AT_ONCE):
+                    if not there:
+                        last = None
+                        break
+                    last = bytes(cursor.key())
+                    if last.endswith(ending) and _decoded(cursor.value()).round < point.round:
+                        stale.append(last)
+                    there = cursor.next()
+            for key in stale:
+                self._drop(transaction, key)
+            if last is None:
+                self._put_point(transaction, share, _Point(point.point, point.round))
+            return last
+
+        if self._writer is None:
+            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+        return self._writer.submit(work)
+
+    def _drop(self, transaction: lmdb.Transaction, key: bytes) -> None:
+        known = transaction.get(key, db=self._shared)
+        if known is not None:
+            file = _decoded(known).file
+            transaction.delete(key, db=self._shared)
+            self._report(transaction, file)
+
+    def _report(self, transaction: lmdb.Transaction, file: SharedFile) -> None:
+        # Without the sha256: nothing is new of what is stored here, which a write-through would push again once it is taken out.
+        self._journal.append(transaction, Change("file", file.project, file.filename, index=file.index))
+
+    def _point(self, transaction: lmdb.Transaction, share: str) -> _Point | None:
+        found = None if self._points is None else transaction.get(share.encode(), db=self._points)
+        try:
+            return None if found is None else _point_decoder.decode(found)
+        except msgspec.MsgspecError:
+            return None  # everything is told again
+
+    def _put_point(self, transaction: lmdb.Transaction, share: str, point: _Point) -> None:
+        transaction.put(share.encode(), _encoder.encode(point), db=self._points)
+
+
+def _key(share: str, project: str, filename: str, sha256: bytes) -> bytes:
+    return name_key(project, filename, sha256) + b"\0" + share.encode()
+
+
+def _decoded(value: bytes | memoryview) -> _Entry:
+    try:
+        return _entry_decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise compressed.damaged(f"what a share has cannot be read ({error})") from error
+
+
+def only(names: list[SharedName], shares: Collection[str]) -> list[SharedFile]:
+    """Return the files that one of ``shares`` has, each name and content once."""
+    found: dict[tuple[str, bytes], SharedFile] = {}
+    for name in names:
+        if name.share in shares:
+            found.setdefault((name.file.filename, name.file.sha256), name.file)
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""The chunks environment: blocks, chunks, recipes and sealed files."""

@@ -1,0 +1,266 @@
+"""The chunk store: deduplicated pieces of files, packed into blocks in the order of their wheel.
+
+Blocks are immutable and their numbers are never used twice, also not after a collection: another process may still hold an
+extent of a block that is gone, and must then find nothing rather than other bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+import blake3
+
+from wheelfs.core.wheel.cutting import BLOCK_BYTES
+from wheelfs.errors import InternalError, StoreDamaged
+from wheelfs.model.recipe import Extent
+from wheelfs.store.chunks.members import MemberIndex
+from wheelfs.store.chunks.residency import is_resident
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from concurrent.futures import Future
+
+    import lmdb
+
+    from wheelfs.store.engine.environment import Environment
+    from wheelfs.store.engine.writer import Writer
+
+    Piece = tuple[bytes, bytes | memoryview]
+    """A chunk to store: its BLAKE3 digest and its bytes (at most `BLOCK_BYTES`)."""
+
+CHUNK_DATABASES: Final = ("blocks", "block-info", "index", "counters", "members")
+
+_NUMBER: Final = struct.Struct(">Q")
+_INFO: Final = struct.Struct(">32sL")
+_PLACE: Final = struct.Struct(">QLL")
+_NEXT_BLOCK: Final = b"next-block"
+_SETTLED: Final = b"settled"
+
+CHECKED_AT_ONCE: Final = 24
+"""Blocks in memory that may be checked without leaving the caller's thread: 6 MiB, some 3 ms.
+
+A worker thread would be slower: on two processors the first reading of a wheel took 1.6 times as long, handing the GIL to and
+fro (docs/design/decisions/0010).  What threads are for is waiting for the disk.
+"""
+
+
+class ChunkStore:
+    """Chunks by digest, and blocks by number.  Reads may come from any thread; writes go through the writer."""
+
+    def __init__(self, environment: Environment, writer: Writer | None) -> None:
+        """``environment`` was opened with `CHUNK_DATABASES`; ``writer`` is None when it is read-only."""
+        self.environment = environment
+        self._writer = writer
+        self._blocks = environment.database("blocks")
+        self._info = environment.database("block-info")
+        self._index = environment.database("index")
+        self._counters = environment.database("counters")
+        self.members = MemberIndex(environment, self._writing)
+        # One byte per block rather than one bit: stores of single bytes need no lock, and a full TiB is 4 MiB of them.
+        self._checked = bytearray()
+        self._growing = threading.Lock()
+
+    # --- writing -------------------------------------------------------------------------------------------------------
+
+    def append(self, pieces: Sequence[Piece]) -> Future[list[Extent]]:
+        """Store the pieces that are not here yet; the future gives an extent for each, once its transaction is committed.
+
+        The buffers must not change until then.  Small pieces share blocks in their order; pieces of one call never share a
+        block with those of another.  A commit alone may be undone by power loss: `sync` before relying on it.
+        """
+        writer = self._writing()
+        if any(not 0 < len(data) <= BLOCK_BYTES for _, data in pieces):
+            raise InternalError("store chunks", f"a chunk has 1 to {BLOCK_BYTES} bytes")
+        weight_bytes = sum(len(data) for _, data in pieces)
+        return writer.submit(lambda transaction: self._append(transaction, pieces), weight_bytes=weight_bytes)
+
+    def sync(self) -> None:
+        """Make every committed transaction survive a power loss (commits leave out the flush of the last meta page)."""
+        self.environment.sync()
+
+    def _append(self, transaction: lmdb.Transaction, pieces: Sequence[Piece]) -> list[Extent]:
+        counter = transaction.get(_NEXT_BLOCK, db=self._counters)
+        next_block = first_block = _NUMBER.unpack(counter)[0] if counter else 0
+        open_block: int | None = None
+        parts: list[bytes | memoryview] = []
+        filled = 0
+        extents: list[Extent] = []
+        # All at once and in order of key: each step of its own would cost more than LMDB's part of it.
+        with transaction.cursor(db=self._index) as index:
+            places = dict(index.getmulti([digest for digest, _ in pieces]))
+        fresh: dict[bytes, bytes] = {}
+        for digest, data in pieces:
+            place = places.get(digest) or fresh.get(digest)
+            if place is not None:
+                extents.append(Extent._make(_PLACE.unpack(place)))
+                continue
+            if open_block is not None and filled + len(data) > BLOCK_BYTES and len(data) < BLOCK_BYTES:
+                self._put_block(transaction, open_block, parts)
+                open_block = None
+            if len(data) == BLOCK_BYTES:
+                self._put_block(transaction, next_block, [data], digest)
+                extent = Extent(next_block, 0, len(data))
+                next_block += 1
+            else:
+                if open_block is None:
+                    open_block, parts, filled = next_block, [], 0
+                    next_block += 1
+                extent = Extent(open_block, filled, len(data))
+                parts.append(data)
+                filled += len(data)
+            fresh[digest] = _PLACE.pack(*extent)
+            extents.append(extent)
+        if open_block is not None:
+            self._put_block(transaction, open_block, parts)
+        with transaction.cursor(db=self._index) as index:
+            index.putmulti(sorted(fresh.items()))
+        if next_block != first_block:
+            transaction.put(_NEXT_BLOCK, _NUMBER.pack(next_block), db=self._counters)
+        return extents
+
+    def _put_block(
+        self, transaction: lmdb.Transaction, block: int, parts: Sequence[bytes | memoryview], digest: bytes | None = None
+    ) -> None:
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        key = _NUMBER.pack(block)
+        transaction.put(key, data, db=self._blocks)
+        info = _INFO.pack(digest if digest is not None else blake3.blake3(data).digest(), len(data))
+        transaction.put(key, info, db=self._info)
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    def locate(self, digest: bytes) -> Extent | None:
+        """Return where a chunk lies, or None when it is not here."""
+        with self.environment.read() as transaction:
+            place = transaction.get(digest, db=self._index)
+            return None if place is None else Extent._make(_PLACE.unpack(place))
+
+    def locate_all(self, digests: Sequence[bytes]) -> list[Extent | None]:
+        """Do what `locate` does for some thousand chunks, in one transaction."""
+        with self.environment.read() as transaction, transaction.cursor(db=self._index) as index:
+            places = {digest: Extent._make(_PLACE.unpack(place)) for digest, place in index.getmulti(digests)}
+        return [places.get(digest) for digest in digests]
+
+    def read(self, extent: Extent) -> bytes:
+        """Return a copy of an extent's bytes.  Raises `StoreDamaged` when its block is missing or not what was written."""
+        with self.environment.read() as transaction:
+            return bytes(self.view(transaction, *extent))
+
+    def is_sound(self, digest: bytes, place: Extent) -> bool:
+        """Tell whether the bytes at ``place`` are the chunk of ``digest``; reads them."""
+        try:
+            return blake3.blake3(self.read(place)).digest() == digest
+        except StoreDamaged:
+            return False
+
+    def view(self, transaction: lmdb.Transaction, block: int, offset: int, length: int) -> memoryview:
+        """Return an extent's bytes inside the map: valid only as long as ``transaction``, a read transaction of this store.
+
+        The block is checked against its digest when this process has not done so before.  Raises `StoreDamaged`.
+        """
+        found = transaction.get(_NUMBER.pack(block), db=self._blocks)
+        if found is None:
+            raise StoreDamaged(f"read block {block}", "it is missing", "run: wheelfs verify --repair")
+        data = memoryview(found)
+        if not self.is_checked(block):
+            self._check(transaction, block, data)
+        if offset + length > len(data):
+            raise StoreDamaged(f"read block {block}", "it is shorter than a recipe says", "run: wheelfs verify --repair")
+        return data[offset : offset + length]
+
+    def is_checked(self, block: int) -> bool:
+        """Tell whether this process has checked the block, and so read it, before."""
+        return block < len(self._checked) and self._checked[block] == 1
+
+    def are_at_hand(self, blocks: Iterable[int]) -> bool:
+        """Tell whether reading these blocks takes no long time: each was checked before, or is in memory, and those are few."""
+        unchecked = {block for block in blocks if not self.is_checked(block)}
+        if not unchecked:
+            return True
+        if len(unchecked) > CHECKED_AT_ONCE:
+            return False
+        with self.environment.read() as transaction:
+            for block in unchecked:
+                found = transaction.get(_NUMBER.pack(block), db=self._blocks)
+                if found is None or not is_resident(memoryview(found)):
+                    return False
+        return True
+
+    def _check(self, transaction: lmdb.Transaction, block: int, data: memoryview) -> None:
+        info = transaction.get(_NUMBER.pack(block), db=self._info)
+        if info is None or len(info) != _INFO.size or _INFO.unpack(info) != (blake3.blake3(data).digest(), len(data)):
+            raise StoreDamaged(
+                f"read block {block}", "its bytes are not what was written", "run: wheelfs verify --repair; check the disk"
+            )
+        if block >= len(self._checked):
+            with self._growing:
+                # Doubling, so that a walk over a whole store does not copy the map for each block.
+                missing = block + 1 - len(self._checked)
+                if missing > 0:
+                    self._checked.extend(bytes(max(missing, len(self._checked), 1024)))
+        self._checked[block] = 1
+
+    # --- upkeep, see `wheelfs.store.gc.collect` and `wheelfs.store.verify` --------------------------------------------------
+
+    def next_block(self) -> int:
+        """Return the number that the next new block will get; no block at or above it exists yet."""
+        with self.environment.read() as transaction:
+            counter = transaction.get(_NEXT_BLOCK, db=self._counters)
+            return _NUMBER.unpack(counter)[0] if counter else 0
+
+    def block_lengths(self, start: int, limit: int) -> list[tuple[int, int]]:
+        """Return number and length in bytes of up to ``limit`` blocks from number ``start`` on."""
+        found: list[tuple[int, int]] = []
+        with self.environment.read() as transaction, transaction.cursor(self._info) as cursor:
+            more = cursor.set_range(_NUMBER.pack(start))
+            while more and len(found) < limit:
+                found.append((_NUMBER.unpack(cursor.key())[0], _INFO.unpack(cursor.value())[1]))
+                more = cursor.next()
+        return found
+
+    def entries(self, after: bytes | None, limit: int) -> list[tuple[bytes, Extent]]:
+        """Return up to ``limit`` entries of the index behind the digest ``after``, in order of digest."""
+        found: list[tuple[bytes, Extent]] = []
+        with self.environment.read() as transaction, transaction.cursor(self._index) as cursor:
+            more = cursor.first() if after is None else cursor.set_range(after)
+            if more and after is not None and cursor.key() == after:
+                more = cursor.next()
+            while more and len(found) < limit:
+                found.append((bytes(cursor.key()), Extent._make(_PLACE.unpack(cursor.value()))))
+                more = cursor.next()
+        return found
+
+    def forget(self, entries: Sequence[tuple[bytes, Extent]]) -> Future[None]:
+        """Take entries out of the index, where they still say the same: nothing new will rely on these places."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            for digest, extent in entries:
+                if transaction.get(digest, db=self._index) == _PLACE.pack(*extent):
+                    transaction.delete(digest, db=self._index)
+
+        return self._writing().submit(work)
+
+    def delete_blocks(self, blocks: Sequence[int]) -> Future[None]:
+        """Delete blocks to which no entry of the index and no recipe in use points."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            for block in blocks:
+                transaction.delete(_NUMBER.pack(block), db=self._blocks)
+                transaction.delete(_NUMBER.pack(block), db=self._info)
+
+        return self._writing().submit(work)
+
+    def settle(self) -> None:
+        """Let what is written next use the pages of deleted blocks: LMDB reuses them from the second transaction on."""
+        for _ in range(2):
+            self._writing().submit(
+                lambda transaction: transaction.put(_SETTLED, time.time_ns().to_bytes(8, "big"), db=self._counters)
+            ).result()
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise InternalError("store chunks", "the store was opened read-only")
+        return self._writer

@@ -1,0 +1,219 @@
+"""Taking a whole file into the chunk store: read once, hashed, cut, stored.
+
+The file is read exactly once and every consumer (sha256, BLAKE3, the store) sees the same buffers: a file that somebody changes
+meanwhile gives a consistent result for what was read, never a digest of one state and the chunks of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import threading
+from array import array
+from collections import deque
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import blake3
+import zstandard
+
+from wheelfs.core.wheel.cutting import BLOCK_BYTES, Layout, cut_file
+from wheelfs.errors import ContentMismatch, InvalidInput
+from wheelfs.model.recipe import ChunkList, Extent, Extents, Recipe
+from wheelfs.store.engine.environment import store_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from wheelfs.store.chunks.chunk_store import ChunkStore, Piece
+    from wheelfs.store.coordination.leases import IngestLease
+
+_RUN_BYTES: Final = 4 << 20
+"""Read, hashed and submitted at once.  With two runs waiting to be hashed and the writer's queue this bounds memory."""
+_HASH_QUEUE_RUNS: Final = 2
+_WINDOW_BYTES: Final = 64 << 10
+_LEAST_WINDOW_BYTES: Final = 4 << 10
+"""Takes no longer to read than a local header."""
+_SKELETON_LEVEL: Final = 9
+"""Skeletons are small and written once; levels above gain below 2 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """A file whose chunks are durable in the store; it is known to nobody until the catalog seals it.
+
+    ``lease`` keeps its chunks from being collected until then.
+    """
+
+    sha256: bytes
+    size_bytes: int
+    recipe: Recipe
+    lease: IngestLease | None = None
+
+
+def ingest(store: ChunkStore, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, name: str) -> Ingested:
+    """Store the file open at ``descriptor`` (its position is not used); blocks, so call it in a worker thread.
+
+    ``name`` is for messages.  Raises `ContentMismatch` when its sha256 is not the expected one, `InvalidInput` when it is shorter
+    than ``size_bytes``, `StoreFull` and other `StoreError`s.  In every such case the store holds at most unused chunks.
+    """
+    attempted = f"store {name}"
+
+    def read(offset: int, size: int) -> bytes:
+        return _read_exactly(descriptor, offset, max(0, min(size, size_bytes - offset)), attempted)
+
+    layout = cut_file(_ReadAhead(read), size_bytes)
+    hasher = _Sha256()
+    collected = _Collected(store)
+    skeleton = bytearray()
+    try:
+        for start, run in _runs(layout):
+            buffer = memoryview(read(start, sum(map(sum, run))))
+            hasher.update(buffer)
+            position = 0
+            pieces: list[Piece] = []
+            for gap, length in run:
+                if gap:
+                    skeleton += buffer[position : position + gap]
+                    position += gap
+                if length:
+                    part = buffer[position : position + length]
+                    pieces.append((blake3.blake3(part).digest(), part))
+                    position += length
+            collected.add(pieces)
+    finally:
+        # Also when reading or writing fails: the thread must not outlive the call.
+        sha256 = hasher.finish()
+    whole_skeleton = bytes(skeleton)
+    packed = _store_skeleton(store, whole_skeleton)
+    data = collected.finish()
+    if expected_sha256 is not None and sha256 != expected_sha256:
+        raise ContentMismatch(attempted, f"its sha256 is {sha256.hex()}, expected {expected_sha256.hex()}")
+    for noted in store.members.note(layout.members, data, whole_skeleton, packed):
+        noted.result()
+    store.sync()
+    return Ingested(sha256, size_bytes, Recipe(size_bytes, layout.gaps, data, len(skeleton), packed))
+
+
+class _Sha256:
+    """The sha256 of buffers fed in order, in a thread of its own: it is the slowest part of an ingest by far."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._buffers: queue.Queue[memoryview | None] = queue.Queue(_HASH_QUEUE_RUNS)
+        self._thread = threading.Thread(target=self._run, name="sha256", daemon=True)
+        self._thread.start()
+
+    def update(self, buffer: memoryview) -> None:
+        self._buffers.put(buffer)
+
+    def finish(self) -> bytes:
+        self._buffers.put(None)
+        self._thread.join()
+        return self._digest.digest()
+
+    def _run(self) -> None:
+        while (buffer := self._buffers.get()) is not None:
+            self._digest.update(buffer)
+
+
+class _Collected:
+    """Chunks submitted to the store, and the list made of them."""
+
+    def __init__(self, store: ChunkStore) -> None:
+        self._store = store
+        self._futures: deque[Future[list[Extent]]] = deque()
+        self._lengths = array("I")
+        self._digests = bytearray()
+        self._extents = Extents()
+
+    def add(self, pieces: list[Piece]) -> None:
+        if not pieces:
+            return
+        self._futures.append(self._store.append(pieces))
+        self._lengths.extend([len(data) for _, data in pieces])
+        self._digests += b"".join([digest for digest, _ in pieces])
+        while self._futures and self._futures[0].done():
+            self._take()
+
+    def finish(self) -> ChunkList:
+        """Wait for all to be committed; raise what the first failure was."""
+        while self._futures:
+            self._take()
+        return ChunkList(self._lengths, bytes(self._digests), self._extents)
+
+    def _take(self) -> None:
+        for extent in self._futures.popleft().result():
+            self._extents.append(extent)
+
+
+def _store_skeleton(store: ChunkStore, skeleton: bytes) -> ChunkList:
+    """Store the skeleton as one zstd frame in ordinary chunks, so that collecting and verifying need no special case."""
+    collected = _Collected(store)
+    frame = zstandard.ZstdCompressor(level=_SKELETON_LEVEL).compress(skeleton) if skeleton else b""
+    view = memoryview(frame)
+    parts = [view[start : start + BLOCK_BYTES] for start in range(0, len(frame), BLOCK_BYTES)]
+    collected.add([(blake3.blake3(part).digest(), part) for part in parts])
+    return collected.finish()
+
+
+def _runs(layout: Layout) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+    """Group the file's pieces into consecutive runs of about `_RUN_BYTES`: ``(start, [(gap, length of a chunk), ...])``."""
+    run: list[tuple[int, int]] = []
+    run_start = 0
+    run_bytes = 0
+    behind = layout.size_bytes - sum(layout.gaps) - sum(layout.lengths)
+    for gap, length in chain(zip(layout.gaps, layout.lengths, strict=True), ((behind, 0),)):
+        # A chunk is never divided; a gap may be.
+        while gap > _RUN_BYTES:
+            yield run_start, [*run, (_RUN_BYTES, 0)]
+            run_start += run_bytes + _RUN_BYTES
+            run, run_bytes = [], 0
+            gap -= _RUN_BYTES
+        run.append((gap, length))
+        run_bytes += gap + length
+        if run_bytes >= _RUN_BYTES:
+            yield run_start, run
+            run_start += run_bytes
+            run, run_bytes = [], 0
+    if run_bytes:
+        yield run_start, run
+
+
+class _ReadAhead:
+    """Reads local headers, which are asked for one after another, as many at a time as lie close together."""
+
+    def __init__(self, read: Callable[[int, int], bytes]) -> None:
+        self._read = read
+        self._start = 0
+        self._window = b""
+        self._window_bytes = _LEAST_WINDOW_BYTES
+
+    def __call__(self, offset: int, size: int) -> bytes:
+        into = offset - self._start
+        if into >= 0 and into + size <= len(self._window):
+            self._window_bytes = _WINDOW_BYTES
+            return self._window[into : into + size]
+        if size >= _LEAST_WINDOW_BYTES:
+            return self._read(offset, size)
+        self._start, self._window = offset, self._read(offset, self._window_bytes)
+        self._window_bytes = _LEAST_WINDOW_BYTES  # unless it is of use
+        return self._window[:size]
+
+
+def _read_exactly(descriptor: int, offset: int, size: int, attempted: str) -> bytes:
+    parts: list[bytes] = []
+    try:
+        while size:
+            part = os.pread(descriptor, size, offset)
+            if not part:
+                raise InvalidInput(attempted, "it became shorter while it was read", "is it still being written?")
+            parts.append(part)
+            offset += len(part)
+            size -= len(part)
+    except OSError as error:
+        raise store_error(attempted, error) from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,0 +1,196 @@
+"""Which members of stored wheels are here: by what a ZIP's directory says of them, to their chunks.
+
+An entry is a hint for delta fetching, never the truth: it holds beginnings of chunk digests, which are looked up in the index
+when it is used.  So chunks may move and go as if it were not there, and an entry that leads nowhere means that nothing is known.
+A member too small to have chunks is in its entry as a whole, behind the digest of a chunk of its wheel, with which it goes.
+"""
+
+from __future__ import annotations
+
+import struct
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheelfs.core.fetch.delta import Known, Likeness
+from wheelfs.core.wheel.cutting import GZ_HEAD_BYTES, SMALL_BYTES
+from wheelfs.model.recipe import DIGEST_BYTES, Extent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    import lmdb
+
+    from wheelfs.core.wheel.cutting import CutMember
+    from wheelfs.core.wheel.zip_layout import Member
+    from wheelfs.model.recipe import ChunkList
+    from wheelfs.store.engine.environment import Environment
+    from wheelfs.store.engine.writer import Writer
+
+_KEY: Final = struct.Struct(">LLHL")
+"""CRC-32, size, method, compressed size: in this order members of one content lie side by side, however they were packed."""
+_CONTENT_BYTES: Final = 10
+_PREFIX_BYTES: Final = 8
+"""Enough of a digest: one that belongs to another chunk would be one more wrong assumption, which the sha256 tells."""
+_PLACE: Final = struct.Struct(">QLL")
+_FULL32: Final = 0xFFFFFFFF
+_BATCH: Final = 2_000
+"""Entries written in one transaction: as many pages at most."""
+_SWEPT: Final = 100_000
+"""Entries looked at together, some 30 MB: in the index's order, so that each of its pages is read once for all of them."""
+_LOOKED_UP: Final = 1_000
+"""How many of them in one transaction.  Each may bring 16 pages into this process' memory (the kernel's fault-around)."""
+
+
+class Stored(NamedTuple):
+    """What is known of a member; for `Likeness.SAME` its data, but for what is absent: in ``extents``, in order, or ``small``."""
+
+    known: Known
+    extents: tuple[Extent, ...] = ()
+    small: bytes = b""
+
+
+_UNKNOWN: Final = Stored(Known(Likeness.UNKNOWN))
+_OTHER_ENCODER: Final = Stored(Known(Likeness.OTHER_ENCODER))
+
+
+class MemberIndex:
+    """The ``members`` database of the chunks environment."""
+
+    def __init__(self, environment: Environment, writing: Callable[[], Writer]) -> None:
+        """``writing`` gives the environment's writer; it raises when the store is read-only."""
+        self._environment = environment
+        self._writing = writing
+        self._members = environment.database("members")
+        self._index = environment.database("index")
+
+    def note(self, members: Sequence[CutMember], chunks: ChunkList, skeleton: bytes, packed: ChunkList) -> list[Future[None]]:
+        """Remember the members of a verified file, cut into ``chunks`` and ``skeleton``; later ones replace earlier ones.
+
+        ``packed`` are the chunks of the skeleton's frame.
+        """
+        rows = list(_rows(members, chunks, skeleton, packed.digests[:_PREFIX_BYTES]))
+        return [self._note(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
+
+    def _note(self, rows: Sequence[tuple[bytes, bytes]]) -> Future[None]:
+        def work(transaction: lmdb.Transaction) -> None:
+            with transaction.cursor(db=self._members) as cursor:
+                known = dict(cursor.getmulti([key for key, _ in rows]))
+                # Most are there: their pages stay clean.
+                cursor.putmulti(sorted((key, value) for key, value in dict(rows).items() if known.get(key) != value))
+
+        return self._writing().submit(work, weight_bytes=1024 * len(rows))
+
+    def find(self, members: Sequence[Member]) -> list[Stored]:
+        """Return what is known of each member; some microseconds each, so call it in a worker thread for a whole wheel."""
+        with self._cursors() as (cursor, index):
+            return [_find(member, cursor, index) for member in members]
+
+    def sweep(self) -> Iterator[int]:
+        """Delete the entries that lead nowhere, some at a time, and yield how many: what a collection leaves behind."""
+        after: bytes | None = b""
+        while after is not None:
+            rows, after = self._rows_from(after)
+            gone: set[bytes] = set()
+            for start in range(0, len(rows), _LOOKED_UP):
+                gone.update(self._leading_nowhere(rows[start : start + _LOOKED_UP]))
+                yield 0
+            in_order = sorted(gone)
+            for start in range(0, len(in_order), _BATCH):
+                self._delete(in_order[start : start + _BATCH]).result()
+            yield len(in_order)
+
+    def _rows_from(self, key: bytes) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
+        """Return beginning of digest and key for the chunks of some entries, in the index's order; and where the next are."""
+        rows: list[tuple[bytes, bytes]] = []
+        with self._environment.read() as transaction, transaction.cursor(self._members) as cursor:
+            more = cursor.set_range(key) if key else cursor.first()
+            while more and len(rows) < _SWEPT:
+                found = bytes(cursor.key())
+                rows += [(prefix, found) for prefix in _prefixes(found, bytes(cursor.value()))]
+                more = cursor.next()
+            following = bytes(cursor.key()) if more else None
+        rows.sort()
+        return rows, following
+
+    def _leading_nowhere(self, rows: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+        with self._environment.read() as transaction, transaction.cursor(self._index) as index:
+            return [key for prefix, key in rows if not _is_here(index, prefix)]
+
+    @contextmanager
+    def _cursors(self) -> Iterator[tuple[lmdb.Cursor, lmdb.Cursor]]:
+        """Lend a cursor of the members and one of the index, in one read transaction."""
+        with (
+            self._environment.read() as transaction,
+            transaction.cursor(self._members) as cursor,
+            transaction.cursor(self._index) as index,
+        ):
+            yield cursor, index
+
+    def _delete(self, keys: Sequence[bytes]) -> Future[None]:
+        def work(transaction: lmdb.Transaction) -> None:
+            for key in keys:
+                transaction.delete(key, db=self._members)
+
+        return self._writing().submit(work)
+
+
+def _key(member: Member) -> bytes | None:
+    if max(member.size, member.compressed_size) >= _FULL32:
+        return None
+    return _KEY.pack(member.crc, member.size, member.method, member.compressed_size)
+
+
+def _rows(members: Sequence[CutMember], chunks: ChunkList, skeleton: bytes, anchor: bytes) -> Iterator[tuple[bytes, bytes]]:
+    number = 0
+    for member, count, skeleton_start in members:
+        first, number = number, number + count
+        key = _key(member)
+        if key is None:
+            continue
+        if count:
+            starts = range(first * DIGEST_BYTES, number * DIGEST_BYTES, DIGEST_BYTES)
+            yield key, b"".join(chunks.digests[start : start + _PREFIX_BYTES] for start in starts)
+        else:
+            yield key, anchor + skeleton[skeleton_start : skeleton_start + member.compressed_size]
+
+
+def _find(member: Member, cursor: lmdb.Cursor, index: lmdb.Cursor) -> Stored:
+    key = _key(member)
+    if key is None or not member.compressed_size:
+        return _UNKNOWN
+    if cursor.set_key(key):
+        value = bytes(cursor.value())
+        places = [_place(index, prefix) for prefix in _prefixes(key, value)]
+        extents = tuple(place for place in places if place is not None)
+        if len(extents) < len(places):
+            return _UNKNOWN
+        if _is_small(key, value):
+            return Stored(Known(Likeness.SAME), small=value[_PREFIX_BYTES:])
+        absent_bytes = member.compressed_size - sum(extent.length for extent in extents)
+        return Stored(Known(Likeness.SAME, absent_bytes), extents) if absent_bytes in (0, GZ_HEAD_BYTES) else _UNKNOWN
+    content = key[:_CONTENT_BYTES]
+    return _OTHER_ENCODER if cursor.set_range(content) and bytes(cursor.key()[:_CONTENT_BYTES]) == content else _UNKNOWN
+
+
+def _is_small(key: bytes, value: bytes) -> bool:
+    """Tell whether an entry holds the member itself; builds that cut small ones into chunks too have left others behind."""
+    size_bytes: int = _KEY.unpack(key)[3]
+    return size_bytes < SMALL_BYTES and len(value) == _PREFIX_BYTES + size_bytes
+
+
+def _prefixes(key: bytes, value: bytes) -> list[bytes]:
+    """Return the beginnings of the digests of the chunks that have to be here."""
+    end = _PREFIX_BYTES if _is_small(key, value) else len(value)
+    return [value[start : start + _PREFIX_BYTES] for start in range(0, end, _PREFIX_BYTES)]
+
+
+def _is_here(index: lmdb.Cursor, prefix: bytes) -> bool:
+    return index.set_range(prefix) and index.key()[:_PREFIX_BYTES] == prefix
+
+
+def _place(index: lmdb.Cursor, prefix: bytes) -> Extent | None:
+    """Return where the chunk lies whose digest begins so; None when it is not in the index."""
+    if not _is_here(index, prefix):
+        return None
+    return Extent._make(_PLACE.unpack(index.value()))

@@ -1,0 +1,1 @@
+"""Locks and leases between the processes on one store."""

@@ -1,0 +1,169 @@
+"""What the processes on a store rely on at this moment, so that collecting takes nothing from under them.
+
+Every process has a file of its own in ``run/``, locked (flock) as long as it lives: whatever ends it, the kernel lets the lock
+go, and a file that can be locked is a dead process's and is removed.  Nothing here must survive a restart, so nothing is flushed.
+
+Two kinds of leases.  *Open*: a sealed file is being read; it is taken before the recipe is looked up, and that order is what
+makes it right: whoever removes a recipe and then finds no lease knows that nobody can still have got it.  *Ingest*: chunks were
+or will be stored or found for a file that is not sealed yet; it names the first block that may be the ingest's own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import struct
+import threading
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.errors import StoreError
+from wheelfs.store.engine.environment import store_error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SLOT: Final = struct.Struct(">c7x32s")
+_FREE: Final = bytes(_SLOT.size)
+_OPEN: Final = b"O"
+_INGEST: Final = b"I"
+_TOKEN: Final = struct.Struct(">Q24s")
+_ATTEMPTS: Final = 8
+"""Each retry means that a collection took the new file for a dead process's, between its creation and its locking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The leases of all living processes.  ``ingests`` maps each ingest to the first block that may be its own."""
+
+    open: frozenset[bytes]
+    ingests: dict[bytes, int]
+
+
+class IngestLease:
+    """Lasts until `end`, or until nobody refers to it any more (an ingest that was given up)."""
+
+    def __init__(self, leases: Leases, slot: int) -> None:
+        self._end = weakref.finalize(self, leases._free, slot)
+        self._end.atexit = False
+
+    def end(self) -> None:
+        """Give the lease back.  Safe to call twice."""
+        self._end()
+
+
+class Leases:
+    """The leases of this process.  Methods may be called from any thread and cost a write of 40 bytes to the page cache."""
+
+    def __init__(self, directory: Path | None) -> None:
+        """``directory`` is the store's ``run``; with None (a read-only store) leases are not kept, and protect nothing."""
+        self._directory = directory
+        self._path: Path | None = None
+        self._descriptor = -1
+        # Reentrant: a lease that nobody refers to any more may be freed by the garbage collector in the middle of a method.
+        self._lock = threading.RLock()
+        self._free_slots: list[int] = []
+        self._slots = 0
+        self._open: dict[bytes, tuple[int, int]] = {}
+
+    def hold(self, sha256: bytes) -> None:
+        """Keep a content readable until `release`, also when it is removed; to be called before its recipe is looked up."""
+        with self._lock:
+            slot, count = self._open.get(sha256) or (self._write(_OPEN, sha256), 0)
+            self._open[sha256] = slot, count + 1
+
+    def release(self, sha256: bytes) -> None:
+        """End one `hold`."""
+        with self._lock:
+            slot, count = self._open.pop(sha256)
+            if count > 1:
+                self._open[sha256] = slot, count - 1
+            else:
+                self._clear(slot)
+
+    def ingesting(self, first_block: int) -> IngestLease:
+        """Announce an ingest; ``first_block`` is the number of the next block, read before."""
+        with self._lock:
+            return IngestLease(self, self._write(_INGEST, _TOKEN.pack(first_block, secrets.token_bytes(24))))
+
+    def close(self) -> None:
+        """Give all leases back."""
+        with self._lock:
+            if self._descriptor >= 0:
+                assert self._path is not None
+                self._path.unlink(missing_ok=True)
+                os.close(self._descriptor)
+                self._descriptor = -1
+            self._directory = None
+
+    def _free(self, slot: int) -> None:
+        with self._lock:
+            self._clear(slot)
+
+    def _clear(self, slot: int) -> None:
+        if self._descriptor >= 0:
+            os.pwrite(self._descriptor, _FREE, slot * _SLOT.size)
+            self._free_slots.append(slot)
+
+    def _write(self, kind: bytes, value: bytes) -> int:
+        if self._directory is None:
+            return 0
+        try:
+            if self._descriptor < 0:
+                self._path, self._descriptor = _make(self._directory)
+            slot = self._free_slots.pop() if self._free_slots else self._slots
+            self._slots = max(self._slots, slot + 1)
+            os.pwrite(self._descriptor, _SLOT.pack(kind, value), slot * _SLOT.size)
+        except OSError as error:
+            raise store_error(f"write to {self._directory}", error) from error
+        return slot
+
+
+def held(directory: Path) -> Held:
+    """Return the leases of all living processes on the store whose ``run`` this is, and remove the files of dead ones."""
+    opened: set[bytes] = set()
+    ingests: dict[bytes, int] = {}
+    try:
+        for path in directory.glob("*.leases"):
+            data = _of_living(path)
+            for kind, value in _SLOT.iter_unpack(data[: len(data) // _SLOT.size * _SLOT.size]):
+                if kind == _OPEN:
+                    opened.add(value)
+                elif kind == _INGEST:
+                    ingests[value] = _TOKEN.unpack(value)[0]
+    except OSError as error:
+        raise store_error(f"read the leases in {directory}", error) from error
+    return Held(frozenset(opened), ingests)
+
+
+def _make(directory: Path) -> tuple[Path, int]:
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for _ in range(_ATTEMPTS):
+        path = directory / f"{os.getpid()}-{secrets.token_hex(4)}.leases"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(descriptor).st_nlink:
+                return path, descriptor
+        except BlockingIOError:
+            pass
+        os.close(descriptor)
+    raise StoreError(f"write to {directory}", "new files in it are removed again at once", "who else cleans up there?")
+
+
+def _of_living(path: Path) -> bytes:
+    """Return the slots of a living process, or nothing, having removed the file of a dead one."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return b""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+        return b""
+    except BlockingIOError:
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    finally:
+        os.close(descriptor)

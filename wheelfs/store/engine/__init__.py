@@ -1,0 +1,1 @@
+"""LMDB environments, the writer thread, and what the file system below must be."""

@@ -1,0 +1,1 @@
+"""Removing what is not needed: eviction of wheels and collection of chunks."""

@@ -1,0 +1,293 @@
+"""Giving back the room of chunks that no recipe names, while everything goes on working.
+
+What is collected are blocks: a chunk whose neighbours in its block live on stays, and may be found and used again.  Why nothing
+that is needed can go is told step by step in ``docs/design/concurrency.md``, Collecting.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from array import array
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import compress, count
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.wheel.cutting import BLOCK_BYTES
+from wheelfs.errors import StoreDamaged, StoreFull, StoreLocked
+from wheelfs.model.recipe import Recipe, RecipeError
+from wheelfs.store.chunks.relocate import moved
+from wheelfs.store.coordination.leases import held
+from wheelfs.store.coordination.locks import lock_within
+from wheelfs.store.engine.environment import store_error
+from wheelfs.store.engine.page_release import mapped_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheelfs.model.recipe import Extents
+    from wheelfs.store.store import Store
+
+log = logging.getLogger(__name__)
+
+SPARSE: Final = 0.5
+"""A block of which no more than this is in use is rewritten: what is written for it is at most what it gives back."""
+
+GRACE_S: Final = 60.0
+"""How long files that are just being stored are waited for; when one takes longer, the next collection deletes what this one
+found."""
+
+LOCK_S: Final = 60.0
+
+GARBAGE_BYTES: Final = 64 << 20
+GARBAGE_PART: Final = 0.1
+"""So much must have been removed since the last collection, in bytes and as a part of what is left, for one to be made unasked:
+it reads every recipe twice."""
+_POLL_S: Final = 0.05
+MAPPED_BYTES: Final = 64 << 20
+"""What of the store's files stays in this process' memory while all of them is gone through; twice that may come in between."""
+
+_PIECE_BYTES: Final = -(-BLOCK_BYTES // 64)
+"""A block's use is kept as one bit for each 64th of it: 8 bytes a block, so 80 MB for ten million."""
+
+_CONTENTS: Final = 256
+_BLOCKS: Final = 10_000
+_ENTRIES: Final = 20_000
+"""How many are read in one transaction: some milliseconds."""
+_FORGOTTEN: Final = 2_000
+_DELETED: Final = 128
+"""How many entries, and blocks, go in one transaction: at most 2,000 pages written, or 8,300 set free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection did (or, as a dry run, would do at least): blocks deleted, those of them rewritten, their bytes.
+
+    ``waiting`` tells that it ended early, since a file was being stored all the time.
+    """
+
+    blocks: int = 0
+    rewritten: int = 0
+    freed_bytes: int = 0
+    waiting: bool = False
+
+
+def is_due(store: Store) -> bool:
+    """Tell whether so much was removed that a collection is worth its while, though nobody needs the room now."""
+    counts = store.catalog.counts()
+    return counts.removed_bytes > max(GARBAGE_BYTES, int(counts.raw_bytes * GARBAGE_PART))
+
+
+@contextmanager
+def undisturbed(store: Store, attempted: str, *, timeout_s: float = LOCK_S) -> Iterator[None]:
+    """Keep every other collection on the store from running during the block; raises `StoreLocked`."""
+    try:
+        descriptor = os.open(store.run_directory / "collect.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise store_error(attempted, error) from error
+    try:
+        if not lock_within(descriptor, timeout_s):
+            raise StoreLocked(attempted, "another process collects or verifies on this store", "try again when it has ended")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lock_s: float = LOCK_S) -> Collected:
+    """Delete the blocks that are not in use and rewrite those that hardly are; blocks, so call it in a worker thread.
+
+    Raises `StoreLocked` when another collection or a verification goes on for longer than ``lock_s``.
+    """
+    with undisturbed(store, f"collect in store {store.path}", timeout_s=lock_s):
+        removed_bytes = store.catalog.counts().removed_bytes
+        if not dry_run:
+            _drop_departed(store)
+        # The number first, then the leases: an ingest that is not seen here gets higher numbers only.
+        horizon = store.chunks.next_block()
+        horizon = min([horizon, *held(store.run_directory).ingests.values()])
+        marks = _marked(store, horizon)
+        doomed, found = _judged(store, marks, horizon)
+        if dry_run:
+            return found
+        if not found.blocks:
+            _note_collected(store, removed_bytes)
+            return found
+        _forget(store, doomed)
+        if found.rewritten:
+            _relocate(store, doomed)
+            _drop_departed(store)
+        if not _ended(store, grace_s):
+            return Collected(waiting=True)
+        done = _delete(store, doomed, _marked(store, horizon))
+        for _ in store.chunks.members.sweep():
+            _let_go(store)
+        _note_collected(store, removed_bytes)
+        return replace(done, rewritten=found.rewritten)
+
+
+def _let_go(store: Store) -> None:
+    """Keep what is mapped of the store's files small: the whole of the index and of all recipes goes by."""
+    if mapped_bytes() > MAPPED_BYTES:
+        store.release_mapping()
+
+
+class _Flags:
+    """One byte for each block number below ``horizon``."""
+
+    def __init__(self, first: int, horizon: int) -> None:
+        self.first = first
+        self.values = bytearray(max(0, horizon - first))
+
+    def __contains__(self, block: object) -> bool:
+        return isinstance(block, int) and 0 <= block - self.first < len(self.values) and self.values[block - self.first] != 0
+
+
+class _Marks:
+    """Which 64ths of the blocks below ``horizon`` recipes name."""
+
+    def __init__(self, first: int, horizon: int) -> None:
+        self.first = first
+        self.masks = array("Q", bytes(8 * max(0, horizon - first)))
+
+    def add(self, extents: Extents) -> None:
+        masks, first, above = self.masks, self.first, self.first + len(self.masks)
+        for block, offset, length in zip(extents.blocks, extents.offsets, extents.lengths, strict=True):
+            if first <= block < above:
+                begin, last = offset // _PIECE_BYTES, (offset + length - 1) // _PIECE_BYTES
+                masks[block - first] |= (2 << last) - (1 << begin)
+
+
+def _marked(store: Store, horizon: int) -> _Marks:
+    lengths = store.chunks.block_lengths(0, 1)
+    marks = _Marks(lengths[0][0] if lengths else horizon, horizon)
+    for encoded in _all_recipes(store):
+        try:
+            recipe = Recipe.decode(encoded)
+        except RecipeError as error:
+            log.error("a recipe is damaged, nobody can read by it: %s", error)
+            continue
+        marks.add(recipe.data.extents)
+        marks.add(recipe.skeleton.extents)
+    return marks
+
+
+def _all_recipes(store: Store) -> Iterator[bytes]:
+    """Yield the recipes in force, then those that are gone but in use: one that goes meanwhile is met in one place or both."""
+    for _, encoded in _recipes(store):
+        yield encoded
+    after: bytes | None = None
+    while keys := store.catalog.departed(after, _CONTENTS):
+        in_use = held(store.run_directory).open
+        for key in keys:
+            departed = store.catalog.departed_recipe(key) if key[:32] in in_use else None
+            if departed is not None:
+                yield departed
+        after = keys[-1]
+
+
+def _recipes(store: Store) -> Iterator[tuple[bytes, bytes]]:
+    after: bytes | None = None
+    while batch := store.catalog.iterate_contents(after, _CONTENTS):
+        for sha256, _ in batch:
+            encoded = store.catalog.recipe(sha256)
+            if encoded is not None:
+                yield sha256, encoded
+        after = batch[-1][0]
+        _let_go(store)
+
+
+def _judged(store: Store, marks: _Marks, horizon: int) -> tuple[_Flags, Collected]:
+    """Return which blocks are to go, and the sum."""
+    doomed = _Flags(marks.first, horizon)
+    blocks = rewritten = freed_bytes = 0
+    start = marks.first
+    while batch := store.chunks.block_lengths(start, _BLOCKS):
+        for block, length in batch:
+            if block >= horizon:
+                return doomed, Collected(blocks, rewritten, freed_bytes)
+            used_bytes = marks.masks[block - marks.first].bit_count() * _PIECE_BYTES
+            if used_bytes <= length * SPARSE:
+                doomed.values[block - marks.first] = 1
+                blocks += 1
+                rewritten += used_bytes > 0
+                freed_bytes += length - used_bytes
+        start = batch[-1][0] + 1
+    return doomed, Collected(blocks, rewritten, freed_bytes)
+
+
+def _forget(store: Store, doomed: _Flags) -> None:
+    """Take every entry of the index that points into a doomed block out, so that nobody new comes to rely on it."""
+    after: bytes | None = None
+    while batch := store.chunks.entries(after, _ENTRIES):
+        gone = [entry for entry in batch if entry[1].block in doomed]
+        for start in range(0, len(gone), _FORGOTTEN):
+            store.chunks.forget(gone[start : start + _FORGOTTEN]).result()
+        after = batch[-1][0]
+        _let_go(store)
+
+
+def _relocate(store: Store, doomed: _Flags) -> None:
+    """Store the chunks that are in use in doomed blocks once more, and let the recipes say so."""
+    for sha256, encoded in _recipes(store):
+        try:
+            recipe = moved(store.chunks, Recipe.decode(encoded), doomed)
+        except StoreFull as error:
+            log.warning("no room to rewrite blocks that are partly in use: %s", error)
+            return
+        except (StoreDamaged, RecipeError) as error:
+            # Left as it is: reading it, or `wheelfs verify`, quarantines it.
+            log.error("content %s cannot be moved: %s", sha256.hex(), error)
+            continue
+        if recipe is not None:
+            store.chunks.sync()
+            store.catalog.replace_recipe(sha256, encoded, recipe.encode()).result()
+            _let_go(store)  # its chunks' entries are all over the index
+
+
+def _drop_departed(store: Store) -> None:
+    """Forget the recipes that are gone and that nobody reads by.
+
+    The keys first, then the leases: whoever takes one later does not get these recipes any more.
+    """
+    after: bytes | None = None
+    while keys := store.catalog.departed(after, _CONTENTS):
+        in_use = held(store.run_directory).open
+        store.catalog.drop_departed([key for key in keys if key[:32] not in in_use]).result()
+        after = keys[-1]
+        _let_go(store)
+
+
+def _note_collected(store: Store, removed_bytes: int) -> None:
+    if removed_bytes:
+        store.catalog.drop_departed([], collected_bytes=removed_bytes).result()
+
+
+def _ended(store: Store, grace_s: float) -> bool:
+    """Wait until every ingest that is under way now has ended: it may have found chunks in blocks that are to go."""
+    under_way = set(held(store.run_directory).ingests)
+    deadline = time.monotonic() + grace_s
+    while under_way:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_POLL_S)
+        under_way &= held(store.run_directory).ingests.keys()
+    return True
+
+
+def _delete(store: Store, doomed: _Flags, marks: _Marks) -> Collected:
+    """Delete the doomed blocks that are not in use after all that happened meanwhile."""
+    lengths: dict[int, int] = {}
+    blocks = freed_bytes = 0
+    for block in compress(count(doomed.first), doomed.values):
+        if 0 <= block - marks.first < len(marks.masks) and marks.masks[block - marks.first]:
+            continue
+        lengths |= dict(store.chunks.block_lengths(block, 1))
+        if len(lengths) == _DELETED:
+            store.chunks.delete_blocks(list(lengths)).result()
+            blocks, freed_bytes, lengths = blocks + len(lengths), freed_bytes + sum(lengths.values()), {}
+            _let_go(store)
+    store.chunks.delete_blocks(list(lengths)).result()
+    store.chunks.settle()
+    return Collected(blocks + len(lengths), 0, freed_bytes + sum(lengths.values()))

@@ -1,0 +1,171 @@
+"""Keeping a store within its bounds: the least recently used wheels go first, never pinned, private or open ones."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheelfs.errors import StoreFull
+from wheelfs.store.coordination.leases import held
+from wheelfs.store.gc.collect import collect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheelfs.store.catalog.records import StoredName
+    from wheelfs.store.store import Store
+
+log = logging.getLogger(__name__)
+
+HIGH_WATER: Final = 0.85
+"""How much of the quota may be in use: freed pages lie scattered, so after many turnovers LMDB's file was 1.05 to 1.14 times as
+large as what is in use (measured; a little more in a store of few wheels), and it is the file that the quota is about."""
+SLACK_PART: Final = 0.05
+SLACK_BYTES: Final = 16 << 20
+"""So much less, of small quotas a part: what one transaction writes comes before what it replaces can be used again."""
+LOW_WATER: Final = 0.8
+"""How full a store is after an eviction, by default: a collection reads all recipes, so it is not to be done for every wheel."""
+
+MIN_FREE_PART: Final = 0.05
+"""No more of a disk than this is kept free, whatever the configuration says in bytes: it may be a small one."""
+
+_ROUNDS: Final = 50
+"""Each round evicts what would be enough if nothing were shared, then collects and looks again."""
+_BATCH: Final = 256
+_CANDIDATES: Final = 4_096
+"""The least recently used contents that one round looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``quota_bytes`` bounds what is in the store's directory, ``min_free_bytes`` is what is left on the disk.
+
+    ``low_water`` is the part of the quota that is full after an eviction.
+    """
+
+    quota_bytes: int | None = None
+    min_free_bytes: int = 0
+    low_water: float = LOW_WATER
+
+
+NO_LIMITS: Final = Limits()
+
+
+class Need(NamedTuple):
+    """What is about to be taken: in the store's files, and by partly fetched files, which go when they are stored."""
+
+    stored_bytes: int = 0
+    spooled_bytes: int = 0
+
+    def __add__(self, other: object) -> Need:
+        """Both at the same time."""
+        return Need(*map(sum, zip(self, other, strict=True))) if isinstance(other, Need) else NotImplemented
+
+
+NOTHING: Final = Need()
+
+
+class _Candidate(NamedTuple):
+    used_at_us: int
+    sha256: bytes
+    size_bytes: int
+
+
+def excess_bytes(store: Store, limits: Limits, need: Need = NOTHING, *, fill: float = HIGH_WATER) -> int:
+    """Return by how much the store would be above its limits if ``need`` were taken too; 0 when it would not.
+
+    ``fill`` is the part of the quota, less what partly fetched files take of it, that stored files may use.  Freed pages inside
+    the store's files count as free disk space.
+    """
+    excess = 0
+    if limits.quota_bytes is None and not limits.min_free_bytes:
+        return excess
+    used_bytes = store.used_bytes()
+    if limits.quota_bytes is not None:
+        slack_bytes = min(int(limits.quota_bytes * SLACK_PART), SLACK_BYTES)
+        for_files = limits.quota_bytes - slack_bytes - store.spool.usage_bytes() - need.spooled_bytes
+        excess = max(0, used_bytes + need.stored_bytes - int(for_files * fill))
+    if limits.min_free_bytes:
+        reusable_bytes = max(0, store.file_bytes() - used_bytes)
+        total_bytes, free_bytes = store.disk_space()
+        least_bytes = min(limits.min_free_bytes, int(total_bytes * MIN_FREE_PART))
+        excess = max(excess, least_bytes + need.stored_bytes + need.spooled_bytes - free_bytes - reusable_bytes)
+    return excess
+
+
+def make_room(store: Store, limits: Limits, need: Need = NOTHING, *, attempted: str = "keep the quota") -> list[str]:
+    """Delete until ``need`` fits with some room to spare, and return the stored files that went; nothing when it fits now.
+
+    Partly fetched files that nobody has open go first, the oldest first of all.  Blocks, for as long as collections take.
+    Raises `StoreFull` when all that may go is not enough.
+    """
+    evicted: list[str] = []
+    excess = excess_bytes(store, limits, need)
+    if excess <= 0:
+        return evicted
+    store.spool.trim(max(0, store.spool.usage_bytes() - int(excess / HIGH_WATER) - 1))
+    if excess_bytes(store, limits, need) <= 0:
+        return evicted
+    # What was removed by hand before, or left by a crash, goes first.
+    collect(store)
+    # Nothing is driven out for what would not fit into a store without it either; a smaller quota is approached as far as can be.
+    in_vain = need != NOTHING and excess_bytes(store, limits, need) > _evictable_bytes(store)
+    for _ in range(0 if in_vain else _ROUNDS):
+        excess = excess_bytes(store, limits, need, fill=limits.low_water)
+        if excess <= 0:
+            return evicted
+        round_ = list(_evict(store, excess))
+        if not round_:
+            break
+        evicted += round_
+        collect(store)
+    if excess_bytes(store, limits, need) > 0:
+        raise StoreFull(
+            attempted,
+            "there is no room for it within the quota and the free disk space to be kept; all else is pinned, private or open",
+            "raise the quota ([cache] quota), or remove files: wheelfs rm, wheelfs unpin",
+        )
+    return evicted
+
+
+def _evict(store: Store, excess: int) -> Iterator[str]:
+    for candidate in _least_recently_used(store):
+        if excess <= 0:
+            return
+        names = store.catalog.names_of(candidate.sha256)
+        # Looked at again: somebody may have pinned or opened it since.
+        if not _is_evictable(names) or candidate.sha256 in held(store.run_directory).open:
+            continue
+        for name in names:
+            if store.catalog.remove_name(name.key).result():
+                log.info("evicted %s", name.filename)
+                yield name.filename
+        excess -= candidate.size_bytes
+
+
+def _evictable_bytes(store: Store) -> int:
+    """Return the most that evictions could free: less, where contents share chunks."""
+    in_use = held(store.run_directory).open
+    return sum(candidate.size_bytes for candidate in _candidates(store) if candidate.sha256 not in in_use)
+
+
+def _least_recently_used(store: Store) -> list[_Candidate]:
+    in_use = held(store.run_directory).open
+    return heapq.nsmallest(_CANDIDATES, (candidate for candidate in _candidates(store) if candidate.sha256 not in in_use))
+
+
+def _candidates(store: Store) -> Iterator[_Candidate]:
+    after: bytes | None = None
+    while batch := store.catalog.iterate_contents(after, _BATCH):
+        for sha256, content in batch:
+            names = store.catalog.names_of(sha256)
+            if _is_evictable(names):
+                came_at_us = max(name.added_at_us for name in names)
+                yield _Candidate(max(came_at_us, store.catalog.used_at_us(sha256)), sha256, content.size_bytes)
+        after = batch[-1][0]
+
+
+def _is_evictable(names: list[StoredName]) -> bool:
+    return bool(names) and not any(name.pinned or name.private for name in names)

@@ -1,0 +1,1 @@
+"""Partly fetched files."""

@@ -1,0 +1,197 @@
+"""One partly fetched file, open: writes in any order, reads of what is there, and the journal that remembers it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wheelfs.store.engine.environment import store_error
+from wheelfs.store.spool.journal import MAX_RECORDS, range_record, without
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from wheelfs.core.fetch.spans import Spans
+
+
+class Journal:
+    """The journal of an owned file, locked as long as it is open: appends records in one chain of checksums."""
+
+    def __init__(self, descriptor: int, end: int, crc: int, paths: tuple[Path, Path]) -> None:
+        """``end`` and ``crc``: where the valid records end, and their last checksum; ``paths``: the journal's and the data's."""
+        self.descriptor = descriptor
+        self.crc = crc
+        self.paths = paths
+        self._end = end
+        self._records = 0
+
+    def append(self, record: bytes, crc: int) -> None:
+        """Append a record that was made to follow `crc`; raises OSError, and then leaves no torn tail behind."""
+        try:
+            written = os.write(self.descriptor, record)
+            if written != len(record):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            # A record behind a torn one would never be read again.
+            os.truncate(self.descriptor, self._end)
+            raise
+        self._end += len(record)
+        self.crc = crc
+
+    def note(self, kind: bytes, offset: int = 0, length: int = 0) -> None:
+        """Append a record about a range; writes beyond `MAX_RECORDS` go unrecorded."""
+        if kind == b"W":
+            self._records += 1
+            if self._records > MAX_RECORDS:
+                return
+        self.append(*range_record(kind, offset, length, self.crc))
+
+
+class SpoolFile:
+    """An open partial file.  Methods block and may be called from any thread; `spans` may be read from the event loop.
+
+    ``size_bytes`` is None while it is not known (`Spool.open_growing`).  `close` and `delete` may be called while another thread
+    reads: the descriptor is closed by whoever uses it last.
+    """
+
+    def __init__(
+        self, descriptor: int, size_bytes: int | None, validator: str | None, spans: Spans, *, journal: Journal | None
+    ) -> None:
+        """Take over ``descriptor`` and the journal; without a journal the file is private and forgotten when closed."""
+        self.fd = descriptor
+        self.size_bytes = size_bytes
+        self.validator = validator
+        self._spans = spans
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._users = 0
+        self._closing = False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether what is written here is lost when the file is closed."""
+        return self._journal is None
+
+    @property
+    def spans(self) -> Spans:
+        """The bytes that are here, as an immutable value: every write makes a new one, so a reader needs no lock."""
+        return self._spans
+
+    def covers(self, offset: int, size: int) -> bool:
+        """Tell whether all of the range is here."""
+        return self._spans.covers(offset, offset + size)
+
+    def set_size(self, size_bytes: int) -> None:
+        """Say how long the file is, once that is known; raises ValueError when it contradicts what is known or written."""
+        with self._lock:
+            if self.size_bytes == size_bytes:
+                return
+            if self.size_bytes is not None or any(end > size_bytes for _, end in self._spans):
+                raise ValueError(f"a file of another size: {size_bytes} bytes")
+            self.size_bytes = size_bytes
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write ``data`` and remember it; raises `StoreFull` and other `StoreError`, and then the range counts as missing."""
+        end = offset + len(data)
+        if offset < 0 or (self.size_bytes is not None and end > self.size_bytes):
+            raise ValueError(f"[{offset}, {end}) is outside of {self.size_bytes} bytes")
+        if not data:
+            return
+        with self._using("write"), self._lock:
+            _write_all(self.fd, memoryview(data), offset)
+            if self._journal is not None:
+                self._journal.note(b"W", offset, end - offset)
+            spans = self._spans.copy()
+            spans.add(offset, end)
+            self._spans = spans
+
+    def assume(self, offset: int, data: bytes) -> None:
+        """Put ``data`` where nothing was written yet, without remembering it: it is in the file, and for nobody to read.
+
+        Whoever hashes the whole file sees it.  Raises `StoreFull` and other `StoreError`.
+        """
+        with self._using("write"), self._lock:
+            for start, end in self._spans.missing(offset, offset + len(data)):
+                _write_all(self.fd, memoryview(data)[start - offset : end - offset], start)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return the bytes of a range that is here; raises ValueError when it is not, since a hole would read as zeros."""
+        if not self.covers(offset, size):
+            raise ValueError(f"[{offset}, {offset + size}) is not here")
+        with self._using("read"):
+            parts: list[bytes] = []
+            while size > 0:
+                part = os.pread(self.fd, size, offset)
+                if not part:
+                    raise OSError(errno.EIO, "the file is shorter than what was written to it")
+                parts.append(part)
+                offset += len(part)
+                size -= len(part)
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def sync(self) -> None:
+        """Flush to disk, so that power loss keeps what is here now."""
+        if self._journal is None:
+            return
+        with self._using("flush"), self._lock:
+            os.fdatasync(self.fd)
+            self._journal.note(b"S")
+            os.fdatasync(self._journal.descriptor)
+
+    def discard(self, start: int, end: int) -> None:
+        """Forget ``[start, end)``, for instance because its bytes were wrong."""
+        with self._using("discard"), self._lock:
+            self._spans = without(self._spans, start, end)
+            if self._journal is not None:
+                self._journal.note(b"D", start, end - start)
+                # Flushed, or power loss would bring the wrong bytes back.
+                os.fdatasync(self._journal.descriptor)
+
+    def close(self) -> None:
+        """Give the file up; what it holds stays for the next `Spool.open`.  Safe to call twice."""
+        with self._lock:
+            last, self._closing = not self._closing and self._users == 0, True
+        if last:
+            self._release()
+
+    def delete(self) -> None:
+        """Remove the file and give it up; safe to call twice.  Threads inside `read` finish undisturbed."""
+        with self._lock:
+            if self._journal is not None and not self._closing:
+                # Journal first: a part without one is empty, a journal without its part would be a lie.
+                for path in self._journal.paths:
+                    path.unlink(missing_ok=True)
+        self.close()
+
+    @contextmanager
+    def _using(self, doing: str) -> Iterator[None]:
+        with self._lock:
+            if self._closing:
+                raise ValueError(f"{doing} a closed partial file")
+            self._users += 1
+        try:
+            yield
+        except OSError as error:
+            raise store_error(f"{doing} a partial file", error) from error
+        finally:
+            with self._lock:
+                self._users -= 1
+                last = self._closing and self._users == 0
+            if last:
+                self._release()
+
+    def _release(self) -> None:
+        os.close(self.fd)
+        if self._journal is not None:
+            os.close(self._journal.descriptor)
+
+
+def _write_all(descriptor: int, rest: memoryview, at: int) -> None:
+    while rest:
+        written = os.pwrite(descriptor, rest, at)
+        at += written
+        rest = rest[written:]

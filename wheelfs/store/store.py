@@ -1,0 +1,357 @@
+"""The local store of this machine as one thing: catalog, chunks and spool in one directory."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from wheelfs.core.wheel import metadata, zip_layout
+from wheelfs.errors import InvalidInput, NotKnown, StoreDamaged, StoreLocked, StoreReadOnly
+from wheelfs.model.recipe import Recipe, RecipeError
+from wheelfs.store.catalog.catalog import CATALOG_DATABASES, Catalog
+from wheelfs.store.catalog.last_use import LastUses
+from wheelfs.store.catalog.records import StoredContent, StoredName
+from wheelfs.store.catalog.shared_names import SHARED_DATABASES, SharedNames
+from wheelfs.store.chunks.chunk_store import CHUNK_DATABASES, ChunkStore
+from wheelfs.store.chunks.ingest import Ingested, ingest
+from wheelfs.store.chunks.relocate import places
+from wheelfs.store.chunks.sealed_file import SealedFile
+from wheelfs.store.coordination.leases import Leases
+from wheelfs.store.directory import StoreDirectory
+from wheelfs.store.engine.environment import store_error
+from wheelfs.store.engine.structure import START_ANEW
+from wheelfs.store.engine.writer import Writer
+from wheelfs.store.gc.collect import collect, is_due
+from wheelfs.store.gc.eviction import NO_LIMITS, Limits, Need, excess_bytes, make_room
+from wheelfs.store.spool.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from wheelfs.store.engine.environment import Environment
+
+log = logging.getLogger(__name__)
+
+KEPT_RECIPES_BYTES: Final = 32 << 20
+"""Decoded recipes kept for the next open; a large wheel's is about 3 MB, a usual one's below 50 KB."""
+
+_FORGOTTEN: Final = 2_000
+"""Entries taken out of the index in one transaction: as many pages written at most."""
+_TAIL_BYTES: Final = 64 * 1024
+
+
+class Usage(NamedTuple):
+    """Room taken, in bytes: both environments' files and the spool on disk; and ``raw_bytes``, the stored files' sizes summed."""
+
+    catalog_bytes: int
+    chunks_bytes: int
+    spool_bytes: int
+    raw_bytes: int
+
+
+class Store:
+    """An open store.  Several processes may have the same one open.  Methods may be called from any thread.
+
+    What writes blocks until it is durable (seconds for a large file): call it in a worker thread.
+    """
+
+    def __init__(self, directory: StoreDirectory, limits: Limits) -> None:
+        """Open what is in ``directory`` and take it over; use `open`."""
+        self.directory = directory
+        self.limits = limits
+        self._writers: list[Writer] = []
+        self._sealed: OrderedDict[bytes, tuple[int, int, SealedFile]] = OrderedDict()
+        self._sealed_bytes = 0
+        self._sealed_lock = threading.Lock()
+        self._incoming_bytes = 0
+        self._incoming_lock = threading.Lock()
+        self._making_room = threading.Lock()
+        self.leases = Leases(None if directory.readonly else directory.run)
+        try:
+            catalog = directory.open_environment("catalog", (*CATALOG_DATABASES, *SHARED_DATABASES))
+            chunks = directory.open_environment("chunks", CHUNK_DATABASES)
+            self.environments = catalog, chunks
+            writer = self._writer(catalog)
+            self.catalog = Catalog(catalog, writer)
+            self.shared = SharedNames(catalog, writer)
+            self.chunks = ChunkStore(chunks, self._writer(chunks))
+            self.uses = LastUses(self.catalog)
+            self._refuse_older_chunks()
+        except BaseException:
+            self.close()
+            raise
+        self.spool = Spool(directory.spool, is_stored=self.holds)
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True, readonly: bool = False, limits: Limits = NO_LIMITS) -> Self:
+        """Open the store at ``path``, making it where ``create`` allows; raises what `StoreDirectory.open` does.
+
+        What this process stores stays within ``limits``.
+        """
+        return cls(StoreDirectory.open(path, create=create, readonly=readonly), limits)
+
+    @property
+    def path(self) -> Path:
+        """The store's directory."""
+        return self.directory.path
+
+    @property
+    def identity(self) -> str:
+        """A word that no other store has, nor one that is made anew at the same path."""
+        inode = (self.directory.path / "format").stat().st_ino
+        return hashlib.blake2b(f"{self.directory.format.created} {inode}".encode(), digest_size=8).hexdigest()
+
+    @property
+    def run_directory(self) -> Path:
+        """Where the control sockets of the processes on this store are."""
+        return self.directory.run
+
+    # --- files ---------------------------------------------------------------------------------------------------------
+
+    def ingest(self, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, name: str = "a file") -> Ingested:
+        """Store an open file's bytes without making them visible; see `wheelfs.store.chunks.ingest.ingest`."""
+        if self.directory.readonly:
+            raise StoreReadOnly(f"store {name}", f"the store {self.path} was opened read-only")
+        with self._room_for(size_bytes, attempted=f"store {name}"):
+            # The next block's number is read first: everything that this ingest stores has that number or a higher one.
+            lease = self.leases.ingesting(self.chunks.next_block())
+            try:
+                made = ingest(self.chunks, descriptor, size_bytes, expected_sha256=expected_sha256, name=name)
+            except BaseException:
+                lease.end()
+                raise
+            return replace(made, lease=lease)
+
+    @contextmanager
+    def _room_for(self, size_bytes: int, *, attempted: str) -> Iterator[None]:
+        """Make room beside what is being stored already, and hold it for the duration of the block; raises `StoreFull`.
+
+        One after the other: what is refused must not have stood in the way of a smaller file.
+        """
+        with self._making_room:
+            make_room(self, self.limits, Need(stored_bytes=self._incoming_bytes + size_bytes), attempted=attempted)
+            with self._incoming_lock:
+                self._incoming_bytes += size_bytes
+        try:
+            yield
+        finally:
+            with self._incoming_lock:
+                self._incoming_bytes -= size_bytes
+
+    def seal(
+        self, ingested: Ingested, names: Sequence[StoredName], *, check: Callable[[Sequence[StoredName]], None] | None = None
+    ) -> None:
+        """Make an ingested file visible under ``names`` (their ``sha256`` is filled in); it is durable when this returns.
+
+        ``check`` may look at the stored names of the same projects first, and raise: no other process comes in between.
+        """
+        content = StoredContent(ingested.size_bytes, time.time_ns() // 1_000, is_zip=ingested.recipe.skeleton_bytes > 0)
+        recipe = ingested.recipe
+        below = 1 + max((block for chunks in (recipe.data, recipe.skeleton) for block in chunks.extents.blocks), default=-1)
+        try:
+            self.catalog.seal(ingested.sha256, content, recipe.encode(), names, blocks_below=below, check=check).result()
+        finally:
+            if ingested.lease is not None:
+                ingested.lease.end()
+
+    def add_content(
+        self, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, names: Sequence[StoredName]
+    ) -> bytes:
+        """Store a file, make it visible and return its sha256.
+
+        Raises `ContentMismatch` when that is not the expected one (nothing is then visible), `InvalidInput` when the file is
+        shorter than ``size_bytes``, `StoreFull` and other `StoreError`.
+        """
+        if not names:
+            raise InvalidInput("store a file", "it has no name")
+        ingested = self.ingest(descriptor, size_bytes, expected_sha256=expected_sha256, name=names[0].filename)
+        self.seal(ingested, names)
+        return ingested.sha256
+
+    def open_sealed(self, sha256: bytes) -> SealedFile:
+        """Return stored content for reading; cheap for what was opened lately.
+
+        It stays readable as long as the caller has `hold` of the digest, taken before this.
+        Raises `NotKnown` when it is not stored, `StoreDamaged` when it is quarantined or its recipe is damaged.
+        """
+        attempted = f"open stored content {sha256.hex()}"
+        content = self.catalog.content(sha256)
+        if content is None:
+            raise NotKnown(attempted, "it is not stored")
+        if content.poisoned is not None:
+            raise StoreDamaged(attempted, f"it is quarantined: {content.poisoned}", "run: wheelfs verify --repair")
+        with self._sealed_lock:
+            kept = self._sealed.get(sha256)
+            # Sealed anew means another recipe: after a repair the old one's extents may be gone.
+            if kept is not None and kept[0] == content.sealed_at_us:
+                self._sealed.move_to_end(sha256)
+                return kept[2]
+        encoded = self.catalog.recipe(sha256)
+        if encoded is None:
+            if self.catalog.content(sha256) is None:
+                raise NotKnown(attempted, "it was removed a moment ago")
+            raise StoreDamaged(attempted, "its recipe is missing", "run: wheelfs verify --repair")
+        try:
+            sealed = SealedFile(Recipe.decode(encoded), self.chunks)
+        except RecipeError as error:
+            raise StoreDamaged(attempted, f"its recipe is damaged: {error}", "run: wheelfs verify --repair") from error
+        self._keep(sha256, content.sealed_at_us, len(encoded), sealed)
+        return sealed
+
+    def hold(self, sha256: bytes) -> None:
+        """Keep a content readable by those who open it after this, until `release`, also when it is removed meanwhile."""
+        self.leases.hold(sha256)
+
+    def release(self, sha256: bytes) -> None:
+        """End one `hold`."""
+        self.leases.release(sha256)
+
+    @contextmanager
+    def reading(self, sha256: bytes) -> Iterator[SealedFile]:
+        """Lend stored content for the duration of the block; raises what `open_sealed` does."""
+        self.hold(sha256)
+        try:
+            yield self.open_sealed(sha256)
+        finally:
+            self.release(sha256)
+
+    def quarantine(self, sha256: bytes, reason: str) -> None:
+        """Let damaged content not be served any more, nor its damaged chunks be found for others.
+
+        It is quarantined until it is sealed anew, from its origin or by the user's hand.
+        """
+        encoded = self.catalog.recipe(sha256)
+        try:
+            recipe = None if encoded is None else Recipe.decode(encoded)
+        except RecipeError:
+            recipe = None
+        if recipe is not None:
+            for chunks in (recipe.skeleton, recipe.data):
+                bad = ((chunk.digest, place) for chunk, place in places(chunks) if not self.chunks.is_sound(chunk.digest, place))
+                while some := list(islice(bad, _FORGOTTEN)):
+                    self.chunks.forget(some).result()
+        self.catalog.quarantine(sha256, reason).result()
+
+    def metadata_of_stored(self, sha256: bytes) -> bytes | None:
+        """Return the METADATA of a stored wheel out of the wheel itself; None when it is no wheel that has one."""
+        names = self.catalog.names_of(sha256)
+        if not names:
+            raise NotKnown(f"read the metadata of {sha256.hex()}", "it is not stored")
+        try:
+            with self.reading(sha256) as sealed:
+                return metadata.read_from(sealed.read, sealed.size, _TAIL_BYTES, names[0].project)
+        except zip_layout.NotAZip:
+            return None
+
+    # --- the store as a whole ------------------------------------------------------------------------------------------
+
+    def usage(self) -> Usage:
+        """Return how much room the store takes; looks at every partial file, but at no stored one."""
+        catalog, chunks = map(_file_bytes, self.environments)
+        return Usage(catalog, chunks, self.spool.usage_bytes(), self.catalog.counts().raw_bytes)
+
+    def used_bytes(self) -> int:
+        """Return how much of both environments' files is in use; freed pages inside them are not counted."""
+        return sum(environment.used_bytes() for environment in self.environments)
+
+    def file_bytes(self) -> int:
+        """Return what the files of both environments take on disk, freed pages included."""
+        return sum(map(_file_bytes, self.environments))
+
+    def disk_space(self) -> tuple[int, int]:
+        """Return the size of the store's file system and what is free on it for unprivileged users, in bytes."""
+        try:
+            status = os.statvfs(self.path)
+        except OSError as error:
+            raise store_error(f"look at store {self.path}", error) from error
+        return status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+
+    def release_mapping(self) -> None:
+        """Give the pages that were read back to the kernel's cache, out of this process' resident memory."""
+        for environment in self.environments:
+            environment.release_mapping()
+
+    def has_room(self, need: Need) -> bool:
+        """Tell whether what is about to be taken fits without anything having to go."""
+        return excess_bytes(self, self.limits, need) <= 0
+
+    def make_room(self, need: Need, attempted: str) -> None:
+        """Let go what may, until ``need`` fits; blocks.  Raises `StoreFull`."""
+        make_room(self, self.limits, need, attempted=attempted)
+
+    def keep_limits(self) -> list[str]:
+        """Write down what was used, and make room where the store is above its limits; return the filenames that went."""
+        if not self.directory.readonly:
+            self.uses.flush()
+            return make_room(self, self.limits)
+        return []
+
+    def collect_if_due(self) -> None:
+        """Give back the room of what was removed, if that is much; blocks.  Does nothing while another process collects."""
+        if not self.directory.readonly and is_due(self):
+            with suppress(StoreLocked):
+                done = collect(self, grace_s=0, lock_s=0)
+                log.info("gave back %d bytes of what was removed", done.freed_bytes)
+
+    def holds(self, sha256: bytes) -> bool:
+        """Tell whether content is stored and may be served."""
+        content = self.catalog.content(sha256)
+        return content is not None and content.poisoned is None
+
+    def check_readers(self) -> int:
+        """Free the reader slots of dead processes, and return how many; to be called about every minute."""
+        return sum(environment.check_readers() for environment in self.environments)
+
+    def close(self) -> None:
+        """Commit what is queued, then close.  Every reader must have ended.  Safe to call twice."""
+        while self._writers:
+            self._writers.pop().close()
+        self.leases.close()
+        self.directory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _refuse_older_chunks(self) -> None:
+        """Raise `StoreDamaged` when the chunks are not those that the catalog speaks of.
+
+        They would be given numbers again that recipes name already, and other bytes would be read by these.
+        """
+        # The catalog first: whoever seals meanwhile stores the blocks before he names them.
+        if self.catalog.blocks_below() > self.chunks.next_block():
+            happened = "its chunks are older than its catalog; was one replaced, or restored from a copy, without the other?"
+            raise StoreDamaged(f"open store {self.path}", happened, START_ANEW)
+
+    def _writer(self, environment: Environment) -> Writer | None:
+        if environment.readonly:
+            return None
+        writer = Writer(environment)
+        self._writers.append(writer)
+        return writer
+
+    def _keep(self, sha256: bytes, sealed_at_us: int, weight_bytes: int, sealed: SealedFile) -> None:
+        with self._sealed_lock:
+            before = self._sealed.pop(sha256, None)
+            self._sealed_bytes += weight_bytes - (0 if before is None else before[1])
+            self._sealed[sha256] = sealed_at_us, weight_bytes, sealed
+            while self._sealed_bytes > KEPT_RECIPES_BYTES and len(self._sealed) > 1:
+                _, (_, weight, _) = self._sealed.popitem(last=False)
+                self._sealed_bytes -= weight
+
+
+def _file_bytes(environment: Environment) -> int:
+    """Return what the environment's file takes on disk."""
+    return (environment.path / "data.mdb").stat().st_blocks * 512
