@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.service.node import Running
-    from wheelfs.store.gc.eviction import Limits
+    from wheelfs.store.limits import Limits
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
 
 def limits_of(settings: Settings) -> Limits:
     """Return how large the store may become."""
-    from wheelfs.store.gc.eviction import Limits
+    from wheelfs.store.limits import Limits
 
     return Limits(settings.quota_bytes, settings.min_free_bytes, settings.low_water)
 

@@ -1,44 +1,33 @@
-"""The local store of this machine as one thing: catalog, chunks and spool in one directory."""
+"""The local store of this machine: taking files in, sealing and reading them, within its limits."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 import threading
 import time
 from collections import OrderedDict
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import InvalidInput, NotKnown, StoreDamaged, StoreLocked, StoreReadOnly
 from wheelfs.model.recipe import Recipe, RecipeError
-from wheelfs.store.catalog.catalog import CATALOG_DATABASES, Catalog
 from wheelfs.store.catalog.last_use import LastUses
 from wheelfs.store.catalog.records import StoredContent, StoredName
-from wheelfs.store.catalog.shared_names import SHARED_DATABASES, SharedNames
-from wheelfs.store.chunks.chunk_store import CHUNK_DATABASES, ChunkStore
 from wheelfs.store.chunks.ingest import Ingested, ingest
 from wheelfs.store.chunks.relocate import places
 from wheelfs.store.chunks.sealed_file import SealedFile
-from wheelfs.store.coordination.leases import Leases
 from wheelfs.store.directory import StoreDirectory
-from wheelfs.store.engine.environment import store_error
-from wheelfs.store.engine.structure import START_ANEW
-from wheelfs.store.engine.writer import Writer
+from wheelfs.store.files import StoreFiles
 from wheelfs.store.gc.collect import collect, is_due
-from wheelfs.store.gc.eviction import NO_LIMITS, Limits, Need, excess_bytes, make_room
-from wheelfs.store.spool.spool import Spool
+from wheelfs.store.gc.eviction import excess_bytes, make_room
+from wheelfs.store.limits import NO_LIMITS, Limits, Need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
-
-    from wheelfs.store.engine.environment import Environment
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +39,7 @@ _FORGOTTEN: Final = 2_000
 _TAIL_BYTES: Final = 64 * 1024
 
 
-class Usage(NamedTuple):
-    """Room taken, in bytes: both environments' files and the spool on disk; and ``raw_bytes``, the stored files' sizes summed."""
-
-    catalog_bytes: int
-    chunks_bytes: int
-    spool_bytes: int
-    raw_bytes: int
-
-
-class Store:
+class Store(StoreFiles):
     """An open store.  Several processes may have the same one open.  Methods may be called from any thread.
 
     What writes blocks until it is durable (seconds for a large file): call it in a worker thread.
@@ -67,30 +47,15 @@ class Store:
 
     def __init__(self, directory: StoreDirectory, limits: Limits) -> None:
         """Open what is in ``directory`` and take it over; use `open`."""
-        self.directory = directory
+        super().__init__(directory)
         self.limits = limits
-        self._writers: list[Writer] = []
+        self.uses = LastUses(self.catalog)
         self._sealed: OrderedDict[bytes, tuple[int, int, SealedFile]] = OrderedDict()
         self._sealed_bytes = 0
         self._sealed_lock = threading.Lock()
         self._incoming_bytes = 0
         self._incoming_lock = threading.Lock()
         self._making_room = threading.Lock()
-        self.leases = Leases(None if directory.readonly else directory.run)
-        try:
-            catalog = directory.open_environment("catalog", (*CATALOG_DATABASES, *SHARED_DATABASES))
-            chunks = directory.open_environment("chunks", CHUNK_DATABASES)
-            self.environments = catalog, chunks
-            writer = self._writer(catalog)
-            self.catalog = Catalog(catalog, writer)
-            self.shared = SharedNames(catalog, writer)
-            self.chunks = ChunkStore(chunks, self._writer(chunks))
-            self.uses = LastUses(self.catalog)
-            self._refuse_older_chunks()
-        except BaseException:
-            self.close()
-            raise
-        self.spool = Spool(directory.spool, is_stored=self.holds)
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True, readonly: bool = False, limits: Limits = NO_LIMITS) -> Self:
@@ -99,22 +64,6 @@ class Store:
         What this process stores stays within ``limits``.
         """
         return cls(StoreDirectory.open(path, create=create, readonly=readonly), limits)
-
-    @property
-    def path(self) -> Path:
-        """The store's directory."""
-        return self.directory.path
-
-    @property
-    def identity(self) -> str:
-        """A word that no other store has, nor one that is made anew at the same path."""
-        inode = (self.directory.path / "format").stat().st_ino
-        return hashlib.blake2b(f"{self.directory.format.created} {inode}".encode(), digest_size=8).hexdigest()
-
-    @property
-    def run_directory(self) -> Path:
-        """Where the control sockets of the processes on this store are."""
-        return self.directory.run
 
     # --- files ---------------------------------------------------------------------------------------------------------
 
@@ -253,33 +202,7 @@ class Store:
         except zip_layout.NotAZip:
             return None
 
-    # --- the store as a whole ------------------------------------------------------------------------------------------
-
-    def usage(self) -> Usage:
-        """Return how much room the store takes; looks at every partial file, but at no stored one."""
-        catalog, chunks = map(_file_bytes, self.environments)
-        return Usage(catalog, chunks, self.spool.usage_bytes(), self.catalog.counts().raw_bytes)
-
-    def used_bytes(self) -> int:
-        """Return how much of both environments' files is in use; freed pages inside them are not counted."""
-        return sum(environment.used_bytes() for environment in self.environments)
-
-    def file_bytes(self) -> int:
-        """Return what the files of both environments take on disk, freed pages included."""
-        return sum(map(_file_bytes, self.environments))
-
-    def disk_space(self) -> tuple[int, int]:
-        """Return the size of the store's file system and what is free on it for unprivileged users, in bytes."""
-        try:
-            status = os.statvfs(self.path)
-        except OSError as error:
-            raise store_error(f"look at store {self.path}", error) from error
-        return status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
-
-    def release_mapping(self) -> None:
-        """Give the pages that were read back to the kernel's cache, out of this process' resident memory."""
-        for environment in self.environments:
-            environment.release_mapping()
+    # --- limits --------------------------------------------------------------------------------------------------------
 
     def has_room(self, need: Need) -> bool:
         """Tell whether what is about to be taken fits without anything having to go."""
@@ -303,45 +226,6 @@ class Store:
                 done = collect(self, grace_s=0, lock_s=0)
                 log.info("gave back %d bytes of what was removed", done.freed_bytes)
 
-    def holds(self, sha256: bytes) -> bool:
-        """Tell whether content is stored and may be served."""
-        content = self.catalog.content(sha256)
-        return content is not None and content.poisoned is None
-
-    def check_readers(self) -> int:
-        """Free the reader slots of dead processes, and return how many; to be called about every minute."""
-        return sum(environment.check_readers() for environment in self.environments)
-
-    def close(self) -> None:
-        """Commit what is queued, then close.  Every reader must have ended.  Safe to call twice."""
-        while self._writers:
-            self._writers.pop().close()
-        self.leases.close()
-        self.directory.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def _refuse_older_chunks(self) -> None:
-        """Raise `StoreDamaged` when the chunks are not those that the catalog speaks of.
-
-        They would be given numbers again that recipes name already, and other bytes would be read by these.
-        """
-        # The catalog first: whoever seals meanwhile stores the blocks before he names them.
-        if self.catalog.blocks_below() > self.chunks.next_block():
-            happened = "its chunks are older than its catalog; was one replaced, or restored from a copy, without the other?"
-            raise StoreDamaged(f"open store {self.path}", happened, START_ANEW)
-
-    def _writer(self, environment: Environment) -> Writer | None:
-        if environment.readonly:
-            return None
-        writer = Writer(environment)
-        self._writers.append(writer)
-        return writer
-
     def _keep(self, sha256: bytes, sealed_at_us: int, weight_bytes: int, sealed: SealedFile) -> None:
         with self._sealed_lock:
             before = self._sealed.pop(sha256, None)
@@ -350,8 +234,3 @@ class Store:
             while self._sealed_bytes > KEPT_RECIPES_BYTES and len(self._sealed) > 1:
                 _, (_, weight, _) = self._sealed.popitem(last=False)
                 self._sealed_bytes -= weight
-
-
-def _file_bytes(environment: Environment) -> int:
-    """Return what the environment's file takes on disk."""
-    return (environment.path / "data.mdb").stat().st_blocks * 512

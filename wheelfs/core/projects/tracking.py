@@ -13,6 +13,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from wheelfs.core.versions import names_one_version
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -60,11 +62,6 @@ def newest_first(links: Iterable[FileLink]) -> list[FileLink]:
         return (_version(parts[1]) if len(parts) == 3 else None) or _OLDEST
 
     return sorted(links, key=age, reverse=True)
-
-
-def names_one_version(specifier: SpecifierSet) -> bool:
-    """Return whether a range asks for one version alone, which makes yanked files of it welcome (PEP 592)."""
-    return any(one.operator == "===" or (one.operator == "==" and "*" not in one.version) for one in specifier)
 
 
 def _is_single(tracked: Tracked) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from wheelfs.core.projects.tracking import names_one_version
+from wheelfs.core.versions import names_one_version
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import WheelName, kind_of, project_and_version
 

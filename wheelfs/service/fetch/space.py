@@ -14,7 +14,7 @@ import trio
 
 from wheelfs.core.formatting import counted
 from wheelfs.errors import StoreFull
-from wheelfs.store.gc.eviction import NO_LIMITS, Need
+from wheelfs.store.limits import NO_LIMITS, Need
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

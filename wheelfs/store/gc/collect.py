@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.model.recipe import Extents
-    from wheelfs.store.store import Store
+    from wheelfs.store.files import StoreFiles
 
 log = logging.getLogger(__name__)
 
@@ -74,14 +74,14 @@ class Collected:
     waiting: bool = False
 
 
-def is_due(store: Store) -> bool:
+def is_due(store: StoreFiles) -> bool:
     """Tell whether so much was removed that a collection is worth its while, though nobody needs the room now."""
     counts = store.catalog.counts()
     return counts.removed_bytes > max(GARBAGE_BYTES, int(counts.raw_bytes * GARBAGE_PART))
 
 
 @contextmanager
-def undisturbed(store: Store, attempted: str, *, timeout_s: float = LOCK_S) -> Iterator[None]:
+def undisturbed(store: StoreFiles, attempted: str, *, timeout_s: float = LOCK_S) -> Iterator[None]:
     """Keep every other collection on the store from running during the block; raises `StoreLocked`."""
     try:
         descriptor = os.open(store.run_directory / "collect.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -95,7 +95,7 @@ def undisturbed(store: Store, attempted: str, *, timeout_s: float = LOCK_S) -> I
         os.close(descriptor)
 
 
-def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lock_s: float = LOCK_S) -> Collected:
+def collect(store: StoreFiles, *, dry_run: bool = False, grace_s: float = GRACE_S, lock_s: float = LOCK_S) -> Collected:
     """Delete the blocks that are not in use and rewrite those that hardly are; blocks, so call it in a worker thread.
 
     Raises `StoreLocked` when another collection or a verification goes on for longer than ``lock_s``.
@@ -127,7 +127,7 @@ def collect(store: Store, *, dry_run: bool = False, grace_s: float = GRACE_S, lo
         return replace(done, rewritten=found.rewritten)
 
 
-def _let_go(store: Store) -> None:
+def _let_go(store: StoreFiles) -> None:
     """Keep what is mapped of the store's files small: the whole of the index and of all recipes goes by."""
     if mapped_bytes() > MAPPED_BYTES:
         store.release_mapping()
@@ -159,7 +159,7 @@ class _Marks:
                 masks[block - first] |= (2 << last) - (1 << begin)
 
 
-def _marked(store: Store, horizon: int) -> _Marks:
+def _marked(store: StoreFiles, horizon: int) -> _Marks:
     lengths = store.chunks.block_lengths(0, 1)
     marks = _Marks(lengths[0][0] if lengths else horizon, horizon)
     for encoded in _all_recipes(store):
@@ -173,7 +173,7 @@ def _marked(store: Store, horizon: int) -> _Marks:
     return marks
 
 
-def _all_recipes(store: Store) -> Iterator[bytes]:
+def _all_recipes(store: StoreFiles) -> Iterator[bytes]:
     """Yield the recipes in force, then those that are gone but in use: one that goes meanwhile is met in one place or both."""
     for _, encoded in _recipes(store):
         yield encoded
@@ -187,7 +187,7 @@ def _all_recipes(store: Store) -> Iterator[bytes]:
         after = keys[-1]
 
 
-def _recipes(store: Store) -> Iterator[tuple[bytes, bytes]]:
+def _recipes(store: StoreFiles) -> Iterator[tuple[bytes, bytes]]:
     after: bytes | None = None
     while batch := store.catalog.iterate_contents(after, _CONTENTS):
         for sha256, _ in batch:
@@ -198,7 +198,7 @@ def _recipes(store: Store) -> Iterator[tuple[bytes, bytes]]:
         _let_go(store)
 
 
-def _judged(store: Store, marks: _Marks, horizon: int) -> tuple[_Flags, Collected]:
+def _judged(store: StoreFiles, marks: _Marks, horizon: int) -> tuple[_Flags, Collected]:
     """Return which blocks are to go, and the sum."""
     doomed = _Flags(marks.first, horizon)
     blocks = rewritten = freed_bytes = 0
@@ -217,7 +217,7 @@ def _judged(store: Store, marks: _Marks, horizon: int) -> tuple[_Flags, Collecte
     return doomed, Collected(blocks, rewritten, freed_bytes)
 
 
-def _forget(store: Store, doomed: _Flags) -> None:
+def _forget(store: StoreFiles, doomed: _Flags) -> None:
     """Take every entry of the index that points into a doomed block out, so that nobody new comes to rely on it."""
     after: bytes | None = None
     while batch := store.chunks.entries(after, _ENTRIES):
@@ -228,7 +228,7 @@ def _forget(store: Store, doomed: _Flags) -> None:
         _let_go(store)
 
 
-def _relocate(store: Store, doomed: _Flags) -> None:
+def _relocate(store: StoreFiles, doomed: _Flags) -> None:
     """Store the chunks that are in use in doomed blocks once more, and let the recipes say so."""
     for sha256, encoded in _recipes(store):
         try:
@@ -246,7 +246,7 @@ def _relocate(store: Store, doomed: _Flags) -> None:
             _let_go(store)  # its chunks' entries are all over the index
 
 
-def _drop_departed(store: Store) -> None:
+def _drop_departed(store: StoreFiles) -> None:
     """Forget the recipes that are gone and that nobody reads by.
 
     The keys first, then the leases: whoever takes one later does not get these recipes any more.
@@ -259,12 +259,12 @@ def _drop_departed(store: Store) -> None:
         _let_go(store)
 
 
-def _note_collected(store: Store, removed_bytes: int) -> None:
+def _note_collected(store: StoreFiles, removed_bytes: int) -> None:
     if removed_bytes:
         store.catalog.drop_departed([], collected_bytes=removed_bytes).result()
 
 
-def _ended(store: Store, grace_s: float) -> bool:
+def _ended(store: StoreFiles, grace_s: float) -> bool:
     """Wait until every ingest that is under way now has ended: it may have found chunks in blocks that are to go."""
     under_way = set(held(store.run_directory).ingests)
     deadline = time.monotonic() + grace_s
@@ -276,7 +276,7 @@ def _ended(store: Store, grace_s: float) -> bool:
     return True
 
 
-def _delete(store: Store, doomed: _Flags, marks: _Marks) -> Collected:
+def _delete(store: StoreFiles, doomed: _Flags, marks: _Marks) -> Collected:
     """Delete the doomed blocks that are not in use after all that happened meanwhile."""
     lengths: dict[int, int] = {}
     blocks = freed_bytes = 0

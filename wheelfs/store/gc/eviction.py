@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import heapq
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.errors import StoreFull
 from wheelfs.store.coordination.leases import held
 from wheelfs.store.gc.collect import collect
+from wheelfs.store.limits import NOTHING, Need
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.store.catalog.records import StoredName
-    from wheelfs.store.store import Store
+    from wheelfs.store.files import StoreFiles
+    from wheelfs.store.limits import Limits
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,6 @@ large as what is in use (measured; a little more in a store of few wheels), and 
 SLACK_PART: Final = 0.05
 SLACK_BYTES: Final = 16 << 20
 """So much less, of small quotas a part: what one transaction writes comes before what it replaces can be used again."""
-LOW_WATER: Final = 0.8
-"""How full a store is after an eviction, by default: a collection reads all recipes, so it is not to be done for every wheel."""
 
 MIN_FREE_PART: Final = 0.05
 """No more of a disk than this is kept free, whatever the configuration says in bytes: it may be a small one."""
@@ -38,42 +37,13 @@ _CANDIDATES: Final = 4_096
 """The least recently used contents that one round looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """``quota_bytes`` bounds what is in the store's directory, ``min_free_bytes`` is what is left on the disk.
-
-    ``low_water`` is the part of the quota that is full after an eviction.
-    """
-
-    quota_bytes: int | None = None
-    min_free_bytes: int = 0
-    low_water: float = LOW_WATER
-
-
-NO_LIMITS: Final = Limits()
-
-
-class Need(NamedTuple):
-    """What is about to be taken: in the store's files, and by partly fetched files, which go when they are stored."""
-
-    stored_bytes: int = 0
-    spooled_bytes: int = 0
-
-    def __add__(self, other: object) -> Need:
-        """Both at the same time."""
-        return Need(*map(sum, zip(self, other, strict=True))) if isinstance(other, Need) else NotImplemented
-
-
-NOTHING: Final = Need()
-
-
 class _Candidate(NamedTuple):
     used_at_us: int
     sha256: bytes
     size_bytes: int
 
 
-def excess_bytes(store: Store, limits: Limits, need: Need = NOTHING, *, fill: float = HIGH_WATER) -> int:
+def excess_bytes(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, fill: float = HIGH_WATER) -> int:
     """Return by how much the store would be above its limits if ``need`` were taken too; 0 when it would not.
 
     ``fill`` is the part of the quota, less what partly fetched files take of it, that stored files may use.  Freed pages inside
@@ -95,7 +65,7 @@ def excess_bytes(store: Store, limits: Limits, need: Need = NOTHING, *, fill: fl
     return excess
 
 
-def make_room(store: Store, limits: Limits, need: Need = NOTHING, *, attempted: str = "keep the quota") -> list[str]:
+def make_room(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, attempted: str = "keep the quota") -> list[str]:
     """Delete until ``need`` fits with some room to spare, and return the stored files that went; nothing when it fits now.
 
     Partly fetched files that nobody has open go first, the oldest first of all.  Blocks, for as long as collections take.
@@ -130,7 +100,7 @@ def make_room(store: Store, limits: Limits, need: Need = NOTHING, *, attempted: 
     return evicted
 
 
-def _evict(store: Store, excess: int) -> Iterator[str]:
+def _evict(store: StoreFiles, excess: int) -> Iterator[str]:
     for candidate in _least_recently_used(store):
         if excess <= 0:
             return
@@ -145,18 +115,18 @@ def _evict(store: Store, excess: int) -> Iterator[str]:
         excess -= candidate.size_bytes
 
 
-def _evictable_bytes(store: Store) -> int:
+def _evictable_bytes(store: StoreFiles) -> int:
     """Return the most that evictions could free: less, where contents share chunks."""
     in_use = held(store.run_directory).open
     return sum(candidate.size_bytes for candidate in _candidates(store) if candidate.sha256 not in in_use)
 
 
-def _least_recently_used(store: Store) -> list[_Candidate]:
+def _least_recently_used(store: StoreFiles) -> list[_Candidate]:
     in_use = held(store.run_directory).open
     return heapq.nsmallest(_CANDIDATES, (candidate for candidate in _candidates(store) if candidate.sha256 not in in_use))
 
 
-def _candidates(store: Store) -> Iterator[_Candidate]:
+def _candidates(store: StoreFiles) -> Iterator[_Candidate]:
     after: bytes | None = None
     while batch := store.catalog.iterate_contents(after, _BATCH):
         for sha256, content in batch:

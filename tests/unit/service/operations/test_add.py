@@ -14,7 +14,7 @@ from wheelfs.errors import StoreDamaged, StoreFull
 from wheelfs.model.links import FileLink, ProjectPage
 from wheelfs.service.operations.add import AT_ONCE, add_paths
 from wheelfs.store.catalog.records import PageRecord
-from wheelfs.store.gc.eviction import Limits
+from wheelfs.store.limits import Limits
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:

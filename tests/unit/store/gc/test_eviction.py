@@ -13,7 +13,8 @@ from wheelfs.errors import StoreFull
 from wheelfs.model.content import key_of_sha256
 from wheelfs.store.catalog.last_use import COARSE_US, LastUses
 from wheelfs.store.catalog.records import StoredName
-from wheelfs.store.gc.eviction import HIGH_WATER, LOW_WATER, SLACK_PART, Limits, Need, excess_bytes, make_room
+from wheelfs.store.gc.eviction import HIGH_WATER, SLACK_PART, excess_bytes, make_room
+from wheelfs.store.limits import LOW_WATER, Limits, Need
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
