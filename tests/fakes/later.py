@@ -65,7 +65,7 @@ def push_later(path: Path, objects: Objects, days: float) -> list[PushedFile]:
         share.catalog.prepare()
         followed = Followed(store, share)
         followed.catch_up()
-        names = [name for name in store.catalog.iterate_names(None, 1_000) if not followed.has(shared_file(name))]
+        names = [name for name in store.catalog.names() if not followed.has(shared_file(name))]
         return list(push_names(store, share, followed, reliance, names))
 
 

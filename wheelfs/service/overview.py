@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from wheelfs.telemetry import Counters
 
 PER_PAGE: Final = 200
-_BATCH: Final = 1_000
 _MOST_LOOKED_AT: Final = 200_000
 """Names looked through for one page of a search; a catalog has fewer projects, or a person searches on."""
 
@@ -55,17 +54,13 @@ class Overview:
     def projects(self, containing: str, after: str | None) -> ProjectNames:
         """Return the known projects whose names have ``containing`` in them, those behind ``after``."""
         found: list[str] = []
-        looked_at = 0
-        while batch := self._node.projects.known_names(after, _BATCH):
-            for project in batch:
-                if containing in project:
-                    if len(found) == PER_PAGE:
-                        return ProjectNames(tuple(found), found[-1])
-                    found.append(project)
-            after = batch[-1]
-            looked_at += len(batch)
+        for looked_at, project in enumerate(self._node.projects.known_names(after), 1):
+            if containing in project:
+                if len(found) == PER_PAGE:
+                    return ProjectNames(tuple(found), found[-1])
+                found.append(project)
             if looked_at >= _MOST_LOOKED_AT:
-                return ProjectNames(tuple(found), after)
+                return ProjectNames(tuple(found), project)
         return ProjectNames(tuple(found), None)
 
     def project(self, name: str) -> ShownProject | None:

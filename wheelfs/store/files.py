@@ -13,7 +13,7 @@ from wheelfs.store.chunks.chunk_store import CHUNK_DATABASES, ChunkStore
 from wheelfs.store.coordination.leases import Leases
 from wheelfs.store.engine.environment import store_error
 from wheelfs.store.engine.structure import START_ANEW
-from wheelfs.store.engine.writer import Writer
+from wheelfs.store.engine.writer import open_writer
 from wheelfs.store.spool.spool import Spool
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from wheelfs.store.directory import StoreDirectory
     from wheelfs.store.engine.environment import Environment
+    from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
 
 
 class Usage(NamedTuple):
@@ -42,7 +43,7 @@ class StoreFiles:
         Raises what `StoreDirectory.open_environment` does, and `StoreDamaged` when the chunks do not belong to the catalog.
         """
         self.directory = directory
-        self._writers: list[Writer] = []
+        self._writers: list[Writer | ReadOnlyWriter] = []
         self.leases = Leases(None if directory.readonly else directory.run)
         try:
             catalog = directory.open_environment("catalog", (*CATALOG_DATABASES, *SHARED_DATABASES))
@@ -136,10 +137,8 @@ class StoreFiles:
             happened = "its chunks are older than its catalog; was one replaced, or restored from a copy, without the other?"
             raise StoreDamaged(f"open store {self.path}", happened, START_ANEW)
 
-    def _writer(self, environment: Environment) -> Writer | None:
-        if environment.readonly:
-            return None
-        writer = Writer(environment)
+    def _writer(self, environment: Environment) -> Writer | ReadOnlyWriter:
+        writer = open_writer(environment)
         self._writers.append(writer)
         return writer
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _READ_BYTES: Final = 1 << 20
 _RELEASE_BYTES: Final = 64 << 20
 """Pages of the map count as this process's memory once touched; they are given back whenever so much was read."""
-_BATCH: Final = 256
-_ENTRIES: Final = 2_000
+_FORGOTTEN: Final = 2_000
+"""Entries taken out of the index in one transaction: as many pages written at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,24 +101,20 @@ def _structure(store: Store) -> Iterator[Checked]:
 
 def _check_blocks(audit: _Audit) -> None:
     """Find the blocks that are not what was written."""
-    start = 0
-    while batch := audit.store.chunks.block_lengths(start, _BATCH):
-        for block, length in batch:
-            try:
-                audit.store.chunks.read(Extent(block, 0, length))
-            except StoreDamaged:
-                audit.bad_blocks.add(block)
-            audit.count_read(length)
-        start = batch[-1][0] + 1
+    for block, length in audit.store.chunks.blocks():
+        try:
+            audit.store.chunks.read(Extent(block, 0, length))
+        except StoreDamaged:
+            audit.bad_blocks.add(block)
+        audit.count_read(length)
 
 
 def _check_index(audit: _Audit) -> None:
     """Take every entry out of the index that does not lead to the bytes of its digest."""
-    after: bytes | None = None
-    while batch := audit.store.chunks.entries(after, _ENTRIES):
+    for batch in audit.store.chunks.entry_batches():
         wrong = [(digest, place) for digest, place in batch if not _is_chunk(audit, digest, place)]
-        audit.store.chunks.forget(wrong).result()
-        after = batch[-1][0]
+        for start in range(0, len(wrong), _FORGOTTEN):
+            audit.store.chunks.forget(wrong[start : start + _FORGOTTEN]).result()
     audit.index_checked = True
 
 
@@ -128,12 +124,9 @@ def _is_chunk(audit: _Audit, digest: bytes, place: Extent) -> bool:
 
 
 def _dangling(store: Store) -> Iterator[Checked]:
-    after: bytes | None = None
-    while batch := store.catalog.iterate_names(after, _BATCH):
-        for name in batch:
-            if store.catalog.content(name.sha256) is None and _is_still(store, name):
-                yield Checked(b"", (name.filename,), "its name is here, its content is not")
-        after = batch[-1].key
+    for name in store.catalog.names():
+        if store.catalog.content(name.sha256) is None and _is_still(store, name):
+            yield Checked(b"", (name.filename,), "its name is here, its content is not")
 
 
 def _is_still(store: Store, name: StoredName) -> bool:
@@ -145,13 +138,10 @@ def _is_still(store: Store, name: StoredName) -> bool:
 
 
 def _contents(audit: _Audit, patterns: Sequence[str]) -> Iterator[Checked]:
-    after: bytes | None = None
-    while batch := audit.store.catalog.iterate_contents(after, _BATCH):
-        for sha256, _ in batch:
-            checked = _content(audit, sha256, patterns)
-            if checked is not None:
-                yield checked
-        after = batch[-1][0]
+    for sha256, _ in audit.store.catalog.contents():
+        checked = _content(audit, sha256, patterns)
+        if checked is not None:
+            yield checked
 
 
 def _content(audit: _Audit, sha256: bytes, patterns: Sequence[str]) -> Checked | None:

@@ -48,7 +48,7 @@ def fill_stored(path: Path, files: int) -> None:
     """Make the catalog believe that the wheels are stored: each a content of its own, under a recipe of another."""
     with Store.open(path) as store:
         recipe = b""
-        for name in store.catalog.iterate_names(None, 1):
+        for name in store.catalog.names():
             recipe = store.catalog.recipe(name.sha256) or b""
         content = StoredContent(SIZE_BYTES, 1, is_zip=True)
         waiting = []

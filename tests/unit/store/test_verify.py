@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,7 +61,7 @@ def block_of(store: Store, data: bytes) -> int:
     """The block of the wheel's largest member."""
     return min(
         place.block
-        for digest, place in store.chunks.entries(None, 1_000)
+        for digest, place in chain.from_iterable(store.chunks.entry_batches())
         if place.length > 200_000 and store.chunks.read(place) in data
     )
 
@@ -97,7 +98,7 @@ def test_sealing_it_anew_mends_it_although_its_chunks_seem_to_be_here(store: Sto
 
 
 def test_an_entry_of_the_index_that_leads_elsewhere_is_forgotten_and_no_wheel_accused(store: Store, tmp_path: Path) -> None:
-    entries = store.chunks.entries(None, 1_000)
+    entries = chain.from_iterable(store.chunks.entry_batches())
     (digest, _) = next(entry for entry in entries if entry[1].length == 262_128)
     # Block 1 is another one of the same length.
     rot(store, "index", digest, at=7)

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 PAGE: Final = "index.html"
 STORED: Final = View(stored=True)
 
-_BATCH: Final = 1_000
 _READ_BYTES: Final = 1 << 20
 _FROM_PROJECT_PAGE: Final = "../../"
 
@@ -77,14 +76,11 @@ class Export:
         )
 
     def _chosen(self, patterns: Sequence[str], matched: set[str]) -> Iterator[StoredName]:
-        after: bytes | None = None
-        while batch := self.store.catalog.iterate_names(after, _BATCH):
-            for name in batch:
-                found = matching(name, patterns)
-                matched.update(found)
-                if found or not patterns:
-                    yield name
-            after = batch[-1].key
+        for name in self.store.catalog.names():
+            found = matching(name, patterns)
+            matched.update(found)
+            if found or not patterns:
+                yield name
 
     # --- one project ----------------------------------------------------------------------------------------------
 

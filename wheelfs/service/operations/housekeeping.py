@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from wheelfs.reports.status import Counters
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
-
-_BATCH: Final = 1_000
 
 
 def chosen(store: Store, attempted: str, words: Sequence[str]) -> list[StoredName]:
@@ -104,15 +102,12 @@ def stats_by_project(store: Store) -> Iterator[ProjectStats]:
     """Yield the same for each project: chunks count once within a project, and in each project that shares them."""
     project: str | None = None
     contents: dict[bytes, int] = {}
-    after: bytes | None = None
-    while batch := store.catalog.iterate_names(after, _BATCH):
-        for name in batch:
-            if name.project != project and project is not None:
-                yield _of_project(store, project, contents)
-                contents = {}
-            project = name.project
-            contents[name.sha256] = name.size_bytes
-        after = batch[-1].key
+    for name in store.catalog.names():
+        if name.project != project and project is not None:
+            yield _of_project(store, project, contents)
+            contents = {}
+        project = name.project
+        contents[name.sha256] = name.size_bytes
     if project is not None:
         yield _of_project(store, project, contents)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheelfs.core.projects.ownership import Owned
 from wheelfs.core.views.view import View
@@ -27,17 +27,12 @@ if TYPE_CHECKING:
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
 
-_BATCH: Final = 1_000
-
 
 def list_files(store: Store, *, patterns: Sequence[str]) -> Iterator[ListedFile]:
     """Yield the stored files, by project and filename; with patterns those whose project or filename matches one."""
-    after: bytes | None = None
-    while batch := store.catalog.iterate_names(after, _BATCH):
-        for name in batch:
-            if not patterns or matching(name, patterns):
-                yield _listed(store, name)
-        after = batch[-1].key
+    for name in store.catalog.names():
+        if not patterns or matching(name, patterns):
+            yield _listed(store, name)
 
 
 def matching(name: StoredName, patterns: Sequence[str]) -> list[str]:

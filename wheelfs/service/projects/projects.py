@@ -10,6 +10,8 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -26,7 +28,7 @@ from wheelfs.service.projects.page_cache import PageCache
 from wheelfs.service.projects.page_requests import Questions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from wheelfs.core.projects.ownership import Answer, Owned, Ownership
     from wheelfs.core.views.view import View
@@ -260,11 +262,10 @@ class Projects:
         shared = tuple((file.filename, file.index, file.sha256) for file in self._sharing.of(project))
         return shown, tuple((name.filename, name.origins, name.sha256, name.private) for name in names), shared
 
-    def known_names(self, after: str | None, limit: int) -> list[ProjectName]:
-        """Return up to ``limit`` projects behind ``after`` of which anything is known, in order; none only at the end."""
-        known = self._store.catalog.known_projects(after, limit)
-        shared = self._sharing.projects(after)
-        return sorted({*known, *map(ProjectName, shared)})[:limit] if shared else known
+    def known_names(self, after: str | None = None) -> Iterator[ProjectName]:
+        """Yield the projects that follow ``after`` and of which anything is known, in order."""
+        shared = map(ProjectName, self._sharing.projects(after))
+        return (project for project, _ in groupby(merge(self._store.catalog.projects(after), shared)))
 
     def may_show(self, project: str, origin: str) -> bool:
         """Return False for files of a configured index that is not in charge of the project: its name is tied to others."""

@@ -48,8 +48,6 @@ FAULT_S: Final = 300.0
 which it answered nonsense."""
 MAX_LOST: Final = 20_000
 
-_BATCH: Final = 512
-
 
 @dataclass(slots=True)
 class _Project:
@@ -84,10 +82,8 @@ class Tracking:
     # --- what is listed -------------------------------------------------------------------------------------------
 
     def tracked(self, after: str | None = None) -> Iterator[Tracked]:
-        """Yield what is tracked behind the project ``after``, in order, by short transactions."""
-        while batch := self._catalog.iterate_tracked(after, _BATCH):
-            yield from batch
-            after = batch[-1].project
+        """Yield what is tracked of the projects that follow ``after``, in order, by short transactions."""
+        return self._catalog.all_tracked(after)
 
     def files(self, tracked: Tracked) -> list[tuple[FileRef, int]]:
         """Return the files of a tracked project that can be listed now with their sizes, in order of filename.

@@ -108,7 +108,7 @@ class Giving:
         return News(tuple(files.values()), tuple(gone), f"j:{self._name}:{seq}", more=seq < changes.last_seq)
 
     def _catalogued(self, seq: int, after: bytes | None) -> News:
-        names = self._catalog.iterate_names(after, PORTION)
+        names = self._catalog.names(after, batch=PORTION)
         files: list[SharedFile] = []
         told_bytes = 0
         for number, name in enumerate(names, 1):

@@ -28,8 +28,6 @@ PORTIONS: Final = 100_000
 MAX_FILES: Final = 5_000_000
 """All that shares may tell of: some 2 GB, five times what a node is built for.  One that never comes to an end fills no disk."""
 
-_BATCH: Final = 512
-
 
 class Sharing:
     """The names that shares have told, and the task that asks them for more."""
@@ -54,15 +52,11 @@ class Sharing:
     def behind(self, key: bytes | None) -> Iterator[SharedFile]:
         """Yield the files that a share can give now and that stand behind ``key``, in order of project and filename."""
         giving = self._giving()
-        while batch := self._names.iterate(key, _BATCH):
-            yield from (name.file for name in batch if name.share in giving)
-            if len(batch) < _BATCH:
-                return
-            key = batch[-1].key
+        return (name.file for name in self._names.names(key) if name.share in giving)
 
-    def projects(self, after: str | None) -> list[str]:
-        """Return some projects behind ``after`` that shares have files of, in order; none at the end."""
-        return [] if self.is_empty else self._names.projects(after)
+    def projects(self, after: str | None) -> Iterator[str]:
+        """Yield the projects that follow ``after`` and that shares have files of, in order."""
+        return iter(()) if self.is_empty else self._names.projects(after)
 
     def _giving(self) -> frozenset[str]:
         return frozenset(share.name for share in self._shares if self._show_all or self._hosts.may_ask(share.url))

@@ -40,8 +40,6 @@ AT_ONCE_CHUNKS: Final = 1_000_000
 ATTEMPTS: Final = 3
 """How often a file is put together anew when packs that it needs are about to be deleted."""
 
-_BATCH: Final = 1_000
-
 
 class _Wanted(NamedTuple):
     name: StoredName
@@ -58,7 +56,7 @@ def push(
     the share.  Raises `NotKnown` where a word means nothing, and `OriginError` where the share cannot be used at all; what is
     wrong with one file is reported as its failure.
     """
-    names = chosen(store, "push", words) if words else [name for name in _all(store) if private or not name.private]
+    names = chosen(store, "push", words) if words else [name for name in store.catalog.names() if private or not name.private]
     share.catalog.prepare()
     followed = Followed(store, share, share_name)
     followed.catch_up()
@@ -100,13 +98,6 @@ def push_names(
             wanted, chunks = [], 0
     if wanted:
         yield from _Lot(store, share, followed, reliance, wanted).push()
-
-
-def _all(store: Store) -> Iterator[StoredName]:
-    after: bytes | None = None
-    while batch := store.catalog.iterate_names(after, _BATCH):
-        yield from batch
-        after = batch[-1].key
 
 
 def _recipe(store: Store, name: StoredName) -> Recipe:

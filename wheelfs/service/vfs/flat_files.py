@@ -108,20 +108,18 @@ class FlatFiles:
 
     def _stored(self, place: Place | None, page: int) -> Iterator[FlatFile]:
         after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST)
-        best: dict[tuple[str, tuple[str, ...]], tuple[int, str] | None] = {}
-        while batch := self._catalog.iterate_names(after, page):
-            best.clear()
-            for name in batch:
-                if not name.filename.endswith(".whl"):
-                    continue
-                asked = name.project, name.origins
-                if asked not in best:
-                    best[asked] = self._best_origin(name)
-                if (rank := best[asked]) is not None:
-                    yield _of_stored(name, rank)
-            if len(batch) < page:
-                return
-            after = batch[-1].key
+        best: dict[tuple[str, ...], tuple[int, str] | None] = {}
+        project = ""
+        for name in self._catalog.names(after, batch=page):
+            if name.project != project:
+                project = name.project
+                best.clear()
+            if not name.filename.endswith(".whl"):
+                continue
+            if name.origins not in best:
+                best[name.origins] = self._best_origin(name)
+            if (rank := best[name.origins]) is not None:
+                yield _of_stored(name, rank)
 
     def _best_origin(self, name: StoredName) -> tuple[int, str] | None:
         """Return the rank of the best origin of a file; None when its name is tied to others than those."""

@@ -7,6 +7,7 @@ turned back into a place by the keys remembered at every batch.
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from wheelfs.core.views.paths import Directory, subdirectories
@@ -115,10 +116,7 @@ class SimpleListing:
         """Yield the entries behind cookie ``start``."""
         view = self._place.view
         cookie, after = self._batches.find(start, 0)
-        while True:
-            batch = self._projects.known_names(after, BATCH)
-            if not batch:
-                return
+        while batch := list(islice(self._projects.known_names(after), BATCH)):
             self._batches.begins(cookie, after)
             for project in batch:
                 cookie += 1

@@ -40,8 +40,6 @@ LARGE_FILES: Final = 500
 
 NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
 
-_BATCH: Final = 1_000
-
 
 class Pages:
     """Renders the pages of all views."""
@@ -167,13 +165,7 @@ class Pages:
 
     def _render_projects(self, node: PageNode) -> bytes:
         render = json_render.render_project_list if node.form == "json" else html_render.render_project_list
-        return render(project for project in self._all_projects() if self._projects.is_listed(project, node.view))
-
-    def _all_projects(self) -> Iterator[ProjectName]:
-        after: str | None = None
-        while batch := self._projects.known_names(after, _BATCH):
-            yield from batch
-            after = batch[-1]
+        return render(project for project in self._projects.known_names() if self._projects.is_listed(project, node.view))
 
     def _render_links(self, node: PageNode) -> bytes:
         hidden: Counter[Hidden] = Counter()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import heapq
 import logging
 import time
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from wheelfs.errors import StoreDamaged, StoreFormat, StoreReadOnly
+from wheelfs.errors import StoreDamaged, StoreFormat
 from wheelfs.model.content import ContentKey
 from wheelfs.model.names import ProjectName
 from wheelfs.store.catalog import compressed
@@ -24,9 +24,10 @@ from wheelfs.store.catalog.pages import PAGE_DATABASES, PageTable, unpacked
 from wheelfs.store.catalog.rates import PACE_DATABASES, HostPace, PaceTable
 from wheelfs.store.catalog.records import Changes, ContentFacts, Counts, PageHead, PageRecord, StoredContent, StoredName
 from wheelfs.store.catalog.tracked import TRACKED_DATABASES, TrackedTable
+from wheelfs.store.engine.iteration import batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
     import lmdb
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from wheelfs.model.links import ProjectPage
     from wheelfs.model.tracked import Tracked
     from wheelfs.store.engine.environment import Environment
-    from wheelfs.store.engine.writer import Writer
+    from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
 
 T = TypeVar("T")
 
@@ -42,6 +43,11 @@ log = logging.getLogger(__name__)
 
 _OWN_DATABASES: Final = ("facts", "metadata", "changes", "meta")
 CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, *PACE_DATABASES, *_OWN_DATABASES)
+
+BATCH: Final = 512
+"""Names or projects read in one transaction: some milliseconds."""
+CONTENTS_BATCH: Final = 256
+"""The same for contents and recipes; callers read a recipe, of up to some megabytes, for each."""
 
 SCHEMA: Final = b"1"
 _SCHEMA_KEY: Final = b"schema"
@@ -53,8 +59,8 @@ _facts_decoder: Final = msgspec.msgpack.Decoder(ContentFacts)
 class Catalog:
     """All methods may be called from any thread; damage is `StoreDamaged`, writing to a read-only one is `StoreReadOnly`."""
 
-    def __init__(self, environment: Environment, writer: Writer | None, *, changes_kept: int = KEPT) -> None:
-        """``environment`` was opened with `CATALOG_DATABASES`; ``writer`` is None when it is read-only.
+    def __init__(self, environment: Environment, writer: Writer | ReadOnlyWriter, *, changes_kept: int = KEPT) -> None:
+        """``environment`` was opened with `CATALOG_DATABASES`.
 
         Raises `StoreFormat` when the catalog has another schema.
         """
@@ -91,18 +97,15 @@ class Catalog:
         with self._environment.read() as transaction:
             return self._names.of_content(transaction, sha256)
 
-    def iterate_names(self, after: bytes | None, limit: int) -> list[StoredName]:
-        """Return up to ``limit`` names behind ``after`` (a `StoredName.key`), in order of project and filename.
+    def names(self, after: bytes | None = None, *, batch: int = BATCH) -> Iterator[StoredName]:
+        """Yield the names that follow ``after`` (a `StoredName.key`), in order of project and filename, a batch a transaction."""
+        read = batches(self._environment, self._names.iterate, lambda name: name.key, after=after, size=batch)
+        return chain.from_iterable(read)
 
-        Call again with the last key: so that a directory of a million files needs no long transaction.
-        """
-        with self._environment.read() as transaction:
-            return self._names.iterate(transaction, after, limit)
-
-    def iterate_contents(self, after: bytes | None, limit: int) -> list[tuple[bytes, StoredContent]]:
-        """Return up to ``limit`` contents behind the digest ``after``, in order of digest."""
-        with self._environment.read() as transaction:
-            return self._names.contents(transaction, after, limit)
+    def contents(self) -> Iterator[tuple[bytes, StoredContent]]:
+        """Yield the sealed contents with their sha256, in order of sha256, a batch a transaction."""
+        read = batches(self._environment, self._names.contents, lambda found: found[0], size=CONTENTS_BATCH)
+        return chain.from_iterable(read)
 
     def used_at_us(self, sha256: bytes) -> int:
         """Return when a content was last used, as far as that was noted; 0 when it was not."""
@@ -111,7 +114,7 @@ class Catalog:
 
     def note_used(self, used_at_us: Mapping[bytes, int]) -> Future[None]:
         """Note when contents were last used."""
-        return self._submit(lambda transaction: self._names.note_used(transaction, used_at_us))
+        return self._writer.submit(lambda transaction: self._names.note_used(transaction, used_at_us))
 
     def counts(self) -> Counts:
         """Return totals, kept up to date by every write."""
@@ -144,7 +147,7 @@ class Catalog:
             if facts is not None and facts.poisoned is not None:
                 self._put_facts(transaction, ContentKey(sha256), msgspec.structs.replace(facts, poisoned=None))
 
-        return self._submit(work)
+        return self._writer.submit(work)
 
     def blocks_below(self) -> int:
         """Return a number above those of all blocks that sealed files were made of."""
@@ -153,42 +156,38 @@ class Catalog:
 
     def add_name(self, name: StoredName) -> Future[bool]:
         """Show sealed content under one more name; False when that content is not here."""
-        return self._submit(lambda transaction: self._names.add(transaction, name))
+        return self._writer.submit(lambda transaction: self._names.add(transaction, name))
 
     def remove_name(self, key: bytes) -> Future[bool]:
         """Remove a name (`StoredName.key`), and its content with its last one; tell whether it was there."""
-        return self._submit(lambda transaction: self._names.remove(transaction, key))
+        return self._writer.submit(lambda transaction: self._names.remove(transaction, key))
 
     def replace_recipe(self, sha256: bytes, old: bytes, new: bytes) -> Future[bool]:
         """Say that a content's chunks lie elsewhere now (they are durable there); False when ``old`` is not its recipe."""
-        return self._submit(lambda transaction: self._names.replace_recipe(transaction, sha256, old, new))
+        return self._writer.submit(lambda transaction: self._names.replace_recipe(transaction, sha256, old, new))
 
-    def departed(self, after: bytes | None, limit: int) -> list[bytes]:
-        """Return keys (a sha256, then 8 bytes) of recipes that are gone but may be in use, behind ``after``.
+    def retired_batches(self) -> Iterator[list[bytes]]:
+        """Yield, in batches, the keys (a sha256, then 8 bytes) of retired recipes: gone from the catalog, but maybe in use."""
+        return batches(self._environment, self._names.retired, lambda key: key, size=CONTENTS_BATCH)
 
-        Fewer than ``limit`` may be returned before the last; none are when there are no more.
-        """
+    def retired_recipe(self, key: bytes) -> bytes | None:
+        """Return a retired recipe."""
         with self._environment.read() as transaction:
-            return self._names.departed(transaction, after, limit)
+            return self._names.retired_recipe(transaction, key)
 
-    def departed_recipe(self, key: bytes) -> bytes | None:
-        """Return a recipe that is gone but may be in use."""
-        with self._environment.read() as transaction:
-            return self._names.departed_recipe(transaction, key)
-
-    def drop_departed(self, keys: Sequence[bytes], *, collected_bytes: int = 0) -> Future[None]:
-        """Forget recipes that are gone and not in use, and that so much of `Counts.removed_bytes` has been collected."""
+    def drop_retired(self, keys: Sequence[bytes], *, collected_bytes: int = 0) -> Future[None]:
+        """Forget retired recipes, and subtract ``collected_bytes`` from `Counts.removed_bytes`."""
 
         def work(transaction: lmdb.Transaction) -> None:
             self._names.count_removed(transaction, -collected_bytes)
             for key in keys:
-                self._names.drop_departed(transaction, key)
+                self._names.drop_retired(transaction, key)
 
-        return self._submit(work)
+        return self._writer.submit(work)
 
     def set_pinned(self, key: bytes, pinned: bool) -> Future[bool]:
         """Pin or unpin a name; tell whether it is there."""
-        return self._submit(lambda transaction: self._names.set_pinned(transaction, key, pinned))
+        return self._writer.submit(lambda transaction: self._names.set_pinned(transaction, key, pinned))
 
     def poison(self, key: ContentKey, reason: str) -> Future[None]:
         """Quarantine a content, sealed or not, for ``reason``."""
@@ -199,11 +198,11 @@ class Catalog:
             self._put_facts(transaction, key, msgspec.structs.replace(facts, poisoned=reason, checked_at_us=checked_at_us))
             self._names.poison(transaction, key, reason)
 
-        return self._submit(work)
+        return self._writer.submit(work)
 
     def quarantine(self, sha256: bytes, reason: str) -> Future[bool]:
         """Let sealed content not be served any more; unlike `poison`, its origin may be asked for it again at once."""
-        return self._submit(lambda transaction: self._names.poison(transaction, sha256, reason))
+        return self._writer.submit(lambda transaction: self._names.poison(transaction, sha256, reason))
 
     # --- projects ------------------------------------------------------------------------------------------------------
 
@@ -224,19 +223,21 @@ class Catalog:
 
     def forget_page(self, index: str, project: str) -> Future[None]:
         """Know nothing any more of what an index answered about a project."""
-        return self._submit(lambda transaction: self._pages.forget(transaction, index, project))
+        return self._writer.submit(lambda transaction: self._pages.forget(transaction, index, project))
 
-    def known_projects(self, after: str | None, limit: int) -> list[ProjectName]:
-        """Return up to ``limit`` projects behind ``after`` that have a stored file or a page, in order."""
-        with self._environment.read() as transaction:
-            sources = [self._names.projects(transaction, after)]
-            sources += [self._pages.projects(transaction, index, after) for index in list(self._pages.indexes(transaction))]
-            distinct = (ProjectName(project) for project, _ in groupby(heapq.merge(*sources)))
-            found = list(islice(distinct, limit))
-            del distinct
-            for source in sources:
-                source.close()  # their cursors must go before the transaction
-            return found
+    def projects(self, after: str | None = None) -> Iterator[ProjectName]:
+        """Yield the projects that follow ``after`` and have a stored file or a page, in order, a batch a transaction."""
+        return chain.from_iterable(batches(self._environment, self._projects, str, after=after, size=BATCH))
+
+    def _projects(self, transaction: lmdb.Transaction, after: str | None, limit: int) -> list[ProjectName]:
+        sources = [self._names.projects(transaction, after)]
+        sources += [self._pages.projects(transaction, index, after) for index in list(self._pages.indexes(transaction))]
+        distinct = (ProjectName(project) for project, _ in groupby(heapq.merge(*sources)))
+        found = list(islice(distinct, limit))
+        del distinct
+        for source in sources:
+            source.close()  # their cursors must go before the transaction
+        return found
 
     def put_page(self, index: str, project: str, record: PageRecord) -> Future[bool]:
         """Keep an index's answer; the future tells whether it differs from the one before."""
@@ -247,11 +248,11 @@ class Catalog:
                 self._names.describe(transaction, index, project, record.page.files)
             return changed
 
-        return self._submit(put)
+        return self._writer.submit(put)
 
     def touch_page(self, index: str, project: str, *, fetched_at_us: int, max_age_s: float | None = None) -> Future[bool]:
         """Note that an index's answer is still the same, and how long it is good now (None: it does not say otherwise)."""
-        return self._submit(lambda transaction: self._pages.touch(transaction, index, project, fetched_at_us, max_age_s))
+        return self._writer.submit(lambda transaction: self._pages.touch(transaction, index, project, fetched_at_us, max_age_s))
 
     def put_absent(self, index: str, project: str, *, index_url: str, fetched_at_us: int) -> Future[bool]:
         """Keep the answer that an index has no such project."""
@@ -264,10 +265,10 @@ class Catalog:
         with self._environment.read() as transaction:
             return self._tracked.get(transaction, project)
 
-    def iterate_tracked(self, after: str | None, limit: int) -> list[Tracked]:
-        """Return up to ``limit`` tracked projects behind ``after``, in order."""
-        with self._environment.read() as transaction:
-            return self._tracked.iterate(transaction, after, limit)
+    def all_tracked(self, after: str | None = None) -> Iterator[Tracked]:
+        """Yield what is tracked of the projects that follow ``after``, in order, a batch a transaction."""
+        read = batches(self._environment, self._tracked.iterate, lambda tracked: tracked.project, after=after, size=BATCH)
+        return chain.from_iterable(read)
 
     def tracked_projects(self) -> int:
         """Return how many projects are tracked."""
@@ -276,7 +277,7 @@ class Catalog:
 
     def track(self, tracked: Tracked) -> Future[bool]:
         """Track a project, in place of what was tracked of it; the future tells whether that differs."""
-        return self._submit(lambda transaction: self._tracked.put(transaction, tracked))
+        return self._writer.submit(lambda transaction: self._tracked.put(transaction, tracked))
 
     def untrack(self, project: str) -> Future[bool]:
         """Track a project no more; the future tells whether it was tracked."""
@@ -287,11 +288,11 @@ class Catalog:
             self._pages.report_files(transaction, project)
             return True
 
-        return self._submit(work)
+        return self._writer.submit(work)
 
     def report_project(self, project: str) -> Future[None]:
         """Say that more is known of a tracked project's files than before."""
-        return self._submit(lambda transaction: self._tracked.report(transaction, project))
+        return self._writer.submit(lambda transaction: self._tracked.report(transaction, project))
 
     # --- hosts ---------------------------------------------------------------------------------------------------------
 
@@ -302,7 +303,7 @@ class Catalog:
 
     def put_pace(self, host: str, pace: HostPace) -> Future[None]:
         """Note how a host answers."""
-        return self._submit(lambda transaction: self._paces.put(transaction, host, pace))
+        return self._writer.submit(lambda transaction: self._paces.put(transaction, host, pace))
 
     # --- what was found out about files --------------------------------------------------------------------------------
 
@@ -328,11 +329,12 @@ class Catalog:
 
     def put_facts(self, key: ContentKey, facts: ContentFacts) -> Future[None]:
         """Keep what was found out about a file, in place of what was known."""
-        return self._submit(lambda transaction: self._put_facts(transaction, key, facts))
+        return self._writer.submit(lambda transaction: self._put_facts(transaction, key, facts))
 
     def put_metadata(self, key: ContentKey, metadata: bytes) -> Future[None]:
         """Keep the METADATA of a wheel."""
-        return self._submit(lambda transaction: compressed.put(transaction, self._metadata, key, compressed.pack(metadata)))
+        packed = compressed.pack(metadata)
+        return self._writer.submit(lambda transaction: compressed.put(transaction, self._metadata, key, packed))
 
     # --- changes -------------------------------------------------------------------------------------------------------
 
@@ -351,11 +353,6 @@ class Catalog:
             return self._journal.since(transaction, seq, limit)
 
     # --- inside --------------------------------------------------------------------------------------------------------
-
-    def _submit(self, work: Callable[[lmdb.Transaction], T]) -> Future[T]:
-        if self._writer is None:
-            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
-        return self._writer.submit(work)
 
     def _facts_in(self, transaction: lmdb.Transaction, key: ContentKey) -> ContentFacts | None:
         found = transaction.get(key, db=self._facts)
@@ -380,9 +377,9 @@ class Catalog:
         with self._environment.read() as transaction:
             found = transaction.get(_SCHEMA_KEY, db=meta)
             schema = None if found is None else bytes(found)
-        if schema is None and self._writer is not None:
+        if schema is None and not self._environment.readonly:
             # Another process may be writing the same at this moment.
-            schema = self._submit(lambda transaction: _schema_or_own(transaction, meta)).result()
+            schema = self._writer.submit(lambda transaction: _schema_or_own(transaction, meta)).result()
         if schema not in (None, SCHEMA):
             raise StoreFormat(
                 f"open store {self._environment.path}",

@@ -12,6 +12,7 @@ from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.pages import first_components
 from wheelfs.store.catalog.records import Change, Counts, NameValue, StoredContent, StoredName
+from wheelfs.store.engine.iteration import key_of, rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -31,7 +32,7 @@ _RAW_BYTES: Final = b"raw-bytes"
 _BLOCKS_BELOW: Final = b"blocks-below"
 _REMOVED_BYTES: Final = b"removed-bytes"
 _NUMBER: Final = struct.Struct(">Q")
-_DEPARTED_KEY_BYTES: Final = 40
+_RETIRED_KEY_BYTES: Final = 40
 _encoder: Final = msgspec.msgpack.Encoder()
 _content_decoder: Final = msgspec.msgpack.Decoder(StoredContent)
 _name_decoder: Final = msgspec.msgpack.Decoder(NameValue)
@@ -40,14 +41,14 @@ _name_decoder: Final = msgspec.msgpack.Decoder(NameValue)
 class NameTable:
     """Invariants: every name's content is there, with its recipe; every content has a name; ``names-of`` mirrors ``names``.
 
-    A recipe that goes is moved to ``departed``: whoever reads by it must find its chunks until `wheelfs.store.gc.collect` sees
-    that nobody does.
+    A recipe that goes is retired (moved to the database ``departed``): its chunks stay until `wheelfs.store.gc.collect` sees that
+    no reader uses it any more.
     """
 
     def __init__(self, environment: Environment, journal: ChangeJournal) -> None:
         self._contents = environment.database("contents")
         self._recipes = environment.database("recipes")
-        self._departed = environment.database("departed")
+        self._retired = environment.database("departed")
         self._names = environment.database("names")
         self._names_of = environment.database("names-of")
         self._totals = environment.database("totals")
@@ -58,12 +59,7 @@ class NameTable:
 
     def content(self, transaction: lmdb.Transaction, sha256: bytes) -> StoredContent | None:
         found = transaction.get(sha256, db=self._contents)
-        if found is None:
-            return None
-        try:
-            return _content_decoder.decode(found)
-        except msgspec.MsgspecError as error:
-            raise compressed.damaged(f"the content {sha256.hex()} cannot be read ({error})") from error
+        return None if found is None else _decoded_content(sha256, found)[1]
 
     def recipe(self, transaction: lmdb.Transaction, sha256: bytes) -> bytes | None:
         return compressed.get(transaction, self._recipes, sha256)
@@ -71,13 +67,7 @@ class NameTable:
     def of_project(self, transaction: lmdb.Transaction, project: str) -> list[StoredName]:
         """Return a project's names in order of filename."""
         prefix = project.encode() + b"\0"
-        names: list[StoredName] = []
-        with transaction.cursor(self._names) as cursor:
-            found = len(prefix) <= compressed.MAX_KEY_BYTES and cursor.set_range(prefix)
-            while found and (key := bytes(cursor.key())).startswith(prefix):
-                names.append(_decoded(key, cursor.value()))
-                found = cursor.next()
-        return names
+        return rows(transaction, self._names, _decoded, prefix=prefix) if len(prefix) <= compressed.MAX_KEY_BYTES else []
 
     def of_content(self, transaction: lmdb.Transaction, sha256: bytes) -> list[StoredName]:
         """Return all names of a content."""
@@ -90,35 +80,22 @@ class NameTable:
         return names
 
     def iterate(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[StoredName]:
-        """Return up to ``limit`` names behind the key ``after``, in order of project and filename."""
-        names: list[StoredName] = []
-        with transaction.cursor(self._names) as cursor:
-            found = cursor.first() if after is None else cursor.set_range(after)
-            if found and after is not None and cursor.key() == after:
-                found = cursor.next()
-            while found and len(names) < limit:
-                names.append(_decoded(bytes(cursor.key()), cursor.value()))
-                found = cursor.next()
-        return names
+        """Return up to ``limit`` names that follow the key ``after``, in order of project and filename."""
+        return rows(transaction, self._names, _decoded, after=after, limit=limit)
 
     def contents(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[tuple[bytes, StoredContent]]:
-        """Return up to ``limit`` contents behind the digest ``after``, in order of digest."""
-        found: list[tuple[bytes, StoredContent]] = []
-        for key in _keys_behind(transaction, self._contents, after, limit):
-            content = self.content(transaction, key)
-            assert content is not None
-            found.append((key, content))
-        return found
+        """Return up to ``limit`` contents that follow the digest ``after``, in order of digest."""
+        return rows(transaction, self._contents, _decoded_content, after=after, limit=limit)
 
-    def departed(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[bytes]:
+    def retired(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[bytes]:
         """Return up to ``limit`` keys of recipes that are gone but may be in use, behind ``after``."""
         # A part's key is the recipe's followed by the part's number; the first part is number 0.
-        behind = None if after is None else after + b"\xff\xff"
-        keys = _keys_behind(transaction, self._departed, behind, limit)
-        return list(dict.fromkeys(key[:_DEPARTED_KEY_BYTES] for key in keys))
+        last_part = None if after is None else after + b"\xff\xff"
+        keys = rows(transaction, self._retired, key_of, after=last_part, limit=limit)
+        return list(dict.fromkeys(key[:_RETIRED_KEY_BYTES] for key in keys))
 
-    def departed_recipe(self, transaction: lmdb.Transaction, key: bytes) -> bytes | None:
-        return compressed.get(transaction, self._departed, key)
+    def retired_recipe(self, transaction: lmdb.Transaction, key: bytes) -> bytes | None:
+        return compressed.get(transaction, self._retired, key)
 
     def projects(self, transaction: lmdb.Transaction, after: str | None) -> Generator[str, None, None]:
         """Yield the projects that have names, behind ``after``."""
@@ -151,7 +128,7 @@ class NameTable:
             raise ValueError("a content without a name could never be found or removed")
         before = self.content(transaction, sha256)
         if before is None or before.poisoned is not None:
-            self._depart(transaction, sha256, before)
+            self._retire(transaction, sha256, before)
             transaction.put(sha256, _encoder.encode(content), db=self._contents)
             compressed.put(transaction, self._recipes, sha256, recipe)
             self._count(transaction, content.size_bytes - (0 if before is None else before.size_bytes))
@@ -217,7 +194,7 @@ class NameTable:
         transaction.delete(name.sha256 + key[:-32], db=self._names_of)
         if not self._keys_of(transaction, name.sha256):
             content = self.content(transaction, name.sha256)
-            self._depart(transaction, name.sha256, content)
+            self._retire(transaction, name.sha256, content)
             transaction.delete(name.sha256, db=self._contents)
             transaction.delete(name.sha256, db=self._used)
             compressed.delete(transaction, self._recipes, name.sha256)
@@ -251,16 +228,16 @@ class NameTable:
         content = self.content(transaction, sha256)
         if content is None or self.recipe(transaction, sha256) != old:
             return False
-        self._depart(transaction, sha256, content)
+        self._retire(transaction, sha256, content)
         compressed.put(transaction, self._recipes, sha256, new)
         # Whoever keeps the old recipe in memory sees by this that there is another one.
         moved = msgspec.structs.replace(content, sealed_at_us=max(content.sealed_at_us + 1, time.time_ns() // 1_000))
         transaction.put(sha256, _encoder.encode(moved), db=self._contents)
         return True
 
-    def drop_departed(self, transaction: lmdb.Transaction, key: bytes) -> bool:
+    def drop_retired(self, transaction: lmdb.Transaction, key: bytes) -> bool:
         """Forget a recipe that is gone and not in use; tell whether it was there."""
-        return compressed.delete(transaction, self._departed, key)
+        return compressed.delete(transaction, self._retired, key)
 
     def note_used(self, transaction: lmdb.Transaction, used_at_us: Mapping[bytes, int]) -> None:
         """Note when contents were last used; those that are gone are left out."""
@@ -272,23 +249,17 @@ class NameTable:
         found = transaction.get(sha256, db=self._used)
         return 0 if found is None else int(_NUMBER.unpack(found)[0])
 
-    def _depart(self, transaction: lmdb.Transaction, sha256: bytes, content: StoredContent | None) -> None:
+    def _retire(self, transaction: lmdb.Transaction, sha256: bytes, content: StoredContent | None) -> None:
         recipe = self.recipe(transaction, sha256)
         if content is not None and recipe is not None:
-            compressed.put(transaction, self._departed, sha256 + _NUMBER.pack(content.sealed_at_us), recipe)
+            compressed.put(transaction, self._retired, sha256 + _NUMBER.pack(content.sealed_at_us), recipe)
 
     def _report(self, transaction: lmdb.Transaction, name: StoredName) -> None:
         for origin in name.origins:
             self._journal.append(transaction, Change("file", name.project, name.filename, name.sha256, origin))
 
     def _keys_of(self, transaction: lmdb.Transaction, sha256: bytes) -> list[bytes]:
-        keys: list[bytes] = []
-        with transaction.cursor(self._names_of) as cursor:
-            found = cursor.set_range(sha256)
-            while found and (key := bytes(cursor.key())).startswith(sha256):
-                keys.append(key[32:] + sha256)
-                found = cursor.next()
-        return keys
+        return [key[32:] + sha256 for key in rows(transaction, self._names_of, key_of, prefix=sha256)]
 
     def _total(self, transaction: lmdb.Transaction, key: bytes) -> int:
         found = transaction.get(key, db=self._totals)
@@ -303,20 +274,15 @@ class NameTable:
         transaction.put(_RAW_BYTES, _NUMBER.pack(self._total(transaction, _RAW_BYTES) + more_bytes), db=self._totals)
 
 
-def _keys_behind(transaction: lmdb.Transaction, database: lmdb._Database, after: bytes | None, limit: int) -> list[bytes]:
-    keys: list[bytes] = []
-    with transaction.cursor(database) as cursor:
-        found = cursor.first() if after is None else cursor.set_range(after)
-        if found and cursor.key() == after:
-            found = cursor.next()
-        while found and len(keys) < limit:
-            keys.append(bytes(cursor.key()))
-            found = cursor.next()
-    return keys
-
-
 def _decoded(key: bytes, value: bytes | memoryview) -> StoredName:
     try:
         return StoredName.from_stored(key, _name_decoder.decode(value))
     except (msgspec.MsgspecError, ValueError) as error:
         raise compressed.damaged(f"the name {key[:-33]!r} cannot be read ({error})") from error
+
+
+def _decoded_content(sha256: bytes, value: bytes | memoryview) -> tuple[bytes, StoredContent]:
+    try:
+        return sha256, _content_decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise compressed.damaged(f"the content {sha256.hex()} cannot be read ({error})") from error

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-
-from wheelfs.errors import StoreReadOnly
 
 # At run time too: msgspec evaluates the annotations of its structs.
 from wheelfs.model.shared import SharedFile  # noqa: TC001
@@ -15,9 +13,10 @@ from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.journal import ChangeJournal
 from wheelfs.store.catalog.pages import first_components
 from wheelfs.store.catalog.records import Change, name_key
+from wheelfs.store.engine.iteration import batches, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator
+    from collections.abc import Collection, Iterator
     from concurrent.futures import Future
 
     import lmdb
@@ -25,13 +24,15 @@ if TYPE_CHECKING:
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.shared import News
     from wheelfs.store.engine.environment import Environment
-    from wheelfs.store.engine.writer import Writer
+    from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
 
 SHARED_DATABASES: Final = ("shared", "share-points")
 
 _PUSHED: Final = "\0pushed\0"
 """Before a share's name, which has no zero bytes: a key beside that of what it has told."""
 
+_BATCH: Final = 512
+"""Names or projects read in one transaction: some milliseconds."""
 _SWEPT_AT_ONCE: Final = 2_000
 
 
@@ -68,8 +69,8 @@ _point_decoder: Final = msgspec.msgpack.Decoder(_Point)
 class SharedNames:
     """By project, filename, sha256 and share.  None of it is precious: shares tell it again."""
 
-    def __init__(self, environment: Environment, writer: Writer | None) -> None:
-        """``environment`` is the catalog's; ``writer`` is None when it is read-only."""
+    def __init__(self, environment: Environment, writer: Writer | ReadOnlyWriter) -> None:
+        """``environment`` is the catalog's."""
         self._environment = environment
         self._writer = writer
         self._journal = ChangeJournal(environment.database("changes"))
@@ -95,27 +96,23 @@ class SharedNames:
         def work(transaction: lmdb.Transaction) -> None:
             self._put_point(transaction, _PUSHED + share, _Point(text))
 
-        if self._writer is None:
-            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
         return self._writer.submit(work)
 
     def of_project(self, project: str) -> list[SharedName]:
         """Return what shares have of a project, in order of filename."""
-        return self.iterate(project.encode() + b"\0", None, within=project.encode() + b"\0")
+        prefix = project.encode() + b"\0"
+        if self._shared is None or len(prefix) > compressed.MAX_KEY_BYTES:
+            return []
+        with self._environment.read() as transaction:
+            return rows(transaction, self._shared, _named, prefix=prefix)
 
-    def iterate(self, behind: bytes | None, limit: int | None, *, within: bytes = b"") -> list[SharedName]:
-        """Return up to ``limit`` names whose keys are behind ``behind`` (and begin with ``within``), in order."""
-        found: list[SharedName] = []
-        if self._shared is None or len(within) > compressed.MAX_KEY_BYTES:
-            return found
-        with self._environment.read() as transaction, transaction.cursor(self._shared) as cursor:
-            there = cursor.first() if behind is None else cursor.set_range(behind)
-            if there and behind is not None and cursor.key() == behind:
-                there = cursor.next()
-            while there and (limit is None or len(found) < limit) and (key := bytes(cursor.key())).startswith(within):
-                found.append(SharedName(key, key.rpartition(b"\0")[2].decode(), _decoded(cursor.value()).file))
-                there = cursor.next()
-        return found
+    def names(self, after: bytes | None = None, *, batch: int = _BATCH) -> Iterator[SharedName]:
+        """Yield the names whose keys follow ``after``, in order, a batch a transaction."""
+        read = batches(self._environment, self._names, lambda name: name.key, after=after, size=batch)
+        return chain.from_iterable(read)
+
+    def _names(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[SharedName]:
+        return [] if self._shared is None else rows(transaction, self._shared, _named, after=after, limit=limit)
 
     def has(self, share: str, file: FileKey) -> bool:
         """Tell whether a share has told of this name and content."""
@@ -132,15 +129,17 @@ class SharedNames:
         with self._environment.read() as transaction:
             return int(transaction.stat(self._shared)["entries"])
 
-    def projects(self, after: str | None) -> list[str]:
-        """Return up to 1,000 projects behind ``after``, in order."""
+    def projects(self, after: str | None = None) -> Iterator[str]:
+        """Yield the projects that follow ``after``, in order, a batch a transaction."""
+        return chain.from_iterable(batches(self._environment, self._projects, str, after=after, size=_BATCH))
+
+    def _projects(self, transaction: lmdb.Transaction, after: str | None, limit: int) -> list[str]:
         if self._shared is None:
             return []
-        with self._environment.read() as transaction:
-            names: Generator[str, None, None] = first_components(transaction, self._shared, after)
-            found = [name for name, _ in zip((name for name, _ in groupby(names)), range(1_000), strict=False)]
-            names.close()  # its cursor must go before the transaction
-            return found
+        names = first_components(transaction, self._shared, after)
+        found = list(islice(names, limit))
+        names.close()  # its cursor must go before the transaction
+        return found
 
     def take(self, share: str, news: News, *, asked: str | None) -> Future[bool]:
         """Write down what a share told since the point ``asked``; the future tells that it is done.
@@ -174,8 +173,6 @@ class SharedNames:
             self._put_point(transaction, share, _Point(news.point, number, news.anew and news.more, is_unswept))
             return True
 
-        if self._writer is None:
-            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
         return self._writer.submit(work)
 
     def forget(self, share: str, file: FileKey) -> Future[None]:
@@ -184,8 +181,6 @@ class SharedNames:
         def work(transaction: lmdb.Transaction) -> None:
             self._drop(transaction, _key(share, *file))
 
-        if self._writer is None:
-            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
         return self._writer.submit(work)
 
     def is_to_be_swept(self, share: str) -> bool:
@@ -202,26 +197,20 @@ class SharedNames:
             point = self._point(transaction, share)
             if point is None or point.is_anew or not point.is_unswept:
                 return None
-            stale: list[bytes] = []
-            last, ending = None, b"\0" + share.encode()
-            with transaction.cursor(self._shared) as cursor:
-                there = cursor.first() if after is None else cursor.set_range(after + b"\0")
-                for _ in range(_SWEPT_AT_ONCE):
-                    if not there:
-                        last = None
-                        break
-                    last = bytes(cursor.key())
-                    if last.endswith(ending) and _decoded(cursor.value()).round < point.round:
-                        stale.append(last)
-                    there = cursor.next()
-            for key in stale:
-                self._drop(transaction, key)
-            if last is None:
-                self._put_point(transaction, share, _Point(point.point, point.round))
-            return last
+            ending = b"\0" + share.encode()
 
-        if self._writer is None:
-            raise StoreReadOnly(f"write to store {self._environment.path}", "it was opened read-only")
+            def judged(key: bytes, value: bytes | memoryview) -> tuple[bytes, bool]:
+                return key, key.endswith(ending) and _decoded(value).round < point.round
+
+            found = rows(transaction, self._shared, judged, after=after, limit=_SWEPT_AT_ONCE)
+            for key, is_stale in found:
+                if is_stale:
+                    self._drop(transaction, key)
+            if len(found) == _SWEPT_AT_ONCE:
+                return found[-1][0]
+            self._put_point(transaction, share, _Point(point.point, point.round))
+            return None
+
         return self._writer.submit(work)
 
     def _drop(self, transaction: lmdb.Transaction, key: bytes) -> None:
@@ -248,6 +237,10 @@ class SharedNames:
 
 def _key(share: str, project: str, filename: str, sha256: bytes) -> bytes:
     return name_key(project, filename, sha256) + b"\0" + share.encode()
+
+
+def _named(key: bytes, value: bytes | memoryview) -> SharedName:
+    return SharedName(key, key.rpartition(b"\0")[2].decode(), _decoded(value).file)
 
 
 def _decoded(value: bytes | memoryview) -> _Entry:

@@ -9,6 +9,7 @@ import msgspec
 from wheelfs.model.tracked import Tracked
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.records import Change
+from wheelfs.store.engine.iteration import rows
 
 if TYPE_CHECKING:
     import lmdb
@@ -36,20 +37,13 @@ class TrackedTable:
     def get(self, transaction: lmdb.Transaction, project: str) -> Tracked | None:
         key = project.encode()
         found = None if self._tracked is None or len(key) > compressed.MAX_KEY_BYTES else transaction.get(key, db=self._tracked)
-        return None if found is None else _decoded(found, project)
+        return None if found is None else _decoded(key, found)
 
     def iterate(self, transaction: lmdb.Transaction, after: str | None, limit: int) -> list[Tracked]:
-        """Return up to ``limit`` behind the project ``after``, in order of project."""
-        found: list[Tracked] = []
+        """Return up to ``limit`` that follow the project ``after``, in order of project."""
         if self._tracked is None:
-            return found
-        with transaction.cursor(self._tracked) as cursor:
-            # Behind a name is its first possible successor: the same with a zero byte.
-            there = cursor.first() if after is None else cursor.set_range(after.encode() + b"\0")
-            while there and len(found) < limit:
-                found.append(_decoded(cursor.value(), bytes(cursor.key()).decode()))
-                there = cursor.next()
-        return found
+            return []
+        return rows(transaction, self._tracked, _decoded, after=None if after is None else after.encode(), limit=limit)
 
     def count(self, transaction: lmdb.Transaction) -> int:
         return 0 if self._tracked is None else int(transaction.stat(self._tracked)["entries"])
@@ -78,8 +72,8 @@ class TrackedTable:
         self._journal.append(transaction, Change("page", project))
 
 
-def _decoded(value: bytes | memoryview, project: str) -> Tracked:
+def _decoded(project: bytes, value: bytes | memoryview) -> Tracked:
     try:
         return _decoder.decode(value)
     except msgspec.MsgspecError as error:
-        raise compressed.damaged(f"what is tracked of {project} cannot be read ({error})") from error
+        raise compressed.damaged(f"what is tracked of {project.decode()} cannot be read ({error})") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import blake3
@@ -18,15 +19,16 @@ from wheelfs.errors import InternalError, StoreDamaged
 from wheelfs.model.recipe import Extent
 from wheelfs.store.chunks.members import MemberIndex
 from wheelfs.store.chunks.residency import is_resident
+from wheelfs.store.engine.iteration import batches, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     import lmdb
 
     from wheelfs.store.engine.environment import Environment
-    from wheelfs.store.engine.writer import Writer
+    from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
 
     Piece = tuple[bytes, bytes | memoryview]
     """A chunk to store: its BLAKE3 digest and its bytes (at most `BLOCK_BYTES`)."""
@@ -39,6 +41,10 @@ _PLACE: Final = struct.Struct(">QLL")
 _NEXT_BLOCK: Final = b"next-block"
 _SETTLED: Final = b"settled"
 
+_BLOCKS_BATCH: Final = 10_000
+_ENTRIES_BATCH: Final = 20_000
+"""How many are read in one transaction: some milliseconds."""
+
 CHECKED_AT_ONCE: Final = 24
 """Blocks in memory that may be checked without leaving the caller's thread: 6 MiB, some 3 ms.
 
@@ -50,15 +56,15 @@ fro (docs/design/decisions/0010).  What threads are for is waiting for the disk.
 class ChunkStore:
     """Chunks by digest, and blocks by number.  Reads may come from any thread; writes go through the writer."""
 
-    def __init__(self, environment: Environment, writer: Writer | None) -> None:
-        """``environment`` was opened with `CHUNK_DATABASES`; ``writer`` is None when it is read-only."""
+    def __init__(self, environment: Environment, writer: Writer | ReadOnlyWriter) -> None:
+        """``environment`` was opened with `CHUNK_DATABASES`."""
         self.environment = environment
         self._writer = writer
         self._blocks = environment.database("blocks")
         self._info = environment.database("block-info")
         self._index = environment.database("index")
         self._counters = environment.database("counters")
-        self.members = MemberIndex(environment, self._writing)
+        self.members = MemberIndex(environment, writer)
         # One byte per block rather than one bit: stores of single bytes need no lock, and a full TiB is 4 MiB of them.
         self._checked = bytearray()
         self._growing = threading.Lock()
@@ -71,11 +77,10 @@ class ChunkStore:
         The buffers must not change until then.  Small pieces share blocks in their order; pieces of one call never share a
         block with those of another.  A commit alone may be undone by power loss: `sync` before relying on it.
         """
-        writer = self._writing()
         if any(not 0 < len(data) <= BLOCK_BYTES for _, data in pieces):
             raise InternalError("store chunks", f"a chunk has 1 to {BLOCK_BYTES} bytes")
         weight_bytes = sum(len(data) for _, data in pieces)
-        return writer.submit(lambda transaction: self._append(transaction, pieces), weight_bytes=weight_bytes)
+        return self._writer.submit(lambda transaction: self._append(transaction, pieces), weight_bytes=weight_bytes)
 
     def sync(self) -> None:
         """Make every committed transaction survive a power loss (commits leave out the flush of the last meta page)."""
@@ -211,27 +216,34 @@ class ChunkStore:
             counter = transaction.get(_NEXT_BLOCK, db=self._counters)
             return _NUMBER.unpack(counter)[0] if counter else 0
 
-    def block_lengths(self, start: int, limit: int) -> list[tuple[int, int]]:
-        """Return number and length in bytes of up to ``limit`` blocks from number ``start`` on."""
-        found: list[tuple[int, int]] = []
-        with self.environment.read() as transaction, transaction.cursor(self._info) as cursor:
-            more = cursor.set_range(_NUMBER.pack(start))
-            while more and len(found) < limit:
-                found.append((_NUMBER.unpack(cursor.key())[0], _INFO.unpack(cursor.value())[1]))
-                more = cursor.next()
-        return found
+    def blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield number and length in bytes of the blocks, in order of number, a batch a transaction."""
 
-    def entries(self, after: bytes | None, limit: int) -> list[tuple[bytes, Extent]]:
-        """Return up to ``limit`` entries of the index behind the digest ``after``, in order of digest."""
-        found: list[tuple[bytes, Extent]] = []
-        with self.environment.read() as transaction, transaction.cursor(self._index) as cursor:
-            more = cursor.first() if after is None else cursor.set_range(after)
-            if more and after is not None and cursor.key() == after:
-                more = cursor.next()
-            while more and len(found) < limit:
-                found.append((bytes(cursor.key()), Extent._make(_PLACE.unpack(cursor.value()))))
-                more = cursor.next()
-        return found
+        def decode(key: bytes, info: bytes | memoryview) -> tuple[int, int]:
+            return _NUMBER.unpack(key)[0], _INFO.unpack(info)[1]
+
+        def read(transaction: lmdb.Transaction, after: int | None, limit: int) -> list[tuple[int, int]]:
+            key = None if after is None else _NUMBER.pack(after)
+            return rows(transaction, self._info, decode, after=key, limit=limit)
+
+        return chain.from_iterable(batches(self.environment, read, lambda block: block[0], size=_BLOCKS_BATCH))
+
+    def block_length(self, block: int) -> int | None:
+        """Return the length of a block in bytes, None when it is not here."""
+        with self.environment.read() as transaction:
+            info = transaction.get(_NUMBER.pack(block), db=self._info)
+            return None if info is None else int(_INFO.unpack(info)[1])
+
+    def entry_batches(self) -> Iterator[list[tuple[bytes, Extent]]]:
+        """Yield, in batches, the entries of the index: digests and where their chunks lie, in order of digest."""
+
+        def decode(digest: bytes, place: bytes | memoryview) -> tuple[bytes, Extent]:
+            return digest, Extent._make(_PLACE.unpack(place))
+
+        def read(transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[tuple[bytes, Extent]]:
+            return rows(transaction, self._index, decode, after=after, limit=limit)
+
+        return batches(self.environment, read, lambda entry: entry[0], size=_ENTRIES_BATCH)
 
     def forget(self, entries: Sequence[tuple[bytes, Extent]]) -> Future[None]:
         """Take entries out of the index, where they still say the same: nothing new will rely on these places."""
@@ -241,7 +253,7 @@ class ChunkStore:
                 if transaction.get(digest, db=self._index) == _PLACE.pack(*extent):
                     transaction.delete(digest, db=self._index)
 
-        return self._writing().submit(work)
+        return self._writer.submit(work)
 
     def delete_blocks(self, blocks: Sequence[int]) -> Future[None]:
         """Delete blocks to which no entry of the index and no recipe in use points."""
@@ -251,16 +263,11 @@ class ChunkStore:
                 transaction.delete(_NUMBER.pack(block), db=self._blocks)
                 transaction.delete(_NUMBER.pack(block), db=self._info)
 
-        return self._writing().submit(work)
+        return self._writer.submit(work)
 
     def settle(self) -> None:
         """Let what is written next use the pages of deleted blocks: LMDB reuses them from the second transaction on."""
         for _ in range(2):
-            self._writing().submit(
+            self._writer.submit(
                 lambda transaction: transaction.put(_SETTLED, time.time_ns().to_bytes(8, "big"), db=self._counters)
             ).result()
-
-    def _writing(self) -> Writer:
-        if self._writer is None:
-            raise InternalError("store chunks", "the store was opened read-only")
-        return self._writer

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheelfs.core.fetch.delta import Known, Likeness
 from wheelfs.core.wheel.cutting import GZ_HEAD_BYTES, SMALL_BYTES
 from wheelfs.model.recipe import DIGEST_BYTES, Extent
+from wheelfs.store.engine.iteration import batches, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     import lmdb
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from wheelfs.core.wheel.zip_layout import Member
     from wheelfs.model.recipe import ChunkList
     from wheelfs.store.engine.environment import Environment
-    from wheelfs.store.engine.writer import Writer
+    from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
 
 _KEY: Final = struct.Struct(">LLHL")
 """CRC-32, size, method, compressed size: in this order members of one content lie side by side, however they were packed."""
@@ -57,10 +58,9 @@ _OTHER_ENCODER: Final = Stored(Known(Likeness.OTHER_ENCODER))
 class MemberIndex:
     """The ``members`` database of the chunks environment."""
 
-    def __init__(self, environment: Environment, writing: Callable[[], Writer]) -> None:
-        """``writing`` gives the environment's writer; it raises when the store is read-only."""
+    def __init__(self, environment: Environment, writer: Writer | ReadOnlyWriter) -> None:
         self._environment = environment
-        self._writing = writing
+        self._writer = writer
         self._members = environment.database("members")
         self._index = environment.database("index")
 
@@ -69,17 +69,17 @@ class MemberIndex:
 
         ``packed`` are the chunks of the skeleton's frame.
         """
-        rows = list(_rows(members, chunks, skeleton, packed.digests[:_PREFIX_BYTES]))
-        return [self._note(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH)]
+        entries = list(_entries(members, chunks, skeleton, packed.digests[:_PREFIX_BYTES]))
+        return [self._note(entries[start : start + _BATCH]) for start in range(0, len(entries), _BATCH)]
 
-    def _note(self, rows: Sequence[tuple[bytes, bytes]]) -> Future[None]:
+    def _note(self, entries: Sequence[tuple[bytes, bytes]]) -> Future[None]:
         def work(transaction: lmdb.Transaction) -> None:
             with transaction.cursor(db=self._members) as cursor:
-                known = dict(cursor.getmulti([key for key, _ in rows]))
+                known = dict(cursor.getmulti([key for key, _ in entries]))
                 # Most are there: their pages stay clean.
-                cursor.putmulti(sorted((key, value) for key, value in dict(rows).items() if known.get(key) != value))
+                cursor.putmulti(sorted((key, value) for key, value in dict(entries).items() if known.get(key) != value))
 
-        return self._writing().submit(work, weight_bytes=1024 * len(rows))
+        return self._writer.submit(work, weight_bytes=1024 * len(entries))
 
     def find(self, members: Sequence[Member]) -> list[Stored]:
         """Return what is known of each member; some microseconds each, so call it in a worker thread for a whole wheel."""
@@ -88,34 +88,23 @@ class MemberIndex:
 
     def sweep(self) -> Iterator[int]:
         """Delete the entries that lead nowhere, some at a time, and yield how many: what a collection leaves behind."""
-        after: bytes | None = b""
-        while after is not None:
-            rows, after = self._rows_from(after)
+        for entries in batches(self._environment, self._read, lambda entry: entry[0], size=_SWEPT):
+            prefixes = sorted((prefix, key) for key, value in entries for prefix in _prefixes(key, value))
             gone: set[bytes] = set()
-            for start in range(0, len(rows), _LOOKED_UP):
-                gone.update(self._leading_nowhere(rows[start : start + _LOOKED_UP]))
+            for start in range(0, len(prefixes), _LOOKED_UP):
+                gone.update(self._leading_nowhere(prefixes[start : start + _LOOKED_UP]))
                 yield 0
             in_order = sorted(gone)
             for start in range(0, len(in_order), _BATCH):
                 self._delete(in_order[start : start + _BATCH]).result()
             yield len(in_order)
 
-    def _rows_from(self, key: bytes) -> tuple[list[tuple[bytes, bytes]], bytes | None]:
-        """Return beginning of digest and key for the chunks of some entries, in the index's order; and where the next are."""
-        rows: list[tuple[bytes, bytes]] = []
-        with self._environment.read() as transaction, transaction.cursor(self._members) as cursor:
-            more = cursor.set_range(key) if key else cursor.first()
-            while more and len(rows) < _SWEPT:
-                found = bytes(cursor.key())
-                rows += [(prefix, found) for prefix in _prefixes(found, bytes(cursor.value()))]
-                more = cursor.next()
-            following = bytes(cursor.key()) if more else None
-        rows.sort()
-        return rows, following
+    def _read(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[tuple[bytes, bytes]]:
+        return rows(transaction, self._members, lambda key, value: (key, bytes(value)), after=after, limit=limit)
 
-    def _leading_nowhere(self, rows: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    def _leading_nowhere(self, prefixes: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
         with self._environment.read() as transaction, transaction.cursor(self._index) as index:
-            return [key for prefix, key in rows if not _is_here(index, prefix)]
+            return [key for prefix, key in prefixes if not _is_here(index, prefix)]
 
     @contextmanager
     def _cursors(self) -> Iterator[tuple[lmdb.Cursor, lmdb.Cursor]]:
@@ -132,7 +121,7 @@ class MemberIndex:
             for key in keys:
                 transaction.delete(key, db=self._members)
 
-        return self._writing().submit(work)
+        return self._writer.submit(work)
 
 
 def _key(member: Member) -> bytes | None:
@@ -141,7 +130,7 @@ def _key(member: Member) -> bytes | None:
     return _KEY.pack(member.crc, member.size, member.method, member.compressed_size)
 
 
-def _rows(members: Sequence[CutMember], chunks: ChunkList, skeleton: bytes, anchor: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _entries(members: Sequence[CutMember], chunks: ChunkList, skeleton: bytes, anchor: bytes) -> Iterator[tuple[bytes, bytes]]:
     number = 0
     for member, count, skeleton_start in members:
         first, number = number, number + count

@@ -11,11 +11,11 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import lmdb
 
-from wheelfs.errors import StoreError
+from wheelfs.errors import StoreError, StoreReadOnly
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:
@@ -38,6 +38,25 @@ class _Job:
     work: Callable[[lmdb.Transaction], Any]
     weight_bytes: int
     future: Future[Any]
+
+
+class ReadOnlyWriter:
+    """Takes the place of a `Writer` in a store that is only read: whatever is submitted raises `StoreReadOnly`."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._path = environment.path
+
+    def submit(self, work: Callable[[lmdb.Transaction], Any], *, weight_bytes: int = 0) -> NoReturn:
+        """Raise `StoreReadOnly`."""
+        raise StoreReadOnly(f"write to store {self._path}", "it was opened read-only")
+
+    def close(self) -> None:
+        """Nothing is queued."""
+
+
+def open_writer(environment: Environment) -> Writer | ReadOnlyWriter:
+    """Return what writes to the environment, or refuses to where that is read-only."""
+    return ReadOnlyWriter(environment) if environment.readonly else Writer(environment)
 
 
 class Writer:

@@ -53,9 +53,7 @@ _PIECE_BYTES: Final = -(-BLOCK_BYTES // 64)
 """A block's use is kept as one bit for each 64th of it: 8 bytes a block, so 80 MB for ten million."""
 
 _CONTENTS: Final = 256
-_BLOCKS: Final = 10_000
-_ENTRIES: Final = 20_000
-"""How many are read in one transaction: some milliseconds."""
+"""Recipes that are read between two looks at how much is mapped."""
 _FORGOTTEN: Final = 2_000
 _DELETED: Final = 128
 """How many entries, and blocks, go in one transaction: at most 2,000 pages written, or 8,300 set free."""
@@ -103,7 +101,7 @@ def collect(store: StoreFiles, *, dry_run: bool = False, grace_s: float = GRACE_
     with undisturbed(store, f"collect in store {store.path}", timeout_s=lock_s):
         removed_bytes = store.catalog.counts().removed_bytes
         if not dry_run:
-            _drop_departed(store)
+            _drop_retired(store)
         # The number first, then the leases: an ingest that is not seen here gets higher numbers only.
         horizon = store.chunks.next_block()
         horizon = min([horizon, *held(store.run_directory).ingests.values()])
@@ -117,7 +115,7 @@ def collect(store: StoreFiles, *, dry_run: bool = False, grace_s: float = GRACE_
         _forget(store, doomed)
         if found.rewritten:
             _relocate(store, doomed)
-            _drop_departed(store)
+            _drop_retired(store)
         if not _ended(store, grace_s):
             return Collected(waiting=True)
         done = _delete(store, doomed, _marked(store, horizon))
@@ -160,8 +158,8 @@ class _Marks:
 
 
 def _marked(store: StoreFiles, horizon: int) -> _Marks:
-    lengths = store.chunks.block_lengths(0, 1)
-    marks = _Marks(lengths[0][0] if lengths else horizon, horizon)
+    first = next((block for block, _ in store.chunks.blocks()), horizon)
+    marks = _Marks(min(first, horizon), horizon)
     for encoded in _all_recipes(store):
         try:
             recipe = Recipe.decode(encoded)
@@ -177,54 +175,46 @@ def _all_recipes(store: StoreFiles) -> Iterator[bytes]:
     """Yield the recipes in force, then those that are gone but in use: one that goes meanwhile is met in one place or both."""
     for _, encoded in _recipes(store):
         yield encoded
-    after: bytes | None = None
-    while keys := store.catalog.departed(after, _CONTENTS):
+    for keys in store.catalog.retired_batches():
         in_use = held(store.run_directory).open
         for key in keys:
-            departed = store.catalog.departed_recipe(key) if key[:32] in in_use else None
-            if departed is not None:
-                yield departed
-        after = keys[-1]
+            retired = store.catalog.retired_recipe(key) if key[:32] in in_use else None
+            if retired is not None:
+                yield retired
 
 
 def _recipes(store: StoreFiles) -> Iterator[tuple[bytes, bytes]]:
-    after: bytes | None = None
-    while batch := store.catalog.iterate_contents(after, _CONTENTS):
-        for sha256, _ in batch:
-            encoded = store.catalog.recipe(sha256)
-            if encoded is not None:
-                yield sha256, encoded
-        after = batch[-1][0]
-        _let_go(store)
+    for number, (sha256, _) in enumerate(store.catalog.contents(), 1):
+        encoded = store.catalog.recipe(sha256)
+        if encoded is not None:
+            yield sha256, encoded
+        if number % _CONTENTS == 0:
+            _let_go(store)
+    _let_go(store)
 
 
 def _judged(store: StoreFiles, marks: _Marks, horizon: int) -> tuple[_Flags, Collected]:
     """Return which blocks are to go, and the sum."""
     doomed = _Flags(marks.first, horizon)
     blocks = rewritten = freed_bytes = 0
-    start = marks.first
-    while batch := store.chunks.block_lengths(start, _BLOCKS):
-        for block, length in batch:
-            if block >= horizon:
-                return doomed, Collected(blocks, rewritten, freed_bytes)
-            used_bytes = marks.masks[block - marks.first].bit_count() * _PIECE_BYTES
-            if used_bytes <= length * SPARSE:
-                doomed.values[block - marks.first] = 1
-                blocks += 1
-                rewritten += used_bytes > 0
-                freed_bytes += length - used_bytes
-        start = batch[-1][0] + 1
+    for block, length in store.chunks.blocks():
+        if block >= horizon:
+            break
+        used_bytes = marks.masks[block - marks.first].bit_count() * _PIECE_BYTES
+        if used_bytes <= length * SPARSE:
+            doomed.values[block - marks.first] = 1
+            blocks += 1
+            rewritten += used_bytes > 0
+            freed_bytes += length - used_bytes
     return doomed, Collected(blocks, rewritten, freed_bytes)
 
 
 def _forget(store: StoreFiles, doomed: _Flags) -> None:
     """Take every entry of the index that points into a doomed block out, so that nobody new comes to rely on it."""
-    after: bytes | None = None
-    while batch := store.chunks.entries(after, _ENTRIES):
+    for batch in store.chunks.entry_batches():
         gone = [entry for entry in batch if entry[1].block in doomed]
         for start in range(0, len(gone), _FORGOTTEN):
             store.chunks.forget(gone[start : start + _FORGOTTEN]).result()
-        after = batch[-1][0]
         _let_go(store)
 
 
@@ -246,22 +236,20 @@ def _relocate(store: StoreFiles, doomed: _Flags) -> None:
             _let_go(store)  # its chunks' entries are all over the index
 
 
-def _drop_departed(store: StoreFiles) -> None:
+def _drop_retired(store: StoreFiles) -> None:
     """Forget the recipes that are gone and that nobody reads by.
 
     The keys first, then the leases: whoever takes one later does not get these recipes any more.
     """
-    after: bytes | None = None
-    while keys := store.catalog.departed(after, _CONTENTS):
+    for keys in store.catalog.retired_batches():
         in_use = held(store.run_directory).open
-        store.catalog.drop_departed([key for key in keys if key[:32] not in in_use]).result()
-        after = keys[-1]
+        store.catalog.drop_retired([key for key in keys if key[:32] not in in_use]).result()
         _let_go(store)
 
 
 def _note_collected(store: StoreFiles, removed_bytes: int) -> None:
     if removed_bytes:
-        store.catalog.drop_departed([], collected_bytes=removed_bytes).result()
+        store.catalog.drop_retired([], collected_bytes=removed_bytes).result()
 
 
 def _ended(store: StoreFiles, grace_s: float) -> bool:
@@ -283,7 +271,9 @@ def _delete(store: StoreFiles, doomed: _Flags, marks: _Marks) -> Collected:
     for block in compress(count(doomed.first), doomed.values):
         if 0 <= block - marks.first < len(marks.masks) and marks.masks[block - marks.first]:
             continue
-        lengths |= dict(store.chunks.block_lengths(block, 1))
+        length = store.chunks.block_length(block)
+        if length is not None:
+            lengths[block] = length
         if len(lengths) == _DELETED:
             store.chunks.delete_blocks(list(lengths)).result()
             blocks, freed_bytes, lengths = blocks + len(lengths), freed_bytes + sum(lengths.values()), {}

@@ -32,7 +32,6 @@ MIN_FREE_PART: Final = 0.05
 
 _ROUNDS: Final = 50
 """Each round evicts what would be enough if nothing were shared, then collects and looks again."""
-_BATCH: Final = 256
 _CANDIDATES: Final = 4_096
 """The least recently used contents that one round looks at."""
 
@@ -127,14 +126,11 @@ def _least_recently_used(store: StoreFiles) -> list[_Candidate]:
 
 
 def _candidates(store: StoreFiles) -> Iterator[_Candidate]:
-    after: bytes | None = None
-    while batch := store.catalog.iterate_contents(after, _BATCH):
-        for sha256, content in batch:
-            names = store.catalog.names_of(sha256)
-            if _is_evictable(names):
-                came_at_us = max(name.added_at_us for name in names)
-                yield _Candidate(max(came_at_us, store.catalog.used_at_us(sha256)), sha256, content.size_bytes)
-        after = batch[-1][0]
+    for sha256, content in store.catalog.contents():
+        names = store.catalog.names_of(sha256)
+        if _is_evictable(names):
+            came_at_us = max(name.added_at_us for name in names)
+            yield _Candidate(max(came_at_us, store.catalog.used_at_us(sha256)), sha256, content.size_bytes)
 
 
 def _is_evictable(names: list[StoredName]) -> bool:

@@ -61,7 +61,7 @@ async def following(path: Path, share: Telling) -> AsyncIterator[Service]:
 
 
 def known(one: Service) -> list[str]:
-    return [name.file.filename for name in one.store.shared.iterate(None, None)]
+    return [name.file.filename for name in one.store.shared.names()]
 
 
 async def test_a_node_that_is_cut_off_in_the_middle_goes_on_there(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.catalog import CATALOG_DATABASES, Catalog
 from wheelfs.store.catalog.records import Change, ContentFacts, Counts, PageRecord, StoredContent, StoredName
 from wheelfs.store.directory import StoreDirectory
-from wheelfs.store.engine.writer import Writer
+from wheelfs.store.engine.writer import open_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,12 +34,11 @@ class Opened:
     def __init__(self, path: Path, *, readonly: bool = False, changes_kept: int = 100) -> None:
         self.directory = StoreDirectory.open(path, create=not readonly, readonly=readonly)
         self.environment: Environment = self.directory.open_environment("catalog", CATALOG_DATABASES)
-        self.writer = None if readonly else Writer(self.environment)
+        self.writer = open_writer(self.environment)
         self.catalog = Catalog(self.environment, self.writer, changes_kept=changes_kept)
 
     def close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        self.writer.close()
         self.directory.close()
 
 
@@ -182,21 +181,13 @@ def test_names_are_iterated_in_batches_in_order_each_once(opened: Opened) -> Non
                 one = name(project, version)
                 opened.catalog._names.seal(transaction, digest(one.filename), StoredContent(10, 1, True), b"r", [one])
 
-    assert opened.writer is not None
     opened.writer.submit(fill).result(WAIT_S)
     catalog = opened.catalog
-    seen: list[tuple[str, str]] = []
-    after: bytes | None = None
-    while batch := catalog.iterate_names(after, 777):
-        assert len(batch) <= 777
-        seen += [(found.project, found.filename) for found in batch]
-        after = batch[-1].key
+    seen = [(found.project, found.filename) for found in catalog.names(batch=777)]
     assert seen == sorted(set(seen))
     assert len(seen) == 20_000
-    known: list[str] = []
-    while more := catalog.known_projects(known[-1] if known else None, 900):
-        known += more
-    assert known == projects
+    assert list(catalog.projects()) == projects
+    assert list(catalog.projects(projects[1_000])) == projects[1_001:]
     assert catalog.counts() == Counts(20_000, 20_000, 200_000)
 
 
@@ -208,7 +199,7 @@ def test_names_that_are_too_long_are_refused_and_found_nowhere(catalog: Catalog)
     assert catalog.stored_names(long * 3) == []
     assert catalog.page_head("main", long * 3) is None
     assert catalog.page("main", long * 3) is None
-    assert catalog.known_projects(long * 3, 10) == []
+    assert list(catalog.projects(long * 3)) == []
     with pytest.raises(InvalidInput):
         catalog.put_page("main", long * 3, record(page("x"), 1)).result(WAIT_S)
 
@@ -264,9 +255,9 @@ def test_an_absent_project_is_remembered_and_not_listed(catalog: Catalog) -> Non
     assert head is not None
     assert head.absent
     assert catalog.page("main", "alpha") is None
-    assert catalog.known_projects(None, 10) == []
+    assert list(catalog.projects()) == []
     assert catalog.put_page("main", "alpha", record(page("alpha", "1"), 4)).result(WAIT_S)
-    assert catalog.known_projects(None, 10) == ["alpha"]
+    assert list(catalog.projects()) == ["alpha"]
 
 
 def test_known_projects_join_names_and_all_indexes_in_order(catalog: Catalog) -> None:
@@ -274,9 +265,9 @@ def test_known_projects_join_names_and_all_indexes_in_order(catalog: Catalog) ->
         catalog.put_page(index, project, record(page(project), 1)).result(WAIT_S)
     seal(catalog, name("beta"))
     seal(catalog, name("gamma"))
-    assert catalog.known_projects(None, 10) == ["a", "a-b", "beta", "delta", "gamma"]
-    assert catalog.known_projects("a", 2) == ["a-b", "beta"]
-    assert catalog.known_projects("gamma", 2) == []
+    assert list(catalog.projects()) == ["a", "a-b", "beta", "delta", "gamma"]
+    assert list(catalog.projects("a")) == ["a-b", "beta", "delta", "gamma"]
+    assert list(catalog.projects("gamma")) == []
 
 
 # --- facts -------------------------------------------------------------------------------------------------------------
@@ -354,7 +345,6 @@ def test_a_read_only_catalog_reads_and_refuses_to_write(tmp_path: Path) -> None:
 
 def test_a_catalog_of_another_schema_is_refused(tmp_path: Path) -> None:
     it = Opened(tmp_path / "store")
-    assert it.writer is not None
     it.writer.submit(lambda transaction: transaction.put(b"schema", b"2", db=it.environment.database("meta"))).result(WAIT_S)
     with pytest.raises(StoreFormat, match="schema"):
         Catalog(it.environment, it.writer)
@@ -385,7 +375,6 @@ def test_damaged_records_are_damage_of_the_store(opened: Opened, database: str, 
             transaction.put(cursor.key(), b"\xc1rubbish", db=opened.environment.database(database))
 
     read(catalog)
-    assert opened.writer is not None
     opened.writer.submit(damage).result(WAIT_S)
     with pytest.raises(StoreDamaged):
         read(catalog)

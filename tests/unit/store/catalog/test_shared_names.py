@@ -38,7 +38,7 @@ def sweep(store: Store, share: str) -> None:
 
 
 def names(store: Store, share: str = "a") -> list[str]:
-    return [name.file.filename for name in store.shared.iterate(None, None) if name.share == share]
+    return [name.file.filename for name in store.shared.names() if name.share == share]
 
 
 def test_what_is_told_is_found_by_project_and_in_order(store: Store) -> None:
@@ -50,19 +50,16 @@ def test_what_is_told_is_found_by_project_and_in_order(store: Store) -> None:
     ]
     assert only(store.shared.of_project("one"), {"b"}) == [file("one")]
     assert store.shared.of_project("on") == []
-    assert store.shared.projects(None) == ["one", "two"]
-    assert store.shared.projects("one") == ["two"]
+    assert list(store.shared.projects()) == ["one", "two"]
+    assert list(store.shared.projects("one")) == ["two"]
     assert (store.shared.point("a"), store.shared.point("b"), store.shared.point("c")) == ("p", "q", None)
 
 
 def test_places_go_on_where_a_batch_ended(store: Store) -> None:
     take(store, "a", News(tuple(file("demo", number) for number in range(10)), (), "p"))
-    seen: list[str] = []
-    key: bytes | None = None
-    while batch := store.shared.iterate(key, 3):
-        seen += [name.file.filename for name in batch]
-        key = batch[-1].key
-    assert seen == names(store)
+    assert [name.file.filename for name in store.shared.names(batch=3)] == names(store)
+    fourth = list(store.shared.names())[3]
+    assert [name.file.filename for name in store.shared.names(fourth.key, batch=3)] == names(store)[4:]
 
 
 def test_what_goes_is_gone_for_that_share_only(store: Store) -> None:

@@ -12,6 +12,7 @@ from wheelfs.model.tracked import Tracked
 from wheelfs.store.catalog.catalog import CATALOG_DATABASES, Catalog
 from wheelfs.store.catalog.records import Change, PageRecord
 from wheelfs.store.directory import StoreDirectory
+from wheelfs.store.engine.writer import open_writer
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def changes(catalog: Catalog, since: int) -> list[Change]:
 def test_what_is_tracked_is_found_in_order_until_it_is_untracked(catalog: Catalog) -> None:
     for number, project in enumerate(("numpy", "attrs", "numpy-stubs")):
         assert catalog.track(Tracked(project, (">=1",), number)).result()
-    assert [one.project for one in catalog.iterate_tracked(None, 10)] == ["attrs", "numpy", "numpy-stubs"]
-    assert [one.project for one in catalog.iterate_tracked("attrs", 1)] == ["numpy"]
-    assert [one.project for one in catalog.iterate_tracked("numpy", 10)] == ["numpy-stubs"]
+    assert [one.project for one in catalog.all_tracked()] == ["attrs", "numpy", "numpy-stubs"]
+    assert [one.project for one in catalog.all_tracked("attrs")] == ["numpy", "numpy-stubs"]
+    assert [one.project for one in catalog.all_tracked("numpy")] == ["numpy-stubs"]
     assert catalog.tracked("numpy") == Tracked("numpy", (">=1",), 0)
     assert catalog.untrack("numpy").result()
     assert not catalog.untrack("numpy").result()
@@ -86,8 +87,9 @@ def test_nothing_is_tracked_in_an_older_store_that_may_not_be_written(tmp_path: 
     directory.open_environment("catalog", [name for name in CATALOG_DATABASES if name != "tracked"])
     directory.close()
     directory = StoreDirectory.open(tmp_path / "store", create=False, readonly=True)
-    catalog = Catalog(directory.open_environment("catalog", CATALOG_DATABASES), None)
+    environment = directory.open_environment("catalog", CATALOG_DATABASES)
+    catalog = Catalog(environment, open_writer(environment))
     assert catalog.tracked("numpy") is None
-    assert catalog.iterate_tracked(None, 10) == []
+    assert list(catalog.all_tracked()) == []
     assert catalog.tracked_projects() == 0
     directory.close()

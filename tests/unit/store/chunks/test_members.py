@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,7 +77,7 @@ def test_a_member_of_which_a_chunk_is_gone_is_unknown_and_swept_away(chunk_store
     store_bytes(chunk_store, tmp_path / "w", WHEEL)
     members = members_of(WHEEL)
     large = chunk_store.members.find(members)[1].extents
-    gone = [entry for entry in chunk_store.entries(None, 100) if entry[1] == large[2]]
+    gone = [entry for entry in chain.from_iterable(chunk_store.entry_batches()) if entry[1] == large[2]]
     chunk_store.forget(gone).result()
     assert chunk_store.members.find(members)[1].known.likeness is Likeness.UNKNOWN
     assert sum(chunk_store.members.sweep()) == 1

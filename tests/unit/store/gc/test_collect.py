@@ -71,11 +71,11 @@ class Shelf:
 
     @property
     def stored_bytes(self) -> int:
-        return sum(length for _, length in self.store.chunks.block_lengths(0, 10_000))
+        return sum(length for _, length in self.store.chunks.blocks())
 
     @property
     def blocks(self) -> list[int]:
-        return [block for block, _ in self.store.chunks.block_lengths(0, 10_000)]
+        return [block for block, _ in self.store.chunks.blocks()]
 
 
 @pytest.fixture
@@ -99,8 +99,8 @@ def test_an_emptied_store_keeps_no_block_and_no_entry(shelf: Shelf) -> None:
     shelf.remove("1.0")
     collect(shelf.store)
     assert shelf.blocks == []
-    assert shelf.store.chunks.entries(None, 10) == []
-    assert shelf.store.catalog.departed(None, 10) == []
+    assert list(shelf.store.chunks.entry_batches()) == []
+    assert list(shelf.store.catalog.retired_batches()) == []
 
 
 def test_room_that_was_given_back_is_used_again(shelf: Shelf) -> None:

@@ -51,7 +51,7 @@ def add(store: Store, tmp_path: Path, project: str, added_at_us: int, **marks: b
 
 
 def projects(store: Store) -> list[str]:
-    return [name.project for name in store.catalog.iterate_names(None, 100)]
+    return [name.project for name in store.catalog.names()]
 
 
 def quota(store: Store, *, without: int) -> Limits:
