@@ -15,6 +15,7 @@ from wheelfs.store.coordination.locks import lock_within
 from wheelfs.store.engine.environment import Durability, Environment, open_environment, store_error
 from wheelfs.store.engine.network_fs import refuse_network
 from wheelfs.store.engine.structure import START_ANEW, is_unborn
+from wheelfs.store.limits import TUNING
 from wheelfs.store.upgrades import FORMAT_VERSION, refuse_unknown, upgraded
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ class StoreDirectory:
             raise store_error(attempted, error) from error
         return cls(path, format_, readonly=readonly, lock_timeout_s=lock_timeout_s)
 
-    def open_environment(self, name: Literal["chunks", "catalog"], databases: Sequence[str]) -> Environment:
+    def open_environment(
+        self, name: Literal["chunks", "catalog"], databases: Sequence[str], *, writer_lock_s: float = TUNING.writer_lock_s
+    ) -> Environment:
         """Open one of the two environments, with the map size and durability that belong to it."""
         map_size_bytes = self.format.chunks_map_bytes if name == "chunks" else self.format.catalog_map_bytes
         try:
@@ -98,6 +101,7 @@ class StoreDirectory:
                     databases=databases,
                     durability=_DURABILITY[name],
                     readonly=self.readonly,
+                    writer_lock_s=writer_lock_s,
                 )
         except OSError as error:
             raise store_error(f"open store {self.path}", error) from error

@@ -14,6 +14,7 @@ from wheelfs.store.coordination.leases import Leases
 from wheelfs.store.engine.environment import store_error
 from wheelfs.store.engine.structure import START_ANEW
 from wheelfs.store.engine.writer import open_writer
+from wheelfs.store.limits import TUNING
 from wheelfs.store.spool.spool import Spool
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from wheelfs.store.directory import StoreDirectory
     from wheelfs.store.engine.environment import Environment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
+    from wheelfs.store.limits import Tuning
 
 
 class Usage(NamedTuple):
@@ -37,22 +39,25 @@ class Usage(NamedTuple):
 class StoreFiles:
     """What a store consists of.  Methods may be called from any thread."""
 
-    def __init__(self, directory: StoreDirectory) -> None:
+    def __init__(self, directory: StoreDirectory, tuning: Tuning = TUNING) -> None:
         """Open what is in ``directory`` and take it over.
 
         Raises what `StoreDirectory.open_environment` does, and `StoreDamaged` when the chunks do not belong to the catalog.
         """
         self.directory = directory
+        self.tuning = tuning
         self._writers: list[Writer | ReadOnlyWriter] = []
         self.leases = Leases(None if directory.readonly else directory.run)
         try:
-            catalog = directory.open_environment("catalog", (*CATALOG_DATABASES, *SHARED_DATABASES))
-            chunks = directory.open_environment("chunks", CHUNK_DATABASES)
+            catalog = directory.open_environment(
+                "catalog", (*CATALOG_DATABASES, *SHARED_DATABASES), writer_lock_s=tuning.writer_lock_s
+            )
+            chunks = directory.open_environment("chunks", CHUNK_DATABASES, writer_lock_s=tuning.writer_lock_s)
             self.environments = catalog, chunks
             writer = self._writer(catalog)
             self.catalog = Catalog(catalog, writer)
             self.shared = SharedNames(catalog, writer)
-            self.chunks = ChunkStore(chunks, self._writer(chunks))
+            self.chunks = ChunkStore(chunks, self._writer(chunks), tuning.read)
             self._refuse_older_chunks()
         except BaseException:
             self.close()

@@ -1,24 +1,19 @@
-"""How much a store may hold, and how much room something needs."""
+"""How much a store may hold, keep in memory and wait for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-LOW_WATER: Final = 0.8
-"""How full a store is after an eviction, by default: a collection reads all recipes, so it is not to be done for every wheel."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``quota_bytes`` bounds what is in the store's directory, ``min_free_bytes`` is what is left on the disk.
-
-    ``low_water`` is the part of the quota that is full after an eviction.
-    """
+    """What the user allows: ``quota_bytes`` in the store's directory, and ``min_free_bytes`` to be left on its disk."""
 
     quota_bytes: int | None = None
     min_free_bytes: int = 0
-    low_water: float = LOW_WATER
+    low_water: float = 0.8
+    """How much of the quota is full after an eviction: a collection reads all recipes, too much for every wheel."""
 
 
 NO_LIMITS: Final = Limits()
@@ -36,3 +31,73 @@ class Need(NamedTuple):
 
 
 NOTHING: Final = Need()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTuning:
+    """What reading keeps in memory, and does in the caller's thread."""
+
+    kept_recipes_bytes: int = 32 << 20
+    """Decoded recipes kept for the next open; a large wheel's is about 3 MB, a usual one's below 50 KB."""
+
+    checked_blocks: int = 24
+    """Blocks in memory that may be checked without leaving the caller's thread: 6 MiB, some 3 ms.
+
+    A worker thread would be slower: on two processors the first reading of a wheel took 1.6 times as long, handing the GIL to
+    and fro (docs/design/decisions/0010).  What threads are for is waiting for the disk.
+    """
+
+    quick_skeleton_bytes: int = 1 << 20
+    """Unpacked in the caller's thread, in a millisecond; that of a wheel of 10,000 members is about as large."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectTuning:
+    """When a collection is worth its while, and how much it rewrites."""
+
+    sparse: float = 0.5
+    """A block of which no more than this is in use is rewritten: what is written for it is at most what it gives back."""
+
+    garbage_bytes: int = 64 << 20
+    garbage_part: float = 0.1
+    """This much must have been removed since the last collection, in bytes and as a part of what is left, for one to be made
+    unasked: it reads every recipe twice."""
+
+    mapped_bytes: int = 64 << 20
+    """What of the store's files stays in this process' memory during a walk through all of them; it may briefly double."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvictTuning:
+    """How close to the user's limits a store is kept."""
+
+    high_water: float = 0.85
+    """How much of the quota may be in use: freed pages lie scattered, so after many turnovers LMDB's file was 1.05 to 1.14 times
+    as large as what is in use (measured; a little more in a store of few wheels), and it is the file that the quota is about."""
+
+    slack_part: float = 0.05
+    slack_bytes: int = 16 << 20
+    """Left free, of small quotas a part: what one transaction writes comes before what it replaces can be used again."""
+
+    min_free_part: float = 0.05
+    """No more of a disk than this is kept free, whatever the configuration says in bytes: it may be a small one."""
+
+    rounds: int = 50
+    """Each round evicts what would be enough if nothing were shared, then collects and looks again."""
+
+    candidates: int = 4_096
+    """The least recently used contents that one round looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What nobody configures.  Passed in, so that tests choose their own."""
+
+    read: ReadTuning = ReadTuning()
+    collect: CollectTuning = CollectTuning()
+    evict: EvictTuning = EvictTuning()
+    writer_lock_s: float = 30.0
+    """How long opening waits for another process' write: 100 times our longest transaction (16 MiB), on a slow disk."""
+
+
+TUNING: Final = Tuning()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import InvalidInput, NotKnown, StoreDamaged, StoreLocked, StoreReadOnly
 from wheelfs.model.recipe import Recipe, RecipeError
@@ -23,7 +23,7 @@ from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.files import StoreFiles
 from wheelfs.store.gc.collect import collect, is_due
 from wheelfs.store.gc.eviction import excess_bytes, make_room
-from wheelfs.store.limits import NO_LIMITS, Limits, Need
+from wheelfs.store.limits import NO_LIMITS, TUNING, Limits, Need, Tuning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT_RECIPES_BYTES: Final = 32 << 20
-"""Decoded recipes kept for the next open; a large wheel's is about 3 MB, a usual one's below 50 KB."""
-
 _FORGOTTEN: Final = 2_000
 """Entries taken out of the index in one transaction: as many pages written at most."""
 _TAIL_BYTES: Final = 64 * 1024
+
+
+class _Kept(NamedTuple):
+    sealed_at_us: int
+    weight_bytes: int
+    file: SealedFile
 
 
 class Store(StoreFiles):
@@ -45,25 +48,34 @@ class Store(StoreFiles):
     What writes blocks until it is durable (seconds for a large file): call it in a worker thread.
     """
 
-    def __init__(self, directory: StoreDirectory, limits: Limits) -> None:
+    def __init__(self, directory: StoreDirectory, limits: Limits, tuning: Tuning = TUNING) -> None:
         """Open what is in ``directory`` and take it over; use `open`."""
-        super().__init__(directory)
+        super().__init__(directory, tuning)
         self.limits = limits
         self.uses = LastUses(self.catalog)
-        self._sealed: OrderedDict[bytes, tuple[int, int, SealedFile]] = OrderedDict()
-        self._sealed_bytes = 0
+        self._sealed: BoundedCache[bytes, _Kept] = BoundedCache(
+            tuning.read.kept_recipes_bytes, weight=lambda kept: kept.weight_bytes
+        )
         self._sealed_lock = threading.Lock()
         self._incoming_bytes = 0
         self._incoming_lock = threading.Lock()
         self._making_room = threading.Lock()
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True, readonly: bool = False, limits: Limits = NO_LIMITS) -> Self:
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool = True,
+        readonly: bool = False,
+        limits: Limits = NO_LIMITS,
+        tuning: Tuning = TUNING,
+    ) -> Self:
         """Open the store at ``path``, making it where ``create`` allows; raises what `StoreDirectory.open` does.
 
         What this process stores stays within ``limits``.
         """
-        return cls(StoreDirectory.open(path, create=create, readonly=readonly), limits)
+        return cls(StoreDirectory.open(path, create=create, readonly=readonly), limits, tuning)
 
     # --- files ---------------------------------------------------------------------------------------------------------
 
@@ -141,10 +153,9 @@ class Store(StoreFiles):
             raise StoreDamaged(attempted, f"it is quarantined: {content.poisoned}", "run: wheelfs verify --repair")
         with self._sealed_lock:
             kept = self._sealed.get(sha256)
-            # Sealed anew means another recipe: after a repair the old one's extents may be gone.
-            if kept is not None and kept[0] == content.sealed_at_us:
-                self._sealed.move_to_end(sha256)
-                return kept[2]
+            # Another time of sealing means another recipe: after a repair the old one's extents may be gone.
+            if kept is not None and kept.sealed_at_us == content.sealed_at_us:
+                return kept.file
         encoded = self.catalog.recipe(sha256)
         if encoded is None:
             if self.catalog.content(sha256) is None:
@@ -154,7 +165,8 @@ class Store(StoreFiles):
             sealed = SealedFile(Recipe.decode(encoded), self.chunks)
         except RecipeError as error:
             raise StoreDamaged(attempted, f"its recipe is damaged: {error}", "run: wheelfs verify --repair") from error
-        self._keep(sha256, content.sealed_at_us, len(encoded), sealed)
+        with self._sealed_lock:
+            self._sealed.put(sha256, _Kept(content.sealed_at_us, len(encoded), sealed))
         return sealed
 
     def hold(self, sha256: bytes) -> None:
@@ -225,12 +237,3 @@ class Store(StoreFiles):
             with suppress(StoreLocked):
                 done = collect(self, grace_s=0, lock_s=0)
                 log.info("gave back %d bytes of what was removed", done.freed_bytes)
-
-    def _keep(self, sha256: bytes, sealed_at_us: int, weight_bytes: int, sealed: SealedFile) -> None:
-        with self._sealed_lock:
-            before = self._sealed.pop(sha256, None)
-            self._sealed_bytes += weight_bytes - (0 if before is None else before[1])
-            self._sealed[sha256] = sealed_at_us, weight_bytes, sealed
-            while self._sealed_bytes > KEPT_RECIPES_BYTES and len(self._sealed) > 1:
-                _, (_, weight, _) = self._sealed.popitem(last=False)
-                self._sealed_bytes -= weight

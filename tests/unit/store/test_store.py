@@ -15,6 +15,7 @@ from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import ContentMismatch, InvalidInput, NotKnown, StoreDamaged, StoreError, StoreReadOnly
 from wheelfs.model.content import ContentKey
 from wheelfs.store.catalog.records import Counts, StoredName
+from wheelfs.store.limits import ReadTuning, Tuning
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
@@ -119,14 +120,14 @@ def test_a_file_removed_while_it_is_opened_is_not_called_damaged(
         store.open_sealed(SHA256)
 
 
-def test_recipes_are_kept_within_a_bound(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wheelfs.store.store.KEPT_RECIPES_BYTES", 1)
-    add(store, tmp_path)
-    other = add(store, tmp_path, b"other", named(filename="demo-1.0.tar.gz"))
-    first = store.open_sealed(SHA256)
-    assert store.open_sealed(SHA256) is first
-    store.open_sealed(other)
-    assert store.open_sealed(SHA256) is not first
+def test_recipes_are_kept_within_a_bound(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store", tuning=Tuning(read=ReadTuning(kept_recipes_bytes=1))) as store:
+        add(store, tmp_path)
+        other = add(store, tmp_path, b"other", named(filename="demo-1.0.tar.gz"))
+        first = store.open_sealed(SHA256)
+        assert store.open_sealed(SHA256) is first
+        store.open_sealed(other)
+        assert store.open_sealed(SHA256) is not first
 
 
 def test_the_metadata_of_a_stored_wheel_is_read_out_of_it(store: Store, tmp_path: Path) -> None:

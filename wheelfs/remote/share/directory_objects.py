@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginUnreachable
+from wheelfs.file_io import write_all
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.share_objects import FoundObject
 
@@ -72,9 +73,7 @@ class DirectoryObjects:
                 with temporary.open("xb", buffering=0) as file:
                     # For all to read, and for nobody to write to: an object never changes.
                     _open_up(temporary, stat.S_IRUSR | stat.S_IWUSR | mode & (stat.S_IRGRP | stat.S_IROTH))
-                    view = memoryview(content)
-                    while view:
-                        view = view[file.write(view) :]
+                    write_all(file.fileno(), content, 0)
                     os.fsync(file.fileno())
                 is_first = _named(temporary, final)
             finally:

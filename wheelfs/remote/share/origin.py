@@ -5,12 +5,12 @@ All asking is done in threads that are left behind when their time is over: a ne
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
+from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.http.ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginMissing
 from wheelfs.remote.origin import Head, PageAbsent, RangeReply
@@ -48,7 +48,7 @@ class ObjectOrigin:
         self.url = share.url
         self._share = share
         self._limiter = trio.CapacityLimiter(THREADS)
-        self._opened: OrderedDict[bytes, Composition] = OrderedDict()
+        self._opened: BoundedCache[bytes, Composition] = BoundedCache(_KEPT_MANIFESTS)
 
     @property
     def origin(self) -> ObjectOrigin:
@@ -107,14 +107,12 @@ class ObjectOrigin:
         opened = self._opened.get(sha256)
         if opened is None:
             opened = await self._ask(lambda: self._share.composition(self._share.manifest(sha256)))
-            self._opened[sha256] = opened
-            while len(self._opened) > _KEPT_MANIFESTS:
-                self._opened.popitem(last=False)
+            self._opened.put(sha256, opened)
         return opened
 
     async def lacks(self, sha256: bytes) -> bool:
         """Tell whether the share is there, and the file's manifest or a pack of it is not."""
-        self._opened.pop(sha256, None)
+        self._opened.pop(sha256)
         return await self._ask(lambda: self._share.lacks(sha256))
 
     def checked(self, composition: Composition) -> ObjectOrigin:

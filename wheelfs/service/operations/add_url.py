@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import trio
 
 from wheelfs.core.http.ranges import Whole
 from wheelfs.errors import InvalidInput, OriginError, OriginFault, OriginTimeout, OriginUnreachable
+from wheelfs.file_io import write_all
 from wheelfs.reports.status import AddedFile
 from wheelfs.service.fetch.partial_file import PROGRESS_BYTES
 from wheelfs.service.operations.add import add_one, refused
@@ -69,7 +69,7 @@ async def _fetch(origin: Origin, url: str, shown: str, fd: int, filename: str, p
         with trio.fail_after(bound_s) as scope:
             async with origin.open_range(url, Whole()) as reply:
                 async for data in reply.chunks:
-                    await trio.to_thread.run_sync(_write_all, fd, data)
+                    await trio.to_thread.run_sync(write_all, fd, data, received)
                     progress.advance(filename, len(data))
                     received += len(data)
                     if received - credited >= PROGRESS_BYTES:
@@ -81,9 +81,3 @@ async def _fetch(origin: Origin, url: str, shown: str, fd: int, filename: str, p
     finally:
         progress.end(filename)
         await origin.aclose()
-
-
-def _write_all(fd: int, data: bytes | memoryview) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]

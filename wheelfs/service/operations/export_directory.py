@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from wheelfs.errors import DestinationError, StoreDamaged
+from wheelfs.file_io import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -102,11 +103,11 @@ class Destination:
         digest = hashlib.sha256()
         try:
             with _told(attempted), unfinished.open("xb", buffering=0) as file:
+                size_bytes = 0
                 for piece in pieces:
                     digest.update(piece)
-                    rest = memoryview(piece)
-                    while rest:
-                        rest = rest[file.write(rest) :]
+                    write_all(file.fileno(), piece, size_bytes)
+                    size_bytes += len(piece)
                 if digest.digest() != sha256:
                     raise StoreDamaged(attempted, "its stored bytes have another sha256", "run: wheelfs verify --repair")
                 os.fsync(file.fileno())

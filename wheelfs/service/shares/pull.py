@@ -6,7 +6,6 @@ is stored like any other.
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from itertools import islice
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import InvalidInput, NameTaken, OriginError, OriginFault, StoreFull
+from wheelfs.file_io import write_all
 from wheelfs.model.recipe import Chunk
 from wheelfs.reports.shares import PulledFile, PullResult
 from wheelfs.service.fetch.local_chunks import located, read_own
@@ -88,7 +88,7 @@ def _assemble(store: Store, share: ObjectShare, manifest: Manifest, descriptor: 
     """Write the whole file, and return how many bytes of it came from the share."""
     skeleton, at = share.composition(manifest).skeleton, 0
     for offset, length in manifest.skeleton_ranges():
-        _write(descriptor, skeleton[at : at + length], offset)
+        write_all(descriptor, skeleton[at : at + length], offset)
         at += length
     placed = manifest.placed()
     read_bytes = 0
@@ -98,7 +98,7 @@ def _assemble(store: Store, share: ObjectShare, manifest: Manifest, descriptor: 
             chunk for chunk, place in zip(some, places, strict=True) if not _write_from_here(store, chunk, place, descriptor)
         ]
         for chunk, content in share.chunks(missing):
-            _write(descriptor, content, chunk.offset)
+            write_all(descriptor, content, chunk.offset)
             read_bytes += len(content)
     return read_bytes
 
@@ -107,15 +107,8 @@ def _write_from_here(store: Store, chunk: Placed, place: Extent | None, descript
     """Write a chunk that another stored file has, and tell whether there is one."""
     content = None if place is None else read_own(store.chunks, Chunk(chunk.digest, chunk.length), place)
     if content is not None:
-        _write(descriptor, content, chunk.offset)
+        write_all(descriptor, content, chunk.offset)
     return content is not None
-
-
-def _write(descriptor: int, content: bytes, offset: int) -> None:
-    view = memoryview(content)
-    while view:
-        written = os.pwrite(descriptor, view, offset)
-        view, offset = view[written:], offset + written
 
 
 def _stored_name(file: SharedFile) -> StoredName:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.bounded_cache import BoundedCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ class LastUses:
     def __init__(self, catalog: Catalog, clock_us: Callable[[], int] = lambda: time.time_ns() // 1_000) -> None:
         self._catalog = catalog
         self._clock_us = clock_us
-        self._noted: OrderedDict[bytes, int] = OrderedDict()
+        self._noted: BoundedCache[bytes, int] = BoundedCache(_REMEMBERED)
         self._pending: dict[bytes, int] = {}
         self._lock = threading.Lock()
 
@@ -32,12 +33,10 @@ class LastUses:
         """A content is used now; costs no more than a look into a table."""
         now_us = self._clock_us()
         with self._lock:
-            if now_us - self._noted.get(sha256, -COARSE_US) < COARSE_US:
+            noted_us = self._noted.get(sha256)
+            if noted_us is not None and now_us - noted_us < COARSE_US:
                 return
-            self._noted[sha256] = now_us
-            self._noted.move_to_end(sha256)
-            if len(self._noted) > _REMEMBERED:
-                self._noted.popitem(last=False)
+            self._noted.put(sha256, now_us)
             self._pending[sha256] = now_us
 
     def flush(self) -> None:

@@ -20,6 +20,7 @@ from wheelfs.model.recipe import Extent
 from wheelfs.store.chunks.members import MemberIndex
 from wheelfs.store.chunks.residency import is_resident
 from wheelfs.store.engine.iteration import batches, rows
+from wheelfs.store.limits import TUNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from wheelfs.store.engine.environment import Environment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
+    from wheelfs.store.limits import ReadTuning
 
     Piece = tuple[bytes, bytes | memoryview]
     """A chunk to store: its BLAKE3 digest and its bytes (at most `BLOCK_BYTES`)."""
@@ -45,20 +47,14 @@ _BLOCKS_BATCH: Final = 10_000
 _ENTRIES_BATCH: Final = 20_000
 """How many are read in one transaction: some milliseconds."""
 
-CHECKED_AT_ONCE: Final = 24
-"""Blocks in memory that may be checked without leaving the caller's thread: 6 MiB, some 3 ms.
-
-A worker thread would be slower: on two processors the first reading of a wheel took 1.6 times as long, handing the GIL to and
-fro (docs/design/decisions/0010).  What threads are for is waiting for the disk.
-"""
-
 
 class ChunkStore:
     """Chunks by digest, and blocks by number.  Reads may come from any thread; writes go through the writer."""
 
-    def __init__(self, environment: Environment, writer: Writer | ReadOnlyWriter) -> None:
+    def __init__(self, environment: Environment, writer: Writer | ReadOnlyWriter, tuning: ReadTuning = TUNING.read) -> None:
         """``environment`` was opened with `CHUNK_DATABASES`."""
         self.environment = environment
+        self.tuning = tuning
         self._writer = writer
         self._blocks = environment.database("blocks")
         self._info = environment.database("block-info")
@@ -185,7 +181,7 @@ class ChunkStore:
         unchecked = {block for block in blocks if not self.is_checked(block)}
         if not unchecked:
             return True
-        if len(unchecked) > CHECKED_AT_ONCE:
+        if len(unchecked) > self.tuning.checked_blocks:
             return False
         with self.environment.read() as transaction:
             for block in unchecked:

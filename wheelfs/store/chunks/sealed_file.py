@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 _NOTHING: Final = memoryview(b"")
 
-_QUICK_SKELETON_BYTES: Final = 1 << 20
-"""Unpacked in a millisecond; that of a wheel of 10,000 members is about as large."""
-
 
 class SealedFile:
     """Random access to a stored file.  Threads may share it; everything it builds up is idempotent.
@@ -75,7 +72,7 @@ class SealedFile:
             first, last = self._extents_between(data_start, data_end)
             blocks += self._recipe.data.extents.blocks[first:last]
         if self._skeleton is None and data_end - data_start != end - offset:
-            if self._recipe.skeleton_bytes > _QUICK_SKELETON_BYTES:
+            if self._recipe.skeleton_bytes > self._store.tuning.quick_skeleton_bytes:
                 return False
             blocks += self._recipe.skeleton.extents.blocks
         return self._store.are_at_hand(blocks)

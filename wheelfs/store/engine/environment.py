@@ -21,6 +21,7 @@ from wheelfs.errors import InternalError, StoreDamaged, StoreError, StoreFull, S
 from wheelfs.store.engine import page_release
 from wheelfs.store.engine.network_fs import refuse_network
 from wheelfs.store.engine.structure import is_unborn, refuse_cut_off
+from wheelfs.store.limits import TUNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +35,6 @@ _ENGINE: Final = 0
 _MAX_READERS: Final = 1024
 _OPEN_ATTEMPTS: Final = 20
 _OPEN_PAUSE_S: Final = 0.05
-_WRITER_LOCK_S: Final = 30.0
-"""A hundred times the longest transaction of ours (16 MiB), on a slow disk."""
 
 _NEARLY_FULL_BYTES: Final = 16 << 20
 """One transaction of ours: with less free, a write that was cut short was cut by that."""
@@ -155,7 +154,13 @@ class Environment:
 
 
 def open_environment(
-    path: Path, *, map_size_bytes: int, databases: Sequence[str], durability: Durability, readonly: bool = False
+    path: Path,
+    *,
+    map_size_bytes: int,
+    databases: Sequence[str],
+    durability: Durability,
+    readonly: bool = False,
+    writer_lock_s: float = TUNING.writer_lock_s,
 ) -> Environment:
     """Open (creating what is missing unless ``readonly``) the environment in directory ``path`` with its named databases.
 
@@ -187,12 +192,12 @@ def open_environment(
     try:
         if not readonly:
             raw.reader_check()
-        environment._databases = _open_databases(raw, databases, readonly=readonly)
+        environment._databases = _open_databases(raw, databases, readonly=readonly, writer_lock_s=writer_lock_s)
     except TimeoutError:
         # The environment stays open, and registered: the thread that waits for the lock still uses it.
         raise StoreLocked(
             attempted,
-            f"another process has been writing for {_WRITER_LOCK_S:g} s",
+            f"another process has been writing for {writer_lock_s:g} s",
             "is one stopped (ctrl-Z) in the middle of a write?",
         ) from None
     except lmdb.Error as error:
@@ -240,7 +245,9 @@ def _databases_there(raw: lmdb.Environment, names: Sequence[str]) -> Iterator[tu
             yield name, raw.open_db(name.encode(), create=False)
 
 
-def _open_databases(raw: lmdb.Environment, names: Sequence[str], *, readonly: bool) -> dict[str, lmdb._Database]:
+def _open_databases(
+    raw: lmdb.Environment, names: Sequence[str], *, readonly: bool, writer_lock_s: float
+) -> dict[str, lmdb._Database]:
     """Open all named databases in one transaction; raise `StoreLocked` when another process keeps writing for too long.
 
     A write transaction even where all of them exist: py-lmdb's C extension ends a read transaction without publishing the
@@ -261,4 +268,4 @@ def _open_databases(raw: lmdb.Environment, names: Sequence[str], *, readonly: bo
             future.set_result(opened)
 
     threading.Thread(target=open_all, name="open-databases", daemon=True).start()
-    return future.result(_WRITER_LOCK_S)
+    return future.result(writer_lock_s)

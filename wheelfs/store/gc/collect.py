@@ -32,22 +32,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SPARSE: Final = 0.5
-"""A block of which no more than this is in use is rewritten: what is written for it is at most what it gives back."""
-
 GRACE_S: Final = 60.0
 """How long files that are just being stored are waited for; when one takes longer, the next collection deletes what this one
 found."""
 
 LOCK_S: Final = 60.0
 
-GARBAGE_BYTES: Final = 64 << 20
-GARBAGE_PART: Final = 0.1
-"""So much must have been removed since the last collection, in bytes and as a part of what is left, for one to be made unasked:
-it reads every recipe twice."""
 _POLL_S: Final = 0.05
-MAPPED_BYTES: Final = 64 << 20
-"""What of the store's files stays in this process' memory while all of them is gone through; twice that may come in between."""
 
 _PIECE_BYTES: Final = -(-BLOCK_BYTES // 64)
 """A block's use is kept as one bit for each 64th of it: 8 bytes a block, so 80 MB for ten million."""
@@ -74,8 +65,8 @@ class Collected:
 
 def is_due(store: StoreFiles) -> bool:
     """Tell whether so much was removed that a collection is worth its while, though nobody needs the room now."""
-    counts = store.catalog.counts()
-    return counts.removed_bytes > max(GARBAGE_BYTES, int(counts.raw_bytes * GARBAGE_PART))
+    counts, tuning = store.catalog.counts(), store.tuning.collect
+    return counts.removed_bytes > max(tuning.garbage_bytes, int(counts.raw_bytes * tuning.garbage_part))
 
 
 @contextmanager
@@ -127,7 +118,7 @@ def collect(store: StoreFiles, *, dry_run: bool = False, grace_s: float = GRACE_
 
 def _let_go(store: StoreFiles) -> None:
     """Keep what is mapped of the store's files small: the whole of the index and of all recipes goes by."""
-    if mapped_bytes() > MAPPED_BYTES:
+    if mapped_bytes() > store.tuning.collect.mapped_bytes:
         store.release_mapping()
 
 
@@ -201,7 +192,7 @@ def _judged(store: StoreFiles, marks: _Marks, horizon: int) -> tuple[_Flags, Col
         if block >= horizon:
             break
         used_bytes = marks.masks[block - marks.first].bit_count() * _PIECE_BYTES
-        if used_bytes <= length * SPARSE:
+        if used_bytes <= length * store.tuning.collect.sparse:
             doomed.values[block - marks.first] = 1
             blocks += 1
             rewritten += used_bytes > 0

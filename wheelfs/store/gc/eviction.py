@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wheelfs.errors import StoreFull
 from wheelfs.store.coordination.leases import held
@@ -20,21 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HIGH_WATER: Final = 0.85
-"""How much of the quota may be in use: freed pages lie scattered, so after many turnovers LMDB's file was 1.05 to 1.14 times as
-large as what is in use (measured; a little more in a store of few wheels), and it is the file that the quota is about."""
-SLACK_PART: Final = 0.05
-SLACK_BYTES: Final = 16 << 20
-"""So much less, of small quotas a part: what one transaction writes comes before what it replaces can be used again."""
-
-MIN_FREE_PART: Final = 0.05
-"""No more of a disk than this is kept free, whatever the configuration says in bytes: it may be a small one."""
-
-_ROUNDS: Final = 50
-"""Each round evicts what would be enough if nothing were shared, then collects and looks again."""
-_CANDIDATES: Final = 4_096
-"""The least recently used contents that one round looks at."""
-
 
 class _Candidate(NamedTuple):
     used_at_us: int
@@ -42,24 +27,24 @@ class _Candidate(NamedTuple):
     size_bytes: int
 
 
-def excess_bytes(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, fill: float = HIGH_WATER) -> int:
+def excess_bytes(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, fill: float | None = None) -> int:
     """Return by how much the store would be above its limits if ``need`` were taken too; 0 when it would not.
 
-    ``fill`` is the part of the quota, less what partly fetched files take of it, that stored files may use.  Freed pages inside
-    the store's files count as free disk space.
+    ``fill`` is the part of the quota, less what partly fetched files take of it, that stored files may use (None: as much as ever
+    may be).  Freed pages inside the store's files count as free disk space.
     """
     excess = 0
     if limits.quota_bytes is None and not limits.min_free_bytes:
         return excess
-    used_bytes = store.used_bytes()
+    tuning, used_bytes = store.tuning.evict, store.used_bytes()
     if limits.quota_bytes is not None:
-        slack_bytes = min(int(limits.quota_bytes * SLACK_PART), SLACK_BYTES)
+        slack_bytes = min(int(limits.quota_bytes * tuning.slack_part), tuning.slack_bytes)
         for_files = limits.quota_bytes - slack_bytes - store.spool.usage_bytes() - need.spooled_bytes
-        excess = max(0, used_bytes + need.stored_bytes - int(for_files * fill))
+        excess = max(0, used_bytes + need.stored_bytes - int(for_files * (tuning.high_water if fill is None else fill)))
     if limits.min_free_bytes:
         reusable_bytes = max(0, store.file_bytes() - used_bytes)
         total_bytes, free_bytes = store.disk_space()
-        least_bytes = min(limits.min_free_bytes, int(total_bytes * MIN_FREE_PART))
+        least_bytes = min(limits.min_free_bytes, int(total_bytes * tuning.min_free_part))
         excess = max(excess, least_bytes + need.stored_bytes + need.spooled_bytes - free_bytes - reusable_bytes)
     return excess
 
@@ -74,14 +59,14 @@ def make_room(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, attemp
     excess = excess_bytes(store, limits, need)
     if excess <= 0:
         return evicted
-    store.spool.trim(max(0, store.spool.usage_bytes() - int(excess / HIGH_WATER) - 1))
+    store.spool.trim(max(0, store.spool.usage_bytes() - int(excess / store.tuning.evict.high_water) - 1))
     if excess_bytes(store, limits, need) <= 0:
         return evicted
     # What was removed by hand before, or left by a crash, goes first.
     collect(store)
     # Nothing is driven out for what would not fit into a store without it either; a smaller quota is approached as far as can be.
     in_vain = need != NOTHING and excess_bytes(store, limits, need) > _evictable_bytes(store)
-    for _ in range(0 if in_vain else _ROUNDS):
+    for _ in range(0 if in_vain else store.tuning.evict.rounds):
         excess = excess_bytes(store, limits, need, fill=limits.low_water)
         if excess <= 0:
             return evicted
@@ -122,7 +107,8 @@ def _evictable_bytes(store: StoreFiles) -> int:
 
 def _least_recently_used(store: StoreFiles) -> list[_Candidate]:
     in_use = held(store.run_directory).open
-    return heapq.nsmallest(_CANDIDATES, (candidate for candidate in _candidates(store) if candidate.sha256 not in in_use))
+    evictable = (candidate for candidate in _candidates(store) if candidate.sha256 not in in_use)
+    return heapq.nsmallest(store.tuning.evict.candidates, evictable)
 
 
 def _candidates(store: StoreFiles) -> Iterator[_Candidate]:

@@ -8,6 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from wheelfs.file_io import write_all
 from wheelfs.store.engine.environment import store_error
 from wheelfs.store.spool.journal import MAX_RECORDS, range_record, without
 
@@ -102,7 +103,7 @@ class SpoolFile:
         if not data:
             return
         with self._using("write"), self._lock:
-            _write_all(self.fd, memoryview(data), offset)
+            write_all(self.fd, data, offset)
             if self._journal is not None:
                 self._journal.note(b"W", offset, end - offset)
             spans = self._spans.copy()
@@ -116,7 +117,7 @@ class SpoolFile:
         """
         with self._using("write"), self._lock:
             for start, end in self._spans.missing(offset, offset + len(data)):
-                _write_all(self.fd, memoryview(data)[start - offset : end - offset], start)
+                write_all(self.fd, memoryview(data)[start - offset : end - offset], start)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return the bytes of a range that is here; raises ValueError when it is not, since a hole would read as zeros."""
@@ -188,10 +189,3 @@ class SpoolFile:
         os.close(self.fd)
         if self._journal is not None:
             os.close(self._journal.descriptor)
-
-
-def _write_all(descriptor: int, rest: memoryview, at: int) -> None:
-    while rest:
-        written = os.pwrite(descriptor, rest, at)
-        at += written
-        rest = rest[written:]

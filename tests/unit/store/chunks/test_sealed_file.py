@@ -11,9 +11,9 @@ import pytest
 
 from wheelfs.errors import StoreDamaged
 from wheelfs.store.chunks import chunk_store as chunk_store_module
-from wheelfs.store.chunks import sealed_file
 from wheelfs.store.chunks.ingest import ingest
 from wheelfs.store.chunks.sealed_file import SealedFile
+from wheelfs.store.limits import ReadTuning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,16 +71,14 @@ def test_a_range_on_the_disk_is_warm_once_it_has_been_read(
     assert sealed.is_warm(0, len(data))
 
 
-def test_a_range_in_memory_is_warm_before_unless_much_of_it_has_to_be_checked(
-    chunk_store: ChunkStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_range_in_memory_is_warm_before_unless_much_of_it_has_to_be_checked(chunk_store: ChunkStore, tmp_path: Path) -> None:
     data = _wheel()
     sealed = SealedFile(_stored(chunk_store, tmp_path / "f", data), chunk_store)
     assert sealed.is_warm(0, len(data))  # it was written a moment ago
-    monkeypatch.setattr(chunk_store_module, "CHECKED_AT_ONCE", 2)
+    chunk_store.tuning = ReadTuning(checked_blocks=2)
     assert not sealed.is_warm(0, len(data))
     assert sealed.is_warm(0, 1000)
-    monkeypatch.setattr(sealed_file, "_QUICK_SKELETON_BYTES", 10)
+    chunk_store.tuning = ReadTuning(checked_blocks=2, quick_skeleton_bytes=10)
     assert not sealed.is_warm(0, 1000)
 
 

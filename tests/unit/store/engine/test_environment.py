@@ -207,7 +207,7 @@ def test_errors_are_named_for_what_to_do(error: lmdb.Error | OSError, expected: 
 
 
 def test_opening_does_not_wait_for_ever_behind_a_stopped_writer(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch
+    environment: Environment,
 ) -> None:
     script = """
 import sys, lmdb
@@ -218,13 +218,12 @@ with environment.begin(write=True):
 """
     path = environment.path
     environment.close()
-    monkeypatch.setattr("wheelfs.store.engine.environment._WRITER_LOCK_S", 0.05)
     arguments = [sys.executable, "-c", script, str(path)]
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"writing\n"
         with pytest.raises(StoreLocked, match="another process has been writing"):
-            open_environment(path, map_size_bytes=_MAP_BYTES, databases=["things"], durability="full")
+            open_environment(path, map_size_bytes=_MAP_BYTES, databases=["things"], durability="full", writer_lock_s=0.05)
         holder.communicate(b"")
 
 

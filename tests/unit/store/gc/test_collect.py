@@ -20,6 +20,7 @@ from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.coordination.leases import held
 from wheelfs.store.gc import collect as collecting
 from wheelfs.store.gc.collect import Collected, collect, undisturbed
+from wheelfs.store.limits import CollectTuning, Tuning
 from wheelfs.store.store import Store
 from wheelfs.store.verify import verify
 
@@ -354,8 +355,8 @@ def test_kills_at_any_instant_leave_a_store_in_which_nothing_is_damaged(shelf: S
     assert [checked for checked in verify(shelf.store) if checked.reason is not None] == []
 
 
-def test_what_was_removed_is_collected_unasked_when_it_is_much(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wheelfs.store.gc.collect.GARBAGE_BYTES", 500_000)
+def test_what_was_removed_is_collected_unasked_when_it_is_much(shelf: Shelf) -> None:
+    shelf.store.tuning = Tuning(collect=CollectTuning(garbage_bytes=500_000))
     for number in range(6):
         shelf.add(f"{number}.0", {f"seed {number}": 300_000})
     before = shelf.blocks

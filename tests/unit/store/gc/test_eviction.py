@@ -13,8 +13,8 @@ from wheelfs.errors import StoreFull
 from wheelfs.model.content import key_of_sha256
 from wheelfs.store.catalog.last_use import COARSE_US, LastUses
 from wheelfs.store.catalog.records import StoredName
-from wheelfs.store.gc.eviction import HIGH_WATER, SLACK_PART, excess_bytes, make_room
-from wheelfs.store.limits import LOW_WATER, Limits, Need
+from wheelfs.store.gc.eviction import excess_bytes, make_room
+from wheelfs.store.limits import NO_LIMITS, TUNING, Limits, Need
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def projects(store: Store) -> list[str]:
 
 def quota(store: Store, *, without: int) -> Limits:
     """A quota that the store would just keep, with some room to spare, if ``without`` of its wheels were gone."""
-    return Limits(quota_bytes=int((store.used_bytes() - without * SIZE) / LOW_WATER) + 100_000)
+    return Limits(quota_bytes=int((store.used_bytes() - without * SIZE) / NO_LIMITS.low_water) + 100_000)
 
 
 def test_nothing_goes_while_there_is_room(store: Store, tmp_path: Path) -> None:
@@ -177,7 +177,9 @@ def test_partly_fetched_files_count_and_the_oldest_idle_ones_go_before_any_wheel
     in_use = partial(store, "in use", 400_000)
     for seed in ("oldest", "older", "new"):
         partial(store, seed, 400_000).close()
-    limits = Limits(quota_bytes=int((store.used_bytes() / HIGH_WATER + 4 * 400_000 + 100_000) / (1 - SLACK_PART)))
+    limits = Limits(
+        quota_bytes=int((store.used_bytes() / TUNING.evict.high_water + 4 * 400_000 + 100_000) / (1 - TUNING.evict.slack_part))
+    )
     assert make_room(store, limits) == []
     assert store.spool.usage_bytes() == 1_605_632, "all of them fit"
     assert make_room(store, limits, Need(spooled_bytes=400_000)) == []
