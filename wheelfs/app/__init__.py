@@ -15,7 +15,7 @@ import wheelfs
 from wheelfs.app.indexes import effective_indexes as effective_indexes
 from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
 from wheelfs.config import redact
-from wheelfs.reports.status import MountReady
+from wheelfs.reports.mounts import MountReady
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,21 +23,11 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.model.wanted import Wanted
     from wheelfs.reports.fetch import FetchArguments, FetchedFile, FetchSummary
-    from wheelfs.reports.status import (
-        AddedFile,
-        Collection,
-        DamagedFile,
-        KeptFile,
-        ListedFile,
-        MountArguments,
-        Progress,
-        ProjectStats,
-        ShownFile,
-        ShownProject,
-        Stats,
-        Status,
-        Verified,
-    )
+    from wheelfs.reports.files import AddedFile, KeptFile, ListedFile, ShownFile, ShownProject
+    from wheelfs.reports.mounts import MountArguments
+    from wheelfs.reports.progress import Progress
+    from wheelfs.reports.status import Status
+    from wheelfs.reports.store import Collection, DamagedFile, ProjectStats, Stats, Verified
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
@@ -156,7 +146,7 @@ def pin(settings: Settings, words: Sequence[str], *, pinned: bool) -> Iterator[K
 
 def collect(settings: Settings, *, dry_run: bool) -> Collection:
     """Give back the room of chunks that nothing names; raises `StoreLocked` while another process does."""
-    from wheelfs.reports.status import Collection
+    from wheelfs.reports.store import Collection
     from wheelfs.store.gc.collect import collect
     from wheelfs.store.store import Store
 
@@ -192,7 +182,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
     """Audit the store, quarantine what is damaged, and with ``repair`` fetch that again where it came from."""
     import trio
 
-    from wheelfs.reports.status import Verified
+    from wheelfs.reports.store import Verified
     from wheelfs.service.operations import repair as repairing
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
@@ -216,8 +206,9 @@ def status(settings: Settings) -> Status:
     """Return the state of all processes on the store, asked through their control sockets; opens no store."""
     import msgspec
 
-    from wheelfs.reports.status import OriginState, Status, merged
+    from wheelfs.reports.status import OriginState, Status
     from wheelfs.service.process.control_socket import Answered, ask_all
+    from wheelfs.service.process.merged_status import merged
 
     origins = tuple(OriginState(name=index.name, url=redact(index.url)) for index, _ in effective_indexes(settings))
     idle = Status(version=wheelfs.__version__, store=str(settings.store), origins=origins, offline=settings.offline)

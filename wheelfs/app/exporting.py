@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.reports.export import Exported, ExportedFile
-    from wheelfs.reports.status import Progress
+    from wheelfs.reports.progress import Progress
     from wheelfs.store.store import Store
 
 

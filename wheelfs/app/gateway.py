@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.app.wiring import limits_of, running_node
 from wheelfs.errors import UsageError
-from wheelfs.reports.status import GatewayReady
+from wheelfs.reports.mounts import GatewayReady
 
 if TYPE_CHECKING:
     import socket

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.remote.share.objects import Objects
     from wheelfs.remote.share.share import ObjectShare, WrittenShare
+    from wheelfs.reports.files import KeptFile
     from wheelfs.reports.shares import PulledFile, PushedFile, ShareCollection
-    from wheelfs.reports.status import KeptFile
 
 
 def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -> Iterator[PushedFile]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wheelfs.config import Settings
-    from wheelfs.reports.status import ListedFile
+    from wheelfs.reports.files import ListedFile
     from wheelfs.reports.track import TrackArguments, TrackedProject
     from wheelfs.service.node import Running
     from wheelfs.service.operations.requirements import Wants

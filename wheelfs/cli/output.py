@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from wheelfs.errors import WheelfsError
-    from wheelfs.reports.status import Progress
+    from wheelfs.reports.progress import Progress
 
 _WIDTHS_FROM_ROWS: Final = 500
 """Columns are as wide as the first rows need: a list of a million files is printed as it comes."""

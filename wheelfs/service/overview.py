@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.reports.status import ShownProject
+from wheelfs.reports.files import ShownProject
 from wheelfs.service.operations import housekeeping, inspect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.reports.status import Counters as CountersTold
-    from wheelfs.reports.status import Stats, Status
+    from wheelfs.reports.status import Status
+    from wheelfs.reports.store import Stats
     from wheelfs.service.node import Running
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -16,8 +16,11 @@ from wheelfs.errors import InternalError, OriginUnreachable, WheelfsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from concurrent.futures import Future
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -71,3 +74,22 @@ def failure(attempted: str, error: BaseException) -> WheelfsError:
         log.error("%s: a bug in wheelfs", attempted, exc_info=error)
         return InternalError(attempted, f"unexpected {type(error).__name__}", "please report it, with the log")
     return OriginUnreachable(attempted, "wheelfs is being stopped")
+
+
+async def await_future(future: Future[T]) -> T:
+    """Return the future's result or raise its error; cancelling the wait leaves the work to finish by itself.
+
+    The store's writer answers with ``concurrent.futures`` since it serves threads as well; trio has no adapter for them.
+    """
+    done = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def wake(_: object) -> None:
+        try:
+            token.run_sync_soon(done.set)
+        except trio.RunFinishedError:  # the loop that waited is gone
+            return
+
+    future.add_done_callback(wake)
+    await done.wait()
+    return future.result()

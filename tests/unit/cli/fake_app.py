@@ -7,21 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from wheelfs.config import IndexSetting
-from wheelfs.reports.status import (
-    AddedFile,
-    Counters,
-    ListedFile,
-    MountInfo,
-    MountReady,
-    OriginState,
-    ShownFile,
-    ShownProject,
-    Status,
-)
+from wheelfs.reports.mounts import MountReady
+from wheelfs.reports.status import Counters, MountInfo, OriginState, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from wheelfs.reports.files import AddedFile, ListedFile, ShownFile, ShownProject
 
 
 @dataclass

@@ -13,12 +13,7 @@ import pytest
 from wheelfs import errors
 from wheelfs.cli.main import cli
 from wheelfs.frontends.fuse import detach
-from wheelfs.reports.status import (
-    AddedFile,
-    ListedFile,
-    ShownFile,
-    ShownProject,
-)
+from wheelfs.reports.files import AddedFile, ListedFile, ShownFile, ShownProject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +168,7 @@ def test_a_reader_that_has_seen_enough_ends_ls_without_a_word() -> None:
 import itertools, sys
 from wheelfs import app
 from wheelfs.cli.main import main
-from wheelfs.reports.status import ListedFile
+from wheelfs.reports.files import ListedFile
 file = ListedFile(filename="a.whl", project="a", version="1", state="stored", size_bytes=1, sha256=None, origin=None)
 app.list_files = lambda settings, *, patterns: itertools.repeat(file, 1_000_000)
 sys.exit(main(["ls"], program="wheelfs"))

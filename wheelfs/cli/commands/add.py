@@ -16,7 +16,7 @@ from wheelfs.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from wheelfs.cli.output import Output
-    from wheelfs.reports.status import AddedFile
+    from wheelfs.reports.files import AddedFile
 
 
 @click.command(

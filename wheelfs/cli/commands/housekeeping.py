@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wheelfs.cli.output import Output
+    from wheelfs.reports.files import KeptFile
     from wheelfs.reports.shares import ShareCollection
-    from wheelfs.reports.status import KeptFile, Stats, Verified
+    from wheelfs.reports.store import Stats, Verified
 
 DEFAULT_GRACE = "7d"
 """Far longer than machines' clocks differ, listings lag, and anybody takes between looking at a share and writing to it."""

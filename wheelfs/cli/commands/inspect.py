@@ -14,7 +14,7 @@ from wheelfs.cli.command import Command, session_of
 from wheelfs.config import OPTIONS, redact, told_of
 from wheelfs.core.formatting import counted, size_text
 from wheelfs.errors import StoreError
-from wheelfs.reports.status import ShownProject
+from wheelfs.reports.files import ShownProject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from wheelfs.cli.client_lines import Client
     from wheelfs.cli.output import Output
     from wheelfs.config import Settings
-    from wheelfs.reports.status import ListedFile, ShownFile, Status
+    from wheelfs.reports.files import ListedFile, ShownFile
+    from wheelfs.reports.status import Status
 
 
 @click.command(

@@ -20,7 +20,7 @@ from wheelfs.errors import StoreError
 if TYPE_CHECKING:
     from wheelfs.cli.command import Session
     from wheelfs.config import Settings
-    from wheelfs.reports.status import MountReady
+    from wheelfs.reports.mounts import MountReady
 
 READY_TIMEOUT_S: Final = 90.0
 """For a daemon to answer: opening a store may have to clean up after a crash first."""
@@ -120,7 +120,7 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, *, nonempty: b
 
     try:
         from wheelfs import app
-        from wheelfs.reports.status import MountArguments
+        from wheelfs.reports.mounts import MountArguments
         from wheelfs.telemetry import level_for, set_up_logging
 
         log_file = settings.log_file or default_log_file(mountpoint)

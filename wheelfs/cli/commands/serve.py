@@ -14,7 +14,7 @@ from wheelfs.config import Given
 
 if TYPE_CHECKING:
     from wheelfs.cli.command import Session
-    from wheelfs.reports.status import GatewayReady
+    from wheelfs.reports.mounts import GatewayReady
 
 
 @click.command(

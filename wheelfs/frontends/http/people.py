@@ -23,7 +23,7 @@ from wheelfs.model.names import parse_project_name
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from wheelfs.reports.status import ShownFile, ShownProject
+    from wheelfs.reports.files import ShownFile, ShownProject
     from wheelfs.service.overview import Overview
 
 HTML: Final = "text/html; charset=utf-8"

@@ -22,7 +22,7 @@ from wheelfs.service.fetch.download import Content
 from wheelfs.service.fetch.partial_file import Partial
 from wheelfs.service.fetch.share_losses import Losses
 from wheelfs.service.fetch.space import Room
-from wheelfs.service.waiting import wait_for
+from wheelfs.service.tasks import await_future
 from wheelfs.store.catalog.records import ContentFacts, StoredName
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ class Supply:
             kept = self.store.catalog.metadata(ref.key)
             if kept and hashlib.sha256(kept).digest() == promised:
                 return
-        await wait_for(self.store.catalog.put_metadata(ref.key, metadata))
+        await await_future(self.store.catalog.put_metadata(ref.key, metadata))
 
     def tail_bytes(self, project: str, size_bytes: int | None) -> int:
         """Return how long a tail to ask for of a file of ``size_bytes`` (None: not known)."""
@@ -246,7 +246,7 @@ class Supply:
         What another process has stored and verified meanwhile is not touched: the fault is this origin's.
         """
         if not self.store.holds(ref.key):
-            await wait_for(self.store.catalog.poison(ref.key, error.happened))
+            await await_future(self.store.catalog.poison(ref.key, error.happened))
 
     def refuse_poisoned(self, ref: FileRef) -> None:
         """Raise `ContentMismatch` while a content is quarantined."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from wheelfs.service.tasks import failure
-from wheelfs.service.waiting import wait_for
+from wheelfs.service.tasks import await_future, failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +53,6 @@ class Losses:
                     share.url,
                     file[1],
                 )
-                await wait_for(self._names.forget(share.name, file))
+                await await_future(self._names.forget(share.name, file))
         except Exception as error:
             log.info("%s", failure(attempted, error))

@@ -17,7 +17,7 @@ import msgspec
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import InvalidInput, NameTaken
 from wheelfs.model.content import key_of_sha256
-from wheelfs.reports.status import AddedFile
+from wheelfs.reports.files import AddedFile
 from wheelfs.service.operations.add_checks import described, files_under, opened
 from wheelfs.service.operations.index_match import listed_name
 from wheelfs.store.catalog.records import StoredName
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wheelfs.core.projects.index_scopes import Charges
-    from wheelfs.reports.status import AddResult, Progress
+    from wheelfs.reports.files import AddResult
+    from wheelfs.reports.progress import Progress
     from wheelfs.service.operations.add_checks import Described, Source
     from wheelfs.store.store import Store
 

@@ -22,7 +22,7 @@ from wheelfs.core.wheel.identity import filename_of
 from wheelfs.core.wheel.zip_layout import NotAZip
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import WheelName
-from wheelfs.reports.status import AddedFile
+from wheelfs.reports.files import AddedFile
 from wheelfs.service.operations.add import add_one
 from wheelfs.service.operations.add_checks import Source
 from wheelfs.service.operations.index_match import listed_name
@@ -30,7 +30,7 @@ from wheelfs.service.operations.index_match import listed_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from wheelfs.reports.status import Progress
+    from wheelfs.reports.progress import Progress
     from wheelfs.service.node import Running
     from wheelfs.store.store import Store
 

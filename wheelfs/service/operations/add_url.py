@@ -12,7 +12,7 @@ import trio
 from wheelfs.core.http.ranges import Whole
 from wheelfs.errors import InvalidInput, OriginError, OriginFault, OriginTimeout, OriginUnreachable
 from wheelfs.file_io import write_all
-from wheelfs.reports.status import AddedFile
+from wheelfs.reports.files import AddedFile
 from wheelfs.service.fetch.partial_file import PROGRESS_BYTES
 from wheelfs.service.operations.add import add_one, refused
 from wheelfs.service.operations.add_checks import Source, checked_name
@@ -21,7 +21,7 @@ from wheelfs.store.engine.environment import store_error
 if TYPE_CHECKING:
     from wheelfs.core.projects.index_scopes import Charges
     from wheelfs.remote.origin import Origin
-    from wheelfs.reports.status import Progress
+    from wheelfs.reports.progress import Progress
     from wheelfs.store.store import Store
 
 

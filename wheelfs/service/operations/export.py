@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wheelfs.reports.export import ExportResult
-    from wheelfs.reports.status import Progress
+    from wheelfs.reports.progress import Progress
     from wheelfs.service.node import Running
     from wheelfs.service.operations.export_directory import Destination
     from wheelfs.service.projects.projects import Entry

@@ -18,14 +18,14 @@ from wheelfs.core.views.view import View
 from wheelfs.errors import ContentMismatch, OriginMissing, StoreError, WheelfsError
 from wheelfs.model.names import project_and_version
 from wheelfs.reports.fetch import FetchedFile, FetchSummary
-from wheelfs.service.waiting import wait_for
+from wheelfs.service.tasks import await_future
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wheelfs.core.platforms.targets import Target
     from wheelfs.model.wanted import Unfetchable, Wanted
-    from wheelfs.reports.status import Progress
+    from wheelfs.reports.progress import Progress
     from wheelfs.service.fetch.download import Content
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.node import Running
@@ -188,7 +188,7 @@ class Prefetch:
         catalog = self.node.supply.store.catalog
         for name in catalog.stored_names(ref.project):
             if name.sha256 == sha256 and not name.pinned:
-                await wait_for(catalog.set_pinned(name.key, True))
+                await await_future(catalog.set_pinned(name.key, True))
 
     def _tell(self, file: FetchedFile, ref: FileRef) -> None:
         """Report a file of which all is known."""

@@ -10,7 +10,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from wheelfs.errors import InvalidInput, NotKnown
 from wheelfs.model.names import kind_of, parse_project_name, project_and_version
 from wheelfs.model.recipe import Recipe, RecipeError
-from wheelfs.reports.status import KeptFile, ProjectStats, Stats
+from wheelfs.reports.files import KeptFile
+from wheelfs.reports.store import ProjectStats, Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from wheelfs.core.projects.ownership import Owned
 from wheelfs.core.views.view import View
 from wheelfs.errors import InvalidInput, NotKnown
 from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version, versions_of
-from wheelfs.reports.status import ListedFile, ShownFile, ShownProject
+from wheelfs.reports.files import ListedFile, ShownFile, ShownProject
 from wheelfs.service.file_refs import FileRef, link_of
 from wheelfs.service.projects.projects import Entry
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from wheelfs.core.views.visibility import Hidden
-    from wheelfs.reports.status import FileState
+    from wheelfs.reports.files import FileState
     from wheelfs.service.fetch.context import Supply
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views

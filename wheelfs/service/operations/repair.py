@@ -9,7 +9,7 @@ import trio
 
 from wheelfs.errors import StoreDamaged, WheelfsError
 from wheelfs.model.names import ProjectName
-from wheelfs.reports.status import DamagedFile
+from wheelfs.reports.store import DamagedFile
 from wheelfs.service.file_refs import FileRef, link_of
 from wheelfs.store.verify import verify
 

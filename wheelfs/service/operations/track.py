@@ -13,14 +13,14 @@ from wheelfs.model.names import ProjectName
 from wheelfs.model.tracked import Tracked
 from wheelfs.reports.track import TrackedProject
 from wheelfs.service.operations.inspect import listed_ref, rfc3339
-from wheelfs.service.waiting import wait_for
+from wheelfs.service.tasks import await_future
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from wheelfs.core.projects.ownership import Ownership
     from wheelfs.model.wanted import Unfetchable, Wanted
-    from wheelfs.reports.status import ListedFile
+    from wheelfs.reports.files import ListedFile
     from wheelfs.reports.track import TrackResult
     from wheelfs.service.node import Running
 
@@ -70,14 +70,14 @@ async def _track(node: Running, tracked: Tracked) -> TrackedProject:
     if isinstance(ownership, NoSuchProject):
         error = OriginMissing(f"track {tracked}", "no configured index has such a project", "see wheelfs config for the indexes")
         return failed(tracked.project, error, ranges=tracked.ranges)
-    is_new = await wait_for(node.supply.store.catalog.track(tracked))
+    is_new = await await_future(node.supply.store.catalog.track(tracked))
     return _told(node, tracked, ownership, result="tracked" if is_new else "unchanged")
 
 
 async def untrack(node: Running, projects: Iterable[str], report: Callable[[TrackedProject], None]) -> None:
     """Track projects no more; those that are not tracked are reported as failed."""
     for project in projects:
-        if await wait_for(node.supply.store.catalog.untrack(project)):
+        if await await_future(node.supply.store.catalog.untrack(project)):
             report(TrackedProject(project=project, result="untracked"))
         else:
             report(failed(project, NotKnown(f"untrack {project}", "it is not tracked", "wheelfs track lists what is")))

@@ -12,8 +12,7 @@ import trio
 
 from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable, WheelfsError
 from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
-from wheelfs.service.tasks import failure
-from wheelfs.service.waiting import wait_for
+from wheelfs.service.tasks import await_future, failure
 from wheelfs.store.catalog.records import PageRecord
 
 if TYPE_CHECKING:
@@ -139,11 +138,11 @@ class Questions:
                     max_age_s=max_age_s,
                     page=page,
                 )
-                await wait_for(self._catalog.put_page(index.name, project, record))
+                await await_future(self._catalog.put_page(index.name, project, record))
             case PageUnchanged(max_age_s):
-                await wait_for(self._catalog.touch_page(index.name, project, fetched_at_us=now_us, max_age_s=max_age_s))
+                await await_future(self._catalog.touch_page(index.name, project, fetched_at_us=now_us, max_age_s=max_age_s))
             case PageAbsent():
-                await wait_for(self._catalog.put_absent(index.name, project, index_url=index.url, fetched_at_us=now_us))
+                await await_future(self._catalog.put_absent(index.name, project, index_url=index.url, fetched_at_us=now_us))
 
 
 def _page_url(index: Index, project: ProjectName) -> str | None:

@@ -19,8 +19,7 @@ from wheelfs.errors import OriginDenied, OriginError, OriginMissing, OriginTimeo
 from wheelfs.model.names import ProjectName
 from wheelfs.reports.status import TrackedState
 from wheelfs.service.file_refs import FileRef
-from wheelfs.service.tasks import failure
-from wheelfs.service.waiting import wait_for
+from wheelfs.service.tasks import await_future, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,7 +234,7 @@ class Tracking:
                 await self._questions.acquire()
                 nursery.start_soon(ask, ref)
         if found:
-            await wait_for(self._catalog.report_project(one.tracked.project))
+            await await_future(self._catalog.report_project(one.tracked.project))
         return not nursery.cancel_scope.cancel_called
 
     async def _ask_size(self, ref: FileRef) -> bool:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from wheelfs.errors import OriginFault, OriginTimeout, OriginUnreachable
-from wheelfs.service.tasks import failure
-from wheelfs.service.waiting import wait_for
+from wheelfs.service.tasks import await_future, failure
 from wheelfs.store.catalog.shared_names import only
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class Sharing:
             if news.files and self._names.count() >= MAX_FILES:
                 advice = "the share is broken, or too large for this node; what is known of it stays listed"
                 raise OriginFault(attempted, f"it tells of more than {MAX_FILES:,} files", advice)
-            if (news.files or news.gone or news.point != point) and not await wait_for(
+            if (news.files or news.gone or news.point != point) and not await await_future(
                 self._names.take(share.name, news, asked=point)
             ):
                 continue  # another process on this store asks as well, and was faster
@@ -104,5 +103,5 @@ class Sharing:
                 break
         if self._names.is_to_be_swept(share.name):
             place: bytes | None = None
-            while (place := await wait_for(self._names.sweep(share.name, place))) is not None:
+            while (place := await await_future(self._names.sweep(share.name, place))) is not None:
                 pass

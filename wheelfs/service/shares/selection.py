@@ -10,7 +10,7 @@ from wheelfs.errors import InvalidInput, NotKnown
 from wheelfs.model.condemned import FRESH_S
 from wheelfs.model.names import kind_of, parse_project_name, project_and_version
 from wheelfs.model.share_catalog import file_key
-from wheelfs.reports.status import KeptFile
+from wheelfs.reports.files import KeptFile
 from wheelfs.service.shares.condemned_view import running_s
 
 if TYPE_CHECKING:

@@ -23,8 +23,7 @@ from wheelfs.service.shares.condemned_view import Reliance
 from wheelfs.service.shares.feed import Giving
 from wheelfs.service.shares.memory import Followed
 from wheelfs.service.shares.push import PACK_BYTES, push_names
-from wheelfs.service.tasks import failure
-from wheelfs.service.waiting import wait_for
+from wheelfs.service.tasks import await_future, failure
 from wheelfs.store.coordination.locks import lock_within
 
 if TYPE_CHECKING:
@@ -223,7 +222,7 @@ class WriteThrough:
     async def _keep(self) -> None:
         """Remember that all before this point is in the share."""
         if not self._waiting and self._point != self._kept:
-            await wait_for(self._store.shared.keep_pushed(self._name, f"{self._identity} {self._point}"))
+            await await_future(self._store.shared.keep_pushed(self._name, f"{self._identity} {self._point}"))
             self._kept = self._point
 
     def _push_waiting(self) -> PushedFile | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from wheelfs.reports.status import AddedFile
+    from wheelfs.reports.files import AddedFile
 
 WAIT_S = 30.0
 

@@ -12,7 +12,7 @@ from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.projects.ownership import NoSuchProject, Owned, Undecided
 from wheelfs.errors import OriginUnreachable
 from wheelfs.model.names import ProjectName
-from wheelfs.reports.status import ShownProject
+from wheelfs.reports.files import ShownProject
 from wheelfs.service.operations import inspect
 from wheelfs.service.vfs.protocol import Absent
 

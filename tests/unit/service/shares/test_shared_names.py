@@ -11,7 +11,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.projects.ownership import LOCAL
-from wheelfs.reports.status import ShownFile
+from wheelfs.reports.files import ShownFile
 from wheelfs.service.operations import inspect
 from wheelfs.service.operations.repair import repaired
 from wheelfs.store.verify import Checked

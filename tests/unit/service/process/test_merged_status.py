@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wheelfs.reports.status import Counters, OriginState, Status, merged
+from wheelfs.reports.status import Counters, OriginState, Status
+from wheelfs.service.process.merged_status import merged
 
 
 def status(*origins: OriginState, **fields: object) -> Status:

@@ -1,0 +1,90 @@
+"""What ``add``, ``ls``, ``show``, ``rm``, ``pin`` and ``unpin`` report of files and projects; fields are added, never renamed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+FileState = Literal["stored", "partial", "remote", "poisoned"]
+AddResult = Literal["added", "present", "refused"]
+
+
+class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one file that was to be added.
+
+    For a refused one ``reason`` says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out
+    of it is None.
+    """
+
+    filename: str
+    project: str | None = None
+    version: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    result: AddResult
+    reason: str | None = None
+    error_class: str | None = None
+
+
+class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """One file that is known here.
+
+    ``origin`` is an index's name, or "local" for what was added by hand; ``also`` are further indexes that have the same bytes.
+    """
+
+    filename: str
+    project: str
+    version: str | None
+    state: FileState
+    size_bytes: int | None
+    sha256: str | None
+    origin: str | None
+    pinned: bool = False
+    private: bool = False
+    also: tuple[str, ...] = ()
+
+
+class ShownFile(ListedFile, frozen=True, kw_only=True):
+    """All that is known of one file.  ``listed`` is false when its index no longer lists it; times are RFC 3339.
+
+    ``hidden`` tells why no directory shows it, by the user's own policy.
+    """
+
+    stored_bytes: int | None = None
+    shared_bytes: int | None = None
+    upload_time: str | None = None
+    requires_python: str | None = None
+    yanked: str | None = None
+    listed: bool = True
+    hidden: str | None = None
+    url: str | None = None
+
+
+class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked.
+
+    ``tracked``: the ranges of versions that are tracked ("" for all), None when none is.
+    ``tracks`` and ``alternate_locations`` are where else it is, by its own account (PEP 708).
+    """
+
+    project: str
+    origin: str | None
+    versions: tuple[str, ...]
+    files: tuple[ShownFile, ...]
+    status: str | None = None
+    checked: str | None = None
+    tracked: tuple[str, ...] | None = None
+    tracks: tuple[str, ...] = ()
+    alternate_locations: tuple[str, ...] = ()
+
+
+class KeptFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored file that was removed, pinned or unpinned."""
+
+    filename: str
+    project: str
+    sha256: str
+    size_bytes: int
+    pinned: bool
+    private: bool

@@ -1,0 +1,28 @@
+"""What a mount is told, and what mounts and gateways report when they begin to answer; fields may be added, never renamed."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """What a mount is told beside the configuration.  ``nonempty``: mount over a directory that has entries."""
+
+    nonempty: bool = False
+
+
+class MountReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A mount that has answered its first request."""
+
+    path: str
+    pid: int
+    store: str
+
+
+class GatewayReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A gateway that accepts connections.  ``open``: it asks nobody for a token."""
+
+    urls: tuple[str, ...]
+    pid: int
+    store: str
+    open: bool

@@ -1,0 +1,18 @@
+"""How far long work is: what commands draw as a bar on a terminal."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told of long work, file by file; names may overlap in time."""
+
+    def begin(self, name: str, total_bytes: int | None) -> None: ...
+
+    def advance(self, name: str, more_bytes: int) -> None: ...
+
+    def end(self, name: str) -> None: ...
+
+    def overall(self, done_files: int, files: int, saved_bytes: int) -> None:
+        """Tell how far all of it is, where that is known beforehand; ``saved_bytes`` did not have to come."""
