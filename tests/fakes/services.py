@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.origins import MemoryOrigin, MemoryShare
     from wheelfs.config.settings import Delta
-    from wheelfs.service.node import Running
+    from wheelfs.service.running import Running
     from wheelfs.service.vfs.protocol import Node, OpenFile
 
 READ_BYTES = 128 * 1024

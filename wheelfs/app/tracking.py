@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.reports.files import ListedFile
     from wheelfs.reports.track import TrackArguments, TrackedProject
-    from wheelfs.service.node import Running
     from wheelfs.service.operations.requirements import Wants
+    from wheelfs.service.running import Running
     from wheelfs.store.store import Store
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wheelfs.config import Settings
-    from wheelfs.service.node import Running
+    from wheelfs.service.running import Running
     from wheelfs.store.limits import Limits
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters

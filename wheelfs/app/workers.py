@@ -129,7 +129,8 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             nursery.start_soon(end_with_head, place, shutdown)
             head = Head(place.head)
             try:
-                application = WorkerApplication(node.tree, Overview(node, store), Giving(store), AtHand(node), head, token=token)
+                at_hand = AtHand(node.projects, node.views, node.supply)
+                application = WorkerApplication(node.tree, Overview(node, store), Giving(store), at_hand, head, token=token)
                 await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             finally:
                 with trio.CancelScope(shield=True):

@@ -9,7 +9,7 @@ from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
     from wheelfs.config import IndexSetting, Settings
-    from wheelfs.service.node import Running
+    from wheelfs.service.running import Running
     from wheelfs.store.store import Store
 
 

@@ -1,4 +1,4 @@
-"""Points in time as text, above all in paths: ``asof/2026-01-31`` and ``asof/2026-01-31T12:00:00Z``.
+"""Instants as text, above all in paths: ``asof/2026-01-31`` and ``asof/2026-01-31T12:00:00Z``.
 
 Those mean what ``uv --exclude-newer`` takes them for, so that both show the same files: a date is the whole of that day, and
 what was uploaded in the millisecond of the instant itself is not there yet.  uv takes a date for one of the local time zone; here
@@ -72,3 +72,8 @@ def _instant(name: str) -> datetime | None:
 def rfc3339(time_us: int) -> str:
     """Return microseconds since the epoch as text, in UTC, with a fraction only where there is one."""
     return (_EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
+
+
+def rfc3339_seconds(time_us: float) -> str:
+    """Return the whole second that microseconds since the epoch are in, as text in UTC: for reports, which promise no more."""
+    return rfc3339(int(time_us // 1_000_000) * 1_000_000)

@@ -133,3 +133,9 @@ def project_and_version(filename: str) -> tuple[ProjectName, Version] | None:
         return parse_project_name(name), version
     except (InvalidInput, InvalidSdistFilename, InvalidVersion):
         return None
+
+
+def version_of(filename: str) -> str | None:
+    """Return the version that a wheel's or sdist's filename tells, as text; None for any other file."""
+    found = project_and_version(filename)
+    return None if found is None else str(found[1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +26,7 @@ from wheelfs.service.projects.prefetcher import LookAhead
 from wheelfs.service.projects.projects import Index, Projects
 from wheelfs.service.projects.tracking import Tracking
 from wheelfs.service.projects.visible_files import Views
+from wheelfs.service.running import Running
 from wheelfs.service.shares.follower import Sharing
 from wheelfs.service.tasks import failure
 from wheelfs.service.vfs.change_feed import Watch
@@ -57,21 +57,6 @@ SPOOL_BYTES: Final = 4 * 1024 * 1024 * 1024
 """Room for files of which only a part was ever wanted; the longest untouched ones go first."""
 ABANDONED_S: Final = 30 * 86_400.0
 """After so long nobody comes back for the rest of a file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """What frontends and the control socket get."""
-
-    tree: Tree
-    status: StatusReport
-    supply: Supply
-    projects: Projects
-    views: Views
-    tracking: Tracking
-    sharing: Sharing
-    hosts: Hosts
-    ahead: LookAhead
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wheelfs.reports.status import Counters as CountersTold
     from wheelfs.reports.status import Status
     from wheelfs.reports.store import Stats
-    from wheelfs.service.node import Running
+    from wheelfs.service.running import Running
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 

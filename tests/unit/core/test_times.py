@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wheelfs.core.times import AsOf, parse_asof, rfc3339
+from wheelfs.core.times import AsOf, parse_asof, rfc3339, rfc3339_seconds
 
 
 def us(*parts: int) -> int:
@@ -87,3 +87,8 @@ def test_times_are_told_with_a_fraction_only_where_there_is_one() -> None:
     assert rfc3339(us(2026, 1, 31, 12)) == "2026-01-31T12:00:00Z"
     assert rfc3339(us(2026, 1, 31, 12) + 5) == "2026-01-31T12:00:00.000005Z"
     assert rfc3339(us(1, 1, 1)) == "0001-01-01T00:00:00Z"
+
+
+def test_reports_tell_the_second_that_has_begun() -> None:
+    assert rfc3339_seconds(us(2026, 1, 31, 12) + 999_999.9) == "2026-01-31T12:00:00Z"
+    assert rfc3339_seconds(us(1969, 12, 31, 23, 59, 59) + 1) == "1969-12-31T23:59:59Z"

@@ -18,10 +18,10 @@ import trio
 from wheelfs.core.http import conditions
 from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, Reply, Request, Text, plain
 from wheelfs.model.framing import CHECK_BYTES
+from wheelfs.service.vfs.nodes import FileNode
 
 if TYPE_CHECKING:
     from wheelfs.service.shares.feed import Giving
-    from wheelfs.service.vfs.nodes import FileNode
 
 PREFIX: Final = ("-", "share", "v1")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -48,7 +48,8 @@ class SharePages:
             case ("news",):
                 return await self._news(request)
             case ("file", sha256) if _SHA256.match(sha256):
-                return self._giving.node(bytes.fromhex(sha256)) or UNKNOWN_FILE
+                found = self._giving.file(bytes.fromhex(sha256))
+                return UNKNOWN_FILE if found is None else FileNode(*found)
             case ("manifest", sha256) if _SHA256.match(sha256):
                 return await self._manifest(request, bytes.fromhex(sha256))
         return plain(HTTPStatus.NOT_FOUND, "this gateway has no such question")

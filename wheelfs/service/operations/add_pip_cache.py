@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wheelfs.reports.progress import Progress
-    from wheelfs.service.node import Running
+    from wheelfs.service.running import Running
     from wheelfs.store.store import Store
 
 AT_ONCE: Final = 8

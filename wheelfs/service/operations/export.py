@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from wheelfs.reports.export import ExportResult
     from wheelfs.reports.progress import Progress
-    from wheelfs.service.node import Running
     from wheelfs.service.operations.export_directory import Destination
     from wheelfs.service.projects.projects import Entry
+    from wheelfs.service.running import Running
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from wheelfs.reports.progress import Progress
     from wheelfs.service.fetch.download import Content
     from wheelfs.service.file_refs import FileRef
-    from wheelfs.service.node import Running
     from wheelfs.service.projects.projects import Entry
+    from wheelfs.service.running import Running
 
 AT_ONCE: Final = 8
 """Files at work at a time: enough to fill a line whose origin is slow to begin, too few to trouble an index."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from wheelfs.core.projects.ownership import Owned
+from wheelfs.core.times import rfc3339_seconds
 from wheelfs.core.views.view import View
 from wheelfs.errors import InvalidInput, NotKnown
-from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version, versions_of
+from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version, version_of, versions_of
 from wheelfs.reports.files import ListedFile, ShownFile, ShownProject
 from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.service.projects.file_state import state_of
 from wheelfs.service.projects.projects import Entry
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from wheelfs.core.views.visibility import Hidden
-    from wheelfs.reports.files import FileState
     from wheelfs.service.fetch.context import Supply
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
@@ -136,7 +136,7 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
         versions=tuple(map(str, versions)),
         files=tuple(files),
         status=None if page is None else page.status,
-        checked=None if head is None else rfc3339(head.fetched_at_us),
+        checked=None if head is None else rfc3339_seconds(head.fetched_at_us),
         tracked=ranges,
         tracks=() if page is None else page.tracks,
         alternate_locations=() if page is None else page.alternate_locations,
@@ -161,32 +161,10 @@ def _shown_file(
         private=name is not None and name.private,
         also=() if name is None else tuple(origin for origin in name.origins if origin != ref.origin),
         stored_bytes=stored_bytes,
-        upload_time=None if link.upload_time_us is None else rfc3339(link.upload_time_us),
+        upload_time=None if link.upload_time_us is None else rfc3339_seconds(link.upload_time_us),
         requires_python=link.requires_python,
         yanked=link.yanked,
         listed=entry.is_listed,
         hidden=None if hidden is None else hidden.value,
         url=link.url or None,
     )
-
-
-def state_of(supply: Supply, ref: FileRef, sealed: bytes | None) -> tuple[FileState, int]:
-    """Return a file's state and how many of its bytes are here."""
-    if sealed is not None:
-        return "stored", supply.known_size(ref) or 0
-    facts = supply.store.catalog.facts(ref.key)
-    if facts is not None and facts.poisoned is not None:
-        return "poisoned", 0
-    present = supply.present_bytes(ref)
-    return ("partial", present) if present else ("remote", 0)
-
-
-def version_of(filename: str) -> str | None:
-    """Return the version that a filename tells, or None."""
-    found = project_and_version(filename)
-    return None if found is None else str(found[1])
-
-
-def rfc3339(time_us: float) -> str:
-    """Return microseconds since the epoch as text, in UTC."""
-    return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from wheelfs.core.platforms.targets import Target
     from wheelfs.model.wanted import Wanted
     from wheelfs.reports.fetch import FetchArguments
-    from wheelfs.service.node import Running
     from wheelfs.service.operations.requirements import Wants
+    from wheelfs.service.running import Running
 
 RESOLVE_S: Final = 3_600.0
 """The longest resolution: each of thousands of questions is bounded by itself, and some hours would be no answer either."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from wheelfs.core.projects.ownership import NoSuchProject, Owned, Undecided
+from wheelfs.core.times import rfc3339_seconds
 from wheelfs.errors import InvalidInput, NotKnown, OriginMissing, WheelfsError
 from wheelfs.model.names import ProjectName
 from wheelfs.model.tracked import Tracked
 from wheelfs.reports.track import TrackedProject
-from wheelfs.service.operations.inspect import listed_ref, rfc3339
+from wheelfs.service.operations.inspect import listed_ref
 from wheelfs.service.tasks import await_future
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from wheelfs.model.wanted import Unfetchable, Wanted
     from wheelfs.reports.files import ListedFile
     from wheelfs.reports.track import TrackResult
-    from wheelfs.service.node import Running
+    from wheelfs.service.running import Running
 
 AT_ONCE: Final = 8
 """Projects that are looked up at a time."""
@@ -115,7 +116,7 @@ def _told(node: Running, tracked: Tracked, ownership: Ownership, *, result: Trac
             origin, count = ownership.owner, len(refs)
             sized = sum(size is not None for size in node.supply.known_sizes(refs))
             head = node.supply.store.catalog.page_head(ownership.owner, tracked.project)
-            checked = None if head is None else rfc3339(head.fetched_at_us)
+            checked = None if head is None else rfc3339_seconds(head.fetched_at_us)
             if not refs:
                 wider = "" if tracked.every_platform else " and that this machine can use (--every-platform tracks all)"
                 reason = f"it has no wheel that fits{wider}"
@@ -132,7 +133,7 @@ def _told(node: Running, tracked: Tracked, ownership: Ownership, *, result: Trac
         origin=origin,
         files=count,
         listed=sized,
-        since=rfc3339(tracked.added_at_us),
+        since=rfc3339_seconds(tracked.added_at_us),
         checked=checked,
         reason=reason,
         error_class=error_class,

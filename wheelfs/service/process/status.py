@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from wheelfs.core.times import rfc3339_seconds
 from wheelfs.reports.status import Counters, GatewayInfo, MountInfo, OriginState, Status
-from wheelfs.service.operations.inspect import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,11 +51,11 @@ class StatusReport:
 
     def mounted(self, path: str) -> None:
         """Note that a mount of this process has answered."""
-        self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339(time.time() * 1e6)))
+        self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339_seconds(time.time() * 1e6)))
 
     def serving(self, url: str) -> None:
         """Note that a gateway of this process accepts connections."""
-        self._gateways.append(GatewayInfo(url=url, pid=os.getpid(), since=rfc3339(time.time() * 1e6)))
+        self._gateways.append(GatewayInfo(url=url, pid=os.getpid(), since=rfc3339_seconds(time.time() * 1e6)))
 
     def writing_through(self, state: Callable[[], ShareWrite]) -> None:
         """Note that this process pushes to a share by itself, and how to ask how that goes."""
@@ -89,6 +89,6 @@ class StatusReport:
             kind=kind,
             url=origin.url,
             state=health,
-            since=None if since_s is None else rfc3339(since_s * 1e6),
+            since=None if since_s is None else rfc3339_seconds(since_s * 1e6),
             last_error=last_error,
         )

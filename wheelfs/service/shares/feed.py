@@ -14,7 +14,6 @@ from wheelfs.model.manifest import Manifest
 from wheelfs.model.names import ProjectName
 from wheelfs.model.shared import News, SharedFile
 from wheelfs.service.file_refs import FileRef, link_of
-from wheelfs.service.vfs.nodes import FileNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,14 +41,13 @@ class Giving:
         # Numbers of one store mean nothing in another one, which may be at the same address tomorrow.
         self._name = store.identity
 
-    def node(self, sha256: bytes) -> FileNode | None:
-        """Return a file by its sha256: a stored one, or one that is being fetched from its index; else None."""
+    def file(self, sha256: bytes) -> tuple[FileRef, int] | None:
+        """Return a file by its sha256 and its size: a stored one, or one that is being fetched from its index; else None."""
         names = self._catalog.names_of(sha256) if self._store.holds(sha256) else []
         if not names:
-            coming = self._on_its_way(sha256)
-            return None if coming is None else FileNode(*coming)
+            return self._on_its_way(sha256)
         ref = FileRef(ProjectName(names[0].project), names[0].index, link_of(names[0]))
-        return FileNode(ref, names[0].size_bytes)
+        return ref, names[0].size_bytes
 
     def manifest(self, sha256: bytes) -> bytes | None:
         """Return how a stored file is made, encoded, or None; blocks.  Raises `StoreDamaged`."""

@@ -10,10 +10,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.share_gc_plan import Seen, is_manifest, plan
+from wheelfs.core.times import rfc3339_seconds
 from wheelfs.errors import UsageError
 from wheelfs.model.condemned import MARGIN_S, RUN_S, Condemnations, Condemned
 from wheelfs.reports.shares import ShareCollection
-from wheelfs.service.operations.inspect import rfc3339
 from wheelfs.service.shares.condemned_view import running_s
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class _Run:
             condemned_bytes=sum(found.size_bytes for found in made.condemn),
             waiting=len(made.waiting),
             waiting_bytes=sum(found.size_bytes for found in made.waiting),
-            next=None if made.next_s is None else rfc3339(made.next_s * 1e6),
+            next=None if made.next_s is None else rfc3339_seconds(made.next_s * 1e6),
             unfinished=len(made.delete) - len(deleted),
         )
 

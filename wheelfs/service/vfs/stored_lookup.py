@@ -12,21 +12,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.model.names import ProjectName
-    from wheelfs.service.node import Running
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.projects.visible_files import Views
 
 
 class AtHand:
     """Looks paths up without the network."""
 
-    def __init__(self, node: Running) -> None:
-        """Look at what ``node`` shows."""
-        self._node = node
+    def __init__(self, projects: Projects, views: Views, supply: Supply) -> None:
+        """Look at what these three know."""
+        self._projects = projects
+        self._views = views
+        self._supply = supply
 
     def find(self, names: Sequence[str]) -> FileNode | None:
         """Return the stored file of a project that a path of the tree names; None where somebody else has to look."""
         place = paths.ROOT
         for number, name in enumerate(names, 1):
-            match paths.meaning(place, name, self._node.projects.names):
+            match paths.meaning(place, name, self._projects.names):
                 case paths.Directory() as below:
                     place = below
                 case paths.ProjectFile(filename, metadata=False) if number == len(names) and place.project is not None:
@@ -39,9 +43,9 @@ class AtHand:
         return None
 
     def _stored(self, place: paths.Directory, project: ProjectName, filename: str) -> FileNode | None:
-        ownership = self._node.projects.known(project, index=place.view.index)
-        entry = self._node.views.entry(ownership, project, place.view, filename)
-        if entry is None or entry.sealed_sha256 is None or self._node.projects.sealed(entry.ref) is None:
+        ownership = self._projects.known(project, index=place.view.index)
+        entry = self._views.entry(ownership, project, place.view, filename)
+        if entry is None or entry.sealed_sha256 is None or self._projects.sealed(entry.ref) is None:
             return None
-        size_bytes = self._node.supply.known_size(entry.ref)
+        size_bytes = self._supply.known_size(entry.ref)
         return None if size_bytes is None else FileNode(entry.ref, size_bytes)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheelfs.service.operations.inspect import rfc3339, state_of
+from wheelfs.core.times import rfc3339_seconds
+from wheelfs.service.projects.file_state import state_of
 
 if TYPE_CHECKING:
     from wheelfs.service.fetch.context import Supply
@@ -32,5 +33,5 @@ class ExtendedAttributes:
         if digest is not None:
             values["sha256"] = digest.hex()
         if ref.link.upload_time_us is not None:
-            values["upload_time"] = rfc3339(ref.link.upload_time_us)
+            values["upload_time"] = rfc3339_seconds(ref.link.upload_time_us)
         return {f"user.wheelfs.{name}": value.encode() for name, value in values.items()}

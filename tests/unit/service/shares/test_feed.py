@@ -172,11 +172,13 @@ def test_how_a_file_is_made_is_told_so_that_its_bytes_can_be_compared(store: Sto
 def test_only_what_is_stored_is_given(store: Store) -> None:
     one = Giving(store)
     digest = add(store, "1")
-    node = one.node(digest)
-    assert node is not None
-    assert (node.ref.filename, node.ref.link.sha256) == (wheel_filename("demo", "1"), digest)
-    assert (one.node(bytes(32)), one.manifest(bytes(32))) == (None, None)
+    found = one.file(digest)
+    assert found is not None
+    ref, size_bytes = found
+    assert (ref.filename, ref.link.sha256) == (wheel_filename("demo", "1"), digest)
+    assert size_bytes == store.catalog.stored_names("demo")[0].size_bytes
+    assert (one.file(bytes(32)), one.manifest(bytes(32))) == (None, None)
     assert one.manifest(digest) is not None
     store.quarantine(digest, "rotten")
-    assert (one.node(digest), one.manifest(digest)) == (None, None)
+    assert (one.file(digest), one.manifest(digest)) == (None, None)
     assert told(one.news(None)) == []

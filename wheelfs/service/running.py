@@ -1,0 +1,32 @@
+"""What a running service gives to frontends, operations and the control socket; `wheelfs.service.node` makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.hosts.breaker import Hosts
+    from wheelfs.service.process.status import StatusReport
+    from wheelfs.service.projects.prefetcher import LookAhead
+    from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.projects.tracking import Tracking
+    from wheelfs.service.projects.visible_files import Views
+    from wheelfs.service.shares.follower import Sharing
+    from wheelfs.service.vfs.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The parts of one running wheelfs."""
+
+    tree: Tree
+    status: StatusReport
+    supply: Supply
+    projects: Projects
+    views: Views
+    tracking: Tracking
+    sharing: Sharing
+    hosts: Hosts
+    ahead: LookAhead
