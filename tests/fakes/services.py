@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from wheelfs.config import Settings
+from wheelfs.service.limits import SERVICE_LIMITS
 from wheelfs.service.node import running
-from wheelfs.service.projects.projects import Index
+from wheelfs.service.projects.index import Index
 from wheelfs.service.vfs.protocol import Absent
 from wheelfs.store.store import Store
 from wheelfs.telemetry import Counters
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.origins import MemoryOrigin, MemoryShare
     from wheelfs.config.settings import Delta
+    from wheelfs.service.limits import ServiceLimits
     from wheelfs.service.running import Running
     from wheelfs.service.vfs.protocol import Node, OpenFile
 
@@ -81,8 +83,9 @@ async def service(
     look_ahead: bool = True,
     tied: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     shares: Sequence[MemoryShare] = (),
+    limits: ServiceLimits = SERVICE_LIMITS,
 ) -> AsyncIterator[Service]:
-    """Run the service on the store in ``path``; ``tied`` are the patterns of names of an index."""
+    """Run the service on the store in ``path``; ``tied`` are the patterns of names of an index, ``limits`` its constants."""
     settings = Settings(
         store=path,
         open_timeout_s=open_s,
@@ -104,5 +107,6 @@ async def service(
             version="0",
             bound_s=None,
             network_places=places,
+            limits=limits,
         ) as node:
             yield Service(node, store, counters)

@@ -22,7 +22,7 @@ from wheelfs.model.share_objects import manifest_key
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.hosts.breaker import Hosts
-from wheelfs.service.hosts.saved_rates import KeptPaces
+from wheelfs.service.hosts.saved_rates import SavedRates
 from wheelfs.service.shares import write_through
 from wheelfs.service.shares.memory import Followed
 from wheelfs.service.shares.pull import pull
@@ -199,7 +199,14 @@ class Troubled:
 def through(store: Store, objects: Objects) -> WriteThrough:
     async def probe(url: str) -> None: ...
 
-    hosts = Hosts(offline=False, probe=probe, counters=Counters(), paces=KeptPaces(store.catalog), places=[objects.url])
+    hosts = Hosts(
+        offline=False,
+        probe=probe,
+        probe_timeout_s=15.0,
+        counters=Counters(),
+        rates=SavedRates(store.catalog),
+        file_urls=[objects.url],
+    )
     return WriteThrough(store=store, objects=objects, name="lab", hosts=hosts)
 
 

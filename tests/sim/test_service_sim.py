@@ -21,7 +21,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, incompressible, sdist_filename, wheel_filename
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginUnreachable, WheelfsError
-from wheelfs.service.projects.projects import FAILED_TTL_S
+from wheelfs.service.projects.limits import PROJECT_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -174,7 +174,7 @@ def spool_descriptors() -> int:
 
 async def settle(one: Service) -> None:
     """Wait until no content is being worked on."""
-    await until(lambda: not any(content.is_busy for content in one.node.supply._contents.values()))
+    await until(lambda: not any(download.is_busy for download in one.node.downloads._downloads.values()))
 
 
 def check_sealed(one: Service, files: dict[str, dict[str, bytes]]) -> int:
@@ -225,8 +225,8 @@ async def simulate_bad_weather(path: Path, seed: int, *, clients: int, calls: in
             origin.page_troubles.clear()
         await settle(one)  # stalls that began before end later
         for url in ("https://files.first.example", "https://files.second.example", *(origin.url for origin in origins)):
-            await until(lambda: one.node.supply.hosts.may_ask(url))  # noqa: B023
-        await trio.sleep(FAILED_TTL_S)
+            await until(lambda: one.node.hosts.may_ask(url))  # noqa: B023
+        await trio.sleep(PROJECT_LIMITS.failed_ttl_s)
         await settle(one)
         for project, named in files.items():
             for filename, content in named.items():

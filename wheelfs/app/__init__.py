@@ -120,7 +120,7 @@ def show(settings: Settings, name: str) -> ShownProject | ShownFile:
 
     async def look(store: Store) -> ShownProject | ShownFile:
         async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            return inspect.show(node.projects, node.views, node.supply, name)
+            return inspect.show(node.projects, node.views, node.downloads, name)
 
     with store_to_look_at(settings.store) as store:
         return trio.run(look, store)
@@ -192,7 +192,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
 
         async def repaired() -> list[DamagedFile]:
             async with running_node(settings, store, Counters(), bound_s=None, network_places=1) as node:
-                return [file for one in damaged for file in await repairing.repaired(node.supply, one)]
+                return [file for one in damaged for file in await repairing.repaired(node.downloads, one)]
 
         if repair and damaged:
             note("repair")

@@ -92,7 +92,7 @@ def _run_alone(
                     node.status.serving(url)
                 on_ready()
 
-            application = Application(node.tree, Overview(node, store), Giving(store, node.supply.on_its_way), token=token)
+            application = Application(node.tree, Overview(node, store), Giving(store, node.downloads.in_progress), token=token)
             await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.remote.http.tls import Access
     from wheelfs.remote.share.protocol import Share
-    from wheelfs.service.projects.projects import Index
+    from wheelfs.service.projects.index import Index
 
 DEFAULT_INDEX_NAME: Final = "default"
 """The name of the index that is taken from pip's or uv's configuration, or is PyPI."""
@@ -32,7 +32,7 @@ def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
 def opened_index(setting: IndexSetting, settings: Settings) -> Index:
     """Return the index with its client, which is to be closed; nothing is asked yet.  Raises `UsageError`."""
     from wheelfs.remote.index.open import open_index
-    from wheelfs.service.projects.projects import Index
+    from wheelfs.service.projects.index import Index
 
     access = access_of(setting)
     client = open_index(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)

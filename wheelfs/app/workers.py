@@ -57,7 +57,9 @@ def run_head(
                 boards = [closing.enter_context(made_board()) for _ in range(settings.serve_workers)]
                 counts = [Counters(Scoreboard(board)) for board in boards]
                 # No token: whoever reaches this socket is this user, and workers let nobody pass without one.
-                application = Application(node.tree, Overview(node, store), Giving(store, node.supply.on_its_way), workers=counts)
+                application = Application(
+                    node.tree, Overview(node, store), Giving(store, node.downloads.in_progress), workers=counts
+                )
 
                 async def as_clients_see_it(scope: dict[str, Any], receive: Any, send: Any) -> None:
                     # Lines for installers, on pages for people, begin with the scheme that the workers speak.
@@ -129,7 +131,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             nursery.start_soon(end_with_head, place, shutdown)
             head = Head(place.head)
             try:
-                at_hand = AtHand(node.projects, node.views, node.supply)
+                at_hand = AtHand(node.projects, node.views, node.fetching)
                 application = WorkerApplication(node.tree, Overview(node, store), Giving(store), at_hand, head, token=token)
                 await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             finally:

@@ -14,16 +14,17 @@ from packaging.tags import platform_tags
 
 from wheelfs.core.platforms.machine import Machine
 from wheelfs.core.views.policy import policy_of
-from wheelfs.errors import OriginTimeout
 from wheelfs.service.admission import Gate
-from wheelfs.service.fetch.context import Supply
+from wheelfs.service.fetch.context import FetchContext
+from wheelfs.service.fetch.pool import DownloadPool
 from wheelfs.service.hosts.breaker import Hosts, is_within
-from wheelfs.service.hosts.saved_rates import KeptPaces
+from wheelfs.service.hosts.saved_rates import SavedRates
+from wheelfs.service.limits import SERVICE_LIMITS
 from wheelfs.service.process.status import StatusReport
 from wheelfs.service.projects import prefetcher
 from wheelfs.service.projects.metadata import Metadata
 from wheelfs.service.projects.prefetcher import LookAhead
-from wheelfs.service.projects.projects import Index, Projects
+from wheelfs.service.projects.projects import Projects
 from wheelfs.service.projects.tracking import Tracking
 from wheelfs.service.projects.visible_files import Views
 from wheelfs.service.running import Running
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.remote.share.protocol import Share
+    from wheelfs.service.limits import ServiceLimits
+    from wheelfs.service.projects.index import Index
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
@@ -70,6 +73,7 @@ async def running(
     version: str,
     bound_s: float | None,
     network_places: int,
+    limits: ServiceLimits = SERVICE_LIMITS,
 ) -> AsyncIterator[Running]:
     """Run the service for the duration of the block.
 
@@ -85,11 +89,7 @@ async def running(
     async def probe(url: str) -> None:
         within = [one for one in origins if is_within(url, one.url)]
         client = max(within, key=lambda one: len(one.url), default=origins[0])
-        try:
-            with trio.fail_after(lookup_s):
-                await client.head(url)
-        except trio.TooSlowError:
-            raise OriginTimeout(f"probe {url}", f"no answer within {lookup_s:.0f} s") from None
+        await client.head(url)
 
     # The outer block closes spool files only when all tasks that write into them have ended.
     with ExitStack() as closing:
@@ -97,22 +97,26 @@ async def running(
             hosts = Hosts(
                 offline=settings.offline,
                 probe=probe,
+                probe_timeout_s=lookup_s,
                 counters=counters,
-                paces=KeptPaces(store.catalog),
-                places=[*(share.url for share in shares), *(index.url for index in indexes)],
+                rates=SavedRates(store.catalog, limits=limits.hosts),
+                file_urls=[*(share.url for share in shares), *(index.url for index in indexes)],
+                limits=limits.hosts,
             )
-            supply = Supply(
+            fetching = FetchContext(
                 store=store,
                 origins=clients,
                 hosts=hosts,
                 counters=counters,
                 nursery=nursery,
-                progress_bound_s=open_s,
+                progress_timeout_s=open_s,
                 delta=settings.delta,
                 shares=shares,
+                limits=limits.fetch,
             )
+            downloads = DownloadPool(fetching)
             closing.callback(store.uses.flush)
-            closing.callback(supply.close)
+            closing.callback(downloads.close)
             show_all = settings.offline_show == "all"
             sharing = Sharing(store=store, shares=shares, hosts=hosts, bound_s=lookup_s, show_all=show_all)
             projects = Projects(
@@ -121,15 +125,16 @@ async def running(
                 hosts=hosts,
                 sharing=sharing,
                 nursery=nursery,
-                bound_s=lookup_s,
+                timeout_s=lookup_s,
                 show_all=show_all,
+                limits=limits.projects,
             )
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
             platforms = tuple(platform_tags())
             machine = Machine(frozenset(platforms))
             resolvers = prefetcher.Machine(platforms, {key: str(value) for key, value in default_environment().items()})
             views = Views(projects=projects, machine=machine, policy=policy_of(settings, machine))
-            tracking = Tracking(projects=projects, supply=supply, machine=machine)
+            tracking = Tracking(projects=projects, context=fetching, machine=machine)
             flat = FlatFiles(projects=projects, tracking=tracking, sharing=sharing, catalog=store.catalog, views=views)
             status = StatusReport(
                 shares=shares,
@@ -140,7 +145,7 @@ async def running(
                 tracking=tracking,
                 counters=counters,
             )
-            metadata = Metadata(projects=projects, supply=supply, gate=gate, bound_s=lookup_s)
+            metadata = Metadata(projects=projects, downloads=downloads, gate=gate, timeout_s=lookup_s)
             ahead = LookAhead(
                 projects=projects,
                 views=views,
@@ -153,25 +158,25 @@ async def running(
                 projects=projects,
                 views=views,
                 flat=flat,
-                pages=Pages(projects=projects, views=views, flat=flat, supply=supply),
+                pages=Pages(projects=projects, views=views, flat=flat, context=fetching),
                 metadata=metadata,
                 ahead=ahead,
-                supply=supply,
+                downloads=downloads,
                 gate=gate,
                 watch=Watch(store, projects.names),
                 status=status,
-                attributes=ExtendedAttributes(projects=projects, supply=supply),
+                attributes=ExtendedAttributes(projects=projects, downloads=downloads),
                 strict=settings.verify == "strict",
             )
-            nursery.start_soon(hosts.probe_for_ever)
-            nursery.start_soon(_keep_house, store, supply)
+            nursery.start_soon(hosts.keep_probing)
+            nursery.start_soon(_keep_house, store, downloads)
             try:
-                yield Running(tree, status, supply, projects, views, tracking, sharing, hosts, ahead)
+                yield Running(tree, status, store, fetching, downloads, projects, views, tracking, sharing, hosts, ahead)
             finally:
                 nursery.cancel_scope.cancel()
 
 
-async def _keep_house(store: Store, supply: Supply) -> None:
+async def _keep_house(store: Store, downloads: DownloadPool) -> None:
     checked_s = -READERS_S
     was_idle = False
     while True:
@@ -181,9 +186,9 @@ async def _keep_house(store: Store, supply: Supply) -> None:
                 await trio.to_thread.run_sync(store.check_readers)
                 await trio.to_thread.run_sync(partial(store.spool.trim, SPOOL_BYTES, idle_s=ABANDONED_S))
                 await trio.to_thread.run_sync(store.keep_limits)
-                if was_idle and supply.is_idle:
+                if was_idle and downloads.is_idle:
                     await trio.to_thread.run_sync(store.collect_if_due)
-                was_idle = supply.is_idle
+                was_idle = downloads.is_idle
             if mapped_bytes() > MAPPED_BYTES:
                 await trio.to_thread.run_sync(store.release_mapping)
         except Exception as error:

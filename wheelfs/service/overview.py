@@ -42,7 +42,7 @@ class Overview:
     @property
     def counters(self) -> Counters:
         """What this process counts."""
-        return self._node.supply.counters
+        return self._node.fetching.counters
 
     def status(self) -> Status:
         """Return the state of this process; never blocks."""
@@ -66,7 +66,7 @@ class Overview:
 
     def project(self, name: str) -> ShownProject | None:
         """Return all that is known of a project, newest version first, or None."""
-        shown = inspect.project_of(self._node.projects, self._node.views, self._node.supply, name)
+        shown = inspect.project_of(self._node.projects, self._node.views, self._node.downloads, name)
         return None if shown is None else _newest_first(shown)
 
 

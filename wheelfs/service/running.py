@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.context import FetchContext
+    from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.process.status import StatusReport
     from wheelfs.service.projects.prefetcher import LookAhead
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.visible_files import Views
     from wheelfs.service.shares.follower import Sharing
     from wheelfs.service.vfs.tree import Tree
+    from wheelfs.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,9 @@ class Running:
 
     tree: Tree
     status: StatusReport
-    supply: Supply
+    store: Store
+    fetching: FetchContext
+    downloads: DownloadPool
     projects: Projects
     views: Views
     tracking: Tracking

@@ -166,10 +166,10 @@ async def test_a_client_that_hangs_up_leaves_no_open_file(tmp_path: Path, origin
         async with await trio.open_tcp_stream("127.0.0.1", client.base_url.port or 0) as connection:
             await connection.send_all(f"GET /simple/demo/{NAME} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
             assert (await connection.receive_some()).startswith(b"HTTP/1.1 200")
-            contents = list(one.node.supply._contents.values())
-            assert contents[0].is_busy
+            downloads = list(one.node.downloads._downloads.values())
+            assert downloads[0].is_busy
         origin.pause.set()
-        await until(lambda: not any(content.is_busy for content in contents))
+        await until(lambda: not any(download.is_busy for download in downloads))
 
 
 async def test_a_file_without_a_hash_flows_like_any_other_and_is_taken_for_the_same_only_when_it_is_stored(
@@ -312,7 +312,7 @@ def test_only_what_is_not_there_sends_a_client_to_its_next_index() -> None:
 
 async def test_the_page_for_people_is_there_also_while_an_index_is_down(tmp_path: Path, origin: MemoryOrigin) -> None:
     async with gateway(tmp_path, origin) as (client, one):
-        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", origin.url):
+        with pytest.raises(OriginUnreachable), one.node.hosts.request("ask", origin.url, timeout_s=1.0):
             raise OriginUnreachable("ask", "connection refused")
         assert (await client.get("/")).status_code == 200
         assert 'wheelfs_origin_up{index="corp"} 0.0' in (await client.get("/metrics")).text

@@ -86,7 +86,7 @@ def index() -> MemoryOrigin:
 
 async def read(one: Service, name: str) -> bytes:
     content = await one.read(f"simple/demo/{name}")
-    await until(lambda: one.node.supply.is_idle)
+    await until(lambda: one.node.downloads.is_idle)
     return content
 
 

@@ -1,8 +1,7 @@
-"""Bringing one file here: its tail when it is opened, all of it when it is read; each byte once, however many ask.
+"""Bringing one file here: its tail when it is opened, all of it when it is read; each byte once, however many readers there are.
 
-One `Content` exists for each file that is in use and not stored.  Securing the tail and fetching the whole are each one piece of
-work in the background, whose outcome is that of all who waited for it.  Between two awaits a method is alone: its fields need no
-lock.
+One `Download` exists for each file that is in use and not stored.  Fetching the tail and fetching the whole are one background
+job each, and all waiters share its outcome.  Between two awaits a method runs alone: its fields need no lock.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -29,79 +28,75 @@ from wheelfs.errors import (
     WheelfsError,
 )
 from wheelfs.service.fetch import from_manifest, from_stored_members
-from wheelfs.service.fetch.partial_file import PROGRESS_BYTES, Partial, Stream
+from wheelfs.service.fetch.partial_file import PartialFile, Stream
+from wheelfs.service.fetch.race import run_stream
 from wheelfs.service.tasks import Work, begin
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from wheelfs.core.http.ranges import Wanted
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.context import FetchContext
+    from wheelfs.service.fetch.space import SpaceReservations
     from wheelfs.service.file_refs import FileRef
 
 log = logging.getLogger(__name__)
 
-SIDE_STREAMS: Final = 4
-"""Such requests at once for one file; further ones wait."""
-
-RETRIES: Final = 2
-"""Attempts after a broken stream that brought nothing new; a stream that brought something may be resumed again."""
-
-READ_ATTEMPTS: Final = 4
-"""A read is taken up again when the bytes under it were stored or thrown away meanwhile, which cannot happen often."""
-
-MAX_NAMES: Final = 32
-"""Names under which one content is noted when it is stored; one that was left out is noted when it is opened the next time."""
-
 _FINAL = (OriginUnreachable, OriginDenied, OriginMissing, OriginTimeout)
-"""Errors that asking again at once does not mend."""
+"""Errors that an immediate retry does not fix."""
 
 
 @dataclass(slots=True)
-class Content:
-    """One file on its way.
+class Download:
+    """One file that is being fetched; a `wheelfs.service.fetch.demand.Demand`.
 
-    ``sealed_sha256`` is set once it is verified and stored, ``assumed_bytes`` then says how much of it came from other stored
-    files; ``users`` counts who holds it.
+    ``sealed_sha256`` is set once it is verified and stored; ``local_bytes`` then says how much of it came out of the store.
+    ``users`` counts its holders; ``tidy`` is called when a background job has ended.
     """
 
     ref: FileRef
-    supply: Supply
-    partial: Partial
+    context: FetchContext
+    partial: PartialFile
+    space: SpaceReservations
+    tidy: Callable[[Download], None]
     sealed_sha256: bytes | None = None
-    assumed_bytes: int = 0
+    local_bytes: int = 0
     users: int = 0
     _names: dict[tuple[str, str, str], FileRef] = field(default_factory=dict)
     _tail: Work | None = None
-    _secured_generation: int = -1
+    _tail_generation: int = -1
     _whole: Work | None = None
     _whole_began: bool = False
-    _side: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(SIDE_STREAMS))
+    _side_requests: trio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start with all requests of readers free."""
+        self._side_requests = trio.Semaphore(self.context.limits.side_streams)
 
     # --- what openers and readers call ----------------------------------------------------------------------------
 
     @property
-    def is_open_at_once(self) -> bool:
-        """Whether `secure_tail` has nothing to do."""
-        return self.sealed_sha256 is not None or self._secured_generation == self.partial.generation
+    def has_tail(self) -> bool:
+        """Whether `ensure_tail` has nothing to do."""
+        return self.sealed_sha256 is not None or self._tail_generation == self.partial.generation
 
-    async def secure_tail(self) -> None:
+    async def ensure_tail(self) -> None:
         """Make sure that what resolvers read is here: end of central directory, central directory, METADATA.
 
-        Of a file that is no wheel only the beginning of the answer is awaited, so that an absent one fails here and not
-        in a later read.  Raises the origin's error.  A file that is small, or whose origin has no ranges, comes whole.
+        Of a file that is no wheel only the beginning of the response is awaited, so that an absent one fails here and not
+        in a later read.  Raises the origin's error.  A file that is small, or whose origin has no ranges, is fetched whole.
         """
-        if self.is_open_at_once:
+        if self.has_tail:
             return
         if self._tail is None or self._tail.done:
-            self._tail = self._begin(self._secure)
+            self._tail = self._begin(self._fetch_tail)
         await self._tail.wait()
 
     async def learn_size(self) -> int:
-        """Return the exact size, asking the origin for the tail when nobody knows it."""
-        for _ in range(READ_ATTEMPTS):
+        """Return the exact size, asking the origin for the tail when it is unknown."""
+        for _ in range(self.context.limits.read_attempts):
             if self.partial.size_bytes is None:
-                await self.secure_tail()
+                await self.ensure_tail()
             if self.partial.size_bytes is None:
                 await self.until_sealed()
             if self.partial.size_bytes is not None:
@@ -114,7 +109,7 @@ class Content:
         While nothing outside the tail has been asked for, a read that begins in it is answered as far as it goes (a
         short read) instead of starting the fetch of the whole file: kernels and libraries read further than they need.
         """
-        for _ in range(READ_ATTEMPTS):
+        for _ in range(self.context.limits.read_attempts):
             end = min(offset + size, await self.learn_size())
             if offset >= end:
                 return b""
@@ -123,9 +118,9 @@ class Content:
                 if here and not self.is_fetching_whole:
                     end = offset + here
                 else:
-                    await self._bring(offset, end)
+                    await self._fetch_for_reader(offset, end)
             if self.sealed_sha256 is not None:
-                return await self.supply.read_sealed(self.sealed_sha256, offset, end - offset)
+                return await self.context.read_sealed(self.sealed_sha256, offset, end - offset)
             data = await self.partial.read(offset, end)
             if data is not None:
                 return data
@@ -143,11 +138,6 @@ class Content:
         """Wait until the whole file is verified and stored."""
         await self.start_whole().wait()
 
-    def lets_ask(self) -> None:
-        """Let readers ask for what they want beside the fetch of the whole, since it is planned."""
-        self._whole_began = True
-        self.partial.wake()
-
     def start_whole(self) -> Work:
         """Start fetching all that is missing in the background, once."""
         if self._whole is None or (self._whole.done and self.sealed_sha256 is None):
@@ -155,71 +145,33 @@ class Content:
             self._whole = self._begin(self._fetch_whole)
         return self._whole
 
-    def also(self, ref: FileRef) -> None:
-        """Note another name of the same content; what is not under way yet uses its address, since addresses may expire."""
-        if len(self._names) < MAX_NAMES:
+    def add_name(self, ref: FileRef) -> None:
+        """Record another name of the same content; an idle download then uses its URL, since URLs may expire."""
+        if len(self._names) < self.context.limits.max_names:
             self._names.setdefault((ref.origin, ref.project, ref.filename), ref)
         if not self.is_busy or (ref.origin == self.ref.origin and ref.filename == self.ref.filename):
             self.ref = self.partial.ref = ref
 
     @property
     def is_busy(self) -> bool:
-        """Whether something still works on this content, so that it must not be forgotten."""
+        """Whether something still works on this file, so that the download must not be forgotten."""
         return self.users > 0 or self.is_fetching_whole or bool(self.partial.live) or _is_under_way(self._tail)
 
-    # --- the tail -------------------------------------------------------------------------------------------------
+    @property
+    def is_fetching_whole(self) -> bool:
+        """Whether the whole file is being fetched."""
+        return _is_under_way(self._whole)
 
-    async def _secure(self) -> None:
-        await self.partial.open()
-        if self.ref.kind != "wheel":
-            if not self.partial.spans.total:
-                await self._until(lambda: self.partial.spans.total > 0, self.start_whole())
-        else:
-            try:
-                await self._find_tail()
-            except ContentChanged:  # what was here of the old file is gone; the new one is asked for from the start
-                await self.partial.open()
-                await self._find_tail()
-        self._secured_generation = self.partial.generation
+    # --- what the ways of fetching in parts call (`Demand`) -------------------------------------------------------
 
-    async def _find_tail(self) -> None:
-        tail_bytes = await from_manifest.secure_end(self) or self.supply.tail_bytes(self.ref.project, self.partial.size_bytes)
-        if self.partial.size_bytes is None:
-            await self._run(Suffix(tail_bytes))
-            if self.partial.size_bytes is None:
-                raise OriginFault(self.partial.attempted, "the origin does not tell the size")
-        elif self.partial.size_bytes <= plan.AT_ONCE_BYTES:
-            await self.until_sealed()
-        if self.sealed_sha256 is None and self.partial.size_bytes is not None:
-            try:
-                await self._find_metadata(metadata.search(self.partial.size_bytes, tail_bytes, self.ref.project))
-            except zip_layout.NotAZip as error:
-                # Served all the same, as its index would; installers say what is wrong with it.
-                log.warning("%s from %s is no well-formed wheel: %s", self.ref.filename, self.ref.origin, error)
-        if self.sealed_sha256 is None and self.partial.is_complete:
-            await self.until_sealed()
-
-    async def _find_metadata(self, search: metadata.Search) -> None:
-        generation = self.partial.generation
-        try:
-            start, end = next(search)
-            while True:
-                await self.need(start, end)
-                data = await self.partial.read(start, end)
-                if self.sealed_sha256 is not None:
-                    return  # it is read out of the stored file when somebody asks for it
-                if data is None:
-                    raise ContentChanged(self.partial.attempted, "it changed while its directory was read")
-                start, end = search.send(data)
-        except StopIteration as done:
-            found: metadata.Found = done.value
-            self.supply.saw_directory(self.ref.project, found.directory_bytes)
-            if generation == self.partial.generation:
-                await self.supply.keep_metadata(self.ref, found.metadata)
+    def allow_side_requests(self) -> None:
+        """Let readers make requests of their own beside the fetch of the whole, since that is planned now."""
+        self._whole_began = True
+        self.partial.wake()
 
     async def need(self, start: int, end: int) -> None:
-        """Bring ``[start, end)`` here by one request over all of its gaps, or by what is bringing it already."""
-        for _ in range(READ_ATTEMPTS):
+        """Bring ``[start, end)`` here by one request over all of its gaps, or by a stream that is bringing it already."""
+        for _ in range(self.context.limits.read_attempts):
             gaps = self._gaps(start, end)
             if not gaps:
                 return
@@ -232,10 +184,61 @@ class Content:
         if not self._covers(start, end):
             raise OriginFault(self.partial.attempted, "the origin sent less than was asked for")
 
+    # --- the tail -------------------------------------------------------------------------------------------------
+
+    async def _fetch_tail(self) -> None:
+        await self.partial.open()
+        if self.ref.kind != "wheel":
+            if not self.partial.spans.total:
+                await self._until(lambda: self.partial.spans.total > 0, self.start_whole())
+        else:
+            try:
+                await self._find_tail()
+            except ContentChanged:  # what was here of the old file is gone; the new one is requested from the start
+                await self.partial.open()
+                await self._find_tail()
+        self._tail_generation = self.partial.generation
+
+    async def _find_tail(self) -> None:
+        facts = self.context.facts
+        tail_bytes = await from_manifest.ensure_end(self) or facts.tail_bytes(self.ref.project, self.partial.size_bytes)
+        if self.partial.size_bytes is None:
+            await self._run(Suffix(tail_bytes))
+            if self.partial.size_bytes is None:
+                raise OriginFault(self.partial.attempted, "the origin does not tell the size")
+        elif self.partial.size_bytes <= plan.AT_ONCE_BYTES:
+            await self.until_sealed()
+        if self.sealed_sha256 is None and self.partial.size_bytes is not None:
+            try:
+                await self._find_metadata(metadata.search(self.partial.size_bytes, tail_bytes, self.ref.project))
+            except zip_layout.NotAZip as error:
+                # Served all the same, as its index would; installers report what is wrong with it.
+                log.warning("%s from %s is no well-formed wheel: %s", self.ref.filename, self.ref.origin, error)
+        if self.sealed_sha256 is None and self.partial.is_complete:
+            await self.until_sealed()
+
+    async def _find_metadata(self, search: metadata.Search) -> None:
+        generation = self.partial.generation
+        try:
+            start, end = next(search)
+            while True:
+                await self.need(start, end)
+                data = await self.partial.read(start, end)
+                if self.sealed_sha256 is not None:
+                    return  # it is read from the stored file when it is requested
+                if data is None:
+                    raise ContentChanged(self.partial.attempted, "it changed while its directory was read")
+                start, end = search.send(data)
+        except StopIteration as done:
+            found: metadata.Found = done.value
+            self.context.facts.saw_directory(self.ref.project, found.directory_bytes)
+            if generation == self.partial.generation:
+                await self.context.facts.keep_metadata(self.ref, found.metadata)
+
     async def _run(self, wanted: Wanted) -> None:
-        """Run one stream to its end; what failed it is raised."""
+        """Run one stream to its end; raises its error."""
         stream = Stream()
-        self.supply.nursery.start_soon(self.partial.stream, stream, wanted)
+        self._start_stream(stream, wanted)
         while not stream.done:
             await self.partial.next_change()
         if stream.error is not None:
@@ -245,18 +248,18 @@ class Content:
 
     async def _fetch_whole(self) -> None:
         try:
-            self.supply.refuse_poisoned(self.ref)
+            self.context.facts.check_quarantine(self.ref)
             try:
                 await self._fetch_and_seal()
             except ContentMismatch as error:
                 log.warning("%s; fetching it once more, past caches", error)
-                self.partial.ask_past_caches = True  # first: whoever opens it meanwhile must not ask there again
+                self.partial.ask_past_caches = True  # first: no opener may ask the caches again meanwhile
                 await self._start_over()
                 await self._fetch_and_seal()
         except ContentMismatch as error:
             log.error("%s; it is quarantined", error)
             await self._start_over()
-            await self.supply.poison(self.ref, error)
+            await self.context.facts.quarantine(self.ref, error)
             raise
         except WheelfsError as error:
             log.warning("%s", error)
@@ -264,52 +267,52 @@ class Content:
 
     async def _start_over(self) -> None:
         self.partial.start_over()
-        await self.supply.keep_metadata(self.ref, b"")  # what was found may have been of the wrong bytes
+        await self.context.facts.keep_metadata(self.ref, b"")  # what was found may have come from the wrong bytes
 
     async def _fetch_and_seal(self) -> None:
         await self.partial.open()
-        async with self.supply.room.taken(self.partial):
-            await self._bring_and_seal()
-
-    async def _bring_and_seal(self) -> None:
-        taken_bytes = await from_manifest.fetch_parts(self)
-        if taken_bytes is not None:
-            await self._fetch_gaps()
-            await self._seal(taken_bytes)
-            return
-        assumed_bytes = await from_stored_members.fetch_parts(self)
-        if assumed_bytes:
-            try:
-                await self._seal(assumed_bytes)
-            except ContentMismatch:
-                log.info("%s: what is stored is packed otherwise; fetching %d bytes more", self.partial.attempted, assumed_bytes)
-                await from_stored_members.fetch_rest(self)
-            else:
+        async with self.space.reserve(self.partial):
+            stored_bytes = await from_manifest.fetch_parts(self)
+            if stored_bytes is None and await self._seal_with_stored_members():
                 return
-        await self._fetch_gaps()
-        await self._seal(0)
+            await self._fetch_gaps()
+            await self._seal(stored_bytes or 0)
 
-    async def _seal(self, assumed_bytes: int) -> None:
+    async def _seal_with_stored_members(self) -> bool:
+        """Fetch what the store lacks and seal the file; False when all of it must come from its origin after all."""
+        speculative_bytes = await from_stored_members.fetch_parts(self)
+        if not speculative_bytes:
+            return False
+        try:
+            await self._seal(speculative_bytes)
+        except ContentMismatch:
+            log.info("%s: what is stored is packed otherwise; fetching %d bytes more", self.partial.attempted, speculative_bytes)
+            await from_stored_members.fetch_rest(self)
+            return False
+        return True
+
+    async def _seal(self, local_bytes: int) -> None:
         size_bytes = self.partial.size_bytes
         assert size_bytes is not None
         names = dict(self._names)
         self.partial.is_sealing = True
         try:
-            sha256 = await self.supply.seal(list(names.values()), self.partial.spool, size_bytes)
+            sha256 = await self.context.seal(list(names.values()), self.partial.spool, size_bytes)
         finally:
             self.partial.is_sealing = False
-        self.sealed_sha256, self.assumed_bytes = sha256, assumed_bytes
-        self.supply.counters.count_brought(size_bytes, assumed_bytes)
+        self.sealed_sha256, self.local_bytes = sha256, local_bytes
+        self.context.counters.count_brought(size_bytes, local_bytes)
         self.partial.finish()
         for late in self._names.keys() - names.keys():
-            self.supply.keep_name(self._names[late], sha256, size_bytes)
+            self.context.keep_name(self._names[late], sha256, size_bytes)
 
     async def _fetch_gaps(self) -> None:
-        """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so that this ends."""
+        """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so this ends."""
+        limits = self.context.limits
         failures = changes = 0
-        for later in plan.later_gaps(self.partial.spans, self.partial.size_bytes, most=SIDE_STREAMS):
-            if self.partial.coming(later.start) is None:  # one that fails is asked for again in its turn
-                self.supply.nursery.start_soon(self.partial.stream, Stream(), later)
+        for later in plan.later_gaps(self.partial.spans, self.partial.size_bytes, most=limits.side_streams):
+            if self.partial.coming(later.start) is None:  # one that fails is retried in its turn
+                self._start_stream(Stream(), later)
         while (wanted := plan.next_wanted(self.partial.spans, self.partial.size_bytes)) is not None:
             self._whole_began = True
             start = wanted.start if isinstance(wanted, From | Range) else 0
@@ -318,7 +321,7 @@ class Content:
                 await self._until_done(coming, start, start + 1)
                 continue
             stream = Stream()
-            await self.partial.stream(stream, wanted)
+            await run_stream(self.partial, stream, wanted)
             error = stream.error
             if error is None and not stream.new_bytes:
                 error = OriginFault(self.partial.attempted, "the origin sent nothing new")
@@ -327,15 +330,15 @@ class Content:
                     raise error
                 if isinstance(error, ContentChanged):
                     changes += 1
-                failures = 0 if stream.new_bytes > PROGRESS_BYTES else failures + 1
+                failures = 0 if stream.new_bytes > limits.progress_bytes else failures + 1
             else:
                 failures = 0
-            if max(failures, changes) > RETRIES:
+            if max(failures, changes) > limits.retries:
                 assert error is not None
                 raise error
             await self.partial.open()
 
-    async def _bring(self, start: int, end: int) -> None:
+    async def _fetch_for_reader(self, start: int, end: int) -> None:
         """Wait for ``[start, end)``: from a running stream that is near, else by a request of its own."""
         whole = self.start_whole()
         await self._until(lambda: self._whole_began or self._covers(start, end), whole)
@@ -345,11 +348,11 @@ class Content:
             if coming is not None:
                 await self._until_done(coming, start, end)
             elif may_ask and self.partial.size_bytes is not None:
-                async with self._side:
+                async with self._side_requests:
                     gaps = self._gaps(gaps[0][0], gaps[-1][1])
                     if gaps and self.partial.coming(gaps[0][0]) is None:
                         may_ask = False
-                        with suppress(OriginError):  # then the whole fetch decides: it retries, and its failure is the reader's
+                        with suppress(OriginError):  # the fetch of the whole decides: it retries, and its failure is the reader's
                             reached = [stream.at for stream in self.partial.live]
                             await self._run(plan.side_range(self.partial.spans, self.partial.size_bytes, gaps, reached))
             else:
@@ -358,15 +361,18 @@ class Content:
 
     # --- small things ---------------------------------------------------------------------------------------------
 
-    def _begin(self, job: Callable[[], Awaitable[None]]) -> Work:
-        return begin(self.supply.nursery, job, self.partial.attempted, self._ended)
+    def _start_stream(self, stream: Stream, wanted: Wanted) -> None:
+        self.context.nursery.start_soon(run_stream, self.partial, stream, wanted)
 
-    def _ended(self) -> None:
+    def _begin(self, job: Callable[[], Awaitable[None]]) -> Work:
+        return begin(self.context.nursery, job, self.partial.attempted, self._job_ended)
+
+    def _job_ended(self) -> None:
         self.partial.wake()
-        self.supply.tidy(self)
+        self.tidy(self)
 
     async def _until(self, ready: Callable[[], bool], work: Work) -> None:
-        """Wait until ``ready()`` or until ``work`` is done; raises what that failed with."""
+        """Wait until ``ready()`` or until ``work`` is done; raises its error."""
         while not ready():
             if work.done:
                 work.check()
@@ -374,7 +380,7 @@ class Content:
             await self.partial.next_change()
 
     async def _until_done(self, stream: Stream, start: int, end: int) -> None:
-        """Wait until ``[start, end)`` is here, or ``stream`` will not bring it any more."""
+        """Wait until ``[start, end)`` is here, or ``stream`` has ended."""
         while not stream.done and not self._covers(start, end):
             await self.partial.next_change()
 
@@ -383,11 +389,6 @@ class Content:
 
     def _covers(self, start: int, end: int) -> bool:
         return self.sealed_sha256 is not None or self.partial.spans.covers(start, end)
-
-    @property
-    def is_fetching_whole(self) -> bool:
-        """Whether all of it is being brought here."""
-        return _is_under_way(self._whole)
 
     def _changes_too_often(self) -> ContentChanged:
         return ContentChanged(self.partial.attempted, "it changes at its origin again and again")

@@ -1,21 +1,21 @@
-"""Fetching a file from a share that tells how it is made: what is here already is not asked for, and what comes is compared.
+"""Fetching a file by its manifest: chunks that are stored here are not requested, and received chunks are verified.
 
-What a manifest says is believed as far as the share's bytes are: they may be shown as they come, each chunk when it has its
-digest, and so may chunks of that digest out of the store.  Whether it all is the file wanted, its sha256 tells in the end.
+A manifest is trusted no further than the share's bytes are.  They may be served as they come, each chunk once it has its digest,
+and so may stored chunks of that digest.  Whether the result is the file wanted is decided by its sha256 at the end.
 """
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
 from wheelfs.core.fetch import delta, plan
 from wheelfs.core.fetch.delta import MAX_GAP_BYTES, MIN_GAP_BYTES
 from wheelfs.core.fetch.spans import Spans
-from wheelfs.service.fetch.from_stored_members import bring
-from wheelfs.service.fetch.local_chunks import located, read_own
+from wheelfs.service.fetch.byte_ranges import fetch_ranges
+from wheelfs.service.fetch.local_chunks import locate, read_verified
 from wheelfs.service.fetch.manifest import learn
 
 if TYPE_CHECKING:
@@ -23,24 +23,18 @@ if TYPE_CHECKING:
 
     from wheelfs.core.fetch.composition import Composition
     from wheelfs.model.recipe import Extent
-    from wheelfs.service.fetch.download import Content
+    from wheelfs.service.fetch.demand import Demand
+    from wheelfs.service.fetch.limits import FetchLimits
     from wheelfs.store.chunks.chunk_store import ChunkStore
     from wheelfs.store.spool.file import SpoolFile
 
-END_BYTES: Final = 16 << 10
-"""Of a wheel's end so much is here when it is opened, even where its directory is shorter: uv reads 2 KiB to look for that."""
 
-_LOOKED_UP: Final = 10_000
-_WRITTEN_BYTES: Final = 4 << 20
-"""Written to the partial file at once."""
-
-
-async def secure_end(content: Content) -> int:
-    """Bring the end of a wheel here as its manifest tells it, and return how much that is; 0 where nobody tells.
+async def ensure_end(demand: Demand) -> int:
+    """Make the end of a wheel available as its manifest contains it, and return how many bytes; 0 if there is no manifest.
 
     That is the central directory and the end records, without a request of their own, and a little more.
     """
-    partial, supply = content.partial, content.supply
+    partial, context = demand.partial, demand.context
     composition = await learn(partial)
     if composition is None or composition.size_bytes <= plan.AT_ONCE_BYTES:
         return 0
@@ -48,81 +42,94 @@ async def secure_end(content: Content) -> int:
     if end_bytes:
         end = composition.skeleton[-end_bytes:]
         try:
-            await trio.to_thread.run_sync(spool.write, size_bytes - end_bytes, end, limiter=supply.disk)
+            await trio.to_thread.run_sync(spool.write, size_bytes - end_bytes, end, limiter=context.disk)
         except ValueError:  # closed meanwhile, since the file changed
             return 0
-    await content.need(max(0, size_bytes - END_BYTES), size_bytes)
-    return max(END_BYTES, end_bytes)
+    await demand.need(max(0, size_bytes - context.limits.end_bytes), size_bytes)
+    return max(context.limits.end_bytes, end_bytes)
 
 
-async def fetch_parts(content: Content) -> int | None:
-    """Bring a file in by its manifest, and return how many bytes the store had already; None where nobody tells how it is made.
+async def fetch_parts(demand: Demand) -> int | None:
+    """Fetch a file by its manifest, and return how many bytes were taken from the store; None if there is no manifest.
 
     What this does not bring is to be fetched in the usual way.
     """
-    partial, supply = content.partial, content.supply
+    partial, context = demand.partial, demand.context
     composition = await learn(partial)
     if composition is None:
         return None
     spool = partial.spool
-    gap_bytes = MIN_GAP_BYTES if supply.delta == "always" else MAX_GAP_BYTES
-    taking = _Taking(supply.store.chunks, spool, composition, uses_own=supply.delta != "never", gap_bytes=gap_bytes)
+    gap_bytes = MIN_GAP_BYTES if context.delta == "always" else MAX_GAP_BYTES
+    assembly = _Assembly(
+        context.store.chunks, spool, composition, uses_store=context.delta != "never", gap_bytes=gap_bytes, limits=context.limits
+    )
     try:
-        taken_bytes = await trio.to_thread.run_sync(taking.run, limiter=supply.disk)
+        stored_bytes = await trio.to_thread.run_sync(assembly.run, limiter=context.disk)
     except ValueError:  # closed meanwhile, since the file changed
         return 0
     partial.wake()
-    await bring(content, delta.ranges(composition.size_bytes, spool.spans, Spans(), gap_bytes=gap_bytes), lets_ask=True)
-    return taken_bytes
+    missing = delta.ranges(composition.size_bytes, spool.spans, Spans(), gap_bytes=gap_bytes)
+    await fetch_ranges(demand, missing, side_requests=True)
+    return stored_bytes
 
 
-class _Taking:
-    """Takes into a partial file what the store and the manifest have of it, in stretches that are worth not being asked for."""
+class _Assembly:
+    """Writes into a partial file what store and manifest have of it, where that is long enough to spare a request."""
 
-    def __init__(self, chunks: ChunkStore, spool: SpoolFile, composition: Composition, *, uses_own: bool, gap_bytes: int) -> None:
+    def __init__(
+        self,
+        chunks: ChunkStore,
+        spool: SpoolFile,
+        composition: Composition,
+        *,
+        uses_store: bool,
+        gap_bytes: int,
+        limits: FetchLimits,
+    ) -> None:
         self._chunks = chunks
         self._spool = spool
         self._composition = composition
-        self._uses_own = uses_own
+        self._uses_store = uses_store
         self._gap_bytes = gap_bytes
+        self._limits = limits
 
     def run(self) -> int:
-        """Return how many bytes of chunks were taken; blocks.  Raises ValueError when the partial file is closed."""
+        """Return how many bytes of stored chunks were written; blocks.  Raises ValueError when the partial file is closed."""
         size_bytes, spans = self._composition.size_bytes, self._spool.spans
-        own = self._own() if self._uses_own else {}
-        # What lies between two ranges that are asked for as one comes along with them.
+        stored = self._stored() if self._uses_store else {}
+        # What lies between two ranges that are requested as one comes along with them.
         known = spans.copy()
-        for start, end in delta.ranges(size_bytes, spans, self._composition.held(own), gap_bytes=self._gap_bytes):
+        for start, end in delta.ranges(size_bytes, spans, self._composition.held(stored), gap_bytes=self._gap_bytes):
             known.add(start, end)
-        return sum(self._take(start, end, own) for start, end in known.missing(0, size_bytes))
+        return sum(self._write(start, end, stored) for start, end in known.missing(0, size_bytes))
 
-    def _own(self) -> dict[int, Extent]:
+    def _stored(self) -> dict[int, Extent]:
         numbers = iter(range(len(self._composition.manifest.lengths)))
-        own: dict[int, Extent] = {}
-        while some := list(islice(numbers, _LOOKED_UP)):
-            places = located(self._chunks, [self._composition.chunk(number) for number in some])
-            own.update((number, place) for number, place in zip(some, places, strict=True) if place is not None)
-        return own
+        stored: dict[int, Extent] = {}
+        while batch := list(islice(numbers, self._limits.lookup_chunks)):
+            extents = locate(self._chunks, [self._composition.chunk(number) for number in batch])
+            stored.update((number, extent) for number, extent in zip(batch, extents, strict=True) if extent is not None)
+        return stored
 
-    def _take(self, start: int, end: int, own: Mapping[int, Extent]) -> int:
-        """Write ``[start, end)``, but for chunks that cannot be read any more."""
-        taken_bytes = 0
-        waiting = bytearray()
+    def _write(self, start: int, end: int, stored: Mapping[int, Extent]) -> int:
+        """Write ``[start, end)`` except chunks that cannot be read any more; return how many bytes came from the store."""
+        stored_bytes = 0
+        pending = bytearray()
         at = start
         for part in self._composition.parts(start, end):
             data: bytes | None = part.skeleton
             if not data:
-                data = read_own(self._chunks, self._composition.chunk(part.chunk), own[part.chunk])
-            if waiting and (data is None or len(waiting) >= _WRITTEN_BYTES):
-                self._spool.write(at, bytes(waiting))
-                at, waiting = at + len(waiting), bytearray()
+                data = read_verified(self._chunks, self._composition.chunk(part.chunk), stored[part.chunk])
+            if pending and (data is None or len(pending) >= self._limits.copy_bytes):
+                self._spool.write(at, bytes(pending))
+                at, pending = at + len(pending), bytearray()
             if data is None:
                 at = part.offset + self._composition.chunk(part.chunk).length
                 continue
             within = data[max(0, start - part.offset) : end - part.offset]
-            waiting += within
+            pending += within
             if not part.skeleton:
-                taken_bytes += len(within)
-        if waiting:
-            self._spool.write(at, bytes(waiting))
-        return taken_bytes
+                stored_bytes += len(within)
+        if pending:
+            self._spool.write(at, bytes(pending))
+        return stored_bytes

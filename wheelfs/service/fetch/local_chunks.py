@@ -1,4 +1,4 @@
-"""Chunks that the store has already, found and read for a file that is to be made of them."""
+"""Finding and reading chunks in the store for a file that is assembled from them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from wheelfs.store.chunks.chunk_store import ChunkStore
 
 
-def located(chunks: ChunkStore, wanted: Sequence[Chunk]) -> list[Extent | None]:
-    """Return for each of the wanted chunks where it lies, None where it is not here."""
-    places = chunks.locate_all([chunk.digest for chunk in wanted])
+def locate(chunks: ChunkStore, wanted: Sequence[Chunk]) -> list[Extent | None]:
+    """Return the location of each of the wanted chunks, None for one that is not stored."""
+    extents = chunks.locate_all([chunk.digest for chunk in wanted])
     return [
-        place if place is not None and place.length == chunk.length else None for chunk, place in zip(wanted, places, strict=True)
+        extent if extent is not None and extent.length == chunk.length else None
+        for chunk, extent in zip(wanted, extents, strict=True)
     ]
 
 
-def read_own(chunks: ChunkStore, chunk: Chunk, place: Extent) -> bytes | None:
-    """Return a chunk's bytes, which have its digest; None when it was collected since it was found, or is rotten."""
+def read_verified(chunks: ChunkStore, chunk: Chunk, extent: Extent) -> bytes | None:
+    """Return a chunk's bytes, checked against its digest; None when it was collected since it was located, or is damaged."""
     try:
-        content = chunks.read(place)
+        content = chunks.read(extent)
     except StoreDamaged:
         return None
     return content if blake3.blake3(content).digest() == chunk.digest else None

@@ -1,9 +1,9 @@
-"""Which of several sources gives bytes: the shares in their order and then the index, and whoever lets wait is not waited for.
+"""Hedged requests: several sources are tried for the same bytes, and a slow one is not waited for.
 
-The next source is asked when the one before has failed, or has not answered within a moment; the first that answers gives the
-bytes, and the others are given up.  So a share that hangs costs a reader a moment and not its time-out, and several of them cost
-less than twice that.  A share that stalls in the middle of its answer is left after a part of the bound, and what it has not
-brought is asked of the others.
+The sources are the shares in their order and then the index.  The next one is asked when the one before has failed, or has not
+responded within `FetchLimits.hedge_delay_s`; the first to respond delivers the bytes, and the other requests are cancelled.  So a
+share that hangs costs a reader a moment and not its timeout, and several of them less than twice that.  A share that stalls in
+the middle of its response is left after a part of the timeout, and the rest is asked of the others.
 """
 
 from __future__ import annotations
@@ -11,34 +11,29 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
-from wheelfs.core.http.ranges import From, Range
-from wheelfs.errors import OriginError, OriginMissing, OriginTimeout
+from wheelfs.core.http.ranges import From, Range, Suffix
+from wheelfs.errors import ContentChanged, OriginError, OriginMissing, OriginTimeout
+from wheelfs.service.fetch.response import Patience, receive
+from wheelfs.service.tasks import failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from wheelfs.core.http.ranges import Wanted
-    from wheelfs.service.fetch.context import Source
-    from wheelfs.service.fetch.partial_file import Partial, Stream
+    from wheelfs.service.fetch.partial_file import PartialFile, Stream
+    from wheelfs.service.fetch.source import Source
 
 log = logging.getLogger(__name__)
 
-PATIENCE_S: Final = 1.0
-"""How long the first source may be silent before the next one is asked as well; each further one gets half of the one before.
-
-A gateway in the same building answers within milliseconds, a busy one within some tenths of a second."""
-
-STALL_PART: Final = 4
-"""A share that has begun to answer may stall for this part of the bound, the next one for half of that: together they take less
-than the bound, however many there are."""
-
 
 @dataclass(slots=True)
-class _Contender:
+class _Attempt:
+    """A request to one source.  ``decided`` is set once it has failed or the response has begun."""
+
     source: Source
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     decided: trio.Event = field(default_factory=trio.Event)
@@ -47,80 +42,99 @@ class _Contender:
 
 
 class _Race:
-    """One question to several sources; the ``winner`` is the one that answered, whatever became of its answer."""
+    """One request hedged over several sources; the ``winner`` responded first, whatever became of its response."""
 
-    def __init__(self, ask: Callable[[Source, Callable[[], bool]], Awaitable[None]]) -> None:
-        """``ask`` is given a source, and what to call when it answers: False tells that another one has before."""
+    def __init__(self, ask: Callable[[Source, Callable[[], bool]], Awaitable[None]], *, hedge_delay_s: float) -> None:
+        """``ask`` is given a source and a function to call when it responds, which returns False if another one was faster."""
         self._ask = ask
-        self.winner: _Contender | None = None
-        self.contenders: list[_Contender] = []
+        self._hedge_delay_s = hedge_delay_s
+        self.winner: _Attempt | None = None
+        self.attempts: list[_Attempt] = []
 
     async def run(self, sources: Sequence[Source]) -> None:
-        """Ask until the winner's answer has ended, or all have failed."""
-        patience_s = PATIENCE_S
+        """Ask until the winner's response has ended, or all have failed."""
+        delay_s = self._hedge_delay_s
         async with trio.open_nursery() as nursery:
             for source in sources:
-                contender = _Contender(source)
-                self.contenders.append(contender)
-                nursery.start_soon(self._contend, contender)
-                with trio.move_on_after(patience_s):
-                    await contender.decided.wait()
+                attempt = _Attempt(source)
+                self.attempts.append(attempt)
+                nursery.start_soon(self._try, attempt)
+                with trio.move_on_after(delay_s):
+                    await attempt.decided.wait()
                 if self.winner is not None:
                     break
-                contender.is_slow = not contender.decided.is_set()
-                if contender.is_slow:
-                    patience_s /= 2
+                attempt.is_slow = not attempt.decided.is_set()
+                if attempt.is_slow:
+                    delay_s /= 2
 
-    async def _contend(self, contender: _Contender) -> None:
+    async def _try(self, attempt: _Attempt) -> None:
         def answered() -> bool:
             if self.winner is None:
-                self.winner = contender
-                contender.decided.set()
-                for other in self.contenders:
-                    if other is not contender:
+                self.winner = attempt
+                attempt.decided.set()
+                for other in self.attempts:
+                    if other is not attempt:
                         other.scope.cancel()
-            return self.winner is contender
+            return self.winner is attempt
 
         try:
-            with contender.scope:
-                await self._ask(contender.source, answered)
+            with attempt.scope:
+                await self._ask(attempt.source, answered)
         except Exception as error:
-            contender.error = error
+            attempt.error = error
         finally:
-            contender.decided.set()
+            attempt.decided.set()
 
 
-async def ask_in_turn(partial: Partial, stream: Stream, wanted: Wanted, generation: int) -> None:
-    """Bring what is ``wanted`` from whoever gives it; raises the index's error, and what the shares said, when nobody does."""
+async def run_stream(partial: PartialFile, stream: Stream, wanted: Wanted) -> None:
+    """Bring what is ``wanted`` into ``partial``; a failure ends up in ``stream.error``, never in the nursery.
+
+    Waiters do not talk to the network themselves, so one that is cancelled takes no stream with it.
+    """
+    generation = partial.generation
+    stream.at, stream.end = _bounds(wanted, partial.size_bytes)
+    partial.live.append(stream)
+    try:
+        await _ask_in_turn(partial, stream, wanted, generation)
+    except ContentChanged as error:
+        if generation == partial.generation and not partial.is_sealing:
+            partial.start_over()
+        stream.error = error
+    except BaseException as error:
+        stream.error = failure(partial.attempted, error)
+        if not isinstance(error, Exception):
+            raise
+    finally:
+        stream.done = True
+        partial.live.remove(stream)
+        partial.wake()
+
+
+async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: Wanted, generation: int) -> None:
+    """Bring what is ``wanted`` from the first source that serves it; raises the index's error with what the shares said."""
+    limits, hosts, timeout_s = partial.context.limits, partial.context.hosts, partial.context.progress_timeout_s
     troubles: list[str] = []
     stalls = 0
     try:
         while True:
             sources = partial.sources()
             if len(sources) == 1 and sources[0].share is None:
-                with partial.supply.hosts.asking(partial.attempted, sources[0].host, silent_s=partial.supply.progress_bound_s):
-                    await partial.ask(sources[0], stream, wanted, generation)
+                await _ask_index(partial, sources[0], stream, wanted, generation)
                 return
-            bound_s = partial.supply.progress_bound_s
-            hosts = partial.supply.hosts
-            # Who is down, or is the same machine, is nobody to go to from one who stalls.
+            # A host that is down, or is this share's own host, is no alternative to a share that stalls.
             elsewhere = {hosts.name(source.host) for source in sources if hosts.may_ask(source.host)}
-            race = await _raced(
-                partial,
-                stream,
-                wanted,
-                generation,
-                sources=sources,
-                stall_s=bound_s / (STALL_PART << stalls) if len(elsewhere) > 1 else bound_s,
-            )
-            troubles += _passed_over(partial, race, bound_s)
+            stall_s = timeout_s / (limits.stall_divisor << stalls) if len(elsewhere) > 1 else timeout_s
+            race = await _raced(partial, stream, wanted, generation, sources=sources, stall_s=stall_s)
+            troubles += _note_failures(partial, race)
             if race.winner is not None and race.winner.error is None:
                 return
             partial.check(generation)
-            for one in race.contenders if race.winner is None else [race.winner]:
-                if one.error is not None and not (one.source.share is not None and _is_expected(one.error)):
-                    raise one.error
-            stalls += race.winner is not None and isinstance(race.winner.error, trio.TooSlowError | OriginTimeout)
+            for attempt in race.attempts if race.winner is None else [race.winner]:
+                if attempt.error is not None and not (
+                    attempt.source.share is not None and isinstance(attempt.error, OriginError)
+                ):
+                    raise attempt.error
+            stalls += race.winner is not None and isinstance(race.winner.error, OriginTimeout)
             if stream.new_bytes:
                 wanted = From(stream.at) if stream.end is None else Range(stream.at, stream.end)
     except OriginError as error:
@@ -129,30 +143,50 @@ async def ask_in_turn(partial: Partial, stream: Stream, wanted: Wanted, generati
         raise type(error)(error.attempted, "; ".join((error.happened, *troubles)), error.advice) from None
 
 
+async def _ask_index(partial: PartialFile, index: Source, stream: Stream, wanted: Wanted, generation: int) -> None:
+    timeout_s = partial.context.progress_timeout_s
+    with partial.context.hosts.request(
+        partial.attempted, index.host, timeout_s=timeout_s, silence_s=timeout_s, on_timeout=_no_progress(partial)
+    ) as scope:
+        await receive(partial, index, stream, wanted, generation, Patience(scope, timeout_s))
+
+
 async def _raced(
-    partial: Partial, stream: Stream, wanted: Wanted, generation: int, *, sources: Sequence[Source], stall_s: float
+    partial: PartialFile, stream: Stream, wanted: Wanted, generation: int, *, sources: Sequence[Source], stall_s: float
 ) -> _Race:
-    # Whoever is asked later than the first has no more time: the reader has one bound for all of them.
-    bound_s = partial.supply.progress_bound_s
-    deadline_s = trio.current_time() + max(bound_s - partial.waited_s, bound_s / 2)
+    # Later attempts get no extra time: the reader has one timeout for all of them.
+    timeout_s = partial.context.progress_timeout_s
+    deadline_s = trio.current_time() + max(timeout_s - partial.waited_s, timeout_s / 2)
 
     async def ask(source: Source, answered: Callable[[], bool]) -> None:
-        attempted, is_share = partial.attempted, source.share is not None
-        silent_s = stall_s if is_share else bound_s
+        is_share = source.share is not None
+        patience_s = stall_s if is_share else timeout_s
         with (
-            partial.supply.hosts.asking(attempted, source.host, may_lack=is_share, silent_s=silent_s),
-            _told_of(source, partial),
+            partial.context.hosts.request(
+                partial.attempted,
+                source.host,
+                timeout_s=max(0.0, deadline_s - trio.current_time()),
+                may_lack=is_share,
+                silence_s=patience_s,
+                on_timeout=_no_progress(partial),
+            ) as scope,
+            _naming_the_share(source, partial),
         ):
-            await partial.ask(source, stream, wanted, generation, answered=answered, deadline_s=deadline_s, stall_s=silent_s)
+            await receive(partial, source, stream, wanted, generation, Patience(scope, patience_s), answered=answered)
 
-    race = _Race(ask)
+    race = _Race(ask, hedge_delay_s=partial.context.limits.hedge_delay_s)
     await race.run(sources)
     return race
 
 
+def _no_progress(partial: PartialFile) -> OriginTimeout:
+    happened = f"no progress within {partial.context.progress_timeout_s:.0f} s"
+    return OriginTimeout(partial.attempted, happened, "try again; what has come is kept")
+
+
 @contextmanager
-def _told_of(source: Source, partial: Partial) -> Iterator[None]:
-    """Tell of a share's errors as what they are: it knows the file by its sha256 only, the rest of us by its index."""
+def _naming_the_share(source: Source, partial: PartialFile) -> Iterator[None]:
+    """Let a share's errors name the share: its client knows the file only by its sha256, the rest of us by its index."""
     try:
         yield
     except OriginError as error:
@@ -162,27 +196,34 @@ def _told_of(source: Source, partial: Partial) -> Iterator[None]:
         raise type(error)(attempted, error.happened, error.advice) from None
 
 
-def _passed_over(partial: Partial, race: _Race, bound_s: float) -> list[str]:
-    """Note which shares are not to be asked first, or not at all, for the rest of the file; return what troubled them."""
+def _note_failures(partial: PartialFile, race: _Race) -> list[str]:
+    """Record which shares are not to be asked first, or not at all, for the rest of the file; return what went wrong."""
     troubles: list[str] = []
-    for one in race.contenders:
-        share, error = one.source.share, one.error
+    for attempt in race.attempts:
+        share, error = attempt.source.share, attempt.error
         if share is None:
             continue
-        if error is not None and _is_expected(error):
-            partial.useless.add(share)
+        if isinstance(error, OriginError):
+            partial.unusable.add(share)
             if isinstance(error, OriginMissing):
-                partial.supply.losses.missed(share, partial.ref)
+                partial.context.missing_objects.report(share, partial.ref)
             else:
-                happened = error.happened if isinstance(error, OriginError) else f"no progress within {bound_s:.0f} s"
-                troubles.append(f"the share {share}: {happened}")
-                log.info("%s: the share %s does not give it: %s", partial.attempted, share, happened)
-                partial.supply.hosts.fell_behind(one.source.host)
-        elif one.is_slow and race.winner not in (None, one):
+                troubles.append(f"the share {share}: {error.happened}")
+                log.info("%s: the share %s does not serve it: %s", partial.attempted, share, error.happened)
+                partial.context.hosts.deprioritize(attempt.source.host)
+        elif attempt.is_slow and race.winner not in (None, attempt):
             partial.slow.add(share)
-            partial.supply.hosts.fell_behind(one.source.host)
+            partial.context.hosts.deprioritize(attempt.source.host)
     return troubles
 
 
-def _is_expected(error: Exception) -> bool:
-    return isinstance(error, OriginError | trio.TooSlowError)
+def _bounds(wanted: Wanted, size_bytes: int | None) -> tuple[int, int | None]:
+    """Return where a response to ``wanted`` will begin and end; where a tail of a file of unknown size lies cannot be told."""
+    match wanted:
+        case Range(start, end):
+            return start, end
+        case From(start):
+            return start, size_bytes
+        case Suffix(length):
+            return (0, 0) if size_bytes is None else (max(0, size_bytes - length), size_bytes)
+    return 0, size_bytes

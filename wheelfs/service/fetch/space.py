@@ -1,8 +1,8 @@
-"""Whose turn it is to be fetched whole, so that all that are under way together fit into the store's limits.
+"""Space for files that are fetched whole, reserved so that all of them together fit into the store's limits.
 
-A file on its way takes its room twice for a moment, as a partial file and stored, and of both the quota and the disk must have
-enough before the first byte is asked for.  While there is room, files come side by side.  When something must go to make room,
-it is done for one file alone: a crowd of them would drive out what has just come.
+While it is being sealed a file exists twice, in the spool and in the store; quota and disk must fit both copies before the first
+byte is requested.  While there is space, files are fetched side by side.  When something has to be evicted, it is done for one
+file alone: many at once would evict each other.
 """
 
 from __future__ import annotations
@@ -19,58 +19,58 @@ from wheelfs.store.limits import NO_LIMITS, Need
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from wheelfs.service.fetch.partial_file import Partial
+    from wheelfs.service.fetch.partial_file import PartialFile
     from wheelfs.store.store import Store
 
 
-class Room:
-    """The files of one process that are being fetched whole."""
+class SpaceReservations:
+    """The reservations of one process."""
 
-    def __init__(self, store: Store, limiter: trio.CapacityLimiter, *, bound_s: float, forget_idle: Callable[[], None]) -> None:
-        """``bound_s`` is how long a file waits while no other one ends; ``forget_idle`` lets go partial files nobody uses."""
+    def __init__(self, store: Store, limiter: trio.CapacityLimiter, *, timeout_s: float, forget_idle: Callable[[], None]) -> None:
+        """``timeout_s`` is how long a file waits while no other one ends; ``forget_idle`` closes unused partial files."""
         self._store = store
         self._limiter = limiter
-        self._bound_s = bound_s
+        self._timeout_s = timeout_s
         self._forget_idle = forget_idle
-        self._coming: dict[int, Partial] = {}
+        self._reserved: dict[int, PartialFile] = {}
         self._turn = trio.Lock()
         self._ended = trio.Event()
 
     @asynccontextmanager
-    async def taken(self, partial: Partial) -> AsyncIterator[None]:
-        """Have room for one file for the duration of the block, waiting for others where need be; raises `StoreFull`."""
+    async def reserve(self, partial: PartialFile) -> AsyncIterator[None]:
+        """Reserve space for one file during the block, waiting for other files if necessary; raises `StoreFull`."""
         if self._store.limits == NO_LIMITS:
             yield
             return
         async with self._turn:
             while not await self._fits(partial):
-                if not self._coming:
+                if not self._reserved:
                     self._forget_idle()
                     await trio.to_thread.run_sync(self._store.make_room, _need(partial), partial.attempted, limiter=self._limiter)
                     break
                 await self._until_one_has_ended(partial)
-            self._coming[id(partial)] = partial
+            self._reserved[id(partial)] = partial
         try:
             yield
         finally:
-            del self._coming[id(partial)]
+            del self._reserved[id(partial)]
             self._ended.set()
             self._ended = trio.Event()
 
-    async def _fits(self, partial: Partial) -> bool:
-        need = sum(map(_need, self._coming.values()), _need(partial))
+    async def _fits(self, partial: PartialFile) -> bool:
+        need = sum(map(_need, self._reserved.values()), _need(partial))
         return await trio.to_thread.run_sync(self._store.has_room, need, limiter=self._limiter)
 
-    async def _until_one_has_ended(self, partial: Partial) -> None:
-        with trio.move_on_after(self._bound_s):
+    async def _until_one_has_ended(self, partial: PartialFile) -> None:
+        with trio.move_on_after(self._timeout_s):
             await self._ended.wait()
             return
-        happened = f"there is no room for it beside what is being fetched ({counted(len(self._coming), 'file')})"
+        happened = f"there is no room for it beside what is being fetched ({counted(len(self._reserved), 'file')})"
         raise StoreFull(partial.attempted, happened, "try again when they are here, or raise the quota ([cache] quota)")
 
 
-def _need(partial: Partial) -> Need:
-    """What a file will take; nothing while its size is not known, since then nobody can tell."""
+def _need(partial: PartialFile) -> Need:
+    """Return what a file will take; nothing while its size is unknown."""
     if partial.size_bytes is None:
         return Need()
     return Need(partial.size_bytes, max(0, partial.size_bytes - partial.spans.total))

@@ -1,57 +1,56 @@
-"""What is kept of how fast hosts answer: written seldom, since every commit is flushed, and believed for a week."""
+"""Rate estimates of hosts in the catalog: written rarely, since every commit is flushed, and valid for a week."""
 
 from __future__ import annotations
 
 import logging
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wheelfs.core.fetch.delta import Pace, is_another_pace
 from wheelfs.errors import StoreError, StoreReadOnly
+from wheelfs.service.hosts.limits import HOST_LIMITS
 from wheelfs.store.catalog.rates import HostPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from wheelfs.service.hosts.limits import HostLimits
     from wheelfs.store.catalog.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
-BELIEVED_US: Final = 7 * 86_400 * 1_000_000
-"""A week: a nightly or weekly fetch knows its line, a laptop that was elsewhere learns anew.  One wrong guess costs one file some
-time, and corrects itself."""
-RENEWED_US: Final = 86_400 * 1_000_000
-"""A pace that has not changed is written again after a day, or it would be forgotten while it is seen."""
 
+class SavedRates:
+    """The rate estimates in the catalog, by host."""
 
-class KeptPaces:
-    """The paces in the catalog, by host."""
-
-    def __init__(self, catalog: Catalog, *, now_us: Callable[[], int] = lambda: time.time_ns() // 1_000) -> None:
+    def __init__(
+        self, catalog: Catalog, *, limits: HostLimits = HOST_LIMITS, now_us: Callable[[], int] = lambda: time.time_ns() // 1_000
+    ) -> None:
         """``now_us`` is the time since the epoch."""
         self._catalog = catalog
+        self._limits = limits
         self._now_us = now_us
 
-    def known(self, host: str) -> Pace | None:
-        """Return how a host has answered lately, by whichever process asked it."""
-        kept = self._catalog.pace(host)
-        if kept is None or not 0 <= self._now_us() - kept.seen_at_us < BELIEVED_US or kept.latency_s <= 0 or kept.rate <= 0:
+    def load(self, host: str) -> Pace | None:
+        """Return the latest estimate of any process on this store; None where there is none, or it has expired."""
+        saved = self._catalog.pace(host)
+        if saved is None or not 0 <= self._now_us() - saved.seen_at_us < self._limits.rate_valid_us:
             return None
-        return Pace(kept.latency_s, kept.rate)
+        return Pace(saved.latency_s, saved.rate) if saved.latency_s > 0 and saved.rate > 0 else None
 
-    def keep(self, host: str, pace: Pace) -> None:
-        """Keep a pace where it tells anything new; failing to costs nothing but the knowledge."""
+    def save(self, host: str, rate: Pace) -> None:
+        """Write an estimate if it differs from the saved one; a failure costs nothing but the estimate."""
         now_us = self._now_us()
-        kept = self._catalog.pace(host)
-        is_fresh = kept is not None and 0 <= now_us - kept.seen_at_us < RENEWED_US
-        if kept is not None and is_fresh and not is_another_pace(Pace(kept.latency_s, kept.rate), pace):
+        saved = self._catalog.pace(host)
+        is_fresh = saved is not None and 0 <= now_us - saved.seen_at_us < self._limits.rate_rewritten_us
+        if saved is not None and is_fresh and not is_another_pace(Pace(saved.latency_s, saved.rate), rate):
             return
         with suppress(StoreReadOnly):
-            self._catalog.put_pace(host, HostPace(pace.latency_s, pace.rate, now_us)).add_done_callback(_log_failure)
+            self._catalog.put_pace(host, HostPace(rate.latency_s, rate.rate, now_us)).add_done_callback(_log_failure)
 
 
 def _log_failure(future: Future[None]) -> None:
     if isinstance(error := future.exception(), StoreError):
-        log.debug("a host's pace was not kept: %s", error)
+        log.debug("a host's rate estimate was not saved: %s", error)

@@ -13,7 +13,7 @@ from wheelfs.core.http.ranges import Whole
 from wheelfs.errors import InvalidInput, OriginError, OriginFault, OriginTimeout, OriginUnreachable
 from wheelfs.file_io import write_all
 from wheelfs.reports.files import AddedFile
-from wheelfs.service.fetch.partial_file import PROGRESS_BYTES
+from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.service.operations.add import add_one, refused
 from wheelfs.service.operations.add_checks import Source, checked_name
 from wheelfs.store.engine.environment import store_error
@@ -72,7 +72,7 @@ async def _fetch(origin: Origin, url: str, shown: str, fd: int, filename: str, p
                     await trio.to_thread.run_sync(write_all, fd, data, received)
                     progress.advance(filename, len(data))
                     received += len(data)
-                    if received - credited >= PROGRESS_BYTES:
+                    if received - credited >= FETCH_LIMITS.progress_bytes:
                         scope.deadline, credited = trio.current_time() + bound_s, received
             if reply.total_bytes is not None and received != reply.total_bytes:
                 raise OriginFault(attempted, f"{received} of {reply.total_bytes} bytes came", "try again")

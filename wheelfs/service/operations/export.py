@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wheelfs.reports.export import ExportResult
     from wheelfs.reports.progress import Progress
     from wheelfs.service.operations.export_directory import Destination
-    from wheelfs.service.projects.projects import Entry
+    from wheelfs.service.projects.index import Entry
     from wheelfs.service.running import Running
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store

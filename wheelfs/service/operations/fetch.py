@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from wheelfs.core.platforms.targets import Target
     from wheelfs.model.wanted import Unfetchable, Wanted
     from wheelfs.reports.progress import Progress
-    from wheelfs.service.fetch.download import Content
+    from wheelfs.service.fetch.download import Download
     from wheelfs.service.file_refs import FileRef
-    from wheelfs.service.projects.projects import Entry
+    from wheelfs.service.projects.index import Entry
     from wheelfs.service.running import Running
 
 AT_ONCE: Final = 8
@@ -60,7 +60,7 @@ class Prefetch:
         self._files = len(wanted)
         self.progress.overall(0, self._files, 0)
         async with trio.open_nursery() as nursery:
-            for row in _rows(wanted, apart=self.node.supply.delta == "never"):
+            for row in _rows(wanted, apart=self.node.fetching.delta == "never"):
                 nursery.start_soon(self._bring_in_order, nursery, row)
 
     async def _bring_in_order(self, nursery: trio.Nursery, row: Sequence[Wanted]) -> None:
@@ -120,8 +120,8 @@ class Prefetch:
         raise OriginMissing(attempted, "; ".join((f"{chosen.reason} (from {ownership.owner})", *seen.hidden)))
 
     async def _bring(self, nursery: trio.Nursery, entry: Entry, wanted: Wanted) -> None:
-        ref, supply = entry.ref, self.node.supply
-        stored = None if entry.sealed_sha256 is None else supply.store.catalog.content(entry.sealed_sha256)
+        ref, downloads, fetching = entry.ref, self.node.downloads, self.node.fetching
+        stored = None if entry.sealed_sha256 is None else self.node.store.catalog.content(entry.sealed_sha256)
         if entry.sealed_sha256 is not None and stored is not None and stored.poisoned is None:
             if self.pin and not self.dry_run:
                 await self._pin(ref, entry.sealed_sha256)
@@ -135,10 +135,10 @@ class Prefetch:
             )
             self._tell(told, ref)
             return
-        size_bytes = supply.known_size(ref)
+        size_bytes = fetching.facts.size_of(ref)
         if self.dry_run:
-            size_bytes = await supply.ask_size(ref) if size_bytes is None else size_bytes
-            here_bytes = supply.present_bytes(ref) or 0
+            size_bytes = await fetching.ask_size(ref) if size_bytes is None else size_bytes
+            here_bytes = downloads.present_bytes(ref) or 0
             missing_bytes = None if size_bytes is None else max(0, size_bytes - here_bytes)
             told = FetchedFile(wanted=str(wanted), result="would-fetch", size_bytes=size_bytes, missing_bytes=missing_bytes)
             self._tell(told, ref)
@@ -146,12 +146,12 @@ class Prefetch:
         telling = trio.CancelScope()
         self.progress.begin(ref.filename, size_bytes)
         try:
-            with supply.using(ref) as content:
-                nursery.start_soon(self._tell_progress, content, telling)
-                before_bytes = content.partial.received_bytes
-                await content.until_sealed()
-                sha256 = content.sealed_sha256
-                fetched_bytes, saved_bytes = content.partial.received_bytes - before_bytes, content.assumed_bytes
+            with downloads.using(ref) as download:
+                nursery.start_soon(self._tell_progress, download, telling)
+                before_bytes = download.partial.received_bytes
+                await download.until_sealed()
+                sha256 = download.sealed_sha256
+                fetched_bytes, saved_bytes = download.partial.received_bytes - before_bytes, download.local_bytes
         finally:
             telling.cancel()
             self.progress.end(ref.filename)
@@ -162,7 +162,7 @@ class Prefetch:
         if self.pin:
             await self._pin(ref, sha256)
         self._saved_bytes += saved_bytes
-        sealed = supply.store.catalog.content(sha256)
+        sealed = self.node.store.catalog.content(sha256)
         told = FetchedFile(
             wanted=str(wanted),
             result="fetched",
@@ -174,18 +174,18 @@ class Prefetch:
         )
         self._tell(told, ref)
 
-    async def _tell_progress(self, content: Content, telling: trio.CancelScope) -> None:
-        filename, told_bytes = content.ref.filename, 0
+    async def _tell_progress(self, download: Download, telling: trio.CancelScope) -> None:
+        filename, told_bytes = download.ref.filename, 0
         with telling:
             while True:
-                here_bytes = content.partial.spans.total
+                here_bytes = download.partial.spans.total
                 if here_bytes > told_bytes:
                     self.progress.advance(filename, here_bytes - told_bytes)
                     told_bytes = here_bytes
-                await content.partial.next_change()
+                await download.partial.next_change()
 
     async def _pin(self, ref: FileRef, sha256: bytes) -> None:
-        catalog = self.node.supply.store.catalog
+        catalog = self.node.store.catalog
         for name in catalog.stored_names(ref.project):
             if name.sha256 == sha256 and not name.pinned:
                 await await_future(catalog.set_pinned(name.key, True))

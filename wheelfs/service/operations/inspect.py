@@ -13,7 +13,7 @@ from wheelfs.model.names import ProjectName, kind_of, parse_project_name, projec
 from wheelfs.reports.files import ListedFile, ShownFile, ShownProject
 from wheelfs.service.file_refs import FileRef, link_of
 from wheelfs.service.projects.file_state import state_of
-from wheelfs.service.projects.projects import Entry
+from wheelfs.service.projects.index import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from wheelfs.core.views.visibility import Hidden
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
     from wheelfs.store.catalog.records import StoredName
@@ -57,17 +57,21 @@ def _listed(store: Store, name: StoredName) -> ListedFile:
     )
 
 
-def listed_ref(supply: Supply, ref: FileRef, sealed: bytes | None) -> ListedFile:
+def listed_ref(downloads: DownloadPool, ref: FileRef, sealed: bytes | None) -> ListedFile:
     """Return a file, stored (``sealed`` is its sha256) or not, as `list_files` has it."""
-    state, _ = state_of(supply, ref, sealed)
-    names = [name for name in supply.store.catalog.stored_names(ref.project) if name.filename == ref.filename] if sealed else []
+    state, _ = state_of(downloads, ref, sealed)
+    names = (
+        [name for name in downloads.context.store.catalog.stored_names(ref.project) if name.filename == ref.filename]
+        if sealed
+        else []
+    )
     digest = sealed or ref.link.sha256
     return ListedFile(
         filename=ref.filename,
         project=ref.project,
         version=version_of(ref.filename),
         state=state,
-        size_bytes=supply.known_size(ref),
+        size_bytes=downloads.context.facts.size_of(ref),
         sha256=None if digest is None else digest.hex(),
         origin=ref.origin,
         pinned=any(name.pinned for name in names),
@@ -75,23 +79,23 @@ def listed_ref(supply: Supply, ref: FileRef, sealed: bytes | None) -> ListedFile
     )
 
 
-def show(projects: Projects, views: Views, supply: Supply, name: str) -> ShownProject | ShownFile:
+def show(projects: Projects, views: Views, downloads: DownloadPool, name: str) -> ShownProject | ShownFile:
     """Return what is known of a file (``name`` ends like one) or a project; raises `NotKnown`."""
     named = project_and_version(name)
     if kind_of(name) != "other" and named is not None:
-        project = _shown(projects, views, supply, named[0])
+        project = _shown(projects, views, downloads, named[0])
         found = None if project is None else next((file for file in project.files if file.filename == name), None)
         if found is not None:
             return found
-    elif (project := project_of(projects, views, supply, name)) is not None:
+    elif (project := project_of(projects, views, downloads, name)) is not None:
         return project
     raise not_known(name)
 
 
-def project_of(projects: Projects, views: Views, supply: Supply, name: str) -> ShownProject | None:
+def project_of(projects: Projects, views: Views, downloads: DownloadPool, name: str) -> ShownProject | None:
     """Return what is known of a project, however its name is spelled; None when there is nothing."""
     try:
-        return _shown(projects, views, supply, parse_project_name(name))
+        return _shown(projects, views, downloads, parse_project_name(name))
     except InvalidInput:
         return None
 
@@ -105,11 +109,11 @@ def not_known(name: str) -> NotKnown:
     )
 
 
-def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectName) -> ShownProject | None:
+def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: ProjectName) -> ShownProject | None:
     ownership = projects.known(project)
-    tracked = supply.store.catalog.tracked(project)
+    tracked = downloads.context.store.catalog.tracked(project)
     ranges = None if tracked is None else tracked.ranges
-    names = supply.store.catalog.stored_names(project)
+    names = downloads.context.store.catalog.stored_names(project)
     stored = {(name.filename, name.sha256): name for name in names}
     if isinstance(ownership, Owned):
         entries = projects.entries(ownership, project)
@@ -128,8 +132,8 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
     for entry in sorted(entries, key=lambda one: (place.get(version_by_name.get(one.ref.filename), -1), one.ref.filename)):
         name = stored.get((entry.ref.filename, entry.sealed_sha256 or b""))
         version = version_by_name.get(entry.ref.filename)
-        files.append(_shown_file(supply, entry, name, version, views.hidden(View(), entry)))
-    head = None if owned is None else supply.store.catalog.page_head(owned.owner, project)
+        files.append(_shown_file(downloads, entry, name, version, views.hidden(View(), entry)))
+    head = None if owned is None else downloads.context.store.catalog.page_head(owned.owner, project)
     return ShownProject(
         project=project,
         origin=None if owned is None else owned.owner,
@@ -144,17 +148,17 @@ def _shown(projects: Projects, views: Views, supply: Supply, project: ProjectNam
 
 
 def _shown_file(
-    supply: Supply, entry: Entry, name: StoredName | None, version: Version | None, hidden: Hidden | None
+    downloads: DownloadPool, entry: Entry, name: StoredName | None, version: Version | None, hidden: Hidden | None
 ) -> ShownFile:
     ref = entry.ref
-    state, stored_bytes = state_of(supply, ref, entry.sealed_sha256)
+    state, stored_bytes = state_of(downloads, ref, entry.sealed_sha256)
     link = ref.link
     return ShownFile(
         filename=link.filename,
         project=ref.project,
         version=None if version is None else str(version),
         state=state,
-        size_bytes=supply.known_size(ref),
+        size_bytes=downloads.context.facts.size_of(ref),
         sha256=None if link.sha256 is None else link.sha256.hex(),
         origin=ref.origin,
         pinned=name is not None and name.pinned,

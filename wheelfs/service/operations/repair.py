@@ -16,7 +16,7 @@ from wheelfs.store.verify import verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
     from wheelfs.store.verify import Checked
@@ -40,15 +40,15 @@ def told(damaged: Checked, *, repaired: bool = False, obstacle: str | None = Non
         yield DamagedFile(filename=filename, reason=reason, repaired=repaired, obstacle=obstacle)
 
 
-async def repaired(supply: Supply, damaged: Checked) -> list[DamagedFile]:
+async def repaired(downloads: DownloadPool, damaged: Checked) -> list[DamagedFile]:
     """Fetch one damaged content again from the first of its origins that gives it, and tell how that went."""
     obstacle = "it is no file that could be fetched"
-    names = supply.store.catalog.names_of(damaged.sha256) if damaged.sha256 else []
-    for ref in (ref for name in names for ref in _origins_of(supply.store, name)):
+    names = downloads.context.store.catalog.names_of(damaged.sha256) if damaged.sha256 else []
+    for ref in (ref for name in names for ref in _origins_of(downloads.context.store, name)):
         try:
-            with supply.using(ref) as content:
-                await content.until_sealed()
-            content_now = await trio.to_thread.run_sync(supply.store.catalog.content, damaged.sha256)
+            with downloads.using(ref) as download:
+                await download.until_sealed()
+            content_now = await trio.to_thread.run_sync(downloads.context.store.catalog.content, damaged.sha256)
             if content_now is not None and content_now.poisoned is None:
                 return list(told(damaged, repaired=True))
         except WheelfsError as error:

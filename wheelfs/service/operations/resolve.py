@@ -127,7 +127,7 @@ async def _run(command: Sequence[str], directory: Path, environment: Mapping[str
 def _error(returncode: int, said: str, node: Running) -> OriginUnreachable | Unresolvable:
     """Return what uv's failure means: an index that is away makes versions, or whole projects, invisible to it."""
     attempted = "resolve dependencies"
-    hosts = node.supply.hosts
+    hosts = node.hosts
     away = [index.name for index in node.projects.indexes if not hosts.may_ask(index.url)]
     if away and (returncode != _NO_SOLUTION or not hosts.offline):
         why = "wheelfs is offline" if hosts.offline else f"{', '.join(away)} cannot be reached now"

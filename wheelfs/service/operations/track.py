@@ -50,7 +50,7 @@ async def track(node: Running, projects: Sequence[Tracked], report: Callable[[Tr
 
     One whose index cannot be asked now is tracked all the same: a mount asks again.  Raises `StoreError`.
     """
-    if node.supply.store.catalog.tracked_projects() + len(projects) > MAX_TRACKED:
+    if node.store.catalog.tracked_projects() + len(projects) > MAX_TRACKED:
         raise InvalidInput("track", f"more than {MAX_TRACKED} projects would be tracked", "see wheelfs untrack")
     turns = trio.Semaphore(AT_ONCE)
 
@@ -71,14 +71,14 @@ async def _track(node: Running, tracked: Tracked) -> TrackedProject:
     if isinstance(ownership, NoSuchProject):
         error = OriginMissing(f"track {tracked}", "no configured index has such a project", "see wheelfs config for the indexes")
         return failed(tracked.project, error, ranges=tracked.ranges)
-    is_new = await await_future(node.supply.store.catalog.track(tracked))
+    is_new = await await_future(node.store.catalog.track(tracked))
     return _told(node, tracked, ownership, result="tracked" if is_new else "unchanged")
 
 
 async def untrack(node: Running, projects: Iterable[str], report: Callable[[TrackedProject], None]) -> None:
     """Track projects no more; those that are not tracked are reported as failed."""
     for project in projects:
-        if await await_future(node.supply.store.catalog.untrack(project)):
+        if await await_future(node.store.catalog.untrack(project)):
             report(TrackedProject(project=project, result="untracked"))
         else:
             report(failed(project, NotKnown(f"untrack {project}", "it is not tracked", "wheelfs track lists what is")))
@@ -94,7 +94,7 @@ def files(node: Running) -> Iterator[ListedFile]:
     """Yield the files of what is tracked, stored or not, whether their sizes are known or not."""
     for tracked in node.tracking.tracked():
         for ref in sorted(node.tracking.all_files(tracked), key=lambda ref: ref.filename):
-            yield listed_ref(node.supply, ref, node.projects.sealed(ref))
+            yield listed_ref(node.downloads, ref, node.projects.sealed(ref))
 
 
 def failed(project: str, error: WheelfsError, *, ranges: tuple[str, ...] = ()) -> TrackedProject:
@@ -114,8 +114,8 @@ def _told(node: Running, tracked: Tracked, ownership: Ownership, *, result: Trac
         case Owned():
             refs = node.tracking.all_files(tracked)
             origin, count = ownership.owner, len(refs)
-            sized = sum(size is not None for size in node.supply.known_sizes(refs))
-            head = node.supply.store.catalog.page_head(ownership.owner, tracked.project)
+            sized = sum(size is not None for size in node.fetching.facts.sizes_of(refs))
+            head = node.store.catalog.page_head(ownership.owner, tracked.project)
             checked = None if head is None else rfc3339_seconds(head.fetched_at_us)
             if not refs:
                 wider = "" if tracked.every_platform else " and that this machine can use (--every-platform tracks all)"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wheelfs.reports.shares import ShareWrite
     from wheelfs.reports.status import OriginKind
     from wheelfs.service.hosts.breaker import Hosts
-    from wheelfs.service.projects.projects import Index
+    from wheelfs.service.projects.index import Index
     from wheelfs.service.projects.tracking import Tracking
     from wheelfs.telemetry import Counters as LiveCounters
 

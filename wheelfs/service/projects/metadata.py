@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING
 import trio
 
 from wheelfs.core.fetch import plan
-from wheelfs.errors import ContentMismatch, OriginFault, OriginMissing, OriginTimeout, StoreDamaged
+from wheelfs.errors import ContentMismatch, OriginFault, OriginMissing, StoreDamaged
 from wheelfs.service.tasks import Work, begin
 
 if TYPE_CHECKING:
     from wheelfs.model.content import ContentKey
     from wheelfs.service.admission import Gate
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.file_refs import FileRef
-    from wheelfs.service.projects.projects import Entry, Projects
+    from wheelfs.service.projects.index import Entry
+    from wheelfs.service.projects.projects import Projects
 
 log = logging.getLogger(__name__)
 
@@ -33,17 +34,18 @@ log = logging.getLogger(__name__)
 class Metadata:
     """Finds, keeps and returns the METADATA of wheels."""
 
-    def __init__(self, *, projects: Projects, supply: Supply, gate: Gate, bound_s: float) -> None:
-        """``bound_s`` bounds one request for a metadata file."""
+    def __init__(self, *, projects: Projects, downloads: DownloadPool, gate: Gate, timeout_s: float) -> None:
+        """``timeout_s`` bounds one request for a metadata file."""
         self._projects = projects
-        self._supply = supply
+        self._downloads = downloads
+        self._context = downloads.context
         self._gate = gate
-        self._bound_s = bound_s
+        self._timeout_s = timeout_s
         self._asking: dict[ContentKey, Work] = {}
 
     def known(self, ref: FileRef) -> bytes:
         """Return the metadata that `of` has found before; raises `OriginFault` when it was forgotten since."""
-        kept = self._supply.store.catalog.metadata(ref.key)
+        kept = self._context.store.catalog.metadata(ref.key)
         if not kept:
             raise OriginFault(f"open the metadata of {ref.filename}", "it is not known any more", "list the directory again")
         return kept
@@ -71,26 +73,26 @@ class Metadata:
         """
         kept = self._kept(ref)
         if kept is None:
-            size_bytes = self._supply.known_size(ref)
+            size_bytes = self._context.facts.size_of(ref)
             is_small = size_bytes is not None and size_bytes <= plan.AT_ONCE_BYTES
             await (self._read_tail(ref) if is_opened and is_small else self._fetched(ref))
             kept = self._kept(ref)
         return kept or b""
 
-    async def secure_tail(self, ref: FileRef) -> None:
+    async def ensure_tail(self, ref: FileRef) -> None:
         """Bring the tail of a wheel before anybody opens it; raises `OriginError`."""
-        with self._supply.using(ref) as content:
-            await content.secure_tail()
+        with self._downloads.using(ref) as download:
+            await download.ensure_tail()
 
     def _kept(self, ref: FileRef) -> bytes | None:
         """Return what is known, if it is what the index promised: pip refuses everything else, with no way round."""
-        kept = self._supply.store.catalog.metadata(ref.key)
+        kept = self._context.store.catalog.metadata(ref.key)
         promised = ref.link.metadata_sha256
         return kept if kept and (promised is None or hashlib.sha256(kept).digest() == promised) else None
 
     def _unusable(self, ref: FileRef) -> OriginFault:
         attempted = f"read the metadata of {ref.filename}"
-        if self._supply.store.catalog.metadata(ref.key):
+        if self._context.store.catalog.metadata(ref.key):
             return ContentMismatch(attempted, "the wheel's own is not what the index promised", "its index serves a broken file")
         return OriginFault(attempted, "the wheel has none that can be read", "its index serves a broken wheel")
 
@@ -98,7 +100,7 @@ class Metadata:
         asking = self._asking.get(ref.key)
         if asking is None:
             attempted = f"read the metadata of {ref.filename}"
-            asking = begin(self._supply.nursery, partial(self._fetch, ref), attempted, partial(self._asking.pop, ref.key))
+            asking = begin(self._context.nursery, partial(self._fetch, ref), attempted, partial(self._asking.pop, ref.key))
             self._asking[ref.key] = asking
         await asking.wait()
 
@@ -115,38 +117,35 @@ class Metadata:
 
     async def _ask_index(self, ref: FileRef) -> None:
         attempted = f"fetch the metadata of {ref.filename} from {ref.origin}"
-        origin = self._supply.origin(ref)
-        try:
-            with self._supply.hosts.asking(attempted, ref.link.url), trio.fail_after(self._bound_s):
-                found = await origin.fetch_metadata(_beside(ref.link.url))
-        except trio.TooSlowError:
-            raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s", "try again") from None
-        self._supply.counters.count_fetched(len(found))
+        origin = self._context.sources.index_of(ref)
+        with self._context.hosts.request(attempted, ref.link.url, timeout_s=self._timeout_s):
+            found = await origin.fetch_metadata(_beside(ref.link.url))
+        self._context.counters.count_fetched(len(found))
         if ref.link.metadata_sha256 is not None and hashlib.sha256(found).digest() != ref.link.metadata_sha256:
             raise ContentMismatch(
                 attempted, "it does not have the sha256 that the index promised", "its index serves a broken file"
             )
-        await self._supply.keep_metadata(ref, found)
+        await self._context.facts.keep_metadata(ref, found)
 
     async def _read_tail(self, ref: FileRef) -> None:
-        with self._supply.using(ref) as content:
-            await content.secure_tail()
-            sealed = content.sealed_sha256
+        with self._downloads.using(ref) as download:
+            await download.ensure_tail()
+            sealed = download.sealed_sha256
         if sealed is not None and self._kept(ref) is None:
             await self._read_out(ref, sealed)
 
     async def _read_out(self, ref: FileRef, sha256: bytes) -> None:
-        read = self._supply.store.metadata_of_stored
+        read = self._context.store.metadata_of_stored
         try:
-            found = await trio.to_thread.run_sync(read, sha256, limiter=self._supply.disk)
+            found = await trio.to_thread.run_sync(read, sha256, limiter=self._context.disk)
         except StoreDamaged as damage:
             rotten = None
             with suppress(StoreDamaged):
-                rotten = self._supply.store.open_sealed(sha256)
-            await self._supply.heal(ref, sha256, rotten, damage)
-            found = await trio.to_thread.run_sync(read, sha256, limiter=self._supply.disk)
+                rotten = self._context.store.open_sealed(sha256)
+            await self._downloads.heal(ref, sha256, rotten, damage)
+            found = await trio.to_thread.run_sync(read, sha256, limiter=self._context.disk)
         if found is not None:
-            await self._supply.keep_metadata(ref, found)
+            await self._context.facts.keep_metadata(ref, found)
 
 
 def _beside(url: str) -> str:

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wheelfs.model.links import ProjectPage
     from wheelfs.model.names import ProjectName
+    from wheelfs.service.projects.limits import ProjectLimits
     from wheelfs.store.catalog.catalog import Catalog
     from wheelfs.store.catalog.records import PageHead
 
-CACHED_LINKS: Final = 40_000
-"""Decoded links kept in memory, over all pages: about 1 KB each, so that nine large projects fit in 40 MB."""
-
 
 class PageCache:
-    """The pages that were decoded lately."""
+    """The most recently used decoded pages."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, limits: ProjectLimits) -> None:
         self._catalog = catalog
+        self._limits = limits
         self._pages: OrderedDict[tuple[str, str], tuple[int, ProjectPage]] = OrderedDict()
         self._links = 0
         self._lock = threading.Lock()
-        """Lists of a whole catalog are made in threads."""
+        """Listings of a whole catalog are made in threads."""
 
     def page(self, index: str, project: ProjectName, head: PageHead) -> ProjectPage | None:
-        """Return the page that belongs to ``head``; None when there is none (any more)."""
+        """Return the page that belongs to ``head``; None when there is none, or none any more."""
         key = (index, project)
         with self._lock:
             cached = self._pages.get(key)
@@ -41,7 +40,7 @@ class PageCache:
             if page is not None:
                 self._pages[key] = head.changed_at_us, page
                 self._links += len(page.files)
-            while self._links > CACHED_LINKS and len(self._pages) > 1:
+            while self._links > self._limits.cached_links and len(self._pages) > 1:
                 _, (_, oldest) = self._pages.popitem(last=False)
                 self._links -= len(oldest.files)
         return page

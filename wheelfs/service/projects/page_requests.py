@@ -1,4 +1,4 @@
-"""Asking indexes about projects: one question for each index and project at a time, whose answer goes into the catalog."""
+"""Requests for project pages: at most one in flight per index and project; its outcome goes into the catalog."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -21,18 +21,17 @@ if TYPE_CHECKING:
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.origin import PageOutcome
     from wheelfs.service.hosts.breaker import Hosts
-    from wheelfs.service.projects.projects import Index
+    from wheelfs.service.projects.index import Index
+    from wheelfs.service.projects.limits import ProjectLimits
     from wheelfs.store.catalog.catalog import Catalog
     from wheelfs.store.catalog.records import PageHead
 
 log = logging.getLogger(__name__)
 
-MAX_FAILED: Final = 1_000
-
 
 @dataclass(slots=True)
-class Question:
-    """A question that is under way; when it is ``done``, the catalog has the answer, or ``error`` is why there is none."""
+class PageRequest:
+    """A request in flight; once it is ``done``, the catalog has the answer, or ``error`` is why there is none."""
 
     done: trio.Event
     error: WheelfsError | None = None
@@ -40,93 +39,95 @@ class Question:
 
 @dataclass(slots=True)
 class _Silence:
-    """How long an index that is being asked has said nothing, and until when each of its questions may wait."""
+    """Since when an index with open requests has been silent, and the deadline of each request by itself."""
 
     since_s: float = 0.0
     open: dict[trio.CancelScope, float] = field(default_factory=dict)
 
 
-class Questions:
-    """The questions of one process."""
+class PageRequests:
+    """The page requests of one process."""
 
-    def __init__(self, *, catalog: Catalog, hosts: Hosts, nursery: trio.Nursery, bound_s: float) -> None:
-        """``bound_s`` is how long an index may be silent while it is asked."""
+    def __init__(self, *, catalog: Catalog, hosts: Hosts, nursery: trio.Nursery, timeout_s: float, limits: ProjectLimits) -> None:
+        """``timeout_s`` is how long an index with open requests may be silent."""
         self._catalog = catalog
         self._hosts = hosts
         self._nursery = nursery
-        self._bound_s = bound_s
-        self._open: dict[tuple[str, str], Question] = {}
+        self._timeout_s = timeout_s
+        self._limits = limits
+        self._in_flight: dict[tuple[str, str], PageRequest] = {}
         self._failed: dict[tuple[str, str], tuple[float, WheelfsError]] = {}
         self._silences: dict[str, _Silence] = {}
 
-    def begin(self, index: Index, project: ProjectName, head: PageHead | None) -> Question:
-        """Ask the index in the background, once however many want to know; ``head`` is what is known so far."""
+    def begin(self, index: Index, project: ProjectName, head: PageHead | None) -> PageRequest:
+        """Ask the index in the background; join the request in flight if there is one.  ``head`` is what is known so far."""
         key = (index.name, project)
-        question = self._open.get(key)
-        if question is None:
-            question = self._open[key] = Question(trio.Event())
-            self._nursery.start_soon(self._ask, index, project, head, question)
-        return question
+        request = self._in_flight.get(key)
+        if request is None:
+            request = self._in_flight[key] = PageRequest(trio.Event())
+            self._nursery.start_soon(self._run, index, project, head, request)
+        return request
 
-    def failed_lately(self, index: Index, project: ProjectName, within_s: float) -> WheelfsError | None:
-        """Return why a question failed within the last ``within_s`` seconds, if it did."""
+    def recent_failure(self, index: Index, project: ProjectName, within_s: float) -> WheelfsError | None:
+        """Return why the latest request failed, if that was within the last ``within_s`` seconds."""
         failed = self._failed.get((index.name, project))
         return failed[1] if failed is not None and trio.current_time() - failed[0] < within_s else None
 
-    async def _ask(self, index: Index, project: ProjectName, head: PageHead | None, question: Question) -> None:
+    async def _run(self, index: Index, project: ProjectName, head: PageHead | None, request: PageRequest) -> None:
         attempted = f"look up {project} on {index.name}"
-        validators = head.validators if head is not None and head.index_url == index.url else None
         try:
-            with self._hosts.asking(attempted, index.url, probe_url=_page_url(index, project)), self._bounded(index.name):
-                outcome = await index.client.project_page(project, validators=validators)
-            await self._keep(index, project, outcome)
-        except trio.TooSlowError:
-            question.error = OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s")
+            await self._save(index, project, await self._ask(attempted, index, project, head))
         except BaseException as error:
-            question.error = failure(attempted, error)
+            request.error = failure(attempted, error)
             if not isinstance(error, Exception):
                 raise
         finally:
-            del self._open[(index.name, project)]
+            del self._in_flight[(index.name, project)]
             self._failed.pop((index.name, project), None)
-            if question.error is not None:
-                level = logging.INFO if isinstance(question.error, OriginUnreachable) else logging.WARNING
-                log.log(level, "%s", question.error)
-                self._failed[(index.name, project)] = trio.current_time(), question.error
-                if len(self._failed) > MAX_FAILED:
+            if request.error is not None:
+                level = logging.INFO if isinstance(request.error, OriginUnreachable) else logging.WARNING
+                log.log(level, "%s", request.error)
+                self._failed[(index.name, project)] = trio.current_time(), request.error
+                if len(self._failed) > self._limits.max_failures:
                     self._failed.pop(next(iter(self._failed)))
-            question.done.set()
+            request.done.set()
+
+    async def _ask(self, attempted: str, index: Index, project: ProjectName, head: PageHead | None) -> PageOutcome:
+        validators = head.validators if head is not None and head.index_url == index.url else None
+        with (
+            self._hosts.request(attempted, index.url, timeout_s=self._timeout_s, probe_url=_page_url(index, project)) as scope,
+            self._sharing_one_silence(index.name, scope),
+        ):
+            return await index.client.project_page(project, validators=validators)
 
     @contextmanager
-    def _bounded(self, index: str) -> Iterator[None]:
-        """Bound the wait inside by how long the index has been silent to everybody, so that all who ask wait once together.
+    def _sharing_one_silence(self, index: str, scope: trio.CancelScope) -> Iterator[None]:
+        """Count the timeout of ``scope`` from when the index fell silent to all requests, so that all callers wait only once.
 
-        Whoever asks a hanging index just before its first question gives up would else wait all over again.  Any answer is a sign
-        of life, after which each question has its own whole time.
+        Otherwise a request sent to a hanging index just before the first one times out would wait for a whole timeout again.
+        Any response is a sign of life, after which each open request has its own full timeout.
         """
         now_s = trio.current_time()
         silence = self._silences.setdefault(index, _Silence())
         if not silence.open:
             silence.since_s = now_s
         alive = False
-        with trio.CancelScope(deadline=silence.since_s + self._bound_s) as scope:
-            silence.open[scope] = now_s + self._bound_s
-            try:
-                yield
-                alive = True
-            except OriginError as error:
-                alive = not isinstance(error, OriginUnreachable | OriginTimeout)
-                raise
-            finally:
-                del silence.open[scope]
-                if alive:
-                    silence.since_s = trio.current_time()
-                    for other, deadline_s in silence.open.items():
-                        other.deadline = deadline_s
-        if scope.cancelled_caught:
-            raise trio.TooSlowError
+        scope.deadline = silence.since_s + self._timeout_s
+        silence.open[scope] = now_s + self._timeout_s
+        try:
+            yield
+            alive = True
+        except OriginError as error:
+            alive = not isinstance(error, OriginUnreachable | OriginTimeout)
+            raise
+        finally:
+            del silence.open[scope]
+            if alive:
+                silence.since_s = trio.current_time()
+                for other, deadline_s in silence.open.items():
+                    other.deadline = deadline_s
 
-    async def _keep(self, index: Index, project: ProjectName, outcome: PageOutcome) -> None:
+    async def _save(self, index: Index, project: ProjectName, outcome: PageOutcome) -> None:
         now_us = time.time_ns() // 1_000
         match outcome:
             case PageFound(page, validators, max_age_s, _):
@@ -146,5 +147,5 @@ class Questions:
 
 
 def _page_url(index: Index, project: ProjectName) -> str | None:
-    """Return what to probe for: a page, since the list of all projects may be large and slow, or not be there at all."""
+    """Return what to probe: a page, since the list of all projects may be large and slow, or missing."""
     return f"{index.url}/{project}/" if index.url.startswith("http") else None

@@ -151,7 +151,7 @@ class LookAhead:
     async def _look_at(self, ref: FileRef, extras: frozenset[str]) -> None:
         """Bring what a resolver reads of a wheel; of one that may be for another Python than his only a small file beside it."""
         if python_of(ref.filename) in (None, self._python):
-            self._start(partial(self._metadata.secure_tail, ref))
+            self._start(partial(self._metadata.ensure_tail, ref))
             await self._follow(ref, extras, is_opened=True)
         elif ref.link.has_metadata:
             await self._follow(ref, extras, is_opened=False)

@@ -1,7 +1,7 @@
-"""What is known of a project: asks the indexes in order of priority, keeps their answers, and says whose project it is.
+"""What is known about a project: asks the indexes in order of priority, saves their answers, and decides who owns it.
 
-A lower index is asked only when every higher one has said no: that is the ownership rule, and it also keeps the names of private
-projects from indexes that have no business with them.
+A lower index is asked only when every higher one has answered that it lacks the project.  That is the ownership rule, and it also
+keeps the names of private projects from indexes that must not see them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from heapq import merge
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -24,72 +23,28 @@ from wheelfs.core.projects.ownership import Has, HasNot, Silent, StoredFile
 from wheelfs.errors import OriginUnreachable, StoreDamaged
 from wheelfs.model.names import ProjectName
 from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.service.projects.index import Away, Entry
+from wheelfs.service.projects.limits import PROJECT_LIMITS
 from wheelfs.service.projects.page_cache import PageCache
-from wheelfs.service.projects.page_requests import Questions
+from wheelfs.service.projects.page_requests import PageRequests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from wheelfs.core.projects.ownership import Answer, Owned, Ownership
     from wheelfs.core.views.view import View
     from wheelfs.errors import WheelfsError
     from wheelfs.model.links import FileLink
-    from wheelfs.remote.origin import Origin
     from wheelfs.service.hosts.breaker import Hosts
+    from wheelfs.service.projects.index import Index
+    from wheelfs.service.projects.limits import ProjectLimits
     from wheelfs.service.shares.follower import Sharing
     from wheelfs.store.catalog.records import PageHead, StoredName
     from wheelfs.store.store import Store
 
 log = logging.getLogger(__name__)
 
-ABSENT_TTL_S: Final = 60.0
-"""How long an index's "no such project" is believed: short, since a project that was just published is asked for again soon."""
-
-FAILED_TTL_S: Final = 1.0
-"""How long a failure is repeated instead of asking again: looking a page up and opening it are one question to a user."""
-
-RENEW_AFTER_S: Final = 1.0
-"""How old a page must be to be asked for again because of an address on it: one that is refused for ever costs no more."""
-
-STALE_RETRY_S: Final = 10.0
-"""How long a stale page is served without asking again after its index failed: one resolution looks a page up many times."""
-
 NOT_ASKED: Final = "it was not asked yet"
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """One configured index.
-
-    ``ttl_s`` is how long its pages count as fresh, ``projects`` the patterns of the names that it is tied to (none: all others).
-    """
-
-    name: str
-    url: str
-    client: Origin
-    ttl_s: float
-    projects: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file of a project as a directory may show it; ``sealed_sha256`` is set when it is stored."""
-
-    ref: FileRef
-    sealed_sha256: bytes | None
-    is_listed: bool = True
-    """False for a stored file that its index no longer lists."""
-    is_private: bool = False
-    """True for a stored file that was added by hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Away:
-    """An index that cannot be asked now, ``since_s`` seconds of the epoch (None: as long as wheelfs is told to be offline)."""
-
-    index: str
-    since_s: float | None
-    hidden: int
 
 
 class Projects:
@@ -103,10 +58,11 @@ class Projects:
         hosts: Hosts,
         sharing: Sharing,
         nursery: trio.Nursery,
-        bound_s: float,
+        timeout_s: float,
         show_all: bool,
+        limits: ProjectLimits = PROJECT_LIMITS,
     ) -> None:
-        """``bound_s`` is how long an index that is asked may be silent; ``show_all`` lists what cannot be fetched now as well."""
+        """``timeout_s`` is how long an index that is asked may be silent; ``show_all`` also lists what cannot be fetched now."""
         self.indexes = tuple(indexes)
         self.names = tuple(index.name for index in self.indexes)
         self.charges = Charges({index.name: index.projects for index in self.indexes})
@@ -114,61 +70,67 @@ class Projects:
         self._by_name = {index.name: index for index in self.indexes}
         self._store = store
         self._hosts = hosts
-        self._questions = Questions(catalog=store.catalog, hosts=hosts, nursery=nursery, bound_s=bound_s)
+        self._limits = limits
+        self._requests = PageRequests(catalog=store.catalog, hosts=hosts, nursery=nursery, timeout_s=timeout_s, limits=limits)
         self._show_all = show_all
-        self._pages = PageCache(store.catalog)
+        self._pages = PageCache(store.catalog, limits)
         self._sharing = sharing
 
     # --- ownership ------------------------------------------------------------------------------------------------
 
     async def find(self, project: ProjectName, *, index: str | None = None) -> Ownership:
-        """Say whose project it is, asking indexes that have not answered yet (bounded) and stale ones (hardly waiting)."""
-        answers: list[Answer] = []
-        for one in self._in_charge(project, index):
-            answer = await self._ask(one, project)
-            answers.append(answer)
-            if not isinstance(answer, HasNot):
-                break
-        return self._decide(answers, project, index)
+        """Decide who owns a project: asks indexes that have not answered yet (bounded), and stale ones with a short wait."""
+        consulting = self._consulted(project, index)
+        try:
+            asked = next(consulting)
+            while True:
+                asked = consulting.send(await self._ask(asked, project))
+        except StopIteration as done:
+            found: Ownership = done.value
+            return found
 
     def at_once(self, project: ProjectName, *, index: str | None = None, stale: bool = False) -> Ownership | None:
-        """Do what `find` does where nothing has to be waited for; return None where something has.
+        """Do what `find` does if that needs no wait; return None otherwise.
 
-        ``stale``: a page that is too old will do; it is asked for again behind.
+        ``stale``: a page that is too old will do; it is revalidated in the background.
         """
-        answers: list[Answer] = []
-        for one in self._in_charge(project, index):
-            head = self._store.catalog.page_head(one.name, project)
-            match self._decision(one, project, head):
-                case freshness.Fetch():
-                    return None
-                case freshness.Revalidate(wait_s):
-                    if wait_s > 0 and not (stale and head is not None and not head.absent):
-                        return None
-                    self._questions.begin(one, project, head)
-                case freshness.Serve():
-                    pass
-            answers.append(self._recorded(one, project))
-            if ownership.is_rotten(answers[-1]):
-                return None
-            if not isinstance(answers[-1], HasNot):
-                break
-        return self._decide(answers, project, index)
+        return self._decided(project, index, lambda asked: self._answer_at_once(asked, project, stale=stale))
 
     def known(self, project: ProjectName, *, index: str | None = None) -> Ownership:
-        """Say whose project it is by what was answered before; never uses the network."""
+        """Decide who owns a project by earlier answers alone; never uses the network."""
+        found = self._decided(project, index, lambda asked: self._recorded(asked, project))
+        assert found is not None, "every index has a recorded answer, silence included"
+        return found
+
+    def _decided(self, project: ProjectName, index: str | None, answer_of: Callable[[Index], Answer | None]) -> Ownership | None:
+        """Decide by what ``answer_of`` returns for each index; None as soon as it returns None."""
+        consulting = self._consulted(project, index)
+        try:
+            asked = next(consulting)
+            while (answer := answer_of(asked)) is not None:
+                asked = consulting.send(answer)
+        except StopIteration as done:
+            found: Ownership = done.value
+            return found
+        return None
+
+    def _consulted(self, project: ProjectName, index: str | None) -> Generator[Index, Answer, Ownership]:
+        """Yield the index to ask next, to be sent its answer, until one has decided; return who owns the project.
+
+        The indexes below that one are not consulted, since nothing they once said may change the result.
+        """
         answers: list[Answer] = []
-        for one in self._in_charge(project, index):
-            answers.append(self._recorded(one, project))
+        for asked in self._in_charge(project, index):
+            answers.append((yield asked))
             if not isinstance(answers[-1], HasNot):
-                break  # like `find`: what lower indexes once said must not make another answer of it
+                break
         return self._decide(answers, project, index)
 
     def entries(self, owned: Owned, project: ProjectName, *, filename: str | None = None) -> list[Entry]:
         """Return the owner's files, in its page's order and then those it no longer lists; with ``filename`` only that one.
 
-        While what is not stored cannot be fetched, such files are left out (``[offline] show = "stored"``); one that is asked for
-        by name is there all the same, since opening it is how to learn why it cannot be had.
+        While files that are not stored cannot be fetched they are left out (``[offline] show = "stored"``), except one asked for
+        by name: opening it is how a user learns why it cannot be fetched.
         """
         stored = self._store.catalog.stored_names(project)
         digests = {name.sha256: name for name in stored}
@@ -195,12 +157,12 @@ class Projects:
         is_listed = owned.page is None or owned.owner == ownership.LOCAL
         kept: list[Entry] = []
         for link in owned.kept:
-            # Never beside another file of its name: both links of a page would lead to the same bytes.
+            # Never next to another file of its name: both links of a page would lead to the same bytes.
             if filename in (None, link.filename) and link.filename not in taken:
                 taken.add(link.filename)
                 sealed = link.sha256 if link.sha256 in digests else None
                 kept.append(Entry(FileRef(project, owned.owner, link), sealed, is_listed, link.sha256 in private))
-        # By name, what is kept goes before what its index lists and cannot give now.
+        # By name, a stored file goes before one that its index lists and cannot serve now.
         return [*entries, *kept] if filename is None else [*kept, *entries]
 
     def lists_remote(self, owned: Owned) -> bool:
@@ -210,23 +172,23 @@ class Projects:
     def fresh_for_s(self, owned: Owned, project: ProjectName) -> float:
         """Return for how many seconds the owner's page still counts as fresh; zero or less when it does not."""
         head = self._store.catalog.page_head(owned.owner, project)
-        index = next((one for one in self.indexes if one.name == owned.owner), None)
+        index = self._by_name.get(owned.owner)
         if head is None or index is None:
             return 0.0
         return head.fetched_at_us / 1e6 + freshness.lifetime_s(index.ttl_s, head.max_age_s) - time.time()
 
     async def renewed(self, ref: FileRef) -> FileRef | None:
-        """Return a file whose address was refused with the address that it has now; None where that is the same one.
+        """Return a file whose URL was refused with its current URL; None if that has not changed.
 
-        Some indexes write addresses with a signature on their pages, which expires before our page does.
+        Some indexes put signed URLs on their pages, which expire before our copy of the page does.
         """
         index = self._by_name.get(ref.origin)
         head = self._store.catalog.page_head(ref.origin, ref.project)
-        if index is None or head is None or time.time() - head.fetched_at_us / 1e6 < RENEW_AFTER_S:
+        if index is None or head is None or time.time() - head.fetched_at_us / 1e6 < self._limits.renew_after_s:
             return None
-        await self._questions.begin(index, ref.project, head).done.wait()
+        await self._requests.begin(index, ref.project, head).done.wait()
         page = None
-        with suppress(StoreDamaged):  # whoever reads the page itself has it asked for again
+        with suppress(StoreDamaged):  # the next reader of the page itself has it fetched again
             page = self._store.catalog.page(index.name, ref.project)
         for link in () if page is None else page.files:
             if link.filename == ref.filename and link.sha256 in (None, ref.link.sha256) and link.url != ref.link.url:
@@ -242,7 +204,7 @@ class Projects:
         return next((sha256 for sha256 in found if self._store.holds(sha256)), None)
 
     def is_listed(self, project: ProjectName, view: View) -> bool:
-        """Return whether ``simple/`` of a view lists the project, by what is known; decodes no page: there may be thousands."""
+        """Return whether ``simple/`` of a view lists the project, by what is stored; decodes no page: there may be thousands."""
         names = self._store.catalog.stored_names(project)
         origins = [origin for name in names for origin in name.origins]
         origins += [] if view.stored else [file.index for file in self._sharing.of(project)]
@@ -252,12 +214,12 @@ class Projects:
         return not view.stored and any(head is not None and not head.absent for head in heads)
 
     def stamp(self, project: ProjectName, *, index: str | None = None) -> object:
-        """Return a value that differs whenever what is shown of a project may differ; cheap enough for every look-up."""
+        """Return a value that changes whenever what is shown of a project may change; cheap enough for every look-up."""
         heads = [
-            (self._store.catalog.page_head(one.name, project), self._hosts.standing(one.url))
-            for one in self._in_charge(project, index)
+            (self._store.catalog.page_head(asked.name, project), self._hosts.availability(asked.url))
+            for asked in self._in_charge(project, index)
         ]
-        shown = tuple((None if head is None else head.changed_at_us, asked) for head, asked in heads)
+        shown = tuple((None if head is None else head.changed_at_us, availability) for head, availability in heads)
         names = self._store.catalog.stored_names(project)
         shared = tuple((file.filename, file.index, file.sha256) for file in self._sharing.of(project))
         return shown, tuple((name.filename, name.origins, name.sha256, name.private) for name in names), shared
@@ -268,11 +230,11 @@ class Projects:
         return (project for project, _ in groupby(merge(self._store.catalog.projects(after), shared)))
 
     def may_show(self, project: str, origin: str) -> bool:
-        """Return False for files of a configured index that is not in charge of the project: its name is tied to others."""
+        """Return False for files of a configured index that the project's name is not routed to."""
         return origin not in self._by_name or origin in self.charges.of(project)
 
     def may_list(self, project: str, origin: str) -> bool:
-        """Do what `may_show` does for a share's file, which must also not stand beside a project of an index before its own."""
+        """Do what `may_show` does for a share's file, which is also hidden while a higher index than its own has the project."""
         if origin in self._by_name:
             for name in self.charges.of(project):
                 if name == origin:
@@ -287,7 +249,7 @@ class Projects:
         return self._ranks.get(origin, len(self.indexes)), origin
 
     def away(self, owned: Owned, project: ProjectName) -> Away | None:
-        """Return since when the owner cannot be asked, and how many of its files are hidden for that; None while it can."""
+        """Return since when the owner cannot be asked, and how many of its files are hidden meanwhile; None while it can."""
         index = self._by_name.get(owned.owner)
         if index is None or self._hosts.may_ask(index.url):
             return None
@@ -295,7 +257,7 @@ class Projects:
         return Away(index.name, self._hosts.state(index.url)[1], hidden)
 
     def unreachable(self, owned: Owned, project: ProjectName) -> OriginUnreachable:
-        """Return the error of a project of which nothing can be installed now."""
+        """Return the error for a project none of whose files can be installed now."""
         return OriginUnreachable(
             f"list {project} of {owned.owner}",
             "its index cannot be reached now, and none of its files is stored",
@@ -310,9 +272,9 @@ class Projects:
             case freshness.Serve():
                 pass
             case freshness.Revalidate(wait_s):
-                question = self._questions.begin(index, project, head)
+                request = self._requests.begin(index, project, head)
                 with trio.move_on_after(wait_s):
-                    await question.done.wait()
+                    await request.done.wait()
             case freshness.Fetch():
                 error = await self._fetch(index, project, head)
                 if error is not None and head is None:
@@ -324,25 +286,40 @@ class Projects:
         return self._recorded(index, project) if error is None else Silent(index.name, error)
 
     async def _fetch(self, index: Index, project: ProjectName, head: PageHead | None) -> WheelfsError | None:
-        """Ask and wait for the answer; return why there is none.  A failure of a moment ago is not tried again."""
-        failed = self._questions.failed_lately(index, project, FAILED_TTL_S)
+        """Ask and wait for the answer; return why there is none.  A request that has just failed is not repeated."""
+        failed = self._requests.recent_failure(index, project, self._limits.failed_ttl_s)
         if failed is not None:
             return failed
-        question = self._questions.begin(index, project, head)
-        await question.done.wait()
-        return question.error
+        request = self._requests.begin(index, project, head)
+        await request.done.wait()
+        return request.error
+
+    def _answer_at_once(self, index: Index, project: ProjectName, *, stale: bool) -> Answer | None:
+        head = self._store.catalog.page_head(index.name, project)
+        match self._decision(index, project, head):
+            case freshness.Fetch():
+                return None
+            case freshness.Revalidate(wait_s):
+                if wait_s > 0 and not (stale and head is not None and not head.absent):
+                    return None
+                self._requests.begin(index, project, head)
+            case freshness.Serve():
+                pass
+        answer = self._recorded(index, project)
+        return None if ownership.is_rotten(answer) else answer
 
     def _decision(self, index: Index, project: ProjectName, head: PageHead | None) -> freshness.Decision:
-        if head is not None and head.index_url != index.url and self._hosts.may_ask(index.url):
-            # The index has another address now: what the old one said holds only where the new one cannot be asked.
-            return freshness.Fetch()
-        if head is None:
-            return freshness.Fetch()
+        may_ask = self._hosts.may_ask(index.url)
+        age_s, lifetime_s = None, 0.0
+        # After a change of the index's URL, an answer of the old URL counts only while the new one cannot be asked.
+        if head is not None and (head.index_url == index.url or not may_ask):
+            age_s = time.time() - head.fetched_at_us / 1e6
+            lifetime_s = freshness.lifetime_s(self._limits.absent_ttl_s if head.absent else index.ttl_s, head.max_age_s)
         return freshness.decide(
-            age_s=time.time() - head.fetched_at_us / 1e6,
-            ttl_s=freshness.lifetime_s(ABSENT_TTL_S if head.absent else index.ttl_s, head.max_age_s),
-            may_ask=self._hosts.may_ask(index.url) and self._questions.failed_lately(index, project, STALE_RETRY_S) is None,
-            prompt=self._hosts.is_prompt(index.url),
+            age_s=age_s,
+            ttl_s=lifetime_s,
+            may_ask=may_ask and self._requests.recent_failure(index, project, self._limits.stale_retry_s) is None,
+            prompt=self._hosts.is_responsive(index.url),
         )
 
     def _recorded(self, index: Index, project: ProjectName) -> Answer:
@@ -352,7 +329,7 @@ class Projects:
         try:
             page = None if head.absent else self._pages.page(index.name, project, head)
         except StoreDamaged as damage:
-            log.error("%s: %s; it is asked for again", index.name, damage)
+            log.error("%s: %s; it is fetched again", index.name, damage)
             if not self._store.directory.readonly:
                 self._store.catalog.forget_page(index.name, project)
             return Silent(index.name, damage)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from wheelfs.core.platforms.machine import Machine
     from wheelfs.model.tracked import Tracked
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.context import FetchContext
     from wheelfs.service.projects.projects import Projects
 
 log = logging.getLogger(__name__)
@@ -66,11 +66,11 @@ class _Project:
 class Tracking:
     """What is tracked, as files; and, while `keep_fresh` runs, the pages and sizes of them."""
 
-    def __init__(self, *, projects: Projects, supply: Supply, machine: Machine) -> None:
+    def __init__(self, *, projects: Projects, context: FetchContext, machine: Machine) -> None:
         """``machine`` is whose files are tracked where nothing else is said."""
         self._projects = projects
-        self._supply = supply
-        self._catalog = supply.store.catalog
+        self._context = context
+        self._catalog = context.store.catalog
         self._machine = machine
         self._care: dict[str, _Project] = {}
         self._lost: dict[bytes, float] = {}
@@ -93,7 +93,7 @@ class Tracking:
         if owned is None or not self._projects.lists_remote(owned):
             return []
         refs = sorted(self._refs(tracked, owned), key=lambda ref: ref.filename)
-        sizes = self._supply.known_sizes(refs)
+        sizes = self._context.facts.sizes_of(refs)
         return [(ref, size_bytes) for ref, size_bytes in zip(refs, sizes, strict=True) if size_bytes is not None]
 
     def file(self, project: ProjectName, filename: str) -> tuple[FileRef, int] | None:
@@ -104,7 +104,7 @@ class Tracking:
             return None
         for ref in self._refs(tracked, owned):
             if ref.filename == filename:
-                size_bytes = self._supply.known_size(ref)
+                size_bytes = self._context.facts.size_of(ref)
                 return None if size_bytes is None else (ref, size_bytes)
         return None
 
@@ -142,7 +142,7 @@ class Tracking:
                     if transaction != seen:
                         seen = transaction
                         self._take_up()
-                    if epoch != (epoch := self._supply.hosts.epoch):  # something went down, or has come back
+                    if epoch != (epoch := self._context.hosts.epoch):  # something went down, or has come back
                         self._hurry()
                     self._queue_due()
                 except Exception as error:
@@ -204,7 +204,7 @@ class Tracking:
     async def _find_sizes(self, one: _Project, refs: list[FileRef]) -> bool:
         """Find out the sizes that nobody knows; return False when that has to go on later."""
         now_s = trio.current_time()
-        unsized = [ref for ref, size in zip(refs, self._supply.known_sizes(refs), strict=True) if size is None]
+        unsized = [ref for ref, size in zip(refs, self._context.facts.sizes_of(refs), strict=True) if size is None]
         wanted = [ref for ref in unsized if self._lost.get(ref.key, 0.0) <= now_s]
         one.unsized = len(unsized)
         if not wanted:
@@ -239,9 +239,9 @@ class Tracking:
 
     async def _ask_size(self, ref: FileRef) -> bool:
         """Ask the origin for a file's size; return whether it told."""
-        size_bytes = self._supply.known_size(ref)  # another mount of this store may have been faster
+        size_bytes = self._context.facts.size_of(ref)  # another mount of this store may have been faster
         if size_bytes is None:
-            size_bytes = await self._supply.ask_size(ref)
+            size_bytes = await self._context.ask_size(ref)
         if size_bytes is None:
             self._lose(ref, LOST_S)
         return size_bytes is not None

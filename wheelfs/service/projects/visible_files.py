@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from wheelfs.core.views.view import View
     from wheelfs.core.views.visibility import Hidden, Policy, Sieve
     from wheelfs.model.names import ProjectName
-    from wheelfs.service.projects.projects import Entry, Projects
+    from wheelfs.service.projects.index import Entry
+    from wheelfs.service.projects.projects import Projects
 
 
 class Seen(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
-from wheelfs.errors import OriginTimeout, OriginUnreachable
+from wheelfs.errors import OriginUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,10 +70,8 @@ class BoundedObjects:
             try:
                 if self._stopped:
                     stopping.cancel()
-                with self._hosts.asking(attempted, self.url), trio.move_on_after(OPERATION_S) as bounded:
+                with self._hosts.request(attempted, self.url, timeout_s=OPERATION_S):
                     return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
-                if bounded.cancelled_caught:
-                    raise OriginTimeout(attempted, f"no answer within {OPERATION_S:.0f} s")
             finally:
                 self._scopes.discard(stopping)
         raise OriginUnreachable(attempted, "wheelfs is being stopped")

@@ -87,11 +87,8 @@ class Sharing:
         attempted = f"ask the share {share.name} for news"
         for _ in range(PORTIONS):
             point = self._names.point(share.name)
-            try:
-                with self._hosts.asking(attempted, share.url), trio.fail_after(self._bound_s):
-                    news = await share.news(point)
-            except trio.TooSlowError:
-                raise OriginTimeout(attempted, f"no answer within {self._bound_s:.0f} s") from None
+            with self._hosts.request(attempted, share.url, timeout_s=self._bound_s):
+                news = await share.news(point)
             if news.files and self._names.count() >= MAX_FILES:
                 advice = "the share is broken, or too large for this node; what is known of it stays listed"
                 raise OriginFault(attempted, f"it tells of more than {MAX_FILES:,} files", advice)

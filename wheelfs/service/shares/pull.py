@@ -16,7 +16,7 @@ from wheelfs.errors import InvalidInput, NameTaken, OriginError, OriginFault, St
 from wheelfs.file_io import write_all
 from wheelfs.model.recipe import Chunk
 from wheelfs.reports.shares import PulledFile, PullResult
-from wheelfs.service.fetch.local_chunks import located, read_own
+from wheelfs.service.fetch.local_chunks import locate, read_verified
 from wheelfs.service.shares.selection import meant
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.engine.environment import store_error
@@ -93,7 +93,7 @@ def _assemble(store: Store, share: ObjectShare, manifest: Manifest, descriptor: 
     placed = manifest.placed()
     read_bytes = 0
     while some := list(islice(placed, _AT_ONCE)):
-        places = located(store.chunks, [Chunk(chunk.digest, chunk.length) for chunk in some])
+        places = locate(store.chunks, [Chunk(chunk.digest, chunk.length) for chunk in some])
         missing = [
             chunk for chunk, place in zip(some, places, strict=True) if not _write_from_here(store, chunk, place, descriptor)
         ]
@@ -105,7 +105,7 @@ def _assemble(store: Store, share: ObjectShare, manifest: Manifest, descriptor: 
 
 def _write_from_here(store: Store, chunk: Placed, place: Extent | None, descriptor: int) -> bool:
     """Write a chunk that another stored file has, and tell whether there is one."""
-    content = None if place is None else read_own(store.chunks, Chunk(chunk.digest, chunk.length), place)
+    content = None if place is None else read_verified(store.chunks, Chunk(chunk.digest, chunk.length), place)
     if content is not None:
         write_all(descriptor, content, chunk.offset)
     return content is not None

@@ -16,10 +16,10 @@ from wheelfs.service.vfs.nodes import DirectoryNode, FileNode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wheelfs.service.fetch.context import Supply
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.vfs.flat_files import FlatFile, FlatFiles, Place
     from wheelfs.service.vfs.nodes import TreeNode
+    from wheelfs.store.catalog.catalog import Catalog
 
 K = TypeVar("K")
 
@@ -105,11 +105,11 @@ class FlatListing:
 class SimpleListing:
     """``simple/``: the projects that are known here, those of the view only."""
 
-    def __init__(self, place: Directory, projects: Projects, supply: Supply) -> None:
+    def __init__(self, place: Directory, projects: Projects, catalog: Catalog) -> None:
         """Prepare; nothing is read yet."""
         self._place = place
         self._projects = projects
-        self._catalog = supply.store.catalog
+        self._catalog = catalog
         self._batches: _Batches[str | None] = _Batches()
 
     def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:

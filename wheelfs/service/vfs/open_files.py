@@ -10,8 +10,8 @@ from wheelfs.errors import ContentChanged, StoreDamaged
 
 if TYPE_CHECKING:
     from wheelfs.service.admission import Gate
-    from wheelfs.service.fetch.context import Supply
-    from wheelfs.service.fetch.download import Content
+    from wheelfs.service.fetch.download import Download
+    from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.file_refs import FileRef
 
 
@@ -49,20 +49,21 @@ class OpenStored:
 
     direct_io = False
 
-    def __init__(self, ref: FileRef, sha256: bytes, supply: Supply, gate: Gate) -> None:
+    def __init__(self, ref: FileRef, sha256: bytes, downloads: DownloadPool, gate: Gate) -> None:
         """Open stored content; raises `NotKnown`, `StoreDamaged`."""
         self._ref = ref
         self._sha256 = sha256
-        self._supply = supply
+        self._downloads = downloads
+        self._store = downloads.context.store
         self._gate = gate
         # Held before it is opened: that order is what keeps its chunks (docs/design/concurrency.md, Collecting).
-        supply.store.hold(sha256)
+        self._store.hold(sha256)
         try:
-            self._sealed = supply.store.open_sealed(sha256)
+            self._sealed = self._store.open_sealed(sha256)
         except BaseException:
-            supply.store.release(sha256)
+            self._store.release(sha256)
             raise
-        supply.store.uses.note(sha256)
+        self._store.uses.note(sha256)
 
     @property
     def size(self) -> int:
@@ -81,17 +82,17 @@ class OpenStored:
                     raise StoreDamaged(f"read {self._ref.filename}", happened, damage.advice) from damage
                 healings += 1
                 with self._gate.waiting(f"read {self._ref.filename}"):
-                    await self._supply.heal(self._ref, self._sha256, self._sealed, damage)
-            self._sealed = self._supply.store.open_sealed(self._sha256)
+                    await self._downloads.heal(self._ref, self._sha256, self._sealed, damage)
+            self._sealed = self._store.open_sealed(self._sha256)
 
     async def _read(self, offset: int, size: int) -> bytes | memoryview:
         if self._sealed.is_warm(offset, size):
             return self._sealed.read(offset, size)
-        return await trio.to_thread.run_sync(self._sealed.read, offset, size, limiter=self._supply.disk)
+        return await trio.to_thread.run_sync(self._sealed.read, offset, size, limiter=self._downloads.context.disk)
 
     def close(self) -> None:
         """Let it go, if it was removed meanwhile."""
-        self._supply.store.release(self._sha256)
+        self._store.release(self._sha256)
 
 
 class OpenPartial:
@@ -103,10 +104,10 @@ class OpenPartial:
 
     direct_io = True
 
-    def __init__(self, content: Content, supply: Supply, gate: Gate, *, strict: bool) -> None:
-        """Take over one use of ``content``; ``strict`` withholds every byte until the whole file is verified."""
-        self._content = content
-        self._supply = supply
+    def __init__(self, download: Download, downloads: DownloadPool, gate: Gate, *, strict: bool) -> None:
+        """Take over one use of ``download``; ``strict`` withholds every byte until the whole file is verified."""
+        self._download = download
+        self._downloads = downloads
         self._gate = gate
         self._strict = strict
         self._generation: int | None = None
@@ -115,7 +116,7 @@ class OpenPartial:
     @property
     def size(self) -> int | None:
         """The size in bytes, as its origin told it last; None while it has told none."""
-        return self._content.partial.size_bytes
+        return self._download.partial.size_bytes
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return bytes, fetching what is missing; short where only a part of the tail was asked for.
@@ -124,30 +125,30 @@ class OpenPartial:
         """
         data = await self._read(offset, size)
         # Nothing is awaited between the bytes and this.
-        generation = self._content.partial.generation
+        generation = self._download.partial.generation
         if self._generation not in (None, generation):
             raise ContentChanged(
-                f"read {self._content.ref.filename}", "what was read of it before was of another file", "open it again"
+                f"read {self._download.ref.filename}", "what was read of it before was of another file", "open it again"
             )
         if data:
             self._generation = generation
         return data
 
     async def _read(self, offset: int, size: int) -> bytes | memoryview:
-        if self._strict and self._content.sealed_sha256 is None:
-            with self._gate.waiting(f"read {self._content.ref.filename}"):
-                await self._content.until_sealed()
-        if self._content.sealed_sha256 is not None:
+        if self._strict and self._download.sealed_sha256 is None:
+            with self._gate.waiting(f"read {self._download.ref.filename}"):
+                await self._download.until_sealed()
+        if self._download.sealed_sha256 is not None:
             if self._stored is None:
-                self._stored = OpenStored(self._content.ref, self._content.sealed_sha256, self._supply, self._gate)
+                self._stored = OpenStored(self._download.ref, self._download.sealed_sha256, self._downloads, self._gate)
             return await self._stored.read(offset, size)
-        if self._content.has(offset, size):
-            return await self._content.read(offset, size)
-        with self._gate.waiting(f"read {self._content.ref.filename}"):
-            return await self._content.read(offset, size)
+        if self._download.has(offset, size):
+            return await self._download.read(offset, size)
+        with self._gate.waiting(f"read {self._download.ref.filename}"):
+            return await self._download.read(offset, size)
 
     def close(self) -> None:
         """Give the content back."""
         if self._stored is not None:
             self._stored.close()
-        self._supply.release(self._content)
+        self._downloads.release(self._download)

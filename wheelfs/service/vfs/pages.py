@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from wheelfs.core.views.view import View
     from wheelfs.core.views.visibility import Hidden
     from wheelfs.model.names import ProjectName
-    from wheelfs.service.fetch.context import Supply
-    from wheelfs.service.projects.projects import Entry, Projects
+    from wheelfs.service.fetch.context import FetchContext
+    from wheelfs.service.projects.index import Entry
+    from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
     from wheelfs.service.vfs.flat_files import FlatFiles
 
@@ -44,12 +45,12 @@ NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
 class Pages:
     """Renders the pages of all views."""
 
-    def __init__(self, *, projects: Projects, views: Views, flat: FlatFiles, supply: Supply) -> None:
+    def __init__(self, *, projects: Projects, views: Views, flat: FlatFiles, context: FetchContext) -> None:
         """Begin with none rendered."""
         self._projects = projects
         self._views = views
         self._flat = flat
-        self._supply = supply
+        self._context = context
         self._kept: OrderedDict[str, tuple[object, bytes]] = OrderedDict()
         self._kept_bytes = 0
 
@@ -125,7 +126,7 @@ class Pages:
             seen = self._views.entries(ownership, node.project, node.view)
             comments = [*self._comments(ownership, node.project), *seen.hidden]
             text = await trio.to_thread.run_sync(
-                _project_page, node, ownership, seen.entries, comments, limiter=self._supply.disk
+                _project_page, node, ownership, seen.entries, comments, limiter=self._context.disk
             )
             self._keep(node.path, stamp, text)
 
@@ -152,13 +153,13 @@ class Pages:
 
     async def _list(self, node: PageNode) -> bytes:
         # The epoch: while an index is away, what is only tracked of it is not listed.
-        stamp = self._supply.store.catalog.last_seq(), self._supply.hosts.epoch, self._views.sieve(node.view, flat=True)
+        stamp = self._context.store.catalog.last_seq(), self._context.hosts.epoch, self._views.sieve(node.view, flat=True)
         kept = self._kept_text(node.path, stamp)
         if kept is not None:
             return kept
         # In a thread: it reads the whole catalog, which nobody but the one who asked for this page should wait for.
         text = await trio.to_thread.run_sync(
-            self._render_projects if node.kind == "simple" else self._render_links, node, limiter=self._supply.disk
+            self._render_projects if node.kind == "simple" else self._render_links, node, limiter=self._context.disk
         )
         self._keep(node.path, stamp, text)
         return text

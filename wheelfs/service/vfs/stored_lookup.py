@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.model.names import ProjectName
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.context import FetchContext
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class AtHand:
     """Looks paths up without the network."""
 
-    def __init__(self, projects: Projects, views: Views, supply: Supply) -> None:
+    def __init__(self, projects: Projects, views: Views, context: FetchContext) -> None:
         """Look at what these three know."""
         self._projects = projects
         self._views = views
-        self._supply = supply
+        self._context = context
 
     def find(self, names: Sequence[str]) -> FileNode | None:
         """Return the stored file of a project that a path of the tree names; None where somebody else has to look."""
@@ -47,5 +47,5 @@ class AtHand:
         entry = self._views.entry(ownership, project, place.view, filename)
         if entry is None or entry.sealed_sha256 is None or self._projects.sealed(entry.ref) is None:
             return None
-        size_bytes = self._supply.known_size(entry.ref)
+        size_bytes = self._context.facts.size_of(entry.ref)
         return None if size_bytes is None else FileNode(entry.ref, size_bytes)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wheelfs.core.views.view import View
     from wheelfs.model.names import ProjectName
     from wheelfs.service.admission import Gate
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.process.status import StatusReport
     from wheelfs.service.projects.metadata import Metadata
@@ -95,7 +95,7 @@ class Tree:
         pages: Pages,
         metadata: Metadata,
         ahead: LookAhead,
-        supply: Supply,
+        downloads: DownloadPool,
         gate: Gate,
         watch: Watch,
         status: StatusReport,
@@ -109,7 +109,8 @@ class Tree:
         self._pages = pages
         self._metadata = metadata
         self._ahead = ahead
-        self._supply = supply
+        self._downloads = downloads
+        self._context = downloads.context
         self._gate = gate
         self._watch = watch
         self._status = status
@@ -197,11 +198,11 @@ class Tree:
         node = self._file_node(ref)
         if node is not None:
             return node
-        with self._gate.waiting(f"find the size of {ref.filename}"), self._supply.using(ref) as content:
-            return FileNode(ref, await content.learn_size())
+        with self._gate.waiting(f"find the size of {ref.filename}"), self._downloads.using(ref) as download:
+            return FileNode(ref, await download.learn_size())
 
     def _file_node(self, ref: FileRef) -> FileNode | None:
-        size_bytes = self._supply.known_size(ref)
+        size_bytes = self._context.facts.size_of(ref)
         return None if size_bytes is None else FileNode(ref, size_bytes)
 
     async def _find_shortly(self, project: ProjectName, view: View) -> Ownership | None:
@@ -260,7 +261,7 @@ class Tree:
                 below = paths.subdirectories(place, self._projects.names)
                 return NamedListing([(name, DirectoryNode(directory)) for name, directory in below])
             case "simple":
-                return SimpleListing(place, self._projects, self._supply)
+                return SimpleListing(place, self._projects, self._context.store.catalog)
             case "project":
                 return self._project_listing(place)
             case "private":
@@ -281,8 +282,8 @@ class Tree:
 
     def space(self) -> Space:
         """Return the store's file system's room, and how many files are stored."""
-        total_bytes, free_bytes = self._supply.store.disk_space()
-        return Space(total_bytes, free_bytes, self._supply.store.catalog.counts().files)
+        total_bytes, free_bytes = self._context.store.disk_space()
+        return Space(total_bytes, free_bytes, self._context.store.catalog.counts().files)
 
     # --- opening --------------------------------------------------------------------------------------------------
 
@@ -307,14 +308,14 @@ class Tree:
     async def _open_file(self, ref: FileRef) -> OpenFile:
         sealed = self._projects.sealed(ref)
         if sealed is not None:
-            self._supply.counters.count_saved(self._supply.known_size(ref) or 0)
+            self._context.counters.count_saved(self._context.facts.size_of(ref) or 0)
             try:
                 return self._open_sealed(ref, sealed)
             except StoreDamaged as damage:
                 with self._gate.waiting(f"open {ref.filename}"):
-                    await self._supply.heal(ref, sealed, None, damage)
+                    await self._downloads.heal(ref, sealed, None, damage)
                 return self._open_sealed(ref, sealed)
-        self._supply.refuse_damaged(ref)
+        self._context.refuse_damaged(ref)
         try:
             return await self._open_partial(ref)
         except (OriginDenied, OriginMissing):
@@ -324,23 +325,23 @@ class Tree:
         return await self._open_partial(renewed)
 
     async def _open_partial(self, ref: FileRef) -> OpenFile:
-        content = self._supply.acquire(ref)
+        download = self._downloads.acquire(ref)
         self._ahead.opening(ref)
         try:
-            with nullcontext() if content.is_open_at_once and not self._strict else self._gate.waiting(f"open {ref.filename}"):
-                await (content.until_sealed() if self._strict else content.secure_tail())
+            with nullcontext() if download.has_tail and not self._strict else self._gate.waiting(f"open {ref.filename}"):
+                await (download.until_sealed() if self._strict else download.ensure_tail())
         except BaseException:
-            self._supply.release(content)
+            self._downloads.release(download)
             raise
-        if content.sealed_sha256 is not None:
-            digest = content.sealed_sha256
-            self._supply.release(content)
+        if download.sealed_sha256 is not None:
+            digest = download.sealed_sha256
+            self._downloads.release(download)
             return self._open_sealed(ref, digest)
-        return OpenPartial(content, self._supply, self._gate, strict=self._strict)
+        return OpenPartial(download, self._downloads, self._gate, strict=self._strict)
 
     def _open_sealed(self, ref: FileRef, sha256: bytes) -> OpenStored:
-        opened = OpenStored(ref, sha256, self._supply, self._gate)
-        self._supply.keep_name(ref, sha256, opened.size)
+        opened = OpenStored(ref, sha256, self._downloads, self._gate)
+        self._context.keep_name(ref, sha256, opened.size)
         return opened
 
     # --- news -----------------------------------------------------------------------------------------------------
@@ -351,7 +352,7 @@ class Tree:
 
     def count_error(self, operation: str, error: WheelfsError) -> None:
         """Log and count an error that a caller is about to see."""
-        self._supply.counters.count_error(operation, type(error).__name__)
+        self._context.counters.count_error(operation, type(error).__name__)
         log.log(logging.ERROR if isinstance(error, OriginFault) else logging.WARNING, "%s failed: %s", operation, error)
 
     def _status_node(self) -> StatusNode:

@@ -8,7 +8,7 @@ from wheelfs.core.times import rfc3339_seconds
 from wheelfs.service.projects.file_state import state_of
 
 if TYPE_CHECKING:
-    from wheelfs.service.fetch.context import Supply
+    from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.projects.projects import Projects
 
@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 class ExtendedAttributes:
     """State (``stored``, ``partial``, ``remote`` or ``poisoned``), where a file comes from, and what is here of it."""
 
-    def __init__(self, *, projects: Projects, supply: Supply) -> None:
+    def __init__(self, *, projects: Projects, downloads: DownloadPool) -> None:
         """Answer from what these two know."""
         self._projects = projects
-        self._supply = supply
+        self._downloads = downloads
 
     def of(self, ref: FileRef) -> dict[str, bytes]:
         """Return all attributes of a file; those nobody knows are left out."""
         sealed = self._projects.sealed(ref)
-        state, here = state_of(self._supply, ref, sealed)
+        state, here = state_of(self._downloads, ref, sealed)
         digest = sealed if sealed is not None else ref.link.sha256
         pinned = any(
-            name.pinned for name in self._supply.store.catalog.stored_names(ref.project) if name.filename == ref.filename
+            name.pinned
+            for name in self._downloads.context.store.catalog.stored_names(ref.project)
+            if name.filename == ref.filename
         )
         values = {"state": state, "origin": ref.origin, "stored_bytes": str(here), "pinned": "1" if pinned else "0"}
         if digest is not None:

@@ -26,7 +26,8 @@ from wheelfs.errors import (
     StoreDamaged,
     StoreFull,
 )
-from wheelfs.service.fetch import partial_file as partials
+from wheelfs.service.fetch.limits import FetchLimits
+from wheelfs.service.limits import ServiceLimits
 
 if TYPE_CHECKING:
     from wheelfs.errors import WheelfsError
@@ -235,14 +236,14 @@ async def test_waiters_end_when_the_mount_does(tmp_path: Path) -> None:
 
 
 async def test_contents_that_are_forgotten_while_others_are_fetched_leave_no_descriptor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("wheelfs.service.fetch.context.IDLE_CONTENTS", 2)
+    few = ServiceLimits(fetch=FetchLimits(idle_downloads=2))
     origin = MemoryOrigin()
     wheels = {wheel_filename("demo", f"1.{n}"): build_wheel("demo", f"1.{n}", big_bytes=300_000) for n in range(12)}
     for filename, content in wheels.items():
         origin.add("demo", filename, content)
-    async with service(tmp_path / "s", [origin]) as one:
+    async with service(tmp_path / "s", [origin], limits=few) as one:
         async with trio.open_nursery() as nursery:
 
             async def opener(filename: str) -> None:
@@ -328,11 +329,11 @@ async def test_a_content_that_was_removed_from_the_store_is_fetched_again(tmp_pa
         file.close()
 
 
-async def test_an_answer_without_a_length_ends_some_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partials, "MAX_UNTOLD_BYTES", 100_000)
+async def test_an_answer_without_a_length_ends_some_time(tmp_path: Path) -> None:
+    short = ServiceLimits(fetch=FetchLimits(max_unsized_bytes=100_000))
     origin = origin_with(sized=False)
     origin.fate = lambda: Trouble(ignores_range=True, tells_size=False)
-    async with service(tmp_path / "s", [origin]) as one:
+    async with service(tmp_path / "s", [origin], limits=short) as one:
         with pytest.raises(OriginFault, match="more than"):
             await one.read(PATH)
     assert any(isinstance(wanted, Suffix | Range) for wanted in origin.asked)

@@ -12,7 +12,8 @@ from tests.fakes.origins import MemoryOrigin
 from tests.fakes.services import service
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.errors import OriginDenied, StoreDamaged
-from wheelfs.service.projects import projects
+from wheelfs.service.limits import ServiceLimits
+from wheelfs.service.projects.limits import ProjectLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME = wheel_filename("demo", "1.0")
 WHEEL = build_wheel("demo", "1.0")
+RENEWS_AT_ONCE = ServiceLimits(projects=ProjectLimits(renew_after_s=0.0))
 
 
 class SigningOrigin(MemoryOrigin):
@@ -50,11 +52,10 @@ class SigningOrigin(MemoryOrigin):
             yield reply
 
 
-async def test_a_file_whose_address_has_expired_is_opened_at_its_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projects, "RENEW_AFTER_S", 0.0)
+async def test_a_file_whose_address_has_expired_is_opened_at_its_new_one(tmp_path: Path) -> None:
     origin = SigningOrigin()
     origin.add("demo", NAME, WHEEL)
-    async with service(tmp_path / "s", [origin]) as one:
+    async with service(tmp_path / "s", [origin], limits=RENEWS_AT_ONCE) as one:
         await one.read("simple/demo/index.html")
         origin.signature += 1
         assert await one.read(f"simple/demo/{NAME}") == WHEEL
@@ -76,14 +77,13 @@ async def test_a_file_that_is_refused_at_the_same_address_costs_at_most_a_look_a
 async def test_a_page_that_rotted_does_not_hide_that_an_address_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(projects, "RENEW_AFTER_S", 0.0)
     origin = SigningOrigin()
     origin.add("demo", NAME, WHEEL)
 
     def rotten(*_: object) -> None:
         raise StoreDamaged("read the catalog", "a page cannot be read")
 
-    async with service(tmp_path / "s", [origin]) as one:
+    async with service(tmp_path / "s", [origin], limits=RENEWS_AT_ONCE) as one:
         node = await one.node_at(f"simple/demo/{NAME}")
         origin.signature += 1
         monkeypatch.setattr(one.store.catalog, "page", rotten)

@@ -16,7 +16,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import DEADLINE_S, until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import ContentChanged, OriginFault, OriginUnreachable
-from wheelfs.service.fetch.race import PATIENCE_S
+from wheelfs.service.fetch.limits import FETCH_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ def sent(share: MemoryShare, content: bytes) -> int:
 
 async def read(one: Service, name: str) -> bytes:
     content = await one.read(f"simple/demo/{name}")
-    await until(lambda: one.node.supply.is_idle)
+    await until(lambda: one.node.downloads.is_idle)
     assert any(stored.filename == name for stored in one.store.catalog.stored_names("demo"))
     return content
 
@@ -164,7 +164,7 @@ async def test_a_stored_chunk_that_cannot_be_read_is_fetched(tmp_path: Path, mon
     index, share = lab()
     async with service(tmp_path / "s", [index], shares=[share]) as one:
         assert await read(one, OLD) == FIRST
-        monkeypatch.setattr("wheelfs.service.fetch.from_manifest.read_own", lambda *_: None)
+        monkeypatch.setattr("wheelfs.service.fetch.from_manifest.read_verified", lambda *_: None)
         assert await read(one, NEW) == SECOND
         assert one.counters.so_far().delta_saved_bytes == 0
     assert index.requests["range"] == 0
@@ -230,7 +230,7 @@ async def test_a_share_that_hangs_when_asked_how_a_file_is_made_costs_a_moment(t
     async with service(tmp_path / "s", [index], shares=[share]) as one, trio.open_nursery() as nursery:
         nursery.start_soon(reader, one)
         await reached(lambda: share.origin.requests["manifest"] == 1)
-        mock_clock.jump(PATIENCE_S)
+        mock_clock.jump(FETCH_LIMITS.hedge_delay_s)
         await reached(lambda: done)
     assert share.origin.requests["range"] == 0
 
@@ -246,7 +246,7 @@ async def test_a_share_that_tells_nonsense_of_a_file_is_asked_for_it_only_where_
         index.fate = lambda: Trouble(after_bytes=0, error=OriginUnreachable("ask", "refused"))
     async with service(tmp_path / "s", [index], shares=[share]) as one:
         if is_alone:
-            with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", index.pages["demo"].files[0].url):
+            with pytest.raises(OriginUnreachable), one.node.hosts.request("ask", index.pages["demo"].files[0].url, timeout_s=1.0):
                 raise OriginUnreachable("ask", "refused")
         assert await read(one, NEW) == SECOND
     assert bool(sent(share, SECOND)) == is_alone

@@ -104,7 +104,7 @@ async def test_an_origin_that_fails_is_told_of_and_asked_again(tmp_path: Path, e
             await file.read(0, 100)
         file.close()
         origin.troubles.clear()
-        await until(lambda: one.node.supply.hosts.may_ask("https://files.corp.example/x"))
+        await until(lambda: one.node.hosts.may_ask("https://files.corp.example/x"))
         assert await one.read(f"simple/demo/{NEW_NAME}") == NEW_WHEEL
 
 

@@ -20,7 +20,7 @@ from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.fetch.breaker import FIRST_PAUSE_S
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginTimeout, OriginUnreachable
 from wheelfs.model.names import ProjectName
-from wheelfs.service.fetch.race import PATIENCE_S, STALL_PART
+from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.service.file_refs import FileRef
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
 BOUND_S = 30.0
+DELAY_S = FETCH_LIMITS.hedge_delay_s
 NAME, OTHER = wheel_filename("demo", "1.0"), wheel_filename("demo", "2.0")
 WHEEL, NEWER = build_wheel("demo", "1.0", big_bytes=900_000), build_wheel("demo", "2.0", big_bytes=900_000)
 HANGS = Trouble(after_bytes=0)
@@ -87,7 +88,7 @@ async def test_shares_that_hang_cost_a_moment_however_many_they_are_and_then_not
         async with reading(one):
             for number, share in enumerate(shares):
                 await reached(lambda share=share: share.origin.requests["range"] == 1)  # type: ignore[misc]
-                mock_clock.jump(PATIENCE_S / 2**number)
+                mock_clock.jump(DELAY_S / 2**number)
         # Whoever let somebody wait is not waited for again until he has answered something.
         async with reading(one, OTHER):
             pass
@@ -100,7 +101,7 @@ async def test_a_share_that_has_told_news_since_it_was_slow_is_asked_first_again
     async with service(tmp_path / "s", [index], shares=[share]) as one, trio.open_nursery() as nursery:
         async with reading(one):
             await reached(lambda: share.origin.requests["range"] == 1)
-            mock_clock.jump(PATIENCE_S)
+            mock_clock.jump(DELAY_S)
         nursery.start_soon(one.node.sharing.keep_fresh)
         await reached(lambda: one.store.shared.point("lab0") is not None)
         before = index.requests["range"]
@@ -115,7 +116,7 @@ async def test_a_share_behind_one_that_hangs_gives_the_file_and_no_index_is_aske
     hanging.origin.fate = lambda: HANGS
     async with service(tmp_path / "s", [index], shares=[hanging, fine]) as one, reading(one):
         await reached(lambda: hanging.origin.requests["range"] == 1)
-        mock_clock.jump(PATIENCE_S)
+        mock_clock.jump(DELAY_S)
     assert index.requests["range"] == 0
 
 
@@ -128,7 +129,7 @@ async def test_shares_that_stall_in_the_middle_are_left_within_one_bound_and_no_
     async with service(tmp_path / "s", [index], shares=shares, open_s=BOUND_S) as one, reading(one):
         for number, share in enumerate(shares):
             await reached(lambda share=share: share.origin.sent_bytes.total() >= 200_000)  # type: ignore[misc]
-            mock_clock.jump(BOUND_S / STALL_PART / 2**number)
+            mock_clock.jump(BOUND_S / FETCH_LIMITS.stall_divisor / 2**number)
     sent = index.sent_bytes.total() + sum(share.origin.sent_bytes.total() for share in shares)
     assert index.sent_bytes.total() < len(WHEEL) - 200_000
     assert sent < 1.3 * len(WHEEL)
@@ -174,7 +175,7 @@ async def test_a_share_whose_files_hang_while_its_news_come_costs_a_file_one_mom
 
         nursery.start_soon(open_it)
         await reached(lambda: share.origin.requests["range"] == 1)
-        mock_clock.jump(PATIENCE_S)
+        mock_clock.jump(DELAY_S)
         await reached(lambda: file is not None)
         nursery.start_soon(one.node.sharing.keep_fresh)
         await reached(lambda: one.store.shared.point("lab0") is not None)
@@ -191,7 +192,7 @@ async def test_a_slow_share_is_waited_for_where_nobody_else_gives_the_file(tmp_p
     slow.origin.gate = trio.Event()
     async with service(tmp_path / "s", [index], shares=[slow]) as one, reading(one):
         await reached(lambda: slow.origin.requests["range"] == 1)
-        mock_clock.jump(PATIENCE_S)
+        mock_clock.jump(DELAY_S)
         await reached(lambda: index.requests["range"] == 1)
         mock_clock.jump(BOUND_S / 2)
         slow.origin.gate.set()
@@ -203,7 +204,7 @@ async def test_a_busy_share_is_not_left_in_the_middle_where_the_index_is_down(tm
     index.head = refuse  # type: ignore[method-assign]
     async with service(tmp_path / "s", [index], shares=[busy], open_s=BOUND_S) as one:
         await one.lookup(f"simple/demo/{NAME}")
-        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", index.pages["demo"].files[0].url):
+        with pytest.raises(OriginUnreachable), one.node.hosts.request("ask", index.pages["demo"].files[0].url, timeout_s=1.0):
             raise OriginUnreachable("ask", "connection refused")
         async with reading(one):
             await reached(lambda: busy.origin.sent_bytes.total() > 0)
@@ -231,9 +232,9 @@ async def test_when_nobody_gives_it_the_error_says_what_each_did_and_comes_withi
 
         nursery.start_soon(read)
         await reached(lambda: hanging.origin.requests["range"] == 1)
-        mock_clock.jump(PATIENCE_S)
-        await reached(lambda: not one.node.supply.hosts.may_ask(index.pages["demo"].files[0].url))  # it has answered
-        mock_clock.jump(BOUND_S - PATIENCE_S)
+        mock_clock.jump(DELAY_S)
+        await reached(lambda: not one.node.hosts.may_ask(index.pages["demo"].files[0].url))  # it has answered
+        mock_clock.jump(BOUND_S - DELAY_S)
         await reached(lambda: bool(told))
     assert "connection refused" in told
     assert "the share lab0: no progress within 30 s" in told
@@ -272,11 +273,11 @@ async def test_a_share_that_is_down_is_looked_after_soon_when_somebody_wants_a_f
     share.origin.head = head  # type: ignore[assignment, method-assign]
     async with service(tmp_path / "s", [index], shares=[share]) as one:
         ref = FileRef(ProjectName("demo"), index.name, index.pages["demo"].files[0])
-        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", share.url):
+        with pytest.raises(OriginUnreachable), one.node.hosts.request("ask", share.url, timeout_s=1.0):
             raise OriginUnreachable("ask", "refused")
         await trio.sleep(300)  # its pause is a minute by now
         before = probes
-        assert [source.share for source in one.node.supply.sources(ref)] == [None]
+        assert [source.share for source in one.node.fetching.sources.of(ref)] == [None]
         await trio.sleep(FIRST_PAUSE_S)
         assert probes == before + 1
 
@@ -297,7 +298,7 @@ async def test_shares_that_all_hang_and_an_index_that_is_down_fail_a_reader_in_t
         for share in shares:
             share.hangs, share.origin.fate = True, lambda: HANGS
         index.head = refuse  # type: ignore[method-assign]
-        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", index.pages["demo"].files[0].url):
+        with pytest.raises(OriginUnreachable), one.node.hosts.request("ask", index.pages["demo"].files[0].url, timeout_s=1.0):
             raise OriginUnreachable("ask", "connection refused")
         failed = False
 
@@ -311,7 +312,7 @@ async def test_shares_that_all_hang_and_an_index_that_is_down_fail_a_reader_in_t
         end_s = time.monotonic() + DEADLINE_S
         while not failed:
             assert time.monotonic() < end_s
-            mock_clock.jump(PATIENCE_S / 10)
+            mock_clock.jump(DELAY_S / 10)
             for _ in range(10):
                 await trio.lowlevel.checkpoint()
 
@@ -321,7 +322,7 @@ async def test_when_nobody_at_all_answers_a_reader_has_one_bound_in_all(tmp_path
     async with service(tmp_path / "s", [index], shares=shares, open_s=BOUND_S) as one, trio.open_nursery() as nursery:
         await one.lookup(f"simple/demo/{NAME}")
         index.head = refuse  # type: ignore[method-assign]
-        with pytest.raises(OriginUnreachable), one.node.supply.hosts.asking("ask", index.pages["demo"].files[0].url):
+        with pytest.raises(OriginUnreachable), one.node.hosts.request("ask", index.pages["demo"].files[0].url, timeout_s=1.0):
             raise OriginUnreachable("ask", "connection refused")
         for share in shares:
             share.hangs, share.origin.fate = True, lambda: HANGS
@@ -334,8 +335,8 @@ async def test_when_nobody_at_all_answers_a_reader_has_one_bound_in_all(tmp_path
             failed = True
 
         nursery.start_soon(read)
-        questions = [(shares[0], "manifest", PATIENCE_S), (shares[1], "manifest", BOUND_S / STALL_PART)]
-        questions += [(shares[1], "range", PATIENCE_S), (shares[0], "range", PATIENCE_S / 2)]
+        questions = [(shares[0], "manifest", DELAY_S), (shares[1], "manifest", BOUND_S / FETCH_LIMITS.stall_divisor)]
+        questions += [(shares[1], "range", DELAY_S), (shares[0], "range", DELAY_S / 2)]
         for share, question, waited_s in questions:
             await reached(lambda share=share, question=question: share.origin.requests[question] == 1)  # type: ignore[misc]
             mock_clock.jump(waited_s)

@@ -15,7 +15,8 @@ from wheelfs.core.projects.ownership import NoSuchProject, Owned, Undecided
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginUnreachable
 from wheelfs.model.names import ProjectName
 from wheelfs.service.file_refs import FileRef
-from wheelfs.service.projects import projects
+from wheelfs.service.limits import ServiceLimits
+from wheelfs.service.projects.limits import ProjectLimits
 from wheelfs.service.vfs.protocol import Absent
 
 if TYPE_CHECKING:
@@ -77,15 +78,18 @@ async def test_what_a_lower_index_once_said_changes_no_answer(tmp_path: Path) ->
 
 
 async def test_a_project_that_none_has_is_absent_for_a_while_and_then_asked_for_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     origin = index("first", has_demo=False)
     async with service(tmp_path / "s", [origin]) as one:
         for _ in range(5):
             assert isinstance(await one.node.projects.find(DEMO), NoSuchProject)
-        assert origin.requests["page"] == 1
-        origin.add("demo", NAME, WHEEL)
-        monkeypatch.setattr(projects, "ABSENT_TTL_S", 0.0)
+    origin.add("demo", NAME, WHEEL)
+    async with service(tmp_path / "s", [origin]) as one:
+        assert isinstance(await one.node.projects.find(DEMO), NoSuchProject)
+    assert origin.requests["page"] == 1
+    at_once = ServiceLimits(projects=ProjectLimits(absent_ttl_s=0.0))
+    async with service(tmp_path / "s", [origin], limits=at_once) as one:
         assert await owner(one) == "first"
 
 
@@ -142,9 +146,9 @@ async def test_stored_files_of_an_index_that_is_configured_no_longer_stay_and_ma
     link = gone.add("demo", wheel_filename("demo", "2.0"), build_wheel("demo", "2.0"))
     async with service(tmp_path / "s", [other]) as one:
         assert await one.read(f"simple/demo/{NAME}") == WHEEL
-        with one.node.supply.using(FileRef(DEMO, "gone", link)) as content, pytest.raises(OriginUnreachable):
-            await content.secure_tail()
-        assert one.node.supply.hosts.may_ask(link.url)
+        with one.node.downloads.using(FileRef(DEMO, "gone", link)) as download, pytest.raises(OriginUnreachable):
+            await download.ensure_tail()
+        assert one.node.hosts.may_ask(link.url)
 
 
 async def test_a_look_up_that_finds_no_place_to_wait_says_so_only_when_the_page_is_opened(tmp_path: Path) -> None:

@@ -88,6 +88,6 @@ async def test_what_is_stored_can_be_looked_up_also_while_nobody_owns_it(tmp_pat
     async with service(tmp_path / "s", [first, public]) as one:
         assert isinstance(await one.node.projects.find(DEMO), Undecided)
         for word in ("demo", name):
-            shown = inspect.show(one.node.projects, one.node.views, one.node.supply, word)
+            shown = inspect.show(one.node.projects, one.node.views, one.node.downloads, word)
             (file,) = shown.files if isinstance(shown, ShownProject) else (shown,)
             assert (file.filename, file.state, file.origin) == (name, "stored", "public")

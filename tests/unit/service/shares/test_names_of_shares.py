@@ -75,7 +75,7 @@ async def test_of_two_files_of_one_name_a_page_links_to_the_one_that_opening_it_
         await one.node_at(f"simple/demo/{NAME}")
         origin.page_troubles.extend([OriginUnreachable("ask", "refused")] * 9)
         await one.read("simple/demo/index.html")
-        assert not one.node.supply.hosts.may_ask(origin.url)
+        assert not one.node.hosts.may_ask(origin.url)
         assert await links(one, "simple/demo/index.html") == [(NAME, hashed(WHEEL))]
         assert await one.read(f"simple/demo/{NAME}") == WHEEL
 

@@ -103,7 +103,7 @@ async def test_lists_name_every_index_that_has_the_file(tmp_path: Path) -> None:
             await one.read(f"index/{view}/simple/demo/{NAME}")
         await until(lambda: stored(one)[0].origins == ("first", "second"))
         (listed,) = inspect.list_files(one.store, patterns=[])
-        shown = inspect.show(one.node.projects, one.node.views, one.node.supply, NAME)
+        shown = inspect.show(one.node.projects, one.node.views, one.node.downloads, NAME)
         assert isinstance(shown, ShownFile)
         assert (listed.origin, listed.also) == (shown.origin, shown.also) == ("first", ("second",))
 
@@ -117,6 +117,6 @@ async def test_what_rotted_is_repaired_from_the_second_index_when_the_first_has_
         digest = stored(one)[0].sha256
         del first.files[NAME]
         one.store.quarantine(digest, "a block has rotted")
-        (file,) = await repaired(one.node.supply, Checked(digest, (NAME,), "a block has rotted"))
+        (file,) = await repaired(one.node.downloads, Checked(digest, (NAME,), "a block has rotted"))
         assert (file.repaired, file.obstacle) == (True, None)
         assert await one.read(f"simple/demo/{NAME}") == WHEEL

@@ -124,7 +124,7 @@ async def test_a_tracked_file_without_a_size_is_absent_until_its_size_is_known(t
         await track(node, "alpha")
         assert wheels(node) == []
         assert isinstance(await node.lookup(name), Absent)
-        node.node.supply.nursery.start_soon(node.node.tracking.keep_fresh)
+        node.node.fetching.nursery.start_soon(node.node.tracking.keep_fresh)
         await until(lambda: wheels(node) == [name])
         assert (await node.node_at(name)).attributes.size_bytes == len(content)
         assert origin.requests["head"] == 1
@@ -151,7 +151,7 @@ async def test_sizes_are_asked_for_a_few_at_a_time_and_the_newest_first(tmp_path
     monkeypatch.setattr(origin, "head", head)
     async with service(tmp_path / "store", [origin]) as node:
         await track(node, "alpha")
-        node.node.supply.nursery.start_soon(node.node.tracking.keep_fresh)
+        node.node.fetching.nursery.start_soon(node.node.tracking.keep_fresh)
         await until(lambda: len(asked) == tracking.SIZES_AT_ONCE)
         assert asked == every("alpha")[: -1 - tracking.SIZES_AT_ONCE : -1]
         answer.set()
@@ -168,7 +168,7 @@ async def test_what_failed_is_taken_up_again_when_its_host_comes_back(tmp_path: 
     origin.page_troubles.extend([OriginUnreachable("look up alpha", "refused")])
     async with service(tmp_path / "store", [origin]) as node:
         node.store.catalog.track(Tracked("alpha", ("",), 1)).result()
-        node.node.supply.nursery.start_soon(node.node.tracking.keep_fresh)
+        node.node.fetching.nursery.start_soon(node.node.tracking.keep_fresh)
         await until(lambda: node.node.tracking.state() == TrackedState(projects=1, failing=1))
         assert wheels(node) == []
         await until(lambda: wheels(node) == [name])

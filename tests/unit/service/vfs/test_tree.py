@@ -238,7 +238,7 @@ async def test_metadata_of_an_sdist_is_passed_on_where_the_index_offers_it_and_c
             await until(lambda: one.store.holds(hashlib.sha256(origin.files[sdist]).digest()))
         assert told not in await one.read("stored/simple/demo/index.html")
         assert isinstance(await one.lookup(f"stored/simple/demo/{sdist}.metadata"), Absent)
-        with pytest.raises(OriginError), one.node.supply.hosts.asking("ask", origin.url):
+        with pytest.raises(OriginError), one.node.hosts.request("ask", origin.url, timeout_s=1.0):
             raise OriginTimeout("ask", "silence")
         assert told not in await one.read("simple/demo/index.html")
         assert isinstance(await one.lookup(f"simple/demo/{sdist}.metadata"), Absent)

@@ -1,0 +1,106 @@
+"""What is remembered about files that are not stored: size, entity tag, METADATA, the length of their tail, quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from wheelfs.core.fetch import plan
+from wheelfs.errors import ContentMismatch
+from wheelfs.service.tasks import await_future
+from wheelfs.store.catalog.records import ContentFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.service.fetch.limits import FetchLimits
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.store.store import Store
+
+
+class FileFacts:
+    """Facts about files in the catalog, and about projects in memory."""
+
+    def __init__(self, store: Store, limits: FetchLimits) -> None:
+        self._store = store
+        self._catalog = store.catalog
+        self._limits = limits
+        self._directory_bytes: OrderedDict[str, int] = OrderedDict()
+
+    def size_of(self, ref: FileRef) -> int | None:
+        """Return the exact size: from the index, or as found out earlier; None when it is unknown."""
+        if ref.link.size_bytes is not None:
+            return ref.link.size_bytes
+        facts = self._catalog.facts(ref.key)
+        if facts is not None and facts.size_bytes is not None:
+            return facts.size_bytes
+        stored = self._catalog.content(ref.key)  # fetched under another key, before its sha256 was known
+        return None if stored is None else stored.size_bytes
+
+    def sizes_of(self, refs: Sequence[FileRef]) -> list[int | None]:
+        """Do what `size_of` does for many files that may not be stored, in one catalog transaction."""
+        unsized = [ref.key for ref in refs if ref.link.size_bytes is None]
+        found = iter(self._catalog.sizes(unsized))
+        return [ref.link.size_bytes if ref.link.size_bytes is not None else next(found) for ref in refs]
+
+    def etag_of(self, ref: FileRef) -> str | None:
+        """Return the entity tag of what was fetched of a file earlier."""
+        facts = self._catalog.facts(ref.key)
+        return None if facts is None else facts.etag
+
+    def keep_size(self, ref: FileRef, size_bytes: int, etag: str | None) -> None:
+        """Remember a size that was found out."""
+        self._catalog.put_facts(ref.key, ContentFacts(size_bytes=size_bytes, etag=etag, checked_at_us=_now_us()))
+
+    async def keep_metadata(self, ref: FileRef, metadata: bytes) -> None:
+        """Remember the METADATA of a wheel (empty: forget it); it can be looked up when this returns.
+
+        Metadata with the hash that the index announced is not replaced by any other.
+        """
+        announced = ref.link.metadata_sha256
+        if metadata and announced is not None and hashlib.sha256(metadata).digest() != announced:
+            kept = self._catalog.metadata(ref.key)
+            if kept and hashlib.sha256(kept).digest() == announced:
+                return
+        await await_future(self._catalog.put_metadata(ref.key, metadata))
+
+    def metadata_sha256(self, ref: FileRef) -> bytes | None:
+        """Return the digest of a wheel's METADATA: as the index announced it, else of what was found in the wheel itself."""
+        if ref.link.metadata_sha256 is not None:
+            return ref.link.metadata_sha256
+        kept = None if ref.link.has_metadata else self._catalog.metadata(ref.key)
+        return hashlib.sha256(kept).digest() if kept else None
+
+    def tail_bytes(self, project: str, size_bytes: int | None) -> int:
+        """Return how long a tail to ask for of a file of ``size_bytes`` (None: unknown)."""
+        return plan.tail_bytes(seen_directory_bytes=self._directory_bytes.get(project), size_bytes=size_bytes)
+
+    def saw_directory(self, project: str, size_bytes: int) -> None:
+        """Remember how much of a file's end its directory took: the next version's will be of a similar size."""
+        self._directory_bytes[project] = size_bytes
+        self._directory_bytes.move_to_end(project)
+        if len(self._directory_bytes) > self._limits.known_directories:
+            self._directory_bytes.popitem(last=False)
+
+    async def quarantine(self, ref: FileRef, error: ContentMismatch) -> None:
+        """Quarantine a content whose origin twice sent other bytes than its index announced.
+
+        What another process has stored and verified meanwhile is not touched: the fault is this origin's.
+        """
+        if not self._store.holds(ref.key):
+            await await_future(self._catalog.poison(ref.key, error.happened))
+
+    def check_quarantine(self, ref: FileRef) -> None:
+        """Raise `ContentMismatch` while a content is quarantined."""
+        facts = self._catalog.facts(ref.key)
+        if facts is None or facts.poisoned is None or _now_us() - facts.checked_at_us >= self._limits.quarantine_s * 1e6:
+            return
+        raise ContentMismatch(
+            f"open {ref.filename} from {ref.origin}", facts.poisoned, "it is quarantined and asked for again later"
+        )
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000

@@ -1,0 +1,46 @@
+"""What the parts of `wheelfs.service.projects` exchange: an index, a file of a project, and an index that cannot be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wheelfs.remote.origin import Origin
+    from wheelfs.service.file_refs import FileRef
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """One configured index.
+
+    ``ttl_s`` is how long its pages count as fresh, ``projects`` the patterns of the names that are routed to it (empty: all that
+    are routed to no other).
+    """
+
+    name: str
+    url: str
+    client: Origin
+    ttl_s: float
+    projects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of a project as a directory may show it; ``sealed_sha256`` is set when it is stored."""
+
+    ref: FileRef
+    sealed_sha256: bytes | None
+    is_listed: bool = True
+    """False for a stored file that its index no longer lists."""
+    is_private: bool = False
+    """True for a stored file that was added by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """An index that cannot be asked now: ``since_s`` seconds of the epoch (None: while wheelfs is offline by option)."""
+
+    index: str
+    since_s: float | None
+    hidden: int
