@@ -39,17 +39,6 @@ CONNECTIONS: Final = 8
 MAX_REQUESTS: Final = 512
 """More ranges than this, and the gaps between them are fetched along."""
 
-_COPY_BYTES_S: Final = 300e6
-"""About how fast bytes are taken out of the store: of no account on a slow line, and more than it saves on a fast one."""
-_WORTHWHILE_S: Final = 0.05
-"""What must be saved: both sides of the comparison are estimates."""
-
-_SAME_PACE: Final = 1.5
-"""By so much estimates of one line differ from answer to answer."""
-
-_TELLING_S: Final = 0.05
-_TELLING_BYTES: Final = 1024 * 1024
-
 _CENTRAL: Final = struct.Struct("<4s2B2B4HL2L5H2L")  # APPNOTE 4.3.12
 _LOCAL: Final = struct.Struct("<4s2B4HL2L2H")  # 4.3.7
 _LOCAL_MAGIC: Final = b"PK\x03\x04"
@@ -94,41 +83,6 @@ class Piece(NamedTuple):
     head: bytes
     number: int
     trailer: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How an origin has answered lately: ``latency_s`` to the first byte, ``rate`` in bytes a second from there."""
-
-    latency_s: float
-    rate: float
-
-
-def after_answer(pace: Pace | None, *, latency_s: float, size_bytes: int, duration_s: float) -> Pace | None:
-    """Return what is known of an origin's pace after one more answer: older ones count half as much each time.
-
-    One that was both short and small tells nothing: the time would be that of our own doings.
-    """
-    if duration_s < _TELLING_S and size_bytes < _TELLING_BYTES:
-        return pace
-    seen = Pace(max(latency_s, 1e-6), size_bytes / max(duration_s, 1e-6))
-    if pace is None:
-        return seen
-    return Pace((pace.latency_s + seen.latency_s) / 2, 2 / (1 / pace.rate + 1 / seen.rate))
-
-
-def is_another_pace(kept: Pace, pace: Pace) -> bool:
-    """Tell whether ``pace`` is so different from ``kept`` that it would be decided differently for some files."""
-    ratios = (kept.latency_s / pace.latency_s, kept.rate / pace.rate)
-    return any(not 1 / _SAME_PACE < ratio < _SAME_PACE for ratio in ratios)
-
-
-def pays(pace: Pace, *, whole_bytes: int, ranges: Sequence[tuple[int, int]]) -> bool:
-    """Tell whether ``ranges``, some at once, will be here sooner than ``whole_bytes`` in one answer."""
-    part_bytes = sum(end - start for start, end in ranges)
-    rounds = -(-len(ranges) // CONNECTIONS)
-    by_parts_s = rounds * pace.latency_s + part_bytes / pace.rate + (whole_bytes - part_bytes) / _COPY_BYTES_S
-    return by_parts_s + _WORTHWHILE_S < pace.latency_s + whole_bytes / pace.rate
 
 
 def entries(directory: bytes, location: DirectoryLocation, members: Sequence[Member]) -> list[Entry]:

@@ -15,6 +15,7 @@ import trio
 
 from wheelfs.core.fetch import delta
 from wheelfs.core.fetch.delta import MAX_GAP_BYTES, MIN_GAP_BYTES, Entry, Piece
+from wheelfs.core.fetch.rate import pays
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import ContentChanged, OriginError, StoreDamaged
@@ -98,7 +99,7 @@ def _pays(demand: Demand, source: Source, missing_bytes: int, ranges: Sequence[t
     if source.share is not None:  # it is near, and its line is shared by the whole lab
         return True
     rate = demand.context.hosts.rate(source.host)
-    return rate is not None and delta.pays(rate, whole_bytes=missing_bytes, ranges=ranges)
+    return rate is not None and pays(rate, whole_bytes=missing_bytes, ranges=ranges)
 
 
 async def _find_plan(demand: Demand, size_bytes: int) -> _Plan | None:

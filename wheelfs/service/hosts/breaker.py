@@ -18,7 +18,7 @@ import trio
 
 from wheelfs.core.fetch import breaker
 from wheelfs.core.fetch.breaker import Down, Up
-from wheelfs.core.fetch.delta import after_answer
+from wheelfs.core.fetch.rate import after_response
 from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginTimeout, OriginUnreachable
 from wheelfs.service.hosts.limits import HOST_LIMITS
 from wheelfs.service.tasks import failure
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from wheelfs.core.fetch.breaker import Reachability
-    from wheelfs.core.fetch.delta import Pace
+    from wheelfs.core.fetch.rate import RateEstimate
     from wheelfs.reports.status import OriginHealth
     from wheelfs.service.hosts.limits import HostLimits
     from wheelfs.telemetry import Counters
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class _Host:
     state: Reachability
-    rate: Pace | None
+    rate: RateEstimate | None
     last_error: str | None = None
     """What was wrong with the last response, or that there was none; None since a good response."""
     pending_since_s: float | None = None
@@ -56,9 +56,9 @@ class _Host:
 class RateStore(Protocol):
     """Rate estimates of earlier processes, kept for later ones."""
 
-    def load(self, host: str) -> Pace | None: ...
+    def load(self, host: str) -> RateEstimate | None: ...
 
-    def save(self, host: str, rate: Pace) -> None: ...
+    def save(self, host: str, rate: RateEstimate) -> None: ...
 
 
 class Hosts:
@@ -135,7 +135,7 @@ class Hosts:
             case Up():
                 return ("up" if host.responded else "unknown"), None, host.last_error
 
-    def rate(self, url: str) -> Pace | None:
+    def rate(self, url: str) -> RateEstimate | None:
         """Return the rate estimate of a host; None while there is none."""
         return self._host(url).rate
 
@@ -214,7 +214,7 @@ class Hosts:
     def measured(self, url: str, *, latency_s: float, size_bytes: int, duration_s: float) -> None:
         """Update the rate estimate from a complete response: time to its first byte, size, and time from there to the end."""
         host = self._host(url)
-        rate = after_answer(host.rate, latency_s=latency_s, size_bytes=size_bytes, duration_s=duration_s)
+        rate = after_response(host.rate, latency_s=latency_s, size_bytes=size_bytes, duration_s=duration_s)
         if rate is not None and rate is not host.rate:
             host.rate = rate
             self._rates.save(self.name(url), rate)

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from wheelfs.core.fetch.delta import Pace, is_another_pace
+from wheelfs.core.fetch.rate import RateEstimate, differs
 from wheelfs.errors import StoreError, StoreReadOnly
 from wheelfs.service.hosts.limits import HOST_LIMITS
 from wheelfs.store.catalog.rates import HostPace
@@ -33,22 +33,22 @@ class SavedRates:
         self._limits = limits
         self._now_us = now_us
 
-    def load(self, host: str) -> Pace | None:
+    def load(self, host: str) -> RateEstimate | None:
         """Return the latest estimate of any process on this store; None where there is none, or it has expired."""
         saved = self._catalog.pace(host)
         if saved is None or not 0 <= self._now_us() - saved.seen_at_us < self._limits.rate_valid_us:
             return None
-        return Pace(saved.latency_s, saved.rate) if saved.latency_s > 0 and saved.rate > 0 else None
+        return RateEstimate(saved.latency_s, saved.rate) if saved.latency_s > 0 and saved.rate > 0 else None
 
-    def save(self, host: str, rate: Pace) -> None:
+    def save(self, host: str, rate: RateEstimate) -> None:
         """Write an estimate if it differs from the saved one; a failure costs nothing but the estimate."""
         now_us = self._now_us()
         saved = self._catalog.pace(host)
         is_fresh = saved is not None and 0 <= now_us - saved.seen_at_us < self._limits.rate_rewritten_us
-        if saved is not None and is_fresh and not is_another_pace(Pace(saved.latency_s, saved.rate), rate):
+        if saved is not None and is_fresh and not differs(RateEstimate(saved.latency_s, saved.rate), rate):
             return
         with suppress(StoreReadOnly):
-            self._catalog.put_pace(host, HostPace(rate.latency_s, rate.rate, now_us)).add_done_callback(_log_failure)
+            self._catalog.put_pace(host, HostPace(rate.latency_s, rate.bytes_per_s, now_us)).add_done_callback(_log_failure)
 
 
 def _log_failure(future: Future[None]) -> None:

@@ -1,4 +1,4 @@
-"""What of a wheel is assumed to be stored, what is asked for, and whether that pays: decided from its directory alone."""
+"""What of a wheel is assumed to be stored, and what is asked for: decided from its directory alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.wheels import build_wheel
 from wheelfs.core.fetch import delta
-from wheelfs.core.fetch.delta import MAX_REQUESTS, Entry, Known, Likeness, Pace, after_answer, covered, match, pays, ranges
+from wheelfs.core.fetch.delta import MAX_REQUESTS, Entry, Known, Likeness, covered, match, ranges
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.wheel import zip_layout
 
@@ -124,35 +124,3 @@ def test_there_are_never_too_many_ranges() -> None:
     asked = ranges(500_000, Spans(), assumed, gap_bytes=0)
     assert 1 < len(asked) <= MAX_REQUESTS
     assert not Spans.from_iterable([*asked, *assumed]).missing(0, 500_000)
-
-
-def test_parts_pay_on_a_slow_line_and_not_on_a_fast_or_far_one() -> None:
-    few = [(0, 100_000), (5_000_000, 5_100_000)]
-    assert pays(Pace(0.03, 1e6), whole_bytes=8_000_000, ranges=few)
-    assert not pays(Pace(0.0005, 1e9), whole_bytes=8_000_000, ranges=few)
-    many = [(start, start + 1000) for start in range(0, 8_000_000, 40_000)]
-    assert pays(Pace(0.03, 1e6), whole_bytes=8_000_000, ranges=many)
-    assert not pays(Pace(0.3, 4e6), whole_bytes=8_000_000, ranges=many)
-
-
-def test_parts_do_not_pay_for_what_is_hardly_less() -> None:
-    assert not pays(Pace(0.01, 1e6), whole_bytes=200_000, ranges=[(0, 190_000)])
-    assert not pays(Pace(0.01, 1e6), whole_bytes=8_000_000, ranges=[(0, 8_000_000)])
-
-
-def test_the_pace_follows_an_origin_that_becomes_slow() -> None:
-    pace: Pace | None = after_answer(None, latency_s=0.01, size_bytes=10_000_000, duration_s=1)
-    assert pace == Pace(0.01, 1e7)
-    for _ in range(6):
-        pace = after_answer(pace, latency_s=0.1, size_bytes=1_000_000, duration_s=1)
-    assert pace is not None
-    assert 1e6 <= pace.rate < 1.1e6
-    assert 0.09 < pace.latency_s <= 0.1
-
-
-def test_an_answer_tells_the_pace_when_it_was_long_or_large() -> None:
-    assert after_answer(None, latency_s=0, size_bytes=64_000, duration_s=0.001) is None
-    assert after_answer(None, latency_s=0.1, size_bytes=64_000, duration_s=0.1) == Pace(0.1, 640_000)
-    fast = after_answer(None, latency_s=0, size_bytes=10_000_000, duration_s=0)
-    assert fast is not None
-    assert fast.rate > 1e9

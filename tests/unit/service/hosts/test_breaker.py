@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from trio.testing import MockClock
 
-    from wheelfs.core.fetch.delta import Pace
+    from wheelfs.core.fetch.rate import RateEstimate
 
 URL = "http://127.0.0.1:1/simple"
 OTHER = "http://127.0.0.1:2/files"
@@ -40,10 +40,10 @@ class Probe:
 
 
 class NoRates:
-    def load(self, host: str) -> Pace | None:
+    def load(self, host: str) -> RateEstimate | None:
         return None
 
-    def save(self, host: str, rate: Pace) -> None: ...
+    def save(self, host: str, rate: RateEstimate) -> None: ...
 
 
 def hosts_with(probe: Probe, *, offline: bool = False, counters: Counters | None = None) -> Hosts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheelfs.core.fetch.delta import Pace
+from wheelfs.core.fetch.rate import RateEstimate
 from wheelfs.service.hosts.limits import HOST_LIMITS
 from wheelfs.service.hosts.saved_rates import SavedRates
 from wheelfs.store.catalog.rates import MAX_PACES, HostPace
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = "https://files.example:8443"
-PACE = Pace(0.03, 2e6)
+RATE = RateEstimate(0.03, 2e6)
 
 
 class Clock:
@@ -29,13 +29,13 @@ def test_a_rate_is_known_to_the_next_process_until_it_expires(tmp_path: Path) ->
     clock = Clock()
     with Store.open(tmp_path / "store") as store:
         assert SavedRates(store.catalog, now_us=clock).load(HOST) is None
-        SavedRates(store.catalog, now_us=clock).save(HOST, PACE)
+        SavedRates(store.catalog, now_us=clock).save(HOST, RATE)
     with Store.open(tmp_path / "store") as store:
         rates = SavedRates(store.catalog, now_us=clock)
-        assert rates.load(HOST) == PACE
+        assert rates.load(HOST) == RATE
         assert rates.load("https://files.example") is None
         clock.us += HOST_LIMITS.rate_valid_us - 1
-        assert rates.load(HOST) == PACE
+        assert rates.load(HOST) == RATE
         clock.us += 1
         assert rates.load(HOST) is None
 
@@ -45,20 +45,20 @@ def test_it_is_written_only_when_it_tells_something_new(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store") as store:
         rates = SavedRates(store.catalog, now_us=clock)
 
-        def after(*kept: Pace) -> HostPace | None:
-            for pace in kept:
-                rates.save(HOST, pace)
+        def after(*seen: RateEstimate) -> HostPace | None:
+            for rate in seen:
+                rates.save(HOST, rate)
             store.catalog.put_pace("behind them all", HostPace(1, 1, 0)).result()
             return store.catalog.pace(HOST)
 
         began_us = clock.us
-        assert after(PACE) == HostPace(0.03, 2e6, began_us)
+        assert after(RATE) == HostPace(0.03, 2e6, began_us)
         clock.us += HOST_LIMITS.rate_rewritten_us - 1
-        assert after(*(Pace(0.03 * factor, 2e6 / factor) for factor in (0.7, 1.0, 1.4))) == HostPace(0.03, 2e6, began_us)
-        assert after(Pace(0.03, 1e6)) == HostPace(0.03, 1e6, clock.us)
-        assert after(Pace(0.3, 1e6)) == HostPace(0.3, 1e6, clock.us)
+        assert after(*(RateEstimate(0.03 * factor, 2e6 / factor) for factor in (0.7, 1.0, 1.4))) == HostPace(0.03, 2e6, began_us)
+        assert after(RateEstimate(0.03, 1e6)) == HostPace(0.03, 1e6, clock.us)
+        assert after(RateEstimate(0.3, 1e6)) == HostPace(0.3, 1e6, clock.us)
         clock.us += HOST_LIMITS.rate_rewritten_us
-        assert after(Pace(0.3, 1.1e6)) == HostPace(0.3, 1.1e6, clock.us)
+        assert after(RateEstimate(0.3, 1.1e6)) == HostPace(0.3, 1.1e6, clock.us)
 
 
 def test_what_a_clock_that_was_wrong_or_a_bug_has_written_is_not_believed(tmp_path: Path) -> None:
@@ -72,11 +72,11 @@ def test_what_a_clock_that_was_wrong_or_a_bug_has_written_is_not_believed(tmp_pa
 
 def test_a_store_that_may_not_be_written_is_no_obstacle(tmp_path: Path) -> None:
     with Store.open(tmp_path / "store") as store:
-        SavedRates(store.catalog).save(HOST, PACE)
+        SavedRates(store.catalog).save(HOST, RATE)
     with Store.open(tmp_path / "store", readonly=True) as store:
         rates = SavedRates(store.catalog)
-        rates.save(HOST, Pace(5, 5))
-        assert rates.load(HOST) == PACE
+        rates.save(HOST, RateEstimate(5, 5))
+        assert rates.load(HOST) == RATE
 
 
 def test_hosts_that_pages_make_up_do_not_fill_the_catalog(tmp_path: Path) -> None:
