@@ -21,9 +21,8 @@ from wheelfs.service.hosts.breaker import Hosts, is_within
 from wheelfs.service.hosts.saved_rates import SavedRates
 from wheelfs.service.limits import SERVICE_LIMITS
 from wheelfs.service.process.status import StatusReport
-from wheelfs.service.projects import prefetcher
 from wheelfs.service.projects.metadata import Metadata
-from wheelfs.service.projects.prefetcher import LookAhead
+from wheelfs.service.projects.prefetcher import Prefetcher, ResolverMachine
 from wheelfs.service.projects.projects import Projects
 from wheelfs.service.projects.tracking import Tracking
 from wheelfs.service.projects.visible_files import Views
@@ -132,7 +131,7 @@ async def running(
             gate = Gate(network_places, math.inf if bound_s is None else bound_s)
             platforms = tuple(platform_tags())
             machine = Machine(frozenset(platforms))
-            resolvers = prefetcher.Machine(platforms, {key: str(value) for key, value in default_environment().items()})
+            resolvers = ResolverMachine(platforms, {key: str(value) for key, value in default_environment().items()})
             views = Views(projects=projects, machine=machine, policy=policy_of(settings, machine))
             tracking = Tracking(projects=projects, context=fetching, machine=machine)
             flat = FlatFiles(projects=projects, tracking=tracking, sharing=sharing, catalog=store.catalog, views=views)
@@ -146,7 +145,7 @@ async def running(
                 counters=counters,
             )
             metadata = Metadata(projects=projects, downloads=downloads, gate=gate, timeout_s=lookup_s)
-            ahead = LookAhead(
+            prefetcher = Prefetcher(
                 projects=projects,
                 views=views,
                 metadata=metadata,
@@ -160,7 +159,7 @@ async def running(
                 flat=flat,
                 pages=Pages(projects=projects, views=views, flat=flat, context=fetching),
                 metadata=metadata,
-                ahead=ahead,
+                prefetcher=prefetcher,
                 downloads=downloads,
                 gate=gate,
                 watch=Watch(store, projects.names),
@@ -171,7 +170,7 @@ async def running(
             nursery.start_soon(hosts.keep_probing)
             nursery.start_soon(_keep_house, store, downloads)
             try:
-                yield Running(tree, status, store, fetching, downloads, projects, views, tracking, sharing, hosts, ahead)
+                yield Running(tree, status, store, fetching, downloads, projects, views, tracking, sharing, hosts, prefetcher)
             finally:
                 nursery.cancel_scope.cancel()
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.process.status import StatusReport
-    from wheelfs.service.projects.prefetcher import LookAhead
+    from wheelfs.service.projects.prefetcher import Prefetcher
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.tracking import Tracking
     from wheelfs.service.projects.visible_files import Views
@@ -33,4 +33,4 @@ class Running:
     tracking: Tracking
     sharing: Sharing
     hosts: Hosts
-    ahead: LookAhead
+    prefetcher: Prefetcher

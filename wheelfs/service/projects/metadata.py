@@ -1,9 +1,9 @@
-"""Core metadata files beside wheels (PEP 658): from the index that offers them, else from the wheel's own tail.
+"""Core metadata files next to wheels (PEP 658): from an index that offers them, else from the wheel's own tail.
 
-Of an sdist only its index can tell them, since what a build makes of it is not written in it.
+For an sdist only its index has them, since the metadata of its build is not contained in it.
 
-What is served here is sure to match the wheel: either its index vouches for it by a hash that was checked, or it was read out
-of the wheel.  Each is brought here once, however many ask at the same time.
+What is served is sure to match the wheel: either its index gives a hash, which is checked, or it was read from the wheel.  Each
+is fetched once, however many callers there are.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Metadata:
         self._context = downloads.context
         self._gate = gate
         self._timeout_s = timeout_s
-        self._asking: dict[ContentKey, Work] = {}
+        self._in_flight: dict[ContentKey, Work] = {}
 
     def known(self, ref: FileRef) -> bytes:
-        """Return the metadata that `of` has found before; raises `OriginFault` when it was forgotten since."""
+        """Return the metadata that `of` has found earlier; raises `OriginFault` when it was forgotten since."""
         kept = self._context.store.catalog.metadata(ref.key)
         if not kept:
-            raise OriginFault(f"open the metadata of {ref.filename}", "it is not known any more", "list the directory again")
+            raise OriginFault(f"open the metadata of {ref.filename}", "it is no longer known", "list the directory again")
         return kept
 
     async def of(self, entry: Entry) -> bytes:
@@ -60,49 +60,49 @@ class Metadata:
             kept = self._kept(ref)
         elif kept is None:
             with self._gate.waiting(f"read the metadata of {ref.filename}"):
-                await self._fetched(ref)
+                await self._fetch_once(ref)
             kept = self._kept(ref)
         if kept is None:
             raise self._unusable(ref)
         return kept
 
     async def ahead(self, ref: FileRef, *, is_opened: bool) -> bytes:
-        """Return the METADATA of a wheel before anybody asks for it, holding no caller's place; raises `OriginError`.
+        """Return the METADATA of a wheel before a client requests it, without taking an admission slot; raises `OriginError`.
 
-        ``is_opened``: the wheel's tail is on its way.  Then the index's own file is asked for only where it may come sooner.
+        ``is_opened``: the wheel's tail is being fetched.  Then the index's own file is requested only where it may come sooner.
         """
         kept = self._kept(ref)
         if kept is None:
             size_bytes = self._context.facts.size_of(ref)
             is_small = size_bytes is not None and size_bytes <= plan.AT_ONCE_BYTES
-            await (self._read_tail(ref) if is_opened and is_small else self._fetched(ref))
+            await (self._read_tail(ref) if is_opened and is_small else self._fetch_once(ref))
             kept = self._kept(ref)
         return kept or b""
 
     async def ensure_tail(self, ref: FileRef) -> None:
-        """Bring the tail of a wheel before anybody opens it; raises `OriginError`."""
+        """Fetch the tail of a wheel before a client opens it; raises `OriginError`."""
         with self._downloads.using(ref) as download:
             await download.ensure_tail()
 
     def _kept(self, ref: FileRef) -> bytes | None:
-        """Return what is known, if it is what the index promised: pip refuses everything else, with no way round."""
+        """Return what is known, if it has the hash that the index announced: pip refuses everything else, without an override."""
         kept = self._context.store.catalog.metadata(ref.key)
-        promised = ref.link.metadata_sha256
-        return kept if kept and (promised is None or hashlib.sha256(kept).digest() == promised) else None
+        announced = ref.link.metadata_sha256
+        return kept if kept and (announced is None or hashlib.sha256(kept).digest() == announced) else None
 
     def _unusable(self, ref: FileRef) -> OriginFault:
         attempted = f"read the metadata of {ref.filename}"
         if self._context.store.catalog.metadata(ref.key):
-            return ContentMismatch(attempted, "the wheel's own is not what the index promised", "its index serves a broken file")
+            return ContentMismatch(attempted, "the wheel's own is not what the index announced", "its index serves a broken file")
         return OriginFault(attempted, "the wheel has none that can be read", "its index serves a broken wheel")
 
-    async def _fetched(self, ref: FileRef) -> None:
-        asking = self._asking.get(ref.key)
-        if asking is None:
+    async def _fetch_once(self, ref: FileRef) -> None:
+        request = self._in_flight.get(ref.key)
+        if request is None:
             attempted = f"read the metadata of {ref.filename}"
-            asking = begin(self._context.nursery, partial(self._fetch, ref), attempted, partial(self._asking.pop, ref.key))
-            self._asking[ref.key] = asking
-        await asking.wait()
+            request = begin(self._context.nursery, partial(self._fetch, ref), attempted, partial(self._in_flight.pop, ref.key))
+            self._in_flight[ref.key] = request
+        await request.wait()
 
     async def _fetch(self, ref: FileRef) -> None:
         if ref.link.has_metadata:
@@ -112,7 +112,7 @@ class Metadata:
             except (OriginMissing, ContentMismatch) as error:
                 if ref.kind != "wheel":
                     raise
-                log.warning("%s; it is read out of the wheel instead", error)
+                log.warning("%s; it is read from the wheel instead", error)
         await self._read_tail(ref)
 
     async def _ask_index(self, ref: FileRef) -> None:
@@ -123,7 +123,7 @@ class Metadata:
         self._context.counters.count_fetched(len(found))
         if ref.link.metadata_sha256 is not None and hashlib.sha256(found).digest() != ref.link.metadata_sha256:
             raise ContentMismatch(
-                attempted, "it does not have the sha256 that the index promised", "its index serves a broken file"
+                attempted, "it does not have the sha256 that the index announced", "its index serves a broken file"
             )
         await self._context.facts.keep_metadata(ref, found)
 
@@ -149,6 +149,6 @@ class Metadata:
 
 
 def _beside(url: str) -> str:
-    """Return where a file's METADATA is (PEP 658): behind its path, in front of a query, which may be a signature of both."""
+    """Return the URL of a file's METADATA (PEP 658): its path with a suffix, before a query, which may be a signature of both."""
     path, question, query = url.partition("?")
     return f"{path}.metadata{question}{query}"

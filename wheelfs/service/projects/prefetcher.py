@@ -1,13 +1,13 @@
-"""Asking for what a resolver will ask for next, while it still waits for what it has asked for.
+"""Prefetching what a resolver will request next, while it still waits for its current request.
 
-A resolver learns what a wheel depends on when it has the wheel's METADATA, asks then for the page of each dependency, and then
-for the METADATA of the newest file on it: two round trips for each level of dependencies, and it looks at one wheel after the
-other.  Here the same questions are asked as soon as the METADATA is here.
+A resolver learns what a wheel depends on when it has the wheel's METADATA, then requests the page of each dependency, and then
+the METADATA of the newest file on it: two round trips for each level of dependencies, one wheel after the other.  Here the same
+requests are made as soon as the METADATA is here.
 
-What is asked ahead is what a resolver would ask: of the indexes in charge and in their order (`Projects.find`), for the
-dependencies of a wheel that was opened after its project's page was read, and of these for the METADATA of one file.  No file is
-fetched.  Nobody waits for it, at most `AT_ONCE` such questions are under way, and what does not fit into a short queue is left to
-the client itself.
+Only what a resolver would request is prefetched: from the indexes that the name is routed to, in their order (`Projects.find`),
+the dependencies of a wheel that was opened after its project's page was read, and of each of these the METADATA of one file.  No
+file is fetched.  Nothing waits for it, at most `AT_ONCE` such requests are in flight, and what does not fit into a short queue is
+left to the client itself.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 8
-"""Half of the connections to one index: clients that ask themselves always find some."""
+"""Half of the connections to one index: clients' own requests always find some."""
 MAX_WAITING: Final = 128
-"""The dependencies of a large application, all levels; what comes upon a full queue is not asked ahead."""
+"""The dependencies of a large application, all levels; when the queue is full, nothing more is prefetched."""
 AGAIN_S: Final = 600.0
-"""What was asked ahead is not asked ahead again for so long, whoever wants it."""
+"""What was prefetched is not prefetched again for this long."""
 READ_S: Final = 60.0
-"""A page that was read longer ago says nothing of why its project's wheel is opened: installing from a lock file asks no more."""
+"""A page read longer ago does not make the opener of its wheel a resolver: installing from a lock file needs no prefetching."""
 MAX_REMEMBERED: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """What resolvers here are taken to run on: ``platforms`` in order of preference, and what markers see of it."""
+class ResolverMachine:
+    """What resolvers on this machine run on: ``platforms`` in order of preference, and the environment for markers."""
 
     platforms: Sequence[str]
     environment: Mapping[str, str]
 
 
-class _Lately:
-    """When something was noted last, for the last `MAX_REMEMBERED` things."""
+class _Recent:
+    """When something was noted last, for the `MAX_REMEMBERED` most recent things."""
 
     def __init__(self, for_s: float) -> None:
         self._for_s = for_s
@@ -76,13 +76,20 @@ class _Lately:
         return what in self._at_s and trio.current_time() - self._at_s[what] < self._for_s
 
 
-class LookAhead:
-    """The questions asked ahead of one process."""
+class Prefetcher:
+    """The prefetching of one process."""
 
     def __init__(
-        self, *, projects: Projects, views: Views, metadata: Metadata, nursery: trio.Nursery, machine: Machine, enabled: bool
+        self,
+        *,
+        projects: Projects,
+        views: Views,
+        metadata: Metadata,
+        nursery: trio.Nursery,
+        machine: ResolverMachine,
+        enabled: bool,
     ) -> None:
-        """``enabled``: as the user has set it."""
+        """``enabled``: `[network] look-ahead`."""
         self._projects = projects
         self._views = views
         self._metadata = metadata
@@ -91,29 +98,29 @@ class LookAhead:
         self._enabled = enabled
         self._targets: dict[str | None, Target] = {}
         self._python: str | None = None
-        self._read = _Lately(READ_S)
-        self._asked = _Lately(AGAIN_S)
+        self._read = _Recent(READ_S)
+        self._asked = _Recent(AGAIN_S)
         self._waiting: deque[Callable[[], Awaitable[None]]] = deque()
         self.under_way = 0
-        """How many questions are being asked now."""
+        """How many jobs are running."""
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being asked, nor to be."""
+        """Whether nothing is being prefetched or queued."""
         return not self.under_way and not self._waiting
 
     def page_read(self, project: ProjectName, view: View) -> None:
-        """Note that somebody reads a project's page, as those do who resolve: in a view that shows what is guessed here."""
+        """Note that a project's page was read, as resolvers do: in a view that shows what is guessed here."""
         if self._enabled and view in (View(), View(here=True)):
             self._read.note(project)
 
     def opening(self, ref: FileRef) -> None:
-        """Look ahead of whoever opens a file that is not stored, if he seems to resolve."""
+        """Start prefetching for a file that is not stored, if its opener looks like a resolver."""
         self._python = python_of(ref.filename) or self._python
         if ref.kind == "wheel" and ref.project in self._read:
-            self._begin(partial(self._follow, ref, frozenset(), is_opened=True), (ref.project, frozenset()))
+            self._begin_once(partial(self._follow, ref, frozenset(), is_opened=True), (ref.project, frozenset()))
 
-    def _begin(self, job: Callable[[], Awaitable[None]], key: tuple[str, frozenset[str]]) -> None:
+    def _begin_once(self, job: Callable[[], Awaitable[None]], key: tuple[str, frozenset[str]]) -> None:
         if key not in self._asked and len(self._waiting) < MAX_WAITING:
             self._asked.note(key)
             self._start(job)
@@ -130,14 +137,14 @@ class LookAhead:
                 try:
                     await self._waiting.popleft()()
                 except WheelfsError as error:
-                    log.debug("not found out ahead: %s", error)  # whoever really asks is told
+                    log.debug("not prefetched: %s", error)  # the client's own request reports it
                 except Exception as error:
-                    failure("look ahead", error)
+                    failure("prefetch", error)
         finally:
             self.under_way -= 1
 
     async def _bring(self, wanted: Wanted) -> None:
-        """Find out whose project it is, and look at the file that a resolver will look at."""
+        """Find the owner of a project, and prefetch for the file that a resolver will look at."""
         ownership = await self._projects.find(wanted.project)
         if not isinstance(ownership, Owned) or not ownership.reachable:
             return
@@ -149,7 +156,7 @@ class LookAhead:
                 return
 
     async def _look_at(self, ref: FileRef, extras: frozenset[str]) -> None:
-        """Bring what a resolver reads of a wheel; of one that may be for another Python than his only a small file beside it."""
+        """Prefetch what a resolver reads of a wheel; of a wheel of another Python, only its ``.metadata`` file."""
         if python_of(ref.filename) in (None, self._python):
             self._start(partial(self._metadata.ensure_tail, ref))
             await self._follow(ref, extras, is_opened=True)
@@ -159,10 +166,10 @@ class LookAhead:
     async def _follow(self, ref: FileRef, extras: frozenset[str], *, is_opened: bool) -> None:
         found = await self._metadata.ahead(ref, is_opened=is_opened)
         for wanted in requirements(found, self._target().environment, extras):
-            self._begin(partial(self._bring, wanted), (wanted.project, wanted.extras))
+            self._begin_once(partial(self._bring, wanted), (wanted.project, wanted.extras))
 
     def _target(self) -> Target:
-        """Return what the resolver runs on: by the last file opened that was made for one Python, else the one that runs this."""
+        """Return what the resolver runs on: the Python that the last opened file is made for, else our own."""
         target = self._targets.get(self._python)
         if target is None:
             machine = self._machine

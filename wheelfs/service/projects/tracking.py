@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.5
-"""How soon a mount notices what was tracked beside it."""
+"""How soon a mount notices what another process has tracked."""
 
 PROJECTS_AT_ONCE: Final = 4
 SIZES_AT_ONCE: Final = 4
-"""Questions for sizes under way in a process, whatever their number: an index is not to notice us among its users."""
+"""Requests for sizes in flight in a process, however many there are: one node must not stand out among an index's users."""
 
 RETRY_S: Final = 30.0
 """When a project is looked at again whose index has failed, or answers slowly."""
@@ -76,7 +76,7 @@ class Tracking:
         self._lost: dict[bytes, float] = {}
         self._queue: deque[_Project] = deque()
         self._more = trio.Event()
-        self._questions = trio.Semaphore(SIZES_AT_ONCE)
+        self._size_requests = trio.Semaphore(SIZES_AT_ONCE)
 
     # --- what is listed -------------------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Tracking:
         )
 
     async def keep_fresh(self) -> None:
-        """Look after what is tracked, for ever: pages when their time is over, and sizes that nobody knows."""
+        """Refresh pages that have expired and find unknown sizes; never returns."""
         seen = epoch = -1
         async with trio.open_nursery() as nursery:
             for _ in range(PROJECTS_AT_ONCE):
@@ -202,7 +202,7 @@ class Tracking:
                     one.is_behind, one.due_s = False, trio.current_time() + fresh_s
 
     async def _find_sizes(self, one: _Project, refs: list[FileRef]) -> bool:
-        """Find out the sizes that nobody knows; return False when that has to go on later."""
+        """Find out unknown sizes; return False when the rest has to wait."""
         now_s = trio.current_time()
         unsized = [ref for ref, size in zip(refs, self._context.facts.sizes_of(refs), strict=True) if size is None]
         wanted = [ref for ref in unsized if self._lost.get(ref.key, 0.0) <= now_s]
@@ -227,11 +227,11 @@ class Tracking:
                     found += known
                     one.unsized -= known
                 finally:
-                    self._questions.release()
+                    self._size_requests.release()
 
             for link in tracking.newest_first([ref.link for ref in wanted]):
                 ref = by_link[link.filename]
-                await self._questions.acquire()
+                await self._size_requests.acquire()
                 nursery.start_soon(ask, ref)
         if found:
             await await_future(self._catalog.report_project(one.tracked.project))

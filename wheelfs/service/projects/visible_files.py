@@ -1,4 +1,4 @@
-"""What the directories show: every file passes the sieve of its view here, whoever asks."""
+"""What the directories show: every file passes the filter of its view here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Seen(NamedTuple):
-    """The files of a project that a view shows, and what it says of those that it hides."""
+    """The files of a project that a view shows, and its explanations of those that it hides."""
 
     entries: list[Entry]
     hidden: tuple[str, ...]
@@ -41,7 +41,7 @@ class Views:
         self._clock_ns = clock_ns
 
     def sieve(self, view: View, *, flat: bool = False) -> Sieve:
-        """Return what a view lets through now; ``flat``: in its flat directory."""
+        """Return the filter of a view as of now; ``flat``: of its flat directory."""
         return sieve_of(view, self._policy, machine=self._machine, now_us=self._clock_ns() // 1_000, flat=flat)
 
     def hidden(self, view: View, entry: Entry) -> Hidden | None:

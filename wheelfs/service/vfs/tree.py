@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.process.status import StatusReport
     from wheelfs.service.projects.metadata import Metadata
-    from wheelfs.service.projects.prefetcher import LookAhead
+    from wheelfs.service.projects.prefetcher import Prefetcher
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
     from wheelfs.service.vfs.change_feed import Watch
@@ -94,7 +94,7 @@ class Tree:
         flat: FlatFiles,
         pages: Pages,
         metadata: Metadata,
-        ahead: LookAhead,
+        prefetcher: Prefetcher,
         downloads: DownloadPool,
         gate: Gate,
         watch: Watch,
@@ -108,7 +108,7 @@ class Tree:
         self._flat = flat
         self._pages = pages
         self._metadata = metadata
-        self._ahead = ahead
+        self._prefetcher = prefetcher
         self._downloads = downloads
         self._context = downloads.context
         self._gate = gate
@@ -293,7 +293,7 @@ class Tree:
             case PageNode(project=None):
                 return OpenText(await self._pages.text_of_list(node), direct_io=True)
             case PageNode(project=project) if project is not None:
-                self._ahead.page_read(project, node.view)
+                self._prefetcher.page_read(project, node.view)
                 return OpenText(await self._pages.opened(node, await self._find(project, node.view)), direct_io=True)
             case StatusNode():
                 return OpenText(self._status.text(), direct_io=True)
@@ -326,7 +326,7 @@ class Tree:
 
     async def _open_partial(self, ref: FileRef) -> OpenFile:
         download = self._downloads.acquire(ref)
-        self._ahead.opening(ref)
+        self._prefetcher.opening(ref)
         try:
             with nullcontext() if download.has_tail and not self._strict else self._gate.waiting(f"open {ref.filename}"):
                 await (download.until_sealed() if self._strict else download.ensure_tail())

@@ -46,7 +46,7 @@ def is_known(one: Service, origin: MemoryOrigin, project: str) -> bool:
 
 async def quiet(one: Service) -> None:
     """Wait until nothing is asked ahead any more."""
-    await until(lambda: one.node.ahead.is_idle)
+    await until(lambda: one.node.prefetcher.is_idle)
 
 
 async def test_every_level_of_dependencies_is_here_before_the_client_asks(tmp_path: Path) -> None:
