@@ -26,7 +26,7 @@ from wheelfs.service.hosts.saved_rates import SavedRates
 from wheelfs.service.shares import write_through
 from wheelfs.service.shares.memory import Followed
 from wheelfs.service.shares.pull import pull
-from wheelfs.service.shares.selection import take_out
+from wheelfs.service.shares.remove import remove
 from wheelfs.service.shares.write_through import WriteThrough
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.store import Store
@@ -326,7 +326,7 @@ async def test_what_is_taken_out_of_the_share_is_not_brought_back_by_who_has_it_
             nursery.start_soon(task.keep_pushed)
             await until(lambda: told(objects) == {"one"})
             await trio.to_thread.run_sync(mount.catch_up)
-            await trio.to_thread.run_sync(lambda: list(take_out(WrittenShare(objects), ["one"], dry_run=False)))
+            await trio.to_thread.run_sync(lambda: list(remove(WrittenShare(objects), ["one"], dry_run=False)))
             await trio.to_thread.run_sync(mount.catch_up)
             fill(store, "two")
             await until(lambda: "two" in told(objects))

@@ -105,7 +105,7 @@ def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[Liste
     if is_unborn(settings.store):
         return
     with store_to_look_at(settings.store) as store:
-        yield from inspect.list_files(store, patterns=patterns)
+        yield from inspect.list_files(store, words=patterns)
 
 
 def show(settings: Settings, name: str) -> ShownProject | ShownFile:
@@ -188,7 +188,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
     from wheelfs.telemetry import Counters
 
     with Store.open(settings.store, create=False, limits=limits_of(settings)) as store:
-        checked, damaged = repairing.audit(store, quick=quick, patterns=patterns, note=note)
+        checked, damaged = repairing.audit(store, quick=quick, words=patterns, note=note)
 
         async def repaired() -> list[DamagedFile]:
             async with running_node(settings, store, Counters(), bound_s=None, network_places=1) as node:

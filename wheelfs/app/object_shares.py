@@ -44,9 +44,9 @@ def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) 
 
 def take_out(settings: Settings, url: str, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
     """Take files out of the share at ``url`` and yield each; raises `UsageError`, `OriginError`, `NotKnown`."""
-    from wheelfs.service.shares import selection
+    from wheelfs.service.shares.remove import remove
 
-    yield from selection.take_out(_opened(settings, url), words, dry_run=dry_run)
+    yield from remove(_opened(settings, url), words, dry_run=dry_run)
 
 
 def collect(settings: Settings, url: str, *, grace_s: float, dry_run: bool) -> ShareCollection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
@@ -83,9 +82,8 @@ def list_files(settings: Settings, *, patterns: Sequence[str], report: Callable[
     from wheelfs.service.operations import track
 
     def tell(node: Running) -> None:
-        for file in track.files(node):
-            if not patterns or any(fnmatchcase(file.project, one) or fnmatchcase(file.filename, one) for one in patterns):
-                report(file)
+        for file in track.files(node, patterns):
+            report(file)
 
     _look(settings, tell)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import NotKnown, StoreDamaged
@@ -18,7 +17,7 @@ from wheelfs.store.engine.structure import START_ANEW, problems
 from wheelfs.store.gc.collect import undisturbed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
@@ -59,16 +58,20 @@ class _Audit:
 
 
 def verify(
-    store: Store, *, quick: bool = False, patterns: Sequence[str] = (), note: Callable[[str], None] = lambda step: None
+    store: Store,
+    *,
+    quick: bool = False,
+    wanted: Callable[[StoredName], bool] | None = None,
+    note: Callable[[str], None] = lambda step: None,
 ) -> Iterator[Checked]:
-    """Check everything, or only the contents whose project or filename matches one of ``patterns``; yield each content.
+    """Check everything, or only the contents that have a name which is ``wanted``; yield each content.
 
     ``quick`` leaves out the sha256 of whole files: every chunk is still checked.  ``note`` is told which step begins.  Damaged
     contents are quarantined, and damaged chunks forgotten, before they are reported.  Blocks; raises `StoreLocked`.
     """
     audit = _Audit(store, quick)
     with undisturbed(store, f"verify store {store.path}"):
-        if not patterns:
+        if wanted is None:
             note("structure")
             broken = list(_structure(store))
             yield from broken
@@ -80,7 +83,7 @@ def verify(
             note("names")
             yield from _dangling(store)
         note("files")
-        yield from _contents(audit, patterns)
+        yield from _contents(audit, wanted)
 
 
 # --- the store itself ----------------------------------------------------------------------------------------------------
@@ -137,20 +140,18 @@ def _is_still(store: Store, name: StoredName) -> bool:
 # --- contents ------------------------------------------------------------------------------------------------------------
 
 
-def _contents(audit: _Audit, patterns: Sequence[str]) -> Iterator[Checked]:
+def _contents(audit: _Audit, wanted: Callable[[StoredName], bool] | None) -> Iterator[Checked]:
     for sha256, _ in audit.store.catalog.contents():
-        checked = _content(audit, sha256, patterns)
+        checked = _content(audit, sha256, wanted)
         if checked is not None:
             yield checked
 
 
-def _content(audit: _Audit, sha256: bytes, patterns: Sequence[str]) -> Checked | None:
+def _content(audit: _Audit, sha256: bytes, wanted: Callable[[StoredName], bool] | None) -> Checked | None:
     """Check one content; None when it is not asked for, or no longer there."""
     store = audit.store
     names = store.catalog.names_of(sha256)
-    if patterns and not any(
-        fnmatchcase(text, one) for name in names for text in (name.project, name.filename) for one in patterns
-    ):
+    if wanted is not None and not any(map(wanted, names)):
         return None
     filenames = tuple(name.filename for name in names) or (sha256.hex(),)
     store.hold(sha256)

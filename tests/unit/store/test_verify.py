@@ -137,8 +137,8 @@ def test_a_name_without_content_is_told(store: Store) -> None:
 
 def test_only_what_is_named_is_checked(store: Store) -> None:
     rot(store, "blocks", block_of(store, ONE).to_bytes(8, "big"))
-    assert damaged(list(verify(store, patterns=["two"]))) == {}
-    assert set(damaged(list(verify(store, patterns=["one-*"])))) == {ONE_NAME}
+    assert damaged(list(verify(store, wanted=lambda name: name.project == "two"))) == {}
+    assert set(damaged(list(verify(store, wanted=lambda name: name.filename.startswith("one-"))))) == {ONE_NAME}
 
 
 def test_a_broken_tree_is_told_before_anybody_walks_it(tmp_path: Path, store: Store) -> None:

@@ -21,7 +21,7 @@ from wheelfs.errors import DestinationError, InvalidInput, NotKnown, OriginFault
 from wheelfs.model.links import ProjectPage
 from wheelfs.model.names import MAX_NAME_BYTES, ProjectName, kind_of, parse_project_name, project_and_version
 from wheelfs.reports.export import Exported, ExportedFile
-from wheelfs.service.operations.inspect import matching
+from wheelfs.service.selection import matches, parse_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -53,17 +53,18 @@ class Export:
     _counts: dict[str, int] = field(default_factory=lambda: {"written": 0, "present": 0, "refused": 0})
     _written_bytes: int = 0
 
-    def run(self, patterns: Sequence[str]) -> Exported:
-        """Export the stored files that match a pattern (none: all) and return what was done.
+    def run(self, words: Sequence[str]) -> Exported:
+        """Export the stored files that a word or pattern means (none: all) and return what was done.
 
-        Raises `NotKnown` where there are none, `DestinationError` where the directory fails, and `StoreError`.
+        Raises `InvalidInput` for a word that can mean no file, `NotKnown` where no file is meant, `DestinationError` where the
+        directory fails, and `StoreError`.
         """
         matched: set[str] = set()
-        for project, names in groupby(self._chosen(patterns, matched), key=lambda name: name.project):
+        for project, names in groupby(self._chosen(words, matched), key=lambda name: name.project):
             self._project(ProjectName(project), list(names))
         if not any(self._counts.values()):
-            what = " ".join(patterns) or "the stored files"
-            raise NotKnown(f"export {what[:200]}", "no stored file is meant", "wheelfs ls lists what is stored")
+            what = " ".join(words) or "the stored files"
+            raise NotKnown(f"export {what[:200]}", "no stored file matches", "wheelfs ls lists what is stored")
         self._lists()
         self.destination.sync()
         return Exported(
@@ -72,14 +73,15 @@ class Export:
             present=self._counts["present"],
             refused=self._counts["refused"],
             written_bytes=self._written_bytes,
-            unmatched=tuple(one for one in dict.fromkeys(patterns) if one not in matched),
+            unmatched=tuple(one for one in dict.fromkeys(words) if one not in matched),
         )
 
-    def _chosen(self, patterns: Sequence[str], matched: set[str]) -> Iterator[StoredName]:
+    def _chosen(self, words: Sequence[str], matched: set[str]) -> Iterator[StoredName]:
+        parsed = [parse_word("export", word) for word in words]
         for name in self.store.catalog.names():
-            found = matching(name, patterns)
+            found = [word.text for word in parsed if matches(word, name)]
             matched.update(found)
-            if found or not patterns:
+            if found or not parsed:
                 yield name
 
     # --- one project ----------------------------------------------------------------------------------------------

@@ -1,17 +1,14 @@
-"""Keeping house: removing, pinning, counting; which stored files a person means by a word."""
+"""Housekeeping: removing and pinning stored files, and counting what the store holds."""
 
 from __future__ import annotations
 
 from array import array
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-
-from wheelfs.errors import InvalidInput, NotKnown
-from wheelfs.model.names import kind_of, parse_project_name, project_and_version
 from wheelfs.model.recipe import Recipe, RecipeError
 from wheelfs.reports.files import KeptFile
 from wheelfs.reports.store import ProjectStats, Stats
+from wheelfs.service.stored_files import select_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,50 +18,16 @@ if TYPE_CHECKING:
     from wheelfs.store.store import Store
 
 
-def chosen(store: Store, attempted: str, words: Sequence[str]) -> list[StoredName]:
-    """Return the stored files that are meant by ``words``, each a filename, a project, or a requirement like ``numpy>=2``.
-
-    Raises `NotKnown` when nothing is stored that a word means, `InvalidInput` when it is none of the three; then nothing is
-    chosen at all.
-    """
-    found: dict[bytes, StoredName] = {}
-    for word in words:
-        meant = list(_meant(store, attempted, word))
-        if not meant:
-            raise NotKnown(f"{attempted} {word}", "no stored file is called so or fits", "wheelfs ls lists what is stored")
-        found |= {name.key: name for name in meant}
-    return list(found.values())
-
-
-def _meant(store: Store, attempted: str, word: str) -> Iterator[StoredName]:
-    named = project_and_version(word)
-    if named is not None and kind_of(word) != "other":
-        yield from (name for name in store.catalog.stored_names(named[0]) if name.filename == word)
-        return
-    try:
-        requirement = Requirement(word)
-    except InvalidRequirement as error:
-        raise InvalidInput(f"{attempted} {word[:200]!r}", f"it is no filename, project or requirement ({error})") from None
-    if requirement.url or requirement.extras or requirement.marker:
-        raise InvalidInput(f"{attempted} {word[:200]!r}", "only a project and its versions can be named", "for example numpy>=2")
-    for name in store.catalog.stored_names(parse_project_name(requirement.name)):
-        told = project_and_version(name.filename)
-        # Without a version in its name a file fits only a requirement that any version would fit.
-        fits = not requirement.specifier or (told is not None and requirement.specifier.contains(told[1], prereleases=True))
-        if fits:
-            yield name
-
-
 def remove(store: Store, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
     """Remove files from the store and yield each; its room is given back by the next collection."""
-    for name in chosen(store, "remove", words):
+    for name in select_stored(store.catalog, "remove", words):
         if dry_run or store.catalog.remove_name(name.key).result():
             yield _kept(name)
 
 
 def pin(store: Store, words: Sequence[str], *, pinned: bool) -> Iterator[KeptFile]:
     """Pin stored files, so that no quota ever removes them, or unpin them, and yield each."""
-    for name in chosen(store, "pin" if pinned else "unpin", words):
+    for name in select_stored(store.catalog, "pin" if pinned else "unpin", words):
         if store.catalog.set_pinned(name.key, pinned).result():
             yield _kept(name, pinned=pinned)
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from wheelfs.core.projects.ownership import Owned
 from wheelfs.core.times import rfc3339_seconds
 from wheelfs.core.views.view import View
 from wheelfs.errors import InvalidInput, NotKnown
-from wheelfs.model.names import ProjectName, kind_of, parse_project_name, project_and_version, version_of, versions_of
+from wheelfs.model.names import ProjectName, parse_project_name, version_of, versions_of
 from wheelfs.reports.files import ListedFile, ShownFile, ShownProject
 from wheelfs.service.file_refs import FileRef, link_of
 from wheelfs.service.projects.file_state import state_of
 from wheelfs.service.projects.index import Entry
+from wheelfs.service.selection import Filename, Versions, filtered, matches, parse_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,16 +30,9 @@ if TYPE_CHECKING:
     from wheelfs.store.store import Store
 
 
-def list_files(store: Store, *, patterns: Sequence[str]) -> Iterator[ListedFile]:
-    """Yield the stored files, by project and filename; with patterns those whose project or filename matches one."""
-    for name in store.catalog.names():
-        if not patterns or matching(name, patterns):
-            yield _listed(store, name)
-
-
-def matching(name: StoredName, patterns: Sequence[str]) -> list[str]:
-    """Return the patterns, with ``*`` and ``?``, that a file's project or filename matches."""
-    return [one for one in patterns if fnmatchcase(name.project, one) or fnmatchcase(name.filename, one)]
+def list_files(store: Store, *, words: Sequence[str]) -> Iterator[ListedFile]:
+    """Yield the stored files, by project and filename; with ``words`` those that a word or pattern means."""
+    return (_listed(store, name) for name in filtered("list", words, store.catalog.names()))
 
 
 def _listed(store: Store, name: StoredName) -> ListedFile:
@@ -79,17 +74,21 @@ def listed_ref(downloads: DownloadPool, ref: FileRef, sealed: bytes | None) -> L
     )
 
 
-def show(projects: Projects, views: Views, downloads: DownloadPool, name: str) -> ShownProject | ShownFile:
-    """Return what is known of a file (``name`` ends like one) or a project; raises `NotKnown`."""
-    named = project_and_version(name)
-    if kind_of(name) != "other" and named is not None:
-        project = _shown(projects, views, downloads, named[0])
-        found = None if project is None else next((file for file in project.files if file.filename == name), None)
-        if found is not None:
-            return found
-    elif (project := project_of(projects, views, downloads, name)) is not None:
+def show(projects: Projects, views: Views, downloads: DownloadPool, word: str) -> ShownProject | ShownFile:
+    """Return what is known of a file, of a project, or of some versions of it; raises `InvalidInput` and `NotKnown`."""
+    name = parse_name("show", word)
+    project = _shown(projects, views, downloads, name.project)
+    if project is None:
+        raise not_known(word)
+    if isinstance(name, Versions) and not name.specifier:
         return project
-    raise not_known(name)
+    files = tuple(file for file in project.files if matches(name, file))
+    if not files:
+        raise not_known(word)
+    if isinstance(name, Filename):
+        return files[0]
+    versions = {file.version for file in files}
+    return msgspec.structs.replace(project, files=files, versions=tuple(one for one in project.versions if one in versions))
 
 
 def project_of(projects: Projects, views: Views, downloads: DownloadPool, name: str) -> ShownProject | None:

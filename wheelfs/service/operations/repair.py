@@ -11,6 +11,7 @@ from wheelfs.errors import StoreDamaged, WheelfsError
 from wheelfs.model.names import ProjectName
 from wheelfs.reports.store import DamagedFile
 from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.service.selection import matches, parse_word
 from wheelfs.store.verify import verify
 
 if TYPE_CHECKING:
@@ -22,11 +23,19 @@ if TYPE_CHECKING:
     from wheelfs.store.verify import Checked
 
 
-def audit(store: Store, *, quick: bool, patterns: Sequence[str], note: Callable[[str], None]) -> tuple[int, list[Checked]]:
-    """Verify and return how many contents were checked, and what is damaged."""
+def audit(store: Store, *, quick: bool, words: Sequence[str], note: Callable[[str], None]) -> tuple[int, list[Checked]]:
+    """Verify everything, or what ``words`` mean, and return how many contents were checked, and what is damaged.
+
+    Raises `InvalidInput` for a word that can mean no file, and `StoreLocked`.
+    """
+    parsed = [parse_word("verify", word) for word in words]
+
+    def is_wanted(name: StoredName) -> bool:
+        return any(matches(word, name) for word in parsed)
+
     count = 0
     damaged: list[Checked] = []
-    for checked in verify(store, quick=quick, patterns=patterns, note=note):
+    for checked in verify(store, quick=quick, wanted=is_wanted if parsed else None, note=note):
         count += bool(checked.sha256)
         if checked.reason is not None:
             damaged.append(checked)

@@ -14,6 +14,7 @@ from wheelfs.model.names import ProjectName
 from wheelfs.model.tracked import Tracked
 from wheelfs.reports.track import TrackedProject
 from wheelfs.service.operations.inspect import listed_ref
+from wheelfs.service.selection import filtered
 from wheelfs.service.tasks import await_future
 
 if TYPE_CHECKING:
@@ -90,11 +91,17 @@ def listed(node: Running) -> Iterator[TrackedProject]:
         yield _told(node, tracked, node.projects.known(ProjectName(tracked.project)), result=None)
 
 
-def files(node: Running) -> Iterator[ListedFile]:
-    """Yield the files of what is tracked, stored or not, whether their sizes are known or not."""
-    for tracked in node.tracking.tracked():
-        for ref in sorted(node.tracking.all_files(tracked), key=lambda ref: ref.filename):
-            yield listed_ref(node.downloads, ref, node.projects.sealed(ref))
+def files(node: Running, words: Sequence[str]) -> Iterator[ListedFile]:
+    """Yield the files of what is tracked, stored or not, whether their sizes are known or not.
+
+    With ``words`` those that a word or pattern means; raises `InvalidInput`.
+    """
+    refs = (
+        ref
+        for tracked in node.tracking.tracked()
+        for ref in sorted(node.tracking.all_files(tracked), key=lambda ref: ref.filename)
+    )
+    return (listed_ref(node.downloads, ref, node.projects.sealed(ref)) for ref in filtered("list", words, refs))
 
 
 def failed(project: str, error: WheelfsError, *, ranges: tuple[str, ...] = ()) -> TrackedProject:

@@ -17,7 +17,7 @@ from wheelfs.file_io import write_all
 from wheelfs.model.recipe import Chunk
 from wheelfs.reports.shares import PulledFile, PullResult
 from wheelfs.service.fetch.local_chunks import locate, read_verified
-from wheelfs.service.shares.selection import meant
+from wheelfs.service.shares.shared_files import select_shared
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.engine.environment import store_error
 
@@ -43,7 +43,7 @@ def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bo
     share.catalog.check()
     files = share.catalog.files()
     if words:
-        files = meant(files, "pull", words, share.url)
+        files = select_shared(files, "pull", words, share.url)
     for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):
         if _is_here(store, file):
             yield _told(file, "present")

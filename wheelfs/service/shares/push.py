@@ -18,10 +18,10 @@ from wheelfs.model.manifest import Manifest
 from wheelfs.model.recipe import Recipe, RecipeError
 from wheelfs.model.share_objects import PACK_HEAD, Place
 from wheelfs.reports.shares import PushedFile, PushResult
-from wheelfs.service.operations.housekeeping import chosen
 from wheelfs.service.shares.condemned_view import Reliance
 from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.memory import Followed
+from wheelfs.service.stored_files import select_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -56,7 +56,10 @@ def push(
     the share.  Raises `NotKnown` where a word means nothing, and `OriginError` where the share cannot be used at all; what is
     wrong with one file is reported as its failure.
     """
-    names = chosen(store, "push", words) if words else [name for name in store.catalog.names() if private or not name.private]
+    if words:
+        names = select_stored(store.catalog, "push", words)
+    else:
+        names = [name for name in store.catalog.names() if private or not name.private]
     share.catalog.prepare()
     followed = Followed(store, share, share_name)
     followed.catch_up()

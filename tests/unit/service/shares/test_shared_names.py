@@ -102,7 +102,7 @@ async def test_lists_name_every_index_that_has_the_file(tmp_path: Path) -> None:
         for view in ("first", "second"):
             await one.read(f"index/{view}/simple/demo/{NAME}")
         await until(lambda: stored(one)[0].origins == ("first", "second"))
-        (listed,) = inspect.list_files(one.store, patterns=[])
+        (listed,) = inspect.list_files(one.store, words=[])
         shown = inspect.show(one.node.projects, one.node.views, one.node.downloads, NAME)
         assert isinstance(shown, ShownFile)
         assert (listed.origin, listed.also) == (shown.origin, shown.also) == ("first", ("second",))
