@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
 @click.pass_context
 def export(context: click.Context, directory: Path, patterns: tuple[str, ...]) -> int:
-    """Write what is stored into DIR: all of it, or what has a project or filename that matches a PATTERN with * and ?.
+    """Write what is stored into DIR: all of it, or what is named; a PATTERN is what it is to ls.
 
     The wheels are whole and verified copies, beside them their .metadata and an index.html; simple/ holds a page for each
     project, and the source distributions. pip and uv install from it with --find-links DIR or file://DIR/simple, and over HTTP

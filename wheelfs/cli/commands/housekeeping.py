@@ -173,7 +173,7 @@ def _collected_lines(done: ShareCollection) -> Iterator[str]:
 @click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index to repair from; repeatable.")
 @click.pass_context
 def verify(context: click.Context, patterns: tuple[str, ...], quick: bool, repair: bool, indexes: tuple[str, ...]) -> int:
-    """Check structure, pieces, and the sha256 of every stored file, or of those whose project or filename matches a PATTERN.
+    """Check structure, pieces, and the sha256 of every stored file, or of those that are named; a PATTERN is what it is to ls.
 
     What is damaged is quarantined: it is not served until it is fetched or added again. The exit code is 46 when something is
     damaged, 1 when a part of it was repaired and another part was not.

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 @click.option("--tracked", is_flag=True, help="List the files of tracked projects, stored or not.")
 @click.pass_context
 def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool) -> None:
-    """List the files that are stored here, or those whose project or filename matches a PATTERN with * and ?."""
+    """List the files that are stored here, or those that are named.
+
+    A PATTERN is a filename, a project, a requirement such as "numpy>=2", or has * and ? in it; then it is compared with projects
+    and filenames.
+    """
     from wheelfs import app
     from wheelfs.app import tracking
 
@@ -78,7 +82,7 @@ def _row(file: ListedFile) -> tuple[str, ...]:
 @click.argument("name")
 @click.pass_context
 def show(context: click.Context, name: str) -> None:
-    """Show what is known of NAME, a project or a filename: versions, files, states, origin and sizes."""
+    """Show what is known of NAME, a project, a requirement such as "numpy>=2" or a filename: versions, files, states and sizes."""
     from wheelfs import app
 
     session = session_of(context)
