@@ -17,8 +17,8 @@ import trio
 
 from tests.fakes.trees import FakeFilesystem, FakeNode, directory, file
 from wheelfs import errors
-from wheelfs.frontends.fuse import detach
-from wheelfs.frontends.fuse.session import MountOptions, serve_mount
+from wheelfs.frontends.fuse.mount import daemon
+from wheelfs.frontends.fuse.mount.session import MountOptions, serve_mount
 
 
 def build(settings: dict[str, Any], release: trio.Event) -> FakeNode:
@@ -78,7 +78,7 @@ async def main(mountpoint: Path, settings: dict[str, Any]) -> None:
     root = build(settings, release)
     filesystem = FakeFilesystem(root)
     shutdown = trio.Event()
-    ready_fd = detach.take_ready_fd()
+    ready_fd = daemon.take_ready_fd()
 
     def say(answer: object) -> None:
         print(json.dumps(answer), flush=True)
@@ -87,7 +87,7 @@ async def main(mountpoint: Path, settings: dict[str, Any]) -> None:
         if ready_fd is None:
             say("ready")
         else:
-            detach.report_ready(ready_fd, {"mountpoint": str(mountpoint)})
+            daemon.report_ready(ready_fd, {"mountpoint": str(mountpoint)})
 
     async def obey() -> None:
         async with await trio.open_file(0, closefd=False) as commands:
@@ -118,7 +118,7 @@ async def main(mountpoint: Path, settings: dict[str, Any]) -> None:
             )
         except errors.WheelfsError as error:
             if ready_fd is not None:
-                detach.report_error(ready_fd, error)
+                daemon.report_error(ready_fd, error)
             else:
                 say({"error": type(error).__name__, "message": str(error)})
             sys.stdout.flush()

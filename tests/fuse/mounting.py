@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from wheelfs.frontends.fuse.mountinfo import canonical, mount_at
-from wheelfs.frontends.fuse.syscalls import umount
+from wheelfs.frontends.fuse.kernel.mountinfo import canonical, mount_at
+from wheelfs.frontends.fuse.kernel.syscalls import umount
 
 if TYPE_CHECKING:
     import signal

@@ -14,11 +14,11 @@ import pytest
 
 from tests.fuse.mounting import DEADLINE_S, ROOT, detach, end, is_mounted, mounted, requires_fuse, start, until
 from wheelfs import errors
-from wheelfs.frontends.fuse.connections import holders_of
-from wheelfs.frontends.fuse.detach import spawn_daemon
-from wheelfs.frontends.fuse.limits import MAX_BACKGROUND
-from wheelfs.frontends.fuse.mountinfo import mount_at
-from wheelfs.frontends.fuse.umount import unmount
+from wheelfs.frontends.fuse.kernel.connections import holders_of
+from wheelfs.frontends.fuse.kernel.limits import MAX_BACKGROUND
+from wheelfs.frontends.fuse.kernel.mountinfo import mount_at
+from wheelfs.frontends.fuse.mount.daemon import spawn_daemon
+from wheelfs.frontends.fuse.mount.umount import unmount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

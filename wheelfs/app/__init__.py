@@ -40,9 +40,9 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     import trio
 
     from wheelfs.app.write_through import write_through, written_share
-    from wheelfs.frontends.fuse.kernel import request_bound_s
-    from wheelfs.frontends.fuse.limits import MAX_NETWORK_WAITS
-    from wheelfs.frontends.fuse.session import MountOptions, serve_mount
+    from wheelfs.frontends.fuse.kernel.control import request_bound_s
+    from wheelfs.frontends.fuse.kernel.limits import MAX_NETWORK_WAITS
+    from wheelfs.frontends.fuse.mount.session import MountOptions, serve_mount
     from wheelfs.service.process.control_socket import serve_control
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
@@ -269,9 +269,9 @@ def fetch(
         resolver = Resolver.found(asked, target, os.environ, note=note)
 
     async def resolved(resolver: Resolver, store: Store, counters: Counters) -> list[Wanted]:
-        from wheelfs.frontends.fuse.kernel import request_bound_s
-        from wheelfs.frontends.fuse.limits import MAX_NETWORK_WAITS
-        from wheelfs.frontends.fuse.private import private_mount
+        from wheelfs.frontends.fuse.kernel.control import request_bound_s
+        from wheelfs.frontends.fuse.kernel.limits import MAX_NETWORK_WAITS
+        from wheelfs.frontends.fuse.mount.private import private_mount
 
         running = running_node(settings, store, counters, bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
         async with running as node, private_mount(node.tree) as mountpoint:

@@ -12,7 +12,7 @@ import pytest
 
 from wheelfs import errors
 from wheelfs.cli.main import cli
-from wheelfs.frontends.fuse import detach
+from wheelfs.frontends.fuse.mount import daemon
 from wheelfs.reports.files import AddedFile, ListedFile, ShownFile, ShownProject
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ print(sorted({"trio", "lmdb", "httpx2", "rich", "pyfuse3", "packaging", "asyncio
 def test_a_call_from_mount_8_prints_nothing_and_has_a_path(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Result]) -> None:
     paths: list[str] = []
 
-    def spawn_daemon(arguments: Any, **settings: Any) -> detach.DaemonReady:
+    def spawn_daemon(arguments: Any, **settings: Any) -> daemon.DaemonReady:
         paths.append(os.environ["PATH"])
-        return detach.DaemonReady(1, {})
+        return daemon.DaemonReady(1, {})
 
-    monkeypatch.setattr(detach, "spawn_daemon", spawn_daemon)
+    monkeypatch.setattr(daemon, "spawn_daemon", spawn_daemon)
     monkeypatch.delenv("PATH")
     assert run("none", "/m", "-o", "rw") == Result(0, "", "")
     assert "/usr/bin" in paths[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from wheelfs import errors
-from wheelfs.frontends.fuse import detach, umount
+from wheelfs.frontends.fuse.mount import daemon, umount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,11 +58,11 @@ def test_mount_leaves_a_daemon_and_tells_where_its_log_is(
 ) -> None:
     spawned: dict[str, Any] = {}
 
-    def spawn_daemon(arguments: Any, *, log_path: Path, ready_timeout_s: float, program: Any) -> detach.DaemonReady:
+    def spawn_daemon(arguments: Any, *, log_path: Path, ready_timeout_s: float, program: Any) -> daemon.DaemonReady:
         spawned.update(arguments=arguments, log_path=log_path, program=program, environ=dict(os.environ))
-        return detach.DaemonReady(4711, {"path": "/m", "store": "/s"})
+        return daemon.DaemonReady(4711, {"path": "/m", "store": "/s"})
 
-    monkeypatch.setattr(detach, "spawn_daemon", spawn_daemon)
+    monkeypatch.setattr(daemon, "spawn_daemon", spawn_daemon)
     result = run("mount", "/m", "--index", "lab=https://me:hunter2@lab.example/", "-o", "nonempty", "-v")
     assert result.code == 0, result.err
     assert spawned["arguments"] == ["mount", "--foreground", "-v", "-o", "nonempty", "--", "/m"]
@@ -80,9 +80,9 @@ def test_a_daemon_reports_to_its_parent_instead_of_printing(
     failure: Exception | None, fake: FakeApp, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports: list[Any] = []
-    monkeypatch.setattr(detach, "take_ready_fd", lambda: 99)
-    monkeypatch.setattr(detach, "report_ready", lambda fd, payload: reports.append((fd, payload)))
-    monkeypatch.setattr(detach, "report_error", lambda fd, error: reports.append((fd, error)))
+    monkeypatch.setattr(daemon, "take_ready_fd", lambda: 99)
+    monkeypatch.setattr(daemon, "report_ready", lambda fd, payload: reports.append((fd, payload)))
+    monkeypatch.setattr(daemon, "report_error", lambda fd, error: reports.append((fd, error)))
     fake.failure = failure
     result = run("mount", "-f", "/m")
     assert result.out == ""

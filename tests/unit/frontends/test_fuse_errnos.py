@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from wheelfs import errors
-from wheelfs.frontends.fuse.errnos import ERRNO_OF_CLASS, errno_of, reported
+from wheelfs.frontends.fuse.operations.errnos import ERRNO_OF_CLASS, errno_of, reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ import trio
 
 from tests.fakes.trees import FakeFilesystem, directory, file
 from wheelfs.errors import OriginTimeout, WheelfsError
-from wheelfs.frontends.fuse.barrier import HANDLERS, guarded
-from wheelfs.frontends.fuse.inodes import ROOT, InodeTable
-from wheelfs.frontends.fuse.operations import TreeOperations
+from wheelfs.frontends.fuse.operations.barrier import HANDLERS, guarded
+from wheelfs.frontends.fuse.operations.inodes import ROOT, InodeTable
+from wheelfs.frontends.fuse.operations.tree_operations import TreeOperations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

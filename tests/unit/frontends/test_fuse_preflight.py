@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wheelfs.errors import FuseUnavailable, MountPointError
-from wheelfs.frontends.fuse import kernel
-from wheelfs.frontends.fuse.limits import CONGESTION_THRESHOLD, MAX_BACKGROUND, MAX_NETWORK_WAITS, MAX_TASKS, RESERVE
-from wheelfs.frontends.fuse.mountinfo import MountEntry, parse_mountinfo
-from wheelfs.frontends.fuse.preflight import Facts, decide
+from wheelfs.frontends.fuse.kernel import control
+from wheelfs.frontends.fuse.kernel.limits import CONGESTION_THRESHOLD, MAX_BACKGROUND, MAX_NETWORK_WAITS, MAX_TASKS, RESERVE
+from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry, parse_mountinfo
+from wheelfs.frontends.fuse.mount.preflight import Facts, decide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,13 +87,13 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 
 
 def test_the_request_bound_is_half_of_the_smallest_kernel_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "_SYSCTL", tmp_path)
-    assert kernel.request_bound_s() is None
+    monkeypatch.setattr(control, "_SYSCTL", tmp_path)
+    assert control.request_bound_s() is None
     (tmp_path / "default_request_timeout").write_text("0\n")
     (tmp_path / "max_request_timeout").write_text("60\n")
-    assert kernel.request_bound_s() == 30
+    assert control.request_bound_s() == 30
     (tmp_path / "default_request_timeout").write_text("40\n")
-    assert kernel.request_bound_s() == 20
+    assert control.request_bound_s() == 20
 
 
 def test_waits_on_the_network_leave_a_reserve_of_tasks_and_slots() -> None:

@@ -82,7 +82,7 @@ def _row(file: ListedFile) -> tuple[str, ...]:
 @click.argument("name")
 @click.pass_context
 def show(context: click.Context, name: str) -> None:
-    """Show what is known of NAME, a project, a requirement such as "numpy>=2" or a filename: versions, files, states and sizes."""
+    """Show what is known of NAME, a project, a requirement such as "numpy>=2" or a filename: versions, files, sizes."""
     from wheelfs import app
 
     session = session_of(context)

@@ -105,7 +105,7 @@ def mount(
 
 def _stay(session: Session, settings: Settings, mountpoint: Path, *, nonempty: bool, quiet: bool) -> None:
     """Be the mount: in the foreground of a terminal, or as the daemon that `_leave_daemon` has spawned."""
-    from wheelfs.frontends.fuse.detach import report_error, report_ready, take_ready_fd
+    from wheelfs.frontends.fuse.mount.daemon import report_error, report_ready, take_ready_fd
 
     fd = take_ready_fd()
     reported = fd is None
@@ -134,7 +134,7 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, *, nonempty: b
 
 
 def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, *, nonempty: bool, quiet: bool) -> None:
-    from wheelfs.frontends.fuse.detach import spawn_daemon
+    from wheelfs.frontends.fuse.mount.daemon import spawn_daemon
 
     log_file = settings.log_file or default_log_file(mountpoint)
     try:
@@ -195,7 +195,7 @@ def default_log_file(mountpoint: Path) -> Path:
 @click.pass_context
 def umount(context: click.Context, directory: Path, lazy: bool) -> None:
     """Unmount DIR and wait for its daemon to end; also clears a mount whose daemon has died."""
-    from wheelfs.frontends.fuse.umount import unmount
+    from wheelfs.frontends.fuse.mount.umount import unmount
 
     session = session_of(context)
     # The configuration is not read: a broken one must not keep anybody from unmounting.

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from wheelfs.errors import FuseUnavailable, MountPointError
-from wheelfs.frontends.fuse.connections import holders_of
-from wheelfs.frontends.fuse.mountinfo import MountEntry, canonical, mount_at
-from wheelfs.frontends.fuse.programs import find_fusermount
+from wheelfs.frontends.fuse.kernel.connections import holders_of
+from wheelfs.frontends.fuse.kernel.fusermount import find_fusermount
+from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry, canonical, mount_at
 
 _FUSE_DEVICE: Final = Path("/dev/fuse")
 _FUSE_CONF: Final = Path("/etc/fuse.conf")

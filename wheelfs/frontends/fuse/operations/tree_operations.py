@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import pyfuse3
 
-from wheelfs.frontends.fuse.attributes import AttributeWriter, negative_entry, statfs_reply
-from wheelfs.frontends.fuse.barrier import guarded
-from wheelfs.frontends.fuse.inodes import InodeTable
+from wheelfs.frontends.fuse.operations.attributes import AttributeWriter, negative_entry, statfs_reply
+from wheelfs.frontends.fuse.operations.barrier import guarded
+from wheelfs.frontends.fuse.operations.inodes import InodeTable
 from wheelfs.service.vfs.protocol import Absent
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _read_only(*_ignored: object) -> NoReturn:
 
 @guarded
 class TreeOperations(pyfuse3.Operations):
-    """The tree as pyfuse3 wants it; every handler is behind the barrier of `wheelfs.frontends.fuse.barrier`."""
+    """The tree as pyfuse3 wants it; every handler is behind the barrier of `wheelfs.frontends.fuse.operations.barrier`."""
 
     # "." and ".." are resolved by the kernel; asking us is only for export by NFS, where numbers would have to live for ever.
     supports_dot_lookup = False
@@ -56,7 +56,7 @@ class TreeOperations(pyfuse3.Operations):
         self.count_error = filesystem.count_error
 
     def lookups_under_way(self, parent_number: int) -> int:
-        """Return how many look-ups in this directory wait for the tree (see `wheelfs.frontends.fuse.invalidation`)."""
+        """Return how many look-ups in this directory wait for the tree (see `wheelfs.frontends.fuse.operations.invalidation`)."""
         return self._looking_up.get(parent_number, 0)
 
     def close_all(self) -> None:

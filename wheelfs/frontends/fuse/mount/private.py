@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from wheelfs.frontends.fuse.session import MountOptions, serve_mount
+from wheelfs.frontends.fuse.mount.session import MountOptions, serve_mount
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.frontends.fuse import syscalls
-from wheelfs.frontends.fuse.limits import CONGESTION_THRESHOLD, MAX_BACKGROUND
+from wheelfs.frontends.fuse.kernel import syscalls
+from wheelfs.frontends.fuse.kernel.limits import CONGESTION_THRESHOLD, MAX_BACKGROUND
 
 if TYPE_CHECKING:
-    from wheelfs.frontends.fuse.mountinfo import MountEntry
+    from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry
 
 log = logging.getLogger(__name__)
 

@@ -18,13 +18,14 @@ import pyfuse3
 import trio
 
 from wheelfs.errors import FuseUnavailable, InternalError, MountPointError
-from wheelfs.frontends.fuse import connections, kernel, preflight
-from wheelfs.frontends.fuse.detaching import detach_lazily
-from wheelfs.frontends.fuse.invalidation import Invalidator
-from wheelfs.frontends.fuse.limits import MAX_TASKS
-from wheelfs.frontends.fuse.mountinfo import FSTYPE, MountEntry, canonical, mount_at
-from wheelfs.frontends.fuse.operations import TreeOperations
-from wheelfs.frontends.fuse.programs import find_fusermount
+from wheelfs.frontends.fuse.kernel import connections, control
+from wheelfs.frontends.fuse.kernel.fusermount import find_fusermount
+from wheelfs.frontends.fuse.kernel.lazy_umount import detach_lazily
+from wheelfs.frontends.fuse.kernel.limits import MAX_TASKS
+from wheelfs.frontends.fuse.kernel.mountinfo import FSTYPE, MountEntry, canonical, mount_at
+from wheelfs.frontends.fuse.mount import preflight
+from wheelfs.frontends.fuse.operations.invalidation import Invalidator
+from wheelfs.frontends.fuse.operations.tree_operations import TreeOperations
 from wheelfs.service.process.signals import obey_signals
 from wheelfs.store.allocator import bound_memory
 
@@ -131,7 +132,7 @@ def _mounted(operations: TreeOperations, invalidator: Invalidator, place: Path, 
     finally:
         # A notification can hang on a request that was just cancelled; libfuse's session must outlive it.  Aborting frees both.
         if connection is not None and invalidator.thread_is_busy:
-            kernel.abort(connection.minor)
+            control.abort(connection.minor)
             invalidator.wait_for_thread(_GRACE_S)
         pyfuse3.close(unmount=True)
         # libfuse leaves the mount of an aborted connection alone, which would be a dead one.
@@ -164,7 +165,7 @@ async def _start(invalidator: Invalidator, connection: MountEntry, on_ready: Cal
     if device != (connection.major, connection.minor):
         raise MountPointError(f"mount on {connection.mountpoint}", "something else was mounted over it at the same time")
     # Only now: the kernel's answer to INIT, which is behind us, resets these limits.
-    tuning = await trio.to_thread.run_sync(kernel.tune, connection)
+    tuning = await trio.to_thread.run_sync(control.tune, connection)
     log.info("%s: serving, %s", connection.mountpoint, tuning)
     on_ready()
     await invalidator.run()

@@ -8,15 +8,15 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import MountPointError, NotKnown
-from wheelfs.frontends.fuse import syscalls
-from wheelfs.frontends.fuse.connections import holders_of, users_of
-from wheelfs.frontends.fuse.mountinfo import canonical, mount_at
-from wheelfs.frontends.fuse.programs import fusermount_umount
+from wheelfs.frontends.fuse.kernel import syscalls
+from wheelfs.frontends.fuse.kernel.connections import holders_of, users_of
+from wheelfs.frontends.fuse.kernel.fusermount import fusermount_umount
+from wheelfs.frontends.fuse.kernel.mountinfo import canonical, mount_at
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wheelfs.frontends.fuse.mountinfo import MountEntry
+    from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry
 
 _DAEMON_END_S: Final = 10.0
 _POLL_S: Final = 0.02

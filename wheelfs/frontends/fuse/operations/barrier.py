@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pyfuse3
 
-from wheelfs.frontends.fuse.errnos import errno_of, reported
+from wheelfs.frontends.fuse.operations.errnos import errno_of, reported
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -28,7 +28,7 @@ from wheelfs.service.vfs.protocol import EntryChanged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wheelfs.frontends.fuse.operations import TreeOperations
+    from wheelfs.frontends.fuse.operations.tree_operations import TreeOperations
     from wheelfs.service.vfs.protocol import Filesystem
 
 log = logging.getLogger(__name__)

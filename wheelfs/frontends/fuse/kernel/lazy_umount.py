@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from wheelfs.errors import MountPointError
-from wheelfs.frontends.fuse import syscalls
-from wheelfs.frontends.fuse.programs import fusermount_umount
+from wheelfs.frontends.fuse.kernel import syscalls
+from wheelfs.frontends.fuse.kernel.fusermount import fusermount_umount
 
 
 def detach_lazily(target: str) -> None:
