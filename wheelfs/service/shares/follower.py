@@ -66,22 +66,33 @@ class Sharing:
             for share in self._shares:
                 nursery.start_soon(self._follow, share)
 
+    async def catch_up(self) -> None:
+        """Ask all shares for news once; one that cannot be asked is logged, and what it had before stays listed."""
+        async with trio.open_nursery() as nursery:
+            for share in self._shares:
+                nursery.start_soon(self._ask, share, "")
+
     async def _follow(self, share: Share) -> None:
         trouble = ""
         while True:
-            try:
-                if self._hosts.may_ask(share.url):
-                    await self._take_news(share)
-                    trouble = ""
-            except (OriginUnreachable, OriginTimeout):
-                pass  # told by the breaker, once
-            except Exception as error:
-                # A portion that could not be written down is asked for again: the point is still that of the one before.
-                known = failure(f"ask {share.name} for news", error)
-                if str(known) != trouble:
-                    log.warning("%s", known)
-                trouble = str(known)
+            trouble = await self._ask(share, trouble)
             await trio.sleep(share.poll_s)
+
+    async def _ask(self, share: Share, trouble: str) -> str:
+        """Ask once and return what was wrong, which is logged unless it was wrong before (``trouble``)."""
+        try:
+            if self._hosts.may_ask(share.url):
+                await self._take_news(share)
+                return ""
+        except (OriginUnreachable, OriginTimeout):
+            pass  # logged by the breaker, once
+        except Exception as error:
+            # A portion that could not be written down is asked for again: the point is still that of the one before.
+            known = str(failure(f"ask {share.name} for news", error))
+            if known != trouble:
+                log.warning("%s", known)
+            return known
+        return trouble
 
     async def _take_news(self, share: Share) -> None:
         attempted = f"ask the share {share.name} for news"
