@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from wheelfs.frontends.fuse.mountinfo import canonical, mount_at
 
 from tests.fakes.commands import error_of, objects
 from tests.fakes.faults import Fault, Slow, Stall
@@ -172,10 +173,47 @@ def test_the_form_of_mount_8_works_and_prints_nothing(
         done = run_wheelfs("none", str(path), "-o", options, env={"WHEELFS_LOG_FILE": str(log)}).succeeded()
         assert (done.stdout, done.stderr) == ("", "")
         assert (path / NAME).read_bytes() == tools
+        shown = mount_at(canonical(path))
+        assert shown is not None
+        assert shown.source == "none", "mount -a mounts again what it does not find under its source"
+        refused = run_wheelfs("none", str(path), "-o", f"remount,{options}")
+        assert (refused.returncode, "wheelfs umount DIR" in refused.stderr) == (2, True)
         run_wheelfs("umount", str(path)).succeeded()
     finally:
         for left in mount_points(path):
             unmount_lazily(left)
+
+
+AS_MOUNT_HELPER = """#!/bin/sh
+exec {python} -P -c 'import sys; sys.argv[0] = "mount.fuse.wheelfs"
+from wheelfs.__main__ import main
+raise SystemExit(main())' "$@"
+"""
+
+MOUNT_ALL_TWICE = """
+mount -t tmpfs none /sbin && cp "$1/mount.fuse.wheelfs" /sbin/ || exit 77
+/bin/mount -a -T "$1/fstab" && /bin/mount -a -T "$1/fstab" || exit 1
+grep -c "$1/mnt" /proc/self/mountinfo
+findmnt -no SOURCE "$1/mnt"
+/bin/umount "$1/mnt"
+"""
+
+
+@needs_root
+@pytest.mark.parametrize("source", ["none", "lab=https://index.example/a,b/simple"])
+def test_mount_a_mounts_a_line_of_fstab_once(tmp_path: Path, source: str) -> None:
+    (tmp_path / "mnt").mkdir()
+    helper = tmp_path / "mount.fuse.wheelfs"
+    helper.write_text(AS_MOUNT_HELPER.format(python=wheelfs_command()[0]))
+    helper.chmod(0o755)
+    options = f"offline,store={tmp_path / 'store'},log-file={tmp_path / 'log'}"
+    (tmp_path / "fstab").write_text(f"{source} {tmp_path / 'mnt'} fuse.wheelfs {options} 0 0\n")
+    environment = {**wheelfs_environment(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    # mount(8) looks for helpers in /sbin alone, so in a mount namespace of its own.
+    done = run(["unshare", "-m", "sh", "-c", MOUNT_ALL_TWICE, "sh", str(tmp_path)], environment=environment)
+    if "unshare" in done.stderr or done.returncode == 77:
+        pytest.skip("this machine allows no mount namespace")
+    assert done.stdout.splitlines() == ["1", source], done
 
 
 @pytest.mark.parametrize("detached", [True, False])

@@ -82,6 +82,20 @@ def test_a_node_lists_and_installs_over_https_what_a_web_server_has(
         assert server.requests[0].path.endswith("/wheelfs-share")
 
 
+def test_without_any_index_a_node_has_what_the_store_and_the_shares_have(
+    tmp_path: Path, web: WebServer, mounted: MountWheelfs, clients: Clients, run_wheelfs: RunWheelfs
+) -> None:
+    nowhere = {"PIP_INDEX_URL": NO_INDEX}
+    node = mounted("--no-index", "--share", web.url, env=nowhere)
+    eventually(lambda: (node.path / NAME).exists())
+    uv = clients.uv()
+    uv.run("pip", "install", "--default-index", (node.path / "simple").as_uri(), "demo").succeeded()
+    assert not (node.path / "simple" / "unknown").exists(), "a name that is nowhere is known to be nowhere"
+    store = str(tmp_path / "fetched")
+    run_wheelfs("--store", store, "fetch", "demo", "--no-index", "--share", web.url, env=nowhere).succeeded()
+    assert stored(tmp_path / "fetched") == {NAME: CONTENT}
+
+
 def test_fetch_takes_from_a_web_server_and_a_gateway_passes_on_what_it_has(
     tmp_path: Path, web: WebServer, run_wheelfs: RunWheelfs
 ) -> None:

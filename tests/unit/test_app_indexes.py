@@ -36,3 +36,5 @@ def test_what_is_configured_goes_before_what_pip_is_configured_with(monkeypatch:
     assert effective_indexes(settings) == [(lab, "--index")]
     ((default, where),) = effective_indexes(Settings(store=Path("/s")))
     assert (default.name, default.url, where) == ("default", "https://pip.example/simple", "PIP_INDEX_URL in the environment")
+    assert effective_indexes(Settings(store=Path("/s"), indexes=(lab,), no_index=True)) == []
+    assert effective_indexes(Settings(store=Path("/s"), no_index=True)) == []

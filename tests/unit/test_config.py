@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from wheelfs.config import OPTIONS, Given, IndexSetting, Settings, environment_of, load, redact
 from wheelfs.config.indexes import name_from_url
+from wheelfs.config.settings import data_directory, log_directory
 from wheelfs.config.values import CountKind, PercentKind, SizeKind
 from wheelfs.errors import UsageError
 
@@ -361,3 +364,18 @@ def test_addresses_that_are_no_share_are_refused(url: str) -> None:
 def test_an_index_is_never_a_directory_or_a_bucket() -> None:
     with pytest.raises(UsageError, match="must begin with http"):
         load(environ={"WHEELFS_INDEX": "lab=file:///lab/simple"})
+
+
+def test_without_home_the_directories_are_in_the_one_of_the_password_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    for environ in ({}, {"HOME": ""}):
+        assert data_directory(environ) == home / ".local/share/wheelfs"
+        assert log_directory(environ) == home / ".local/state/wheelfs"
+
+    def unknown(_: int) -> pwd.struct_passwd:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert data_directory({}) == Path("/.local/share/wheelfs")
+    assert data_directory({"HOME": "/h"}) == Path("/h/.local/share/wheelfs")

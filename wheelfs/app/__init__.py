@@ -59,7 +59,8 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
                 node.status.mounted(str(mountpoint.absolute()))
                 ready(MountReady(path=str(mountpoint.absolute()), pid=os.getpid(), store=str(settings.store)))
 
-            chosen = MountOptions(allow_other=settings.allow_other, nonempty=options.nonempty)
+            source = options.source or "wheelfs"
+            chosen = MountOptions(source=source, allow_other=settings.allow_other, nonempty=options.nonempty)
             await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=trio.Event())
             nursery.cancel_scope.cancel()
 
@@ -281,6 +282,8 @@ def fetch(
         counters = Counters()
         wanted = wants.wanted if resolver is None else await resolved(resolver, store, counters)
         async with running_node(settings, store, counters, bound_s=None, network_places=0) as node:
+            if settings.no_index:  # then the shares alone say which files there are
+                await node.sharing.catch_up()
             run = Prefetch(node, target, pin=asked.pin, dry_run=asked.dry_run, began_us=began_us, report=done, progress=progress)
             await run.run([*wanted, *wants.locked])
         fetched_bytes = counters.so_far().fetched_bytes

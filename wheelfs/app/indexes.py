@@ -20,7 +20,9 @@ DEFAULT_INDEX_NAME: Final = "default"
 
 
 def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
-    """Return the indexes in force, in order of priority, each with where it comes from."""
+    """Return the indexes in force, in order of priority, each with where it comes from; none with ``no_index``."""
+    if settings.no_index:
+        return []
     if settings.indexes:
         return [(index, settings.provenance.get("indexes", "configuration")) for index in settings.indexes]
     from wheelfs.remote.index.default import configured_index

@@ -1,51 +1,23 @@
-"""What all commands have in common: the options that may stand before or behind the command's name, and help with examples."""
+"""What all commands have in common: the options that may stand before or after the command's name, and help with examples."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from wheelfs.cli.output import Output
-from wheelfs.config import Given, load
+from wheelfs.cli.session import session_of
+from wheelfs.cli.settings_flags import THE_GROUP, flags_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wheelfs.config import Settings
-
-
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
-@dataclass(slots=True)
-class Session:
-    """What the common options said."""
-
-    json: bool = False
-    verbosity: int = 0
-    config_file: Path | None = None
-    store: str | None = None
-
-    @property
-    def output(self) -> Output:
-        return Output(json=self.json)
-
-    def settings(self, given: Sequence[Given] = ()) -> Settings:
-        """Return the effective configuration, with what the command's own options said; raise `UsageError`."""
-        store = [] if self.store is None else [Given("store", self.store, "--store")]
-        return load([*given, *store], config_file=self.config_file)
-
-
-def session_of(context: click.Context) -> Session:
-    """Return the session of a running command."""
-    return context.ensure_object(Session)
-
-
 def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
-    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    def callback(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
         if value:
             setattr(session_of(context), name, value)
 
@@ -53,7 +25,12 @@ def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 
 
 def common_options() -> list[click.Parameter]:
-    """Return the options that the group and every command take."""
+    """Return the options of the group, which every command takes, too."""
+    return [*flags_of(THE_GROUP), *_options_of_the_call()]
+
+
+def _options_of_the_call() -> list[click.Parameter]:
+    """Return the options that are no settings: they are about this call alone."""
     return [
         click.Option(
             ["--config"],
@@ -62,13 +39,6 @@ def common_options() -> list[click.Parameter]:
             expose_value=False,
             callback=_set("config_file"),
             help="Read this configuration file instead of the user's and the system's.",
-        ),
-        click.Option(
-            ["--store"],
-            metavar="DIR",
-            expose_value=False,
-            callback=_set("store"),
-            help="The directory of the store.",
         ),
         click.Option(
             ["--json"],
@@ -88,12 +58,16 @@ def common_options() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command with examples in its help, and the common options."""
+    """A command with examples in its help, the flags of the settings that it takes, and the common options.
 
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
+    ``table_name`` is what the table of options calls it, where that is not its own name (``env create``).
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), table_name: str | None = None, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.examples = tuple(examples)
-        self.params.extend(common_options())
+        self.params.extend(flags_of(table_name or self.name or ""))
+        self.params.extend(_options_of_the_call())
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples below the options."""

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 import wheelfs
-from wheelfs.cli.command import Session, common_options
+from wheelfs.cli.command import common_options
 from wheelfs.cli.commands import add, export, fetch, housekeeping, inspect, mount, serve, shares, track
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.interrupts import INTERRUPTED
 from wheelfs.cli.mount_options import is_mount_call, translate
 from wheelfs.cli.output import Output
+from wheelfs.cli.session import Session
 from wheelfs.errors import UsageError, WheelfsError
 
 if TYPE_CHECKING:

@@ -12,70 +12,52 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.config import Given
+from click.shell_completion import CompletionItem
+
+from wheelfs.config import OPTIONS, Given, redact
 from wheelfs.config.suggestions import did_you_mean
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import click
+
+    from wheelfs.config import Option
+
 MOUNT_PROGRAM_NAMES: Final = frozenset({"mount.wheelfs", "mount.fuse.wheelfs", "mount.fuse3.wheelfs"})
 EMPTY_SOURCES: Final = frozenset({"none", "wheelfs", "wheelfs#", ""})
 """First fields of an fstab line that say nothing."""
 
-_SETTINGS: Final = {"store": "store", "quota": "quota_bytes", "delta": "delta", "min-age": "min_age_s"}
-_WITH_VALUE: Final = ("index", "config", *_SETTINGS)
-_FLAGS: Final = ("offline", "allow_other", "nonempty")
-# "rw" is what fstab's "defaults" stands for; the mount is read-only whatever is said.
-_IGNORED: Final = frozenset(
-    {
-        "ro",
-        "rw",
-        "defaults",
-        "dev",
-        "nodev",
-        "suid",
-        "nosuid",
-        "exec",
-        "noexec",
-        "auto",
-        "noauto",
-        "user",
-        "nouser",
-        "users",
-        "group",
-        "owner",
-        "_netdev",
-        "nofail",
-        "async",
-        "sync",
-        "atime",
-        "noatime",
-        "relatime",
-        "norelatime",
-        "strictatime",
-        "nostrictatime",
-        "diratime",
-        "nodiratime",
-        "lazytime",
-        "nolazytime",
-        "silent",
-        "loud",
-        "iversion",
-        "noiversion",
-    }
-)
-_IGNORED_PREFIXES: Final = ("x-", "X-", "comment=", "user=", "uhelper=", "helper=")
+_SETTINGS: Final = {option.name: option for option in OPTIONS if option.mount_option}
+_OWN: Final = {"config": "FILE", "fsname": "NAME", "nonempty": None}
+"""Those that are no settings, with the placeholders of their values."""
+
+# fmt: off
+_GENERIC: Final = frozenset({
+    "ro", "rw",  # "rw" is what fstab's "defaults" stands for; the mount is read-only whatever is said
+    "defaults", "dev", "nodev", "suid", "nosuid", "exec", "noexec", "auto", "noauto", "user", "nouser", "users", "group", "owner",
+    "_netdev", "nofail", "async", "sync", "atime", "noatime", "relatime", "norelatime", "strictatime", "nostrictatime",
+    "diratime", "nodiratime", "lazytime", "nolazytime", "silent", "loud", "iversion", "noiversion",
+})
+"""Those of mount(8) that mean nothing here or are mount(8)'s own business."""
+# fmt: on
+
+_KERNEL: Final = frozenset({"default_permissions", "auto_unmount"})
+_GENERIC_PREFIXES: Final = ("x-", "X-", "comment=", "user=", "uhelper=", "helper=")
+_KERNEL_PREFIXES: Final = ("user_id=", "group_id=", "rootmode=", "fd=", "max_read=", "blksize=", "subtype=")
+"""What /proc/mounts shows of a FUSE mount, and scripts copy from there: always so for our mounts, or not for users to choose."""
+
 _SEPARATOR = re.compile(r"(?<!\\),")
 
 
 @dataclass(frozen=True, slots=True)
-class MountOptions:
-    """What ``-o`` said: values for the configuration, and what only concerns the mount."""
+class ParsedOptions:
+    """What ``-o`` said: values for the configuration, and what only concerns the mount (``source``: None where not said)."""
 
     given: tuple[Given, ...] = ()
-    indexes: tuple[str, ...] = ()
     config_file: Path | None = None
+    source: str | None = None
     nonempty: bool = False
 
 
@@ -87,39 +69,83 @@ class MountCall:
     pretend: bool = False
 
 
-def parse_options(texts: Iterable[str]) -> MountOptions:
+def parse_options(texts: Iterable[str]) -> ParsedOptions:
     r"""Parse the values of all ``-o``; raise `UsageError` that names every unknown option.
 
-    A comma inside a value is written ``\,``.
+    Every setting of a mount is one, under the name of its variable without ``WHEELFS_``; ``_`` and ``-`` are the same.  A comma
+    inside a value is written ``\,``.
     """
-    given: list[Given] = []
-    indexes: list[str] = []
-    config_file: Path | None = None
-    nonempty = False
+    given: dict[str, Given] = {}
+    own: dict[str, str] = {}
     problems: list[str] = []
     for word in (part.replace("\\,", ",") for text in texts for part in _SEPARATOR.split(text)):
         name, separator, value = word.partition("=")
-        if name in _WITH_VALUE:
-            if not value:
-                problems.append(f"{name} needs a value ({name}=...)")
-            elif name == "index":
-                indexes.append(value)
-            elif name == "config":
-                config_file = Path(value)
-            else:
-                given.append(Given(_SETTINGS[name], value, f"-o {name}"))
-        elif name in _FLAGS:
-            if separator:
-                problems.append(f"{name} takes no value")
-            elif name == "nonempty":
-                nonempty = True
-            else:
-                given.append(Given(name, True, f"-o {name}"))
-        elif word and word not in _IGNORED and not word.startswith(_IGNORED_PREFIXES):
-            problems.append(f"unknown option {name[:80]!r}{did_you_mean(name, [*_WITH_VALUE, *_FLAGS])}")
+        plain = name.replace("_", "-")
+        if plain in _OWN:
+            own[plain] = value
+            problems += _misused(name, is_flag=_OWN[plain] is None, value=value, separator=separator)
+        elif plain in _SETTINGS:
+            option = _SETTINGS[plain]
+            # A flag may have a value all the same: that is how one that the configuration sets is taken back.
+            problems += [] if option.is_flag else _misused(name, is_flag=False, value=value, separator=separator)
+            _add(given, option, value if separator else "true", f"-o {name}")
+        elif name == "remount":
+            raise UsageError(
+                "remount",
+                "a running mount cannot change its options",
+                "`wheelfs umount DIR`, then mount it again: what is stored stays",
+            )
+        elif word and not _means_nothing(word):
+            problems.append(f"unknown option {name[:80]!r}{did_you_mean(name, [_as_mount_says(known) for known in _names()])}")
     if problems:
         raise UsageError("read the mount options of -o", "; ".join(problems))
-    return MountOptions(tuple(given), tuple(indexes), config_file, nonempty)
+    config_file = Path(own["config"]) if "config" in own else None
+    return ParsedOptions(tuple(given.values()), config_file, own.get("fsname"), "nonempty" in own)
+
+
+def _add(given: dict[str, Given], option: Option, value: str, place: str) -> None:
+    if not option.is_repeated:
+        given[option.field] = Given(option.field, value, place)
+        return
+    known = given.get(option.field)
+    before = known.value if known is not None and isinstance(known.value, list) else []
+    given[option.field] = Given(option.field, [*before, value], place)
+
+
+def _misused(name: str, *, is_flag: bool, value: str, separator: str) -> list[str]:
+    if is_flag:
+        return [f"{name} takes no value"] if separator else []
+    return [] if value else [f"{name} needs a value ({name}=...)"]
+
+
+def _means_nothing(word: str) -> bool:
+    return word in _GENERIC | _KERNEL or word.startswith(_GENERIC_PREFIXES + _KERNEL_PREFIXES)
+
+
+def _names() -> list[str]:
+    return [*_SETTINGS, *_OWN]
+
+
+def _as_mount_says(name: str) -> str:
+    return "allow_other" if name == "allow-other" else name  # libfuse's spelling
+
+
+def option_texts() -> list[str]:
+    """Return all options that ``-o`` understands, as they are written."""
+    own = [name if value is None else f"{name}={value}" for name, value in _OWN.items()]
+    return [*(_text(option) for option in _SETTINGS.values()), *own]
+
+
+def _text(option: Option) -> str:
+    value = option.metavar or ("|".join(option.choices) if option.choices else "VALUE")
+    return _as_mount_says(option.name) if option.is_flag else f"{option.name}={value}"
+
+
+def complete_options(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return how the last word of ``-o`` may go on."""
+    before, comma, last = incomplete.rpartition(",")
+    words = [text.partition("=")[0] + ("=" if "=" in text else "") for text in option_texts()]
+    return [CompletionItem(f"{before}{comma}{word}") for word in words if word.startswith(last)]
 
 
 def is_mount_call(program: str, arguments: Sequence[str], commands: Iterable[str]) -> bool:
@@ -137,11 +163,12 @@ def is_mount_call(program: str, arguments: Sequence[str], commands: Iterable[str
 def translate(program: str, arguments: Sequence[str]) -> MountCall:
     """Return the arguments of ``wheelfs`` for a call in mount(8)'s form; raise `UsageError`.
 
-    SOURCE is an index (``NAME=URL`` or a URL), or one of `EMPTY_SOURCES`.
+    SOURCE is an index (``NAME=URL`` or a URL), or one of `EMPTY_SOURCES`; the mount's list shows it as it is given, since
+    ``mount -a`` compares the two, except that credentials are left out.
     """
     direct = Path(program).name in MOUNT_PROGRAM_NAMES
     positional: list[str] = []
-    out = ["mount"]
+    out: list[str] = []
     pretend = False
     remaining = list(arguments)
     while remaining:
@@ -167,4 +194,6 @@ def translate(program: str, arguments: Sequence[str]) -> MountCall:
             advice = "wheelfs --help lists the commands; the source of a mount is none, a URL or NAME=URL"
             raise UsageError("run wheelfs", f"{source[:80]!r} is neither a command nor the source of a mount", advice)
         out += ["--index", source]
-    return MountCall([*out, "--", directory], pretend)
+    # Before the options given, so that an fsname among them wins.
+    shown = ["-o", "fsname=" + redact(source).replace(",", "\\,")] if source else []
+    return MountCall(["mount", *shown, *out, "--", directory], pretend)

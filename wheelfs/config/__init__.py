@@ -1,8 +1,20 @@
 """The configuration: which options there are, where their values come from, and what to say when one is wrong."""
 
-from wheelfs.config.indexes import INDEX_KEYS, IndexSetting, told_of
+from wheelfs.config.indexes import INDEX_KEYS, IndexSetting, described
 from wheelfs.config.loading import Given, environment_of, load
+from wheelfs.config.options import OPTIONS, Option
 from wheelfs.config.redaction import redact
-from wheelfs.config.settings import OPTIONS, Option, Settings
+from wheelfs.config.settings import Settings
 
-__all__ = ["INDEX_KEYS", "OPTIONS", "Given", "IndexSetting", "Option", "Settings", "environment_of", "load", "redact", "told_of"]
+__all__ = [
+    "INDEX_KEYS",
+    "OPTIONS",
+    "Given",
+    "IndexSetting",
+    "Option",
+    "Settings",
+    "described",
+    "environment_of",
+    "load",
+    "redact",
+]

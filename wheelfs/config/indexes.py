@@ -251,7 +251,7 @@ INDEX_KEYS: Final[dict[str, Key]] = {
 }
 
 
-def told_of(index: IndexSetting) -> dict[str, object]:
+def described(index: IndexSetting) -> dict[str, object]:
     """Return what was set of an index, by key, without credentials."""
     return {key: redact(value) if isinstance(value, str) else value for key, value in _table(index).items()}
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.config.options import OPTIONS, Option
 from wheelfs.config.redaction import redact
-from wheelfs.config.settings import OPTIONS, Option, Settings, user_file
+from wheelfs.config.settings import Settings, user_file
 from wheelfs.config.suggestions import mistyped_variable, unknown_key
 from wheelfs.errors import UsageError
 
@@ -63,8 +64,9 @@ def load(
         if environ.get(option.variable):
             loader.take(option, environ[option.variable], option.variable, here)
     loader.look_for_mistyped(environ)
-    for one in given:
-        loader.take(by_field[one.field], one.value, one.place, here)
+    for value in given:
+        loader.take(by_field[value.field], value.value, value.place, here)
+    loader.look_for_ignored(given)
     return loader.result()
 
 
@@ -90,6 +92,13 @@ class _Loader:
         for name, value in environ.items():
             if name.startswith("WHEELFS_") and value and name not in known and (sentence := mistyped_variable(name, known)):
                 self._problems.append(f"{name}: {sentence}")
+
+    def look_for_ignored(self, given: Sequence[Given]) -> None:
+        """Complain of indexes on the command line that would be ignored: they are what the caller wants now."""
+        for value in given:
+            if value.field == "indexes" and self._values.get("no_index"):
+                because = self._provenance["no_index"]
+                self._problems.append(f"{value.place}: no index is used because of {because}: leave out one of the two")
 
     def read_file(self, path: Path, *, must_exist: bool) -> None:
         """Take everything that a TOML file says."""
@@ -132,7 +141,7 @@ class _Loader:
 
     def _take_toml(self, option: Option, value: object, place: str, base: Path) -> None:
         is_tables = isinstance(value, list) and all(isinstance(item, dict) for item in value)
-        if option.field in {"indexes", "shares"} and not is_tables:
+        if option.is_repeated and not is_tables:
             self._problems.append(f"{place}: must be [[{option.toml[0]}]] tables with url and name")
         elif not isinstance(value, option.kind.toml_types):
             self._problems.append(

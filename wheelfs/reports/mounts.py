@@ -1,4 +1,4 @@
-"""What a mount is told, and what mounts and gateways report when they begin to answer; fields may be added, never renamed."""
+"""What a mount is given, and what mounts and gateways report when they begin to answer; fields may be added, never renamed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import msgspec
 
 
 class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
-    """What a mount is told beside the configuration.  ``nonempty``: mount over a directory that has entries."""
+    """What a mount is given besides the configuration.
+
+    ``nonempty``: mount over a directory that has entries.  ``source``: what the list of mounts shows as its source, None: the
+    program's name.
+    """
 
     nonempty: bool = False
+    source: str | None = None
 
 
 class MountReady(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,7 +40,34 @@ def test_a_password_that_everybody_can_read_for_as_long_as_the_mount_lives_is_wa
     told = run("mount", "-f", str(tmp_path), "--index", "a=https://me:hunter2@a.example/").err
     assert "list of processes" in told
     assert "hunter2" not in told
-    assert run("mount", "-f", str(tmp_path), "--index", "a=https://a.example/").err == ""
+    assert "list of processes" not in run("mount", "-f", str(tmp_path), "--index", "a=https://a.example/").err
+    for words in (("-o", "index=a=https://me:hunter2@a.example/"), ("--share", "a=https://me:hunter2@a.example/")):
+        assert "list of processes" in run("mount", "-f", str(tmp_path), *words).err
+
+
+@pytest.mark.parametrize(("user", "words", "said"), [(0, (), True), (0, ("--allow-other",), False), (1000, (), False)])
+def test_root_is_told_that_no_other_user_can_use_the_mount(
+    fake: FakeApp,
+    run: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    user: int,
+    words: tuple[str, ...],
+    said: bool,
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert ("--allow-other lets other users in" in run("mount", "-f", str(tmp_path), *words).err) is said
+
+
+def test_lists_of_flags_and_of_mount_options_are_joined_and_a_flag_goes_first(
+    fake: FakeApp, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    options = "index=c=https://c.example/,share=file:///s,quota=1GB,index=d=https://d.example/"
+    assert run("mount", "-f", str(tmp_path), "-o", options, "--index", "a=https://a.example/", "--quota", "2GB").code == 0
+    settings = fake.asked["settings"]
+    assert [index.name for index in settings.indexes] == ["a", "c", "d"]
+    assert [share.url for share in settings.shares] == ["file:///s"]
+    assert (settings.quota_bytes, settings.provenance["quota_bytes"]) == (2_000_000_000, "--quota")
 
 
 def test_mount_options_reach_the_settings(fake: FakeApp, run: Callable[..., Result], tmp_path: Path) -> None:
@@ -63,13 +90,26 @@ def test_mount_leaves_a_daemon_and_tells_where_its_log_is(
         return daemon.DaemonReady(4711, {"path": "/m", "store": "/s"})
 
     monkeypatch.setattr(daemon, "spawn_daemon", spawn_daemon)
-    result = run("mount", "/m", "--index", "lab=https://me:hunter2@lab.example/", "-o", "nonempty", "-v")
+    result = run("mount", "/m", "--index", "lab=https://me:hunter2@lab.example/", "-o", "nonempty,fsname=a\\,b", "-v")
     assert result.code == 0, result.err
-    assert spawned["arguments"] == ["mount", "--foreground", "-v", "-o", "nonempty", "--", "/m"]
+    assert spawned["arguments"] == ["mount", "--foreground", "-v", "-o", "fsname=a\\,b", "-o", "nonempty", "--", "/m"]
     assert spawned["environ"]["WHEELFS_INDEX"] == "lab=https://me:hunter2@lab.example/"
     assert spawned["program"] == ("-P", "-m", "wheelfs")
     assert spawned["log_path"].parent.is_dir()
     assert f"process 4711, log: {spawned['log_path']}" in result.out
+
+
+@pytest.mark.parametrize("command", ["mount", "serve"])
+def test_a_log_that_cannot_be_written_is_named_with_the_option_that_gives_another(
+    command: str, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("WHEELFS_STORE", str(tmp_path / "store"))
+    (tmp_path / "log").mkdir()
+    words = ["/m"] if command == "mount" else []
+    result = run(command, *words, "--log-file", str(tmp_path / "log"))
+    assert result.code == errors.StoreError.exit_code
+    assert f"open the log {tmp_path / 'log'}: Is a directory (give another one with --log-file" in result.err
 
 
 NOT_EMPTY = errors.MountPointError("mount", "it is not empty")

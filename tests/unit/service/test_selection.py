@@ -80,7 +80,7 @@ class World:
     def full_share(self) -> WrittenShare:
         share = self.share()
         share.catalog.prepare()
-        files = [shared_file(name) for name in self.one.store.catalog.iterate_names(None, 100)]
+        files = [shared_file(name) for name in self.one.store.catalog.names()]
         share.catalog.append(None, files, may_tell=lambda: True)
         return share
 
@@ -173,7 +173,7 @@ async def test_a_name_means_the_same_files_to_every_command(world: World, comman
 
 async def _restored(world: World) -> None:
     store = world.one.store
-    here = {name.filename for name in store.catalog.iterate_names(None, 100)}
+    here = {name.filename for name in store.catalog.names()}
     for filename, project in FILES.items():
         if filename not in here:
             content = filename.encode() * 100
@@ -198,7 +198,7 @@ async def test_a_pattern_is_refused_by_every_command_that_wants_names_and_nothin
     for word in MEAN_NOTHING:
         with pytest.raises(NotKnown):
             NAMING[command](world, word)
-    assert filenames(world.one.store.catalog.iterate_names(None, 100)) == set(FILES)
+    assert filenames(world.one.store.catalog.names()) == set(FILES)
 
 
 @pytest.mark.parametrize("command", [*LOOKING, *NAMING])
@@ -216,7 +216,7 @@ async def test_one_word_that_means_nothing_keeps_the_others_from_being_done(worl
             list(remove(share, words, dry_run=False))
         with pytest.raises((InvalidInput, NotKnown)):
             list(housekeeping.remove(world.one.store, words, dry_run=False))
-    assert filenames(share.catalog.files()) == before == filenames(world.one.store.catalog.iterate_names(None, 100))
+    assert filenames(share.catalog.files()) == before == filenames(world.one.store.catalog.names())
 
 
 def test_a_misfiled_file_is_not_selected_by_its_name() -> None:

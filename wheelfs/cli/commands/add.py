@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.command import Command
 from wheelfs.cli.failures import exit_code_of
-from wheelfs.config import Given
+from wheelfs.cli.session import session_of
 from wheelfs.config.indexes import check_index_name
 from wheelfs.core.formatting import counted
 from wheelfs.errors import InvalidInput, UsageError
@@ -39,16 +39,8 @@ if TYPE_CHECKING:
 )
 @click.option("--private", is_flag=True, help="With --pip-cache: take the others too, as files added by hand.")
 @click.option("--index", metavar="NAME", help="File them under this index instead of as local files.")
-@click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.pass_context
-def add(
-    context: click.Context,
-    sources: tuple[str, ...],
-    pip_cache: str | None,
-    private: bool,
-    index: str | None,
-    quota: str | None,
-) -> int:
+def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None, private: bool, index: str | None) -> int:
     """Add wheels to the store, for good: local ones are never removed to make room.
 
     What a configured index is known to list (by its sha256) is filed under that index, as if it had been fetched.
@@ -59,10 +51,10 @@ def add(
 
     _check(sources, pip_cache, private=private, index=index)
     session = session_of(context)
-    settings = session.settings([Given("quota_bytes", quota, "--quota")] if quota else [])
+    settings = session.settings()
     output = session.output
     if index is not None and index not in [setting.name for setting, _ in app.effective_indexes(settings)]:
-        # Not refused: the index may be one that only a mount is told of, by its own --index.
+        # Not refused: the index may be one that only a mount has, by its own --index.
         output.talk(
             f"wheelfs: no index {index!r} is configured here: where none is, what is filed under it is like other files added by "
             "hand, and owns its project's name"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.command import Command
 from wheelfs.cli.failures import PART_FAILED
+from wheelfs.cli.session import session_of
 from wheelfs.core.formatting import counted, size_text, were
 
 if TYPE_CHECKING:

@@ -1,15 +1,15 @@
-"""Bringing files of indexes here before anybody opens them: ``fetch``."""
+"""Fetching files of indexes before they are opened: ``fetch``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from wheelfs.cli.command import Command, requirement_files, session_of
+from wheelfs.cli.command import Command, requirement_files
 from wheelfs.cli.failures import exit_code_of
-from wheelfs.config import Given
+from wheelfs.cli.session import session_of
 from wheelfs.core.formatting import counted, size_text
 from wheelfs.errors import OriginError, UsageError
 
@@ -46,42 +46,16 @@ LOCK_SUFFIXES = (".toml", ".lock")
     help="Choose files for this platform, as a wheel's tag has it; manylinux_2_28_x86_64 includes older ones.",
 )
 @click.option("--with-deps", is_flag=True, help="Fetch all that the requirements need, too, as uv resolves them.")
-@click.option("--pre", is_flag=True, help="Take pre-releases like other versions.")
+@click.option("--pre", "prereleases", is_flag=True, help="Take pre-releases like other versions.")
 @click.option("--pin", is_flag=True, help="Keep the files for good: they are never removed to make room.")
 @click.option("--dry-run", is_flag=True, help="Only tell which files it would be, and how many bytes would be fetched.")
-@click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
-@click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway, file:///DIR or s3://BUCKET/DIR to ask first.")
-@click.option("--offline", is_flag=True, help="Never use the network.")
-@click.option(
-    "--min-age", metavar="AGE", help="Hide files uploaded less than this long ago, such as 7d, and those of unknown age."
-)
-@click.option(
-    "--delta", type=click.Choice(["auto", "always", "never"]), help="Whether to fetch only what other stored wheels do not have."
-)
-@click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
 @click.pass_context
-def fetch(
-    context: click.Context,
-    words: tuple[str, ...],
-    files: tuple[Path, ...],
-    python: str | None,
-    platforms: tuple[str, ...],
-    with_deps: bool,
-    pre: bool,
-    pin: bool,
-    dry_run: bool,
-    indexes: tuple[str, ...],
-    shares: tuple[str, ...],
-    offline: bool,
-    min_age: str | None,
-    delta: str | None,
-    quota: str | None,
-) -> int:
+def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, ...], **choices: Any) -> int:
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
 
     REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. A lock file is a
-    pylock.toml or a uv.lock. What is stored is not fetched again, and an interrupted run goes on where it was. The exit code is 1
-    when a part is here and another part failed.
+    pylock.toml or a uv.lock. What is stored is not fetched again, and an interrupted run resumes. The exit code is 1 when a part
+    is here and another part failed.
 
     Dependencies are fetched as far as the files name them, or with --with-deps: then uv, which must be installed, resolves the
     requirements against the indexes. For that metadata is fetched, also with --dry-run, and an sdist may have to be built. The
@@ -96,23 +70,11 @@ def fetch(
     if not words and not files:
         raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, or -r FILE")
     session = session_of(context)
-    given = [Given("indexes", list(indexes), "--index")] if indexes else []
-    given += [Given("shares", list(shares), "--share")] if shares else []
-    given += [Given("offline", True, "--offline")] if offline else []
-    given += [Given("min_age_s", min_age, "--min-age")] if min_age else []
-    given += [Given("delta", delta, "--delta")] if delta else []
-    given += [Given("quota_bytes", quota, "--quota")] if quota else []
-    settings = session.settings(given)
     asked = FetchArguments(
         requirements=tuple(word for word in words if not word.endswith(LOCK_SUFFIXES)),
         files=files,
         locks=tuple(Path(word) for word in words if word.endswith(LOCK_SUFFIXES)),
-        python=python,
-        platforms=platforms,
-        with_deps=with_deps,
-        prereleases=pre,
-        pin=pin,
-        dry_run=dry_run,
+        **choices,  # the options above, each under the name of its field
     )
     output = session.output
     done: list[FetchedFile] = []
@@ -125,11 +87,11 @@ def fetch(
         output.talk(f"wheelfs: {text}")
 
     with output.progress() as progress:
-        summary = app.fetch(settings, asked, report=report, note=note, progress=progress)
+        summary = app.fetch(session.settings(), asked, report=report, note=note, progress=progress)
     if output.json:
         output.record({"summary": summary})
     else:
-        output.line(_summary_text(summary, dry_run=dry_run))
+        output.line(_summary_text(summary, dry_run=asked.dry_run))
     tried = [file for file in done if file.result != "skipped"]
     classes = [file.error_class for file in tried if file.result == "failed"]
     return exit_code_of(classes, tried=len(tried), otherwise=OriginError)

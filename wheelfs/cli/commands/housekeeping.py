@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.command import Command
 from wheelfs.cli.failures import PART_FAILED
 from wheelfs.cli.interrupts import ends_when_interrupted
-from wheelfs.config import Given
+from wheelfs.cli.session import session_of
 from wheelfs.config.policies import age_s
 from wheelfs.core.formatting import counted, size_text, were
 from wheelfs.errors import StoreDamaged, UsageError
@@ -170,9 +170,8 @@ def _collected_lines(done: ShareCollection) -> Iterator[str]:
 @click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
 @click.option("--quick", is_flag=True, help="Leave out the sha256 of whole files; every stored piece is still checked.")
 @click.option("--repair", is_flag=True, help="Fetch damaged files again from where they came.")
-@click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index to repair from; repeatable.")
 @click.pass_context
-def verify(context: click.Context, patterns: tuple[str, ...], quick: bool, repair: bool, indexes: tuple[str, ...]) -> int:
+def verify(context: click.Context, patterns: tuple[str, ...], quick: bool, repair: bool) -> int:
     """Check structure, pieces, and the sha256 of every stored file, or of those that are named; a PATTERN is what it is to ls.
 
     What is damaged is quarantined: it is not served until it is fetched or added again. The exit code is 46 when something is
@@ -182,7 +181,7 @@ def verify(context: click.Context, patterns: tuple[str, ...], quick: bool, repai
 
     session = session_of(context)
     output = session.output
-    settings = session.settings([Given("indexes", list(indexes), "--index")] if indexes else [])
+    settings = session.settings()
     with output.progress() as progress:
         current: list[str] = []
 

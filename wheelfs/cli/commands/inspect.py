@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, client_lines
-from wheelfs.cli.command import Command, session_of
-from wheelfs.config import OPTIONS, redact, told_of
+from wheelfs.cli.command import Command
+from wheelfs.cli.session import session_of
+from wheelfs.config import OPTIONS, described, redact
 from wheelfs.core.formatting import counted, size_text
 from wheelfs.errors import StoreError
 from wheelfs.reports.files import ShownProject
@@ -218,7 +219,7 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
     place = mount.absolute() if mount else _running_mount(settings)
     lines = {name: client_lines(name, place) for name in CLIENTS if client in (None, name)}
     if client is None:
-        indexes = [(told_of(index), origin) for index, origin in app.effective_indexes(settings)]
+        indexes = [(described(index), origin) for index, origin in app.effective_indexes(settings)]
         if session.json:
             output.record(
                 {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,15 +11,17 @@ import click
 
 import wheelfs
 from wheelfs.cli.client_lines import mount_lines
-from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.command import Command
 from wheelfs.cli.failures import error_of
-from wheelfs.cli.mount_options import parse_options
-from wheelfs.config import Given, environment_of, redact
+from wheelfs.cli.logs import check_log, log_to
+from wheelfs.cli.mount_options import complete_options, parse_options
+from wheelfs.cli.session import session_of
+from wheelfs.config import OPTIONS, environment_of, redact
 from wheelfs.config.settings import log_directory
-from wheelfs.errors import StoreError
+from wheelfs.reports.mounts import MountArguments
 
 if TYPE_CHECKING:
-    from wheelfs.cli.command import Session
+    from wheelfs.cli.session import Session
     from wheelfs.config import Settings
     from wheelfs.reports.mounts import MountReady
 
@@ -37,73 +40,57 @@ READY_TIMEOUT_S: Final = 90.0
     ),
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index; repeat in order of priority.")
-@click.option("--share", "shares", multiple=True, metavar="URL", help="A gateway, file:///DIR or s3://BUCKET/DIR to ask first.")
-@click.option("--share-write", is_flag=True, default=None, help="Push what is stored to the first directory or bucket of them.")
-@click.option("--offline", is_flag=True, default=None, help="Never use the network.")
-@click.option("--quota", metavar="SIZE", help="How large the store may become, such as 200GiB.")
-@click.option(
-    "--min-age", metavar="AGE", help="Hide files uploaded less than this long ago, such as 7d, and those of unknown age."
-)
-@click.option(
-    "--delta", type=click.Choice(["auto", "always", "never"]), help="Whether to fetch only what other stored wheels do not have."
-)
-@click.option("--allow-other", is_flag=True, default=None, help="Let other users use the mount.")
 @click.option("-f", "--foreground", is_flag=True, help="Stay in the foreground and log to stderr.")
-@click.option("-o", "options", multiple=True, metavar="OPTS", help="Options as in fstab, separated by commas.")
+@click.option(
+    "-o",
+    "options",
+    multiple=True,
+    metavar="OPTS",
+    shell_complete=complete_options,
+    help="Options as in fstab, separated by commas.",
+)
 @click.option("--quiet", is_flag=True, hidden=True, help="Print nothing when ready (mount(8) and fstab).")
 @click.pass_context
-def mount(
-    context: click.Context,
-    directory: Path,
-    indexes: tuple[str, ...],
-    shares: tuple[str, ...],
-    share_write: bool | None,
-    offline: bool | None,
-    quota: str | None,
-    min_age: str | None,
-    delta: str | None,
-    allow_other: bool | None,
-    foreground: bool,
-    options: tuple[str, ...],
-    quiet: bool,
-) -> None:
+def mount(context: click.Context, directory: Path, foreground: bool, options: tuple[str, ...], quiet: bool) -> None:
     """Mount the wheels at DIR and print, when the mount answers, the lines to give to pip and uv.
 
-    Returns then, leaving a daemon behind, unless -f is given. DIR is created when it is missing. The mount is read-only. Options
-    understood by -o: index=NAME=URL (repeatable), store=DIR, config=FILE, quota=SIZE, delta=auto|always|never, min-age=AGE,
-    offline, allow_other, nonempty; the usual ones of mount(8) are accepted and ignored. In fstab, and as "wheelfs SOURCE DIR -o
-    OPTS", the source is none, a URL or NAME=URL.
+    Returns then, leaving a daemon running, unless -f is given. DIR is created when it is missing. The mount is read-only. -o
+    takes every setting of a mount, as in fstab: those with a flag under its name, such as index=NAME=URL (repeatable), offline
+    and allow_other, and the others, such as open-timeout-s=SECONDS; also config=FILE, fsname=NAME (the source that is shown) and
+    nonempty. The usual ones of mount(8) are accepted and ignored. In fstab, and as "wheelfs SOURCE DIR -o OPTS", the source is
+    none, a URL or NAME=URL.
     """
     session = session_of(context)
     parsed = parse_options(options)
     if parsed.config_file is not None and session.config_file is None:
         session.config_file = parsed.config_file
-    given = list(parsed.given)
-    if indexes or parsed.indexes:
-        given.append(Given("indexes", [*indexes, *parsed.indexes], "--index" if indexes else "-o index"))
-    given += [Given("shares", list(shares), "--share")] if shares else []
-    given += [Given("share_write", share_write, "--share-write")] if share_write else []
-    given += [Given("offline", offline, "--offline")] if offline else []
-    given += [Given("quota_bytes", quota, "--quota")] if quota else []
-    given += [Given("min_age_s", min_age, "--min-age")] if min_age else []
-    given += [Given("delta", delta, "--delta")] if delta else []
-    given += [Given("allow_other", allow_other, "--allow-other")] if allow_other else []
-    settings = session.settings(given)
+    session.add_mount_options(parsed.given)
+    settings = session.settings()
+    arguments = MountArguments(nonempty=parsed.nonempty, source=parsed.source)
     # Not resolve(): a dead mount answers ENOTCONN, and must still be named so that it can be cleared.
     mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
     if foreground:
-        if any(redact(given_index) != given_index for given_index in indexes):
-            session.output.talk(
-                "wheelfs: a password in --index can be read in the list of processes as long as this mount lives: give it by "
-                "WHEELFS_INDEX, a configuration file or ~/.netrc"
-            )
-        _stay(session, settings, mountpoint, nonempty=parsed.nonempty, quiet=quiet)
+        _warn_of_passwords(session)
+        _stay(session, settings, mountpoint, arguments, quiet=quiet)
     else:
-        _leave_daemon(session, settings, mountpoint, nonempty=parsed.nonempty, quiet=quiet)
+        _leave_daemon(session, settings, mountpoint, arguments, quiet=quiet)
 
 
-def _stay(session: Session, settings: Settings, mountpoint: Path, *, nonempty: bool, quiet: bool) -> None:
+def _warn_of_passwords(session: Session) -> None:
+    for given in session.given.values():
+        texts = given.value if isinstance(given.value, list) else []
+        if any(redact(text) != text for text in texts):
+            session.output.talk(
+                f"wheelfs: a password in {given.place} can be read in the list of processes as long as this mount lives: give it "
+                f"by {_variable_of(given.field)}, a configuration file or ~/.netrc"
+            )
+
+
+def _variable_of(field: str) -> str:
+    return next(option.variable for option in OPTIONS if option.field == field)
+
+
+def _stay(session: Session, settings: Settings, mountpoint: Path, arguments: MountArguments, *, quiet: bool) -> None:
     """Be the mount: in the foreground of a terminal, or as the daemon that `_leave_daemon` has spawned."""
     from wheelfs.frontends.fuse.mount.daemon import report_error, report_ready, take_ready_fd
 
@@ -116,16 +103,14 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, *, nonempty: b
             reported = True
             report_ready(fd, {"path": mounted.path, "store": mounted.store})
         elif not quiet:
-            _print_ready(session, mounted.path, mounted.store, os.getpid(), log_file=None)
+            _print_ready(session, settings, mounted.path, mounted.store, Process(os.getpid()))
 
     try:
         from wheelfs import app
-        from wheelfs.reports.mounts import MountArguments
-        from wheelfs.telemetry import level_for, set_up_logging
 
         log_file = settings.log_file or default_log_file(mountpoint)
-        set_up_logging(level_for(settings.log_level, session.verbosity), log_file=None if fd is None else log_file)
-        app.run_mount(settings, mountpoint, MountArguments(nonempty=nonempty), ready=ready)
+        log_to(settings, session.verbosity, None if fd is None else log_file)
+        app.run_mount(settings, mountpoint, arguments, ready=ready)
     except Exception as error:
         known = error_of(error)
         if fd is not None and not reported:
@@ -133,16 +118,11 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, *, nonempty: b
         raise known from (None if known is error else error)
 
 
-def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, *, nonempty: bool, quiet: bool) -> None:
+def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, arguments: MountArguments, *, quiet: bool) -> None:
     from wheelfs.frontends.fuse.mount.daemon import spawn_daemon
 
     log_file = settings.log_file or default_log_file(mountpoint)
-    try:
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        advice = "choose another with [log] file or WHEELFS_LOG_FILE"
-        raise StoreError(f"open the log {log_file}", error.strerror or str(error), advice) from None
-    arguments = ["mount", "--foreground"] + ["-v"] * session.verbosity + ["-o", "nonempty"] * nonempty
+    check_log(log_file)
     # The daemon reads the same files again, but everything that they, the flags and the environment said goes before.
     os.environ.update(environment_of(settings))
     if session.config_file is not None:
@@ -151,30 +131,45 @@ def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, *, non
     package = str(Path(wheelfs.__file__).resolve().parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     daemon = spawn_daemon(
-        [*arguments, "--", str(mountpoint)],
+        ["mount", "--foreground", *["-v"] * session.verbosity, *_as_words(arguments), "--", str(mountpoint)],
         log_path=log_file,
         ready_timeout_s=READY_TIMEOUT_S,
         program=("-P", "-m", "wheelfs"),
     )
     if not quiet:
         path, store = daemon.message.get("path", mountpoint), daemon.message.get("store", settings.store)
-        _print_ready(session, str(path), str(store), daemon.pid, log_file=log_file)
+        _print_ready(session, settings, str(path), str(store), Process(daemon.pid, log_file))
 
 
-def _print_ready(session: Session, path: str, store: str, pid: int, *, log_file: Path | None) -> None:
+def _as_words(arguments: MountArguments) -> list[str]:
+    source = "" if arguments.source is None else arguments.source.replace(",", "\\,")
+    return [*(["-o", f"fsname={source}"] if source else []), *(["-o", "nonempty"] if arguments.nonempty else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The process that is the mount; ``log_file`` is None in the foreground."""
+
+    pid: int
+    log_file: Path | None = None
+
+
+def _print_ready(session: Session, settings: Settings, path: str, store: str, process: Process) -> None:
     output = session.output
     lines = mount_lines(Path(path))
     if session.json:
-        log = None if log_file is None else str(log_file)
-        output.record({"path": path, "pid": pid, "store": store, "log": log, "lines": lines})
+        log = None if process.log_file is None else str(process.log_file)
+        output.record({"path": path, "pid": process.pid, "store": store, "log": log, "lines": lines})
     else:
         output.line(f"mounted at {path}")
         width = max(len(purpose) for purpose in lines) + 1
         for purpose, line in lines.items():
             output.line(f"  {purpose + ':':<{width}} {line}")
-        if log_file is not None:
-            output.line(f"process {pid}, log: {log_file}")
+        if process.log_file is not None:
+            output.line(f"process {process.pid}, log: {process.log_file}")
     output.flush()
+    if os.geteuid() == 0 and not settings.allow_other:
+        output.talk("wheelfs: only root can use this mount (others get EACCES): --allow-other lets other users in")
 
 
 def default_log_file(mountpoint: Path) -> Path:
@@ -190,7 +185,9 @@ def default_log_file(mountpoint: Path) -> Path:
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
-    "--lazy", is_flag=True, help="Take the mount out of sight even while it is in use; it ends with the last open file."
+    "--lazy",
+    is_flag=True,
+    help="Detach lazily (umount -l), even while the mount is in use; it ends with the last open file.",
 )
 @click.pass_context
 def umount(context: click.Context, directory: Path, lazy: bool) -> None:
@@ -198,10 +195,10 @@ def umount(context: click.Context, directory: Path, lazy: bool) -> None:
     from wheelfs.frontends.fuse.mount.umount import unmount
 
     session = session_of(context)
-    # The configuration is not read: a broken one must not keep anybody from unmounting.
+    # The configuration is not read: a broken one must not prevent unmounting.
     ended = unmount(directory, lazy_if_busy=lazy)
     path = os.path.abspath(directory)  # noqa: PTH100
     if session.json:
         session.output.record({"path": path, "ended": ended})
     elif not ended:
-        session.output.talk(f"wheelfs: {path} is out of sight; its process ends when the last open file is closed")
+        session.output.talk(f"wheelfs: {path} is detached; its process ends when the last open file is closed")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs.cli.command import Command, session_of
+from wheelfs.cli.command import Command
 from wheelfs.cli.failures import exit_code_of
 from wheelfs.cli.interrupts import ends_when_interrupted
+from wheelfs.cli.session import session_of
 from wheelfs.core.formatting import counted, size_text, were
 from wheelfs.errors import OriginError
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wheelfs.cli.command import Command, requirement_files, session_of
+from wheelfs.cli.command import Command, requirement_files
 from wheelfs.cli.failures import exit_code_of
-from wheelfs.config import Given
+from wheelfs.cli.session import session_of
 from wheelfs.core.formatting import counted
 from wheelfs.errors import OriginError, UsageError
 
@@ -33,18 +33,8 @@ if TYPE_CHECKING:
 @requirement_files("Track what a requirements file asks for.")
 @click.option("--every-platform", is_flag=True, help="Track wheels for other machines, too.")
 @click.option("--pre", is_flag=True, help="Track pre-releases, too.")
-@click.option("--index", "indexes", multiple=True, metavar="NAME=URL", help="A package index, in order of priority.")
-@click.option("--offline", is_flag=True, help="Never use the network.")
 @click.pass_context
-def track(
-    context: click.Context,
-    words: tuple[str, ...],
-    files: tuple[Path, ...],
-    every_platform: bool,
-    pre: bool,
-    indexes: tuple[str, ...],
-    offline: bool,
-) -> int:
+def track(context: click.Context, words: tuple[str, ...], files: tuple[Path, ...], every_platform: bool, pre: bool) -> int:
     """Let the flat directories list the wheels of projects although none is fetched: opening one fetches it.
 
     REQ is a requirement such as numpy or "numpy>=2,<3"; it takes the place of what was tracked of that project, and several for
@@ -59,9 +49,7 @@ def track(
     from wheelfs.reports.track import TrackArguments
 
     session = session_of(context)
-    given = [Given("indexes", list(indexes), "--index")] if indexes else []
-    given += [Given("offline", True, "--offline")] if offline else []
-    settings = session.settings(given)
+    settings = session.settings()
     output = session.output
     done: list[TrackedProject] = []
     if not words and not files:
@@ -135,7 +123,7 @@ def _print_project(output: Output, project: TrackedProject) -> None:
 
 
 def _requirements(project: TrackedProject) -> str:
-    return ", ".join(f"{project.project}{one}" for one in project.ranges) or project.project
+    return ", ".join(f"{project.project}{versions}" for versions in project.ranges) or project.project
 
 
 def _row(project: TrackedProject) -> tuple[str, ...]:

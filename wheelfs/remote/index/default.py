@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.config.settings import home_directory
 from wheelfs.core.resolve.installer_config import Named, from_pip, from_uv, without_name
 from wheelfs.errors import UsageError
 
@@ -70,7 +71,7 @@ def _pip_files(environ: Mapping[str, str]) -> list[Path]:
     own = environ.get("PIP_CONFIG_FILE")
     if own == os.devnull:
         return []
-    home = Path(environ.get("HOME") or "/")
+    home = home_directory(environ)
     shared = [Path(place) / "pip/pip.conf" for place in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":") if place]
     files = [*reversed(shared), Path("/etc/pip.conf")]
     if own is None or not Path(own).exists():
@@ -85,7 +86,7 @@ def _uv_files(environ: Mapping[str, str]) -> list[Path]:
         return []
     if own := environ.get("UV_CONFIG_FILE"):
         return [Path(own)]
-    user = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME") or "/") / ".config") / "uv/uv.toml"
+    user = Path(environ.get("XDG_CONFIG_HOME") or home_directory(environ) / ".config") / "uv/uv.toml"
     shared = [Path(place) / "uv/uv.toml" for place in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":") if place]
     return [user, *shared, Path("/etc/uv/uv.toml")]
 

@@ -44,8 +44,13 @@ _GRACE_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountOptions:
-    """What a user may choose.  ``auto_unmount``: clean up after a killed daemon where libfuse can."""
+    """What a user may choose.
 
+    ``auto_unmount``: clean up after a killed daemon where libfuse can.  ``source``: what the list of mounts shows as the source;
+    every user can read it, so it holds no credentials.
+    """
+
+    source: str = "wheelfs"
     allow_other: bool = False
     nonempty: bool = False
     auto_unmount: bool = True
@@ -146,7 +151,9 @@ def _mounted(operations: TreeOperations, invalidator: Invalidator, place: Path, 
 
 def _libfuse_options(options: MountOptions) -> set[str]:
     # No max_read: pyfuse3 cannot pass it on to the kernel consistently, and requests above it would be refused.
-    chosen = {"fsname=wheelfs", "subtype=wheelfs", "ro", "nosuid", "nodev", "default_permissions"}
+    # libfuse takes "," for the end of an option unless a backslash is before it (fuse_opt.h).
+    shown = options.source.replace("\\", "\\\\").replace(",", "\\,")
+    chosen = {f"fsname={shown}", "subtype=wheelfs", "ro", "nosuid", "nodev", "default_permissions"}
     if options.allow_other:
         chosen.add("allow_other")
     # libfuse 3.14 mounts with it through fusermount3, which after our death can only reach the mount as root or with allow_other.

@@ -1,0 +1,42 @@
+"""Where a command that stays writes its log, and what is said where it cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wheelfs.config import Settings
+
+
+def check_log(log_file: Path) -> None:
+    """Make the directory of a log and see whether it can be appended to; raise `StoreError`.
+
+    Before a daemon is spawned: it could only say so in the log.
+    """
+    try:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("ab"):
+            pass
+    except OSError as error:
+        raise _not_writable(log_file, error) from None
+
+
+def log_to(settings: Settings, verbosity: int, log_file: Path | None) -> None:
+    """Log at the level of the settings, raised by ``-v``, to a file (None: stderr); raise `StoreError`."""
+    from wheelfs.telemetry import level_for, set_up_logging
+
+    try:
+        set_up_logging(level_for(settings.log_level, verbosity), log_file=log_file)
+    except OSError as error:
+        if log_file is None:
+            raise
+        raise _not_writable(log_file, error) from None
+
+
+def _not_writable(log_file: Path, error: OSError) -> StoreError:
+    advice = "give another one with --log-file (WHEELFS_LOG_FILE, [log] file), or make this one writable"
+    return StoreError(f"open the log {log_file}", error.strerror or str(error), advice)

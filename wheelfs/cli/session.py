@@ -1,0 +1,49 @@
+"""What the command line said besides a command's own parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wheelfs.cli.output import Output
+from wheelfs.config import Given, load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import click
+
+    from wheelfs.config import Settings
+
+
+@dataclass(slots=True)
+class Session:
+    """What the common options and the flags of settings said; ``given`` is keyed by the field of `Settings`."""
+
+    json: bool = False
+    verbosity: int = 0
+    config_file: Path | None = None
+    given: dict[str, Given] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Output:
+        return Output(json=self.json)
+
+    def add_mount_options(self, given: Sequence[Given]) -> None:
+        """Add what ``mount -o`` said: a flag goes before it, except that lists are joined."""
+        for value in given:
+            flag = self.given.get(value.field)
+            if flag is None:
+                self.given[value.field] = value
+            elif isinstance(flag.value, list) and isinstance(value.value, list):
+                self.given[value.field] = Given(value.field, [*flag.value, *value.value], flag.place)
+
+    def settings(self) -> Settings:
+        """Return the effective configuration; raise `UsageError`."""
+        return load(tuple(self.given.values()), config_file=self.config_file)
+
+
+def session_of(context: click.Context) -> Session:
+    """Return the session of a running command."""
+    return context.ensure_object(Session)
