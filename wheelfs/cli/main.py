@@ -1,4 +1,4 @@
-"""The ``wheelfs`` command: finds the command, and turns whatever ends it into an exit code.
+"""The ``wheelfs`` command: finds the subcommand, and turns whatever ends it into an exit code.
 
 Nothing heavy is imported here or by a module of a command at its top: ``wheelfs --help`` answers at once.
 """
@@ -13,7 +13,7 @@ import click
 
 import wheelfs
 from wheelfs.cli.command import common_options
-from wheelfs.cli.commands import add, export, fetch, housekeeping, inspect, mount, serve, shares, track
+from wheelfs.cli.commands import add, completion, export, fetch, housekeeping, inspect, mount, serve, shares, track
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.interrupts import INTERRUPTED
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PIPE_CLOSED: Final = 141
-"""128 + SIGPIPE: whoever read our result has seen enough."""
+"""128 + SIGPIPE: the reader of our result has closed it."""
 
 SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -72,6 +72,7 @@ for _command in (
     housekeeping.stats,
     export.export,
     inspect.config,
+    completion.completion,
 ):
     cli.add_command(_command)
 
@@ -81,6 +82,8 @@ def main(arguments: Sequence[str] | None = None, *, program: str | None = None) 
     given = list(sys.argv[1:] if arguments is None else arguments)
     program = sys.argv[0] if program is None else program
     output = Output(json=_wants_json(given))
+    if instruction := os.environ.get(completion.COMPLETE_VARIABLE):
+        return completion.answer_shell(cli, instruction)
     try:
         code = _run(given, program)
         output.flush()
@@ -152,7 +155,7 @@ def _options(given: list[str]) -> list[str]:
 
 
 def _wants_json(given: list[str]) -> bool:
-    """Tell it without click: a command line that click cannot parse must be complained about in JSON, too."""
+    """Decide without click: a command line that click cannot parse must be reported in JSON, too."""
     return "--json" in _options(given) or os.environ.get("WHEELFS_JSON", "").lower() in ("1", "true", "yes", "on")
 
 

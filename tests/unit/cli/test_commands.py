@@ -57,7 +57,7 @@ def test_every_command_has_help_with_examples_that_parse(name: str, run: Callabl
     ours = [example for example in examples if example.startswith("wheelfs ")]
     assert any(f" {name}" in example for example in ours)
     for example in ours:
-        words = [word for word in shlex.split(example.partition(" | ")[0])[1:] if word not in ("--json",)]
+        words = [word for word in shlex.split(example.partition(" | ")[0].partition(" > ")[0])[1:] if word not in ("--json",)]
         assert words[0] == name
         command.make_context(name, words[1:])
 

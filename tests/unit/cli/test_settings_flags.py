@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from tests.unit.cli.fake_app import FakeApp, Result
 
-ARGUMENTS = {"mount": ["/m"], "umount": ["/m"], "show": ["x"], "rm": ["x"], "pin": ["x"], "unpin": ["x"], "export": ["/d"]}
+ARGUMENTS = {
+    "mount": ["/m"],
+    "umount": ["/m"],
+    "show": ["x"],
+    "rm": ["x"],
+    "pin": ["x"],
+    "unpin": ["x"],
+    "export": ["/d"],
+    "completion": ["bash"],
+}
 REQUIRED = {"push": ["--share", "file:///s"], "pull": ["--share", "file:///s"]}
 OF_THE_GATEWAY = {
     "serve_listen": "127.0.0.1:1",
