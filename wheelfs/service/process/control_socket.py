@@ -20,7 +20,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,9 +28,9 @@ import msgspec
 import trio
 
 from wheelfs.errors import StoreReadOnly
+from wheelfs.service.process.sockets import bound_socket, remove_stale, short_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 Answer = Callable[[], object]
@@ -92,15 +92,12 @@ _ACCEPT_AGAIN: Final = frozenset({errno.ECONNABORTED, errno.EMFILE, errno.ENFILE
 def _listen(path: Path) -> trio.socket.SocketType:
     """Return a listening socket that has its final name only now."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    remove_stale(path.parent)
+    remove_stale(_sockets(path.parent))
     temporary = path.with_suffix(".new")
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    temporary.unlink(missing_ok=True)
+    sock = bound_socket(temporary)
     try:
-        # On Linux bind() gives the file the socket's own mode; setting the umask instead would race with other threads.
-        os.fchmod(sock.fileno(), 0o600)
-        temporary.unlink(missing_ok=True)
-        with _short(temporary) as address:
-            sock.bind(address)
+        sock.setblocking(False)
         sock.listen(MAX_CONNECTIONS)
         temporary.rename(path)
     except BaseException:
@@ -202,7 +199,7 @@ def ask(path: Path, request: Mapping[str, object], *, timeout_s: float) -> Any:
     deadline = time.monotonic() + timeout_s
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout_s)
-        with _short(path) as address:
+        with short_address(path) as address:
             sock.connect(address)
         sock.sendall(json.dumps(dict(request)).encode() + b"\n")
         data = bytearray()
@@ -224,21 +221,6 @@ def ask(path: Path, request: Mapping[str, object], *, timeout_s: float) -> Any:
     return reply["ok"]
 
 
-def remove_stale(run_dir: Path) -> None:
-    """Remove sockets on which nobody listens.
-
-    Connecting decides, not the process number: numbers are reused, and mean something else in another container.
-    """
-    for path in _sockets(run_dir):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock, suppress(OSError):
-            sock.setblocking(False)
-            try:
-                with _short(path) as address:
-                    sock.connect(address)
-            except ConnectionRefusedError:
-                path.unlink(missing_ok=True)
-
-
 def _sockets(run_dir: Path) -> list[Path]:
     try:
         return sorted(path for path in run_dir.iterdir() if path.suffix == ".sock" and path.stem.isdecimal())[:MAX_SOCKETS]
@@ -248,13 +230,3 @@ def _sockets(run_dir: Path) -> list[Path]:
         raise StoreReadOnly(
             f"look for processes of the store {run_dir.parent}", f"{error.strerror}", "check the directory's owner and mode"
         ) from None
-
-
-@contextmanager
-def _short(path: Path) -> Iterator[str]:
-    """Yield an address for ``path`` that fits into the 107 bytes of a ``sockaddr_un``, however deep the store is."""
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
-    finally:
-        os.close(directory)

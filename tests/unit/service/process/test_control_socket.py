@@ -12,7 +12,7 @@ import trio
 
 from wheelfs.errors import StoreReadOnly
 from wheelfs.service.process import control_socket
-from wheelfs.service.process.control_socket import Answered, Silent, ask, ask_all, remove_stale, serve_control
+from wheelfs.service.process.control_socket import Answered, Silent, ask, ask_all, serve_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,20 +113,6 @@ async def test_clients_that_vanish_or_say_nothing_do_not_keep_others_out(tmp_pat
         for stream in silent:
             await stream.aclose()
         nursery.cancel_scope.cancel()
-
-
-def test_sockets_of_dead_processes_are_removed_and_others_left(tmp_path: Path) -> None:
-    dead, alive, foreign = tmp_path / "11.sock", tmp_path / "12.sock", tmp_path / "notes.txt"
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind(str(dead))
-        sock.listen()
-    foreign.write_text("not a socket")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(alive))
-        listening.listen()
-        assert dead.exists()
-        remove_stale(tmp_path)
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["12.sock", "notes.txt"]
 
 
 def test_a_process_that_accepts_and_never_answers_is_reported_as_silent_within_the_bound(tmp_path: Path) -> None:
