@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wheelfs.frontends.fuse.mountinfo import canonical, mount_at
 
 from tests.fakes.commands import error_of, objects
 from tests.fakes.faults import Fault, Slow, Stall
@@ -21,6 +20,7 @@ from tests.fakes.mounts import mount_points, unmount_lazily
 from tests.fakes.processes import ROOT, run, wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import wheel_filename
+from wheelfs.frontends.fuse.kernel.mountinfo import canonical, mount_at
 
 if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs
