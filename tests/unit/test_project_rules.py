@@ -5,13 +5,18 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import wheelfs
 from wheelfs.errors import InternalError, WheelfsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "wheelfs"
@@ -101,3 +106,63 @@ def test_every_error_class_owns_its_exit_code() -> None:
 def test_every_error_class_says_what_it_means() -> None:
     silent = [one.__name__ for one in error_classes() if not (one.__dict__.get("__doc__") or "").strip()]
     assert not silent
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+BANNED = {
+    r"whoever": "the caller, the reader, the writer; all who",
+    r"nobody|somebody": "no caller, another process, a user",
+    r"he|his|him|himself": "it, its (of programs)",
+    r"(?:tells?|told|telling) of": "report, announce, list, mention",
+    r"anew": "again, from the start",
+    # Behind a proxy, a firewall or NAT is what the field says.
+    r"behind(?!\s+(?:NAT\b|(?:an?|another|any|the)\s+(?:\w+\s+)?(?:address|balancer|firewall|proxy|server)\b))": "after",
+    r"(?<!there\s)(?:is|are|was|were) none": "is not one, is invalid, is missing",
+    r"for ever": "permanently, without end",
+    r"so much": "this many bytes, the amount",
+}
+"""Words (regular expressions, between word boundaries) that made the text read as translated, and what to write instead.
+
+The list is explained in docs/design/glossary.md.
+"""
+
+_GENERATED = ROOT / "docs" / "reference"
+"""Written from the help texts of the package, so its words are the package's."""
+
+CHECKED_FOR_WORDS: dict[str, tuple[Callable[[Path], bool], bool]] = {
+    "documents": (lambda path: path.suffix == ".md" and _GENERATED not in path.parents, True),
+    "package": (lambda path: PACKAGE in path.parents or _GENERATED in path.parents, False),
+    "tests": (lambda path: path.suffix == ".py" and ROOT / "tests" in path.parents, False),
+}
+"""Where the list holds: which files, and whether it is switched on already.  To switch on the next place, write True."""
+
+
+def found_words(text: str) -> list[str]:
+    """The banned words of a text, with their line numbers, also where a line ends between two of them."""
+    pattern = re.compile(rf"\b(?:{'|'.join(BANNED)})\b".replace(" ", r"\s+(?:#\s+)?"), re.IGNORECASE)
+    return [f"{text.count(chr(10), 0, match.start()) + 1}: {match[0]}" for match in pattern.finditer(text)]
+
+
+def words_section(text: str) -> str:
+    """The section of the glossary that lists the banned words."""
+    return text.partition("\n## Words not to use\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("place", [place for place, (_, is_on) in CHECKED_FOR_WORDS.items() if is_on])
+def test_no_text_uses_words_that_hide_what_is_meant(place: str) -> None:
+    belongs, _ = CHECKED_FOR_WORDS[place]
+    using = {}
+    for path in project_files():
+        if belongs(path) and path != Path(__file__) and path.suffix in (".md", ".py", ".html"):
+            text = path.read_text()
+            if words := found_words(text.replace(words_section(text), "") if path.name == "glossary.md" else text):
+                using[str(path.relative_to(ROOT))] = words
+    assert using == {}
+
+
+def test_the_glossary_explains_every_banned_word() -> None:
+    section = words_section((ROOT / "docs" / "design" / "glossary.md").read_text())
+    explained = found_words(section)
+    assert [word for word in BANNED if not re.search(rf"\b(?:{word})\b", section)] == []
+    assert len(explained) >= len(BANNED)
