@@ -133,7 +133,8 @@ _GENERATED = ROOT / "docs" / "reference"
 CHECKED_FOR_WORDS: dict[str, tuple[Callable[[Path], bool], bool]] = {
     "documents": (lambda path: path.suffix == ".md" and _GENERATED not in path.parents, True),
     "package": (lambda path: PACKAGE in path.parents or _GENERATED in path.parents, False),
-    "tests": (lambda path: path.suffix == ".py" and ROOT / "tests" in path.parents, False),
+    "tests": (lambda path: ROOT / "tests" in path.parents and path.suffix == ".py", False),
+    "scripts": (lambda path: ROOT / "scripts" in path.parents, False),
 }
 """Where the list holds: which files, and whether it is switched on already.  To switch on the next place, write True."""
 
@@ -154,7 +155,7 @@ def test_no_text_uses_words_that_hide_what_is_meant(place: str) -> None:
     belongs, _ = CHECKED_FOR_WORDS[place]
     using = {}
     for path in project_files():
-        if belongs(path) and path != Path(__file__) and path.suffix in (".md", ".py", ".html"):
+        if belongs(path) and path != Path(__file__) and path.suffix in ("", ".html", ".md", ".py"):
             text = path.read_text()
             if words := found_words(text.replace(words_section(text), "") if path.name == "glossary.md" else text):
                 using[str(path.relative_to(ROOT))] = words
