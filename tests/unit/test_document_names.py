@@ -31,6 +31,8 @@ ELSEWHERE = {
     "wheelfs/config.toml": "the user's configuration file, in the XDG directory",
     "changes/SLUG.md": "stands for any fragment",
     "changes/gc-of-gateways.md": "an example of a fragment",
+    "tests/world/habits_*.py": "the habits of indexes, which come with another change",
+    "scripts/world WORD": "runs them",
     "wheelfs share 1": "the first line of a share's marker",
     "wheelfs SOURCE DIR -o OPTIONS": "how mount(8) calls",
     "mount.wheelfs": "a name to call the program by",
