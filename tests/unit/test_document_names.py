@@ -247,7 +247,7 @@ def test_a_name_that_is_not_there_is_noticed(span: str) -> None:
         "wheelfs/service/vfs/",
         "core/views",
         "scripts/bench/lab --parts open",
-        "kernel.tune",
+        "control.tune",
         "Filesystem.changes()",
         "wheelfs gc --share URL",
         "wheelfs --json ls",
