@@ -17,8 +17,9 @@ import trio
 
 from tests.fakes.trees import FakeFilesystem, FakeNode, directory, file
 from wheelfs import errors
-from wheelfs.frontends.fuse.mount import daemon
+from wheelfs.frontends.fuse.mount.daemon import report_error, report_ready
 from wheelfs.frontends.fuse.mount.session import MountOptions, serve_mount
+from wheelfs.service.process.spawn import take_report_pipe
 
 
 def build(settings: dict[str, Any], release: trio.Event) -> FakeNode:
@@ -78,7 +79,7 @@ async def main(mountpoint: Path, settings: dict[str, Any]) -> None:
     root = build(settings, release)
     filesystem = FakeFilesystem(root)
     shutdown = trio.Event()
-    ready_fd = daemon.take_ready_fd()
+    ready_fd = take_report_pipe()
 
     def say(answer: object) -> None:
         print(json.dumps(answer), flush=True)
@@ -87,7 +88,7 @@ async def main(mountpoint: Path, settings: dict[str, Any]) -> None:
         if ready_fd is None:
             say("ready")
         else:
-            daemon.report_ready(ready_fd, {"mountpoint": str(mountpoint)})
+            report_ready(ready_fd, {"mountpoint": str(mountpoint)})
 
     async def obey() -> None:
         async with await trio.open_file(0, closefd=False) as commands:
@@ -118,7 +119,7 @@ async def main(mountpoint: Path, settings: dict[str, Any]) -> None:
             )
         except errors.WheelfsError as error:
             if ready_fd is not None:
-                daemon.report_error(ready_fd, error)
+                report_error(ready_fd, error)
             else:
                 say({"error": type(error).__name__, "message": str(error)})
             sys.stdout.flush()

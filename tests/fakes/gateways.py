@@ -10,6 +10,7 @@ import trio
 
 from tests.fakes.services import Service, service
 from wheelfs.frontends.http.application import Application
+from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.server import listen, serve_http, urls_of
 from wheelfs.service.overview import Overview
 from wheelfs.service.shares.feed import Giving
@@ -23,19 +24,24 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def gateway(
-    path: Path, origin: MemoryOrigin, *, token: str | None = None
+    path: Path,
+    origin: MemoryOrigin,
+    *,
+    token: str | None = None,
+    limits: HttpLimits = HTTP_LIMITS,
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, Service]]:
     async with service(path / "s", [origin]) as one, trio.open_nursery() as nursery:
-        sockets, shutdown, ready = [listen("127.0.0.1:0")], trio.Event(), trio.Event()
+        sockets, shutdown, ready = [listen("127.0.0.1:0", limits=limits)], trio.Event(), trio.Event()
         [url] = urls_of(sockets, tls=False)
 
         async def serve() -> None:
             await serve_http(
-                Application(one.node.tree, Overview(one.node, one.store), Giving(one.store), token=token),
+                Application(one.node.tree, Overview(one.node, one.store), Giving(one.store), token=token, limits=limits),
                 sockets,
                 tls=None,
                 on_ready=ready.set,
                 shutdown=shutdown,
+                limits=limits,
             )
 
         nursery.start_soon(serve)

@@ -25,7 +25,7 @@ def export(
     report: Callable[[ExportedFile], None],
     progress: Progress,
 ) -> Exported:
-    """Write stored files and static pages to ``directory``; ``report`` is told of each file.
+    """Write stored files and static pages to ``directory``; ``report`` is called with each file.
 
     Uses no network.  Raises `NotKnown` where no stored file is meant, `DestinationError`, and `StoreError`.
     """

@@ -1,24 +1,19 @@
-"""Wiring of the gateway: the tree of `wheelfs.app.run_mount`, over HTTP."""
+"""Wiring of the gateway: the tree of `wheelfs.app.run_mount`, over HTTP, in one process or several."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from wheelfs.app.wiring import limits_of, running_node
+from wheelfs.app.wiring import limits_of
 from wheelfs.errors import UsageError
 from wheelfs.reports.mounts import GatewayReady
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Sequence
 
     from wheelfs.config import Settings
     from wheelfs.frontends.http import server
-    from wheelfs.store.store import Store
-
-MAX_NETWORK_WAITS: Final = 768
-"""Requests that may wait for an index at once; three quarters of all, so that what is stored is always served."""
 
 
 def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable[[GatewayReady], None]) -> None:
@@ -26,7 +21,8 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
 
     ``arguments`` are those of the command, with which workers are spawned.
     """
-    from wheelfs.app import workers
+    from wheelfs.app.gateway_single import run_single
+    from wheelfs.app.workers import run_head, run_worker
     from wheelfs.app.write_through import written_share
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.workers import take_place
@@ -36,7 +32,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     token = _token(settings)
     place = take_place()
     if place is not None:
-        workers.run_worker(settings, place, tls=tls, token=token)
+        run_worker(settings, place, tls=tls, token=token)
         return
     written_share(settings)
     listening = server.listen(settings.serve_listen)
@@ -48,55 +44,11 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     try:
         with Store.open(settings.store, limits=limits_of(settings)) as store:
             if settings.serve_workers > 1:
-                workers.run_head(settings, store, listening, arguments, tls=tls, on_ready=on_ready)
+                run_head(settings, store, listening, arguments, tls=tls, on_ready=on_ready)
             else:
-                _run_alone(settings, store, listening, tls=tls, token=token, on_ready=on_ready)
+                run_single(settings, store, listening, tls=tls, token=token, on_ready=on_ready)
     finally:
         listening.close()
-
-
-def _run_alone(
-    settings: Settings,
-    store: Store,
-    listening: socket.socket,
-    *,
-    tls: server.Tls | None,
-    token: str | None,
-    on_ready: Callable[[], None],
-) -> None:
-    import trio
-
-    from wheelfs.app.write_through import write_through
-    from wheelfs.frontends.http import server
-    from wheelfs.frontends.http.application import Application
-    from wheelfs.service.overview import Overview
-    from wheelfs.service.process.control_socket import serve_control
-    from wheelfs.service.process.signals import obey_signals
-    from wheelfs.service.shares.feed import Giving
-    from wheelfs.telemetry import Counters
-
-    urls = server.urls_of([listening], tls=tls is not None)
-
-    async def serve() -> None:
-        running = running_node(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
-        async with running as node, trio.open_nursery() as nursery:
-            shutdown = trio.Event()
-            await nursery.start(obey_signals, shutdown)
-            await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
-            nursery.start_soon(node.tracking.keep_fresh)
-            nursery.start_soon(node.sharing.keep_fresh)
-            nursery.start_soon(write_through, settings, store, node)
-
-            def answers() -> None:
-                for url in urls:
-                    node.status.serving(url)
-                on_ready()
-
-            application = Application(node.tree, Overview(node, store), Giving(store, node.downloads.in_progress), token=token)
-            await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
-            nursery.cancel_scope.cancel()
-
-    trio.run(serve)
 
 
 def _tls(settings: Settings) -> server.Tls | None:
@@ -120,7 +72,7 @@ def _token(settings: Settings) -> str | None:
     try:
         token = settings.serve_token_file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(attempted, getattr(error, "strerror", None) or "it is no text") from None
+        raise UsageError(attempted, getattr(error, "strerror", None) or "it is not text") from None
     if not token or any(character.isspace() for character in token):
         raise UsageError(attempted, "it is not one word", "write the token, and nothing else, into it")
     return token

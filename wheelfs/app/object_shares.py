@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -> Iterator[PushedFile]:
     """Push stored files to the share at ``url`` and yield each; raises `UsageError`, `OriginError`, `StoreError`."""
-    from wheelfs.service.shares.push import push
+    from wheelfs.service.shares.push import push as push_files
     from wheelfs.store.store import Store
 
-    share = _opened(settings, url)
-    # What a mount knows of it is then known here, and the other way round.
-    name = next((one.name for one in settings.shares if _same(one.url, url)), None)
+    target = _opened(settings, url)
+    # Under the name that mounts know it by, what they and this command find out about it is shared.
+    name = next((share.name for share in settings.shares if _same(share.url, url)), None)
     with Store.open(settings.store, create=False) as store:
-        yield from push(store, share, words, private=private, share_name=name)
+        yield from push_files(store, target, words, private=private, share_name=name)
 
 
 def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) -> Iterator[PulledFile]:
     """Yield what the share at ``url`` has, with ``contents`` once it is here; raises as `push` does."""
-    from wheelfs.service.shares.pull import pull
+    from wheelfs.service.shares.pull import pull as pull_files
     from wheelfs.store.store import Store
 
     with _read(settings, url) as share, Store.open(settings.store, limits=limits_of(settings)) as store:
-        yield from pull(store, share, words, contents=contents)
+        yield from pull_files(store, share, words, contents=contents)
 
 
 def take_out(settings: Settings, url: str, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
@@ -65,7 +65,7 @@ def _read(settings: Settings, url: str) -> Iterator[ObjectShare]:
     from wheelfs.remote.share.http_objects import http_objects
     from wheelfs.remote.share.share import ObjectShare
 
-    setting = next((one for one in settings.shares if _same(one.url, url)), IndexSetting(name="share", url=url))
+    setting = next((share for share in settings.shares if _same(share.url, url)), IndexSetting(name="share", url=url))
     with http_objects(url, os.environ, access=access_of(setting)) as objects:
         _check_online(settings, objects.url)
         yield ObjectShare(objects)
@@ -91,5 +91,5 @@ def _check_online(settings: Settings, url: str) -> None:
         raise OriginUnreachable(f"use the share {url}", "wheelfs is offline", "leave out --offline")
 
 
-def _same(one: str, other: str) -> bool:
-    return one.rstrip("/") == other.rstrip("/")
+def _same(url: str, other: str) -> bool:
+    return url.rstrip("/") == other.rstrip("/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
+from wheelfs.app.wiring import is_unborn, limits_of, read_requirements, running_node, store_to_look_at, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,25 +20,26 @@ if TYPE_CHECKING:
 def track(
     settings: Settings, asked: TrackArguments, *, report: Callable[[TrackedProject], None], note: Callable[[str], None]
 ) -> None:
-    """Track projects; ``report`` is told of each, ``note`` of what had no effect.
+    """Track projects; ``report`` is called with each, ``note`` with what had no effect.
 
     Raises `InvalidInput` for words and files that mean nothing, before anything is tracked, and `StoreError`.
     """
     import trio
 
-    from wheelfs.service.operations import track
+    from wheelfs.service.operations.track import joined, untrackable
+    from wheelfs.service.operations.track import track as track_projects
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     wants = _wants(asked, note)
-    projects = track.joined(wants.wanted, every_platform=asked.every_platform, prereleases=asked.prereleases)
+    projects = joined(wants.wanted, every_platform=asked.every_platform, prereleases=asked.prereleases)
 
     async def take_up(store: Store) -> None:
         async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            await track.track(node, projects, report)
+            await track_projects(node, projects, report)
 
-    for one in wants.unfetchable:
-        report(track.untrackable(one))
+    for requirement in wants.unfetchable:
+        report(untrackable(requirement))
     with Store.open(settings.store, limits=limits_of(settings)) as store:
         trio.run(take_up, store)
 
@@ -46,49 +47,50 @@ def track(
 def untrack(
     settings: Settings, asked: TrackArguments, *, report: Callable[[TrackedProject], None], note: Callable[[str], None]
 ) -> None:
-    """Track projects no more, whatever versions are named; ``report`` is told of each.  Raises what `track` does."""
+    """Stop tracking projects, whatever versions are named; ``report`` is called with each.  Raises what `track` does."""
     import trio
 
-    from wheelfs.service.operations import track
+    from wheelfs.service.operations.track import untrack as untrack_projects
+    from wheelfs.service.operations.track import untrackable
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     wants = _wants(asked, note)
-    projects = list(dict.fromkeys(one.project for one in wants.wanted))
+    projects = list(dict.fromkeys(wanted.project for wanted in wants.wanted))
 
     async def give_up(store: Store) -> None:
         async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            await track.untrack(node, projects, report)
+            await untrack_projects(node, projects, report)
 
-    for one in wants.unfetchable:
-        report(track.untrackable(one))
+    for requirement in wants.unfetchable:
+        report(untrackable(requirement))
     with Store.open(settings.store, create=False) as store:
         trio.run(give_up, store)
 
 
 def list_tracked(settings: Settings, *, report: Callable[[TrackedProject], None]) -> None:
-    """Tell ``report`` of every tracked project, by what is known here."""
-    from wheelfs.service.operations import track
+    """Call ``report`` with every tracked project, by what is known here."""
+    from wheelfs.service.operations.track import listed
 
-    def tell(node: Running) -> None:
-        for project in track.listed(node):
+    def report_all(node: Running) -> None:
+        for project in listed(node):
             report(project)
 
-    _look(settings, tell)
+    _look(settings, report_all)
 
 
 def list_files(settings: Settings, *, patterns: Sequence[str], report: Callable[[ListedFile], None]) -> None:
-    """Tell ``report`` of the files of tracked projects, stored or not, or of those that match a pattern."""
-    from wheelfs.service.operations import track
+    """Call ``report`` with the files of tracked projects, stored or not, or with those that match a pattern."""
+    from wheelfs.service.operations.track import files
 
-    def tell(node: Running) -> None:
-        for file in track.files(node, patterns):
+    def report_all(node: Running) -> None:
+        for file in files(node, patterns):
             report(file)
 
-    _look(settings, tell)
+    _look(settings, report_all)
 
 
-def _look(settings: Settings, tell: Callable[..., None]) -> None:
+def _look(settings: Settings, report_all: Callable[[Running], None]) -> None:
     import trio
 
     from wheelfs.telemetry import Counters
@@ -98,21 +100,11 @@ def _look(settings: Settings, tell: Callable[..., None]) -> None:
 
     async def look(store: Store) -> None:
         async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
-            tell(node)
+            report_all(node)
 
     with store_to_look_at(settings.store) as store:
         trio.run(look, store)
 
 
 def _wants(asked: TrackArguments, note: Callable[[str], None]) -> Wants:
-    from packaging.markers import default_environment
-    from packaging.tags import sys_tags
-
-    from wheelfs.core.platforms import targets
-    from wheelfs.service.operations.requirements import read_wants
-
-    environment = {key: str(value) for key, value in default_environment().items()}
-    wants = read_wants(asked.requirements, asked.files, [], targets.this_machine(sys_tags(), environment))
-    for option in wants.ignored:
-        note(f"{option} in a requirements file has no effect: files come from the configured indexes")
-    return wants
+    return read_requirements(asked.requirements, asked.files, [], target_of(), note=note)

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import wheelfs
 from wheelfs.app.indexes import effective_indexes, opened_index, opened_share
+from wheelfs.app.write_through import write_through
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
+    import trio
+
     from wheelfs.config import Settings
+    from wheelfs.core.platforms.targets import Target
+    from wheelfs.reports.status import Status
+    from wheelfs.service.operations.requirements import Wants
     from wheelfs.service.running import Running
     from wheelfs.store.limits import Limits
     from wheelfs.store.store import Store
@@ -76,3 +82,53 @@ async def running_node(
             )
         )
         yield node
+
+
+async def start_background(
+    nursery: trio.Nursery, settings: Settings, store: Store, node: Running, *, status: Callable[[], Status] | None = None
+) -> None:
+    """Start what a process that stays does besides answering its clients, on ``nursery``; returns when it can be asked.
+
+    It answers on the store's control socket (``status``: with this in place of the node's own), keeps tracked projects and the
+    names of shares fresh, and pushes what is stored.
+    """
+    from wheelfs.service.process.control_socket import serve_control
+
+    await nursery.start(serve_control, store.run_directory, {"status": status or node.status.report})
+    nursery.start_soon(node.tracking.keep_fresh)
+    nursery.start_soon(node.sharing.keep_fresh)
+    nursery.start_soon(write_through, settings, store, node)
+
+
+def target_of(python: str | None = None, platforms: Sequence[str] = ()) -> Target:
+    """Return the machine that files are chosen for: this one where neither is given.  Raises `InvalidInput`."""
+    from packaging.markers import default_environment
+    from packaging.tags import platform_tags, sys_tags
+
+    from wheelfs.core.platforms import targets
+
+    environment = {key: str(value) for key, value in default_environment().items()}
+    if python is None and not platforms:
+        return targets.this_machine(sys_tags(), environment)
+    return targets.named(python, platforms, machine_platforms=list(platform_tags()), environment=environment)
+
+
+def read_requirements(
+    words: Sequence[str],
+    files: Sequence[Path],
+    locks: Sequence[Path],
+    target: Target,
+    *,
+    prereleases: bool = False,
+    note: Callable[[str], None],
+) -> Wants:
+    """Return what words, requirements files and lock files ask for; ``note`` is called with options that have no effect.
+
+    Raises `InvalidInput`.
+    """
+    from wheelfs.service.operations.requirements import read_wants
+
+    wants = read_wants(words, files, locks, target, prereleases=prereleases)
+    for option in wants.ignored:
+        note(f"{option} in a requirements file has no effect: files come from the configured indexes")
+    return wants

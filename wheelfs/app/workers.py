@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wheelfs.app.wiring import limits_of, running_node
+from wheelfs.app.wiring import limits_of, running_node, start_background
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    import trio
+
     from wheelfs.config import Settings
+    from wheelfs.frontends.http.application import Application
     from wheelfs.frontends.http.server import Tls
-    from wheelfs.frontends.http.workers import Place
+    from wheelfs.frontends.http.workers import Place, Workers
     from wheelfs.reports.status import Status
     from wheelfs.store.store import Store
 
@@ -32,59 +35,63 @@ def run_head(
     """Run the workers, and answer them, until a signal; ``on_ready`` is called once all of them answer."""
     import trio
 
-    from wheelfs.app.gateway import MAX_NETWORK_WAITS
-    from wheelfs.app.write_through import write_through
-    from wheelfs.frontends.http import server
     from wheelfs.frontends.http.application import Application
+    from wheelfs.frontends.http.limits import HTTP_LIMITS
     from wheelfs.frontends.http.scoreboard import Scoreboard, made_board
     from wheelfs.frontends.http.workers import Workers, head_socket
     from wheelfs.service.overview import Overview
-    from wheelfs.service.process.control_socket import serve_control
     from wheelfs.service.process.signals import obey_signals
     from wheelfs.service.shares.feed import Giving
     from wheelfs.telemetry import Counters
 
     async def serve() -> None:
-        running = running_node(settings, store, Counters(), bound_s=None, network_places=MAX_NETWORK_WAITS)
+        running = running_node(settings, store, Counters(), bound_s=None, network_places=HTTP_LIMITS.network_waits)
         with head_socket(store.run_directory) as (asked, name), ExitStack() as closing:
             async with running as node, trio.open_nursery() as nursery:
-                shutdown, answers = trio.Event(), trio.Event()
+                shutdown = trio.Event()
                 await nursery.start(obey_signals, shutdown)
-                await nursery.start(serve_control, store.run_directory, {"status": node.status.report})
-                nursery.start_soon(node.tracking.keep_fresh)
-                nursery.start_soon(node.sharing.keep_fresh)
-                nursery.start_soon(write_through, settings, store, node)
+                await start_background(nursery, settings, store, node)
                 boards = [closing.enter_context(made_board()) for _ in range(settings.serve_workers)]
                 counts = [Counters(Scoreboard(board)) for board in boards]
-                # No token: whoever reaches this socket is this user, and workers let nobody pass without one.
+                # No token: only this user reaches this socket, and workers let no client pass without one.
                 application = Application(
                     node.tree, Overview(node, store), Giving(store, node.downloads.in_progress), workers=counts
                 )
-
-                async def as_clients_see_it(scope: dict[str, Any], receive: Any, send: Any) -> None:
-                    # Lines for installers, on pages for people, begin with the scheme that the workers speak.
-                    scheme = "https" if tls is not None else "http"
-                    await application({**scope, "scheme": scheme} if scope["type"] == "http" else scope, receive, send)
-
-                async def answer() -> None:
-                    await server.serve_http(as_clients_see_it, [asked], tls=None, on_ready=answers.set, shutdown=trio.Event())
-
-                nursery.start_soon(answer)
-                await answers.wait()
+                await nursery.start(_answer_workers, application, asked, "http" if tls is None else "https")
                 workers = Workers(arguments, listening, store.run_directory, name)
-                # Inside of the other nursery: while workers end, what they are asked for is still answered.
-                async with trio.open_nursery() as working:
-
-                    async def until_told() -> None:
-                        await shutdown.wait()
-                        working.cancel_scope.cancel()
-
-                    working.start_soon(until_told)  # also while workers start
-                    await working.start(workers.keep, boards)
-                    on_ready()
+                await _keep_until(shutdown, workers, boards, on_ready)
                 nursery.cancel_scope.cancel()
 
     trio.run(serve)
+
+
+async def _answer_workers(
+    application: Application, asked: socket.socket, scheme: str, *, task_status: trio.TaskStatus[None]
+) -> None:
+    """Answer what workers pass on, until cancelled; ``scheme`` is what they speak: installers' lines on pages begin with it."""
+    import trio
+
+    from wheelfs.frontends.http import server
+
+    async def as_clients_see_it(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await application({**scope, "scheme": scheme} if scope["type"] == "http" else scope, receive, send)
+
+    await server.serve_http(as_clients_see_it, [asked], tls=None, on_ready=task_status.started, shutdown=trio.Event())
+
+
+async def _keep_until(shutdown: trio.Event, workers: Workers, boards: Sequence[int], on_ready: Callable[[], None]) -> None:
+    """Keep the workers alive until ``shutdown``, also while they start; what they ask while they end is still answered."""
+    import trio
+
+    async with trio.open_nursery() as working:
+
+        async def end() -> None:
+            await shutdown.wait()
+            working.cancel_scope.cancel()
+
+        working.start_soon(end)
+        await working.start(workers.keep, boards)
+        on_ready()
 
 
 def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str | None) -> None:
@@ -96,11 +103,12 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.scoreboard import Scoreboard
     from wheelfs.frontends.http.worker import WorkerApplication
-    from wheelfs.frontends.http.workers import end_with_head, tell_ready
+    from wheelfs.frontends.http.workers import end_with_head
     from wheelfs.remote.http.gateway_head import Head
     from wheelfs.service.overview import Overview
     from wheelfs.service.process.control_socket import serve_control
     from wheelfs.service.process.signals import obey_signals
+    from wheelfs.service.process.spawn import report
     from wheelfs.service.shares.feed import Giving
     from wheelfs.service.vfs.stored_lookup import AtHand
     from wheelfs.store.store import Store
@@ -108,7 +116,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
 
     listening = socket.socket(fileno=place.listening)
     urls = server.urls_of([listening], tls=tls is not None)
-    # Told to be offline, so that it never asks an index or a share, whatever happens: that is the head's.
+    # Offline, so that it never asks an index or a share, whatever happens: only the head does.
     own = msgspec.structs.replace(settings, offline=True, shares=())
 
     async def serve(store: Store) -> None:
@@ -124,7 +132,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
                 for url in urls:
                     node.status.serving(url)
                 counters.note_answering(True, 0)
-                tell_ready(place)
+                report(place.ready, {"ready": True})
 
             await nursery.start(obey_signals, shutdown)
             await nursery.start(serve_control, store.run_directory, {"status": status})

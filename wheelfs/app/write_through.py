@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def written_share(settings: Settings) -> IndexSetting | None:
-    """Return the share that is written through to, None where that is not asked for; raises `UsageError` where there is none."""
+    """Return the share that stored files are pushed to, None without ``share-write``; raises `UsageError` where there is none."""
     if not settings.share_write:
         return None
-    share = next((one for one in settings.shares if not is_http(one.url)), None)
+    share = next((share for share in settings.shares if not is_http(share.url)), None)
     if share is None:
         raise UsageError(
-            "push to a share by itself",
+            "push what is stored to a share",
             "none of the shares can be written to",
             "give --share file:///DIRECTORY or s3://BUCKET/PREFIX as well, or leave out --share-write",
         )
@@ -28,7 +28,7 @@ def written_share(settings: Settings) -> IndexSetting | None:
 
 
 async def write_through(settings: Settings, store: Store, node: Running) -> None:
-    """Push what is stored to the share that is to be written to, until cancelled; returns where there is none."""
+    """Push stored files to the share of `written_share` until cancelled; return at once where there is none."""
     from wheelfs.remote.share.objects import open_objects
     from wheelfs.service.shares.write_through import WriteThrough
 

@@ -8,6 +8,7 @@ import pytest
 
 from wheelfs import errors
 from wheelfs.frontends.fuse.mount import daemon, umount
+from wheelfs.service.process import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -120,7 +121,7 @@ def test_a_daemon_reports_to_its_parent_instead_of_printing(
     failure: Exception | None, fake: FakeApp, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports: list[Any] = []
-    monkeypatch.setattr(daemon, "take_ready_fd", lambda: 99)
+    monkeypatch.setattr(spawn, "take_report_pipe", lambda: 99)
     monkeypatch.setattr(daemon, "report_ready", lambda fd, payload: reports.append((fd, payload)))
     monkeypatch.setattr(daemon, "report_error", lambda fd, error: reports.append((fd, error)))
     fake.failure = failure

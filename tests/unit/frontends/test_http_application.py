@@ -17,8 +17,8 @@ from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 from wheelfs import errors
 from wheelfs.errors import OriginUnreachable
-from wheelfs.frontends.http import application
 from wheelfs.frontends.http.application import Application
+from wheelfs.frontends.http.limits import HttpLimits
 from wheelfs.frontends.http.statuses import STATUS_OF_CLASS, status_of
 from wheelfs.service.overview import Overview
 from wheelfs.service.shares.feed import Giving
@@ -61,12 +61,12 @@ async def test_a_file_is_served_whole_and_in_parts_and_fetched_once(tmp_path: Pa
         assert origin.sent_bytes[NAME] <= len(WHEEL)
 
 
-async def test_a_stored_file_is_sent_in_large_pieces_while_few_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application, "LARGE_PIECES", 2)
+async def test_a_stored_file_is_sent_in_large_pieces_while_few_ask(tmp_path: Path) -> None:
+    limits = HttpLimits(large_pieces=2)
     large, content = MemoryOrigin(), build_wheel("demo", "1.0", big_bytes=3 << 20)
     large.add("demo", NAME, content)
     async with gateway(tmp_path, large) as (_, one):
-        app = Application(one.node.tree, Overview(one.node, one.store), Giving(one.store))
+        app = Application(one.node.tree, Overview(one.node, one.store), Giving(one.store), limits=limits)
         path = f"/simple/demo/{NAME}"
         scope = {"type": "http", "method": "GET", "path": path, "scheme": "http", "query_string": b"", "headers": []}
 
@@ -100,8 +100,8 @@ async def test_a_stored_file_is_sent_in_large_pieces_while_few_ask(tmp_path: Pat
 
         assert await pieces_of(1)  # which brings it here
         await until(lambda: one.store.holds(hashlib.sha256(content).digest()))
-        assert max(await pieces_of(2)) == application.LARGE_PIECE_BYTES
-        assert application.PIECE_BYTES in await pieces_of(3)
+        assert max(await pieces_of(2)) == limits.large_piece_bytes
+        assert limits.piece_bytes in await pieces_of(3)
 
 
 async def test_many_clients_of_one_file_cost_one_fetch(tmp_path: Path, origin: MemoryOrigin) -> None:
@@ -150,7 +150,7 @@ async def test_a_fetch_that_fails_midway_breaks_the_answer_off(tmp_path: Path, o
         origin.fate = lambda: Trouble(after_bytes=0, error=errors.OriginFault("fetch it", "reset"))
         begun = await client.get(f"/simple/demo/{NAME}")
         assert (begun.status_code, "reset" in begun.text) == (502, True), "it had a beginning to be told in"
-        troubles = iter([Trouble(after_bytes=application.PIECE_BYTES + 1, error=errors.OriginFault("fetch it", "reset"))])
+        troubles = iter([Trouble(after_bytes=HttpLimits().piece_bytes + 1, error=errors.OriginFault("fetch it", "reset"))])
         refused = Trouble(after_bytes=0, error=errors.OriginDenied("fetch it", "reset"))
         origin.fate = lambda: next(troubles, refused)
         with pytest.raises(httpx2.RemoteProtocolError):

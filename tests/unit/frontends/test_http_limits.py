@@ -16,7 +16,8 @@ from tests.fakes.memory import taken_by
 from tests.fakes.origins import MemoryOrigin
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, wheel_filename
-from wheelfs.frontends.http import application, connections, server
+from wheelfs.frontends.http import connections
+from wheelfs.frontends.http.limits import HttpLimits
 from wheelfs.model.links import FileLink, ProjectPage
 
 if TYPE_CHECKING:
@@ -66,10 +67,14 @@ async def is_served(client: httpx2.AsyncClient) -> bool:
 @pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n"], ids=["first", "next"])
 @pytest.mark.parametrize("slow", [False, True], ids=["silent", "dripping"])
 async def test_a_request_that_does_not_come_to_its_end_is_waited_for_no_longer_than_told(
-    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch, before: bytes, slow: bool
+    tmp_path: Path, origin: MemoryOrigin, before: bytes, slow: bool
 ) -> None:
-    monkeypatch.setattr(server, "HEADERS_S", 0.3)
-    async with gateway(tmp_path, origin) as (client, _), await connected(client) as stream, trio.open_nursery() as nursery:
+    limits = HttpLimits(headers_s=0.3)
+    async with (
+        gateway(tmp_path, origin, limits=limits) as (client, _),
+        await connected(client) as stream,
+        trio.open_nursery() as nursery,
+    ):
         await stream.send_all(before)
 
         async def drip() -> None:
@@ -85,12 +90,9 @@ async def test_a_request_that_does_not_come_to_its_end_is_waited_for_no_longer_t
         nursery.cancel_scope.cancel()
 
 
-async def test_a_connection_that_waits_for_nothing_ends_at_once_with_the_gateway(
-    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "END_S", 1_000.0)
+async def test_a_connection_that_waits_for_nothing_ends_at_once_with_the_gateway(tmp_path: Path, origin: MemoryOrigin) -> None:
     with trio.fail_after(BOUND_S):
-        async with gateway(tmp_path, origin) as (client, one):
+        async with gateway(tmp_path, origin, limits=HttpLimits(end_s=1_000.0)) as (client, one):
             stream = await connected(client)
             await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n")
             assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 200")
@@ -182,13 +184,14 @@ async def test_clients_that_never_read_hold_a_piece_each_and_no_copy_of_a_page(t
         assert taken_by(os.getpid()).anonymous - before < clients * len(page.content) / 4
 
 
-async def test_a_client_that_does_not_take_what_it_was_sent_is_given_up(
-    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "STALLED_MS", 300)
+async def test_a_client_that_does_not_take_what_it_was_sent_is_given_up(tmp_path: Path, origin: MemoryOrigin) -> None:
     large = build_wheel("large", "1.0", big_bytes=9_000_000)  # more than the kernel takes for it
     origin.add("large", wheel_filename("large", "1.0"), large)
-    async with gateway(tmp_path, origin) as (client, one), await connected(client, window_bytes=4_096) as stream:
+    limits = HttpLimits(stalled_ms=300)
+    async with (
+        gateway(tmp_path, origin, limits=limits) as (client, one),
+        await connected(client, window_bytes=4_096) as stream,
+    ):
         path = f"/simple/large/{wheel_filename('large', '1.0')}"
         assert (await client.get(path, timeout=BOUND_S)).content == large
         await stream.send_all(f"GET {path} HTTP/1.1\r\nHost: lab\r\n\r\n".encode())
@@ -196,11 +199,8 @@ async def test_a_client_that_does_not_take_what_it_was_sent_is_given_up(
         await until(lambda: one.counters.so_far().under_way == 0)
 
 
-async def test_who_comes_when_all_places_are_taken_is_told_to_come_again(
-    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(application, "MAX_REQUESTS", 2)
-    async with gateway(tmp_path, origin) as (client, one), AsyncExitStack() as silent:
+async def test_who_comes_when_all_places_are_taken_is_told_to_come_again(tmp_path: Path, origin: MemoryOrigin) -> None:
+    async with gateway(tmp_path, origin, limits=HttpLimits(requests=2)) as (client, one), AsyncExitStack() as silent:
         assert await is_served(client)
         streams = [await silent.enter_async_context(await connected(client, window_bytes=4_096)) for _ in range(2)]
         for stream in streams:
@@ -234,10 +234,9 @@ async def test_without_descriptors_nobody_new_is_accepted_and_all_are_when_there
 
 
 async def test_who_finds_no_place_for_a_connection_waits_until_another_ends(
-    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, origin: MemoryOrigin, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
-    async with gateway(tmp_path, origin) as (client, _):
+    async with gateway(tmp_path, origin, limits=HttpLimits(connections=2)) as (client, _):
         first, second, third = [await connected(client) for _ in range(3)]
         for stream in (first, second):
             await stream.send_all(b"GET /healthz HTTP/1.1\r\nHost: lab\r\n\r\n")
@@ -252,7 +251,7 @@ async def test_who_finds_no_place_for_a_connection_waits_until_another_ends(
 
 async def test_two_thousand_idle_connections_keep_nobody_from_being_served(tmp_path: Path, origin: MemoryOrigin) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if connections.places_for_connections() < 2_100:
+    if connections.places_for_connections(HttpLimits()) < 2_100:
         pytest.skip(f"a process may have only {hard} files open here")
     async with gateway(tmp_path, origin) as (client, _):
         before = taken_by(os.getpid()).anonymous

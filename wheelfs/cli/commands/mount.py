@@ -92,9 +92,10 @@ def _variable_of(field: str) -> str:
 
 def _stay(session: Session, settings: Settings, mountpoint: Path, arguments: MountArguments, *, quiet: bool) -> None:
     """Be the mount: in the foreground of a terminal, or as the daemon that `_leave_daemon` has spawned."""
-    from wheelfs.frontends.fuse.mount.daemon import report_error, report_ready, take_ready_fd
+    from wheelfs.frontends.fuse.mount.daemon import report_error, report_ready
+    from wheelfs.service.process.spawn import take_report_pipe
 
-    fd = take_ready_fd()
+    fd = take_report_pipe()
     reported = fd is None
 
     def ready(mounted: MountReady) -> None:

@@ -21,6 +21,7 @@ from wheelfs.core.simple.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, ch
 from wheelfs.core.views import paths
 from wheelfs.errors import ContentChanged, InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
+from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.messages import (
     BINARY,
     IMMUTABLE,
@@ -57,18 +58,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_REQUESTS: Final = 1024
-"""Requests under way at once; each may hold a piece of `PIECE_BYTES`.  Further ones are told to come again."""
-
-PIECE_BYTES: Final = 262_144
-"""Bytes read and sent at a time: a block of the store, as near as makes no difference."""
-
-LARGE_PIECE_BYTES: Final = 1 << 20
-"""The same for a stored file while few ask: a fifth less processor time a byte.  What is still on its way is passed on sooner."""
-
-LARGE_PIECES: Final = 256
-"""So many requests at once may hold a large piece: that is as much memory as `MAX_REQUESTS` small ones take."""
-
 REVALIDATED: Final = "no-cache"
 """Pages may be kept but are asked for again: the answer is 304 at the cost of one round trip in the lab's own network."""
 
@@ -90,18 +79,20 @@ class Application:
         *,
         token: str | None = None,
         workers: Sequence[Counters] = (),
+        limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
-        """Show ``filesystem`` to programs, ``overview`` to people and ``giving`` to nodes; to those only who have ``token``.
+        """Show ``filesystem`` to programs, ``overview`` to users and ``giving`` to nodes; with ``token``, only to holders of it.
 
         Where ``workers`` stand between this application and its clients, they count what clients are answered.
         """
+        self._limits = limits
         self._filesystem = filesystem
         self._share = SharePages(giving)
         self._people = PeoplePages(overview, self._ask_indexes)
         self._metrics = Metrics(overview, workers)
         self._counters = None if workers else overview.counters
         self._token = token
-        self._places = MAX_REQUESTS
+        self._places = limits.requests
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -110,7 +101,7 @@ class Application:
         if not self._places:
             busy = plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", ("Retry-After", "1"))
             self._count(busy, scope["method"])
-            await _send(busy, scope["method"], send, PIECE_BYTES)
+            await _send(busy, scope["method"], send, self._limits.piece_bytes)
             await send(_END)
             return
         self._take(1)
@@ -122,7 +113,11 @@ class Application:
     def _take(self, places: int) -> None:
         self._places -= places
         if self._counters is not None:
-            self._counters.note_answering(True, MAX_REQUESTS - self._places)
+            self._counters.note_answering(True, self._limits.requests - self._places)
+
+    def _piece_bytes(self) -> int:
+        few = self._limits.requests - self._places <= self._limits.large_pieces
+        return self._limits.large_piece_bytes if few else self._limits.piece_bytes
 
     def _count(self, reply: Reply, method: str) -> None:
         if self._counters is not None:
@@ -136,8 +131,7 @@ class Application:
             reply = await self._reply(scope)
             self._count(reply, scope["method"])
             try:
-                few = MAX_REQUESTS - self._places <= LARGE_PIECES
-                await _send(reply, scope["method"], send, LARGE_PIECE_BYTES if few else PIECE_BYTES)
+                await _send(reply, scope["method"], send, self._piece_bytes())
                 is_sent = True
             except WheelfsError as error:
                 # The status is sent: all that is left is to break the connection off, which the server does when we return.
@@ -277,7 +271,7 @@ class Application:
         opened = await self._filesystem.open(node)
         try:
             # A view of the store is valid until the next checkpoint only.
-            first = bytes(await opened.read(start, min(PIECE_BYTES, end - start)))
+            first = bytes(await opened.read(start, min(self._limits.piece_bytes, end - start)))
             if opened.size not in (None, node.attributes.size_bytes):
                 raise _changed()
         except BaseException:
@@ -347,13 +341,14 @@ async def _send(reply: Reply, method: str, send: Send, most_bytes: int) -> None:
             await _send_file(reply, reply.file, send, most_bytes)
     elif method != "HEAD":
         # In pieces: a client that does not read holds one of them, and not a copy of a large page.
-        for at in range(0, len(reply.body), PIECE_BYTES):
-            await send({"type": "http.response.body", "body": reply.body[at : at + PIECE_BYTES], "more_body": True})
+        piece_bytes = HTTP_LIMITS.piece_bytes
+        for at in range(0, len(reply.body), piece_bytes):
+            await send({"type": "http.response.body", "body": reply.body[at : at + piece_bytes], "more_body": True})
 
 
 async def _send_file(reply: Bytes, file: OpenFile, send: Send, most_bytes: int) -> None:
     at, size = reply.start, file.size
-    piece_bytes = PIECE_BYTES if file.direct_io else most_bytes
+    piece_bytes = HTTP_LIMITS.piece_bytes if file.direct_io else most_bytes
     while at < reply.end:
         piece = await file.read(at, min(piece_bytes, reply.end - at))
         if size is not None and file.size != size:  # what was told of it, its end above all, is of another file

@@ -22,30 +22,23 @@ if TYPE_CHECKING:
 
     from anyio.abc import ByteStream
 
+    from wheelfs.frontends.http.limits import HttpLimits
+
     Talk = Callable[[ByteStream], Awaitable[None]]
 
 log = logging.getLogger(__name__)
-
-MAX_CONNECTIONS: Final = 4_096
-"""An idle one takes 40 kB, and is closed after some seconds; further clients wait to be accepted until then."""
-
-DESCRIPTORS: Final = 16_384
-"""Wanted where the system allows it: a connection takes one, and so do files on their way, indexes, and the head."""
-
-FULL_PAUSE_S: Final = 0.1
-"""Out of descriptors or memory: closing connections will free some; without a pause this would spin."""
 
 _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR, errno.EAGAIN, errno.EPERM})
 """This client went away, or a firewall wants it gone (accept(2)); the next one may not."""
 
 
-def places_for_connections() -> int:
+def places_for_connections(limits: HttpLimits) -> int:
     """Return how many connections may be open at once, half of the descriptors at most; raises this process's soft limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    wanted = limits.descriptors if hard == resource.RLIM_INFINITY else min(limits.descriptors, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return max(1, min(MAX_CONNECTIONS, wanted // 2))
+    return max(1, min(limits.connections, wanted // 2))
 
 
 async def accept_connections(
@@ -54,20 +47,19 @@ async def accept_connections(
     connections: trio.Nursery,
     places: trio.Semaphore,
     secure: ssl.SSLContext | None,
-    *,
-    hello_s: float,
+    limits: HttpLimits,
 ) -> None:
-    """Let ``talk`` have each client of ``listening``, in ``connections``, until cancelled; a TLS handshake takes ``hello_s``."""
+    """Let ``talk`` have each client of ``listening``, in ``connections``, until cancelled."""
     listening.setblocking(False)
     while True:
         if not places.value:
             log.warning("all places for connections are taken: further clients wait")
         await places.acquire()
-        client = await _next(listening)
-        connections.start_soon(_converse, client, talk, places, secure, hello_s)
+        client = await _next(listening, limits)
+        connections.start_soon(_converse, client, talk, places, secure, limits.headers_s)
 
 
-async def _next(listening: socket.socket) -> socket.socket:
+async def _next(listening: socket.socket, limits: HttpLimits) -> socket.socket:
     while True:
         await trio.lowlevel.wait_readable(listening)
         try:
@@ -75,7 +67,7 @@ async def _next(listening: socket.socket) -> socket.socket:
         except OSError as error:
             if error.errno not in _GONE:
                 log.error("cannot accept a connection: %s", error.strerror)
-                await trio.sleep(FULL_PAUSE_S)
+                await trio.sleep(limits.full_pause_s)
             continue
         return client
 

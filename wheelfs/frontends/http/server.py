@@ -8,7 +8,6 @@ import socket
 import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -20,25 +19,13 @@ from anycorn.worker_context import WorkerContext
 
 from wheelfs.errors import UsageError
 from wheelfs.frontends.http.connections import accept_connections, places_for_connections
+from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
 log = logging.getLogger(__name__)
-
-BACKLOG: Final = 1024
-"""A lab's nodes connect all at once; what does not fit here is a second's delay for its client."""
-
-MAX_HEADER_BYTES: Final = 16 * 1024
-HEADERS_S: Final = 10.0
-"""What a client may take to send a request, and between two: a slow one costs a task and a descriptor no longer."""
-
-STALLED_MS: Final = 60_000
-"""How long a client may leave sent bytes unacknowledged or its window shut, before the kernel breaks the connection off."""
-
-END_S: Final = 5.0
-"""What requests under way get to finish in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +43,12 @@ _LISTEN_ADVICE: Final = {
 }
 
 
-def listen(address: str) -> socket.socket:
+def listen(address: str, *, limits: HttpLimits = HTTP_LIMITS) -> socket.socket:
     """Return a bound socket for ``HOST:PORT`` (an IPv6 host in brackets; port 0: any); raises `UsageError`."""
     attempted = f"listen on {address}"
     host, colon, port = address.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise UsageError(attempted, "that is no address", "give HOST:PORT, such as 127.0.0.1:8080 or [::]:8080")
+        raise UsageError(attempted, "that is not an address", "give HOST:PORT, such as 127.0.0.1:8080 or [::]:8080")
     try:
         [(family, kind, protocol, _, where), *_] = socket.getaddrinfo(
             host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port), type=socket.SOCK_STREAM
@@ -72,7 +59,7 @@ def listen(address: str) -> socket.socket:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Both are inherited by the connections that are accepted.
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MS)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limits.stalled_ms)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.bind(where)
     except OSError as error:
@@ -98,9 +85,10 @@ async def serve_http(
     tls: Tls | None,
     on_ready: Callable[[], None],
     shutdown: trio.Event,
+    limits: HttpLimits = HTTP_LIMITS,
 ) -> None:
-    """Serve on bound ``sockets``, which are taken over, until ``shutdown``; requests under way may finish for `END_S`."""
-    config = _config(tls)
+    """Serve on bound ``sockets``, which are taken over, until ``shutdown``; requests under way then have ``limits.end_s``."""
+    config = _config(tls, limits)
     context = WorkerContext(None)
     wrapped = ASGIWrapper(application)
 
@@ -108,26 +96,26 @@ async def serve_http(
         await _Connection(wrapped, config, context, {}, stream).run()
 
     secure = config.create_ssl_context()
-    places = trio.Semaphore(places_for_connections())
+    places = trio.Semaphore(places_for_connections(limits))
     async with config.log, trio.open_nursery() as connections:
         with ExitStack() as listening:
             async with trio.open_nursery() as accepting:
-                for one in sockets:
-                    listening.enter_context(one)
-                    one.listen(BACKLOG)
-                    accepting.start_soon(partial(accept_connections, one, talk, connections, places, secure, hello_s=HEADERS_S))
+                for bound in sockets:
+                    listening.enter_context(bound)
+                    bound.listen(limits.backlog)
+                    accepting.start_soon(accept_connections, bound, talk, connections, places, secure, limits)
                 on_ready()
                 await shutdown.wait()
                 accepting.cancel_scope.cancel()
         await context.terminated.set()  # idle connections end now
-        connections.cancel_scope.deadline = trio.current_time() + END_S
+        connections.cancel_scope.deadline = trio.current_time() + limits.end_s
 
 
 async def _stay(connection: H11Protocol, event: object) -> None:
     """Let a client that wants HTTP/2 go on in HTTP/1.1.
 
-    A client of HTTP/2 that never opens its window holds its answers for ever: the kernel sees nothing to complain of, and so few
-    connections have so many answers that eleven silent ones took all places.  It was also three times slower than TLS alone.
+    A client of HTTP/2 that never opens its window holds its answers without end: the kernel sees nothing wrong, and each
+    connection may have so many answers that eleven silent ones took all places.  It was also three times slower than TLS alone.
     """
 
 
@@ -143,10 +131,10 @@ class _Connection(TCPServer):
         await self.idle_task.stop()
 
 
-def _config(tls: Tls | None) -> Config:
+def _config(tls: Tls | None, limits: HttpLimits) -> Config:
     config = Config()
-    config.h11_max_incomplete_size = MAX_HEADER_BYTES
-    config.keep_alive_timeout = HEADERS_S
+    config.h11_max_incomplete_size = limits.header_bytes
+    config.keep_alive_timeout = limits.headers_s
     config.include_server_header = False
     config.websocket_max_message_size = 0
     config.accesslog = None
@@ -160,8 +148,8 @@ def _config(tls: Tls | None) -> Config:
 def urls_of(sockets: Sequence[socket.socket], *, tls: bool) -> list[str]:
     """Return the addresses that a client may give, for sockets that `listen` has made."""
     urls = []
-    for one in sockets:
-        host, port = one.getsockname()[:2]
+    for bound in sockets:
+        host, port = bound.getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
         urls.append(f"{'https' if tls else 'http'}://{host}:{port}")
     return urls

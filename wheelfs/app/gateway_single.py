@@ -1,0 +1,56 @@
+"""Wiring of a gateway that is one process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.app.wiring import running_node, start_background
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from wheelfs.config import Settings
+    from wheelfs.frontends.http.server import Tls
+    from wheelfs.store.store import Store
+
+
+def run_single(
+    settings: Settings,
+    store: Store,
+    listening: socket.socket,
+    *,
+    tls: Tls | None,
+    token: str | None,
+    on_ready: Callable[[], None],
+) -> None:
+    """Answer clients until a signal; ``on_ready`` is called once connections are accepted."""
+    import trio
+
+    from wheelfs.frontends.http import server
+    from wheelfs.frontends.http.application import Application
+    from wheelfs.frontends.http.limits import HTTP_LIMITS
+    from wheelfs.service.overview import Overview
+    from wheelfs.service.process.signals import obey_signals
+    from wheelfs.service.shares.feed import Giving
+    from wheelfs.telemetry import Counters
+
+    urls = server.urls_of([listening], tls=tls is not None)
+
+    async def serve() -> None:
+        running = running_node(settings, store, Counters(), bound_s=None, network_places=HTTP_LIMITS.network_waits)
+        async with running as node, trio.open_nursery() as nursery:
+            shutdown = trio.Event()
+            await nursery.start(obey_signals, shutdown)
+            await start_background(nursery, settings, store, node)
+
+            def answers() -> None:
+                for url in urls:
+                    node.status.serving(url)
+                on_ready()
+
+            application = Application(node.tree, Overview(node, store), Giving(store, node.downloads.in_progress), token=token)
+            await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
+            nursery.cancel_scope.cancel()
+
+    trio.run(serve)
