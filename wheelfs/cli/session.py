@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wheelfs.cli.logs import log_to
 from wheelfs.cli.output import Output
 from wheelfs.config import Given, load
 
@@ -40,8 +41,11 @@ class Session:
                 self.given[value.field] = Given(value.field, [*flag.value, *value.value], flag.place)
 
     def settings(self) -> Settings:
-        """Return the effective configuration; raise `UsageError`."""
-        return load(tuple(self.given.values()), config_file=self.config_file)
+        """Return the effective configuration; raise `UsageError`.  From then on is logged at the level that a flag asked for."""
+        settings = load(tuple(self.given.values()), config_file=self.config_file)
+        if "log_level" in self.given:
+            log_to(settings, self.verbosity, None)
+        return settings
 
 
 def session_of(context: click.Context) -> Session:

@@ -312,7 +312,10 @@ OPTIONS: Final[tuple[Option, ...]] = (
         toml=("log", "level"),
         variable="WHEELFS_LOG_LEVEL",
         kind=ChoiceKind(("error", "warning", "info", "debug")),
-        meaning="What a mount writes to its log; -v raises it by one.",
+        meaning="What is logged; -v raises it by one. Mounts and gateways log at this level, other commands at warning unless "
+        "the flag is given.",
+        flag="--log-level",
+        commands=EVERY,
         default_text='"info"',
     ),
     Option(

@@ -119,3 +119,16 @@ def test_given_values_are_replaced_by_later_ones() -> None:
             [store] = [one for one in cli.params if one.name == "store"]
             store.handle_parse_result(context, {"store": value}, [])
     assert session.given["store"] == Given("store", "/b", "--store")
+
+
+@pytest.mark.parametrize(
+    ("words", "levels"), [((), set()), (("--log-level", "debug"), {"debug"}), (("--log-level", "error", "-v"), {"warning"})]
+)
+def test_every_command_logs_at_the_level_of_the_flag(
+    fake: FakeApp, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], levels: set[str]
+) -> None:
+    set_up: list[str] = []
+    monkeypatch.setattr("wheelfs.telemetry.set_up_logging", lambda level, *, log_file=None: set_up.append(level))
+    monkeypatch.setenv("WHEELFS_LOG_LEVEL", "debug")
+    assert run("ls", *words).code == 0
+    assert set(set_up[1:]) == levels, "the first is that of the time before the configuration is read"
