@@ -16,7 +16,7 @@ from tests.fakes.processes import run
 from tests.fakes.waiting import eventually
 from tests.gateway.serving import Serving
 from wheelfs.cli.client_lines import mount_lines
-from wheelfs.frontends.http.people import setup_lines
+from wheelfs.frontends.http.html_ui import setup_lines
 
 if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs

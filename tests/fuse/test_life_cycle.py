@@ -15,7 +15,7 @@ import pytest
 from tests.fuse.mounting import DEADLINE_S, ROOT, detach, end, is_mounted, mounted, requires_fuse, start, until
 from wheelfs import errors
 from wheelfs.frontends.fuse.kernel.connections import holders_of
-from wheelfs.frontends.fuse.kernel.limits import MAX_BACKGROUND
+from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.kernel.mountinfo import mount_at
 from wheelfs.frontends.fuse.mount.daemon import spawn_daemon
 from wheelfs.frontends.fuse.mount.umount import unmount
@@ -39,7 +39,7 @@ def test_readiness_means_that_the_mount_answers_and_is_tuned(point: Path) -> Non
     with mounted(point) as mount:
         device = (point / "a.whl").stat().st_dev
         connection = Path(f"/sys/fs/fuse/connections/{os.minor(device)}")
-        assert int((connection / "max_background").read_text()) == MAX_BACKGROUND
+        assert int((connection / "max_background").read_text()) == FUSE_LIMITS.background
         entry = mount_at(str(point))
         assert entry is not None
         assert entry.fstype == "fuse.wheelfs"

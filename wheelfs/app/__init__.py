@@ -38,13 +38,13 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
 
     from wheelfs.app.write_through import written_share
     from wheelfs.frontends.fuse.kernel.control import request_bound_s
-    from wheelfs.frontends.fuse.kernel.limits import MAX_NETWORK_WAITS
+    from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
     from wheelfs.frontends.fuse.mount.session import MountOptions, serve_mount
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     async def serve(store: Store) -> None:
-        running = running_node(settings, store, Counters(), bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
+        running = running_node(settings, store, Counters(), bound_s=request_bound_s(), network_places=FUSE_LIMITS.network_waits)
         async with running as node, trio.open_nursery() as nursery:
             await start_background(nursery, settings, store, node)
 

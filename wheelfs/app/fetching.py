@@ -75,10 +75,10 @@ def fetch(
 async def _resolved(resolver: Resolver, wants: Wants, settings: Settings, store: Store, counters: Counters) -> list[Wanted]:
     """Return what the resolver finds to be wanted, through a mount of its own."""
     from wheelfs.frontends.fuse.kernel.control import request_bound_s
-    from wheelfs.frontends.fuse.kernel.limits import MAX_NETWORK_WAITS
+    from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
     from wheelfs.frontends.fuse.mount.private import private_mount
 
-    running = running_node(settings, store, counters, bound_s=request_bound_s(), network_places=MAX_NETWORK_WAITS)
+    running = running_node(settings, store, counters, bound_s=request_bound_s(), network_places=FUSE_LIMITS.network_waits)
     async with running as node:
         if settings.no_index:
             await node.sharing.catch_up()

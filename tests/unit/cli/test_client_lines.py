@@ -10,7 +10,7 @@ import pytest
 
 from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, Client, client_lines, mount_lines
 from wheelfs.config import load
-from wheelfs.frontends.http.people import setup_lines
+from wheelfs.frontends.http.html_ui import setup_lines
 from wheelfs.reports.mounts import GatewayReady
 
 if TYPE_CHECKING:

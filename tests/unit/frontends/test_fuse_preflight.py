@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wheelfs.errors import FuseUnavailable, MountPointError
 from wheelfs.frontends.fuse.kernel import control
-from wheelfs.frontends.fuse.kernel.limits import CONGESTION_THRESHOLD, MAX_BACKGROUND, MAX_NETWORK_WAITS, MAX_TASKS, RESERVE
+from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry, parse_mountinfo
 from wheelfs.frontends.fuse.mount.preflight import Facts, decide
 
@@ -86,18 +86,18 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     parse_mountinfo(text)
 
 
-def test_the_request_bound_is_half_of_the_smallest_kernel_timeout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "_SYSCTL", tmp_path)
-    assert control.request_bound_s() is None
+def test_the_request_bound_is_half_of_the_smallest_kernel_timeout(tmp_path: Path) -> None:
+    assert control.request_bound_s(tmp_path) is None
     (tmp_path / "default_request_timeout").write_text("0\n")
     (tmp_path / "max_request_timeout").write_text("60\n")
-    assert control.request_bound_s() == 30
+    assert control.request_bound_s(tmp_path) == 30
     (tmp_path / "default_request_timeout").write_text("40\n")
-    assert control.request_bound_s() == 20
+    assert control.request_bound_s(tmp_path) == 20
 
 
 def test_waits_on_the_network_leave_a_reserve_of_tasks_and_slots() -> None:
-    assert MAX_NETWORK_WAITS + RESERVE == MAX_TASKS
-    assert MAX_NETWORK_WAITS < MAX_BACKGROUND
-    assert CONGESTION_THRESHOLD <= MAX_BACKGROUND
-    assert RESERVE >= 64
+    limits = FUSE_LIMITS
+    assert limits.network_waits + limits.reserve == limits.tasks
+    assert limits.network_waits < limits.background
+    assert limits.congestion_threshold <= limits.background
+    assert limits.reserve >= 64

@@ -44,7 +44,7 @@ def serve(context: click.Context) -> None:
 
 
 def _print_ready(session: Session, serving: GatewayReady) -> None:
-    from wheelfs.frontends.http.people import is_loopback, setup_lines
+    from wheelfs.frontends.http.html_ui import is_loopback, setup_lines
 
     output = session.output
     lines = setup_lines(_for_others(serving.urls[0]))

@@ -21,6 +21,7 @@ from wheelfs.core.simple.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, ch
 from wheelfs.core.views import paths
 from wheelfs.errors import ContentChanged, InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
+from wheelfs.frontends.http.html_ui import POLICY, HtmlPages
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.messages import (
     BINARY,
@@ -36,7 +37,6 @@ from wheelfs.frontends.http.messages import (
     request_of,
 )
 from wheelfs.frontends.http.metrics import Metrics
-from wheelfs.frontends.http.people import POLICY, PeoplePages
 from wheelfs.frontends.http.share import SharePages
 from wheelfs.frontends.http.statuses import RETRY_AFTER_S, status_of
 from wheelfs.model.names import parse_project_name
@@ -88,7 +88,7 @@ class Application:
         self._limits = limits
         self._filesystem = filesystem
         self._share = SharePages(giving)
-        self._people = PeoplePages(overview, self._ask_indexes)
+        self._html = HtmlPages(overview, self._ask_indexes)
         self._metrics = Metrics(overview, workers)
         self._counters = None if workers else overview.counters
         self._token = token
@@ -175,8 +175,8 @@ class Application:
         shared = await self._of_share(request)
         if shared is not None:
             return shared
-        if self._people.covers(request):
-            return await self._people.reply(request)
+        if self._html.covers(request):
+            return await self._html.reply(request)
         return await self._found(request)
 
     async def _of_share(self, request: Request) -> Reply | None:

@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.frontends.fuse.kernel import syscalls
-from wheelfs.frontends.fuse.kernel.limits import CONGESTION_THRESHOLD, MAX_BACKGROUND
 
 if TYPE_CHECKING:
+    from wheelfs.frontends.fuse.kernel.limits import FuseLimits
     from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry
 
 log = logging.getLogger(__name__)
 
-READ_AHEAD_KB: Final = 1024
-"""Requests grow with read-ahead up to 1 MiB; beyond that nothing is gained."""
-
 _FUSECTL: Final = Path("/sys/fs/fuse/connections")
-_SYSCTL: Final = Path("/proc/sys/fs/fuse")
+SYSCTL: Final = Path("/proc/sys/fs/fuse")
 _USER_LIMIT: Final = Path("/sys/module/fuse/parameters")
 _BDI: Final = Path("/sys/class/bdi")
 
@@ -34,23 +31,26 @@ class Tuning:
     read_ahead_kb: int | None
 
 
-def tune(connection: MountEntry) -> Tuning:
+def tune(connection: MountEntry, limits: FuseLimits) -> Tuning:
     """Raise the limits of a connection whose INIT is done (INIT resets them); log once what could not be had and what it means.
 
     Blocks for a few file operations on sysfs; asks nothing of the mount itself.
     """
-    return Tuning(max_background=_raise_background(connection.minor), read_ahead_kb=_raise_read_ahead(connection))
+    return Tuning(
+        max_background=_raise_background(connection.minor, limits),
+        read_ahead_kb=_raise_read_ahead(connection, limits.read_ahead_kb),
+    )
 
 
-def request_bound_s() -> float | None:
+def request_bound_s(sysctl: Path = SYSCTL) -> float | None:
     """Return half of the time after which the kernel aborts a connection over one slow request, or None when it never does.
 
     ``fs.fuse.default_request_timeout`` and ``max_request_timeout`` (Linux 6.14 and later, in seconds, 0 for none): every bound
     of ours
     has to stay below what is returned here.
     """
-    limits = [limit for name in ("default_request_timeout", "max_request_timeout") if (limit := _read_int(_SYSCTL / name))]
-    return min(limits) / 2 if limits else None
+    timeouts = [timeout for name in ("default_request_timeout", "max_request_timeout") if (timeout := _read_int(sysctl / name))]
+    return min(timeouts) / 2 if timeouts else None
 
 
 def abort(minor: int) -> None:
@@ -61,7 +61,7 @@ def abort(minor: int) -> None:
         log.warning("cannot abort FUSE connection %d: %s", minor, error)
 
 
-def _raise_background(minor: int) -> int | None:
+def _raise_background(minor: int, limits: FuseLimits) -> int | None:
     directory = _FUSECTL / str(minor)
     consequence = (
         "reads of all files, cached ones too, will wait while 12 read-ahead requests wait on the network; "
@@ -75,13 +75,15 @@ def _raise_background(minor: int) -> int | None:
                 log.warning("cannot raise max_background of the mount (no fusectl: %s): %s", error.strerror, consequence)
                 return None
     try:
-        reached = _write_bounded(directory / "max_background", MAX_BACKGROUND)
-        _write_bounded(directory / "congestion_threshold", min(CONGESTION_THRESHOLD, reached))
+        reached = _write_bounded(directory / "max_background", limits.background)
+        _write_bounded(directory / "congestion_threshold", min(limits.congestion_threshold, reached))
     except OSError as error:
         log.warning("cannot raise max_background of the mount (%s): %s", error, consequence)
         return None
-    if reached < MAX_BACKGROUND:
-        log.warning("max_background of the mount is only %d (wanted %d): %s", reached, MAX_BACKGROUND, consequence.split(";")[0])
+    if reached < limits.background:
+        log.warning(
+            "max_background of the mount is only %d (wanted %d): %s", reached, limits.background, consequence.split(";")[0]
+        )
     return reached
 
 
@@ -99,20 +101,20 @@ def _write_bounded(path: Path, wanted: int) -> int:
     return wanted
 
 
-def _raise_read_ahead(connection: MountEntry) -> int | None:
+def _raise_read_ahead(connection: MountEntry, wanted_kb: int) -> int | None:
     path = _BDI / f"{connection.major}:{connection.minor}" / "read_ahead_kb"
     if not os.access(path, os.W_OK):
         return None
     present = _read_int(path)
-    if present is not None and present >= READ_AHEAD_KB:
+    if present is not None and present >= wanted_kb:
         return present
     try:
-        path.write_text(str(READ_AHEAD_KB))
+        path.write_text(str(wanted_kb))
     except OSError as error:
         # Only speed is at stake, and containers show sysfs read-only.
         log.debug("read-ahead left at %s KiB: %s", present, error)
         return None
-    return READ_AHEAD_KB
+    return wanted_kb
 
 
 def _read_int(path: Path) -> int | None:

@@ -1,31 +1,59 @@
-"""How many requests may be under way at once; the argument is in docs/design/concurrency.md.
+"""How many requests of a mount may be under way at once, and how long its steps may take; every number with its reason.
 
 Two places can run out of room while requests wait on the network: the kernel's ``max_background`` (read-ahead and other
 background requests of a connection) and pyfuse3's ``max_tasks`` (every request holds one task until its reply).  Both are
 raised to the same number, and the tree admits fewer waits than that, so that a getattr, a listing, a statfs or a cached read
-always finds a free task and a free slot.
+always finds a free task and a free slot (docs/design/concurrency.md).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-MAX_TASKS: Final = 512
-"""Tasks that pyfuse3 may run; an idle one is a small coroutine, a hung one holds a request buffer of up to 1 MiB of address
-space."""
 
-MAX_BACKGROUND: Final = 512
-"""The kernel's bound on background requests of our connection (it starts at 12)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FuseLimits:
+    """Bounds of one mount."""
 
-CONGESTION_THRESHOLD: Final = 384
-"""Where the kernel begins to hold back optional read-ahead: three quarters, the proportion that it uses itself."""
+    tasks: int = 512
+    """Tasks that pyfuse3 may run; an idle one is a small coroutine, a hung one holds a request buffer of up to 1 MiB of address
+    space."""
 
-MAX_NETWORK_WAITS: Final = 384
-"""Requests that the tree may let wait on the network, whether they are served or queue for a turn; the rest is the reserve.
+    background: int = 512
+    """The kernel's bound on background requests of our connection (it starts at 12)."""
 
-A queued request holds its task and its slot like a served one, so the bound counts both, and it counts waiting *callers*: sixty
-readers of one download are sixty.
-"""
+    congestion_threshold: int = 384
+    """Where the kernel begins to hold back optional read-ahead: three quarters, the proportion that it uses itself."""
 
-RESERVE: Final = MAX_TASKS - MAX_NETWORK_WAITS
-"""Tasks that are always there for requests that never wait on the network."""
+    network_waits: int = 384
+    """Requests that the tree may let wait on the network, whether they are served or queue for a turn; the rest is the reserve.
+
+    A queued request holds its task and its slot like a served one, so the bound counts both, and it counts waiting *callers*:
+    sixty readers of one download are sixty."""
+
+    read_ahead_kb: int = 1024
+    """Requests grow with read-ahead up to 1 MiB; beyond that nothing is gained."""
+
+    preflight_s: float = 10.0
+    """For looking at the mount point, which may be on a mount that hangs."""
+
+    first_answer_s: float = 30.0
+    """For the first answer through the kernel: a machine that swaps takes seconds, a broken one forever."""
+
+    grace_s: float = 2.0
+    """What requests under way get to finish in when the mount ends; a user waits for that."""
+
+    deferred_changes: int = 4096
+    """Changes that may wait for a look-up in their directory to end; without one, the entry's time-out ends it."""
+
+    retry_s: float = 0.1
+    """Deferred changes are looked at again this often: changes have to show within 2 s."""
+
+    @property
+    def reserve(self) -> int:
+        """Tasks that are always there for requests that never wait on the network."""
+        return self.tasks - self.network_waits
+
+
+FUSE_LIMITS: Final = FuseLimits()

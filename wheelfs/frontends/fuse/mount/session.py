@@ -12,7 +12,7 @@ import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyfuse3
 import trio
@@ -21,7 +21,7 @@ from wheelfs.errors import FuseUnavailable, InternalError, MountPointError
 from wheelfs.frontends.fuse.kernel import connections, control
 from wheelfs.frontends.fuse.kernel.fusermount import find_fusermount
 from wheelfs.frontends.fuse.kernel.lazy_umount import detach_lazily
-from wheelfs.frontends.fuse.kernel.limits import MAX_TASKS
+from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.kernel.mountinfo import FSTYPE, MountEntry, canonical, mount_at
 from wheelfs.frontends.fuse.mount import preflight
 from wheelfs.frontends.fuse.operations.invalidation import Invalidator
@@ -32,14 +32,10 @@ from wheelfs.store.allocator import bound_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from wheelfs.frontends.fuse.kernel.limits import FuseLimits
     from wheelfs.service.vfs.protocol import Filesystem
 
 log = logging.getLogger(__name__)
-
-_PREFLIGHT_S: Final = 10.0
-_FIRST_ANSWER_S: Final = 30.0
-_GRACE_S: Final = 2.0
-"""What requests under way get to finish in when the mount ends; nobody waits longer for a clean end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +59,7 @@ async def serve_mount(
     *,
     on_ready: Callable[[], None],
     shutdown: trio.Event,
+    limits: FuseLimits = FUSE_LIMITS,
 ) -> None:
     """Mount ``filesystem`` and serve it until ``shutdown``, a signal or an unmount.
 
@@ -73,18 +70,18 @@ async def serve_mount(
     """
     bound_memory()
     place = Path(canonical(mountpoint))
-    await _prepare(place, options)
+    await _prepare(place, options, limits)
     operations = TreeOperations(filesystem, uid=os.getuid(), gid=os.getgid())
-    invalidator = Invalidator(filesystem, operations)
-    with _mounted(operations, invalidator, place, options) as connection:
+    invalidator = Invalidator(filesystem, operations, limits)
+    with _mounted(operations, invalidator, place, options, limits) as connection:
         try:
             async with trio.open_nursery() as nursery:
                 await nursery.start(obey_signals, shutdown)
                 requests = trio.CancelScope()
-                nursery.start_soon(_end_when, shutdown, requests)
-                nursery.start_soon(_start, invalidator, connection, on_ready)
+                nursery.start_soon(_end_when, shutdown, requests, limits)
+                nursery.start_soon(_start, invalidator, connection, on_ready, limits)
                 with requests:
-                    await pyfuse3.main(max_tasks=MAX_TASKS)
+                    await pyfuse3.main(max_tasks=limits.tasks)
                 log.info("%s: the mount has ended", place)
                 nursery.cancel_scope.cancel()
         except ExceptionGroup as group:
@@ -94,16 +91,18 @@ async def serve_mount(
             operations.close_all()
 
 
-async def _prepare(place: Path, options: MountOptions) -> None:
+async def _prepare(place: Path, options: MountOptions, limits: FuseLimits) -> None:
     """Check the mount point, create it, or clear the dead mount on it."""
     # One round clears a dead mount, the next creates or checks what is below; two mounts can lie on each other, not many.
     for _ in range(4):
         facts = None
-        with trio.move_on_after(_PREFLIGHT_S):
+        with trio.move_on_after(limits.preflight_s):
             facts = await trio.to_thread.run_sync(preflight.gather, place, abandon_on_cancel=True)
         if facts is None:
             raise MountPointError(
-                f"mount on {place}", f"it does not answer within {_PREFLIGHT_S:.0f} s", "a mount there hangs; unmount it first"
+                f"mount on {place}",
+                f"it does not answer within {limits.preflight_s:.0f} s",
+                "a mount there hangs; unmount it first",
             )
         step = preflight.decide(facts, allow_other=options.allow_other, nonempty=options.nonempty)
         if step == "mount":
@@ -117,7 +116,9 @@ async def _prepare(place: Path, options: MountOptions) -> None:
 
 
 @contextmanager
-def _mounted(operations: TreeOperations, invalidator: Invalidator, place: Path, options: MountOptions) -> Iterator[MountEntry]:
+def _mounted(
+    operations: TreeOperations, invalidator: Invalidator, place: Path, options: MountOptions, limits: FuseLimits
+) -> Iterator[MountEntry]:
     children_before = connections.children()
     try:
         pyfuse3.init(operations, str(place), _libfuse_options(options))
@@ -138,7 +139,7 @@ def _mounted(operations: TreeOperations, invalidator: Invalidator, place: Path, 
         # A notification can hang on a request that was just cancelled; libfuse's session must outlive it.  Aborting frees both.
         if connection is not None and invalidator.thread_is_busy:
             control.abort(connection.minor)
-            invalidator.wait_for_thread(_GRACE_S)
+            invalidator.wait_for_thread(limits.grace_s)
         pyfuse3.close(unmount=True)
         # libfuse leaves the mount of an aborted connection alone, which would be a dead one.
         left = mount_at(str(place))
@@ -162,17 +163,19 @@ def _libfuse_options(options: MountOptions) -> set[str]:
     return chosen
 
 
-async def _start(invalidator: Invalidator, connection: MountEntry, on_ready: Callable[[], None]) -> None:
+async def _start(invalidator: Invalidator, connection: MountEntry, on_ready: Callable[[], None], limits: FuseLimits) -> None:
     """Wait for the first answer, tune the connection, say so, and then carry the tree's changes to the kernel."""
     device = None
-    with trio.move_on_after(_FIRST_ANSWER_S):
+    with trio.move_on_after(limits.first_answer_s):
         device = await trio.to_thread.run_sync(_device_of, connection.mountpoint, abandon_on_cancel=True)
     if device is None:
-        raise FuseUnavailable(f"mount on {connection.mountpoint}", f"no answer through the kernel within {_FIRST_ANSWER_S:.0f} s")
+        raise FuseUnavailable(
+            f"mount on {connection.mountpoint}", f"no answer through the kernel within {limits.first_answer_s:.0f} s"
+        )
     if device != (connection.major, connection.minor):
         raise MountPointError(f"mount on {connection.mountpoint}", "something else was mounted over it at the same time")
     # Only now: the kernel's answer to INIT, which is behind us, resets these limits.
-    tuning = await trio.to_thread.run_sync(control.tune, connection)
+    tuning = await trio.to_thread.run_sync(control.tune, connection, limits)
     log.info("%s: serving, %s", connection.mountpoint, tuning)
     on_ready()
     await invalidator.run()
@@ -183,10 +186,10 @@ def _device_of(mountpoint: str) -> tuple[int, int]:
     return os.major(device), os.minor(device)
 
 
-async def _end_when(shutdown: trio.Event, requests: trio.CancelScope) -> None:
+async def _end_when(shutdown: trio.Event, requests: trio.CancelScope, limits: FuseLimits) -> None:
     await shutdown.wait()
     # Workers that wait for a request end now, those with one under way after their reply; the rest are cancelled, and unmounting
     # answers their callers with ENOTCONN.
     pyfuse3.terminate()
-    await trio.sleep(_GRACE_S)
+    await trio.sleep(limits.grace_s)
     requests.cancel()

@@ -28,14 +28,11 @@ from wheelfs.service.vfs.protocol import EntryChanged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wheelfs.frontends.fuse.kernel.limits import FuseLimits
     from wheelfs.frontends.fuse.operations.tree_operations import TreeOperations
     from wheelfs.service.vfs.protocol import Filesystem
 
 log = logging.getLogger(__name__)
-
-_MAX_DEFERRED: Final = 4096
-_RETRY_S: Final = 0.1
-"""Deferred entries are looked at again this often: changes have to show within 2 s."""
 
 _GONE: Final = (errno.ENOENT, errno.ENOTCONN, errno.EBADF, errno.ENODEV)
 """ENOENT: the kernel does not know it, so there is nothing to forget.  The others: the connection is ending."""
@@ -44,7 +41,8 @@ _GONE: Final = (errno.ENOENT, errno.ENOTCONN, errno.EBADF, errno.ENODEV)
 class Invalidator:
     """Carries the tree's changes to the kernel's caches."""
 
-    def __init__(self, filesystem: Filesystem, operations: TreeOperations) -> None:
+    def __init__(self, filesystem: Filesystem, operations: TreeOperations, limits: FuseLimits) -> None:
+        self._limits = limits
         self._filesystem = filesystem
         self._operations = operations
         self._one_at_a_time = trio.CapacityLimiter(1)
@@ -77,7 +75,7 @@ class Invalidator:
 
     async def _retry_deferred(self) -> None:
         while True:
-            await trio.sleep(_RETRY_S)
+            await trio.sleep(self._limits.retry_s)
             for parent, name in list(self._deferred):
                 if not self._operations.lookups_under_way(parent):
                     self._deferred.pop((parent, name), None)
@@ -86,7 +84,7 @@ class Invalidator:
     async def _forget_entry(self, parent: int, name: bytes) -> None:
         if self._operations.lookups_under_way(parent):
             self._deferred[parent, name] = None
-            if len(self._deferred) > _MAX_DEFERRED:
+            if len(self._deferred) > self._limits.deferred_changes:
                 self._deferred.popitem(last=False)
             return
         await self._notify(f"entry {name!r} of inode {parent}", pyfuse3.invalidate_entry, parent, name)

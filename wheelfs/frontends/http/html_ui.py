@@ -57,7 +57,7 @@ class Version:
         return all(file.yanked is not None for file in self.files)
 
 
-class PeoplePages:
+class HtmlPages:
     """Renders the pages below ``/`` and ``/project/``, and their style."""
 
     def __init__(self, overview: Overview, ask: Callable[[str], Awaitable[object]]) -> None:
