@@ -1,4 +1,4 @@
-"""Logging and counting: what the process tells its operator.
+"""Logging and counting: what the operator sees of the process.
 
 Every line that is logged passes `RedactingFormatter`, so that neither a credential nor a forged line can get into a log,
 whichever module wrote it.
@@ -31,7 +31,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with control characters escaped: strangers' names and answers must not steer a terminal or forge a line."""
+    """Return ``text`` with control characters escaped: foreign names and answers must not control a terminal or forge a line."""
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 

@@ -131,7 +131,7 @@ def test_pages_and_broken_bodies_are_left_out_and_counted(cache: Path, command: 
     done = command("add", "--pip-cache", str(cache)).succeeded()
     assert sorted(done.stdout.split()) == sorted(["added", BIG, "added", OTHER])
     others = 4 + len(bodies) - 2
-    assert f"{others} files in pip's cache are no wheels" in done.stderr
+    assert f"{others} files in pip's cache are not wheels" in done.stderr
 
 
 def test_a_killed_run_is_taken_up_again(

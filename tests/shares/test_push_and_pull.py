@@ -309,7 +309,7 @@ def test_the_commands_say_what_they_did(run_wheelfs: RunWheelfs, tmp_path: Path,
     assert (line["file"]["filename"], line["file"]["result"], line["file"]["private"]) == (filename, "pushed", True)
     assert run_wheelfs("--store", "b", "pull", "--share", share.as_uri()).succeeded().stdout.splitlines() == [
         f"missing {filename}",
-        "1 file in the share: 0 here already, 1 missing here, --contents takes them",
+        "1 file in the share: 0 here already, 1 missing here, --contents copies them",
     ]
     said = run_wheelfs("--store", "b", "pull", "--share", share.as_uri(), "--contents", "good>=1").succeeded().stdout
     assert said.splitlines()[-1].startswith("1 file pulled")

@@ -60,7 +60,7 @@ def opened_share(setting: IndexSetting, settings: Settings) -> Share:
 
 
 def is_http(url: str) -> bool:
-    """Tell whether an address is one that an HTTP client can ask."""
+    """Return whether an address is one for the HTTP client."""
     return url.partition("://")[0].lower() in ("http", "https")
 
 

@@ -33,7 +33,7 @@ def limits_of(settings: Settings) -> Limits:
 
 
 def is_unborn(path: Path) -> bool:
-    """Tell whether there is no store yet, nor anything else: looking makes none, since the path may be mistyped."""
+    """Return whether there is no store yet, nor anything else: reading creates none, since the path may be mistyped."""
     try:
         return next(path.iterdir(), None) is None
     except FileNotFoundError:

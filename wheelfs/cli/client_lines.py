@@ -15,7 +15,7 @@ USUAL_MOUNT: Final = Path("/mnt/wheels")
 
 
 def mount_lines(mount: Path) -> dict[str, str]:
-    """Return what a fresh mount tells its user, keyed by what each line is for; all have the mount's real path in them."""
+    """Return the lines that a new mount prints, keyed by what each is for; all have the mount's real path in them."""
     quoted = shlex.quote(str(mount))
     return {
         "pip": f"pip install --index-url {(mount / 'here/simple').as_uri()} PACKAGE",

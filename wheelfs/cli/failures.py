@@ -16,17 +16,17 @@ _log = logging.getLogger(__name__)
 
 
 def is_interrupt(error: BaseException) -> bool:
-    """Tell whether Ctrl-C is at the bottom of ``error``; a nursery wraps what ends it."""
+    """Return whether ``error`` is Ctrl-C, however nurseries have wrapped it."""
     return any(isinstance(leaf, KeyboardInterrupt) for leaf in _leaves(error))
 
 
 def error_of(error: BaseException) -> WheelfsError:
-    """Return the error to tell of.  What nobody expected is logged with its traceback and becomes an `InternalError`."""
+    """Return the error to report.  An unexpected one is logged with its traceback and becomes an `InternalError`."""
     for leaf in _leaves(error):
         if isinstance(leaf, WheelfsError):
             return leaf
         if isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT):
-            return StoreFull("write", leaf.strerror or "the disk is full", "make room and run it again")
+            return StoreFull("write", leaf.strerror or "the disk is full", "free some space and run it again")
     _log.error("internal error", exc_info=error)
     advice = "this is a bug in wheelfs: please report it with the traceback"
     return InternalError("run wheelfs", f"{type(error).__name__}: {error}", advice)
@@ -37,7 +37,7 @@ PART_FAILED: Final = 1
 
 
 def exit_code_of(class_names: Sequence[str | None], *, tried: int, otherwise: type[WheelfsError]) -> int:
-    """Return the exit code where of ``tried`` things those failed whose error classes are named.
+    """Return the exit code of a command that ``tried`` things and failed at those whose error classes are named.
 
     Where everything failed: that of the error class that all share, else that of ``otherwise``.
     """

@@ -17,15 +17,15 @@ INTERRUPTED: Final = 130
 """The exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 GRACE_S: Final = 1.0
-"""What a command that is interrupted may take to put its things away."""
+"""What a command that is interrupted may take to clean up."""
 
 
 @contextmanager
 def ends_when_interrupted() -> Iterator[None]:
     """End the process `GRACE_S` after Ctrl-C at the latest, for work that may be killed at any instant; not together with trio.
 
-    Python tells its main thread of a signal between two instructions of its own, and a bucket or a file system that hangs keeps
-    it from there: obstore repeats a request for a minute before it comes back, and an executor waits for its threads.
+    Python runs signal handlers in its main thread, between two instructions, and a bucket or a file system that hangs keeps it
+    from getting there: obstore repeats a request for a minute before it returns, and an executor waits for its threads.
     """
     reading, writing = socket.socketpair()
     writing.setblocking(False)
@@ -33,8 +33,8 @@ def ends_when_interrupted() -> Iterator[None]:
 
     def watch() -> None:
         with reading:
-            while told := reading.recv(64):
-                if signal.SIGINT in told:
+            while received := reading.recv(64):
+                if signal.SIGINT in received:
                     time.sleep(GRACE_S)
                     os._exit(INTERRUPTED)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MOUNT_PROGRAM_NAMES: Final = frozenset({"mount.wheelfs", "mount.fuse.wheelfs", "mount.fuse3.wheelfs"})
 EMPTY_SOURCES: Final = frozenset({"none", "wheelfs", "wheelfs#", ""})
-"""First fields of an fstab line that say nothing."""
+"""First fields of an fstab line that name no index."""
 
 _SETTINGS: Final = {option.name: option for option in OPTIONS if option.mount_option}
 _OWN: Final = {"config": "FILE", "fsname": "NAME", "nonempty": None}
@@ -149,7 +149,7 @@ def complete_options(_context: click.Context, _parameter: click.Parameter, incom
 
 
 def is_mount_call(program: str, arguments: Sequence[str], commands: Iterable[str]) -> bool:
-    """Tell whether these are arguments in mount(8)'s form: called by a mount name, or ``SOURCE /DIR ...`` with no command."""
+    """Return whether these are arguments in mount(8)'s form: called by a mount name, or ``SOURCE /DIR ...`` with no command."""
     if Path(program).name in MOUNT_PROGRAM_NAMES:
         return True
     return (
@@ -191,7 +191,7 @@ def translate(program: str, arguments: Sequence[str]) -> MountCall:
     source, directory = positional
     if source not in EMPTY_SOURCES:
         if "://" not in source:
-            advice = "wheelfs --help lists the commands; the source of a mount is none, a URL or NAME=URL"
+            advice = 'wheelfs --help lists the commands; the source of a mount is "none", a URL or NAME=URL'
             raise UsageError("run wheelfs", f"{source[:80]!r} is neither a command nor the source of a mount", advice)
         out += ["--index", source]
     # Before the options given, so that an fsname among them wins.

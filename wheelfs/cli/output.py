@@ -1,4 +1,4 @@
-"""The only place that prints: stdout is the result, stderr the talk.
+"""The only place that prints: stdout is the result, stderr everything else.
 
 With ``--json`` stdout carries one JSON object a line and nothing else; errors go there too, so that a script reads one stream.
 """
@@ -26,7 +26,7 @@ _WIDTHS_FROM_ROWS: Final = 500
 
 
 class Output:
-    """Results and talk of one command.  Raises BrokenPipeError when the reader of stdout has gone."""
+    """Results and messages of one command.  Raises BrokenPipeError when the reader of stdout has gone."""
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
@@ -37,7 +37,7 @@ class Output:
         self._write(msgspec.json.encode(value, enc_hook=str).decode())
 
     def line(self, text: str = "") -> None:
-        """Print a line of result for people; text of strangers goes through `printable` here."""
+        """Print a line of the result for a reader; control characters of foreign text are escaped here."""
         self._write(printable(text))
 
     def talk(self, text: str) -> None:
@@ -48,7 +48,7 @@ class Output:
             print(printable(text), file=sys.stderr, flush=True)
 
     def error(self, error: WheelfsError) -> None:
-        """Tell of an error in the way that the caller asked for."""
+        """Report an error in the form that the caller asked for."""
         text = redact(str(error))
         if self.json:
             report = {"class": type(error).__name__, "message": text, "exit_code": error.exit_code}
@@ -110,7 +110,7 @@ class Output:
 
 
 class _Quiet:
-    """Nobody is watching."""
+    """No bars: stderr is not a terminal."""
 
     def begin(self, name: str, total_bytes: int | None) -> None: ...
 
@@ -122,7 +122,7 @@ class _Quiet:
 
 
 class _Bars:
-    """One bar for each file at work, and below them one for all of it where its end is known."""
+    """One bar for each file in progress, and below them one for all of them where the total is known."""
 
     def __init__(self, bars: Any) -> None:
         self._bars = bars

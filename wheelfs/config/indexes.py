@@ -41,9 +41,9 @@ _PATH: Final = PathKind()
 class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     """A package index.  ``url`` and ``proxy`` may hold credentials: show them only through `wheelfs.config.redact`.
 
-    ``projects`` are patterns of normalized project names; empty: the index is for every name that no other is tied to.
+    ``projects`` are patterns of normalized project names; empty: the index is for every name that is not tied to another.
     ``ttl_s`` None: what ``[network] page-ttl-s`` says.  ``ca``, ``client_cert`` and ``client_key`` are files of PEM certificates.
-    ``username`` is whom to ask the keyring for a password of.  ``min_age`` is what `age_s` reads; None: what ``[policy]`` says.
+    ``username`` is the account whose password the keyring is asked for.  ``min_age`` is what `age_s` reads; None: ``[policy]``'s.
     """
 
     name: str
@@ -99,7 +99,7 @@ class IndexesKind:
 
 @dataclass(frozen=True, slots=True)
 class SharesKind(IndexesKind):
-    """Gateways of `wheelfs serve`, directories and buckets, in order; described like indexes, but for what only an index has."""
+    """Gateways of `wheelfs serve`, directories and buckets, in order; described like indexes, without what only those have."""
 
     def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
         shares = self._parsed(raw, base, check_share_url)
@@ -114,7 +114,7 @@ def _items(text: str) -> Sequence[object]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError("begins like a JSON list of indexes, and is none") from None
+        raise ValueError("begins like a JSON list of indexes, but is not valid JSON") from None
     return found if isinstance(found, list) else [found]
 
 
@@ -243,10 +243,10 @@ INDEX_KEYS: Final[dict[str, Key]] = {
     "proxy": Key(_proxy, "The proxy for its pages and files, in place of the environment's."),
     "username": Key(
         _username,
-        "Who to be there. The password comes from the environment, `~/.netrc`, or the `keyring` command where there is one.",
+        "The user name there. The password comes from the environment, `~/.netrc`, or the `keyring` command where there is one.",
     ),
     "min-age": Key(
-        _min_age, "How old its files must be to be shown, in place of `[policy] min-age`; `0` for one that tells no upload times."
+        _min_age, "How old its files must be to be shown, in place of `[policy] min-age`; `0` for one that gives no upload times."
     ),
 }
 
@@ -300,8 +300,8 @@ def check_share_url(url: str) -> str:
 def name_from_url(url: str) -> str:
     """Derive the name of an index given as a bare URL: host, port and path, without a final ``simple``.
 
-    Not "main" or a number: what is stored is filed under the index's name, and two different indexes given bare at different
-    times must not be taken for one another.
+    Not "main" or a number: what is stored is filed under the index's name, and two different indexes that are given without a
+    name at different times must not be mistaken for each other.
     """
     parts = urlsplit(url)
     steps = [step for step in parts.path.split("/") if step]

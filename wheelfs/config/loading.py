@@ -87,14 +87,14 @@ class _Loader:
             self._problems += [f"{place}: {line}" for line in str(error).splitlines()]
 
     def look_for_mistyped(self, environ: Mapping[str, str]) -> None:
-        """Complain of variables that were meant to be an option's: unnoticed, a quota or a token would not be there."""
+        """Report variables that are probably misspelled: unnoticed, a quota or a token would be missing."""
         known = sorted(option.variable for option in OPTIONS)
         for name, value in environ.items():
             if name.startswith("WHEELFS_") and value and name not in known and (sentence := mistyped_variable(name, known)):
                 self._problems.append(f"{name}: {sentence}")
 
     def look_for_ignored(self, given: Sequence[Given]) -> None:
-        """Complain of indexes on the command line that would be ignored: they are what the caller wants now."""
+        """Report indexes on the command line that would be ignored: they are what the caller wants now."""
         for value in given:
             if value.field == "indexes" and self._values.get("no_index"):
                 because = self._provenance["no_index"]
@@ -113,7 +113,7 @@ class _Loader:
             self._problems.append(f"{path}: {error.strerror or error}")
             return
         if len(data) > MAX_FILE_BYTES:
-            self._problems.append(f"{path}: larger than {MAX_FILE_BYTES} bytes, so hardly a configuration file")
+            self._problems.append(f"{path}: larger than {MAX_FILE_BYTES} bytes, so probably not a configuration file")
             return
         try:
             document = tomllib.loads(data.decode())
@@ -169,8 +169,8 @@ def _toml_name(key_path: tuple[str, ...]) -> str:
 def environment_of(settings: Settings) -> dict[str, str]:
     """Return the variables that give another process the same settings.
 
-    A daemon is a process of its own.  Its indexes may hold credentials, which everybody could read on its command line, so they
-    travel in the environment.  Defaults are left out: they come out the same over there.
+    A daemon is a process of its own.  Its indexes may hold credentials, which every user could read on its command line, so they
+    are passed in the environment.  Defaults are left out: they come out the same there.
     """
     return {
         option.variable: option.kind.as_text(getattr(settings, option.field))

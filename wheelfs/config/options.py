@@ -1,7 +1,7 @@
 """The options: one table from which files, environment, flags, ``mount -o``, help, completion and the reference are all made.
 
 A new option is an entry here, a field of `wheelfs.config.settings.Settings`, and its use.  An option that does nothing yet is
-not here: an unknown key is an error, so nobody believes in a setting that has no effect.
+not here: an unknown key is an error, so that no setting is believed to have an effect that it has not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 EVERY: Final = ("*",)
 """Taken by all commands, before or after the command's name."""
 RUNNING: Final = ("mount", "serve")
-"""The commands that stay."""
+"""The commands that run until they are ended."""
 FETCHING: Final = (*RUNNING, "fetch")
 """The commands that fetch what others ask them for."""
 ASKING: Final = (*FETCHING, "track", "verify")
@@ -76,7 +76,7 @@ class Option:
         return self.kind.choices if isinstance(self.kind, ChoiceKind) else ()
 
     def is_taken_by(self, command: str) -> bool:
-        """Tell whether a command has the flag (``""``: ``wheelfs`` itself, before the command's name)."""
+        """Return whether a command has the flag (``""``: ``wheelfs`` itself, before the command's name)."""
         return self.flag is not None and (self.commands == EVERY or command in self.commands)
 
 

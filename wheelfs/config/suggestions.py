@@ -21,10 +21,10 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 
 def mistyped_variable(name: str, known: Iterable[str]) -> str:
-    """Return the sentence for a ``WHEELFS_`` variable that no option has, or nothing: others may have variables of that prefix.
+    """Return the sentence for a ``WHEELFS_`` variable that no option has, or nothing: other programs use that prefix, too.
 
-    A container's image says WHEELFS_VERSION and a cluster WHEELFS_PORT, so only what is very much like one of ours is a mistake.
+    A container's image says WHEELFS_VERSION and a cluster WHEELFS_PORT, so only a name very similar to one of ours is a mistake.
     """
     prefix, _, rest = name.partition("_")
-    near = get_close_matches(rest, [one.removeprefix(f"{prefix}_") for one in known], n=1, cutoff=0.75)
+    near = get_close_matches(rest, [variable.removeprefix(f"{prefix}_") for variable in known], n=1, cutoff=0.75)
     return f"no option has this variable, did you mean {prefix}_{near[0]}?" if near else ""

@@ -1,6 +1,6 @@
 """What a single value may look like, from a TOML file or as text from a flag or the environment.
 
-Every kind turns a raw value into the final one or raises ValueError with a sentence that fits behind "PLACE: ".  Such a
+Every kind turns a raw value into the final one or raises ValueError with a sentence that fits after "PLACE: ".  Such a
 sentence never quotes a value that could hold a credential.
 """
 
@@ -28,7 +28,7 @@ _FALSE: Final = frozenset({"0", "false", "no", "off", ""})
 class Kind(Protocol):
     """A sort of value.  ``base`` is the directory that relative paths start from.
 
-    ``toml_types``: TOML has types of its own, and a quoted number in a file is more likely a mistake than a wish.
+    ``toml_types``: TOML has types of its own, and a quoted number in a file is more likely a mistake than intended.
     """
 
     @property
@@ -61,7 +61,7 @@ class PathKind:
         try:
             path = Path(raw).expanduser()
         except RuntimeError:
-            raise ValueError("the home directory for ~ cannot be found out") from None
+            raise ValueError("the home directory for ~ cannot be determined") from None
         return base / path
 
     def as_text(self, value: object) -> str:
@@ -70,7 +70,7 @@ class PathKind:
 
 @dataclass(frozen=True, slots=True)
 class TextKind:
-    """A word; whoever uses it says what is wrong with it."""
+    """A word; its user says what is wrong with it."""
 
     syntax: str
     toml_types: tuple[type, ...] = (str,)

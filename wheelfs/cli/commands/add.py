@@ -1,4 +1,4 @@
-"""Bringing content in: ``add``."""
+"""Adding files by hand: ``add``."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     is_flag=False,
     flag_value="",
     metavar="[DIR]",
-    help="Take in the wheels of pip's cache that a configured index lists, in DIR or where pip keeps it.",
+    help="Add the wheels of pip's cache that a configured index lists, in DIR or where pip keeps it.",
 )
-@click.option("--private", is_flag=True, help="With --pip-cache: take the others too, as files added by hand.")
+@click.option("--private", is_flag=True, help="With --pip-cache: add the others too, as files added by hand.")
 @click.option("--index", metavar="NAME", help="File them under this index instead of as local files.")
 @click.pass_context
 def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None, private: bool, index: str | None) -> int:
@@ -45,7 +45,7 @@ def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None,
 
     What a configured index is known to list (by its sha256) is filed under that index, as if it had been fetched.
     Adding again what is there changes nothing. A mount on the same store shows new files within two seconds. The exit code is 1
-    when some files were refused and the rest were taken.
+    when some files were refused and the rest was added.
     """
     from wheelfs import app
 
@@ -77,7 +77,7 @@ def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None,
             directory = Path(pip_cache) if pip_cache else None
             others = app.add_pip_cache(settings, directory, private=private, report=report, progress=progress)
             if others:
-                what = "is no wheel" if others == 1 else "are no wheels"
+                what = "is not a wheel" if others == 1 else "are not wheels"
                 output.talk(f"wheelfs: {counted(others, 'file')} in pip's cache {what}")
     if not taken and not refused:
         where = [*sources, *(["pip's cache"] if pip_cache is not None else [])]

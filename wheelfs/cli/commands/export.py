@@ -35,7 +35,7 @@ def export(context: click.Context, directory: Path, patterns: tuple[str, ...]) -
     The wheels are whole and verified copies, beside them their .metadata and an index.html; simple/ holds a page for each
     project, and the source distributions. pip and uv install from it with --find-links DIR or file://DIR/simple, and over HTTP
     once any web server serves DIR as it is. Nothing is fetched. What is there already, whole, is not written again, so an
-    export that was cut short is run again; several exports add up. The exit code is 1 when some files were refused.
+    export that was interrupted can be run again; several exports add up. The exit code is 1 when some files were refused.
     """
     from wheelfs.app import exporting
 

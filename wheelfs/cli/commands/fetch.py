@@ -48,7 +48,7 @@ LOCK_SUFFIXES = (".toml", ".lock")
 @click.option("--with-deps", is_flag=True, help="Fetch all that the requirements need, too, as uv resolves them.")
 @click.option("--pre", "prereleases", is_flag=True, help="Take pre-releases like other versions.")
 @click.option("--pin", is_flag=True, help="Keep the files for good: they are never removed to make room.")
-@click.option("--dry-run", is_flag=True, help="Only tell which files it would be, and how many bytes would be fetched.")
+@click.option("--dry-run", is_flag=True, help="Only show which files it would be, and how many bytes would be fetched.")
 @click.pass_context
 def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, ...], **choices: Any) -> int:
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.

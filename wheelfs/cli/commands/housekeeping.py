@@ -1,4 +1,4 @@
-"""Keeping house: ``rm``, ``pin``, ``unpin``, ``gc``, ``verify``, ``stats``."""
+"""Housekeeping: ``rm``, ``pin``, ``unpin``, ``gc``, ``verify``, ``stats``."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from wheelfs.cli.output import Output
     from wheelfs.reports.files import KeptFile
     from wheelfs.reports.shares import ShareCollection
-    from wheelfs.reports.store import Stats, Verified
+    from wheelfs.reports.store import ProjectStats, Stats, Verified
 
 DEFAULT_GRACE = "7d"
-"""Far longer than machines' clocks differ, listings lag, and anybody takes between looking at a share and writing to it."""
+"""Far longer than clocks differ, listings lag, and a writer takes between looking at a share and writing to it."""
 
 _NAMES = "NAME..."
 
@@ -39,17 +39,17 @@ _NAMES = "NAME..."
     ),
 )
 @click.argument("names", metavar=_NAMES, nargs=-1, required=True)
-@click.option("--share", metavar="URL", help="Take them out of this shared directory or bucket instead.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be removed.")
+@click.option("--share", metavar="URL", help="Remove them from this shared directory or bucket instead.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @click.pass_context
 def rm(context: click.Context, names: tuple[str, ...], share: str | None, dry_run: bool) -> None:
     """Remove files from the store: each NAME is a filename, a project, or a requirement such as "numpy<2".
 
-    Pinned and private files too, since they are named. Whoever has one open reads on. Room is given back by gc. A file that an
-    index lists can be fetched again.
+    Pinned and private files too, since they are named. A program that has one open can go on reading it. gc frees the space. A
+    file that an index lists can be fetched again.
 
-    With --share they are taken out of a share, and the store is left alone: nobody lists them from there any more, and a later
-    "gc --share" deletes them. Who has them stored keeps them, and a "push" of all that is stored brings them back.
+    With --share they are removed from a share, and the store is left alone: the share no longer lists them, and a later
+    "gc --share" deletes them. Machines that have stored them keep them, and a "push" of all that is stored brings them back.
     """
     from wheelfs import app
     from wheelfs.app import object_shares
@@ -103,21 +103,21 @@ def _print_files(output: Output, files: Iterable[KeptFile], done: str) -> None:
 
 @click.command(
     cls=Command,
-    short_help="Give back the room of what was removed.",
+    short_help="Free the space of what was removed.",
     examples=("wheelfs gc", "wheelfs gc --dry-run --json", "wheelfs gc --share file:///lab/wheels"),
 )
 @click.option("--share", metavar="URL", help="Collect the garbage of this shared directory or bucket instead.")
-@click.option("--grace", metavar="DURATION", help="With --share: the grace period, 1h or more; 7d unless told otherwise.")
-@click.option("--dry-run", is_flag=True, help="Only tell how much would be given back, at least.")
+@click.option("--grace", metavar="DURATION", help="With --share: the grace period, 1h or more; 7d by default.")
+@click.option("--dry-run", is_flag=True, help="Only show how much would be freed, at least.")
 @click.pass_context
 def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bool) -> None:
-    """Give back the room of what no stored file needs any more, and rewrite what is mostly unused. Mounts go on meanwhile.
+    """Free the space of what no stored file needs any more, and rewrite what is mostly unused. Mounts go on meanwhile.
 
-    The room is used for what is stored next: the store's files themselves never shrink.
+    The space is used for what is stored next: the store's files themselves never shrink.
 
-    With --share a share is looked at, and the store is left alone: what killed writers have left there, and what larger snapshots
-    contain. What somebody might be about to use is condemned first, and deleted by a run that comes a grace period later; so run
-    it now and then. Anybody may read and push meanwhile.
+    With --share a share is cleaned up, and the store is left alone: what killed writers have left there, and what larger
+    snapshots contain. What another machine might be about to use is condemned first, and deleted by a run at least a grace period
+    later; so run it now and then. Others may read and push meanwhile.
     """
     from wheelfs import app
     from wheelfs.app import object_shares
@@ -137,14 +137,14 @@ def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bo
                 session.output.line(line)
         return
     if grace is not None:
-        raise UsageError("use --grace", "there is none but with --share: the store is this machine's own", "leave it out")
+        raise UsageError("use --grace", "--grace needs --share: the store is this machine's own", "leave it out")
     done = app.collect(session.settings(), dry_run=dry_run)
     if session.json:
         session.output.record(done)
     elif done.waiting:
-        session.output.line("nothing was given back yet: a file was being stored all the while; run it again")
+        session.output.line("nothing was freed yet: a file was being stored all the while; run it again")
     else:
-        session.output.line(f"{size_text(done.freed_bytes)} {'would be' if dry_run else 'were'} given back")
+        session.output.line(f"{size_text(done.freed_bytes)} {'would be' if dry_run else 'were'} freed")
 
 
 def _collected_lines(done: ShareCollection) -> Iterator[str]:
@@ -159,7 +159,7 @@ def _collected_lines(done: ShareCollection) -> Iterator[str]:
     if done.waiting:
         yield f"{counted(done.waiting, 'object')} {were(done.waiting)} condemned before, {size_text(done.waiting_bytes)}"
     if done.next is not None:
-        yield f"run it again after {done.next}: what nothing needs then is deleted"
+        yield f"run it again after {done.next}: it then deletes what is still unused"
 
 
 @click.command(
@@ -232,31 +232,32 @@ def stats(context: click.Context, by_project: bool) -> None:
                 output.record(project)
         else:
             columns = ("wheels", "raw", "stored", "ratio", "project")
-            rows = (
-                (str(one.wheels), size_text(one.raw_bytes), size_text(one.stored_bytes), _ratio_text(one.ratio), one.project)
-                for one in projects
-            )
-            output.table(columns, rows)
+            output.table(columns, map(_project_row, projects))
         return
-    told = app.stats(settings)
+    report = app.stats(settings)
     if output.json:
-        output.record(told)
+        output.record(report)
     else:
-        _print_stats(output, told)
+        _print_stats(output, report)
 
 
-def _print_stats(output: Output, told: Stats) -> None:
+def _project_row(project: ProjectStats) -> tuple[str, ...]:
+    sizes = (size_text(project.raw_bytes), size_text(project.stored_bytes))
+    return (str(project.wheels), *sizes, _ratio_text(project.ratio), project.project)
+
+
+def _print_stats(output: Output, report: Stats) -> None:
     output.line(
-        f"stored   {counted(told.wheels, 'file')}, {size_text(told.raw_bytes)} in {size_text(told.stored_bytes)}"
-        f" (ratio {_ratio_text(told.ratio)})"
+        f"stored   {counted(report.wheels, 'file')}, {size_text(report.raw_bytes)} in {size_text(report.stored_bytes)}"
+        f" (ratio {_ratio_text(report.ratio)})"
     )
     output.line(
-        f"on disk  {size_text(told.file_bytes)}, the most that was ever in use (what is freed is used again, not given back);"
-        f" and {size_text(told.spool_bytes)} of partly fetched files"
+        f"on disk  {size_text(report.file_bytes)}, the most that was ever in use (freed space is used again, not returned);"
+        f" and {size_text(report.spool_bytes)} of partly fetched files"
     )
-    output.line(f"mounts   {size_text(told.fetched_bytes)} fetched, {size_text(told.saved_bytes)} saved")
-    if told.delta_saved_bytes:
-        share = f"{size_text(told.delta_saved_bytes)} of {size_text(told.needed_bytes)}"
+    output.line(f"mounts   {size_text(report.fetched_bytes)} fetched, {size_text(report.saved_bytes)} saved")
+    if report.delta_saved_bytes:
+        share = f"{size_text(report.delta_saved_bytes)} of {size_text(report.needed_bytes)}"
         output.line(f"delta    {share} of new files were here already")
 
 

@@ -1,4 +1,4 @@
-"""Looking: ``ls``, ``show``, ``status``, ``config``."""
+"""What is here, and how it is: ``ls``, ``show``, ``status``, ``config``."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool)
     rest = iter(files)
     first = next(rest, None)
     if first is None:
-        # An empty answer on stdout is one; that it is meant stands beside it.
+        # Empty output is a valid answer; stderr says that it is meant.
         what = ("no tracked file" if tracked else "no stored file") + (" matches" if patterns else "")
-        how = "wheelfs track NAME" if tracked else "wheelfs fetch, wheelfs add and installs through a mount bring some"
+        how = "wheelfs track NAME" if tracked else "wheelfs fetch, wheelfs add and installs through a mount add some"
         session.output.talk(f"wheelfs: {what} in {session.settings().store}" + ("" if patterns else f" ({how})"))
         return
     columns = ("project", "version", "state", "size", "origin", "filename")
@@ -77,7 +77,7 @@ def _row(file: ListedFile) -> tuple[str, ...]:
 
 @click.command(
     cls=Command,
-    short_help="Show all about a project or a file.",
+    short_help="Show everything known of a project or a file.",
     examples=("wheelfs show numpy", "wheelfs show lab_tools-1.0-py3-none-any.whl --json"),
 )
 @click.argument("name")
@@ -99,7 +99,10 @@ def show(context: click.Context, name: str) -> None:
                 ("origin", shown.origin),
                 ("status", shown.status),
                 ("asked", shown.checked),
-                ("tracked", None if shown.tracked is None else ", ".join(one or "all versions" for one in shown.tracked)),
+                (
+                    "tracked",
+                    None if shown.tracked is None else ", ".join(which or "all versions" for which in shown.tracked),
+                ),
                 ("tracks", ", ".join(map(redact, shown.tracks))),
                 ("also at", ", ".join(map(redact, shown.alternate_locations))),
                 ("versions", ", ".join(shown.versions)),
@@ -224,14 +227,14 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
             output.record(
                 {
                     "settings": {name: {"value": value, "from": origin} for name, value, origin in _values(settings)},
-                    "indexes": [{**told, "from": origin} for told, origin in indexes],
+                    "indexes": [{**index, "from": origin} for index, origin in indexes],
                     "lines": lines,
                 }
             )
             return
         output.table(("option", "value", "from"), _option_rows(settings))
         output.line()
-        output.table(("index", "url", "more", "from"), (_index_row(told, origin) for told, origin in indexes))
+        output.table(("index", "url", "more", "from"), (_index_row(index, origin) for index, origin in indexes))
         output.line()
     elif session.json:
         output.record({"lines": lines})
@@ -252,14 +255,14 @@ def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
 def _option_rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
     kinds = {".".join(option.toml): option.kind for option in OPTIONS}
     for name, value, origin in _values(settings):
-        # Of shares only the addresses are shown, and of an option without a value what that means.
+        # Of shares only the addresses are shown, and of an option without a value its default in words.
         is_shown = name == "share" or isinstance(value, bool | str)
         yield name, _as_written(value) if is_shown else kinds[name].as_text(value), origin
 
 
-def _index_row(told: Mapping[str, object], origin: str) -> tuple[str, str, str, str]:
-    more = ", ".join(f"{key}={_as_written(value)}" for key, value in told.items() if key not in ("name", "url"))
-    return str(told["name"]), str(told["url"]), more, origin
+def _index_row(index: Mapping[str, object], origin: str) -> tuple[str, str, str, str]:
+    more = ", ".join(f"{key}={_as_written(value)}" for key, value in index.items() if key not in ("name", "url"))
+    return str(index["name"]), str(index["url"]), more, origin
 
 
 def _as_written(value: object) -> str:
@@ -287,7 +290,7 @@ def _running_mount(settings: Settings) -> Path:
     """Return where the store is mounted now, else the usual place."""
     from wheelfs.service.process.control_socket import Answered, ask_all
 
-    with suppress(StoreError):  # somebody else's store: its mounts are not ours to know
+    with suppress(StoreError):  # another user's store: its mounts are not ours to know
         for reply in ask_all(settings.store / "run", {"do": "status"}, timeout_s=1.0):
             if isinstance(reply, Answered) and isinstance(reply.value, dict):
                 for mount in reply.value.get("mounts") or ():

@@ -128,7 +128,7 @@ def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, argume
     os.environ.update(environment_of(settings))
     if session.config_file is not None:
         os.environ["WHEELFS_CONFIG"] = str(Path(os.path.abspath(session.config_file)))  # noqa: PTH100
-    # -P: else python puts the working directory, which may be anybody's, before the standard library for a process of root's.
+    # -P: else python puts the working directory, which any user may own, before the standard library, also for root.
     package = str(Path(wheelfs.__file__).resolve().parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     daemon = spawn_daemon(

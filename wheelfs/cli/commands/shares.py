@@ -30,7 +30,7 @@ _share = click.option(
 
 @click.command(
     cls=Command,
-    short_help="Give stored files to a shared directory or bucket.",
+    short_help="Copy stored files to a shared directory or bucket.",
     examples=(
         "wheelfs push --share file:///lab/wheels",
         "wheelfs push --share s3://lab-wheels/store 'numpy>=2' lab_tools-1.0-py3-none-any.whl",
@@ -42,10 +42,10 @@ _share = click.option(
 @click.option("--private", is_flag=True, help="Push private files too: those added by hand, that no index lists.")
 @click.pass_context
 def push(context: click.Context, names: tuple[str, ...], url: str, private: bool) -> int:
-    """Give stored files to a share: all that it does not have, or those that are named.
+    """Copy stored files to a share: all that it does not have, or those that are named.
 
     A NAME is a filename, a project, or a requirement such as "numpy>=2". Only what is new in a file is written. Any number of
-    machines may push to one share at once, and any of them may be killed: others see a file when all of it is there. Private
+    machines may push to one share at once, and any of them may be killed: a file is listed when all of it is there. Private
     files are pushed when a NAME means them, or with --private. The exit code is 1 when a part failed.
     """
     from wheelfs.app import object_shares
@@ -71,7 +71,7 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
 
 @click.command(
     cls=Command,
-    short_help="List or take files of a shared directory or bucket.",
+    short_help="List or copy files of a shared directory or bucket.",
     examples=(
         "wheelfs pull --share file:///lab/wheels",
         "wheelfs pull --share s3://lab-wheels/store --contents",
@@ -80,14 +80,14 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
 )
 @click.argument("names", metavar="[NAME...]", nargs=-1)
 @_share
-@click.option("--contents", is_flag=True, help="Take the files, so that they are stored here.")
+@click.option("--contents", is_flag=True, help="Copy the files, so that they are stored here.")
 @click.pass_context
 def pull(context: click.Context, names: tuple[str, ...], url: str, contents: bool) -> int:
-    """Tell which files a share has, and whether they are here; with --contents, take those that are not.
+    """List the files of a share, and whether they are here; with --contents, copy those that are not.
 
-    A NAME is a filename, a project, or a requirement such as "numpy>=2"; without one it is all files. Only those pieces of a file
-    are read that no stored file has. What is taken is compared with its sha256 and belongs to the index that it came from. The
-    exit code is 1 when a part failed.
+    A NAME is a filename, a project, or a requirement such as "numpy>=2"; without one, all files are meant. Only the
+    pieces of a file that no stored file has are read. What is copied is compared with its sha256 and belongs to the index that it
+    came from. The exit code is 1 when a part failed.
     """
     from wheelfs.app import object_shares
 
@@ -110,7 +110,7 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
         )
     else:
         missing = _count(done, "missing")
-        advice = ", --contents takes them" if missing else ""
+        advice = ", --contents copies them" if missing else ""
         output.line(f"{counted(len(done), 'file')} in the share: {present} here already, {missing} missing here{advice}")
     return _code_of(done)
 

@@ -1,4 +1,4 @@
-"""Seeing projects before they are fetched: ``track``, ``untrack``."""
+"""Listing projects before they are fetched: ``track``, ``untrack``."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 def track(context: click.Context, words: tuple[str, ...], files: tuple[Path, ...], every_platform: bool, pre: bool) -> int:
     """Let the flat directories list the wheels of projects although none is fetched: opening one fetches it.
 
-    REQ is a requirement such as numpy or "numpy>=2,<3"; it takes the place of what was tracked of that project, and several for
-    one project are all tracked. Extras and hashes say nothing here, and a requirement whose marker is false is left out. Without
+    REQ is a requirement such as numpy or "numpy>=2,<3"; it replaces what was tracked of that project, and several for one
+    project are all tracked. Extras and hashes have no effect here, and a requirement whose marker is false is left out. Without
     REQ and FILE this lists what is tracked.
 
     A project that no index has is an error; one whose index cannot be asked now is tracked, and running mounts go on asking. They
-    also keep the lists fresh, and find out the sizes of files where the index does not tell them: a file is listed when its size
+    also keep the lists fresh, and find out the sizes of files where the index does not give them: a file is listed when its size
     is known.
     """
     from wheelfs.app import tracking
@@ -75,14 +75,14 @@ def track(context: click.Context, words: tuple[str, ...], files: tuple[Path, ...
 
 @click.command(
     cls=Command,
-    short_help="Do not list a project's files before they are fetched any more.",
+    short_help="Stop listing a project's files before they are fetched.",
     examples=("wheelfs untrack numpy", "wheelfs untrack -r requirements.txt"),
 )
 @click.argument("words", metavar="[REQ...]", nargs=-1)
 @requirement_files("The projects that a requirements file names.")
 @click.pass_context
 def untrack(context: click.Context, words: tuple[str, ...], files: tuple[Path, ...]) -> int:
-    """Track projects no more; files that are stored stay. Of a REQ only the project matters, whatever versions it names."""
+    """Stop tracking projects; files that are stored stay. Only the project of a REQ matters, whatever versions it names."""
     from wheelfs.app import tracking
     from wheelfs.reports.track import TrackArguments
 

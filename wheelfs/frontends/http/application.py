@@ -124,7 +124,7 @@ class Application:
             self._counters.count_reply(reply.status, 0 if method == "HEAD" else reply.length)
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer while the client is there: what it no longer waits for is not fetched for it."""
+        """Answer while the client is connected: what it no longer waits for is not fetched for it."""
         is_sent = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
@@ -134,7 +134,7 @@ class Application:
                 await _send(reply, scope["method"], send, self._piece_bytes())
                 is_sent = True
             except WheelfsError as error:
-                # The status is sent: all that is left is to break the connection off, which the server does when we return.
+                # The status is sent: all that is left is to close the connection, which the server does when we return.
                 self._filesystem.count_error("send", error)
             finally:
                 if isinstance(reply, Bytes) and reply.file is not None:
@@ -151,7 +151,7 @@ class Application:
         try:
             request = request_of(scope)
             if request.headers.keys() >= {"content-length", "transfer-encoding"}:
-                # Somebody on the way may have taken the other one for the end, and the rest for a request (RFC 9112, 6.1).
+                # A proxy may have used the other one, and taken the rest for a request: smuggling (RFC 9112, 6.1).
                 return plain(HTTPStatus.BAD_REQUEST, "a body has one length", ("Connection", "close"))
             if request.method not in {"GET", "HEAD"}:
                 return plain(HTTPStatus.METHOD_NOT_ALLOWED, "this repository is read-only", ("Allow", "GET, HEAD"))
@@ -160,7 +160,7 @@ class Application:
             if self._token is not None and not carries(self._token, request.headers.get("authorization")):
                 challenge = ("WWW-Authenticate", 'Basic realm="wheelfs", charset="UTF-8"')
                 return plain(HTTPStatus.UNAUTHORIZED, "this gateway wants its token, as the password of any user", challenge)
-            return await self._told(request)
+            return await self._authorized(request)
         except Exception as error:
             known = failure(f"answer {scope['path']!r}", error)
             self._filesystem.count_error("request", known)
@@ -168,8 +168,8 @@ class Application:
             retry = (("Retry-After", str(RETRY_AFTER_S)),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
             return plain(status, str(known), *retry)
 
-    async def _told(self, request: Request) -> Reply:
-        """Reply to one who may ask; raises `WheelfsError`."""
+    async def _authorized(self, request: Request) -> Reply:
+        """Reply to an authorized client; raises `WheelfsError`."""
         if request.names == ("metrics",):
             return Text(HTTPStatus.OK, metrics.CONTENT_TYPE, self._metrics.text(), (("Cache-Control", "no-store"),))
         shared = await self._of_share(request)
@@ -180,7 +180,7 @@ class Application:
         return await self._found(request)
 
     async def _of_share(self, request: Request) -> Reply | None:
-        """Reply to a question of another node; None when it is none."""
+        """Reply to a request of another node; None when it is not one."""
         shared = await self._share.find(request)
         return await self._file(request, shared, BINARY) if isinstance(shared, FileNode) else shared
 
@@ -237,7 +237,7 @@ class Application:
         if node.attributes.immutable:
             etag = f'"{node.attributes.inode:016x}-{size:x}"'
             headers = (("ETag", etag), ("Cache-Control", IMMUTABLE), ("Accept-Ranges", "bytes"), *headers)
-        else:  # its index gives no hash: until it is stored, nothing tells it from another file of its name
+        else:  # its index gives no hash: until it is stored, it cannot be told from another file of its name
             headers = (("Cache-Control", REVALIDATED), ("Accept-Ranges", "bytes"), *headers)
         get = request.headers.get
         # HEAD is not about ranges (RFC 9110, 14.2).
@@ -300,7 +300,7 @@ def _elsewhere(request: Request, parent: Node, name: str, *, is_last: bool) -> R
 def _text(request: Request, body: bytes, content_type: str, *headers: tuple[str, str]) -> Text:
     etag = f'"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'
     headers = (("ETag", etag), ("Cache-Control", REVALIDATED), *headers)
-    if content_type in {PLAIN_TYPE, HTML_TYPE}:  # people look at these, too
+    if content_type in {PLAIN_TYPE, HTML_TYPE}:  # users look at these in browsers, too
         headers = (POLICY, *headers)
     known = conditions.decide(size_bytes=len(body), etag=etag, if_none_match=request.headers.get("if-none-match"))
     if isinstance(known, conditions.NotModified):
@@ -340,7 +340,7 @@ async def _send(reply: Reply, method: str, send: Send, most_bytes: int) -> None:
         if reply.file is not None:
             await _send_file(reply, reply.file, send, most_bytes)
     elif method != "HEAD":
-        # In pieces: a client that does not read holds one of them, and not a copy of a large page.
+        # In pieces: a client that does not read holds one of them, not a copy of a large page.
         piece_bytes = HTTP_LIMITS.piece_bytes
         for at in range(0, len(reply.body), piece_bytes):
             await send({"type": "http.response.body", "body": reply.body[at : at + piece_bytes], "more_body": True})
@@ -351,7 +351,7 @@ async def _send_file(reply: Bytes, file: OpenFile, send: Send, most_bytes: int) 
     piece_bytes = HTTP_LIMITS.piece_bytes if file.direct_io else most_bytes
     while at < reply.end:
         piece = await file.read(at, min(piece_bytes, reply.end - at))
-        if size is not None and file.size != size:  # what was told of it, its end above all, is of another file
+        if size is not None and file.size != size:  # what the client has been sent, its length above all, is of another file
             raise _changed()
         if not piece:
             raise InternalError("send a file", f"it ended at byte {at} of {reply.end}", "please report it, with the log")

@@ -1,6 +1,6 @@
-"""Accepting connections: as many as there are descriptors for, and never an end of the gateway because there are none left.
+"""Accepting connections: as many as there are descriptors for; running out of them never ends the gateway.
 
-The HTTP server's own loop ends at the first error of ``accept``, such as "too many open files": any client can bring that about.
+The HTTP server's own loop ends at the first error of ``accept``, such as "too many open files": any client can cause that.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _GONE: Final = frozenset({errno.ECONNABORTED, errno.EPROTO, errno.EINTR, errno.EAGAIN, errno.EPERM})
-"""This client went away, or a firewall wants it gone (accept(2)); the next one may not."""
+"""This client went away, or a firewall dropped it (accept(2)); the next one may not."""
 
 
 def places_for_connections(limits: HttpLimits) -> int:

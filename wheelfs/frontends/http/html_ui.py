@@ -1,4 +1,4 @@
-"""Pages for people: projects, versions and files, what is stored, and the lines to paste; they need no JavaScript."""
+"""The web UI: projects, versions and files, what is stored, and the lines to paste; it needs no JavaScript."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ POLICY: Final = (
     "Content-Security-Policy",
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 )
-"""What strangers wrote is on these pages, escaped; this is the second lock on that door."""
+"""Foreign text is on these pages, escaped; this is a second line of defence."""
 _QUIET: Final = ("Referrer-Policy", "no-referrer")
 _MAX_QUERY: Final = 100
 _STATES: Final = {"up": "answers", "down": "does not answer", "unknown": "not asked yet"}
@@ -61,12 +61,12 @@ class HtmlPages:
     """Renders the pages below ``/`` and ``/project/``, and their style."""
 
     def __init__(self, overview: Overview, ask: Callable[[str], Awaitable[object]]) -> None:
-        """Show what ``overview`` tells; ``ask`` asks the indexes for a project and raises `WheelfsError` where that fails."""
+        """Show what ``overview`` knows; ``ask`` asks the indexes for a project and raises `WheelfsError` where that fails."""
         self._overview = overview
         self._ask = ask
 
     def covers(self, request: Request) -> bool:
-        """Tell whether the path is one of these pages."""
+        """Return whether the path is one of these pages."""
         names = request.names
         return names is not None and (not names or names[0] == "project" or names == ("-", "style.css"))
 
@@ -119,7 +119,7 @@ class HtmlPages:
         if version is None:
             lines = _install_lines(request.base_url, project)
             return _page("project.html", query="", project=shown, versions=versions, others=others, lines=lines)
-        found = next((one for one in versions if one.name == version), None)
+        found = next((known for known in versions if known.name == version), None)
         if found is None:
             return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=f"{project} {version}", project=project)
         lines = _install_lines(request.base_url, f"{project}=={version}")
@@ -127,10 +127,10 @@ class HtmlPages:
 
 
 def _versions(shown: ShownProject) -> tuple[list[Version], list[ShownFile]]:
-    """Return the versions, in the order of their files, and the files whose names tell none."""
-    groups = [(name, list(some)) for name, some in groupby(shown.files, key=lambda file: file.version)]
-    versions = [Version(name, some) for name, some in groups if name is not None]
-    return versions, [file for name, some in groups if name is None for file in some]
+    """Return the versions, in the order of their files, and the files whose names give none."""
+    groups = [(name, list(files)) for name, files in groupby(shown.files, key=lambda file: file.version)]
+    versions = [Version(name, files) for name, files in groups if name is not None]
+    return versions, [file for name, files in groups if name is None for file in files]
 
 
 def _install_lines(base_url: str, requirement: str) -> dict[str, str]:
@@ -152,7 +152,7 @@ def setup_lines(base_url: str, package: str = "PACKAGE") -> dict[str, str]:
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether an address, which may be as odd as a client's Host header, is of this machine alone as far as it shows."""
+    """Return whether an address, which may be as odd as a client's Host header, is visibly a loopback address."""
     place = url.partition("://")[2]
     return place.startswith(("127.", "[::1]")) or place.partition(":")[0] == "localhost"
 

@@ -11,7 +11,7 @@ class HttpLimits:
     """Bounds on clients."""
 
     requests: int = 1024
-    """Requests under way at once; each may hold a piece of ``piece_bytes``.  Further ones are told to come again."""
+    """Requests under way at once; each may hold a piece of ``piece_bytes``.  Further ones are answered with 503."""
 
     network_waits: int = 768
     """Requests that may wait for an index at once; three quarters of all, so that what is stored is always served."""

@@ -23,12 +23,12 @@ MAX_SEGMENTS: Final = 12
 """The deepest path of the tree (``index/NAME/asof/DATE/here/simple/PROJECT/FILE``) has eight."""
 MAX_FIELDS: Final = 8
 _ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
-"""How an address may begin that is asked for as proxies are (RFC 9112, 3.2.2); whose it is, is of no account here."""
+"""How an address may begin that is asked for as proxies are (RFC 9112, 3.2.2); the host in it does not matter here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GET or HEAD; ``names`` are the decoded parts of the path, None where no file of ours could be called so."""
+    """A GET or HEAD; ``names`` are the decoded parts of the path, None where no file of ours could have such a name."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """Where the client sees the root, without a slash at the end; what it says itself is shown to nobody else."""
+        """Where the client sees the root, without a slash at the end; by its own headers, which no other client sees."""
         is_https = self.scheme == "https" or self.headers.get("x-forwarded-proto") == "https"
         return f"{'https' if is_https else 'http'}://{self.host}"
 
@@ -68,7 +68,7 @@ def request_of(scope: Scope) -> Request:
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path = _ABSOLUTE.sub("", raw.partition(b"?")[0].decode("latin-1"), count=1) or "/"
-    # More fields than we know of are nobody's question: those behind are not looked at.
+    # No request of ours has more fields: those after them are not looked at.
     query = parse_qsl(b"&".join(scope["query_string"].split(b"&")[:MAX_FIELDS]).decode("latin-1"))
     return Request(
         method=scope["method"],
@@ -100,7 +100,7 @@ def _names(path: str) -> tuple[str, ...] | None:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A reply that is all at hand."""
+    """A reply whose whole body is in memory."""
 
     status: HTTPStatus
     content_type: str
@@ -114,7 +114,7 @@ class Text:
 
 
 class Begun:
-    """An open file of which the first piece of an answer is here: what goes wrong with that is told by a status."""
+    """An open file of which the first piece of an answer is here: an error in reading it still becomes a status."""
 
     def __init__(self, file: OpenFile, start: int, first: bytes) -> None:
         """``first`` stands at ``start``."""
@@ -125,7 +125,7 @@ class Begun:
 
     @property
     def size(self) -> int | None:
-        """The size in bytes; None while nobody knows it."""
+        """The size in bytes; None while it is not known."""
         return self._file.size
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
@@ -178,5 +178,5 @@ Reply = Text | Bytes | Relayed
 
 
 def plain(status: HTTPStatus, text: str, *headers: tuple[str, str]) -> Text:
-    """Return a reply for people: one line."""
+    """Return a reply of one line of plain text."""
     return Text(status, TEXT, f"{text}\n".encode(errors="backslashreplace"), headers)

@@ -28,7 +28,7 @@ class Metrics:
     """Collects the numbers of this process, and those of ``workers`` that answer for it, when it is asked."""
 
     def __init__(self, overview: Overview, workers: Sequence[Counters] = ()) -> None:
-        """Report what ``overview`` tells; nothing of it costs a look into the store."""
+        """Report what ``overview`` knows; nothing of it needs a read of the store."""
         # A registry of its own: the library's global one may hold what others put there.
         self._registry = CollectorRegistry()
         self._registry.register(_GatewayCollector(overview, workers))
@@ -51,7 +51,7 @@ class _GatewayCollector(Collector):
         build = GaugeMetricFamily("wheelfs_build_info", "1, with the version of wheelfs.", labels=["version"])
         build.add_metric([status.version], 1)
         yield build
-        counts = sum((one.so_far() for one in self._workers), start=self._overview.counters.so_far())
+        counts = sum((worker.so_far() for worker in self._workers), start=self._overview.counters.so_far())
         if self._workers:
             yield GaugeMetricFamily("wheelfs_workers", "Processes that answer clients.", counts.answering)
         yield from _counted(counts)
@@ -71,7 +71,7 @@ def _counted(counts: CountsSoFar) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "wheelfs_saved_bytes", "Bytes that need not be fetched, because they were here.", counts.saved_bytes
     )
-    errors = CounterMetricFamily("wheelfs_errors", "Errors that clients were told of.", labels=["operation", "error"])
+    errors = CounterMetricFamily("wheelfs_errors", "Errors reported to clients.", labels=["operation", "error"])
     for both, number in sorted(counts.errors.items()):
         errors.add_metric(both, number)
     yield errors
@@ -81,7 +81,7 @@ def _origins(status: Status) -> Iterator[Metric]:
     # Two families, since an index and a share may have one name, and no two numbers may have the same labels.
     for kind, article in (("index", "an index"), ("share", "a share")):
         name = "wheelfs_origin_up" if kind == "index" else "wheelfs_share_up"
-        up = GaugeMetricFamily(name, f"1: {article} answers; 0: it is down; absent: nobody has asked it.", labels=[kind])
+        up = GaugeMetricFamily(name, f"1: {article} answers; 0: it is down; absent: not asked yet.", labels=[kind])
         for origin in status.origins:
             if origin.kind == kind and origin.state != "unknown":
                 up.add_metric([origin.name], float(origin.state == "up"))
@@ -90,15 +90,17 @@ def _origins(status: Status) -> Iterator[Metric]:
 
 
 def _share_writes(status: Status) -> Iterator[Metric]:
-    waiting = GaugeMetricFamily("wheelfs_share_write_waiting_files", "Files to be pushed to a share by itself.", labels=["share"])
+    waiting = GaugeMetricFamily(
+        "wheelfs_share_write_waiting_files", "Files to be pushed to a share in the background.", labels=["share"]
+    )
     refused = GaugeMetricFamily(
         "wheelfs_share_write_failing", "1: the share is away, or refuses what is pushed.", labels=["share"]
     )
-    pushed = CounterMetricFamily("wheelfs_share_write_files", "Files pushed to a share by itself.", labels=["share"])
+    pushed = CounterMetricFamily("wheelfs_share_write_files", "Files pushed to a share in the background.", labels=["share"])
     written = CounterMetricFamily("wheelfs_share_written_bytes", "Bytes of them that the share did not have.", labels=["share"])
-    for one in status.share_writes:
-        waiting.add_metric([one.name], one.waiting_files)
-        refused.add_metric([one.name], float(one.state in ("away", "refused")))
-        pushed.add_metric([one.name], one.pushed_files)
-        written.add_metric([one.name], one.written_bytes)
+    for write in status.share_writes:
+        waiting.add_metric([write.name], write.waiting_files)
+        refused.add_metric([write.name], float(write.state in ("away", "refused")))
+        pushed.add_metric([write.name], write.pushed_files)
+        written.add_metric([write.name], write.written_bytes)
     yield from (waiting, refused, pushed, written)

@@ -27,7 +27,7 @@ class Scoreboard:
     """A `wheelfs.telemetry.Table` in memory that is shared through its descriptor, which stays the caller's."""
 
     def __init__(self, descriptor: int) -> None:
-        """Open the board behind ``descriptor``, with what was counted on it before."""
+        """Open the board of ``descriptor``, with what was counted on it before."""
         self._memory = mmap.mmap(descriptor, ROWS * ROW_BYTES)
         # Stored and loaded as whole words: a reader sees a number before or after, never half of both.
         self._numbers = memoryview(self._memory).cast("Q")

@@ -1,7 +1,7 @@
 """What other nodes ask of a gateway, below ``/-/share/v1/``: news of its files, files by their sha256, and how they are made.
 
 ``news?since=POINT`` is MessagePack (`wheelfs.model.shared.News`); ``file/SHA256`` is a sealed file, with ranges, or one that is
-being fetched from its index; ``manifest/SHA256`` tells how a sealed one is made (`wheelfs.model.manifest.Manifest`, without
+being fetched from its index; ``manifest/SHA256`` says how a sealed one is made (`wheelfs.model.manifest.Manifest`, without
 packs).  What is not here is 404: nodes then ask their indexes, or this gateway as one.  To the byte:
 docs/design/gateway-protocol.md.
 """
@@ -37,8 +37,8 @@ class SharePages:
 
     async def _news(self, request: Request) -> Reply:
         """Return what is new since the point in the query."""
-        told = await trio.to_thread.run_sync(self._giving.news, request.query.get("since"))
-        return Text(HTTPStatus.OK, "application/msgpack", msgspec.msgpack.encode(told), (("Cache-Control", "no-store"),))
+        news = await trio.to_thread.run_sync(self._giving.news, request.query.get("since"))
+        return Text(HTTPStatus.OK, "application/msgpack", msgspec.msgpack.encode(news), (("Cache-Control", "no-store"),))
 
     async def find(self, request: Request) -> FileNode | Reply | None:
         """Return the stored file that the path names, what else is to be answered, or None for a path of another kind."""
@@ -52,13 +52,13 @@ class SharePages:
                 return UNKNOWN_FILE if found is None else FileNode(*found)
             case ("manifest", sha256) if _SHA256.match(sha256):
                 return await self._manifest(request, bytes.fromhex(sha256))
-        return plain(HTTPStatus.NOT_FOUND, "this gateway has no such question")
+        return plain(HTTPStatus.NOT_FOUND, "this gateway has no such resource")
 
     async def _manifest(self, request: Request, sha256: bytes) -> Reply:
         encoded = await trio.to_thread.run_sync(self._giving.manifest, sha256)
         if encoded is None:
             return UNKNOWN_FILE
-        # Its own checksum says which one it is: another build may cut the same file otherwise.
+        # Its own checksum identifies it: another build may cut the same file differently.
         etag = f'"{encoded[-CHECK_BYTES:].hex()}"'
         headers = (("ETag", etag), ("Cache-Control", IMMUTABLE))
         known = conditions.decide(size_bytes=len(encoded), etag=etag, if_none_match=request.headers.get("if-none-match"))

@@ -40,7 +40,7 @@ STATUS_OF_CLASS: Final[dict[type[errors.WheelfsError], HTTPStatus]] = {
 }
 
 RETRY_AFTER_S: Final = 10
-"""What a client is told to wait where waiting may help."""
+"""What a client is asked to wait where waiting may help."""
 
 
 def status_of(error: errors.WheelfsError) -> HTTPStatus:

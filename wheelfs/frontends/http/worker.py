@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.stored_lookup import AtHand
 
 _PASSED_ON: Final = ("accept", "host", "if-match", "if-none-match", "if-range", "range", "user-agent")
-"""What the head's answers depend on.  Who may ask was decided here."""
+"""What the head's answers depend on.  Authorization was decided here."""
 
 
 class WorkerApplication(Application):
@@ -35,7 +35,7 @@ class WorkerApplication(Application):
         self._at_hand = at_hand
         self._head = head
 
-    async def _told(self, request: Request) -> Reply:
+    async def _authorized(self, request: Request) -> Reply:
         shared = await self._of_share(request)
         if shared is not None and shared is not UNKNOWN_FILE:  # the head may be fetching that one
             return shared

@@ -159,7 +159,7 @@ class Workers:
                 os.close(descriptor)
 
     async def _is_ready(self, child: Child) -> bool | None:
-        """Tell whether a worker answers; False when it ended before, None when it has not reported in time."""
+        """Return whether a worker answers; False when it ended before, None when it has not reported in time."""
         with trio.move_on_after(self._limits.ready_s):
             await trio.lowlevel.wait_readable(child.reports)
             # One write of less than a pipe's page: it comes whole or not at all (pipe(7)).
@@ -182,7 +182,7 @@ class Workers:
 
 
 def take_place() -> Place | None:
-    """Return what this process inherited as a worker, or None when it is none; call once, before anything is spawned."""
+    """Return what this process inherited as a worker, or None when it is not one; call once, before anything is spawned."""
     text = os.environ.pop(_PLACE, "")
     if not text:
         return None

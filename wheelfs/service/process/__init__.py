@@ -1,1 +1,1 @@
-"""What one process tells and is told: control socket, signals, status."""
+"""Processes on one machine: control socket, sockets, spawning, signals, status."""

@@ -8,7 +8,7 @@ The server is a task of its own that takes no lock and waits for nothing but its
 mount hangs on the network (cvmfs has shown what that is worth).  Answers must therefore be plain functions that return at once.
 
 The socket is mode 0600, and appears under its final name only when it listens: whatever is found under that name and refuses
-connections is left from a dead process, and whoever finds it may remove it.
+connections is left from a dead process, and any process may remove it.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Silent:
 def ask_all(run_dir: Path, request: Mapping[str, object], *, timeout_s: float) -> list[Answered | Silent]:
     """Ask every process that listens in ``run_dir``, for ``timeout_s`` altogether; sockets of dead processes are left out.
 
-    Raises `StoreReadOnly` where the store is somebody else's.
+    Raises `StoreReadOnly` where the store is another user's.
     """
     deadline = time.monotonic() + timeout_s
     replies: list[Answered | Silent] = []
@@ -194,7 +194,7 @@ def ask_all(run_dir: Path, request: Mapping[str, object], *, timeout_s: float) -
 def ask(path: Path, request: Mapping[str, object], *, timeout_s: float) -> Any:
     """Return the answer of the process that listens on ``path``.
 
-    Raises OSError (TimeoutError, ConnectionRefusedError: nobody listens) and ValueError (refused, or not in our protocol).
+    Raises OSError (TimeoutError, ConnectionRefusedError: no process listens) and ValueError (refused, or not in our protocol).
     """
     deadline = time.monotonic() + timeout_s
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:

@@ -22,7 +22,7 @@ _MAX_DUMPED_TASKS: Final = 2000
 async def obey_signals(shutdown: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
     """Set ``shutdown`` on SIGTERM, SIGINT or SIGHUP; log the task tree on SIGUSR1; for the main thread only."""
     with trio.open_signal_receiver(*_ENDING, signal.SIGUSR1) as received:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # whoever started us may have blocked what we could not yet obey
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # our parent may have blocked what we could not obey yet
         task_status.started()
         async for number in received:
             if number == signal.SIGUSR1:

@@ -1,4 +1,4 @@
-"""What the kernel lets us set and tells us about a FUSE connection: fusectl, sysctl and the backing device's read-ahead."""
+"""What the kernel lets us read and set of a FUSE connection: fusectl, sysctl and the backing device's read-ahead."""
 
 from __future__ import annotations
 
@@ -45,9 +45,8 @@ def tune(connection: MountEntry, limits: FuseLimits) -> Tuning:
 def request_bound_s(sysctl: Path = SYSCTL) -> float | None:
     """Return half of the time after which the kernel aborts a connection over one slow request, or None when it never does.
 
-    ``fs.fuse.default_request_timeout`` and ``max_request_timeout`` (Linux 6.14 and later, in seconds, 0 for none): every bound
-    of ours
-    has to stay below what is returned here.
+    ``fs.fuse.default_request_timeout`` and ``max_request_timeout`` (Linux 6.14 and later, in seconds, 0 for none): every bound of
+    ours has to stay below what is returned here.
     """
     timeouts = [timeout for name in ("default_request_timeout", "max_request_timeout") if (timeout := _read_int(sysctl / name))]
     return min(timeouts) / 2 if timeouts else None

@@ -1,4 +1,4 @@
-"""A mount for the use of one command alone: made for the duration of a block, in a directory that nobody else can enter."""
+"""A mount for the use of one command alone: made for the duration of a block, in a directory that no other user can enter."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The life of one mount: checked, mounted, tuned, answering, unmounted.
 
 pyfuse3 keeps its session in module globals, so a process has one mount in its life.  However the session ends (a signal, an
-unmount from
-outside, an abort, an exception), the mount is gone when `serve_mount` returns or raises.
+unmount from outside, an abort, an exception), the mount is gone when `serve_mount` returns or raises.
 """
 
 from __future__ import annotations
@@ -63,10 +62,8 @@ async def serve_mount(
 ) -> None:
     """Mount ``filesystem`` and serve it until ``shutdown``, a signal or an unmount.
 
-    ``on_ready`` is called once the kernel got an answer through the mount.
-    Runs in the main thread (signals).  Raises `MountPointError` and `FuseUnavailable` before anything is mounted; an exception
-    of a task
-    is raised after unmounting.
+    ``on_ready`` is called once the kernel got an answer through the mount.  Runs in the main thread (signals).  Raises
+    `MountPointError` and `FuseUnavailable` before anything is mounted; an exception of a task is raised after unmounting.
     """
     bound_memory()
     place = Path(canonical(mountpoint))
@@ -174,7 +171,7 @@ async def _start(invalidator: Invalidator, connection: MountEntry, on_ready: Cal
         )
     if device != (connection.major, connection.minor):
         raise MountPointError(f"mount on {connection.mountpoint}", "something else was mounted over it at the same time")
-    # Only now: the kernel's answer to INIT, which is behind us, resets these limits.
+    # Only now: the kernel's answer to INIT, which has come by now, resets these limits.
     tuning = await trio.to_thread.run_sync(control.tune, connection, limits)
     log.info("%s: serving, %s", connection.mountpoint, tuning)
     on_ready()

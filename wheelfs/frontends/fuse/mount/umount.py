@@ -27,8 +27,7 @@ def unmount(path: Path, *, lazy_if_busy: bool = False) -> bool:
     """Unmount the wheelfs mount at ``path`` and wait for its daemon to end; return whether the daemon has ended.
 
     Waits up to 10 s for the daemon (with a lazy unmount it ends when the last open file is closed).  Raises `NotKnown` when no
-    wheelfs
-    mount is there, `MountPointError` when it is busy or may not be unmounted.
+    wheelfs mount is there, `MountPointError` when it is busy or may not be unmounted.
     """
     place = canonical(path)
     mounted = mount_at(place)

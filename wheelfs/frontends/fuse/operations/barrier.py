@@ -29,15 +29,14 @@ def guarded(operations: _Class) -> _Class:
     """Class decorator: put the barrier around all of `HANDLERS`, inherited ones too.
 
     The class must have ``count_error(operation, error)``.  `trio.Cancelled` is a BaseException and passes, which is how a
-    shutdown ends
-    requests under way.
+    shutdown ends requests under way.
     """
     for name in HANDLERS:
-        setattr(operations, name, _behind_barrier(name, getattr(operations, name)))
+        setattr(operations, name, _with_barrier(name, getattr(operations, name)))
     return operations
 
 
-def _behind_barrier(name: str, handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _with_barrier(name: str, handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(handler)
     async def barrier(self: Any, *args: Any) -> Any:
         try:

@@ -46,8 +46,7 @@ def reported(error: Exception) -> errors.WheelfsError | None:
     """Return the `WheelfsError` that a caller is to hear of, or None when ``error`` is a bug.
 
     A nursery wraps what its children raise into a group: a group that holds nothing but our errors stands for its first one.  A
-    bound
-    that trio enforced is a `wheelfs.errors.OriginTimeout`: only network waits are bounded that way.
+    bound that trio enforced is a `wheelfs.errors.OriginTimeout`: only network waits are bounded that way.
     """
     if isinstance(error, errors.WheelfsError):
         return error

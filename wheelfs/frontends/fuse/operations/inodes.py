@@ -3,11 +3,10 @@
 Every reply that hands the kernel a number counts one lookup; FORGET takes counts back, and at zero the node is dropped.
 
 **Numbers.** The kernel's number is the tree's own (a 62-bit hash, the same after a remount and on every node), except that the
-root is
-always 1.  One content under several paths has one number on purpose, so two nodes of one number are normally the same thing.
-They are taken for a *collision* of the hash only when they cannot be the same: one is a directory and the other is not, or both
-are immutable and differ in size.  The second then gets the next free number.  That number is stable only while the
-kernel remembers it, which beats the alternative: the kernel marks an inode whose type changed as bad and answers EIO for both.
+root is always 1.  One content under several paths has one number on purpose, so two nodes of one number are normally the same
+thing.  They are taken for a *collision* of the hash only when they cannot be the same: one is a directory and the other is not,
+or both are immutable and differ in size.  The second then gets the next free number.  That number is stable only while the kernel
+remembers it, which beats the alternative: the kernel marks an inode whose type changed as bad and answers EIO for both.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class InodeTable:
         return len(self._nodes)
 
     def node(self, number: int) -> Node:
-        """Return the node behind the kernel's ``number``; raise FUSEError(ESTALE) when the kernel was never told of it."""
+        """Return the node of the kernel's ``number``; raise FUSEError(ESTALE) when the kernel never got it."""
         node = self._nodes.get(number)
         if node is None:
             raise pyfuse3.FUSEError(errno.ESTALE)

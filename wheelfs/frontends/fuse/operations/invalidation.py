@@ -1,15 +1,13 @@
-"""Tells the kernel what to forget.
+"""Invalidates the kernel's caches.
 
-Both notifications block inside the kernel, so they run in a thread of their own, one at a time: the tree's iterator is read
-only as
-fast as the kernel takes them, and the queue that has to be bounded is the tree's.
+Both notifications block inside the kernel, so they run in a thread of their own, one at a time: the tree's iterator is read only
+as fast as the kernel takes them, and the queue that has to be bounded is the tree's.
 
 **The trap.**  Invalidating an entry takes its directory's lock exclusively.  A LOOKUP under way in that directory holds it
-shared, for as long as the tree waits on an index, and while our thread waits for it nobody else gets the lock: every other
-look-up
-and every listing of the directory would hang with that one look-up.  So an entry is invalidated only while no look-up of
-its directory is under way; until then it waits here.  When the wait list is full, its oldest entry is dropped: its time-out
-still ends it.  What remains is a look-up that arrives between the check and the lock, which costs one look-up's bound.
+shared, for as long as the tree waits on an index, and while our thread waits for it no other task gets the lock: every other
+look-up and every listing of the directory would hang with that one look-up.  So an entry is invalidated only while no look-up of
+its directory is under way; until then it waits here.  When the wait list is full, its oldest entry is dropped: its time-out still
+ends it.  What remains is a look-up that arrives between the check and the lock, which costs one look-up's bound.
 """
 
 from __future__ import annotations
@@ -103,5 +101,5 @@ class Invalidator:
             finally:
                 self._idle.set()
 
-        # Abandoned at the end of the mount: it may hang on a request that nobody answers any more.
+        # Abandoned at the end of the mount: it may hang on a request that is no longer answered.
         await trio.to_thread.run_sync(in_thread, limiter=self._one_at_a_time, abandon_on_cancel=True)

@@ -1,8 +1,8 @@
 """Request handlers: each one translates between the kernel and the tree, and decides nothing.
 
 Between two awaits a handler is alone: pyfuse3 runs all of them as tasks of one trio loop.  Code below relies on that where a
-comment
-says so.  What may wait is the tree's business (`wheelfs.service.vfs.protocol`): only lookup, open and read are awaited there.
+comment says so.  What may wait is the tree's business (`wheelfs.service.vfs.protocol`): only lookup, open and read are awaited
+there.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def _read_only(*_ignored: object) -> NoReturn:
 
 @guarded
 class TreeOperations(pyfuse3.Operations):
-    """The tree as pyfuse3 wants it; every handler is behind the barrier of `wheelfs.frontends.fuse.operations.barrier`."""
+    """The tree as pyfuse3 wants it; every handler is wrapped in the barrier of `wheelfs.frontends.fuse.operations.barrier`."""
 
-    # "." and ".." are resolved by the kernel; asking us is only for export by NFS, where numbers would have to live for ever.
+    # "." and ".." are resolved by the kernel; asking us is only for export by NFS, where numbers would have to be permanent.
     supports_dot_lookup = False
 
     def __init__(self, filesystem: Filesystem, *, uid: int, gid: int) -> None:
@@ -159,8 +159,7 @@ class TreeOperations(pyfuse3.Operations):
     async def read(self, fh: int, off: int, size: int) -> bytes | memoryview:  # type: ignore[override]
         data = await self._files[fh].read(off, size)
         # pyfuse3 takes the buffer outside of our barrier, so what it would trip over has to be found here: `memoryview` raises
-        # for
-        # what is no buffer, or is released.  No checkpoint lies between this return and the reply: a view of the store stays
+        # for what is no buffer, or is released.  No checkpoint lies between this return and the reply: a view of the store stays
         # valid.
         with memoryview(data) as view:
             if not view.c_contiguous:
