@@ -216,6 +216,16 @@ def test_mount_a_mounts_a_line_of_fstab_once(tmp_path: Path, source: str) -> Non
     assert done.stdout.splitlines() == ["1", source], done
 
 
+def test_no_path_of_the_command_line_is_looked_at_before_it_is_used(mounted: MountWheelfs, run_wheelfs: RunWheelfs) -> None:
+    """A mount whose daemon hangs answers no stat: unmounting it, of all things, would hang."""
+    mount = mounted("--offline")
+    mount.process.send_signal(signal.SIGSTOP)
+    try:
+        run_wheelfs("config", "pip", "--mount", str(mount.path), timeout_s=30).succeeded()
+    finally:
+        mount.process.send_signal(signal.SIGCONT)
+
+
 @pytest.mark.parametrize("detached", [True, False])
 def test_a_bad_mount_point_is_refused_with_the_reason(
     run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path, detached: bool

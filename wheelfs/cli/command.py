@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from wheelfs.cli.paths import FILE
 from wheelfs.cli.session import session_of
 from wheelfs.cli.settings_flags import THE_GROUP, flags_of
 
@@ -34,7 +34,7 @@ def _options_of_the_call() -> list[click.Parameter]:
     return [
         click.Option(
             ["--config"],
-            type=click.Path(path_type=Path),
+            type=FILE,
             metavar="FILE",
             expose_value=False,
             callback=_set("config_file"),
@@ -78,5 +78,4 @@ class Command(click.Command):
 
 def requirement_files(meaning: str) -> Callable[[Function], Function]:
     """Return the option ``-r FILE``, which may be repeated; ``meaning`` is its help."""
-    file = click.Path(path_type=Path)
-    return click.option("-r", "--requirement", "files", type=file, metavar="FILE", multiple=True, help=meaning)
+    return click.option("-r", "--requirement", "files", type=FILE, metavar="FILE", multiple=True, help=meaning)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from wheelfs.cli.paths import DIRECTORY, FILE
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, Given
+from wheelfs.config.values import PathKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
     from wheelfs.config import Option
 
-THE_GROUP = ""
+THE_GROUP: Final = ""
 """The name under which `flags_of` returns the flags that may stand before a command's name."""
 
 
@@ -27,6 +31,8 @@ def _flag(option: Option) -> click.Option:
     return click.Option(
         [option.flag or "", option.field],
         type=click.Choice(option.choices) if option.choices else None,
+        # Completed like a path, but passed on as text: the table's kind parses it, as from all other sources.
+        shell_complete=_completion_of(option),
         metavar=None if option.choices else option.metavar,
         is_flag=option.is_flag,
         multiple=option.is_repeated,
@@ -35,6 +41,12 @@ def _flag(option: Option) -> click.Option:
         callback=_collect(option),
         help=option.help,
     )
+
+
+def _completion_of(option: Option) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]] | None:
+    if not isinstance(option.kind, PathKind):
+        return None
+    return (DIRECTORY if option.metavar == "DIR" else FILE).shell_complete
 
 
 def _collect(option: Option) -> Callable[[click.Context, click.Parameter, Any], None]:

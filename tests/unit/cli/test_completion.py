@@ -36,6 +36,8 @@ def words_after(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
         ("wheelfs serve --delta ", {"auto", "always", "never"}),
         ("wheelfs mount -o share", {"share=", "share-write"}),
         ("wheelfs completion ", set(SHELLS)),
+        ("wheelfs --store /va", {"/va"}),
+        ("wheelfs umount /m", {"/m"}),
     ],
 )
 def test_commands_flags_and_values_are_offered(

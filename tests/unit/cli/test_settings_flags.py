@@ -95,9 +95,12 @@ def test_what_was_not_given_is_not_collected() -> None:
         assert session.given == {}
 
 
-def test_a_value_that_is_empty_is_not_taken_for_one_that_was_not_given(run: Callable[..., Result]) -> None:
-    result = run("fetch", "x", "--quota", "")
-    assert (result.code, "--quota: must be a size" in result.err) == (2, True)
+@pytest.mark.parametrize(("flag", "problem"), [("--quota", "must be a size"), ("--store", "must be a path")])
+def test_a_value_that_is_empty_is_not_taken_for_one_that_was_not_given(
+    run: Callable[..., Result], flag: str, problem: str
+) -> None:
+    result = run("fetch", "x", flag, "")
+    assert (result.code, f"{flag}: {problem}" in result.err) == (2, True)
 
 
 def test_no_index_leaves_none_whatever_is_configured(

@@ -10,6 +10,7 @@ import click
 
 from wheelfs.cli.command import Command
 from wheelfs.cli.failures import PART_FAILED
+from wheelfs.cli.paths import DIRECTORY
 from wheelfs.cli.session import session_of
 from wheelfs.core.formatting import counted, size_text, were
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         "wheelfs export --json wheelhouse | jq -r .file.filename",
     ),
 )
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
 @click.pass_context
 def export(context: click.Context, directory: Path, patterns: tuple[str, ...]) -> int:

@@ -15,6 +15,7 @@ from wheelfs.cli.command import Command
 from wheelfs.cli.failures import error_of
 from wheelfs.cli.logs import check_log, log_to
 from wheelfs.cli.mount_options import complete_options, parse_options
+from wheelfs.cli.paths import DIRECTORY
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, environment_of, redact
 from wheelfs.config.settings import log_directory
@@ -39,7 +40,7 @@ READY_TIMEOUT_S: Final = 90.0
         "mount -t fuse.wheelfs none /mnt/wheels -o allow_other",
     ),
 )
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.option("-f", "--foreground", is_flag=True, help="Stay in the foreground and log to stderr.")
 @click.option(
     "-o",
@@ -184,7 +185,7 @@ def default_log_file(mountpoint: Path) -> Path:
     short_help="Unmount DIR.",
     examples=("wheelfs umount /mnt/wheels", "wheelfs umount --lazy /mnt/wheels"),
 )
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.option(
     "--lazy",
     is_flag=True,
