@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.model.share_catalog import file_key
 from wheelfs.model.shared import SharedFile
+from wheelfs.remote.limits import SHARE_LIMITS
 from wheelfs.remote.share.log import Catalog, WrittenCatalog
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.share_objects import FoundObject
     from wheelfs.model.shared import News
+    from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects
 
 
@@ -48,8 +50,8 @@ class Memory:
 class Follower:
     """Whoever follows a log, as a store does: what was told anew replaces all."""
 
-    def __init__(self, objects: Objects) -> None:
-        self.catalog = Catalog(objects)
+    def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
+        self.catalog = Catalog(objects, limits)
         self.point: str | None = None
         self.files: dict[FileKey, SharedFile] = {}
         self._round: dict[FileKey, SharedFile] | None = None
@@ -88,9 +90,9 @@ def append(catalog: WrittenCatalog, point: str | None, files: Sequence[SharedFil
     return f"{0:032x}:{catalog.append(point, files, gone, may_tell=lambda: True).rpartition(':')[2]}"
 
 
-def filled(objects: Objects, count: int, *, first: int = 0) -> WrittenCatalog:
+def filled(objects: Objects, count: int, *, first: int = 0, limits: ShareLimits = SHARE_LIMITS) -> WrittenCatalog:
     """Append so many records of a file each, numbered from ``first`` on."""
-    catalog = WrittenCatalog(objects)
+    catalog = WrittenCatalog(objects, limits)
     catalog.prepare()
     point = None
     for number in range(first, first + count):

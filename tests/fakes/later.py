@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.remote.limits import SHARE_LIMITS
 from wheelfs.remote.share.gc import ShareGarbage
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.model.share_objects import FoundObject
+    from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects
     from wheelfs.reports.shares import PushedFile, ShareCollection
 
@@ -52,9 +54,9 @@ class LaterObjects:
             yield found._replace(modified_s=found.modified_s + self._ahead_s) if is_new else found
 
 
-def collect_later(objects: Objects, days: float, *, dry_run: bool = False) -> ShareCollection:
+def collect_later(objects: Objects, days: float, *, dry_run: bool = False, limits: ShareLimits = SHARE_LIMITS) -> ShareCollection:
     """Collect with a grace period of seven days."""
-    return collect(ShareGarbage(LaterObjects(objects, days)), grace_s=GRACE_S, dry_run=dry_run)
+    return collect(ShareGarbage(LaterObjects(objects, days), limits), grace_s=GRACE_S, dry_run=dry_run)
 
 
 def push_later(path: Path, objects: Objects, days: float) -> list[PushedFile]:

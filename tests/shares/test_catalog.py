@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.fakes.catalogs import Follower, Memory, append, file, filled
 from wheelfs.errors import OriginFault, OriginTimeout
-from wheelfs.model import share_catalog
 from wheelfs.model.share_catalog import (
     Batch,
     SnapshotOf,
@@ -25,8 +24,8 @@ from wheelfs.model.share_catalog import (
     split,
     staying,
 )
-from wheelfs.remote.share import log
-from wheelfs.remote.share.log import LOOK_AROUND, Catalog, WrittenCatalog
+from wheelfs.remote.limits import SHARE_LIMITS, ShareLimits
+from wheelfs.remote.share.log import Catalog, WrittenCatalog
 
 if TYPE_CHECKING:
     from tests.shares.conftest import Place
@@ -34,17 +33,14 @@ if TYPE_CHECKING:
     from wheelfs.model.shared import SharedFile
 
 
-@pytest.fixture
-def short_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "SPAN", 4)
+SHORT = ShareLimits(span=4)
 
 
-@pytest.mark.usefixtures("short_spans")
 @given(steps=st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.booleans()), max_size=40))
 def test_who_follows_all_along_who_comes_now_and_who_was_away_know_the_same(steps: list[tuple[bool, int, bool]]) -> None:
     objects = Memory()
-    catalog = filled(objects, 0)
-    always, sometimes = Follower(objects), Follower(objects)
+    catalog = filled(objects, 0, limits=SHORT)
+    always, sometimes = Follower(objects, SHORT), Follower(objects, SHORT)
     expected: dict[FileKey, SharedFile] = {}
     point = None
     for adds, number, looks in steps:
@@ -57,10 +53,10 @@ def test_who_follows_all_along_who_comes_now_and_who_was_away_know_the_same(step
         always.follow()
         if looks:
             sometimes.follow()
-    for follower in (always, sometimes, Follower(objects)):
+    for follower in (always, sometimes, Follower(objects, SHORT)):
         follower.follow()
         assert follower.files == expected
-    assert {file_key(one): one for one in Catalog(objects).files()} == expected
+    assert {file_key(one): one for one in Catalog(objects, SHORT).files()} == expected
 
 
 def test_an_idle_question_is_one_request_and_now_and_then_three_whatever_the_share_has() -> None:
@@ -70,9 +66,9 @@ def test_an_idle_question_is_one_request_and_now_and_then_three_whatever_the_sha
     follower.follow()
     for _ in range(2):
         objects.asked.clear()
-        for _ in range(LOOK_AROUND):
+        for _ in range(SHARE_LIMITS.look_around):
             follower.follow()
-        assert len(objects.asked) <= LOOK_AROUND + 2
+        assert len(objects.asked) <= SHARE_LIMITS.look_around + 2
 
 
 def test_first_sight_reads_snapshots_and_no_more_records_than_a_span_and_a_portion() -> None:
@@ -85,16 +81,15 @@ def test_first_sight_reads_snapshots_and_no_more_records_than_a_span_and_a_porti
     assert record_key(511) not in records
 
 
-@pytest.mark.usefixtures("short_spans")
-def test_portions_are_small_and_a_follower_that_is_restarted_in_the_middle_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "PORTION", 3)
+def test_portions_are_small_and_a_follower_that_is_restarted_in_the_middle_goes_on() -> None:
+    small = ShareLimits(span=4, portion_files=3)
     objects = Memory()
-    filled(objects, 41)
-    follower = Follower(objects)
+    filled(objects, 41, limits=SHORT)
+    follower = Follower(objects, SHORT)
     told = []
     more = True
     while more:
-        follower.catalog = Catalog(objects)  # a new process each time
+        follower.catalog = Catalog(objects, small)  # a new process each time
         news = follower.catalog.news(follower.point)
         told += [one.filename for one in news.files]
         assert len(news.files) <= 4
@@ -104,17 +99,16 @@ def test_portions_are_small_and_a_follower_that_is_restarted_in_the_middle_goes_
     assert follower.follow() == [0]
 
 
-@pytest.mark.usefixtures("short_spans")
 def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() -> None:
     objects = Memory()
-    catalog = filled(objects, 3)
-    follower = Follower(objects)
+    catalog = filled(objects, 3, limits=SHORT)
+    follower = Follower(objects, SHORT)
     follower.follow()
     append(catalog, follower.point, [], [file_key(file(0))])
-    filled(objects, 20, first=3)
+    filled(objects, 20, first=3, limits=SHORT)
     for number in range(16):
         objects.kept.pop(record_key(number))
-    for _ in range(LOOK_AROUND + 1):
+    for _ in range(SHARE_LIMITS.look_around + 1):
         follower.follow()
     assert sorted(follower.files) == sorted(file_key(file(number)) for number in range(1, 23))
 
@@ -131,8 +125,7 @@ def go_on_and_clear_away(objects: Memory, catalog: WrittenCatalog) -> None:
         del objects.kept[record_key(number)]
 
 
-@pytest.mark.usefixtures("short_spans")
-def test_who_reads_all_and_is_held_up_misses_nothing_that_was_cleared_away_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_reads_all_and_is_held_up_misses_nothing_that_was_cleared_away_meanwhile() -> None:
     class HeldUp(Memory):
         left = 0
 
@@ -144,46 +137,34 @@ def test_who_reads_all_and_is_held_up_misses_nothing_that_was_cleared_away_meanw
 
     for reads in range(1, 9):
         objects = HeldUp()
-        with monkeypatch.context() as small:
-            small.setattr(share_catalog, "MAX_SNAPSHOT_FILES", 2)
-            catalog = filled(objects, 7)
+        catalog = filled(objects, 7, limits=ShareLimits(span=4, snapshot_files=2))
         objects.left = reads
-        files = {file_key(one) for one in Catalog(objects).files()}
+        files = {file_key(one) for one in Catalog(objects, SHORT).files()}
         assert {file_key(file(number)) for number in range(1, 7)} <= files, f"held up before read {reads}"
 
 
-@pytest.mark.usefixtures("short_spans")
-def test_who_is_held_up_in_the_middle_of_first_sight_misses_nothing_that_was_cleared_away_meanwhile(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(log, "PORTION", 1)
+def test_who_is_held_up_in_the_middle_of_first_sight_misses_nothing_that_was_cleared_away_meanwhile() -> None:
     for portions in range(12):
         objects = Memory()
-        with monkeypatch.context() as small:
-            small.setattr(share_catalog, "MAX_SNAPSHOT_FILES", 2)
-            catalog = filled(objects, 7)
-        follower = Follower(objects)
+        catalog = filled(objects, 7, limits=ShareLimits(span=4, snapshot_files=2))
+        follower = Follower(objects, ShareLimits(span=4, portion_files=1))
         for _ in range(portions):
             follower.ask()
         go_on_and_clear_away(objects, catalog)
-        for _ in range(LOOK_AROUND + 1):
+        for _ in range(SHARE_LIMITS.look_around + 1):
             follower.follow()
         assert set(follower.files) == {file_key(file(number)) for number in range(1, 20)}, f"held up after {portions} portions"
 
 
-@pytest.mark.usefixtures("short_spans")
 @pytest.mark.parametrize("cleared", [range(16), range(7, 16)])
-def test_first_sight_is_not_over_where_the_records_behind_it_are_cleared_away(
-    cleared: range, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_sight_is_not_over_where_the_records_behind_it_are_cleared_away(cleared: range) -> None:
     objects = Memory()
-    filled(objects, 7)
-    follower = Follower(objects)
-    with monkeypatch.context() as small:
-        small.setattr(log, "PORTION", 1)
-        while not (follower.point or "").endswith(":5a"):
-            follower.ask()
-    filled(objects, 13, first=7)
+    filled(objects, 7, limits=SHORT)
+    follower = Follower(objects, ShareLimits(span=4, portion_files=1))
+    while not (follower.point or "").endswith(":5a"):
+        follower.ask()
+    follower.catalog = Catalog(objects, SHORT)
+    filled(objects, 13, first=7, limits=SHORT)
     for number in cleared:
         del objects.kept[record_key(number)]
     while not follower.files:  # until it is told that this is all
@@ -191,16 +172,15 @@ def test_first_sight_is_not_over_where_the_records_behind_it_are_cleared_away(
     assert set(follower.files) == {file_key(file(number)) for number in range(20)}
 
 
-@pytest.mark.usefixtures("short_spans")
 def test_a_writer_whose_memory_is_older_than_the_log_writes_at_its_end() -> None:
     objects = Memory()
-    catalog = filled(objects, 2)
+    catalog = filled(objects, 2, limits=SHORT)
     old = append(catalog, None, [file(2)])
-    filled(objects, 20, first=3)
+    filled(objects, 20, first=3, limits=SHORT)
     for number in range(16):
         objects.kept.pop(record_key(number))
     append(catalog, old, [file(99)])
-    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
+    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects, SHORT).files()}
 
 
 def test_a_writer_whose_memory_is_of_a_share_that_was_longer_leaves_no_gap_in_the_log() -> None:
@@ -212,35 +192,32 @@ def test_a_writer_whose_memory_is_of_a_share_that_was_longer_leaves_no_gap_in_th
     assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
 
 
-@pytest.mark.usefixtures("short_spans")
 def test_writers_whose_memory_is_older_than_the_log_do_not_mislead_each_other() -> None:
     objects = Memory()
-    catalog = filled(objects, 2)
+    catalog = filled(objects, 2, limits=SHORT)
     old = append(catalog, None, [file(2)])
-    filled(objects, 20, first=3)
+    filled(objects, 20, first=3, limits=SHORT)
     for number in range(16):
         objects.kept.pop(record_key(number))
     for number in (97, 98, 99):  # each finds the record that the one before has left where nobody looks
-        append(WrittenCatalog(objects), old, [file(number)])
-    assert {file_key(file(number)) for number in (97, 98, 99)} <= {file_key(one) for one in Catalog(objects).files()}
+        append(WrittenCatalog(objects, SHORT), old, [file(number)])
+    assert {file_key(file(number)) for number in (97, 98, 99)} <= {file_key(one) for one in Catalog(objects, SHORT).files()}
 
 
-@pytest.mark.usefixtures("short_spans")
 def test_a_writer_is_not_misled_by_an_old_record_that_is_not_cleared_away_yet() -> None:
     objects = Memory()
-    catalog = filled(objects, 2)
+    catalog = filled(objects, 2, limits=SHORT)
     old = append(catalog, None, [file(2)])
-    filled(objects, 20, first=3)
+    filled(objects, 20, first=3, limits=SHORT)
     objects.kept.pop(record_key(3))  # clearing away has just begun
     append(catalog, old, [file(99)])
-    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
+    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects, SHORT).files()}
 
 
-@pytest.mark.usefixtures("short_spans")
 def test_a_root_relies_on_no_snapshot_that_was_there_before_it() -> None:
     """One that says the same may be old, needed no more, and about to be cleared away."""
     objects = Memory()
-    catalog = filled(objects, 4)
+    catalog = filled(objects, 4, limits=SHORT)
     before = {key for key in objects.kept if key.startswith("snapshots/")}
     point = append(catalog, None, [], [file_key(file(number)) for number in range(4)])
     for number in (*range(4), 1, 2, 3):
@@ -248,10 +225,9 @@ def test_a_root_relies_on_no_snapshot_that_was_there_before_it() -> None:
     newest = decode_root(objects.kept[root_key(3)])
     assert len(before) == 1
     assert not before & {snapshot_key(one.name) for one in newest}
-    assert len(Catalog(objects).files()) == 4
+    assert len(Catalog(objects, SHORT).files()) == 4
 
 
-@pytest.mark.usefixtures("short_spans")
 @pytest.mark.parametrize("below", ["log/", "snapshots/"])
 def test_a_root_is_made_by_nobody_who_does_not_see_all_that_goes_into_it(below: str) -> None:
     class Late(Memory):
@@ -261,29 +237,28 @@ def test_a_root_is_made_by_nobody_who_does_not_see_all_that_goes_into_it(below: 
             return None if key == self.unseen else super().read(key, limit_bytes=limit_bytes)
 
     objects = Late()
-    filled(objects, 6)
+    filled(objects, 6, limits=SHORT)
     objects.unseen = max(key for key in objects.kept if key.startswith(below))
-    filled(objects, 3, first=6)
+    filled(objects, 3, first=6, limits=SHORT)
     assert root_key(2) not in objects.kept
     objects.unseen = None
-    filled(objects, 1, first=9)
+    filled(objects, 1, first=9, limits=SHORT)
     assert root_key(2) in objects.kept
-    assert len(Catalog(objects).files()) == 10
+    assert len(Catalog(objects, SHORT).files()) == 10
 
 
-@pytest.mark.usefixtures("short_spans")
 def test_who_takes_too_long_writes_neither_a_record_nor_a_root_and_others_do() -> None:
     objects = Memory()
-    catalog = filled(objects, 3)
+    catalog = filled(objects, 3, limits=SHORT)
     with pytest.raises(OriginTimeout, match="took too long"):
         catalog.append(None, [file(3)], may_tell=lambda: False)
     assert record_key(3) not in objects.kept
     catalog.append(None, [file(3)], may_tell=iter([*4 * [True], False]).__next__)
     assert record_key(3) in objects.kept
     assert root_key(1) not in objects.kept
-    filled(objects, 1, first=4)
+    filled(objects, 1, first=4, limits=SHORT)
     assert root_key(1) in objects.kept
-    assert len(Catalog(objects).files()) == 5
+    assert len(Catalog(objects, SHORT).files()) == 5
 
 
 def test_no_share_is_made_where_objects_that_are_there_would_be_replaced() -> None:
@@ -309,7 +284,7 @@ def test_a_share_begun_anew_at_the_same_address_is_told_anew() -> None:
     follower.follow()
     objects.kept.clear()
     filled(objects, 2, first=100)
-    for _ in range(LOOK_AROUND + 1):
+    for _ in range(SHARE_LIMITS.look_around + 1):
         follower.follow()
     assert sorted(follower.files) == [file_key(file(number)) for number in (100, 101)]
 
@@ -322,19 +297,18 @@ def test_many_writers_at_once_lose_nothing(place: Place) -> None:
     assert sorted(map(file_key, Catalog(place.open()).files())) == expected
 
 
-@pytest.mark.usefixtures("short_spans")
 @pytest.mark.parametrize("damage", [b"torn", None])
 def test_a_snapshot_that_is_damaged_or_gone_costs_its_own_files_only(
     damage: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     objects = Memory()
-    filled(objects, 18)
+    filled(objects, 18, limits=SHORT)
     snapshots = sorted((key for key in objects.kept if key.startswith("snapshots/")), key=lambda key: len(objects.kept[key]))
     if damage is None:
         del objects.kept[snapshots[-1]]
     else:
         objects.kept[snapshots[-1]] = damage
-    follower = Follower(objects)
+    follower = Follower(objects, SHORT)
     with caplog.at_level(logging.WARNING):
         follower.follow()
     assert file_key(file(17)) in follower.files
@@ -342,11 +316,10 @@ def test_a_snapshot_that_is_damaged_or_gone_costs_its_own_files_only(
     assert snapshots[-1] in caplog.text
 
 
-def test_what_has_been_superseded_is_what_nobody_reads(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "SPAN", 4)
+def test_what_has_been_superseded_is_what_nobody_reads(place: Place) -> None:
     objects = place.open()
-    catalog = filled(objects, 13)
-    follower = Follower(objects)
+    catalog = filled(objects, 13, limits=SHORT)
+    follower = Follower(objects, SHORT)
     follower.follow()
     for found in list(catalog.superseded()):
         objects.delete(found.key)
@@ -355,7 +328,7 @@ def test_what_has_been_superseded_is_what_nobody_reads(place: Place, monkeypatch
     named = {snapshot_key(one.name) for root in roots for one in root}
     assert {found.key for found in objects.found("snapshots")} == named
     assert follower.follow() == [0]
-    late = Follower(objects)
+    late = Follower(objects, SHORT)
     late.follow()
     assert late.files == follower.files
     assert len(late.files) == 13

@@ -20,7 +20,7 @@ from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import OriginFault, OriginMissing
 from wheelfs.model.share_catalog import file_key
-from wheelfs.remote.share import log
+from wheelfs.remote.limits import SHARE_LIMITS, ShareLimits
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.shares.memory import Followed
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from wheelfs.remote.share.objects import Objects
 
 DATA = incompressible(300_000, "data")
+SHORT = ShareLimits(span=2)
 
 
 def fill(path: Path, *versions: str, data: bytes = DATA) -> dict[str, bytes]:
@@ -56,15 +57,15 @@ def fill(path: Path, *versions: str, data: bytes = DATA) -> dict[str, bytes]:
     return wheels
 
 
-def push_all(path: Path, objects: Objects) -> None:
+def push_all(path: Path, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
     with Store.open(path) as store:
-        assert "failed" not in {file.result for file in push(store, WrittenShare(objects), [], private=False)}
+        assert "failed" not in {file.result for file in push(store, WrittenShare(objects, limits), [], private=False)}
 
 
-def pulled(path: Path, objects: Objects) -> dict[str, bytes]:
+def pulled(path: Path, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> dict[str, bytes]:
     """Return all files that the share tells of, each of which must come."""
     with Store.open(path) as store:
-        assert {file.result for file in pull(store, WrittenShare(objects), [], contents=True)} <= {"pulled"}
+        assert {file.result for file in pull(store, WrittenShare(objects, limits), [], contents=True)} <= {"pulled"}
     return stored(path)
 
 
@@ -153,22 +154,19 @@ def test_a_description_that_is_condemned_and_then_used_stays(tmp_path: Path) -> 
     assert pulled(tmp_path / "b", objects) == wheels
 
 
-def test_records_and_snapshots_that_the_catalog_needs_no_more_go_and_its_files_stay(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log, "SPAN", 2)
+def test_records_and_snapshots_that_the_catalog_needs_no_more_go_and_its_files_stay(place: Place, tmp_path: Path) -> None:
     objects, wheels = place.open(), dict[str, bytes]()
     for number in range(6):
         wheels |= fill(tmp_path / "a", f"{number}.0")
-        push_all(tmp_path / "a", objects)
+        push_all(tmp_path / "a", objects, SHORT)
     assert (len(keys(objects, "log")), len(keys(objects, "roots"))) == (6, 3)
-    assert collect_later(objects, 6).deleted == 0, "somebody may not see the newest roots yet"
-    assert collect_later(objects, 8).deleted > 3
+    assert collect_later(objects, 6, limits=SHORT).deleted == 0, "somebody may not see the newest roots yet"
+    assert collect_later(objects, 8, limits=SHORT).deleted > 3
     assert len(keys(objects, "log")) == 2
-    assert pulled(tmp_path / "b", objects) == wheels
+    assert pulled(tmp_path / "b", objects, SHORT) == wheels
     wheels |= fill(tmp_path / "b", "7.0")
-    push_all(tmp_path / "b", objects)
-    assert pulled(tmp_path / "c", objects) == wheels
+    push_all(tmp_path / "b", objects, SHORT)
+    assert pulled(tmp_path / "c", objects, SHORT) == wheels
 
 
 def test_what_killed_writers_left_under_other_names_goes_and_what_is_foreign_stays(tmp_path: Path) -> None:
@@ -195,21 +193,20 @@ def push_all_of_one(tmp_path: Path, objects: Objects) -> None:
 
 
 @pytest.mark.parametrize("below", ["log", "roots", "snapshots", "manifests", "condemned"])
-def test_while_something_cannot_be_read_nothing_is_deleted(tmp_path: Path, below: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "SPAN", 2)
+def test_while_something_cannot_be_read_nothing_is_deleted(tmp_path: Path, below: str) -> None:
     share = tmp_path / "share"
     share.mkdir()
     objects = open_objects(share.as_uri())
     for version in ("1.0", "2.0", "3.0"):
         fill(tmp_path / "a", version)
-        push_all(tmp_path / "a", objects)
+        push_all(tmp_path / "a", objects, SHORT)
     orphan_pack(objects, b"left")
-    collect_later(objects, 8)
+    collect_later(objects, 8, limits=SHORT)
     before = keys(objects, "packs", "manifests", "log", "snapshots")
     for key in keys(objects, below):
         (share / key).write_bytes((share / key).read_bytes()[:-1])
     with pytest.raises(OriginFault, match="delete that object"):
-        collect_later(objects, 16)
+        collect_later(objects, 16, limits=SHORT)
     assert keys(objects, "packs", "manifests", "log", "snapshots") == before
 
 

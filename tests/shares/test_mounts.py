@@ -11,7 +11,7 @@ from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.core.http.ranges import From, Range, Suffix, Whole
 from wheelfs.errors import ContentChanged, OriginFault, OriginMissing, OriginUnreachable
-from wheelfs.remote.share import origin as object_origin
+from wheelfs.remote.limits import SHARE_LIMITS, ShareLimits
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.origin import ObjectOrigin
 from wheelfs.remote.share.share import ObjectShare, WrittenShare
@@ -69,18 +69,17 @@ def test_a_node_lists_and_installs_what_is_in_the_share_without_any_index(
     assert uv.installed() == {"demo": "1.0"}
 
 
-def origin_of(tmp_path: Path, **wheels: bytes) -> tuple[ObjectOrigin, str]:
+def origin_of(tmp_path: Path, limits: ShareLimits = SHARE_LIMITS, **wheels: bytes) -> tuple[ObjectOrigin, str]:
     (tmp_path / "share").mkdir()
     sha256 = fill(tmp_path / "a", **wheels)
     push_all(tmp_path / "a", (tmp_path / "share").as_uri())
-    origin = ObjectOrigin("lab", ObjectShare(open_objects((tmp_path / "share").as_uri())))
+    origin = ObjectOrigin("lab", ObjectShare(open_objects((tmp_path / "share").as_uri()), limits))
     return origin, origin.file_url(sha256)
 
 
 @pytest.mark.parametrize("at_once", [1, 10_000, 4 << 20])
-async def test_any_range_of_a_file_comes_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
-    monkeypatch.setattr(object_origin, "_AT_ONCE_BYTES", at_once)
-    origin, url = origin_of(tmp_path, demo=CONTENT)
+async def test_any_range_of_a_file_comes_as_it_is(tmp_path: Path, at_once: int) -> None:
+    origin, url = origin_of(tmp_path, ShareLimits(piece_bytes=at_once), demo=CONTENT)
     size = len(CONTENT)
     cases: list[tuple[Wanted, bytes]] = [
         (Whole(), CONTENT),

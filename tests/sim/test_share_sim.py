@@ -18,12 +18,11 @@ import pytest
 from tests.fakes.slow_objects import DAY_S, LAG_S, Machine, SlowObjects, TrueObjects, World
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import OriginError
-from wheelfs.model import share_catalog
 from wheelfs.model.condemned import FRESH_S
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import file_key
 from wheelfs.model.share_objects import manifest_key, pack_key
-from wheelfs.remote.share import gc, log
+from wheelfs.remote.limits import ShareLimits
 from wheelfs.remote.share.gc import ShareGarbage
 from wheelfs.remote.share.log import Catalog
 from wheelfs.remote.share.share import WrittenShare
@@ -65,22 +64,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield opened
 
 
+# One operation of a machine at a time: the turns are given to machines, and a seed is to decide all.
+SMALL = ShareLimits(span=3, portion_files=2, record_files=2, snapshot_files=2, records_at_once=1, collect_at_once=1)
+
+
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(push, "PACK_BYTES", 6_000)
-    monkeypatch.setattr(log, "SPAN", 3)
-    monkeypatch.setattr(log, "PORTION", 2)
-    monkeypatch.setattr(log, "MAX_RECORD_FILES", 2)
-    monkeypatch.setattr(share_catalog, "MAX_SNAPSHOT_FILES", 2)
-    # One operation of a machine at a time: the turns are given to machines, and a seed is to decide all.
-    monkeypatch.setattr(gc, "AT_ONCE", 1)
-    monkeypatch.setattr(Catalog, "_together", lambda _, work, numbers: list(map(work, numbers)))
     caplog.set_level(logging.CRITICAL, "wheelfs")
 
 
 def told(world: World) -> dict[FileKey, SharedFile]:
     """Return the files that the catalog tells of, as it really is."""
-    return {file_key(file): file for file in Catalog(TrueObjects(world)).files()}
+    return {file_key(file): file for file in Catalog(TrueObjects(world), SMALL).files()}
 
 
 class Watcher:
@@ -136,7 +132,7 @@ class Simulation:
         memory = self.memory()
 
         def work(objects: SlowObjects) -> None:
-            share = WrittenShare(objects)
+            share = WrittenShare(objects, SMALL)
             share.catalog.prepare()
             followed = Followed(self._store, share, memory)
             reliance = Reliance(share, clock_s=lambda: self.world.now_s + skew_s)
@@ -154,7 +150,7 @@ class Simulation:
         victim = self.world.chance.choice([name for name in self._names if file_key(shared_file(name)) in known])
 
         def work(objects: SlowObjects) -> None:
-            share = WrittenShare(objects)
+            share = WrittenShare(objects, SMALL)
             self.watcher.removed.add(file_key(shared_file(victim)))
             began_s = self.world.now_s
             is_still = lambda: self.world.now_s - began_s < FRESH_S  # noqa: E731
@@ -167,7 +163,7 @@ class Simulation:
         memory = self.memory()
 
         def work(objects: SlowObjects) -> None:
-            followed = Followed(self._store, WrittenShare(objects), memory)
+            followed = Followed(self._store, WrittenShare(objects, SMALL), memory)
             for _ in range(10):
                 expected = self.watcher.known_since(self.world.now_s - LAG_S)
                 followed.catch_up()
@@ -189,16 +185,16 @@ class Simulation:
     def reader(self) -> None:
         def work(objects: SlowObjects) -> None:
             expected = self.watcher.known_since(self.world.now_s - LAG_S)
-            seen = {file_key(file) for file in Catalog(objects).files()}
+            seen = {file_key(file) for file in Catalog(objects, SMALL).files()}
             assert expected - self.watcher.removed <= seen, "a reader does not see what all were told of long ago"
 
         self.start("reader", work, step_s=self.world.chance.choice((20.0, None)))
 
     def collect(self, objects: SlowObjects, grace_s: float) -> None:
-        collect(ShareGarbage(objects), grace_s=grace_s, dry_run=False, running_s=lambda: self.world.now_s)
+        collect(ShareGarbage(objects, SMALL), grace_s=grace_s, dry_run=False, running_s=lambda: self.world.now_s)
 
     def push_all(self, objects: SlowObjects) -> list[str]:
-        share = WrittenShare(objects)
+        share = WrittenShare(objects, SMALL)
         followed = Followed(self._store, share, uuid.uuid4().hex)
         followed.catch_up()
         reliance = Reliance(share, clock_s=lambda: self.world.now_s)
@@ -272,7 +268,7 @@ class Simulation:
         assert not [key for key in self.world.keys("") if "/.new-" in key]
 
     def know_all(self, objects: SlowObjects, memory: str) -> None:
-        followed = Followed(self._store, WrittenShare(objects), memory)
+        followed = Followed(self._store, WrittenShare(objects, SMALL), memory)
         followed.catch_up()
         assert set(map(file_key, followed.of_project("demo"))) == set(told(self.world))
 

@@ -66,6 +66,7 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
     """Add files, the wheels of directories, and URLs, and yield what became of each file; raises `StoreError`."""
     from wheelfs.core.projects.index_scopes import Charges
     from wheelfs.remote.index.http import HttpIndex
+    from wheelfs.remote.limits import HttpLimits
     from wheelfs.service.operations.add import add_paths
     from wheelfs.service.operations.add_url import add_url
     from wheelfs.store.allocator import reuse_memory
@@ -79,7 +80,7 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
                 yield from add_paths(store, map(Path, batch), index=index, charges=charges, progress=progress)
                 continue
             for source in batch:
-                client = HttpIndex("download", source, os.environ, read_timeout_s=settings.open_timeout_s)
+                client = HttpIndex("download", source, os.environ, limits=HttpLimits(read_timeout_s=settings.open_timeout_s))
                 yield add_url(
                     store,
                     client.url,

@@ -34,10 +34,11 @@ def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
 def opened_index(setting: IndexSetting, settings: Settings) -> Index:
     """Return the index with its client, which is to be closed; nothing is asked yet.  Raises `UsageError`."""
     from wheelfs.remote.index.open import open_index
+    from wheelfs.remote.limits import HttpLimits
     from wheelfs.service.projects.index import Index
 
-    access = access_of(setting)
-    client = open_index(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
+    access, limits = access_of(setting), HttpLimits(read_timeout_s=settings.open_timeout_s)
+    client = open_index(setting.name, setting.url, os.environ, access=access, limits=limits)
     ttl_s = settings.page_ttl_s if setting.ttl_s is None else setting.ttl_s
     return Index(setting.name, client.url, client, ttl_s, setting.projects)
 
@@ -53,10 +54,11 @@ def opened_share(setting: IndexSetting, settings: Settings) -> Share:
         from wheelfs.remote.share.share import ObjectShare
 
         return ObjectOrigin(setting.name, ObjectShare(open_objects(setting.url)))
+    from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.share.http import HttpShare
 
-    access = access_of(setting)
-    return HttpShare(setting.name, setting.url, os.environ, access=access, read_timeout_s=settings.open_timeout_s)
+    access, limits = access_of(setting), HttpLimits(read_timeout_s=settings.open_timeout_s)
+    return HttpShare(setting.name, setting.url, os.environ, access=access, limits=limits)
 
 
 def is_http(url: str) -> bool:

@@ -166,7 +166,7 @@ def folded(batches: Iterable[Batch]) -> tuple[dict[FileKey, SharedFile], set[Fil
     return files, gone
 
 
-def staying(root: Sequence[SnapshotOf], fresh: int) -> int:
+def staying(root: Sequence[SnapshotOf], fresh: int, *, snapshot_files: int = MAX_SNAPSHOT_FILES) -> int:
     """Return how many of a root's snapshots stay as they are in the next one; the others are merged with ``fresh`` new entries.
 
     One is merged with what follows when it is not much larger, so that there are few, and each entry is written again few times.
@@ -175,18 +175,18 @@ def staying(root: Sequence[SnapshotOf], fresh: int) -> int:
         return 0
     count, size = len(root), fresh
     while count and (last := root[count - 1].files + root[count - 1].gone) <= _MERGE_FACTOR * size:
-        if last + size > MAX_SNAPSHOT_FILES:
+        if last + size > snapshot_files:
             break
         count, size = count - 1, size + last
     return count
 
 
-def split(files: dict[FileKey, SharedFile], gone: set[FileKey]) -> Iterator[Batch]:
-    """Yield snapshots of no more than `MAX_SNAPSHOT_FILES` files each, the same ones for the same entries."""
+def split(files: dict[FileKey, SharedFile], gone: set[FileKey], *, snapshot_files: int = MAX_SNAPSHOT_FILES) -> Iterator[Batch]:
+    """Yield snapshots of no more than ``snapshot_files`` files each, the same ones for the same entries."""
     ordered = [files[key] for key in sorted(files)]
     gone_now = tuple(sorted(gone))
-    for start in range(0, max(len(ordered), 1), MAX_SNAPSHOT_FILES):
-        batch = Batch(tuple(ordered[start : start + MAX_SNAPSHOT_FILES]), gone_now)
+    for start in range(0, max(len(ordered), 1), snapshot_files):
+        batch = Batch(tuple(ordered[start : start + snapshot_files]), gone_now)
         if batch != Batch():
             yield batch
         gone_now = ()

@@ -15,7 +15,8 @@ from scripts.bench.programs.measuring import section
 from tests.fakes.s3 import S3Server
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.model.shared import SharedFile
-from wheelfs.remote.share.log import LOOK_AROUND, WrittenCatalog
+from wheelfs.remote.limits import SHARE_LIMITS
+from wheelfs.remote.share.log import WrittenCatalog
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.shares.memory import Followed
@@ -35,7 +36,7 @@ AT_ONCE = 100
 ALONE = 200
 """Records of one file at the log's end: what machines that push each wheel as it comes write."""
 
-_POLLS = 5 * LOOK_AROUND
+_POLLS = 5 * SHARE_LIMITS.look_around
 
 
 class Counting:

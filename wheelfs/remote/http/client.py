@@ -22,6 +22,7 @@ from wheelfs.errors import OriginFault, UsageError
 from wheelfs.remote.http.credentials import origin_of
 from wheelfs.remote.http.errors import told_as_origin_errors
 from wheelfs.remote.http.tls import CA_VARIABLES, DEFAULT_ACCESS, trust
+from wheelfs.remote.limits import HTTP_LIMITS
 
 if TYPE_CHECKING:
     import ssl
@@ -29,17 +30,8 @@ if TYPE_CHECKING:
 
     from wheelfs.remote.http.credentials import Credentials, OwnOrigin
     from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.limits import HttpLimits
 
-MAX_CONNECTIONS: Final = 16
-"""Per index: what browsers and installers grant one site, times two; more gains nothing and annoys its owners."""
-CONNECT_TIMEOUT_S: Final = 5.0
-READ_TIMEOUT_S: Final = 30.0
-"""Between two arrivals; whoever asks has a tighter bound of his own around the whole."""
-MAX_REDIRECTS: Final = 8
-ATTEMPTS: Final = 3
-FIRST_PAUSE_S: Final = 0.2
-LONGEST_RETRY_AFTER_S: Final = 3.0
-"""A caller inside ``open`` waits for this; an origin that wants more patience is told of as it is."""
 CODINGS: Final = frozenset({"gzip", "deflate", "identity", ""})
 """What bodies may be compressed with.  The library knows more of them on some machines: here an index is read alike on all."""
 READ_BYTES: Final = 512 * 1024
@@ -64,7 +56,7 @@ class Client:
         environ: Mapping[str, str],
         *,
         access: Access = DEFAULT_ACCESS,
-        read_timeout_s: float = READ_TIMEOUT_S,
+        limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
         """``origin`` is the index's own.
 
@@ -72,11 +64,12 @@ class Client:
         """
         self._origin = origin
         self._credentials = credentials
+        self._limits = limits
         ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
-        self._http = _connections(trust(ca), access.proxy, read_timeout_s)
+        self._http = _connections(trust(ca), access.proxy, limits)
         # Apart: what proves who we are to the index is shown to no other host.
         certified = trust(ca, access.client_cert, access.client_key) if access.client_cert is not None else None
-        self._own = self._http if certified is None else _connections(certified, access.proxy, read_timeout_s)
+        self._own = self._http if certified is None else _connections(certified, access.proxy, limits)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -103,9 +96,9 @@ class Client:
                     await response.aclose()
 
     async def _persist(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
-        pause_s = FIRST_PAUSE_S
+        pause_s = self._limits.first_pause_s
         headers = dict(headers)
-        for attempts_left in reversed(range(ATTEMPTS)):
+        for attempts_left in reversed(range(self._limits.attempts)):
             try:
                 response = await self._follow(method, url, headers, attempted)
             except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
@@ -120,7 +113,11 @@ class Client:
                     headers["Cache-Control"] = "no-cache"
                     continue
                 busy = judge_status(response.status_code, response.headers)
-                if not isinstance(busy, Busy) or not attempts_left or (busy.retry_after_s or 0) > LONGEST_RETRY_AFTER_S:
+                if (
+                    not isinstance(busy, Busy)
+                    or not attempts_left
+                    or (busy.retry_after_s or 0) > self._limits.longest_retry_after_s
+                ):
                     return response
                 await drain(response)
                 pause_s = max(pause_s, busy.retry_after_s or 0)
@@ -129,7 +126,7 @@ class Client:
         raise AssertionError("the last attempt returns or raises")
 
     async def _follow(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
-        for _ in range(MAX_REDIRECTS + 1):
+        for _ in range(self._limits.max_redirects + 1):
             response = await self._send(method, url, headers)
             moved = judge_status(response.status_code, response.headers)
             if not isinstance(moved, Moved):
@@ -141,7 +138,7 @@ class Client:
             if url.startswith("https:") and not target.startswith("https:"):
                 raise OriginFault(attempted, "it redirects from HTTPS to an address without encryption, which is refused")
             url = target
-        raise OriginFault(attempted, f"it redirects more than {MAX_REDIRECTS} times")
+        raise OriginFault(attempted, f"it redirects more than {self._limits.max_redirects} times")
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str]) -> httpx2.Response:
         """Ask once, as whom we are there; once more where the password is refused and the keyring has another one by now."""
@@ -201,15 +198,15 @@ async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: s
     return b"".join(pieces)
 
 
-def _connections(trusted: ssl.SSLContext, proxy: str | None, read_timeout_s: float) -> httpx2.AsyncClient:
+def _connections(trusted: ssl.SSLContext, proxy: str | None, limits: HttpLimits) -> httpx2.AsyncClient:
     with _usable_proxies():
         return httpx2.AsyncClient(
             verify=trusted,
             proxy=proxy,  # None: as the environment says
             headers={"User-Agent": f"wheelfs/{__version__}", "Accept-Encoding": "gzip, deflate"},
-            timeout=httpx2.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s, write=10.0, pool=None),
+            timeout=httpx2.Timeout(connect=limits.connect_timeout_s, read=limits.read_timeout_s, write=10.0, pool=None),
             limits=httpx2.Limits(
-                max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS, keepalive_expiry=30.0
+                max_connections=limits.max_connections, max_keepalive_connections=limits.max_connections, keepalive_expiry=30.0
             ),
             # The environment's proxy can do nothing for loopback: its localhost is another one.
             mounts=dict.fromkeys(_LOOPBACK) if proxy is None else None,

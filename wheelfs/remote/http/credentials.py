@@ -20,6 +20,7 @@ import trio
 
 from wheelfs.errors import UsageError
 from wheelfs.remote.http.keyring import password_of
+from wheelfs.remote.limits import HTTP_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -30,10 +31,6 @@ OwnOrigin = tuple[str, str, int | None]
 """Scheme, host and port (RFC 6454)."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-
-
-RENEW_AFTER_S: Final = 30.0
-"""How long what the keyring said holds, even when it is refused or was nothing: a client that is refused asks again at once."""
 
 
 @dataclass(slots=True)
@@ -48,6 +45,7 @@ class Credentials:
     username: str = field(repr=False)
     password: str = field(repr=False)
     keyring: Callable[[], Awaitable[str | None]] | None = field(default=None, repr=False)
+    renew_after_s: float = HTTP_LIMITS.keyring_renew_s
     _asked_at_s: float | None = field(default=None, init=False)
     _lock: trio.Lock = field(default_factory=trio.Lock, init=False, repr=False)
 
@@ -70,7 +68,7 @@ class Credentials:
         if self.keyring is None:
             return
         async with self._lock:  # one question for all who wait
-            if self._asked_at_s is None or trio.current_time() - self._asked_at_s > RENEW_AFTER_S:
+            if self._asked_at_s is None or trio.current_time() - self._asked_at_s > self.renew_after_s:
                 found = await self.keyring()
                 self._asked_at_s = trio.current_time()
                 self.password = self.password if found is None else found
@@ -94,7 +92,12 @@ def split_userinfo(url: str) -> tuple[str, str | None, str | None]:
 
 
 def credentials_for(
-    name: str, url: str, environ: Mapping[str, str], *, account: str | None = None
+    name: str,
+    url: str,
+    environ: Mapping[str, str],
+    *,
+    account: str | None = None,
+    renew_after_s: float = HTTP_LIMITS.keyring_renew_s,
 ) -> tuple[str, Credentials | None]:
     """Return an index's address without userinfo, and its credentials.
 
@@ -120,7 +123,7 @@ def credentials_for(
         return clean, None
     # A token often comes as a user name with no password, or the other way round.
     keyring = partial(password_of, account, clean, environ) if password is None and username == account and account else None
-    return clean, Credentials(origin, username or "", password or "", keyring)
+    return clean, Credentials(origin, username or "", password or "", keyring, renew_after_s)
 
 
 def _from_netrc(host: str, username: str | None, environ: Mapping[str, str]) -> tuple[str, str] | None:

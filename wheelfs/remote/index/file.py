@@ -15,9 +15,10 @@ from urllib.parse import unquote, urlsplit
 import trio
 
 from wheelfs.core.http.ranges import Suffix, Whole, bounds_of
-from wheelfs.core.simple.api import MAX_BODY_BYTES, parse_page
+from wheelfs.core.simple.api import parse_page
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, OriginUnreachable, UsageError
 from wheelfs.model.links import Validators
+from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
 
 if TYPE_CHECKING:
@@ -26,21 +27,22 @@ if TYPE_CHECKING:
     from wheelfs.core.http.ranges import Wanted
     from wheelfs.errors import OriginError
     from wheelfs.model.names import ProjectName
+    from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.origin import PageOutcome
 
 PIECE_BYTES: Final = 256 * 1024
-MAX_METADATA_BYTES: Final = 10 << 20
 
 
 class FileIndex:
     """An `Origin` on a file system (it may well be a slow or vanishing one: everything is done in threads)."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, *, limits: HttpLimits = HTTP_LIMITS) -> None:
         """Raises `UsageError` when the address names another host."""
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost"):
             raise UsageError(f"use the index {name}", "a file:// address with a host cannot be read", "write file:///PATH/simple")
         self.name = name
+        self._limits = limits
         self._root = Path(unquote(parts.path).rstrip("/") or "/")
         self.url = self._root.as_uri()
         beside = self._root.parent.resolve()
@@ -61,7 +63,7 @@ class FileIndex:
             if validators is not None and validators.etag == etag:
                 return PageUnchanged(None)
             with path.open("rb") as file:
-                body = file.read(MAX_BODY_BYTES + 1)
+                body = file.read(self._limits.page_bytes + 1)
         except (FileNotFoundError, NotADirectoryError):
             if self._root.is_dir():
                 return PageAbsent()
@@ -111,8 +113,8 @@ class FileIndex:
     async def fetch_metadata(self, url: str) -> bytes:
         """Return a core metadata file."""
         async with self.open_range(url, Whole()) as reply:
-            if (reply.total_bytes or 0) > MAX_METADATA_BYTES:
-                raise OriginFault(f"read {url}", f"it has more than {MAX_METADATA_BYTES >> 20} MiB")
+            if (reply.total_bytes or 0) > self._limits.metadata_bytes:
+                raise OriginFault(f"read {url}", f"it has more than {self._limits.metadata_bytes >> 20} MiB")
             return b"".join([piece async for piece in reply.chunks])
 
     def _place(self, url: str) -> tuple[Path, str]:

@@ -29,13 +29,14 @@ from wheelfs.core.http.ranges import (
     length_of,
     request_headers,
 )
-from wheelfs.core.simple.api import ACCEPT, MAX_BODY_BYTES, parse_page
+from wheelfs.core.simple.api import ACCEPT, parse_page
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, UsageError
 from wheelfs.model.links import Validators
-from wheelfs.remote.http.client import READ_TIMEOUT_S, Client, drain, pieces_of, read_body
+from wheelfs.remote.http.client import Client, drain, pieces_of, read_body
 from wheelfs.remote.http.credentials import credentials_for, origin_of
 from wheelfs.remote.http.errors import told_as_origin_errors
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
+from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
 
 if TYPE_CHECKING:
@@ -47,11 +48,8 @@ if TYPE_CHECKING:
     from wheelfs.errors import OriginError
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.origin import PageOutcome
-
-MAX_METADATA_BYTES: Final = 10 << 20
-PARSE_IN_THREAD_BYTES: Final = 64 * 1024
-"""Parsing takes 25 to 40 ms a megabyte; a smaller page is parsed sooner than a thread is started."""
 
 _WAYS: Final = 4
 """Ways to ask for one part: as wanted, by an explicit range, whole, and one to spare."""
@@ -69,18 +67,19 @@ class HttpIndex:
         environ: Mapping[str, str],
         *,
         access: Access = DEFAULT_ACCESS,
-        read_timeout_s: float = READ_TIMEOUT_S,
+        limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
         """Raises `UsageError` when the address is none, or the settings of certificates or proxies are impossible."""
         self.name = name
-        clean, credentials = credentials_for(name, url, environ, account=access.account)
+        self._limits = limits
+        clean, credentials = credentials_for(name, url, environ, account=access.account, renew_after_s=limits.keyring_renew_s)
         parts = urlsplit(clean)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise UsageError(
                 f"use the index {name}", "its URL is not of the form https://HOST/PATH", "it usually ends in /simple"
             )
         self.url = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), parts.query, ""))
-        self._client = Client(origin_of(self.url), credentials, environ, access=access, read_timeout_s=read_timeout_s)
+        self._client = Client(origin_of(self.url), credentials, environ, access=access, limits=limits)
 
     def __repr__(self) -> str:
         return f"HttpIndex({self.name!r}, {self.url!r})"
@@ -115,10 +114,10 @@ class HttpIndex:
                 return PageUnchanged(max_age_s)
             if status != 200:
                 raise OriginFault(attempted, f"it answered with status {status}")
-            body = await read_body(response, MAX_BODY_BYTES, attempted=attempted)
+            body = await read_body(response, self._limits.page_bytes, attempted=attempted)
             url = str(response.url)
         content_type = response.headers.get("content-type")
-        if len(body) > PARSE_IN_THREAD_BYTES:
+        if len(body) > self._limits.parse_in_thread_bytes:
             page = await trio.to_thread.run_sync(parse_page, body, content_type, url, project)
         else:
             page = parse_page(body, content_type, url, project)
@@ -193,8 +192,8 @@ class HttpIndex:
             return Head(reply.total_bytes, reply.etag, not reply.is_whole)
 
     async def fetch_metadata(self, url: str) -> bytes:
-        """Return a core metadata file (PEP 658), at most `MAX_METADATA_BYTES` of it."""
-        return await self.fetch_small(url, limit_bytes=MAX_METADATA_BYTES)
+        """Return a core metadata file (PEP 658), at most `HttpLimits.metadata_bytes` of it."""
+        return await self.fetch_small(url, limit_bytes=self._limits.metadata_bytes)
 
     async def fetch_small(self, url: str, *, limit_bytes: int) -> bytes:
         """Return a file that fits into memory; raises `OriginFault` for a larger one."""

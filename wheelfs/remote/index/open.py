@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheelfs.errors import UsageError
-from wheelfs.remote.http.client import READ_TIMEOUT_S
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
 from wheelfs.remote.index.file import FileIndex
 from wheelfs.remote.index.http import HttpIndex
+from wheelfs.remote.limits import HTTP_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.origin import Origin
 
 
@@ -23,16 +24,16 @@ def open_index(
     environ: Mapping[str, str],
     *,
     access: Access = DEFAULT_ACCESS,
-    read_timeout_s: float = READ_TIMEOUT_S,
+    limits: HttpLimits = HTTP_LIMITS,
 ) -> Origin:
     """Return the client of an index; nothing is asked yet.  Close it with ``aclose``.
 
-    ``url`` may hold credentials; ``read_timeout_s`` bounds the silence between two arrivals.  Raises
+    ``url`` may hold credentials.  Raises
     `UsageError` for an address of another kind than http(s):// and file:///.
     """
     scheme = url.partition(":")[0].lower()
     if scheme in ("http", "https"):
-        return HttpIndex(name, url, environ, access=access, read_timeout_s=read_timeout_s)
+        return HttpIndex(name, url, environ, access=access, limits=limits)
     if scheme == "file":
-        return FileIndex(name, url)
+        return FileIndex(name, url, limits=limits)
     raise UsageError(f"use the index {name}", "its URL is neither http(s):// nor file:///", "write NAME=https://HOST/simple")

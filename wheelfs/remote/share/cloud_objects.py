@@ -18,19 +18,15 @@ from wheelfs.config import redact
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginUnreachable, UsageError
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.share_objects import FoundObject
+from wheelfs.remote.limits import CLOUD_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from obstore.store import ClientConfig, RetryConfig
 
-CONNECT_TIMEOUT: Final = timedelta(seconds=5)
-SILENCE: Final = timedelta(seconds=20)
-"""How long a store that is read from may send nothing.  Not for writing: there the time of sending would count."""
-REQUEST_TIMEOUT: Final = timedelta(minutes=5)
-"""A pack of 64 MiB in it is 1.8 Mbit/s."""
-RETRY_TIMEOUT: Final = timedelta(seconds=60)
-_RETRIES: Final = 4
+    from wheelfs.remote.limits import CloudLimits
+
 _LISTED_AT_ONCE: Final = 1_000
 
 _CREDENTIALS: Final = "are the credentials set, and do they allow it?"
@@ -45,14 +41,19 @@ _NO_CREDENTIALS: Final = re.compile(r"/latest/(?:api/token|meta-data)|/computeMe
 class CloudObjects:
     """Objects below a bucket's prefix."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, limits: CloudLimits = CLOUD_LIMITS) -> None:
         """Raises `UsageError` for an address that is none."""
         self.url = redact(url.rstrip("/"))
         # Whether there is TLS is for the configured endpoint to say; the clouds' own ones have it.
-        options: ClientConfig = {"connect_timeout": CONNECT_TIMEOUT, "timeout": REQUEST_TIMEOUT, "allow_http": True}
-        retries: RetryConfig = {"max_retries": _RETRIES, "retry_timeout": RETRY_TIMEOUT}
+        options: ClientConfig = {
+            "connect_timeout": timedelta(seconds=limits.connect_timeout_s),
+            "timeout": timedelta(seconds=limits.request_timeout_s),
+            "allow_http": True,
+        }
+        retries: RetryConfig = {"max_retries": limits.retries, "retry_timeout": timedelta(seconds=limits.retry_timeout_s)}
+        silence = timedelta(seconds=limits.silence_s)
         try:
-            self._store = from_url(url, client_options={**options, "read_timeout": SILENCE}, retry_config=retries)
+            self._store = from_url(url, client_options={**options, "read_timeout": silence}, retry_config=retries)
             self._written = from_url(url, client_options=options, retry_config=retries)
         except (exceptions.BaseError, ValueError) as error:
             raise UsageError(f"use the share {self.url}", _reason(error), _SET_CREDENTIALS) from error

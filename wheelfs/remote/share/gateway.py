@@ -15,8 +15,8 @@ from wheelfs.errors import OriginFault, OriginMissing, UsageError
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.shared import MAX_POINT, News, is_safe
-from wheelfs.remote.http.client import READ_TIMEOUT_S
 from wheelfs.remote.index.http import HttpIndex
+from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.share.manifests import composition_of
 from wheelfs.remote.share.verified_origin import CheckedOrigin
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from wheelfs.core.fetch.composition import Composition
     from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.origin import Origin
 
 MAX_NEWS_BYTES: Final = 16 << 20
@@ -44,12 +45,12 @@ class Gateway:
     poll_s: float = POLL_S
 
     def __init__(
-        self, name: str, url: str, environ: Mapping[str, str], *, access: Access, read_timeout_s: float = READ_TIMEOUT_S
+        self, name: str, url: str, environ: Mapping[str, str], *, access: Access, limits: HttpLimits = HTTP_LIMITS
     ) -> None:
         """Raises `UsageError` when the address is none."""
         if urlsplit(url).scheme not in ("http", "https"):
             raise UsageError(f"use the share {name}", "its URL is neither http:// nor https://", "give a gateway's address")
-        self.origin = HttpIndex(name, url, environ, access=access, read_timeout_s=read_timeout_s)
+        self.origin = HttpIndex(name, url, environ, access=access, limits=limits)
         self.name = name
         self.url = self.origin.url
 

@@ -15,6 +15,7 @@ from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import LOG, ROOTS, SNAPSHOTS, number_of, root_key
 from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name, pack_key
+from wheelfs.remote.limits import SHARE_LIMITS
 from wheelfs.remote.share.log import WrittenCatalog
 from wheelfs.remote.share.share import MAX_LIST_BYTES, MAX_MANIFEST_BYTES, clock_s
 
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
 
     from wheelfs.model.condemned import Condemned
     from wheelfs.model.share_objects import FoundObject
+    from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects
 
 T = TypeVar("T")
-
-AT_ONCE: Final = 8
-"""Small objects that are read at a time: each costs a round trip."""
 
 _PREFIXES: Final = (LOG, ROOTS, SNAPSHOTS, PACKS, MANIFESTS, CONDEMNED)
 _UNREADABLE: Final = "while it cannot be read nobody knows what it needs"
@@ -38,9 +37,10 @@ _ADVICE: Final = "update wheelfs; if it is damaged, delete that object, and push
 class ShareGarbage:
     """A share as a whole.  All methods block, and raise `OriginError`."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
         self._objects = objects
-        self._catalog = _WholeCatalog(objects)
+        self._limits = limits
+        self._catalog = _WholeCatalog(objects, limits)
         self.url = objects.url
 
     def check(self) -> None:
@@ -106,7 +106,7 @@ class ShareGarbage:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects, which may be gone already, in no order."""
-        with ThreadPoolExecutor(AT_ONCE) as threads:
+        with ThreadPoolExecutor(self._limits.collect_at_once) as threads:
             for _ in threads.map(self._objects.delete, keys):
                 pass
 
@@ -121,7 +121,7 @@ class ShareGarbage:
             except ShareFormatError as error:
                 raise self._damaged(key, str(error)) from None
 
-        with ThreadPoolExecutor(AT_ONCE) as threads:
+        with ThreadPoolExecutor(self._limits.collect_at_once) as threads:
             yield from threads.map(read, wanted)
 
     def _damaged(self, key: str, happened: str) -> OriginFault:
@@ -135,8 +135,8 @@ class ShareGarbage:
 class _WholeCatalog(WrittenCatalog):
     """The catalog, nothing of it left out."""
 
-    def __init__(self, objects: Objects) -> None:
-        super().__init__(objects)
+    def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
+        super().__init__(objects, limits)
         self.missing: set[str] = set()
         """Keys of records that were asked for and are not there: the first one is the end of the log."""
 

@@ -14,7 +14,7 @@ import trio
 from wheelfs.core.http.ranges import Range
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing
 from wheelfs.model.share_catalog import MARKER_KEY
-from wheelfs.remote.http.client import READ_TIMEOUT_S
+from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.origin import Head, PageAbsent
 from wheelfs.remote.share.gateway import Gateway
 from wheelfs.remote.share.http_objects import HttpObjects
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wheelfs.model.names import ProjectName
     from wheelfs.model.shared import News
     from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.origin import Origin, PageOutcome, RangeReply
 
 _MARKER_BYTES: Final = 4_096
@@ -43,10 +44,10 @@ class HttpShare:
     """
 
     def __init__(
-        self, name: str, url: str, environ: Mapping[str, str], *, access: Access, read_timeout_s: float = READ_TIMEOUT_S
+        self, name: str, url: str, environ: Mapping[str, str], *, access: Access, limits: HttpLimits = HTTP_LIMITS
     ) -> None:
         """Raises `UsageError` when the address is none."""
-        self._gateway = Gateway(name, url, environ, access=access, read_timeout_s=read_timeout_s)
+        self._gateway = Gateway(name, url, environ, access=access, limits=limits)
         self.name = name
         self.url = self._gateway.url
         self._http_objects = HttpObjects(self._gateway.origin, trio.lowlevel.current_trio_token())

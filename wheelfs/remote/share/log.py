@@ -17,9 +17,7 @@ from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.share_catalog import (
     LOG,
     MARKER_KEY,
-    MAX_RECORD_FILES,
     SNAPSHOTS,
-    SPAN,
     Batch,
     SnapshotOf,
     decode_record,
@@ -40,6 +38,7 @@ from wheelfs.model.share_catalog import (
 )
 from wheelfs.model.share_objects import is_object_name
 from wheelfs.model.shared import News
+from wheelfs.remote.limits import SHARE_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -47,19 +46,11 @@ if TYPE_CHECKING:
     from wheelfs.model.share_catalog import FileKey, Root
     from wheelfs.model.share_objects import FoundObject
     from wheelfs.model.shared import SharedFile
+    from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects, ReadObjects
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-
-PORTION: Final = 1_000
-"""Files told in one go."""
-
-LOOK_AROUND: Final = 6
-"""So many questions find nothing new before it is looked whether this is still the same share, and the log goes on elsewhere."""
-
-AT_ONCE: Final = 16
-"""Records read together, where it is known that there are many."""
 
 _MAX_RECORD_BYTES: Final = 16 << 20
 _MAX_SNAPSHOT_BYTES: Final = 256 << 20
@@ -86,10 +77,11 @@ class _Beginning(NamedTuple):
 class Catalog:
     """The catalog of one share, read."""
 
-    def __init__(self, objects: ReadObjects) -> None:
+    def __init__(self, objects: ReadObjects, limits: ShareLimits = SHARE_LIMITS) -> None:
         """``objects`` need no listing."""
         self._objects = objects
-        self._quiet = LOOK_AROUND
+        self._limits = limits
+        self._quiet = self._limits.look_around
         """Questions without news since the last look around; the first one is one."""
         self._identity = ""
         """The share's, as it was when it was looked at last."""
@@ -115,16 +107,16 @@ class Catalog:
     def news(self, point: str | None) -> News:
         """Return what is new since ``point``, in portions; everything, where that cannot be told."""
         identity, place = _parsed(point)
-        is_due = self._quiet >= LOOK_AROUND or place is None or identity != self._identity
+        is_due = self._quiet >= self._limits.look_around or place is None or identity != self._identity
         if is_due:
             now, self._quiet = self.check(), 0
             identity, place = now, place if identity == now else None
         if isinstance(place, _Following):
             batches, is_end = self._records(place.number)
             # Where old records are cleared away the log goes on elsewhere; that nothing follows may mean it, too.
-            is_elsewhere = not batches and (is_due or place.is_anew) and self._is_there(root_key(place.number // SPAN + 1))
+            is_elsewhere = not batches and (is_due or place.is_anew) and self._is_there(self._root_after(place.number))
             newest = self._newest_root() if is_elsewhere else 0
-            if newest * SPAN > place.number:
+            if newest * self._limits.span > place.number:
                 return self._begin(identity, _Beginning(newest), begins=True)
             self._quiet = 0 if batches else self._quiet + 1
             files, gone = folded(batches)
@@ -140,14 +132,14 @@ class Catalog:
         root = self._root(place.root) or ()
         if place.snapshot >= len(root):
             self._snapshot = None  # some megabytes
-            return News((), (), f"{identity}:{place.root * SPAN}a", more=True, anew=True, begins=begins)
+            return News((), (), f"{identity}:{place.root * self._limits.span}a", more=True, anew=True, begins=begins)
         batch = self._snapshot_of(root[place.snapshot])
         if batch is None and (newest := self._newest_root()) > place.root:
             return self._begin(identity, _Beginning(newest), begins=True)
         batch = batch or Batch()
-        files = batch.files[place.file : place.file + PORTION]
+        files = batch.files[place.file : place.file + self._limits.portion_files]
         gone = () if place.file else batch.gone
-        following = _Beginning(place.root, place.snapshot, place.file + PORTION)
+        following = _Beginning(place.root, place.snapshot, place.file + self._limits.portion_files)
         if following.file >= len(batch.files):
             following = _Beginning(place.root, place.snapshot + 1)
         point = f"{identity}:{following.root}/{following.snapshot}/{following.file}"
@@ -157,14 +149,14 @@ class Catalog:
         """Return the records from ``number`` on, up to the end or some portion of them, and whether that is the end."""
         found: list[Batch] = []
         window, said = 1, 0
-        while said < PORTION:
+        while said < self._limits.portion_files:
             numbers = range(number + len(found), number + len(found) + window)
             for one in self._together(self._record, numbers):
                 if one == "missing":
                     return found, True
                 found.append(Batch() if one == "damaged" else one)
                 said += len(found[-1].files) + len(found[-1].gone) + 1
-            window = min(2 * window, AT_ONCE)
+            window = min(2 * window, self._limits.records_at_once)
         return found, False
 
     def files(self) -> list[SharedFile]:
@@ -174,13 +166,13 @@ class Catalog:
             begin = newest
             snapshots = [self._snapshot_of(one) for one in self._root(begin) or ()]
             batches = [one for one in snapshots if one is not None]
-            number, is_end = begin * SPAN, False
+            number, is_end = begin * self._limits.span, False
             while not is_end:
                 records, is_end = self._records(number)
                 number += len(records)
                 batches += records
             # Once more, where this took so long that what was to be read was cleared away.
-            if None in snapshots or self._is_there(root_key(number // SPAN + 1)):
+            if None in snapshots or self._is_there(self._root_after(number)):
                 newest = self._newest_root()
         return list(folded(batches)[0].values())
 
@@ -229,19 +221,24 @@ class Catalog:
         """Tell whether there is a root or record, by its first byte."""
         return self._objects.read_range(key, 0, 1) is not None
 
+    def _root_after(self, number: int) -> str:
+        """Return the key of the first root behind a record."""
+        return root_key(number // self._limits.span + 1)
+
     def _together(self, work: Callable[[int], T], numbers: Sequence[int]) -> list[T]:
-        if len(numbers) == 1:
-            return [work(numbers[0])]
-        with ThreadPoolExecutor(len(numbers)) as threads:
+        most = min(len(numbers), self._limits.records_at_once)
+        if most <= 1:
+            return list(map(work, numbers))
+        with ThreadPoolExecutor(most) as threads:
             return list(threads.map(work, numbers))
 
 
 class WrittenCatalog(Catalog):
     """The catalog of a share that can be written to."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
         """Many may write at once, here and elsewhere."""
-        super().__init__(objects)
+        super().__init__(objects, limits)
         self._written = objects
 
     def prepare(self) -> str:
@@ -273,10 +270,10 @@ class WrittenCatalog(Catalog):
         ``may_tell`` is asked before each record; where it says no `OriginTimeout` is raised.
         """
         identity, place = _parsed(point)
-        number = place.number if isinstance(place, _Following) else self._newest_root() * SPAN
+        number = place.number if isinstance(place, _Following) else self._newest_root() * self._limits.span
         said: list[SharedFile | FileKey] = [*gone, *files]
-        for start in range(0, len(said), MAX_RECORD_FILES):
-            some = said[start : start + MAX_RECORD_FILES]
+        for start in range(0, len(said), self._limits.record_files):
+            some = said[start : start + self._limits.record_files]
             batch = Batch(
                 tuple(one for one in some if not isinstance(one, tuple)), tuple(one for one in some if isinstance(one, tuple))
             )
@@ -292,11 +289,11 @@ class WrittenCatalog(Catalog):
                 raise OriginTimeout(attempted, "finding its end took too long", "try again")
             if self._written.create(record_key(number), encoded):
                 # Behind the newest root but one nothing is cleared away, so a record that has one before it is at the end there.
-                is_before_root = self._is_there(root_key(number // SPAN + 1))
+                is_before_root = self._is_there(self._root_after(number))
                 if not is_before_root and (number == 0 or self._is_there(record_key(number - 1))):
                     return number
                 # Where old records are cleared away, or behind a gap, nobody looks; this one is in nobody's way there.
-                newest = self._newest_root() * SPAN
+                newest = self._newest_root() * self._limits.span
                 if newest == number:
                     return number
                 number = newest
@@ -308,7 +305,7 @@ class WrittenCatalog(Catalog):
 
     def _summarize(self, end: int, may_tell: Callable[[], bool]) -> None:
         """Write the roots that are due where the log goes up to ``end``: anybody may, and whoever is first has done it."""
-        newest = due = end // SPAN
+        newest = due = end // self._limits.span
         while newest and not self._is_there(root_key(newest)):
             newest -= 1
         for number in range(newest + 1, due + 1):
@@ -323,17 +320,18 @@ class WrittenCatalog(Catalog):
         base, before = number - 1, self._before(number - 1)
         while before == "damaged":
             base, before = base - 1, self._before(base - 1)
-        records = self._together(self._record, range(base * SPAN, number * SPAN))
+        records = self._together(self._record, range(base * self._limits.span, number * self._limits.span))
         if isinstance(before, str) or "missing" in records:
             return False
         said = [one for one in records if isinstance(one, Batch)]
-        stay = staying(before, sum(len(one.files) + len(one.gone) for one in said))
+        fresh = sum(len(one.files) + len(one.gone) for one in said)
+        stay = staying(before, fresh, snapshot_files=self._limits.snapshot_files)
         merged = [self._object(snapshot_key(one.name), _MAX_SNAPSHOT_BYTES, decode_snapshot) for one in before[stay:]]
         if "missing" in merged:
             return False
         files, gone = folded([*(one for one in merged if isinstance(one, Batch)), *said])
         root = list(before[:stay])
-        for batch in split(files, gone if stay else set()):
+        for batch in split(files, gone if stay else set(), snapshot_files=self._limits.snapshot_files):
             encoded = encode_snapshot(batch)
             # A name of its own, even if there is one that says the same: that one may be about to be cleared away.
             root.append(SnapshotOf(secrets.token_hex(16), len(batch.files), len(batch.gone)))
@@ -357,7 +355,7 @@ class WrittenCatalog(Catalog):
         needed = {one.name for number in (newest - 1, newest) for one in self._root(number) or ()}
         for found in self._written.found(LOG):
             number = number_of(found.key.rpartition("/")[2])
-            if number is not None and number < (newest - 1) * SPAN:
+            if number is not None and number < (newest - 1) * self._limits.span:
                 yield found
         for found in self._written.found(SNAPSHOTS):
             name = found.key.rpartition("/")[2]

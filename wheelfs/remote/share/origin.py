@@ -35,7 +35,6 @@ THREADS: Final = 8
 """Also those that hang: then nothing is asked of this share, and nothing else is held up."""
 
 _KEPT_MANIFESTS: Final = 8
-_AT_ONCE_BYTES: Final = 4 << 20
 
 
 class ObjectOrigin:
@@ -93,7 +92,7 @@ class ObjectOrigin:
 
     def _next(self, opened: Composition, iterator: Iterator[Part], start: int, end: int) -> bytes:
         """Return the next parts of a file, joined and cut to ``[start, end)``; nothing at the end."""
-        parts = _some(opened, iterator)
+        parts = _some(opened, iterator, self._share.limits.piece_bytes)
         if not parts:
             return b""
         wanted = [opened.manifest.place(part.chunk, part.offset) for part in parts if not part.skeleton]
@@ -139,13 +138,13 @@ class ObjectOrigin:
         return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
 
 
-def _some(opened: Composition, parts: Iterator[Part]) -> list[Part]:
-    """Return the next parts, of some megabytes together; nothing at the end."""
+def _some(opened: Composition, parts: Iterator[Part], least_bytes: int) -> list[Part]:
+    """Return the next parts, of ``least_bytes`` together; fewer at the end."""
     found: list[Part] = []
     size_bytes = 0
     for part in parts:
         found.append(part)
         size_bytes += len(part.skeleton) or opened.manifest.lengths[part.chunk]
-        if size_bytes >= _AT_ONCE_BYTES:
+        if size_bytes >= least_bytes:
             break
     return found

@@ -19,6 +19,7 @@ from wheelfs.model.condemned import CONDEMNED, decode_condemned
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
 from wheelfs.model.share_objects import PACK_HEAD, Place, is_object_name, manifest_key, pack_key
+from wheelfs.remote.limits import SHARE_LIMITS
 from wheelfs.remote.share.log import Catalog, WrittenCatalog
 from wheelfs.remote.share.manifests import composition_of
 
@@ -28,15 +29,10 @@ if TYPE_CHECKING:
     from wheelfs.core.fetch.composition import Composition
     from wheelfs.model.condemned import Condemned
     from wheelfs.model.manifest import Placed
+    from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects, ReadObjects
 
 log = logging.getLogger(__name__)
-
-RUN_BYTES: Final = 8 << 20
-"""Asked for in one request, and held in memory, at most."""
-
-GAP_BYTES: Final = 64 << 10
-"""Read along with what is wanted rather than asked around: a request of its own costs more."""
 
 MAX_MANIFEST_BYTES: Final = 512 << 20
 MAX_LIST_BYTES: Final = 64 << 20
@@ -45,11 +41,12 @@ MAX_LIST_BYTES: Final = 64 << 20
 class ObjectShare:
     """A share that is read.  All methods block, may be called from any thread, and raise `OriginError`."""
 
-    def __init__(self, objects: ReadObjects) -> None:
+    def __init__(self, objects: ReadObjects, limits: ShareLimits = SHARE_LIMITS) -> None:
         """``objects`` need no listing."""
         self._objects = objects
+        self.limits = limits
         self.url = objects.url
-        self.catalog = Catalog(objects)
+        self.catalog = Catalog(objects, limits)
 
     # --- manifests and chunks ------------------------------------------------------------------------------------------
 
@@ -89,7 +86,7 @@ class ObjectShare:
 
     def chunks(self, wanted: Sequence[Placed]) -> Iterator[tuple[Placed, bytes]]:
         """Yield chunks with their bytes, which have their digest, in order of place; raises `OriginMissing` and `OriginFault`."""
-        for run in _runs(sorted(wanted, key=lambda chunk: (chunk.pack, chunk.pack_offset))):
+        for run in _runs(sorted(wanted, key=lambda chunk: (chunk.pack, chunk.pack_offset)), self.limits):
             start = run[0].pack_offset
             content = self._read_pack(run[0].pack, start, max(chunk.pack_offset + chunk.length for chunk in run))
             for chunk in run:
@@ -114,11 +111,11 @@ class ObjectShare:
 class WrittenShare(ObjectShare):
     """A share that is written to as well."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
         """Many may write at once, here and elsewhere."""
-        super().__init__(objects)
+        super().__init__(objects, limits)
         self._written = objects
-        self.catalog: WrittenCatalog = WrittenCatalog(objects)
+        self.catalog: WrittenCatalog = WrittenCatalog(objects, limits)
 
     def has_manifest(self, sha256: bytes) -> bool:
         """Tell whether it is known how a file is made; raises `OriginFault` where that is damaged, or a pack of it is missing."""
@@ -210,14 +207,14 @@ def clock_s(objects: Objects) -> float:
     )
 
 
-def _runs(chunks: Sequence[Placed]) -> Iterator[list[Placed]]:
+def _runs(chunks: Sequence[Placed], limits: ShareLimits) -> Iterator[list[Placed]]:
     """Group chunks, sorted by place, into those that one request brings."""
     run: list[Placed] = []
     for chunk in chunks:
         if run:
             last = run[-1]
-            apart = chunk.pack != last.pack or chunk.pack_offset - (last.pack_offset + last.length) > GAP_BYTES
-            if apart or chunk.pack_offset + chunk.length - run[0].pack_offset > RUN_BYTES:
+            apart = chunk.pack != last.pack or chunk.pack_offset - (last.pack_offset + last.length) > limits.gap_bytes
+            if apart or chunk.pack_offset + chunk.length - run[0].pack_offset > limits.run_bytes:
                 yield run
                 run = []
         run.append(chunk)

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-COMPARED_CHUNKS: Final = 32
-"""Compared without a turn of the loop in between: some 0.1 ms, which others have to wait."""
 LIFE_BYTES: Final = 16 << 10
 """So much that came and cannot be given yet is told of by an empty piece: a chunk may take long on a slow line."""
 
@@ -48,6 +46,8 @@ class CheckedOrigin:
 
     inner: Origin
     composition: Composition
+    compared_chunks: int = 32
+    """Compared without a turn of the loop in between: some 0.1 ms, which others have to wait."""
 
     @property
     def name(self) -> str:
@@ -141,7 +141,7 @@ class CheckedOrigin:
         while right_bytes < len(data) and at + len(data) >= self._least_end(at + right_bytes):
             if right_bytes:
                 await trio.lowlevel.checkpoint()
-            more_bytes, is_wrong = self.composition.check(at + right_bytes, data[right_bytes:], most_chunks=COMPARED_CHUNKS)
+            more_bytes, is_wrong = self.composition.check(at + right_bytes, data[right_bytes:], most_chunks=self.compared_chunks)
             right_bytes += more_bytes
             if is_wrong:
                 return Checked(right_bytes, is_wrong=True)

@@ -17,22 +17,23 @@ from tests.fakes.proxy import FakeProxy
 from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL
 from wheelfs.core.http.ranges import Whole
 from wheelfs.errors import OriginDenied, OriginFault, OriginUnreachable, UsageError
-from wheelfs.remote.http import credentials
 from wheelfs.remote.http.tls import Access
 from wheelfs.remote.index.http import HttpIndex
+from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import PageFound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+PATIENT = HttpLimits(read_timeout_s=5.0)
 ELSEWHERE = "http://127.0.0.2:1/simple"
 """Nothing listens there; no proxy is passed by, since that is done for 127.0.0.1 alone."""
 
 
 @asynccontextmanager
-async def reached(url: str, access: Access, **environ: str) -> AsyncIterator[HttpIndex]:
-    client = HttpIndex("lab", url, {"PATH": "/nonexistent", **environ}, access=access, read_timeout_s=5.0)
+async def reached(url: str, access: Access, limits: HttpLimits = PATIENT, /, **environ: str) -> AsyncIterator[HttpIndex]:
+    client = HttpIndex("lab", url, {"PATH": "/nonexistent", **environ}, access=access, limits=limits)
     try:
         with trio.fail_after(20):
             yield client
@@ -164,9 +165,7 @@ async def test_the_keyring_is_asked_once_for_the_named_user_and_only_when_nothin
         assert len(keyring.asked) == 1, "a name in the URL may be a token, and the command line is public"
 
 
-async def test_a_password_that_is_refused_is_asked_for_again_but_not_at_every_refusal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_password_that_is_refused_is_not_asked_for_again_at_every_refusal(tmp_path: Path) -> None:
     keyring = FakeKeyring(tmp_path / "bin", "old")
     with FakeIndex(credentials=("me", "old")) as index:
         index.add(WHEEL, CONTENT)
@@ -177,7 +176,16 @@ async def test_a_password_that_is_refused_is_asked_for_again_but_not_at_every_re
                 with pytest.raises(OriginDenied):
                     await client.project_page(DEMO)
             assert len(keyring.asked) == 1
-            monkeypatch.setattr(credentials, "RENEW_AFTER_S", 0.0)
+
+
+async def test_a_password_that_is_refused_after_a_while_is_asked_for_again(tmp_path: Path) -> None:
+    keyring = FakeKeyring(tmp_path / "bin", "old")
+    limits = HttpLimits(read_timeout_s=5.0, keyring_renew_s=0.0)
+    with FakeIndex(credentials=("me", "old")) as index:
+        index.add(WHEEL, CONTENT)
+        async with reached(index.url, Access(account="me"), limits, PATH=f"{keyring.directory}:/usr/bin:/bin") as client:
+            await client.project_page(DEMO)
+            index.credentials, keyring.password = ("me", "new"), "new"
             assert isinstance(await client.project_page(DEMO), PageFound)
             assert len(keyring.asked) == 2
 

@@ -9,6 +9,7 @@ import trio
 
 from wheelfs.model.names import ProjectName
 from wheelfs.remote.index.http import HttpIndex
+from wheelfs.remote.limits import HttpLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.fakes.index import FakeIndex
     from wheelfs.core.http.ranges import Wanted
 
+PATIENT = HttpLimits(read_timeout_s=5.0)
 DEMO = ProjectName("demo")
 WHEEL = "demo-1.0-py3-none-any.whl"
 CONTENT = bytes(range(256)) * 1200
@@ -24,9 +26,9 @@ CONTENT = bytes(range(256)) * 1200
 
 @asynccontextmanager
 async def client_of(
-    index: FakeIndex, url: str | None = None, *, read_timeout_s: float = 5.0, **environ: str
+    index: FakeIndex, url: str | None = None, *, limits: HttpLimits = PATIENT, **environ: str
 ) -> AsyncIterator[HttpIndex]:
-    client = HttpIndex("lab", url or index.url, environ, read_timeout_s=read_timeout_s)
+    client = HttpIndex("lab", url or index.url, environ, limits=limits)
     try:
         with trio.fail_after(20):
             yield client

@@ -12,6 +12,7 @@ from wheelfs.model.names import ProjectName
 from wheelfs.remote.index.file import FileIndex
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.index.open import open_index
+from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
 
 if TYPE_CHECKING:
@@ -86,10 +87,10 @@ async def test_a_changed_and_an_absent_file_are_told_apart(root: Path) -> None:
         await brought(index, url + "x", Whole())
 
 
-async def test_metadata_beyond_the_limit_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wheelfs.remote.index.file.MAX_METADATA_BYTES", 10)
+async def test_metadata_beyond_the_limit_is_refused(root: Path) -> None:
+    index = FileIndex("lab", root.as_uri(), limits=HttpLimits(metadata_bytes=10))
     with pytest.raises(OriginFault):
-        await FileIndex("lab", root.as_uri()).fetch_metadata((root.parent / "files" / WHEEL).as_uri())
+        await index.fetch_metadata((root.parent / "files" / WHEEL).as_uri())
 
 
 async def test_the_address_decides_what_speaks_for_an_index(root: Path) -> None:

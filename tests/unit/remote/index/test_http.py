@@ -20,6 +20,7 @@ from wheelfs.errors import (
 )
 from wheelfs.model.names import ProjectName
 from wheelfs.remote.index.http import HttpIndex
+from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ async def test_an_index_that_is_away_is_unreachable() -> None:
 async def test_an_index_that_says_nothing_times_out() -> None:
     with FakeIndex() as index:
         index.hang()
-        async with client_of(index, read_timeout_s=0.2) as client:
+        async with client_of(index, limits=HttpLimits(read_timeout_s=0.2)) as client:
             with pytest.raises(OriginTimeout):
                 await client.project_page(DEMO)
 

@@ -17,6 +17,7 @@ from wheelfs.errors import (
     OriginTimeout,
 )
 from wheelfs.remote.http.client import READ_BYTES
+from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import Head
 
 # --- parts of files -----------------------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ async def test_a_stream_that_stalls_times_out() -> None:
     with FakeIndex() as index:
         index.add(WHEEL, CONTENT)
         index.faults.append(Fault(WHEEL, faults.Stall(after_bytes=1000)))
-        async with client_of(index, read_timeout_s=0.3) as client:
+        async with client_of(index, limits=HttpLimits(read_timeout_s=0.3)) as client:
             with pytest.raises(OriginTimeout):
                 await brought(client, index.file_url(WHEEL), Whole())
 
@@ -183,13 +184,13 @@ async def test_a_server_that_knows_no_head_tells_by_one_byte() -> None:
             assert (await client.head(index.file_url(WHEEL))).size_bytes == len(CONTENT)
 
 
-async def test_metadata_is_fetched_whole_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_metadata_is_fetched_whole_and_bounded() -> None:
     with FakeIndex() as index:
         index.add(WHEEL, CONTENT, metadata=b"Metadata-Version: 2.1\n" * 100)
         url = index.file_url(WHEEL) + ".metadata"
         async with client_of(index) as client:
             assert await client.fetch_metadata(url) == b"Metadata-Version: 2.1\n" * 100
-            monkeypatch.setattr("wheelfs.remote.index.http.MAX_METADATA_BYTES", 1000)
+        async with client_of(index, limits=HttpLimits(metadata_bytes=1000)) as client:
             with pytest.raises(OriginFault, match="more than"):
                 await client.fetch_metadata(url)
 

@@ -15,7 +15,7 @@ from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL, brought, client
 from wheelfs.core.http.ranges import Suffix, Whole
 from wheelfs.errors import OriginDenied, OriginFault
 from wheelfs.model.names import ProjectName
-from wheelfs.remote.index import http
+from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import PageFound
 
 if TYPE_CHECKING:
@@ -58,12 +58,11 @@ class Bomb(FakeIndex):
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 async def test_what_becomes_too_much_is_refused_before_it_is_all_there(
-    coding: Literal["gzip", "deflate"], monkeypatch: pytest.MonkeyPatch
+    coding: Literal["gzip", "deflate"],
 ) -> None:
-    monkeypatch.setattr(http, "MAX_BODY_BYTES", 1 << 20)
     with Bomb(coding=coding) as index:
         index.add(WHEEL, CONTENT)
-        async with client_of(index) as client:
+        async with client_of(index, limits=HttpLimits(page_bytes=1 << 20)) as client:
             with pytest.raises(OriginFault, match="more than 1 MiB"):
                 await client.project_page(DEMO)
 

@@ -32,9 +32,9 @@ def damaged(at: int = WRONG[0] + 5) -> bytes:
     return bytes(content)
 
 
-def origins() -> tuple[MemoryOrigin, CheckedOrigin]:
+def origins(compared_chunks: int = 32) -> tuple[MemoryOrigin, CheckedOrigin]:
     inner = MemoryOrigin(files={"file": CONTENT})
-    return inner, CheckedOrigin(inner, COMPOSITION)
+    return inner, CheckedOrigin(inner, COMPOSITION, compared_chunks)
 
 
 async def brought(origin: CheckedOrigin, wanted: Wanted) -> tuple[int, bytes, type[Exception] | None]:
@@ -58,8 +58,7 @@ async def test_all_that_is_wanted_comes_with_the_whole_chunks_around_it(
     monkeypatch: pytest.MonkeyPatch, wanted: Wanted, piece_bytes: int, compared_chunks: int
 ) -> None:
     monkeypatch.setattr(origins_of_tests, "PIECE_BYTES", piece_bytes)
-    monkeypatch.setattr(verified_origin, "COMPARED_CHUNKS", compared_chunks)
-    inner, origin = origins()
+    inner, origin = origins(compared_chunks)
     offset, got, failed = await brought(origin, wanted)
     [asked] = inner.asked
     assert isinstance(asked, Range)
@@ -109,12 +108,12 @@ async def test_what_is_right_is_given_before_more_comes() -> None:
                 got += len(piece)
                 if got > 290_000:
                     break
+    assert got > 290_000, "the answer ended before what came of it was given"
 
 
 async def test_while_a_long_piece_is_compared_others_have_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origins_of_tests, "PIECE_BYTES", 1 << 20)
-    monkeypatch.setattr(verified_origin, "COMPARED_CHUNKS", 4)
-    _, origin = origins()
+    _, origin = origins(compared_chunks=4)
     turns = 0
 
     async def other() -> None:

@@ -1,0 +1,77 @@
+"""How long other people's servers are waited for, and how much is taken from them; passed in, so that tests choose their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from wheelfs.core.simple.api import MAX_BODY_BYTES
+from wheelfs.model.share_catalog import MAX_RECORD_FILES, MAX_SNAPSHOT_FILES, SPAN
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Of one index, its files included."""
+
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 30.0
+    """Between two arrivals; callers have a tighter bound around the whole."""
+    max_connections: int = 16
+    """What browsers and installers grant one site, times two; more gains nothing and annoys its owners."""
+    max_redirects: int = 8
+    attempts: int = 3
+    first_pause_s: float = 0.2
+    longest_retry_after_s: float = 3.0
+    """A caller inside ``open`` waits for this; an origin that wants more patience is reported as it is."""
+    keyring_renew_s: float = 30.0
+    """How long the keyring's answer holds, even when refused or empty: a client that is refused asks again at once."""
+    page_bytes: int = MAX_BODY_BYTES
+    metadata_bytes: int = 10 << 20
+    parse_in_thread_bytes: int = 64 * 1024
+    """Parsing takes 25 to 40 ms a megabyte; a smaller page is parsed sooner than a thread is started."""
+
+
+HTTP_LIMITS: Final = HttpLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class CloudLimits:
+    """Of an object store in a cloud."""
+
+    connect_timeout_s: float = 5.0
+    silence_s: float = 20.0
+    """How long a store that is read from may send nothing.  Not for writing: there the time of sending would count."""
+    request_timeout_s: float = 300.0
+    """A pack of 64 MiB in it is 1.8 Mbit/s."""
+    retries: int = 4
+    retry_timeout_s: float = 60.0
+
+
+CLOUD_LIMITS: Final = CloudLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLimits:
+    """Of a share of objects."""
+
+    span: int = SPAN
+    """Records from one root to the next.  Part of the format: all who use one share must agree on it."""
+    record_files: int = MAX_RECORD_FILES
+    snapshot_files: int = MAX_SNAPSHOT_FILES
+    portion_files: int = 1_000
+    """Files reported in one go."""
+    look_around: int = 6
+    """After this many questions without news, check whether this is still the same share, and the log goes on elsewhere."""
+    records_at_once: int = 16
+    """Records read together, where it is known that there are many."""
+    collect_at_once: int = 8
+    """Small objects that a collection reads at a time: each costs a round trip."""
+    run_bytes: int = 8 << 20
+    """Asked for in one request, and held in memory, at most."""
+    gap_bytes: int = 64 << 10
+    """Read along with what is wanted rather than asked around: a request of its own costs more."""
+    piece_bytes: int = 4 << 20
+    """Of a file, given to a reader at a time."""
+
+
+SHARE_LIMITS: Final = ShareLimits()
