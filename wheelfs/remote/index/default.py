@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES: Final = 1 << 20
+ASKED_S: Final = 10.0
+"""For starting a Python and importing a module of pip: 0.1 s, more on a network file system."""
 
 _VARIABLES: Final = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _EXTRA_VARIABLES: Final = ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
@@ -52,6 +56,7 @@ def configured_index(
 
     The environment comes first (``PIP_INDEX_URL``, ``UV_DEFAULT_INDEX``, ``UV_INDEX_URL``), then pip's files, then uv's.  A
     file that is broken is passed over with a warning.  Sources: pip's "Configuration", uv's "Configuration files".
+    Raises `UsageError` when nothing is configured and no pip can be asked for PyPI's address.
     """
     extra = tuple(without_name(item) for variable in _EXTRA_VARIABLES for item in environ.get(variable, "").split())
     pip = _tolerant(from_pip, _present(_pip_files(environ), read))
@@ -63,7 +68,7 @@ def configured_index(
     for named in (pip, uv):
         if named.url is not None:
             return IndexSource(name, _as_url(named.url), named.place or "", ignored)
-    return IndexSource(name, _pypi(), "PyPI, since neither pip nor uv is configured with another index", ignored)
+    return IndexSource(name, pypi_url(environ), "PyPI, since neither pip nor uv is configured with another index", ignored)
 
 
 def _pip_files(environ: Mapping[str, str]) -> list[Path]:
@@ -113,17 +118,43 @@ def _as_url(text: str) -> str:
     return text if "://" in text else Path(text).absolute().as_uri()
 
 
-def _pypi() -> str:
-    """Return PyPI's address as pip knows it; raise `UsageError` when there is no pip that can be asked.
+def pypi_url(environ: Mapping[str, str]) -> str:
+    """Return PyPI's address as pip knows it: our own Python's, else that of the Python below a virtual environment or on PATH.
 
     pip calls the module internal, and has kept the name since 2018.  The library that offers the address publicly (pypi-simple)
-    brings eleven others.
+    brings eleven others.  Raises `UsageError` where no pip can be asked.
     """
     try:
         from pip._internal.models.index import PyPI  # imported here: only a machine on which nothing is configured needs it
 
         return str(PyPI.simple_url)
     except (ImportError, AttributeError):
-        raise UsageError(
-            "find an index", "none is configured, and no pip is installed that knows PyPI's address", "name one: --index NAME=URL"
-        ) from None
+        pass
+    for python in _other_pythons(environ):
+        if (url := _asked(python)) is not None:
+            return url
+    raise UsageError(
+        "find an index",
+        "none is configured, and there is no pip here that knows PyPI's address",
+        "name one: --index NAME=URL",
+    )
+
+
+def _other_pythons(environ: Mapping[str, str]) -> list[str]:
+    named = (shutil.which(name, path=environ.get("PATH", os.defpath)) for name in ("python3", "python"))
+    found = dict.fromkeys((getattr(sys, "_base_executable", None), *named))
+    return [python for python in found if python and python != sys.executable]
+
+
+def _asked(python: str) -> str | None:
+    """Return what another Python's pip says; None when it has none."""
+    command = [python, "-I", "-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=ASKED_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        log.warning("%s cannot be asked for PyPI's address: %s", python, error)
+        return None
+    url = done.stdout.strip()
+    return url if done.returncode == 0 and url.startswith(("https://", "http://")) else None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
+from pip._internal.models.index import PyPI
+
+from wheelfs.errors import UsageError
 from wheelfs.remote.index.default import IndexSource, configured_index, read_text
 
-if TYPE_CHECKING:
-    import pytest
-
+PYPI = str(PyPI.simple_url)
 USER_PIP = "/home/me/.config/pip/pip.conf"
 USER_UV = "/home/me/.config/uv/uv.toml"
 
@@ -139,3 +141,50 @@ def test_unreadable_files_count_as_absent(tmp_path: Path) -> None:
     assert read_text(tmp_path) is None
     assert read_text(tmp_path / "missing") is None
     assert read_text(Path("/dev/zero")) is None
+
+
+@pytest.fixture
+def without_pip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an environment that uv made."""
+    monkeypatch.setitem(sys.modules, "pip._internal.models.index", None)
+    monkeypatch.setattr(sys, "_base_executable", sys.executable)
+
+
+def python_that(path: Path, script: str) -> str:
+    path.mkdir(parents=True)
+    (path / "python3").write_text(f"#!/bin/sh\n{script}\n")
+    (path / "python3").chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.usefixtures("without_pip")
+def test_without_a_pip_of_our_own_the_one_below_a_virtual_environment_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = python_that(tmp_path / "base", "echo https://base.example/simple")
+    monkeypatch.setattr(sys, "_base_executable", f"{base}/python3")
+    elsewhere = python_that(tmp_path / "bin", "echo https://path.example/simple")
+    assert url({}, PATH=elsewhere) == "https://base.example/simple"
+
+
+@pytest.mark.usefixtures("without_pip")
+def test_without_any_other_the_pip_of_the_python_on_path_is_asked(tmp_path: Path) -> None:
+    assert url({}, PATH=python_that(tmp_path / "bin", "echo https://path.example/simple")) == "https://path.example/simple"
+
+
+@pytest.mark.usefixtures("without_pip")
+def test_a_real_python_is_asked_as_our_own_is(tmp_path: Path) -> None:
+    assert url({}, PATH=python_that(tmp_path / "bin", f'exec "{sys.executable}" "$@"')) == PYPI
+
+
+@pytest.mark.usefixtures("without_pip")
+@pytest.mark.parametrize("script", ["exit 1", "echo no address", None])
+def test_with_no_pip_at_all_the_error_says_what_to_do(tmp_path: Path, script: str | None) -> None:
+    path = "/nonexistent" if script is None else python_that(tmp_path / "bin", script)
+    with pytest.raises(UsageError, match="--index NAME=URL"):
+        url({}, PATH=path)
+
+
+@pytest.mark.usefixtures("without_pip")
+def test_what_is_configured_needs_no_pip() -> None:
+    assert url({"/etc/pip.conf": pip_conf("etc")}, PATH="/nonexistent").startswith("https://etc.example")
