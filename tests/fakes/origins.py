@@ -15,7 +15,7 @@ from wheelfs.core.http.ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginFault, OriginMissing
 from wheelfs.model.links import FileLink, ProjectPage, Validators
 from wheelfs.model.shared import News
-from wheelfs.remote.origin import Head, PageAbsent, PageFound, RangeReply
+from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, RangeReply
 from wheelfs.remote.share.verified_origin import CheckedOrigin
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class MemoryOrigin:
         if self.page_troubles:
             raise self.page_troubles.popleft()
         page = self.pages.get(project)
-        return PageAbsent() if page is None else PageFound(page, Validators(), self.max_age_s, f"{self.url}/{project}/")
+        return PageAbsent() if page is None else PageFound(page, Validators(), self.max_age_s)
 
     @asynccontextmanager
     async def open_range(
@@ -151,9 +151,9 @@ class MemoryOrigin:
             if pause is not None:
                 await pause.wait()
 
-    async def head(self, url: str) -> Head:
+    async def head(self, url: str) -> FileHead:
         self.requests["head"] += 1
-        return Head(None, None, True)
+        return FileHead(None)
 
     async def fetch_metadata(self, url: str) -> bytes:
         self.requests["metadata"] += 1

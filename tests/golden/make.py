@@ -110,7 +110,8 @@ def fill(store: Store, scratch: Path) -> dict[str, Any]:
     with_etag = store.spool.open(key, size_bytes=PARTIAL_BYTES, validator='"tag"')
     with_etag.write(1_000, b"a" * 5_000)
     with_etag.write(50_000, b"b" * 5_000)
-    with_etag.discard(52_000, 53_000)
+    assert with_etag._journal is not None
+    with_etag._journal.note(b"D", 52_000, 1_000)  # as earlier builds wrote it
     with_etag.sync()
     with_etag.write(90_000, b"c" * 5_000)  # never flushed, so not to be trusted after a restart of the machine
     with_etag.close()

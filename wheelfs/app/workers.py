@@ -104,7 +104,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     from wheelfs.frontends.http.scoreboard import Scoreboard
     from wheelfs.frontends.http.worker import WorkerApplication
     from wheelfs.frontends.http.workers import end_with_head
-    from wheelfs.remote.http.gateway_head import Head
+    from wheelfs.remote.http.gateway_head import GatewayHead
     from wheelfs.service.overview import Overview
     from wheelfs.service.process.control_socket import serve_control
     from wheelfs.service.process.signals import obey_signals
@@ -137,7 +137,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             await nursery.start(obey_signals, shutdown)
             await nursery.start(serve_control, store.run_directory, {"status": status})
             nursery.start_soon(end_with_head, place, shutdown)
-            head = Head(place.head)
+            head = GatewayHead(place.head)
             try:
                 at_hand = AtHand(node.projects, node.views, node.fetching)
                 application = WorkerApplication(node.tree, Overview(node, store), Giving(store), at_hand, head, token=token)

@@ -38,7 +38,8 @@ class ProjectPage(msgspec.Struct, frozen=True, array_like=True):
     """A project page: the files in the index's own order, and what is said of the project as a whole.
 
     ``refused`` counts links that were left out because their name or address was unsafe or unusable.  ``fileless_versions``
-    are those that the index names (PEP 700) without having a file of them.  New fields go to the end, as in `FileLink`.
+    are those that the index names (PEP 700) without having a file of them.  ``api_version`` is part of the format, written and
+    not read.  New fields go to the end, as in `FileLink`.
     """
 
     project: str

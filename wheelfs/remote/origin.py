@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PageFound:
-    """The index has the project.  ``max_age_s``: how long the page is good (None: it does not say); ``url``: where it was."""
+    """The index has the project.  ``max_age_s``: how long the page is good (None: it does not say)."""
 
     page: ProjectPage
     validators: Validators
     max_age_s: float | None
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +54,11 @@ class RangeReply:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class FileHead:
     """What a file is without its bytes; None where the origin does not tell."""
 
     size_bytes: int | None
-    etag: str | None
-    accepts_ranges: bool
+    etag: str | None = None
 
 
 class Origin(Protocol):
@@ -85,7 +83,7 @@ class Origin(Protocol):
         """
         ...
 
-    async def head(self, url: str) -> Head: ...
+    async def head(self, url: str) -> FileHead: ...
 
     async def fetch_metadata(self, url: str) -> bytes:
         """Return a small file as a whole."""

@@ -8,7 +8,7 @@ byte of content has arrived.  What was measured, and what was not taken: docs/de
 from __future__ import annotations
 
 from array import array
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.core.wheel.zip_layout import (
@@ -87,11 +87,6 @@ class Layout:
             position += gap + length
         if position < self.size_bytes:
             yield False, position, self.size_bytes - position
-
-    def starts(self) -> array[int]:
-        """Return the offset in the file of each chunk."""
-        ends = accumulate(gap + length for gap, length in zip(self.gaps, self.lengths, strict=True))
-        return array("Q", (end - length for end, length in zip(ends, self.lengths, strict=True)))
 
 
 def cut_fixed(size_bytes: int) -> Layout:

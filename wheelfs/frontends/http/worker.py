@@ -14,7 +14,7 @@ from wheelfs.frontends.http.messages import BINARY, Relayed, Reply, Request
 from wheelfs.frontends.http.share import UNKNOWN_FILE
 
 if TYPE_CHECKING:
-    from wheelfs.remote.http.gateway_head import Head
+    from wheelfs.remote.http.gateway_head import GatewayHead
     from wheelfs.service.overview import Overview
     from wheelfs.service.shares.feed import Giving
     from wheelfs.service.vfs.protocol import Filesystem
@@ -28,7 +28,7 @@ class WorkerApplication(Application):
     """ASGI 3, as its base."""
 
     def __init__(
-        self, filesystem: Filesystem, overview: Overview, giving: Giving, at_hand: AtHand, head: Head, *, token: str | None
+        self, filesystem: Filesystem, overview: Overview, giving: Giving, at_hand: AtHand, head: GatewayHead, *, token: str | None
     ) -> None:
         """See the base; ``at_hand`` finds what is stored, ``head`` answers for the rest."""
         super().__init__(filesystem, overview, giving, token=token)

@@ -48,7 +48,7 @@ class HeadAnswer:
             await self._response.aclose()
 
 
-class Head:
+class GatewayHead:
     """Connections to the head."""
 
     def __init__(self, path: str) -> None:

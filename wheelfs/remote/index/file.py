@@ -19,7 +19,7 @@ from wheelfs.core.simple.api import parse_page
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, OriginUnreachable, UsageError
 from wheelfs.model.links import Validators
 from wheelfs.remote.limits import HTTP_LIMITS
-from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
+from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, PageUnchanged, RangeReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -71,7 +71,7 @@ class FileIndex:
         except OSError as error:
             raise _origin_error(attempted, error) from None
         url = path.as_uri()
-        return PageFound(parse_page(body, "text/html", url, project), Validators(etag=etag), None, url)
+        return PageFound(parse_page(body, "text/html", url, project), Validators(etag=etag), None)
 
     @asynccontextmanager
     async def open_range(
@@ -101,14 +101,14 @@ class FileIndex:
         finally:
             file.close()
 
-    async def head(self, url: str) -> Head:
+    async def head(self, url: str) -> FileHead:
         """Return size and validator of a file."""
         path, attempted = self._place(url)
         try:
             status = await trio.to_thread.run_sync(path.stat)
         except OSError as error:
             raise _origin_error(attempted, error) from None
-        return Head(status.st_size, _etag(status), True)
+        return FileHead(status.st_size, _etag(status))
 
     async def fetch_metadata(self, url: str) -> bytes:
         """Return a core metadata file."""

@@ -37,7 +37,7 @@ from wheelfs.remote.http.credentials import credentials_for, origin_of
 from wheelfs.remote.http.errors import told_as_origin_errors
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
 from wheelfs.remote.limits import HTTP_LIMITS
-from wheelfs.remote.origin import Head, PageAbsent, PageFound, PageUnchanged, RangeReply
+from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, PageUnchanged, RangeReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -122,7 +122,7 @@ class HttpIndex:
         else:
             page = parse_page(body, content_type, url, project)
         found = Validators(etag=response.headers.get("etag"), last_modified=response.headers.get("last-modified"))
-        return PageFound(page, found, max_age_s, url)
+        return PageFound(page, found, max_age_s)
 
     def _page_url(self, project: ProjectName) -> str:
         parts = urlsplit(self.url)
@@ -177,7 +177,7 @@ class HttpIndex:
             return Whole()
         return Range(max(0, size - wanted.length), size)
 
-    async def head(self, url: str) -> Head:
+    async def head(self, url: str) -> FileHead:
         """Ask for a file's size and validator without its bytes (or with one of them, where HEAD is not understood)."""
         attempted = f"look up {_filename(url)} on {self.name}"
         async with self._client.answer("HEAD", url, {"Accept-Encoding": "identity"}, attempted=attempted) as response:
@@ -187,9 +187,9 @@ class HttpIndex:
             raise self._refusal(attempted, common, status)
         if status == 200:
             size = None if is_encoded(headers) else length_of(headers)
-            return Head(size, headers.get("etag"), headers.get("accept-ranges", "").strip().lower() == "bytes")
+            return FileHead(size, headers.get("etag"))
         async with self.open_range(url, Range(0, 1)) as reply:
-            return Head(reply.total_bytes, reply.etag, not reply.is_whole)
+            return FileHead(reply.total_bytes, reply.etag)
 
     async def fetch_metadata(self, url: str) -> bytes:
         """Return a core metadata file (PEP 658), at most `HttpLimits.metadata_bytes` of it."""

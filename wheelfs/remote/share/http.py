@@ -15,7 +15,7 @@ from wheelfs.core.http.ranges import Range
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing
 from wheelfs.model.share_catalog import MARKER_KEY
 from wheelfs.remote.limits import HTTP_LIMITS
-from wheelfs.remote.origin import Head, PageAbsent
+from wheelfs.remote.origin import FileHead, PageAbsent
 from wheelfs.remote.share.gateway import Gateway
 from wheelfs.remote.share.http_objects import HttpObjects
 from wheelfs.remote.share.origin import ObjectOrigin
@@ -126,7 +126,7 @@ class HttpShare:
         async with found.origin.open_range(url, wanted, validator=validator, fresh=fresh) as reply:
             yield reply
 
-    async def head(self, url: str) -> Head:
+    async def head(self, url: str) -> FileHead:
         """Tell whether anything is there, and of a file its size."""
         found = await self._asked()
         if isinstance(found, ObjectOrigin) and url.startswith(self.file_url(b"")):

@@ -13,7 +13,7 @@ import trio
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.http.ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginMissing
-from wheelfs.remote.origin import Head, PageAbsent, RangeReply
+from wheelfs.remote.origin import FileHead, PageAbsent, RangeReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
@@ -118,13 +118,13 @@ class ObjectOrigin:
         """Itself: every chunk is compared with its digest in any case."""
         return self
 
-    async def head(self, url: str) -> Head:
+    async def head(self, url: str) -> FileHead:
         """Tell whether the share is there, and of a file its size."""
         sha256 = url.rpartition("#")[2] if "#" in url else ""
         if not sha256:
             await self._ask(self._share.catalog.check)
-            return Head(None, None, True)
-        return Head((await self.composition(bytes.fromhex(sha256))).size_bytes, None, True)
+            return FileHead(None)
+        return FileHead((await self.composition(bytes.fromhex(sha256))).size_bytes)
 
     async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
         """A share has no pages."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wheelfs.core.http.ranges import Wanted
     from wheelfs.model.links import Validators
     from wheelfs.model.names import ProjectName
-    from wheelfs.remote.origin import Head, Origin, PageOutcome, RangeReply
+    from wheelfs.remote.origin import FileHead, Origin, PageOutcome, RangeReply
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class CheckedOrigin:
         """Return how far the bytes from ``at`` on must reach so that the first of them can be compared."""
         return self.composition.widened(at, at + 1)[1]
 
-    async def head(self, url: str) -> Head:
+    async def head(self, url: str) -> FileHead:
         """That of the inner one."""
         return await self.inner.head(url)
 

@@ -130,7 +130,7 @@ class PageRequests:
     async def _save(self, index: Index, project: ProjectName, outcome: PageOutcome) -> None:
         now_us = time.time_ns() // 1_000
         match outcome:
-            case PageFound(page, validators, max_age_s, _):
+            case PageFound(page, validators, max_age_s):
                 record = PageRecord(
                     index_url=index.url,
                     fetched_at_us=now_us,

@@ -15,7 +15,10 @@ from wheelfs.model.links import ProjectPage, Validators  # noqa: TC001
 
 
 class StoredContent(msgspec.Struct, frozen=True, array_like=True):
-    """A sealed file by its sha256.  ``poisoned`` is None, or why it must not be served any more."""
+    """A sealed file by its sha256.  ``poisoned`` is None, or why it must not be served any more.
+
+    ``is_zip`` is part of the format, written and not read.
+    """
 
     size_bytes: int
     sealed_at_us: int

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.file_io import write_all
 from wheelfs.store.engine.environment import store_error
-from wheelfs.store.spool.journal import MAX_RECORDS, range_record, without
+from wheelfs.store.spool.journal import MAX_RECORDS, range_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,11 +71,6 @@ class SpoolFile:
         self._lock = threading.Lock()
         self._users = 0
         self._closing = False
-
-    @property
-    def is_private(self) -> bool:
-        """Whether what is written here is lost when the file is closed."""
-        return self._journal is None
 
     @property
     def spans(self) -> Spans:
@@ -142,15 +137,6 @@ class SpoolFile:
             os.fdatasync(self.fd)
             self._journal.note(b"S")
             os.fdatasync(self._journal.descriptor)
-
-    def discard(self, start: int, end: int) -> None:
-        """Forget ``[start, end)``, for instance because its bytes were wrong."""
-        with self._using("discard"), self._lock:
-            self._spans = without(self._spans, start, end)
-            if self._journal is not None:
-                self._journal.note(b"D", start, end - start)
-                # Flushed, or power loss would bring the wrong bytes back.
-                os.fdatasync(self._journal.descriptor)
 
     def close(self) -> None:
         """Give the file up; what it holds stays for the next `Spool.open`.  Safe to call twice."""

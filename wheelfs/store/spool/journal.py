@@ -66,7 +66,10 @@ def boot_record(crc: int, boot: bytes) -> tuple[bytes, int]:
 
 
 def range_record(kind: bytes, offset: int, length: int, crc: int) -> tuple[bytes, int]:
-    """Return a ``W`` (written), ``D`` (dropped) or ``S`` (all before is on disk) record and its checksum."""
+    """Return a ``W`` (written) or ``S`` (all before is on disk) record and its checksum.
+
+    ``D`` (dropped) is part of the format and was written by earlier builds: it is still read.
+    """
     return _record(kind, _RANGE.pack(offset, length), crc)
 
 
@@ -105,12 +108,12 @@ def replay(data: bytes, key: bytes, boot: bytes) -> Replay | None:
         elif kind == b"S":
             durable = current.copy()
         elif kind == b"D":
-            current = without(current, offset, offset + length)
-            durable = without(durable, offset, offset + length)
+            current = _without(current, offset, offset + length)
+            durable = _without(durable, offset, offset + length)
     return Replay(size_bytes, validator, current if last_boot == boot else durable, end, crc, last_boot)
 
 
-def without(spans: Spans, start: int, end: int) -> Spans:
+def _without(spans: Spans, start: int, end: int) -> Spans:
     """Return the bytes of ``spans`` that lie outside ``[start, end)``."""
     left = Spans()
     for first, last in spans:

@@ -51,7 +51,6 @@ async def test_relative_links_start_where_the_last_redirect_led() -> None:
         async with client_of(index) as client:
             found = await client.project_page(DEMO)
             assert isinstance(found, PageFound)
-            assert found.url.endswith("/moved/simple/demo/")
             assert "/moved/" in found.page.files[0].url
 
 

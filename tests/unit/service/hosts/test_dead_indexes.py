@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trio.testing import MockClock
 
     from wheelfs.model.links import Validators
-    from wheelfs.remote.origin import Head, PageOutcome
+    from wheelfs.remote.origin import FileHead, PageOutcome
 
 BOUND_S = 15.0
 CONNECT_S = 5.0
@@ -41,7 +41,7 @@ class MortalOrigin(MemoryOrigin):
         await self._die("page")
         return await super().project_page(project, validators=validators)
 
-    async def head(self, url: str) -> Head:
+    async def head(self, url: str) -> FileHead:
         if not self.heads:
             await self._die("head")
         return await super().head(url)

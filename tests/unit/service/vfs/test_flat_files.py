@@ -15,7 +15,7 @@ from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel
 from wheelfs.errors import OriginUnreachable
 from wheelfs.model.tracked import Tracked
-from wheelfs.remote.origin import Head
+from wheelfs.remote.origin import FileHead
 from wheelfs.reports.status import TrackedState
 from wheelfs.service.projects import tracking
 from wheelfs.service.vfs import flat_files, listings
@@ -139,14 +139,14 @@ async def test_sizes_are_asked_for_a_few_at_a_time_and_the_newest_first(tmp_path
     answer = trio.Event()
     under_way = 0
 
-    async def head(url: str) -> Head:
+    async def head(url: str) -> FileHead:
         nonlocal under_way
         asked.append(url.rpartition("/")[2])
         under_way += 1
         at_once.append(under_way)
         await answer.wait()
         under_way -= 1
-        return Head(1_000, None, True)
+        return FileHead(1_000)
 
     monkeypatch.setattr(origin, "head", head)
     async with service(tmp_path / "store", [origin]) as node:

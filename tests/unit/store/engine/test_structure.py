@@ -106,4 +106,10 @@ def test_pages_behind_the_end_that_nothing_leads_to_are_no_damage(tmp_path: Path
 def test_an_environment_whose_creation_was_cut_short_begins_anew(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "data.mdb").write_bytes(bytes(4096))
-    open_environment(tmp_path / "x", map_size_bytes=MAP_BYTES, databases=["d"], durability="full").close()
+    environment = open_environment(tmp_path / "x", map_size_bytes=MAP_BYTES, databases=["d"], durability="full")
+    handle = environment.database("d")
+    with environment.raw.begin(write=True) as transaction:
+        transaction.put(b"key", b"value", db=handle)
+    with environment.read() as transaction:
+        assert transaction.get(b"key", db=handle) == b"value"
+    environment.close()
