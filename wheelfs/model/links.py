@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol, TypedDict
 
 import msgspec
 
@@ -10,6 +10,43 @@ MAX_SIZE_BYTES: Final = 1 << 40
 """A size above 1 TiB is taken as "not told": no wheel is that large, and sparse files of such sizes are."""
 MAX_TIME_US: Final = 253_402_300_799_000_000
 """The last second of the year 9999: a later time cannot be written on a page."""
+
+
+class Described(TypedDict):
+    """What an index says of a file beside its address, name, digest and size: the same in links, stored names and shared files.
+
+    Each of these has a format of its own, with its fields in the order in which they were invented, so they are flat, and made
+    from one another by `described`.  A new field is added here and to each format that is to carry it; where a record is made
+    for each of a million names, its fields are spelled out instead (a test compares them all).
+    """
+
+    upload_time_us: int | None
+    requires_python: str | None
+    yanked: str | None
+    metadata_sha256: bytes | None
+
+
+class HasDescription(Protocol):
+    """A record with the fields of `Described`."""
+
+    @property
+    def upload_time_us(self) -> int | None: ...
+    @property
+    def requires_python(self) -> str | None: ...
+    @property
+    def yanked(self) -> str | None: ...
+    @property
+    def metadata_sha256(self) -> bytes | None: ...
+
+
+def described(file: HasDescription) -> Described:
+    """Return what an index says of a file, to make another record of it: ``FileLink(..., **described(file))``."""
+    return {
+        "upload_time_us": file.upload_time_us,
+        "requires_python": file.requires_python,
+        "yanked": file.yanked,
+        "metadata_sha256": file.metadata_sha256,
+    }
 
 
 class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):

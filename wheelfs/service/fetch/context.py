@@ -14,6 +14,7 @@ from wheelfs.core.fetch.delta import CONNECTIONS
 from wheelfs.core.http.ranges import Range
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import StoreDamaged, StoreReadOnly
+from wheelfs.model.links import described
 from wheelfs.service.fetch.facts import FileFacts
 from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.service.fetch.share_losses import MissingObjects
@@ -128,6 +129,8 @@ class FetchContext:
 
 
 def _stored_name(ref: FileRef, size_bytes: int, metadata_sha256: bytes | None) -> StoredName:
+    about = described(ref.link)
+    about["metadata_sha256"] = metadata_sha256
     return StoredName(
         project=ref.project,
         filename=ref.filename,
@@ -135,11 +138,8 @@ def _stored_name(ref: FileRef, size_bytes: int, metadata_sha256: bytes | None) -
         size_bytes=size_bytes,
         private=ref.origin == LOCAL,  # one that was added by hand on another node
         url=ref.link.url,
-        upload_time_us=ref.link.upload_time_us,
-        requires_python=ref.link.requires_python,
-        yanked=ref.link.yanked,
-        metadata_sha256=metadata_sha256,
         added_at_us=time.time_ns() // 1_000,
+        **about,
     )
 
 

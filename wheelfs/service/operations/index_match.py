@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wheelfs.errors import StoreDamaged
+from wheelfs.model.links import described
 from wheelfs.store.catalog.records import StoredName
 
 if TYPE_CHECKING:
@@ -43,11 +44,8 @@ def listed_name(store: Store, charges: Charges, project: str, sha256: bytes, *, 
                     size_bytes=0 if link.size_bytes is None else link.size_bytes,
                     private=False,
                     url=link.url,
-                    upload_time_us=link.upload_time_us,
-                    requires_python=link.requires_python,
-                    yanked=link.yanked,
-                    metadata_sha256=link.metadata_sha256,
                     added_at_us=time.time_ns() // 1_000,
+                    **described(link),
                 )
         return None
     return None

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import NotKnown
+from wheelfs.model.links import described
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.names import ProjectName
 from wheelfs.model.shared import News, SharedFile
@@ -134,9 +135,6 @@ def shared_file(name: StoredName) -> SharedFile:
         sha256=name.sha256,
         size_bytes=name.size_bytes,
         private=name.private,
-        upload_time_us=name.upload_time_us,
-        requires_python=name.requires_python,
-        yanked=name.yanked,
         url=name.url,
-        metadata_sha256=name.metadata_sha256,
+        **described(name),
     )

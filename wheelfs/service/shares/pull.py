@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import InvalidInput, NameTaken, OriginError, OriginFault, StoreFull
 from wheelfs.file_io import write_all
+from wheelfs.model.links import described
 from wheelfs.model.recipe import Chunk
 from wheelfs.reports.shares import PulledFile, PullResult
 from wheelfs.service.fetch.local_chunks import locate, read_verified
@@ -119,11 +120,8 @@ def _stored_name(file: SharedFile) -> StoredName:
         size_bytes=file.size_bytes,
         added_at_us=time.time_ns() // 1_000,
         private=file.private,
-        upload_time_us=file.upload_time_us,
-        requires_python=file.requires_python,
-        yanked=file.yanked,
-        metadata_sha256=file.metadata_sha256,
         url=file.url,
+        **described(file),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from wheelfs.core.projects.ownership import LOCAL
+from wheelfs.model.links import described
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.pages import first_components
 from wheelfs.store.catalog.records import Change, Counts, NameValue, StoredContent, StoredName
@@ -173,17 +174,14 @@ class NameTable:
             link = by_name.get(name.filename)
             if link is None or link.sha256 not in (None, name.sha256):
                 continue
-            described = msgspec.structs.replace(
-                name,
-                upload_time_us=name.upload_time_us if link.upload_time_us is None else link.upload_time_us,
-                requires_python=link.requires_python,
-                yanked=link.yanked,
-                metadata_sha256=link.metadata_sha256 or name.metadata_sha256,
-                url=link.url,
-            )
-            if described != name:
-                transaction.put(name.key, _encoder.encode(described.value()), db=self._names)
-                self._report(transaction, described)
+            now = described(link)
+            if now["upload_time_us"] is None:
+                now["upload_time_us"] = name.upload_time_us
+            now["metadata_sha256"] = now["metadata_sha256"] or name.metadata_sha256
+            renewed = msgspec.structs.replace(name, url=link.url, **now)
+            if renewed != name:
+                transaction.put(name.key, _encoder.encode(renewed.value()), db=self._names)
+                self._report(transaction, renewed)
 
     def remove(self, transaction: lmdb.Transaction, key: bytes) -> bool:
         """Remove a name, and its content with the last one (its chunks are then orphans); tell whether it was there."""

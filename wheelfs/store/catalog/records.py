@@ -6,7 +6,8 @@ still reads, and what a newer one added is skipped (``docs/design/format.md``, C
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from operator import attrgetter
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -40,6 +41,9 @@ class NameValue(msgspec.Struct, frozen=True, array_like=True):
     metadata_sha256: bytes | None = None
     url: str | None = None
     also: tuple[str, ...] = ()
+
+
+_value_fields: Final = attrgetter(*NameValue.__struct_fields__)
 
 
 class StoredName(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +92,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
             added_at_us=value.added_at_us,
             private=value.private,
             pinned=value.pinned,
+            # One by one, not by `described`: that takes 2.5 times as long, and listings do this for a million names.
             upload_time_us=value.upload_time_us,
             requires_python=value.requires_python,
             yanked=value.yanked,
@@ -98,19 +103,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
 
     def value(self) -> NameValue:
         """Return what is stored beside the key."""
-        return NameValue(
-            self.index,
-            self.size_bytes,
-            self.added_at_us,
-            self.private,
-            self.pinned,
-            self.upload_time_us,
-            self.requires_python,
-            self.yanked,
-            self.metadata_sha256,
-            self.url,
-            self.also,
-        )
+        return NameValue(*_value_fields(self))
 
 
 class PageHead(msgspec.Struct, frozen=True, array_like=True):
