@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import unquote, urlsplit
 
 import trio
@@ -80,7 +80,7 @@ class FileIndex:
         """Read part of a file; ``fresh`` means nothing here."""
         path, attempted = self._place(url)
         try:
-            file = await trio.to_thread.run_sync(path.open, "rb")
+            file = await trio.to_thread.run_sync(self._opened, path, attempted)
         except OSError as error:
             raise _origin_error(attempted, error) from None
         try:
@@ -105,7 +105,8 @@ class FileIndex:
         """Return size and validator of a file."""
         path, attempted = self._place(url)
         try:
-            status = await trio.to_thread.run_sync(path.stat)
+            with await trio.to_thread.run_sync(self._opened, path, attempted) as file:
+                status = os.fstat(file.fileno())
         except OSError as error:
             raise _origin_error(attempted, error) from None
         return FileHead(status.st_size, _etag(status))
@@ -116,6 +117,18 @@ class FileIndex:
             if (reply.total_bytes or 0) > self._limits.metadata_bytes:
                 raise OriginFault(f"read {url}", f"it has more than {self._limits.metadata_bytes >> 20} MiB")
             return b"".join([piece async for piece in reply.chunks])
+
+    def _opened(self, path: Path, attempted: str) -> BinaryIO:
+        """Open a file; one that is missing together with the whole index is no answer about the file."""
+        try:
+            return path.open("rb")
+        except (FileNotFoundError, NotADirectoryError):
+            if self._root.is_dir():
+                raise
+            raise self._unreachable(attempted) from None
+
+    def _unreachable(self, attempted: str) -> OriginUnreachable:
+        return OriginUnreachable(attempted, f"there is no directory {self._root}", "is it mounted?")
 
     def _place(self, url: str) -> tuple[Path, str]:
         path = Path(unquote(urlsplit(url).path))
