@@ -235,29 +235,6 @@ async def test_waiters_end_when_the_mount_does(tmp_path: Path) -> None:
     assert descriptors() == set()
 
 
-async def test_contents_that_are_forgotten_while_others_are_fetched_leave_no_descriptor(
-    tmp_path: Path,
-) -> None:
-    few = ServiceLimits(fetch=FetchLimits(idle_downloads=2))
-    origin = MemoryOrigin()
-    wheels = {wheel_filename("demo", f"1.{n}"): build_wheel("demo", f"1.{n}", big_bytes=300_000) for n in range(12)}
-    for filename, content in wheels.items():
-        origin.add("demo", filename, content)
-    async with service(tmp_path / "s", [origin], limits=few) as one:
-        async with trio.open_nursery() as nursery:
-
-            async def opener(filename: str) -> None:
-                with trio.move_on_after(0.03):  # some are interrupted at the worst moment
-                    (await one.open(f"simple/demo/{filename}")).close()
-
-            for filename in wheels:
-                nursery.start_soon(opener, filename)
-        await until(lambda: len(descriptors()) <= 4)
-        for filename, content in wheels.items():
-            assert await one.read(f"simple/demo/{filename}") == content
-    assert descriptors() == set()
-
-
 async def test_no_room_is_an_error_that_passes_when_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     origin = origin_with()
     async with service(tmp_path / "s", [origin]) as one:
@@ -315,18 +292,6 @@ async def test_a_new_address_of_the_same_content_is_used(tmp_path: Path) -> None
         origin.pages["demo"] = msgspec.structs.replace(origin.pages["demo"], files=(moved,))
         await one.lookup(PATH)
         assert await one.read(PATH) == WHEEL
-
-
-async def test_a_content_that_was_removed_from_the_store_is_fetched_again(tmp_path: Path) -> None:
-    origin = origin_with()
-    async with service(tmp_path / "s", [origin]) as one:
-        file = await one.open(PATH)
-        await rest_of(file)
-        await until_stored(one)
-        for name in one.store.catalog.stored_names("demo"):
-            one.store.catalog.remove_name(name.key).result()
-        assert await one.read(PATH) == WHEEL
-        file.close()
 
 
 async def test_an_answer_without_a_length_ends_some_time(tmp_path: Path) -> None:
