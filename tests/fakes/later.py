@@ -13,11 +13,12 @@ from wheelfs.remote.limits import SHARE_LIMITS
 from wheelfs.remote.share.gc import ShareGarbage
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
-from wheelfs.service.shares.condemned_view import Reliance
+from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
+from wheelfs.service.shares.condemned_view import CondemnedView
 from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.gc import collect
-from wheelfs.service.shares.memory import Followed
-from wheelfs.service.shares.push import push_names
+from wheelfs.service.shares.outcomes import Failed, Outcome
+from wheelfs.service.shares.push_batch import PushTarget, push_names
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from wheelfs.model.share_objects import FoundObject
     from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects
-    from wheelfs.reports.shares import PushedFile, ShareCollection
+    from wheelfs.reports.shares import ShareCollection
 
 DAY_S: Final = 86_400.0
 GRACE_S: Final = 7 * DAY_S
@@ -59,16 +60,16 @@ def collect_later(objects: Objects, days: float, *, dry_run: bool = False, limit
     return collect(ShareGarbage(LaterObjects(objects, days), limits), grace_s=GRACE_S, dry_run=dry_run)
 
 
-def push_later(path: Path, objects: Objects, days: float) -> list[PushedFile]:
+def push_later(path: Path, objects: Objects, days: float) -> list[Outcome]:
     """Push all that is in a store and not in the share."""
     share = WrittenShare(LaterObjects(objects, days))
-    reliance = Reliance(share)
+    condemned = CondemnedView(share)
     with Store.open(path) as store:
         share.catalog.prepare()
-        followed = Followed(store, share)
-        followed.catch_up()
-        names = [name for name in store.catalog.names() if not followed.has(shared_file(name))]
-        return list(push_names(store, share, followed, reliance, names))
+        cache = RemoteCatalogCache(store, share)
+        cache.catch_up()
+        names = [name for name in store.catalog.names() if not cache.has(shared_file(name))]
+        return list(push_names(store, PushTarget(share, cache, condemned), names))
 
 
 if __name__ == "__main__":
@@ -76,4 +77,4 @@ if __name__ == "__main__":
     if command == "collect":
         collect_later(open_objects(url), float(days))
     else:
-        assert not [file for file in push_later(Path(more[0]), open_objects(url), float(days)) if file.result == "failed"]
+        assert not [file for file in push_later(Path(more[0]), open_objects(url), float(days)) if isinstance(file, Failed)]

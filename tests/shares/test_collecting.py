@@ -23,7 +23,8 @@ from wheelfs.model.share_catalog import file_key
 from wheelfs.remote.limits import SHARE_LIMITS, ShareLimits
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
-from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
+from wheelfs.service.shares.outcomes import Failed, Pushed
 from wheelfs.service.shares.pull import pull
 from wheelfs.service.shares.push import push
 from wheelfs.store.catalog.records import StoredName
@@ -116,8 +117,9 @@ def test_who_pushes_does_not_rely_on_what_is_condemned(place: Place, tmp_path: P
     take_all_out(objects)
     assert collect_later(objects, 8).condemned == 2
     # As one who has read the log before.
-    with mock.patch.object(Followed, "of_project", lambda self, project: known):
+    with mock.patch.object(RemoteCatalogCache, "of_project", lambda self, project: known):
         [early] = push_later(tmp_path / "b", objects, 9)
+    assert isinstance(early, Pushed)
     assert early.written_bytes > len(DATA), "written once more, though there is a pack that has most of it"
     assert collect_later(objects, 16).deleted == 2
     assert pulled(tmp_path / "d", objects) == wheels
@@ -131,11 +133,12 @@ def test_a_description_that_is_about_to_be_deleted_is_neither_used_nor_written_a
     take_all_out(objects)
     collect_later(objects, 8)
     [refused] = push_later(tmp_path / "a", objects, 15)
-    assert refused.error_class == OriginFault.__name__
-    assert "wheelfs gc --share ends that" in str(refused.reason)
+    assert isinstance(refused, Failed)
+    assert isinstance(refused.error, OriginFault)
+    assert "wheelfs gc --share ends that" in str(refused.error)
     assert collect_later(objects, 16).deleted == 2, "manifest and pack"
-    assert push_later(tmp_path / "a", objects, 16)[0].result == "failed", "another run may be deleting still"
-    assert push_later(tmp_path / "a", objects, 16.1)[0].result == "pushed"
+    assert isinstance(push_later(tmp_path / "a", objects, 16)[0], Failed), "another run may be deleting still"
+    assert isinstance(push_later(tmp_path / "a", objects, 16.1)[0], Pushed)
     assert pulled(tmp_path / "b", objects) == wheels
 
 
@@ -329,9 +332,9 @@ def round_of_kills(place: Place, directory: Path, seed: int) -> int:
     for day in (40, 60, 80):
         for writer in range(3):
             failed = [
-                file.reason or ""
-                for file in push_later(directory / f"store{writer}", objects, day + 1)
-                if file.result == "failed"
+                str(outcome.error)
+                for outcome in push_later(directory / f"store{writer}", objects, day + 1)
+                if isinstance(outcome, Failed)
             ]
             # What was condemned by a collector that was killed is in a writer's way until the next one has been there.
             assert all("is about to be deleted" in reason for reason in failed) and (day == 40 or not failed), (seed, day, failed)

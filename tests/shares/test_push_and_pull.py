@@ -13,7 +13,8 @@ from wheelfs.errors import NameTaken, OriginFault, OriginMissing
 from wheelfs.model.shared import SharedFile
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
-from wheelfs.service.shares.condemned_view import Reliance
+from wheelfs.service.shares.condemned_view import CondemnedView
+from wheelfs.service.shares.limits import PushLimits
 from wheelfs.service.shares.pull import pull
 from wheelfs.service.shares.push import push
 from wheelfs.store.catalog.records import StoredName
@@ -122,14 +123,12 @@ def test_private_files_are_pushed_only_when_it_is_said(tmp_path: Path, share: Pa
         assert [(name.index, name.private) for name in store.catalog.stored_names("own")] == [("local", True)]
 
 
-def test_large_files_take_several_packs_and_each_is_seen_when_its_own_are_there(
-    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wheelfs.service.shares.push.PACK_BYTES", 500_000)
+def test_large_files_take_several_packs_and_each_is_seen_when_its_own_are_there(tmp_path: Path, share: Path) -> None:
     wheels = [wheel(f"{number}.0", more=incompressible(400_000, f"{number}")) for number in range(3)]
     fill(tmp_path / "a", *wheels)
     with Store.open(tmp_path / "a") as store:
-        going = push(store, WrittenShare(open_objects(share.as_uri())), [], private=False)
+        limits = PushLimits(pack_bytes=500_000)
+        going = push(store, WrittenShare(open_objects(share.as_uri())), [], private=False, limits=limits)
         first = next(going)
         assert pulled(tmp_path / "b", share.as_uri()) == {first.filename: ("pulled", "")}, "before the last one is pushed"
         list(going)
@@ -210,7 +209,7 @@ def test_a_file_is_not_told_of_in_a_share_that_was_begun_anew_while_it_was_pushe
     one = wheel("1.0")
     fill(tmp_path / "a", one)
 
-    def freshen(self: Reliance) -> None:
+    def freshen(self: CondemnedView) -> None:
         """Wipe the share when the packs are written, and begin it anew."""
         monkeypatch.undo()
         the_one(share, "packs").unlink()
@@ -218,7 +217,7 @@ def test_a_file_is_not_told_of_in_a_share_that_was_begun_anew_while_it_was_pushe
         WrittenShare(open_objects(share.as_uri())).catalog.prepare()
         self.freshen()
 
-    monkeypatch.setattr(WrittenShare, "has_manifest", lambda *_: monkeypatch.setattr(Reliance, "freshen", freshen))
+    monkeypatch.setattr(WrittenShare, "has_manifest", lambda *_: monkeypatch.setattr(CondemnedView, "freshen", freshen))
     assert pushed(tmp_path / "a", share.as_uri())[one[0]][0] == "failed"
     assert not pulled(tmp_path / "b", share.as_uri())
 

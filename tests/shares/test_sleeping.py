@@ -11,9 +11,10 @@ from tests.shares.test_collecting import fill, keys, pulled
 from wheelfs.errors import OriginTimeout
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
-from wheelfs.service.shares.condemned_view import Reliance
-from wheelfs.service.shares.memory import Followed
-from wheelfs.service.shares.push import push_names
+from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
+from wheelfs.service.shares.condemned_view import CondemnedView
+from wheelfs.service.shares.outcomes import Failed, Pushed
+from wheelfs.service.shares.push_batch import PushTarget, push_names
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def test_no_manifest_is_written_that_names_what_was_condemned_while_its_machine_
 
     with Store.open(tmp_path / "a") as store, mock.patch.object(share, "has_manifest", has_manifest):
         names = store.catalog.stored_names("good")
-        followed = Followed(store, share)
-        followed.catch_up()
-        pushed = push_names(store, share, followed, Reliance(share, clock_s=lambda: now_s), names)
-        assert [file.result for file in pushed] == ["pushed"]
+        cache = RemoteCatalogCache(store, share)
+        cache.catch_up()
+        pushed = push_names(store, PushTarget(share, cache, CondemnedView(share, clock_s=lambda: now_s)), names)
+        assert [type(outcome) for outcome in pushed] == [Pushed]
     assert collect_later(objects, 16).deleted == 1
     assert pulled(tmp_path / "b", objects) == wheels
 
@@ -52,8 +53,8 @@ def test_nothing_is_told_of_that_was_deleted_while_its_machine_slept(tmp_path: P
     share, now_s = WrittenShare(objects), 0.0
     share.catalog.prepare()
     with Store.open(tmp_path / "a") as store:
-        followed = Followed(store, share)
-        followed.catch_up()
+        cache = RemoteCatalogCache(store, share)
+        cache.catch_up()
 
         def catch_up() -> None:
             """Sleep until all that was written is condemned and deleted, the first time."""
@@ -62,9 +63,9 @@ def test_nothing_is_told_of_that_was_deleted_while_its_machine_slept(tmp_path: P
                 now_s += 16 * DAY_S
                 assert (collect_later(objects, 8).condemned, collect_later(objects, 16).deleted) == (2, 2)
 
-        with mock.patch.object(followed, "catch_up", catch_up):
-            reliance = Reliance(share, clock_s=lambda: now_s)
-            list(push_names(store, share, followed, reliance, store.catalog.stored_names("good")))
+        with mock.patch.object(cache, "catch_up", catch_up):
+            condemned = CondemnedView(share, clock_s=lambda: now_s)
+            list(push_names(store, PushTarget(share, cache, condemned), store.catalog.stored_names("good")))
     assert pulled(tmp_path / "b", objects) == wheels, "written once more"
 
 
@@ -82,9 +83,10 @@ def test_nothing_is_told_of_long_after_it_was_looked_at_what_is_condemned(tmp_pa
         return append(*args, **options)
 
     with Store.open(tmp_path / "a") as store, mock.patch.object(share.catalog, "append", sleeping):
-        followed = Followed(store, share)
-        followed.catch_up()
-        reliance = Reliance(share, clock_s=lambda: now_s)
-        [file] = push_names(store, share, followed, reliance, store.catalog.stored_names("good"))
-    assert file.error_class == OriginTimeout.__name__
+        cache = RemoteCatalogCache(store, share)
+        cache.catch_up()
+        condemned = CondemnedView(share, clock_s=lambda: now_s)
+        [outcome] = push_names(store, PushTarget(share, cache, condemned), store.catalog.stored_names("good"))
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, OriginTimeout)
     assert not keys(objects, "log")

@@ -6,6 +6,7 @@ import json
 import logging
 import random
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.hosts.breaker import Hosts
 from wheelfs.service.hosts.saved_rates import SavedRates
-from wheelfs.service.shares import write_through
-from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
+from wheelfs.service.shares.limits import ShareLimits, WriteThroughLimits
 from wheelfs.service.shares.pull import pull
 from wheelfs.service.shares.remove import remove
 from wheelfs.service.shares.write_through import WriteThrough
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from wheelfs.remote.share.objects import Objects
 
 NO_INDEX = "http://127.0.0.1:1/simple"
+QUICK = WriteThroughLimits(quiet_s=0.05, poll_s=0.01, first_pause_s=0.01, elsewhere_s=0.01)
 
 
 def fill(store: Store, project: str, *, private: bool = False) -> bytes:
@@ -196,7 +198,7 @@ class Troubled:
         return self._objects.create(key, content)
 
 
-def through(store: Store, objects: Objects) -> WriteThrough:
+def through(store: Store, objects: Objects, limits: WriteThroughLimits = QUICK) -> WriteThrough:
     async def probe(url: str) -> None: ...
 
     hosts = Hosts(
@@ -207,23 +209,14 @@ def through(store: Store, objects: Objects) -> WriteThrough:
         rates=SavedRates(store.catalog),
         file_urls=[objects.url],
     )
-    return WriteThrough(store=store, objects=objects, name="lab", hosts=hosts)
+    return WriteThrough(store=store, objects=objects, name="lab", hosts=hosts, limits=ShareLimits(write_through=limits))
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_through, "QUIET_S", 0.05)
-    monkeypatch.setattr(write_through, "POLL_S", 0.01)
-    monkeypatch.setattr(write_through, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(write_through, "ELSEWHERE_S", 0.01)
-
-
-async def test_files_that_come_together_share_a_pack(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_through, "QUIET_S", 2.0)
+async def test_files_that_come_together_share_a_pack(tmp_path: Path, share: Path) -> None:
     with Store.open(tmp_path / "a") as store:
         for number in range(5):
             fill(store, f"p{number}")
-        task = through(store, open_objects(share.as_uri()))
+        task = through(store, open_objects(share.as_uri()), replace(QUICK, quiet_s=2.0))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(task.keep_pushed)
             await until(lambda: task.state().pushed_files == 5)
@@ -248,16 +241,13 @@ async def test_a_refusal_is_said_once_and_tried_again(tmp_path: Path, share: Pat
     assert len([record for record in caplog.records if "is tried again" in record.getMessage()]) == 1
 
 
-async def test_a_file_that_cannot_be_pushed_holds_up_no_other_one(
-    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(write_through, "FIRST_PAUSE_S", 300.0)
+async def test_a_file_that_cannot_be_pushed_holds_up_no_other_one(tmp_path: Path, share: Path) -> None:
     objects = open_objects(share.as_uri())
     with Store.open(tmp_path / "a") as store:
         fill(store, "bad")
         [bad] = store.catalog.stored_names("bad")
         objects.create(manifest_key(bad.sha256), b"damaged")
-        task = through(store, objects)
+        task = through(store, objects, replace(QUICK, first_pause_s=300.0))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(task.keep_pushed)
             await until(lambda: task.state().state == "refused")
@@ -267,10 +257,7 @@ async def test_a_file_that_cannot_be_pushed_holds_up_no_other_one(
     assert told(objects) == {"good"}
 
 
-async def test_a_share_that_hangs_holds_nobody_up_at_the_end(
-    tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(write_through, "FLUSH_S", 0.1)
+async def test_a_share_that_hangs_delays_no_end(tmp_path: Path, share: Path) -> None:
     objects = Troubled(open_objects(share.as_uri()))
     WrittenShare(objects).catalog.prepare()
     objects.hangs = True
@@ -279,7 +266,7 @@ async def test_a_share_that_hangs_holds_nobody_up_at_the_end(
             fill(store, "one")
             with trio.fail_after(20):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(through(store, objects).keep_pushed)
+                    nursery.start_soon(through(store, objects, replace(QUICK, flush_s=0.1)).keep_pushed)
                     await until(objects.hung.is_set)
                     nursery.cancel_scope.cancel()
     finally:
@@ -321,7 +308,7 @@ async def test_what_is_taken_out_of_the_share_is_not_brought_back_by_who_has_it_
     objects = open_objects(share.as_uri())
     with Store.open(tmp_path / "a") as store:
         fill(store, "one")
-        task, mount = through(store, objects), Followed(store, WrittenShare(objects), "lab")
+        task, mount = through(store, objects), RemoteCatalogCache(store, WrittenShare(objects), "lab")
         async with trio.open_nursery() as nursery:
             nursery.start_soon(task.keep_pushed)
             await until(lambda: told(objects) == {"one"})

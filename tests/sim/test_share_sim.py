@@ -26,12 +26,13 @@ from wheelfs.remote.limits import ShareLimits
 from wheelfs.remote.share.gc import ShareGarbage
 from wheelfs.remote.share.log import Catalog
 from wheelfs.remote.share.share import WrittenShare
-from wheelfs.service.shares import push
-from wheelfs.service.shares.condemned_view import Reliance
+from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
+from wheelfs.service.shares.condemned_view import CondemnedView
 from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.gc import collect
-from wheelfs.service.shares.memory import Followed
-from wheelfs.service.shares.push import push_names
+from wheelfs.service.shares.limits import PushLimits
+from wheelfs.service.shares.outcomes import Pushed
+from wheelfs.service.shares.push_batch import PushTarget, push_names
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.store import Store
 
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
 
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.shared import SharedFile
-    from wheelfs.reports.shares import PushedFile
 
 PARTS = {f"common/part{number}.bin": incompressible(3_000, f"part {number}") for number in range(4)}
 PUSHERS, COLLECTORS, FOLLOWERS = 3, 2, 1
+SMALL_PACKS = PushLimits(pack_bytes=6_000)
 YEAR_S = 366 * DAY_S
 
 
@@ -70,7 +71,6 @@ SMALL = ShareLimits(span=3, portion_files=2, record_files=2, snapshot_files=2, r
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(push, "PACK_BYTES", 6_000)
     caplog.set_level(logging.CRITICAL, "wheelfs")
 
 
@@ -103,9 +103,9 @@ class Watcher:
         self.deletions.update(key.partition("/")[0] for key in self._there - there if "/.new-" not in key)
         self._there = there
 
-    def promised(self, file: PushedFile) -> None:
-        """What is reported as pushed is told of."""
-        key = file.project, file.filename, bytes.fromhex(file.sha256)
+    def promised(self, file: StoredName) -> None:
+        """What is reported as pushed is in the catalog."""
+        key = file.project, file.filename, file.sha256
         assert key in self._known or key in self.removed, f"{file.filename} is told of where nobody looks"
 
     def known_since(self, before_s: float) -> set[FileKey]:
@@ -134,13 +134,13 @@ class Simulation:
         def work(objects: SlowObjects) -> None:
             share = WrittenShare(objects, SMALL)
             share.catalog.prepare()
-            followed = Followed(self._store, share, memory)
-            reliance = Reliance(share, clock_s=lambda: self.world.now_s + skew_s)
+            cache = RemoteCatalogCache(self._store, share, memory)
+            condemned = CondemnedView(share, clock_s=lambda: self.world.now_s + skew_s)
             for lot in lots:
-                followed.catch_up()
-                for file in push_names(self._store, share, followed, reliance, lot):
-                    if file.result == "pushed":
-                        self.watcher.promised(file)
+                cache.catch_up()
+                for outcome in push_names(self._store, PushTarget(share, cache, condemned), lot, limits=SMALL_PACKS):
+                    if isinstance(outcome, Pushed):
+                        self.watcher.promised(outcome.name)
 
         self.start("pusher", work)
 
@@ -163,11 +163,11 @@ class Simulation:
         memory = self.memory()
 
         def work(objects: SlowObjects) -> None:
-            followed = Followed(self._store, WrittenShare(objects, SMALL), memory)
+            cache = RemoteCatalogCache(self._store, WrittenShare(objects, SMALL), memory)
             for _ in range(10):
                 expected = self.watcher.known_since(self.world.now_s - LAG_S)
-                followed.catch_up()
-                known = set(map(file_key, followed.of_project("demo")))
+                cache.catch_up()
+                known = set(map(file_key, cache.of_project("demo")))
                 assert expected - self.watcher.removed <= known, "a follower does not know what all were told of long ago"
 
         self.start("follower", work)
@@ -193,12 +193,13 @@ class Simulation:
     def collect(self, objects: SlowObjects, grace_s: float) -> None:
         collect(ShareGarbage(objects, SMALL), grace_s=grace_s, dry_run=False, running_s=lambda: self.world.now_s)
 
-    def push_all(self, objects: SlowObjects) -> list[str]:
+    def push_all(self, objects: SlowObjects) -> list[type]:
         share = WrittenShare(objects, SMALL)
-        followed = Followed(self._store, share, uuid.uuid4().hex)
-        followed.catch_up()
-        reliance = Reliance(share, clock_s=lambda: self.world.now_s)
-        return [file.result for file in push_names(self._store, share, followed, reliance, self._names)]
+        cache = RemoteCatalogCache(self._store, share, uuid.uuid4().hex)
+        cache.catch_up()
+        condemned = CondemnedView(share, clock_s=lambda: self.world.now_s)
+        target = PushTarget(share, cache, condemned)
+        return [type(outcome) for outcome in push_names(self._store, target, self._names, limits=SMALL_PACKS)]
 
     def start(self, kind: str, work: Callable[[SlowObjects], None], *, step_s: float | None = None) -> None:
         self._number += 1
@@ -255,9 +256,9 @@ class Simulation:
         assert set(self.world.keys("manifests/")) == set(map(manifest_key, needed))
         packs = {pack for manifest in manifests.values() for pack in manifest.packs}
         assert set(self.world.keys("packs/")) == set(map(pack_key, packs))
-        results: list[str] = []
+        results: list[type] = []
         self.alone(lambda objects: results.extend(self.push_all(objects)))
-        assert set(results) == {"pushed"}
+        assert set(results) == {Pushed}
         assert {file.filename for file in told(self.world).values()} == {name.filename for name in self._names}
         for memory in self.memories:
             self.alone(lambda objects: self.know_all(objects, memory))  # noqa: B023
@@ -268,9 +269,9 @@ class Simulation:
         assert not [key for key in self.world.keys("") if "/.new-" in key]
 
     def know_all(self, objects: SlowObjects, memory: str) -> None:
-        followed = Followed(self._store, WrittenShare(objects, SMALL), memory)
-        followed.catch_up()
-        assert set(map(file_key, followed.of_project("demo"))) == set(told(self.world))
+        cache = RemoteCatalogCache(self._store, WrittenShare(objects, SMALL), memory)
+        cache.catch_up()
+        assert set(map(file_key, cache.of_project("demo"))) == set(told(self.world))
 
 
 def simulate(seed: int, store: Store, steps: int = 500) -> Counter[str]:

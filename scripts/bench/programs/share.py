@@ -19,7 +19,7 @@ from wheelfs.remote.limits import SHARE_LIMITS
 from wheelfs.remote.share.log import WrittenCatalog
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
-from wheelfs.service.shares.memory import Followed
+from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
 from wheelfs.service.shares.push import push
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.store import Store
@@ -131,10 +131,10 @@ def follow(store: Path, url: str, times: int) -> Took:
     """Follow a share ``times`` times as a node does, in a process of its own, and return what once of them took."""
     objects = Counting(url)
     with Store.open(store) as opened:
-        followed = Followed(opened, WrittenShare(objects), "lab")
+        cache = RemoteCatalogCache(opened, WrittenShare(objects), "lab")
         began = time.perf_counter()
         for _ in range(times):
-            followed.catch_up()
+            cache.catch_up()
         took = time.perf_counter() - began
     return Took(took / times, objects.requests / times, objects.read_bytes / times, peak_mb())
 

@@ -22,7 +22,7 @@ def running_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Reliance:
+class CondemnedView:
     """Knows the lists of what is condemned, each read once.  Not for several threads at once."""
 
     def __init__(self, share: WrittenShare, *, clock_s: Callable[[], float] = running_s) -> None:
@@ -76,10 +76,10 @@ class Reliance:
         """Tell whether a manifest that is written soon may name a pack that was there when this began."""
         return not (self._has_lapsed() or self._condemnations.is_condemned(pack_key(pack), since_s=self._there_s(self._began_s)))
 
-    def is_doomed(self, sha256: bytes) -> bool:
+    def is_pending_deletion(self, sha256: bytes) -> bool:
         """Tell whether a file's manifest, there when this began or written since, may be deleted soon, or has been."""
         since_s, now_s = self._there_s(self._began_s), self._there_s(self._clock_s())
-        return self._has_lapsed() or self._condemnations.is_doomed(manifest_key(sha256), since_s=since_s, now_s=now_s)
+        return self._has_lapsed() or self._condemnations.is_pending_deletion(manifest_key(sha256), since_s=since_s, now_s=now_s)
 
     def _there_s(self, clock_s: float) -> float:
         """Return what the place's clock, by which lists speak, shows at a time of ours."""

@@ -1,7 +1,7 @@
-"""What this node gives to others: names of what is sealed, in portions since a point; files by sha256; how they are made.
+"""Serves peers: a paged change feed of what is sealed, files by sha256, and manifests, which say how files are made.
 
-A point is opaque to those who keep it: ``j:STORE:SEQ`` (all changes up to SEQ are known) or ``c:STORE:SEQ:KEY`` (in the middle of
-the catalog, behind KEY; changes behind SEQ are still to come).
+A cursor is opaque to peers: ``j:STORE:SEQ`` (all changes up to SEQ are known) or ``c:STORE:SEQ:KEY`` (in the middle of a full
+resync: the catalog up to KEY is known, and changes after SEQ are still to come).
 """
 
 from __future__ import annotations
@@ -15,27 +15,31 @@ from wheelfs.model.manifest import Manifest
 from wheelfs.model.names import ProjectName
 from wheelfs.model.shared import News, SharedFile
 from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.service.shares.limits import SHARE_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wheelfs.service.shares.limits import FeedLimits
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
 
-PORTION: Final = 1_000
-"""Names, or changes of them, in one answer: some 200 KB, read by transactions of some milliseconds."""
-PORTION_BYTES: Final = 2 << 20
-"""And so much about, where names are long: nodes read no more than eight times that."""
-
 _SINCE: Final = re.compile(r"j:([0-9a-f]{1,64}):([0-9]{1,18})\Z", re.ASCII)
-_BEHIND: Final = re.compile(r"c:([0-9a-f]{1,64}):([0-9]{1,18}):((?:[0-9a-f]{2}){1,511})\Z", re.ASCII)
+_WITHIN: Final = re.compile(r"c:([0-9a-f]{1,64}):([0-9]{1,18}):((?:[0-9a-f]{2}){1,511})\Z", re.ASCII)
 
 
-class Giving:
-    """Answers other nodes from the store, and with what is on its way there."""
+class ShareFeed:
+    """Answers peers from the store, and with what is being fetched."""
 
-    def __init__(self, store: Store, on_its_way: Callable[[bytes], tuple[FileRef, int] | None] = lambda _: None) -> None:
-        """Give what is in ``store``; ``on_its_way`` is asked for a file by its sha256, and tells its size as well."""
+    def __init__(
+        self,
+        store: Store,
+        on_its_way: Callable[[bytes], tuple[FileRef, int] | None] = lambda _: None,
+        *,
+        limits: FeedLimits = SHARE_LIMITS.feed,
+    ) -> None:
+        """Serve what is in ``store``; ``on_its_way`` returns a file that is being fetched, by its sha256, with its size."""
+        self._limits = limits
         self._on_its_way = on_its_way
         self._catalog = store.catalog
         self._store = store
@@ -69,25 +73,25 @@ class Giving:
             digests=recipe.data.digests,
         ).encode()
 
-    def news(self, point: str | None) -> News:
-        """Return what is new since ``point``; everything, in portions, where that cannot be told."""
-        since, behind = _SINCE.match(point or ""), _BEHIND.match(point or "")
+    def events(self, cursor: str | None) -> News:
+        """Return what has changed since ``cursor``; where that is not known, a page of a full resync."""
+        since, within = _SINCE.match(cursor or ""), _WITHIN.match(cursor or "")
         if since is not None and since[1] == self._name:
             known = self._since(int(since[2]))
             if known is not None:
                 return known
-        if behind is not None and behind[1] == self._name:
-            return self._catalogued(int(behind[2]), bytes.fromhex(behind[3]))
-        # The number first: what changes while the catalog is read is told again afterwards.
+        if within is not None and within[1] == self._name:
+            return self._catalogued(int(within[2]), bytes.fromhex(within[3]))
+        # The number first: what changes while the catalog is read is repeated afterwards.
         return self._catalogued(self._catalog.last_seq(), None)
 
     def _since(self, seq: int) -> News | None:
-        changes = self._catalog.changes_since(seq, PORTION)
+        changes = self._catalog.changes_since(seq, self._limits.names)
         if not changes.complete:
             return None
         files: dict[tuple[str, str, bytes], SharedFile] = {}
         gone: dict[tuple[str, str, bytes], None] = {}
-        told_bytes = 0
+        size_bytes = 0
         for change in changes.changes:
             seq += 1
             if change.sha256 is None:
@@ -95,26 +99,26 @@ class Giving:
             assert change.filename is not None
             key = change.project, change.filename, change.sha256
             if key in files or key in gone:
-                continue  # a name that came and went is told as it is now, once
+                continue  # a name that came and went is reported once, as it is now
             name = next((one for one in self._catalog.names_of(change.sha256) if (one.project, one.filename) == key[:2]), None)
             if name is not None and self._store.holds(change.sha256):
                 files[key] = shared_file(name)
-                told_bytes += _weight_bytes(name)
+                size_bytes += _weight_bytes(name)
             else:
                 gone[key] = None
-            if told_bytes >= PORTION_BYTES:
+            if size_bytes >= self._limits.size_bytes:
                 break
         return News(tuple(files.values()), tuple(gone), f"j:{self._name}:{seq}", more=seq < changes.last_seq)
 
     def _catalogued(self, seq: int, after: bytes | None) -> News:
-        names = self._catalog.names(after, batch=PORTION)
+        names = self._catalog.names(after, batch=self._limits.names)
         files: list[SharedFile] = []
-        told_bytes = 0
+        size_bytes = 0
         for number, name in enumerate(names, 1):
             if self._store.holds(name.sha256):
                 files.append(shared_file(name))
-                told_bytes += _weight_bytes(name)
-            if number == PORTION or told_bytes >= PORTION_BYTES:
+                size_bytes += _weight_bytes(name)
+            if number == self._limits.names or size_bytes >= self._limits.size_bytes:
                 return News(
                     tuple(files), (), f"c:{self._name}:{seq}:{name.key.hex()}", more=True, anew=True, begins=after is None
                 )
@@ -122,12 +126,12 @@ class Giving:
 
 
 def _weight_bytes(name: StoredName) -> int:
-    """Return about how long a name is when it is told: a page may give any reason for yanking a file."""
+    """Return about how long a name is when it is encoded: a page may give any reason for yanking a file."""
     return 200 + len(name.url or "") + len(name.yanked or "") + len(name.requires_python or "")
 
 
 def shared_file(name: StoredName) -> SharedFile:
-    """Return what other nodes are told of a stored name."""
+    """Return a stored name as other nodes get it."""
     return SharedFile(
         project=name.project,
         filename=name.filename,

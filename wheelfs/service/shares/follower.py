@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -17,27 +17,25 @@ if TYPE_CHECKING:
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.share.protocol import Share
     from wheelfs.service.hosts.breaker import Hosts
+    from wheelfs.service.shares.limits import ShareLimits
     from wheelfs.store.store import Store
 
 log = logging.getLogger(__name__)
 
-PORTIONS: Final = 100_000
-"""The most that one share may tell in one go, in portions of about a thousand names."""
 
-MAX_FILES: Final = 5_000_000
-"""All that shares may tell of: some 2 GB, five times what a node is built for.  One that never comes to an end fills no disk."""
+class ShareFollower:
+    """The names that shares have reported, and the task that asks them for changes."""
 
-
-class Sharing:
-    """The names that shares have told, and the task that asks them for more."""
-
-    def __init__(self, *, store: Store, shares: Sequence[Share], hosts: Hosts, bound_s: float, show_all: bool) -> None:
-        """``bound_s`` bounds one question; ``show_all`` lists what no share can give now as well."""
+    def __init__(
+        self, *, store: Store, shares: Sequence[Share], hosts: Hosts, timeout_s: float, show_all: bool, limits: ShareLimits
+    ) -> None:
+        """``timeout_s`` bounds one request; ``show_all`` lists what no share can give now as well."""
         self._names = store.shared
         self._shares = tuple(shares)
         self._hosts = hosts
-        self._bound_s = bound_s
+        self._timeout_s = timeout_s
         self._show_all = show_all
+        self._limits = limits
 
     @property
     def is_empty(self) -> bool:
@@ -46,28 +44,28 @@ class Sharing:
 
     def of(self, project: str) -> list[SharedFile]:
         """Return the files of a project that a share can give now."""
-        return [] if self.is_empty else only(self._names.of_project(project), self._giving())
+        return [] if self.is_empty else only(self._names.of_project(project), self._available())
 
-    def behind(self, key: bytes | None) -> Iterator[SharedFile]:
-        """Yield the files that a share can give now and that stand behind ``key``, in order of project and filename."""
-        giving = self._giving()
-        return (name.file for name in self._names.names(key) if name.share in giving)
+    def after(self, key: bytes | None) -> Iterator[SharedFile]:
+        """Yield the files after ``key`` that a share can give now, in order of project and filename."""
+        available = self._available()
+        return (name.file for name in self._names.names(key) if name.share in available)
 
     def projects(self, after: str | None) -> Iterator[str]:
-        """Yield the projects that follow ``after`` and that shares have files of, in order."""
+        """Yield the projects after ``after`` that shares have files of, in order."""
         return iter(()) if self.is_empty else self._names.projects(after)
 
-    def _giving(self) -> frozenset[str]:
+    def _available(self) -> frozenset[str]:
         return frozenset(share.name for share in self._shares if self._show_all or self._hosts.may_ask(share.url))
 
     async def keep_fresh(self) -> None:
-        """Ask all shares for news, for ever."""
+        """Ask all shares for changes, again and again, until cancelled."""
         async with trio.open_nursery() as nursery:
             for share in self._shares:
                 nursery.start_soon(self._follow, share)
 
     async def catch_up(self) -> None:
-        """Ask all shares for news once; one that cannot be asked is logged, and what it had before stays listed."""
+        """Ask all shares for changes once; one that cannot be asked is logged, and what it had before stays listed."""
         async with trio.open_nursery() as nursery:
             for share in self._shares:
                 nursery.start_soon(self._ask, share, "")
@@ -82,32 +80,32 @@ class Sharing:
         """Ask once and return what was wrong, which is logged unless it was wrong before (``trouble``)."""
         try:
             if self._hosts.may_ask(share.url):
-                await self._take_news(share)
+                await self._take_changes(share)
                 return ""
         except (OriginUnreachable, OriginTimeout):
             pass  # logged by the breaker, once
         except Exception as error:
-            # A portion that could not be written down is asked for again: the point is still that of the one before.
-            known = str(failure(f"ask {share.name} for news", error))
+            # An answer that could not be recorded is asked for again: the cursor is still that of the one before.
+            known = str(failure(f"ask {share.name} for changes", error))
             if known != trouble:
                 log.warning("%s", known)
             return known
         return trouble
 
-    async def _take_news(self, share: Share) -> None:
-        attempted = f"ask the share {share.name} for news"
-        for _ in range(PORTIONS):
-            point = self._names.point(share.name)
-            with self._hosts.request(attempted, share.url, timeout_s=self._bound_s):
-                news = await share.news(point)
-            if news.files and self._names.count() >= MAX_FILES:
+    async def _take_changes(self, share: Share) -> None:
+        attempted = f"ask the share {share.name} for changes"
+        for _ in range(self._limits.portions):
+            cursor = self._names.point(share.name)
+            with self._hosts.request(attempted, share.url, timeout_s=self._timeout_s):
+                changes = await share.news(cursor)
+            if changes.files and self._names.count() >= self._limits.max_files:
                 advice = "the share is broken, or too large for this node; what is known of it stays listed"
-                raise OriginFault(attempted, f"it tells of more than {MAX_FILES:,} files", advice)
-            if (news.files or news.gone or news.point != point) and not await await_future(
-                self._names.take(share.name, news, asked=point)
+                raise OriginFault(attempted, f"it lists more than {self._limits.max_files:,} files", advice)
+            if (changes.files or changes.gone or changes.point != cursor) and not await await_future(
+                self._names.take(share.name, changes, asked=cursor)
             ):
                 continue  # another process on this store asks as well, and was faster
-            if not news.more:
+            if not changes.more:
                 break
         if self._names.is_to_be_swept(share.name):
             place: bytes | None = None

@@ -47,15 +47,15 @@ def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bo
         files = select_shared(files, "pull", words, share.url)
     for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):
         if _is_here(store, file):
-            yield _told(file, "present")
+            yield _reported(file, "present")
             continue
         if not contents:
-            yield _told(file, "missing")
+            yield _reported(file, "missing")
             continue
         try:
-            yield _told(file, "pulled", _take(store, share, file))
+            yield _reported(file, "pulled", _take(store, share, file))
         except (OriginError, InvalidInput) as error:
-            yield _told(file, "failed", error=error)
+            yield _reported(file, "failed", error=error)
 
 
 def _is_here(store: Store, file: SharedFile) -> bool:
@@ -136,7 +136,7 @@ def _refuse_other_content(names: Sequence[StoredName], file: SharedFile) -> None
             )
 
 
-def _told(file: SharedFile, result: PullResult, read_bytes: int = 0, error: WheelfsError | None = None) -> PulledFile:
+def _reported(file: SharedFile, result: PullResult, read_bytes: int = 0, error: WheelfsError | None = None) -> PulledFile:
     return PulledFile(
         filename=file.filename,
         project=file.project,

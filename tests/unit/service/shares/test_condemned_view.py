@@ -9,7 +9,7 @@ import pytest
 from wheelfs.errors import OriginTimeout
 from wheelfs.model.condemned import FRESH_S, LAPSE_S, MARGIN_S, Condemned
 from wheelfs.model.share_objects import manifest_key, pack_key
-from wheelfs.service.shares.condemned_view import Reliance
+from wheelfs.service.shares.condemned_view import CondemnedView
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,85 +46,87 @@ def share() -> Share:
 
 
 @pytest.fixture(params=[0, -366 * DAY_S, 366 * DAY_S])
-def reliance(share: Share, request: pytest.FixtureRequest) -> Reliance:
+def condemned(share: Share, request: pytest.FixtureRequest) -> CondemnedView:
     """One whose machine's clock is right, or a year behind or ahead."""
-    made = Reliance(cast("WrittenShare", share), clock_s=lambda: share.now_s + request.param)
+    made = CondemnedView(cast("WrittenShare", share), clock_s=lambda: share.now_s + request.param)
     made.begin()
     return made
 
 
-def test_a_list_that_came_meanwhile_is_read_before_anything_is_told(share: Share, reliance: Reliance) -> None:
-    assert reliance.is_reliable(PACK)
+def test_a_list_that_came_meanwhile_is_read_before_anything_is_told(share: Share, condemned: CondemnedView) -> None:
+    assert condemned.is_reliable(PACK)
     share.condemn("a")
     share.now_s += FRESH_S + 1
-    reliance.freshen()
-    assert not reliance.is_reliable(PACK)
+    condemned.freshen()
+    assert not condemned.is_reliable(PACK)
 
 
-def test_a_look_that_takes_too_long_is_none(share: Share, reliance: Reliance) -> None:
+def test_a_look_that_takes_too_long_is_none(share: Share, condemned: CondemnedView) -> None:
     share.now_s += FRESH_S + 1
     share.takes_s = FRESH_S + 1
     with pytest.raises(OriginTimeout, match="takes too long"):
-        reliance.freshen()
+        condemned.freshen()
 
 
-def test_a_manifest_is_doomed_from_an_hour_before_until_its_list_means_nothing_any_more(share: Share, reliance: Reliance) -> None:
+def test_a_manifest_is_doomed_from_an_hour_before_until_its_list_means_nothing_any_more(
+    share: Share, condemned: CondemnedView
+) -> None:
     share.condemn("a")
     begin_s = share.now_s + 7 * DAY_S
-    for at_s, is_doomed in (
+    for at_s, is_pending_deletion in (
         (begin_s - MARGIN_S - 1, False),
         (begin_s - MARGIN_S + 1, True),
         (begin_s + LAPSE_S, True),
         (begin_s + LAPSE_S + MARGIN_S + 1, False),
     ):
         share.now_s = at_s
-        reliance.begin()
-        assert reliance.is_doomed(FILE) == is_doomed
-        assert not reliance.is_reliable(PACK), "nothing new relies on what is condemned"
+        condemned.begin()
+        assert condemned.is_pending_deletion(FILE) == is_pending_deletion
+        assert not condemned.is_reliable(PACK), "nothing new relies on what is condemned"
 
 
-def test_a_void_list_is_believed_an_hour_later(share: Share, reliance: Reliance) -> None:
+def test_a_void_list_is_believed_an_hour_later(share: Share, condemned: CondemnedView) -> None:
     share.condemn("a")
     share.now_s += 7 * DAY_S
     share.condemn("b", is_void=True)
     for more_s, is_over in ((MARGIN_S - 1, False), (2, True)):
         share.now_s += more_s
-        reliance.begin()
-        assert (reliance.is_reliable(PACK), reliance.is_doomed(FILE)) == (is_over, not is_over)
+        condemned.begin()
+        assert (condemned.is_reliable(PACK), condemned.is_pending_deletion(FILE)) == (is_over, not is_over)
 
 
-def test_who_has_slept_for_months_begins_anew(share: Share, reliance: Reliance) -> None:
+def test_who_has_slept_for_months_begins_anew(share: Share, condemned: CondemnedView) -> None:
     share.now_s += LAPSE_S + 1
-    reliance.freshen()
-    assert not reliance.is_reliable(PACK), "a list may have come and gone"
-    reliance.begin()
-    assert reliance.is_reliable(PACK)
+    condemned.freshen()
+    assert not condemned.is_reliable(PACK), "a list may have come and gone"
+    condemned.begin()
+    assert condemned.is_reliable(PACK)
 
 
 def test_who_has_slept_while_something_was_condemned_deleted_and_its_list_made_void_begins_anew(
-    share: Share, reliance: Reliance
+    share: Share, condemned: CondemnedView
 ) -> None:
     share.condemn("a")
     share.now_s += 7 * DAY_S
     share.condemn("b", is_void=True)
     share.now_s += MARGIN_S + 1
-    reliance.freshen()
-    assert not reliance.is_reliable(PACK)
-    assert reliance.is_doomed(FILE)
-    reliance.begin()
-    assert reliance.is_reliable(PACK)
-    assert not reliance.is_doomed(FILE)
+    condemned.freshen()
+    assert not condemned.is_reliable(PACK)
+    assert condemned.is_pending_deletion(FILE)
+    condemned.begin()
+    assert condemned.is_reliable(PACK)
+    assert not condemned.is_pending_deletion(FILE)
 
 
 def test_a_list_that_went_counts_for_what_had_begun_and_is_forgotten_by_what_begins_then(
-    share: Share, reliance: Reliance
+    share: Share, condemned: CondemnedView
 ) -> None:
     share.condemn("a")
     share.now_s += FRESH_S + 1
-    reliance.freshen()
+    condemned.freshen()
     share.lists.clear()
     share.now_s += FRESH_S + 1
-    reliance.freshen()
-    assert not reliance.is_reliable(PACK)
-    reliance.begin()
-    assert reliance.is_reliable(PACK)
+    condemned.freshen()
+    assert not condemned.is_reliable(PACK)
+    condemned.begin()
+    assert condemned.is_reliable(PACK)

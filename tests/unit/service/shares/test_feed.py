@@ -11,8 +11,8 @@ import pytest
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.model.manifest import Manifest
 from wheelfs.remote.share.manifests import composition_of
-from wheelfs.service.shares import feed
-from wheelfs.service.shares.feed import Giving
+from wheelfs.service.shares.feed import ShareFeed
+from wheelfs.service.shares.limits import FeedLimits
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.store import Store
 
@@ -55,10 +55,10 @@ def told(news: News) -> list[str]:
     return [file.filename.split("-")[1] for file in news.files]
 
 
-def everything(one: Giving, point: str | None = None) -> tuple[list[str], str, int]:
+def everything(one: ShareFeed, point: str | None = None) -> tuple[list[str], str, int]:
     names: list[str] = []
     for portions in range(1, 100):
-        news = one.news(point)
+        news = one.events(point)
         assert news.anew
         names += told(news)
         point = news.point
@@ -67,45 +67,42 @@ def everything(one: Giving, point: str | None = None) -> tuple[list[str], str, i
     raise AssertionError("it does not end")
 
 
-def test_all_is_told_in_portions_and_then_only_what_is_new(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "PORTION", 2)
-    one = Giving(store)
+def test_all_is_told_in_portions_and_then_only_what_is_new(store: Store) -> None:
+    one = ShareFeed(store, limits=FeedLimits(names=2))
     assert everything(one)[0] == []
     for version in ("1", "2", "3", "4", "5"):
         add(store, version)
     names, point, portions = everything(one)
     assert (names, portions) == (["1", "2", "3", "4", "5"], 3)
     digest = add(store, "6")
-    news = one.news(point)
+    news = one.events(point)
     assert (told(news), news.gone, news.more, news.anew) == (["6"], (), False, False)
     assert (news.files[0].sha256, news.files[0].requires_python) == (digest, ">=3.8")
-    assert told(one.news(news.point)) == []
+    assert told(one.events(news.point)) == []
 
 
-def test_what_comes_while_all_is_told_is_told_afterwards(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "PORTION", 2)
-    one = Giving(store)
+def test_what_comes_while_all_is_told_is_told_afterwards(store: Store) -> None:
+    one = ShareFeed(store, limits=FeedLimits(names=2))
     for version in ("3", "4", "5"):
         add(store, version)
-    first = one.news(None)
+    first = one.events(None)
     add(store, "1")
     rest, point, _ = everything(one, first.point)
     assert told(first) + rest == ["3", "4", "5"]
-    assert told(one.news(point)) == ["1"]
+    assert told(one.events(point)) == ["1"]
 
 
-def test_what_is_new_is_told_in_portions_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = Giving(store)
-    point = one.news(None).point
+def test_what_is_new_is_told_in_portions_too(store: Store) -> None:
+    one = ShareFeed(store, limits=FeedLimits(names=2))
+    point = one.events(None).point
     for version in ("1", "2", "3", "4", "5"):
         add(store, version)
     remove(store, "2")
-    monkeypatch.setattr(feed, "PORTION", 2)
     names: list[str] = []
     gone: list[str] = []
     more, portions = True, 0
     while more:
-        news = one.news(point)
+        news = one.events(point)
         assert not news.anew
         assert len(news.files) + len(news.gone) <= 2
         names += told(news)
@@ -114,51 +111,50 @@ def test_what_is_new_is_told_in_portions_too(store: Store, monkeypatch: pytest.M
     assert portions > 2
     assert sorted(names) == ["1", "3", "4", "5"]
     assert set(gone) == {wheel_filename("demo", "2")}
-    assert (told(one.news(point)), one.news(point).more) == ([], False)
+    assert (told(one.events(point)), one.events(point).more) == ([], False)
 
 
-def test_long_names_make_shorter_portions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "PORTION_BYTES", 300)
-    one = Giving(store)
-    before = one.news(None).point
+def test_long_names_make_shorter_portions(store: Store) -> None:
+    one = ShareFeed(store, limits=FeedLimits(size_bytes=300))
+    before = one.events(None).point
     for version in ("1", "2", "3"):
         add(store, version)
     names, _, portions = everything(one)
     assert (names, portions) == (["1", "2", "3"], 2)
-    news = one.news(before)
+    news = one.events(before)
     assert (told(news), news.more) == (["1", "2"], True)
-    assert told(one.news(news.point)) == ["3"]
+    assert told(one.events(news.point)) == ["3"]
 
 
 def test_what_goes_is_told_and_what_came_back_is_there(store: Store) -> None:
-    one = Giving(store)
+    one = ShareFeed(store)
     gone, _ = add(store, "1"), add(store, "2")
     _, point, _ = everything(one)
     remove(store, "1")
     remove(store, "2")
     add(store, "2")
-    news = one.news(point)
+    news = one.events(point)
     assert (told(news), news.gone) == (["2"], (("demo", wheel_filename("demo", "1"), gone),))
 
 
 @pytest.mark.parametrize("point", ["", "j:0123:7", "c:0123:7:00", "j::", "nonsense", "j:" + "0" * 5000])
 def test_a_point_of_another_store_begins_anew(store: Store, point: str) -> None:
     add(store, "1")
-    news = Giving(store).news(point)
+    news = ShareFeed(store).events(point)
     assert (told(news), news.anew) == (["1"], True)
 
 
 def test_a_point_from_before_the_memory_begins_anew(store: Store) -> None:
-    one = Giving(store)
+    one = ShareFeed(store)
     add(store, "1")
-    point = one.news(None).point
+    point = one.events(None).point
     beyond = point.rpartition(":")[0] + ":999999"
-    assert one.news(beyond).anew
+    assert one.events(beyond).anew
 
 
 def test_how_a_file_is_made_is_told_so_that_its_bytes_can_be_compared(store: Store) -> None:
     digest = add(store, "1")
-    encoded = Giving(store).manifest(digest)
+    encoded = ShareFeed(store).manifest(digest)
     assert encoded is not None
     manifest = Manifest.decode(encoded)
     composition = composition_of(manifest, attempted="read it")
@@ -170,7 +166,7 @@ def test_how_a_file_is_made_is_told_so_that_its_bytes_can_be_compared(store: Sto
 
 
 def test_only_what_is_stored_is_given(store: Store) -> None:
-    one = Giving(store)
+    one = ShareFeed(store)
     digest = add(store, "1")
     found = one.file(digest)
     assert found is not None
@@ -181,4 +177,4 @@ def test_only_what_is_stored_is_given(store: Store) -> None:
     assert one.manifest(digest) is not None
     store.quarantine(digest, "rotten")
     assert (one.file(digest), one.manifest(digest)) == (None, None)
-    assert told(one.news(None)) == []
+    assert told(one.events(None)) == []

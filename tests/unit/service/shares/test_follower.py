@@ -12,7 +12,8 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from wheelfs.errors import StoreFull
 from wheelfs.model.shared import News, SharedFile
-from wheelfs.service.shares import follower
+from wheelfs.service.limits import SERVICE_LIMITS, ServiceLimits
+from wheelfs.service.shares.limits import ShareLimits
 from wheelfs.store.catalog.shared_names import SharedNames
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ class Telling(MemoryShare):
 
 
 @asynccontextmanager
-async def following(path: Path, share: Telling) -> AsyncIterator[Service]:
-    async with service(path, [], shares=[share]) as one, trio.open_nursery() as nursery:
-        nursery.start_soon(one.node.sharing.keep_fresh)
+async def following(path: Path, share: Telling, limits: ServiceLimits = SERVICE_LIMITS) -> AsyncIterator[Service]:
+    async with service(path, [], shares=[share], limits=limits) as one, trio.open_nursery() as nursery:
+        nursery.start_soon(one.node.follower.keep_fresh)
         yield one
         nursery.cancel_scope.cancel()
 
@@ -119,13 +120,10 @@ async def test_what_is_not_told_any_more_is_forgotten_also_by_the_process_that_c
         assert len(known(one)) == COUNT
 
 
-async def test_a_share_whose_news_never_end_fills_no_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(follower, "MAX_FILES", 3)
-    async with following(tmp_path, Telling(count=200)) as one:
-        await until(lambda: "it tells of more than 3 files" in caplog.text)
-        assert [name.filename for name in one.node.sharing.of("demo")] == [file(number).filename for number in range(3)]
+async def test_a_share_whose_news_never_end_fills_no_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with following(tmp_path, Telling(count=200), ServiceLimits(shares=ShareLimits(max_files=3))) as one:
+        await until(lambda: "it lists more than 3 files" in caplog.text)
+        assert [name.filename for name in one.node.follower.of("demo")] == [file(number).filename for number in range(3)]
 
 
 async def test_a_share_may_say_that_what_nobody_can_have_known_is_gone(tmp_path: Path) -> None:
@@ -135,4 +133,4 @@ async def test_a_share_may_say_that_what_nobody_can_have_known_is_gone(tmp_path:
             return News(told.files, (("d" * 1_000, "x", b""), ("", "", b"")), told.point, told.more, told.anew)
 
     async with following(tmp_path, Odd()) as one:
-        await until(lambda: len(one.node.sharing.of("demo")) == COUNT)
+        await until(lambda: len(one.node.follower.of("demo")) == COUNT)

@@ -1,4 +1,4 @@
-"""What a share of objects has, as this store remembers it: brought up to date by what is new, whatever the share holds in all."""
+"""What a share of objects has, as this store remembers it: brought up to date by its changes, however much the share holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wheelfs.store.store import Store
 
 PORTIONS: Final = 1_000_000
-"""More than a share tells in one go; a log that never ends is no log."""
+"""More answers than any share gives in a row: bounds a log that never ends."""
 
 
 def remembered_as(url: str) -> str:
@@ -24,8 +24,8 @@ def remembered_as(url: str) -> str:
     return "url-" + hashlib.blake2b(url.encode(), digest_size=12).hexdigest()
 
 
-class Followed:
-    """A share and the store's memory of it; a mount that follows the share under the same name keeps it as well."""
+class RemoteCatalogCache:
+    """A share, and the store's copy of its catalog; a mount that follows the share under the same name keeps that as well."""
 
     def __init__(self, store: Store, share: WrittenShare, name: str | None = None) -> None:
         """``name``: what the configuration calls the share."""
@@ -35,13 +35,14 @@ class Followed:
         self._end: str | None = None
 
     def catch_up(self) -> None:
-        """Learn what is new; raises `OriginError`."""
+        """Take over what has changed; raises `OriginError`."""
         for _ in range(PORTIONS):
-            point = self._names.point(self._name)
-            news = self._share.catalog.news(point)
-            if (news.files or news.gone or news.point != point) and not self._names.take(self._name, news, asked=point).result():
+            cursor = self._names.point(self._name)
+            changes = self._share.catalog.news(cursor)
+            is_new = changes.files or changes.gone or changes.point != cursor
+            if is_new and not self._names.take(self._name, changes, asked=cursor).result():
                 continue
-            if not news.more:
+            if not changes.more:
                 break
         else:
             raise OriginFault(f"follow the log of the share {self._share.url}", "it does not end")
@@ -64,6 +65,6 @@ class Followed:
         """Return what the share had of a project."""
         return [name.file for name in self._names.of_project(project) if name.share == self._name]
 
-    def tell(self, files: Sequence[SharedFile], *, may_tell: Callable[[], bool]) -> None:
-        """Let everybody know of files, whose manifests are there, as long as ``may_tell`` says yes; raises `OriginError`."""
-        self._end = self._share.catalog.append(self._end, files, may_tell=may_tell)
+    def announce(self, files: Sequence[SharedFile], *, may_announce: Callable[[], bool]) -> None:
+        """Add files whose manifests are there to the share's catalog, while ``may_announce`` is true; raises `OriginError`."""
+        self._end = self._share.catalog.append(self._end, files, may_tell=may_announce)
