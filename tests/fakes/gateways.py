@@ -13,7 +13,7 @@ from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.server import listen, serve_http, urls_of
 from wheelfs.service.overview import Overview
-from wheelfs.service.shares.feed import Giving
+from wheelfs.service.shares.feed import ShareFeed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def gateway(
 
         async def serve() -> None:
             await serve_http(
-                Application(one.node.tree, Overview(one.node, one.store), Giving(one.store), token=token, limits=limits),
+                Application(one.node.tree, Overview(one.node, one.store), ShareFeed(one.store), token=token, limits=limits),
                 sockets,
                 tls=None,
                 on_ready=ready.set,

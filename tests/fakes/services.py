@@ -104,9 +104,8 @@ async def service(
             indexes=indexes,
             shares=shares,
             counters=counters,
-            version="0",
             bound_s=None,
-            network_places=places,
+            network_slots=places,
             limits=limits,
         ) as node:
             yield Service(node, store, counters)

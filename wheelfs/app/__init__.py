@@ -44,7 +44,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     from wheelfs.telemetry import Counters
 
     async def serve(store: Store) -> None:
-        running = running_node(settings, store, Counters(), bound_s=request_bound_s(), network_places=FUSE_LIMITS.network_waits)
+        running = running_node(settings, store, Counters(), bound_s=request_bound_s(), network_slots=FUSE_LIMITS.network_waits)
         async with running as node, trio.open_nursery() as nursery:
             await start_background(nursery, settings, store, node)
 
@@ -114,7 +114,7 @@ def show(settings: Settings, name: str) -> ShownProject | ShownFile:
         raise inspect.not_known(name)
 
     async def look(store: Store) -> ShownProject | ShownFile:
-        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             return inspect.show(node.projects, node.views, node.downloads, name)
 
     with store_to_look_at(settings.store) as store:
@@ -186,7 +186,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
         checked, damaged = audit(store, quick=quick, words=patterns, note=note)
 
         async def repair_all() -> list[DamagedFile]:
-            async with running_node(settings, store, Counters(), bound_s=None, network_places=1) as node:
+            async with running_node(settings, store, Counters(), bound_s=None, network_slots=1) as node:
                 return [file for found in damaged for file in await repaired(node.downloads, found)]
 
         if repair and damaged:
@@ -234,7 +234,7 @@ def add_pip_cache(
     cached = bodies(location(os.environ) if directory is None else directory)
 
     async def take(store: Store) -> int:
-        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             return await Taking(node, store, private=private, report=report, progress=progress).run(cached)
 
     with Store.open(settings.store, limits=limits_of(settings)) as store:

@@ -42,7 +42,7 @@ def export(
 
     async def write(store: Store) -> Exported:
         with Destination.open(directory) as destination:
-            async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
+            async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
                 return Export(node, store, destination, report, progress).run(patterns)
 
     with store_to_look_at(settings.store) as store:

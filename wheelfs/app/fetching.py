@@ -60,9 +60,9 @@ def fetch(
     async def bring(store: Store) -> FetchSummary:
         counters = Counters()
         wanted = wants.wanted if resolver is None else await _resolved(resolver, wants, settings, store, counters)
-        async with running_node(settings, store, counters, bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, counters, bound_s=None, network_slots=0) as node:
             if settings.no_index:  # then the shares alone say which files there are
-                await node.sharing.catch_up()
+                await node.follower.catch_up()
             run = Prefetch(node, target, pin=asked.pin, dry_run=asked.dry_run, began_us=began_us, report=done, progress=progress)
             await run.run([*wanted, *wants.locked])
         fetched_bytes = counters.so_far().fetched_bytes
@@ -78,9 +78,9 @@ async def _resolved(resolver: Resolver, wants: Wants, settings: Settings, store:
     from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
     from wheelfs.frontends.fuse.mount.private import private_mount
 
-    running = running_node(settings, store, counters, bound_s=request_bound_s(), network_places=FUSE_LIMITS.network_waits)
+    running = running_node(settings, store, counters, bound_s=request_bound_s(), network_slots=FUSE_LIMITS.network_waits)
     async with running as node:
         if settings.no_index:
-            await node.sharing.catch_up()
+            await node.follower.catch_up()
         async with private_mount(node.tree) as mountpoint:
             return await resolver.resolve(wants, mountpoint, node)

@@ -32,13 +32,13 @@ def run_single(
     from wheelfs.frontends.http.limits import HTTP_LIMITS
     from wheelfs.service.overview import Overview
     from wheelfs.service.process.signals import obey_signals
-    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.shares.feed import ShareFeed
     from wheelfs.telemetry import Counters
 
     urls = server.urls_of([listening], tls=tls is not None)
 
     async def serve() -> None:
-        running = running_node(settings, store, Counters(), bound_s=None, network_places=HTTP_LIMITS.network_waits)
+        running = running_node(settings, store, Counters(), bound_s=None, network_slots=HTTP_LIMITS.network_waits)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
             await nursery.start(obey_signals, shutdown)
@@ -49,7 +49,7 @@ def run_single(
                     node.status.serving(url)
                 on_ready()
 
-            application = Application(node.tree, Overview(node, store), Giving(store, node.downloads.in_progress), token=token)
+            application = Application(node.tree, Overview(node, store), ShareFeed(store, node.downloads.in_progress), token=token)
             await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 

@@ -35,7 +35,7 @@ def track(
     projects = joined(wants.wanted, every_platform=asked.every_platform, prereleases=asked.prereleases)
 
     async def take_up(store: Store) -> None:
-        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             await track_projects(node, projects, report)
 
     for requirement in wants.unfetchable:
@@ -59,7 +59,7 @@ def untrack(
     projects = list(dict.fromkeys(wanted.project for wanted in wants.wanted))
 
     async def give_up(store: Store) -> None:
-        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             await untrack_projects(node, projects, report)
 
     for requirement in wants.unfetchable:
@@ -99,7 +99,7 @@ def _look(settings: Settings, report_all: Callable[[Running], None]) -> None:
         return
 
     async def look(store: Store) -> None:
-        async with running_node(settings, store, Counters(), bound_s=None, network_places=0) as node:
+        async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             report_all(node)
 
     with store_to_look_at(settings.store) as store:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-import wheelfs
 from wheelfs.app.indexes import effective_indexes, opened_index, opened_share
 from wheelfs.app.write_through import write_through
 
@@ -55,7 +54,7 @@ def store_to_look_at(path: Path) -> Store:
 
 @asynccontextmanager
 async def running_node(
-    settings: Settings, store: Store, counters: Counters, *, bound_s: float | None, network_places: int
+    settings: Settings, store: Store, counters: Counters, *, bound_s: float | None, network_slots: int
 ) -> AsyncIterator[Running]:
     """Run the service over the store and the configured indexes."""
     from wheelfs.service.node import running
@@ -76,9 +75,8 @@ async def running_node(
                 indexes=indexes,
                 shares=shares,
                 counters=counters,
-                version=wheelfs.__version__,
                 bound_s=bound_s,
-                network_places=network_places,
+                network_slots=network_slots,
             )
         )
         yield node
@@ -96,7 +94,7 @@ async def start_background(
 
     await nursery.start(serve_control, store.run_directory, {"status": status or node.status.report})
     nursery.start_soon(node.tracking.keep_fresh)
-    nursery.start_soon(node.sharing.keep_fresh)
+    nursery.start_soon(node.follower.keep_fresh)
     nursery.start_soon(write_through, settings, store, node)
 
 

@@ -41,11 +41,12 @@ def run_head(
     from wheelfs.frontends.http.workers import Workers, head_socket
     from wheelfs.service.overview import Overview
     from wheelfs.service.process.signals import obey_signals
-    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.shares.feed import ShareFeed
+    from wheelfs.service.vfs.stored_lookup import StoredLookup
     from wheelfs.telemetry import Counters
 
     async def serve() -> None:
-        running = running_node(settings, store, Counters(), bound_s=None, network_places=HTTP_LIMITS.network_waits)
+        running = running_node(settings, store, Counters(), bound_s=None, network_slots=HTTP_LIMITS.network_waits)
         with head_socket(store.run_directory) as (asked, name), ExitStack() as closing:
             async with running as node, trio.open_nursery() as nursery:
                 shutdown = trio.Event()
@@ -55,7 +56,7 @@ def run_head(
                 counts = [Counters(Scoreboard(board)) for board in boards]
                 # No token: only this user reaches this socket, and workers let no client pass without one.
                 application = Application(
-                    node.tree, Overview(node, store), Giving(store, node.downloads.in_progress), workers=counts
+                    node.tree, Overview(node, store), ShareFeed(store, node.downloads.in_progress), workers=counts
                 )
                 await nursery.start(_answer_workers, application, asked, "http" if tls is None else "https")
                 workers = Workers(arguments, listening, store.run_directory, name)
@@ -109,8 +110,8 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     from wheelfs.service.process.control_socket import serve_control
     from wheelfs.service.process.signals import obey_signals
     from wheelfs.service.process.spawn import report
-    from wheelfs.service.shares.feed import Giving
-    from wheelfs.service.vfs.stored_lookup import AtHand
+    from wheelfs.service.shares.feed import ShareFeed
+    from wheelfs.service.vfs.stored_lookup import StoredLookup
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
@@ -121,7 +122,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
 
     async def serve(store: Store) -> None:
         counters = Counters(Scoreboard(place.counts))
-        running = running_node(own, store, counters, bound_s=None, network_places=0)
+        running = running_node(own, store, counters, bound_s=None, network_slots=0)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
 
@@ -139,8 +140,10 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             nursery.start_soon(end_with_head, place, shutdown)
             head = GatewayHead(place.head)
             try:
-                at_hand = AtHand(node.projects, node.views, node.fetching)
-                application = WorkerApplication(node.tree, Overview(node, store), Giving(store), at_hand, head, token=token)
+                stored_lookup = StoredLookup(node.projects, node.views, node.fetching)
+                application = WorkerApplication(
+                    node.tree, Overview(node, store), ShareFeed(store), stored_lookup, head, token=token
+                )
                 await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             finally:
                 with trio.CancelScope(shield=True):

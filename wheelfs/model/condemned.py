@@ -89,7 +89,7 @@ class Condemnations:
         """Tell whether a list names ``key``, or did so since ``since_s``, whatever its times: nothing new is to rely on it."""
         return bool(self._felt(key, since_s))
 
-    def is_doomed(self, key: str, *, since_s: float, now_s: float) -> bool:
+    def is_pending_deletion(self, key: str, *, since_s: float, now_s: float) -> bool:
         """Tell whether ``key``, there at ``since_s``, may be gone, or go before what is written now is seen."""
         return any(one.begins_s - MARGIN_S <= now_s <= one.ends_s + MARGIN_S for one in self._felt(key, since_s))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class Gate:
+class Admission:
     """Lets ``places`` callers wait at once; a further one is refused."""
 
     def __init__(self, places: int, bound_s: float = math.inf) -> None:

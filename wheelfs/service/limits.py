@@ -7,7 +7,17 @@ from typing import Final
 
 from wheelfs.service.fetch.limits import FETCH_LIMITS, FetchLimits
 from wheelfs.service.hosts.limits import HOST_LIMITS, HostLimits
-from wheelfs.service.projects.limits import PROJECT_LIMITS, ProjectLimits
+from wheelfs.service.projects.limits import (
+    PREFETCH_LIMITS,
+    PROJECT_LIMITS,
+    TRACKING_LIMITS,
+    PrefetchLimits,
+    ProjectLimits,
+    TrackingLimits,
+)
+from wheelfs.service.shares.limits import SHARE_LIMITS, ShareLimits
+from wheelfs.service.upkeep import UPKEEP_LIMITS, UpkeepLimits
+from wheelfs.service.vfs.limits import VFS_LIMITS, VfsLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +27,11 @@ class ServiceLimits:
     fetch: FetchLimits = FETCH_LIMITS
     hosts: HostLimits = HOST_LIMITS
     projects: ProjectLimits = PROJECT_LIMITS
+    prefetch: PrefetchLimits = PREFETCH_LIMITS
+    tracking: TrackingLimits = TRACKING_LIMITS
+    shares: ShareLimits = SHARE_LIMITS
+    vfs: VfsLimits = VFS_LIMITS
+    upkeep: UpkeepLimits = UPKEEP_LIMITS
 
 
 SERVICE_LIMITS: Final = ServiceLimits()

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from wheelfs.service.process.status import StatusReport
     from wheelfs.service.projects.prefetcher import Prefetcher
     from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.projects.tracked_files import TrackedFiles
     from wheelfs.service.projects.tracking import Tracking
     from wheelfs.service.projects.visible_files import Views
-    from wheelfs.service.shares.follower import Sharing
+    from wheelfs.service.shares.follower import ShareFollower
     from wheelfs.service.vfs.tree import Tree
     from wheelfs.store.store import Store
 
@@ -30,7 +31,8 @@ class Running:
     downloads: DownloadPool
     projects: Projects
     views: Views
+    tracked: TrackedFiles
     tracking: Tracking
-    sharing: Sharing
+    follower: ShareFollower
     hosts: Hosts
     prefetcher: Prefetcher

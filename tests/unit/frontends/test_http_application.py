@@ -21,7 +21,7 @@ from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.limits import HttpLimits
 from wheelfs.frontends.http.statuses import STATUS_OF_CLASS, status_of
 from wheelfs.service.overview import Overview
-from wheelfs.service.shares.feed import Giving
+from wheelfs.service.shares.feed import ShareFeed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -66,7 +66,7 @@ async def test_a_stored_file_is_sent_in_large_pieces_while_few_ask(tmp_path: Pat
     large, content = MemoryOrigin(), build_wheel("demo", "1.0", big_bytes=3 << 20)
     large.add("demo", NAME, content)
     async with gateway(tmp_path, large) as (_, one):
-        app = Application(one.node.tree, Overview(one.node, one.store), Giving(one.store), limits=limits)
+        app = Application(one.node.tree, Overview(one.node, one.store), ShareFeed(one.store), limits=limits)
         path = f"/simple/demo/{NAME}"
         scope = {"type": "http", "method": "GET", "path": path, "scheme": "http", "query_string": b"", "headers": []}
 

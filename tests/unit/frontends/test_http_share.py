@@ -22,7 +22,7 @@ from wheelfs.model.manifest import Manifest
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
 from wheelfs.remote.share.gateway import Gateway
 from wheelfs.service.overview import Overview
-from wheelfs.service.shares.feed import Giving
+from wheelfs.service.shares.feed import ShareFeed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,7 +98,7 @@ async def gateway(path: Path, line: Line, *, token: str | None = None) -> AsyncI
             await read(one, name)
         sockets, shutdown, ready = [listen("127.0.0.1:0")], trio.Event(), trio.Event()
         [url] = urls_of(sockets, tls=False)
-        application = line.through(Application(one.node.tree, Overview(one.node, one.store), Giving(one.store), token=token))
+        application = line.through(Application(one.node.tree, Overview(one.node, one.store), ShareFeed(one.store), token=token))
 
         async def serve() -> None:
             await serve_http(application, sockets, tls=None, on_ready=ready.set, shutdown=shutdown)

@@ -26,7 +26,7 @@ STEP_US: Final = 60_000_000
 """Ages are taken by whole minutes, so that a page is not made anew, though nothing is different, each time it is looked at."""
 
 
-class Hidden(Enum):
+class ExclusionReason(Enum):
     """Why a file is not shown, in the order in which that is looked for."""
 
     NOT_STORED = "not stored"
@@ -49,15 +49,15 @@ class FlatPolicy:
     prereleases: bool = True
     yanked: bool = True
 
-    def hides(self, link: FileLink) -> Hidden | None:
+    def hides(self, link: FileLink) -> ExclusionReason | None:
         """Return why a wheel is hidden, or None when it is shown."""
         if self.platforms is not None and not self.platforms.runs(link.filename):
-            return Hidden.OTHER_PLATFORM
+            return ExclusionReason.OTHER_PLATFORM
         if self.pythons is not None and not self.pythons.accept(link.filename):
-            return Hidden.OTHER_PYTHON
+            return ExclusionReason.OTHER_PYTHON
         if not self.prereleases and _is_prerelease(link.filename):
-            return Hidden.PRERELEASE
-        return Hidden.YANKED if not self.yanked and link.yanked is not None else None
+            return ExclusionReason.PRERELEASE
+        return ExclusionReason.YANKED if not self.yanked and link.yanked is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Sieve:
+class ViewFilter:
     """What a view lets through.  Equal sieves show the same of the same files.
 
     ``machine`` is None where files for any are shown, ``before_us`` (from the view) and ``settled_us`` (from the policy) where
@@ -87,49 +87,49 @@ class Sieve:
     of_index: Mapping[str, int | None] = field(default_factory=dict)
     flat: FlatPolicy | None = None
 
-    def hides(self, link: FileLink, *, origin: str, is_stored: bool, is_private: bool) -> Hidden | None:
+    def hides(self, link: FileLink, *, origin: str, is_stored: bool, is_private: bool) -> ExclusionReason | None:
         """Return why a file of ``origin`` is hidden, or None when it is shown.
 
         One without an upload time is hidden wherever time matters, as ``uv --exclude-newer`` does.  Files added by hand
         (``is_private``) have none and are shown: whoever put them there knows why, and an index cannot have slipped them in.
         """
         if self.stored and not is_stored:
-            return Hidden.NOT_STORED
+            return ExclusionReason.NOT_STORED
         if self.machine is not None and not self.machine.accepts(link.filename):
-            return Hidden.OTHER_MACHINE
+            return ExclusionReason.OTHER_MACHINE
         settled_us = self.of_index.get(origin, self.settled_us)
         if self.before_us is not None or settled_us is not None:
             uploaded_us = link.upload_time_us
             if uploaded_us is None:
                 if not is_private:
-                    return Hidden.UNDATED
+                    return ExclusionReason.UNDATED
             elif self.before_us is not None and uploaded_us >= self.before_us:
-                return Hidden.LATER
+                return ExclusionReason.LATER
             elif settled_us is not None and uploaded_us >= settled_us:
-                return Hidden.TOO_YOUNG
+                return ExclusionReason.TOO_YOUNG
         return None if self.flat is None else self.flat.hides(link)
 
-    def explain(self, counts: Mapping[Hidden, int]) -> Iterator[str]:
+    def explain(self, counts: Mapping[ExclusionReason, int]) -> Iterator[str]:
         """Yield a sentence for each reason for which files are hidden."""
-        for reason in Hidden:
+        for reason in ExclusionReason:
             if count := counts.get(reason, 0):
                 yield f"hidden here: {counted(count, 'file')} {self._told(reason)}"
 
-    def _told(self, reason: Hidden) -> str:
-        if reason is Hidden.LATER and self.before_us is not None:
+    def _told(self, reason: ExclusionReason) -> str:
+        if reason is ExclusionReason.LATER and self.before_us is not None:
             return f"uploaded at or after {rfc3339(self.before_us)}"
-        if reason is Hidden.TOO_YOUNG and self.settled_us is not None and not self.of_index:
+        if reason is ExclusionReason.TOO_YOUNG and self.settled_us is not None and not self.of_index:
             return f"uploaded at or after {rfc3339(self.settled_us)}, so younger than min-age"
         return reason.value
 
 
-def sieve_of(view: View, policy: Policy, *, machine: Machine, now_us: int, flat: bool = False) -> Sieve:
+def filter_of(view: View, policy: Policy, *, machine: Machine, now_us: int, flat: bool = False) -> ViewFilter:
     """Return what ``view`` lets through on this machine at this time; ``flat``: in a flat directory."""
 
     def settled_us(min_age_us: int) -> int | None:
         return (now_us - min_age_us) // STEP_US * STEP_US if min_age_us else None
 
-    return Sieve(
+    return ViewFilter(
         view.stored,
         machine if view.here else None,
         None if view.asof is None else view.asof.before_us,

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from wheelfs.remote.http.gateway_head import HeadAnswer
     from wheelfs.service.overview import Overview
-    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.shares.feed import ShareFeed
     from wheelfs.service.vfs.protocol import Filesystem, Node, OpenFile
     from wheelfs.telemetry import Counters
 
@@ -75,19 +75,19 @@ class Application:
         self,
         filesystem: Filesystem,
         overview: Overview,
-        giving: Giving,
+        feed: ShareFeed,
         *,
         token: str | None = None,
         workers: Sequence[Counters] = (),
         limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
-        """Show ``filesystem`` to programs, ``overview`` to users and ``giving`` to nodes; with ``token``, only to holders of it.
+        """Show ``filesystem`` to programs, ``overview`` to users and ``feed`` to nodes; with ``token``, only to holders of it.
 
         Where ``workers`` stand between this application and its clients, they count what clients are answered.
         """
         self._limits = limits
         self._filesystem = filesystem
-        self._share = SharePages(giving)
+        self._share = SharePages(feed)
         self._html = HtmlPages(overview, self._ask_indexes)
         self._metrics = Metrics(overview, workers)
         self._counters = None if workers else overview.counters

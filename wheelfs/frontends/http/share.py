@@ -21,7 +21,7 @@ from wheelfs.model.framing import CHECK_BYTES
 from wheelfs.service.vfs.nodes import FileNode
 
 if TYPE_CHECKING:
-    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.shares.feed import ShareFeed
 
 PREFIX: Final = ("-", "share", "v1")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -31,13 +31,13 @@ UNKNOWN_FILE: Final = plain(HTTPStatus.NOT_FOUND, "this gateway does not have th
 class SharePages:
     """Answers nodes."""
 
-    def __init__(self, giving: Giving) -> None:
-        """Give what ``giving`` has."""
-        self._giving = giving
+    def __init__(self, feed: ShareFeed) -> None:
+        """Give what ``feed`` has."""
+        self._feed = feed
 
     async def _news(self, request: Request) -> Reply:
         """Return what is new since the point in the query."""
-        news = await trio.to_thread.run_sync(self._giving.news, request.query.get("since"))
+        news = await trio.to_thread.run_sync(self._feed.events, request.query.get("since"))
         return Text(HTTPStatus.OK, "application/msgpack", msgspec.msgpack.encode(news), (("Cache-Control", "no-store"),))
 
     async def find(self, request: Request) -> FileNode | Reply | None:
@@ -48,14 +48,14 @@ class SharePages:
             case ("news",):
                 return await self._news(request)
             case ("file", sha256) if _SHA256.match(sha256):
-                found = self._giving.file(bytes.fromhex(sha256))
+                found = self._feed.file(bytes.fromhex(sha256))
                 return UNKNOWN_FILE if found is None else FileNode(*found)
             case ("manifest", sha256) if _SHA256.match(sha256):
                 return await self._manifest(request, bytes.fromhex(sha256))
         return plain(HTTPStatus.NOT_FOUND, "this gateway has no such resource")
 
     async def _manifest(self, request: Request, sha256: bytes) -> Reply:
-        encoded = await trio.to_thread.run_sync(self._giving.manifest, sha256)
+        encoded = await trio.to_thread.run_sync(self._feed.manifest, sha256)
         if encoded is None:
             return UNKNOWN_FILE
         # Its own checksum identifies it: another build may cut the same file differently.

@@ -16,9 +16,9 @@ from wheelfs.frontends.http.share import UNKNOWN_FILE
 if TYPE_CHECKING:
     from wheelfs.remote.http.gateway_head import GatewayHead
     from wheelfs.service.overview import Overview
-    from wheelfs.service.shares.feed import Giving
+    from wheelfs.service.shares.feed import ShareFeed
     from wheelfs.service.vfs.protocol import Filesystem
-    from wheelfs.service.vfs.stored_lookup import AtHand
+    from wheelfs.service.vfs.stored_lookup import StoredLookup
 
 _PASSED_ON: Final = ("accept", "host", "if-match", "if-none-match", "if-range", "range", "user-agent")
 """What the head's answers depend on.  Authorization was decided here."""
@@ -28,18 +28,25 @@ class WorkerApplication(Application):
     """ASGI 3, as its base."""
 
     def __init__(
-        self, filesystem: Filesystem, overview: Overview, giving: Giving, at_hand: AtHand, head: GatewayHead, *, token: str | None
+        self,
+        filesystem: Filesystem,
+        overview: Overview,
+        feed: ShareFeed,
+        stored_lookup: StoredLookup,
+        head: GatewayHead,
+        *,
+        token: str | None,
     ) -> None:
-        """See the base; ``at_hand`` finds what is stored, ``head`` answers for the rest."""
-        super().__init__(filesystem, overview, giving, token=token)
-        self._at_hand = at_hand
+        """See the base; ``stored_lookup`` finds what is stored, ``head`` answers for the rest."""
+        super().__init__(filesystem, overview, feed, token=token)
+        self._stored_lookup = stored_lookup
         self._head = head
 
     async def _authorized(self, request: Request) -> Reply:
         shared = await self._of_share(request)
         if shared is not None and shared is not UNKNOWN_FILE:  # the head may be fetching that one
             return shared
-        node = None if request.names is None or request.is_directory else self._at_hand.find(request.names)
+        node = None if request.names is None or request.is_directory else self._stored_lookup.find(request.names)
         if node is not None:
             try:
                 return await self._file(request, node, BINARY)

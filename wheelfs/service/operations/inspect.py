@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from wheelfs.core.views.visibility import Hidden
+    from wheelfs.core.views.visibility import ExclusionReason
     from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
@@ -147,7 +147,7 @@ def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: P
 
 
 def _shown_file(
-    downloads: DownloadPool, entry: Entry, name: StoredName | None, version: Version | None, hidden: Hidden | None
+    downloads: DownloadPool, entry: Entry, name: StoredName | None, version: Version | None, hidden: ExclusionReason | None
 ) -> ShownFile:
     ref = entry.ref
     state, stored_bytes = state_of(downloads, ref, entry.sealed_sha256)

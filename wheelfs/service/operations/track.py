@@ -73,7 +73,7 @@ async def _track(node: Running, tracked: Tracked) -> TrackedProject:
         error = OriginMissing(f"track {tracked}", "no configured index has such a project", "see wheelfs config for the indexes")
         return failed(tracked.project, error, ranges=tracked.ranges)
     is_new = await await_future(node.store.catalog.track(tracked))
-    return _told(node, tracked, ownership, result="tracked" if is_new else "unchanged")
+    return _reported(node, tracked, ownership, result="tracked" if is_new else "unchanged")
 
 
 async def untrack(node: Running, projects: Iterable[str], report: Callable[[TrackedProject], None]) -> None:
@@ -87,8 +87,8 @@ async def untrack(node: Running, projects: Iterable[str], report: Callable[[Trac
 
 def listed(node: Running) -> Iterator[TrackedProject]:
     """Yield what is tracked, by what is known of it."""
-    for tracked in node.tracking.tracked():
-        yield _told(node, tracked, node.projects.known(ProjectName(tracked.project)), result=None)
+    for tracked in node.tracked.tracked():
+        yield _reported(node, tracked, node.projects.known(ProjectName(tracked.project)), result=None)
 
 
 def files(node: Running, words: Sequence[str]) -> Iterator[ListedFile]:
@@ -97,9 +97,7 @@ def files(node: Running, words: Sequence[str]) -> Iterator[ListedFile]:
     With ``words`` those that a word or pattern means; raises `InvalidInput`.
     """
     refs = (
-        ref
-        for tracked in node.tracking.tracked()
-        for ref in sorted(node.tracking.all_files(tracked), key=lambda ref: ref.filename)
+        ref for tracked in node.tracked.tracked() for ref in sorted(node.tracked.all_files(tracked), key=lambda ref: ref.filename)
     )
     return (listed_ref(node.downloads, ref, node.projects.sealed(ref)) for ref in filtered("list", words, refs))
 
@@ -114,12 +112,12 @@ def untrackable(one: Unfetchable) -> TrackedProject:
     return failed(one.text, InvalidInput(f"track {one.text}", one.reason))
 
 
-def _told(node: Running, tracked: Tracked, ownership: Ownership, *, result: TrackResult | None) -> TrackedProject:
+def _reported(node: Running, tracked: Tracked, ownership: Ownership, *, result: TrackResult | None) -> TrackedProject:
     origin, count, sized, checked, reason = None, None, None, None, None
     error_class = None
     match ownership:
         case Owned():
-            refs = node.tracking.all_files(tracked)
+            refs = node.tracked.all_files(tracked)
             origin, count = ownership.owner, len(refs)
             sized = sum(size is not None for size in node.fetching.facts.sizes_of(refs))
             head = node.store.catalog.page_head(ownership.owner, tracked.project)

@@ -1,4 +1,4 @@
-"""How long answers of indexes count, and how much of them is kept in memory."""
+"""How long answers of indexes count, how much of them is kept, and how much is asked ahead of clients or for tracking."""
 
 from __future__ import annotations
 
@@ -29,5 +29,57 @@ class ProjectLimits:
     """Decoded links kept in memory, over all pages: about 1 KB each, so nine large projects fit in 40 MB."""
 
 
+@dataclass(frozen=True, slots=True)
+class PrefetchLimits:
+    """The tunable constants of `wheelfs.service.projects.prefetcher`."""
+
+    at_once: int = 8
+    """Half of the connections to one index: clients that ask themselves always find a free one."""
+
+    max_waiting: int = 128
+    """The dependencies of a large application, all levels; what meets a full queue is left to the client."""
+
+    again_s: float = 600.0
+    """What was prefetched is not prefetched again within this time, whichever client wants it."""
+
+    page_read_s: float = 60.0
+    """A page that was read longer ago does not explain why a wheel of it is opened: installers of lock files read no pages."""
+
+    max_remembered: int = 4_096
+    """Pages read and things prefetched that are remembered, some hundred bytes each."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingLimits:
+    """The tunable constants of `wheelfs.service.projects.tracking`."""
+
+    poll_s: float = 0.5
+    """How soon a mount notices what another process has tracked."""
+
+    projects_at_once: int = 4
+    """Projects that are refreshed at a time."""
+
+    sizes_at_once: int = 4
+    """Requests for sizes under way in a process, over all projects: an index should not notice them among its users."""
+
+    retry_s: float = 30.0
+    """When a project is refreshed again whose index has failed, or answers slowly."""
+
+    lost_s: float = 3_600.0
+    """When a file is asked about again whose origin does not tell its size, does not have it or refuses it."""
+
+    fault_s: float = 300.0
+    """When a file is asked about again whose origin gave an invalid response."""
+
+    max_lost: int = 20_000
+    """Files without a size that are remembered; the oldest is forgotten first."""
+
+
 PROJECT_LIMITS: Final = ProjectLimits()
+"""What a running wheelfs uses."""
+
+PREFETCH_LIMITS: Final = PrefetchLimits()
+"""What a running wheelfs uses."""
+
+TRACKING_LIMITS: Final = TrackingLimits()
 """What a running wheelfs uses."""

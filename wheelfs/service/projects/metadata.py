@@ -22,7 +22,7 @@ from wheelfs.service.tasks import Work, begin
 
 if TYPE_CHECKING:
     from wheelfs.model.content import ContentKey
-    from wheelfs.service.admission import Gate
+    from wheelfs.service.admission import Admission
     from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.projects.index import Entry
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 class Metadata:
     """Finds, keeps and returns the METADATA of wheels."""
 
-    def __init__(self, *, projects: Projects, downloads: DownloadPool, gate: Gate, timeout_s: float) -> None:
+    def __init__(self, *, projects: Projects, downloads: DownloadPool, admission: Admission, timeout_s: float) -> None:
         """``timeout_s`` bounds one request for a metadata file."""
         self._projects = projects
         self._downloads = downloads
         self._context = downloads.context
-        self._gate = gate
+        self._admission = admission
         self._timeout_s = timeout_s
         self._in_flight: dict[ContentKey, Work] = {}
 
@@ -59,7 +59,7 @@ class Metadata:
             await self._read_out(ref, sealed)
             kept = self._kept(ref)
         elif kept is None:
-            with self._gate.waiting(f"read the metadata of {ref.filename}"):
+            with self._admission.waiting(f"read the metadata of {ref.filename}"):
                 await self._fetch_once(ref)
             kept = self._kept(ref)
         if kept is None:

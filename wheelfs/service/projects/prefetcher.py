@@ -6,8 +6,8 @@ requests are made as soon as the METADATA is here.
 
 Only what a resolver would request is prefetched: from the indexes that the name is routed to, in their order (`Projects.find`),
 the dependencies of a wheel that was opened after its project's page was read, and of each of these the METADATA of one file.  No
-file is fetched.  Nothing waits for it, at most `AT_ONCE` such requests are in flight, and what does not fit into a short queue is
-left to the client itself.
+file is fetched.  Nothing waits for it, at most `PrefetchLimits.at_once` requests are in flight, and what does not fit into a
+short queue is left to the client itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import logging
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -34,21 +34,12 @@ if TYPE_CHECKING:
     from wheelfs.model.names import ProjectName
     from wheelfs.model.wanted import Wanted
     from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.projects.limits import PrefetchLimits
     from wheelfs.service.projects.metadata import Metadata
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
 
 log = logging.getLogger(__name__)
-
-AT_ONCE: Final = 8
-"""Half of the connections to one index: clients' own requests always find some."""
-MAX_WAITING: Final = 128
-"""The dependencies of a large application, all levels; when the queue is full, nothing more is prefetched."""
-AGAIN_S: Final = 600.0
-"""What was prefetched is not prefetched again for this long."""
-READ_S: Final = 60.0
-"""A page read longer ago does not make the opener of its wheel a resolver: installing from a lock file needs no prefetching."""
-MAX_REMEMBERED: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +51,17 @@ class ResolverMachine:
 
 
 class _Recent:
-    """When something was noted last, for the `MAX_REMEMBERED` most recent things."""
+    """When something was noted last, for the ``most`` most recent things."""
 
-    def __init__(self, for_s: float) -> None:
+    def __init__(self, for_s: float, most: int) -> None:
         self._for_s = for_s
+        self._most = most
         self._at_s: OrderedDict[Hashable, float] = OrderedDict()
 
     def note(self, what: Hashable) -> None:
         self._at_s[what] = trio.current_time()
         self._at_s.move_to_end(what)
-        if len(self._at_s) > MAX_REMEMBERED:
+        if len(self._at_s) > self._most:
             self._at_s.popitem(last=False)
 
     def __contains__(self, what: Hashable) -> bool:
@@ -88,8 +80,10 @@ class Prefetcher:
         nursery: trio.Nursery,
         machine: ResolverMachine,
         enabled: bool,
+        limits: PrefetchLimits,
     ) -> None:
         """``enabled``: `[network] look-ahead`."""
+        self._limits = limits
         self._projects = projects
         self._views = views
         self._metadata = metadata
@@ -98,8 +92,8 @@ class Prefetcher:
         self._enabled = enabled
         self._targets: dict[str | None, Target] = {}
         self._python: str | None = None
-        self._read = _Recent(READ_S)
-        self._asked = _Recent(AGAIN_S)
+        self._read = _Recent(limits.page_read_s, limits.max_remembered)
+        self._asked = _Recent(limits.again_s, limits.max_remembered)
         self._waiting: deque[Callable[[], Awaitable[None]]] = deque()
         self.under_way = 0
         """How many jobs are running."""
@@ -121,13 +115,13 @@ class Prefetcher:
             self._begin_once(partial(self._follow, ref, frozenset(), is_opened=True), (ref.project, frozenset()))
 
     def _begin_once(self, job: Callable[[], Awaitable[None]], key: tuple[str, frozenset[str]]) -> None:
-        if key not in self._asked and len(self._waiting) < MAX_WAITING:
+        if key not in self._asked and len(self._waiting) < self._limits.max_waiting:
             self._asked.note(key)
             self._start(job)
 
     def _start(self, job: Callable[[], Awaitable[None]]) -> None:
         self._waiting.append(job)
-        if self.under_way < AT_ONCE:
+        if self.under_way < self._limits.at_once:
             self.under_way += 1
             self._nursery.start_soon(self._work)
 

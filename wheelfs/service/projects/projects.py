@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.projects.index import Index
     from wheelfs.service.projects.limits import ProjectLimits
-    from wheelfs.service.shares.follower import Sharing
+    from wheelfs.service.shares.follower import ShareFollower
     from wheelfs.store.catalog.records import PageHead, StoredName
     from wheelfs.store.store import Store
 
@@ -56,7 +56,7 @@ class Projects:
         store: Store,
         indexes: Sequence[Index],
         hosts: Hosts,
-        sharing: Sharing,
+        follower: ShareFollower,
         nursery: trio.Nursery,
         timeout_s: float,
         show_all: bool,
@@ -74,7 +74,7 @@ class Projects:
         self._requests = PageRequests(catalog=store.catalog, hosts=hosts, nursery=nursery, timeout_s=timeout_s, limits=limits)
         self._show_all = show_all
         self._pages = PageCache(store.catalog, limits)
-        self._sharing = sharing
+        self._follower = follower
 
     # --- ownership ------------------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Projects:
         """
         stored = self._store.catalog.stored_names(project)
         digests = {name.sha256: name for name in stored}
-        shared = {file.sha256: file.private for file in self._sharing.of(project)}
+        shared = {file.sha256: file.private for file in self._follower.of(project)}
         private = {name.sha256 for name in stored if name.private}
         private.update(digest for digest, is_private in shared.items() if is_private)
         by_name = {name.filename: name.sha256 for name in stored if owned.owner in name.origins}
@@ -207,7 +207,7 @@ class Projects:
         """Return whether ``simple/`` of a view lists the project, by what is stored; decodes no page: there may be thousands."""
         names = self._store.catalog.stored_names(project)
         origins = [origin for name in names for origin in name.origins]
-        origins += [] if view.stored else [file.index for file in self._sharing.of(project)]
+        origins += [] if view.stored else [file.index for file in self._follower.of(project)]
         if any(view.index in (None, origin) and self.may_show(project, origin) for origin in origins):
             return True
         heads = [self._store.catalog.page_head(index.name, project) for index in self._in_charge(project, view.index)]
@@ -221,12 +221,12 @@ class Projects:
         ]
         shown = tuple((None if head is None else head.changed_at_us, availability) for head, availability in heads)
         names = self._store.catalog.stored_names(project)
-        shared = tuple((file.filename, file.index, file.sha256) for file in self._sharing.of(project))
+        shared = tuple((file.filename, file.index, file.sha256) for file in self._follower.of(project))
         return shown, tuple((name.filename, name.origins, name.sha256, name.private) for name in names), shared
 
     def known_names(self, after: str | None = None) -> Iterator[ProjectName]:
         """Yield the projects that follow ``after`` and of which anything is known, in order."""
-        shared = map(ProjectName, self._sharing.projects(after))
+        shared = map(ProjectName, self._follower.projects(after))
         return (project for project, _ in groupby(merge(self._store.catalog.projects(after), shared)))
 
     def may_show(self, project: str, origin: str) -> bool:
@@ -342,7 +342,7 @@ class Projects:
         here = {(name.filename, name.sha256) for name in names}
         stored += [
             StoredFile(file.index, link_of(file), private=file.private)
-            for file in self._sharing.of(project)
+            for file in self._follower.of(project)
             if (file.filename, file.sha256) not in here
         ]
         if index is not None:

@@ -1,7 +1,7 @@
-"""Tracked projects: the files that flat directories list before any is fetched, and what keeps them true.
+"""Keeping tracked projects up to date: their pages, and the sizes of their files.
 
-A file is listed when its exact size is known.  Where the index does not tell sizes, each file's is asked for once, without its
-bytes, and kept; the newest versions come first, since those are what people install.
+Where the index does not tell sizes, each file's is asked for once, without its bytes, and kept; the newest versions come first,
+since those are what people install.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -18,34 +18,17 @@ from wheelfs.core.projects.ownership import NoSuchProject, Owned, Undecided
 from wheelfs.errors import OriginDenied, OriginError, OriginMissing, OriginTimeout, OriginUnreachable, WheelfsError
 from wheelfs.model.names import ProjectName
 from wheelfs.reports.status import TrackedState
-from wheelfs.service.file_refs import FileRef
 from wheelfs.service.tasks import await_future, failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from wheelfs.core.platforms.machine import Machine
     from wheelfs.model.tracked import Tracked
     from wheelfs.service.fetch.context import FetchContext
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.projects.limits import TrackingLimits
     from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.projects.tracked_files import TrackedFiles
 
 log = logging.getLogger(__name__)
-
-POLL_S: Final = 0.5
-"""How soon a mount notices what another process has tracked."""
-
-PROJECTS_AT_ONCE: Final = 4
-SIZES_AT_ONCE: Final = 4
-"""Requests for sizes in flight in a process, however many there are: one node must not stand out among an index's users."""
-
-RETRY_S: Final = 30.0
-"""When a project is looked at again whose index has failed, or answers slowly."""
-
-LOST_S: Final = 3_600.0
-FAULT_S: Final = 300.0
-"""When a file is asked for again of which its origin does not tell the size, or which it does not have or refuses; and one for
-which it answered nonsense."""
-MAX_LOST: Final = 20_000
 
 
 @dataclass(slots=True)
@@ -64,64 +47,20 @@ class _Project:
 
 
 class Tracking:
-    """What is tracked, as files; and, while `keep_fresh` runs, the pages and sizes of them."""
+    """Asks for pages and sizes of what is tracked, while `keep_fresh` runs."""
 
-    def __init__(self, *, projects: Projects, context: FetchContext, machine: Machine) -> None:
-        """``machine`` is whose files are tracked where nothing else is said."""
+    def __init__(self, *, files: TrackedFiles, projects: Projects, context: FetchContext, limits: TrackingLimits) -> None:
+        """Ask about ``files``."""
+        self._files = files
+        self._limits = limits
         self._projects = projects
         self._context = context
         self._catalog = context.store.catalog
-        self._machine = machine
         self._care: dict[str, _Project] = {}
         self._lost: dict[bytes, float] = {}
         self._queue: deque[_Project] = deque()
         self._more = trio.Event()
-        self._size_requests = trio.Semaphore(SIZES_AT_ONCE)
-
-    # --- what is listed -------------------------------------------------------------------------------------------
-
-    def tracked(self, after: str | None = None) -> Iterator[Tracked]:
-        """Yield what is tracked of the projects that follow ``after``, in order, by short transactions."""
-        return self._catalog.all_tracked(after)
-
-    def files(self, tracked: Tracked) -> list[tuple[FileRef, int]]:
-        """Return the files of a tracked project that can be listed now with their sizes, in order of filename.
-
-        Stored ones are among them.  While they could not be fetched there are none (``[offline] show = "stored"``).
-        """
-        owned = self._owned(tracked)
-        if owned is None or not self._projects.lists_remote(owned):
-            return []
-        refs = sorted(self._refs(tracked, owned), key=lambda ref: ref.filename)
-        sizes = self._context.facts.sizes_of(refs)
-        return [(ref, size_bytes) for ref, size_bytes in zip(refs, sizes, strict=True) if size_bytes is not None]
-
-    def file(self, project: ProjectName, filename: str) -> tuple[FileRef, int] | None:
-        """Return one file of a tracked project, if its size is known; also while it cannot be fetched: opening it says why."""
-        tracked = self._catalog.tracked(project)
-        owned = None if tracked is None else self._owned(tracked)
-        if tracked is None or owned is None:
-            return None
-        for ref in self._refs(tracked, owned):
-            if ref.filename == filename:
-                size_bytes = self._context.facts.size_of(ref)
-                return None if size_bytes is None else (ref, size_bytes)
-        return None
-
-    def all_files(self, tracked: Tracked) -> list[FileRef]:
-        """Return all files of a tracked project by what is known, whether they can be listed or not."""
-        owned = self._owned(tracked)
-        return [] if owned is None else self._refs(tracked, owned)
-
-    def _owned(self, tracked: Tracked) -> Owned | None:
-        ownership = self._projects.known(ProjectName(tracked.project))
-        return ownership if isinstance(ownership, Owned) else None
-
-    def _refs(self, tracked: Tracked, owned: Owned) -> list[FileRef]:
-        project = ProjectName(tracked.project)
-        return [FileRef(project, owned.owner, link) for link in tracking.chosen(tracked, owned.listed, self._machine)]
-
-    # --- keeping it true ------------------------------------------------------------------------------------------
+        self._size_requests = trio.Semaphore(limits.sizes_at_once)
 
     def state(self) -> TrackedState:
         """Return how the tracked projects are, as far as `keep_fresh` has come."""
@@ -134,7 +73,7 @@ class Tracking:
         """Refresh pages that have expired and find unknown sizes; never returns."""
         seen = epoch = -1
         async with trio.open_nursery() as nursery:
-            for _ in range(PROJECTS_AT_ONCE):
+            for _ in range(self._limits.projects_at_once):
                 nursery.start_soon(self._work)
             while True:
                 try:
@@ -147,12 +86,12 @@ class Tracking:
                     self._queue_due()
                 except Exception as error:
                     log.warning("%s", failure("look after what is tracked", error))
-                await trio.sleep(POLL_S)
+                await trio.sleep(self._limits.poll_s)
 
     def _take_up(self) -> None:
         """Notice what was tracked and untracked since."""
         before, self._care = self._care, {}
-        for tracked in self.tracked():
+        for tracked in self._files.tracked():
             one = before.get(tracked.project)
             self._care[tracked.project] = one if one is not None and one.tracked == tracked else _Project(tracked, 0.0)
 
@@ -180,7 +119,7 @@ class Tracking:
             if not self._queue:
                 continue
             one = self._queue.popleft()
-            one.is_behind, one.due_s = True, trio.current_time() + RETRY_S
+            one.is_behind, one.due_s = True, trio.current_time() + self._limits.retry_s
             try:
                 await self._refresh(one)
             except Exception as error:
@@ -198,7 +137,7 @@ class Tracking:
             case Owned() as owned:
                 _note(one, None)
                 fresh_s = self._projects.fresh_for_s(owned, project)
-                if await self._find_sizes(one, self._refs(one.tracked, owned)) and fresh_s > 0:
+                if await self._find_sizes(one, self._files.refs_of(one.tracked, owned)) and fresh_s > 0:
                     one.is_behind, one.due_s = False, trio.current_time() + fresh_s
 
     async def _find_sizes(self, one: _Project, refs: list[FileRef]) -> bool:
@@ -222,7 +161,9 @@ class Tracking:
                     nursery.cancel_scope.cancel()  # the others would fail in the same way: all of them later
                 except OriginError as error:
                     log.info("%s", error)
-                    self._lose(ref, LOST_S if isinstance(error, OriginMissing | OriginDenied) else FAULT_S)
+                    self._lose(
+                        ref, self._limits.lost_s if isinstance(error, OriginMissing | OriginDenied) else self._limits.fault_s
+                    )
                 else:
                     found += known
                     one.unsized -= known
@@ -243,12 +184,12 @@ class Tracking:
         if size_bytes is None:
             size_bytes = await self._context.ask_size(ref)
         if size_bytes is None:
-            self._lose(ref, LOST_S)
+            self._lose(ref, self._limits.lost_s)
         return size_bytes is not None
 
     def _lose(self, ref: FileRef, for_s: float) -> None:
         self._lost[ref.key] = trio.current_time() + for_s
-        if len(self._lost) > MAX_LOST:
+        if len(self._lost) > self._limits.max_lost:
             self._lost.pop(next(iter(self._lost)))
 
 

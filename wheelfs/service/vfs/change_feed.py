@@ -20,40 +20,38 @@ if TYPE_CHECKING:
 
     from wheelfs.store.store import Store
 
-POLL_S: Final = 0.5
-"""Changes show within two seconds (the contract), kernel time-outs of one second included."""
-
 FLAT_PATHS: Final = ("", "stored")
 
 ASOF: Final = "asof"
 """It has no end of views inside, so no entry of them is named: forgetting the directory forgets all below it."""
 
 
-class Watch:
+class ChangeWatcher:
     """Follows the journal of changes."""
 
-    def __init__(self, store: Store, indexes: Sequence[str]) -> None:
-        """Start behind the newest change: nothing was shown to anybody yet."""
+    def __init__(self, store: Store, indexes: Sequence[str], *, poll_s: float) -> None:
+        """Start after the newest change: nothing has been shown yet."""
+        self._poll_s = poll_s
         self._indexes = indexes
         self._store = store
         self._seq = store.catalog.last_seq()
         self._transaction = store.catalog.last_transaction()
 
     async def changes(self) -> AsyncIterator[EntryChanged | InodeChanged]:
-        """Yield what the kernel must forget, for ever; polls every `POLL_S` seconds."""
+        """Yield what the kernel must forget, until cancelled."""
         while True:
-            await trio.sleep(POLL_S)
+            await trio.sleep(self._poll_s)
             transaction = self._store.catalog.last_transaction()
             if transaction == self._transaction:
                 continue
             self._transaction = transaction
-            news = self._store.catalog.changes_since(self._seq)
-            self._seq = news.last_seq
-            # Incomplete news need no more than this: the kernel forgets names and pages by itself within a second.
+            found = self._store.catalog.changes_since(self._seq)
+            self._seq = found.last_seq
+            # An incomplete answer needs no more than this: the kernel forgets names and pages by itself within a second.
             for path in FLAT_PATHS:
                 yield InodeChanged(inode_of_path(path))
             yield EntryChanged(inode_of_path(""), ASOF)
-            for change in news.changes:
+            for change in found.changes:
                 if change.filename is not None and change.filename.endswith(".whl"):
                     for path in FLAT_PATHS:
                         yield EntryChanged(inode_of_path(path), change.filename)

@@ -20,17 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.core.views.view import View
-    from wheelfs.core.views.visibility import Hidden, Sieve
+    from wheelfs.core.views.visibility import ExclusionReason, ViewFilter
     from wheelfs.model.shared import SharedFile
     from wheelfs.model.tracked import Tracked
     from wheelfs.service.projects.projects import Projects
-    from wheelfs.service.projects.tracking import Tracking
+    from wheelfs.service.projects.tracked_files import TrackedFiles
     from wheelfs.service.projects.visible_files import Views
-    from wheelfs.service.shares.follower import Sharing
+    from wheelfs.service.shares.follower import ShareFollower
     from wheelfs.store.catalog.catalog import Catalog
     from wheelfs.store.catalog.records import StoredName
 
-_BATCH: Final = 512
 _NO_DIGEST: Final = b"\xff" * 32
 """Behind every digest: the place behind all stored files of a name."""
 
@@ -61,20 +60,23 @@ class FlatFile(NamedTuple):
 class FlatFiles:
     """Reads the flat directories' files."""
 
-    def __init__(self, *, projects: Projects, tracking: Tracking, sharing: Sharing, catalog: Catalog, views: Views) -> None:
-        """Prepare; nothing is read yet."""
-        self._sharing = sharing
+    def __init__(
+        self, *, projects: Projects, tracked: TrackedFiles, follower: ShareFollower, catalog: Catalog, views: Views, batch: int
+    ) -> None:
+        """``batch``: names that are read in one transaction."""
+        self._follower = follower
         self._projects = projects
-        self._tracking = tracking
+        self._tracked_files = tracked
         self._catalog = catalog
         self._views = views
+        self._batch = batch
 
     def behind(self, place: Place | None, limit: int, view: View) -> list[FlatFile]:
         """Return up to ``limit`` files behind ``place`` (None: from the first on); fewer only where there are no more."""
         # One more is read than is given: by that one the last is known to be the best of its name.
         return list(islice(self._behind(place, view, page=limit + 1), limit))
 
-    def all(self, view: View, hidden: Counter[Hidden]) -> Iterator[FlatFile]:
+    def all(self, view: View, hidden: Counter[ExclusionReason]) -> Iterator[FlatFile]:
         """Yield all files, and count in ``hidden`` those that are not shown; for readers with time."""
         return self._behind(None, view, hidden=hidden)
 
@@ -83,24 +85,24 @@ class FlatFiles:
         names = [name for name in self._catalog.stored_names(project) if name.filename == filename]
         same = [_of_stored(name, rank) for name in names if (rank := self._best_origin(name)) is not None]
         if not same and not view.stored:
-            shared = [file for file in self._sharing.of(project) if file.filename == filename]
+            shared = [file for file in self._follower.of(project) if file.filename == filename]
             same = [self._of_shared(file) for file in shared if self._projects.may_list(project, file.index)]
-        if not same and not view.stored and (found := self._tracking.file(project, filename)) is not None:
+        if not same and not view.stored and (found := self._tracked_files.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
         best = min(same, key=_rank, default=None)
-        return best if best is not None and _hides(self._views.sieve(view, flat=True), best) is None else None
+        return best if best is not None and _hides(self._views.view_filter(view, flat=True), best) is None else None
 
     def _behind(
-        self, place: Place | None, view: View, *, page: int = _BATCH, hidden: Counter[Hidden] | None = None
+        self, place: Place | None, view: View, *, page: int | None = None, hidden: Counter[ExclusionReason] | None = None
     ) -> Iterator[FlatFile]:
-        files: Iterator[FlatFile] = self._stored(place, page)
+        files: Iterator[FlatFile] = self._stored(place, page or self._batch)
         if not view.stored and self._catalog.tracked_projects():
             files = merge(files, self._tracked(place), key=_place)
-        if not view.stored and not self._sharing.is_empty:
+        if not view.stored and not self._follower.is_empty:
             files = merge(files, self._shared(place), key=_place)
-        sieve = self._views.sieve(view, flat=True)
+        view_filter = self._views.view_filter(view, flat=True)
         for best in _best_of_each(files):
-            why = _hides(sieve, best)
+            why = _hides(view_filter, best)
             if why is None:
                 yield best
             elif hidden is not None:
@@ -129,7 +131,7 @@ class FlatFiles:
     def _shared(self, place: Place | None) -> Iterator[FlatFile]:
         # Behind every digest is also behind every share's name.
         after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST + b"\xff")
-        for file in self._sharing.behind(after):
+        for file in self._follower.after(after):
             if file.filename.endswith(".whl") and self._projects.may_list(file.project, file.index):
                 yield self._of_shared(file)
 
@@ -140,14 +142,14 @@ class FlatFiles:
 
     def _tracked(self, place: Place | None) -> Iterator[FlatFile]:
         for tracked in self._tracked_projects(place):
-            for ref, size_bytes in self._tracking.files(tracked):
+            for ref, size_bytes in self._tracked_files.files(tracked):
                 if place is None or tracked.project != place.project or ref.filename > place.filename:
                     yield _of_tracked(ref, size_bytes)
 
     def _tracked_projects(self, place: Place | None) -> Iterator[Tracked]:
         if place is not None and (first := self._catalog.tracked(place.project)) is not None:
             yield first
-        yield from self._tracking.tracked(None if place is None else place.project)
+        yield from self._tracked_files.tracked(None if place is None else place.project)
 
 
 _ELSEWHERE: Final = 1 << 29
@@ -168,9 +170,9 @@ def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:
     return FlatFile(ref.project, ref.filename, _LAST, ref, size_bytes, False)
 
 
-def _hides(sieve: Sieve, file: FlatFile) -> Hidden | None:
+def _hides(view_filter: ViewFilter, file: FlatFile) -> ExclusionReason | None:
     # Only what is stored is read for views that ask for that, so it need not be told here.
-    return sieve.hides(file.ref.link, origin=file.ref.origin, is_stored=True, is_private=file.is_private)
+    return view_filter.hides(file.ref.link, origin=file.ref.origin, is_stored=True, is_private=file.is_private)
 
 
 def _best_of_each(files: Iterator[FlatFile]) -> Iterator[FlatFile]:

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from wheelfs.core.views.paths import Directory, subdirectories
-from wheelfs.service.vfs.nodes import DirectoryNode, FileNode
+from wheelfs.core.views.paths import PAGE, STATUS, Directory, subdirectories
+from wheelfs.service.vfs.nodes import DirectoryNode, FileNode, StatusNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wheelfs.service.process.status import StatusReport
     from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.projects.visible_files import Views
     from wheelfs.service.vfs.flat_files import FlatFile, FlatFiles, Place
+    from wheelfs.service.vfs.limits import VfsLimits
+    from wheelfs.service.vfs.names import FileNodes
     from wheelfs.service.vfs.nodes import TreeNode
-    from wheelfs.store.catalog.catalog import Catalog
+    from wheelfs.service.vfs.pages import Pages
+    from wheelfs.service.vfs.protocol import Listing
 
 K = TypeVar("K")
-
-BATCH: Final = 512
 
 
 class NamedListing:
@@ -64,9 +67,10 @@ class FlatListing:
     The batch that is being read is kept, since the kernel asks for some tens of entries at a time.
     """
 
-    def __init__(self, place: Directory, projects: Projects, flat: FlatFiles) -> None:
+    def __init__(self, place: Directory, projects: Projects, flat: FlatFiles, batch: int) -> None:
         """Prepare; nothing is read yet."""
         self._flat = flat
+        self._batch_entries = batch
         self._view = place.view
         self._directories = [(name, DirectoryNode(below)) for name, below in subdirectories(place, projects.names)]
         self._batches: _Batches[Place | None] = _Batches()
@@ -93,11 +97,11 @@ class FlatListing:
             first, after = cookie, self._batch[-1].place
         while True:
             self._batches.begins(first, after)
-            self._first, self._batch = first, self._flat.behind(after, BATCH, self._view)
+            self._first, self._batch = first, self._flat.behind(after, self._batch_entries, self._view)
             first += len(self._batch)
             if cookie < first:
                 return True
-            if len(self._batch) < BATCH:
+            if len(self._batch) < self._batch_entries:
                 return False
             after = self._batch[-1].place
 
@@ -105,21 +109,69 @@ class FlatListing:
 class SimpleListing:
     """``simple/``: the projects that are known here, those of the view only."""
 
-    def __init__(self, place: Directory, projects: Projects, catalog: Catalog) -> None:
+    def __init__(self, place: Directory, projects: Projects, batch: int) -> None:
         """Prepare; nothing is read yet."""
         self._place = place
         self._projects = projects
-        self._catalog = catalog
+        self._batch_entries = batch
         self._batches: _Batches[str | None] = _Batches()
 
     def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
         """Yield the entries behind cookie ``start``."""
         view = self._place.view
         cookie, after = self._batches.find(start, 0)
-        while batch := list(islice(self._projects.known_names(after), BATCH)):
+        while batch := list(islice(self._projects.known_names(after), self._batch_entries)):
             self._batches.begins(cookie, after)
             for project in batch:
                 cookie += 1
                 if cookie > start and self._projects.is_listed(project, view):
                     yield cookie, project, DirectoryNode(Directory("project", f"{self._place.path}/{project}", view, project))
             after = batch[-1]
+
+
+class Directories:
+    """Lists directories."""
+
+    def __init__(
+        self,
+        *,
+        projects: Projects,
+        views: Views,
+        flat: FlatFiles,
+        pages: Pages,
+        files: FileNodes,
+        status: StatusReport,
+        limits: VfsLimits,
+    ) -> None:
+        """Prepare; nothing is read yet."""
+        self._projects = projects
+        self._views = views
+        self._flat = flat
+        self._pages = pages
+        self._files = files
+        self._status = status
+        self._limits = limits
+
+    def listing(self, place: Directory) -> Listing:
+        """Return the entries of a directory, from the store alone."""
+        match place.kind:
+            case "view":
+                return FlatListing(place, self._projects, self._flat, self._limits.listing_batch)
+            case "indexes" | "times":
+                below = subdirectories(place, self._projects.names)
+                return NamedListing([(name, DirectoryNode(directory)) for name, directory in below])
+            case "simple":
+                return SimpleListing(place, self._projects, self._limits.listing_batch)
+            case "project":
+                return self._project_listing(place)
+            case "private":
+                return NamedListing([(STATUS, StatusNode.of(self._status.text()))])
+
+    def _project_listing(self, place: Directory) -> NamedListing:
+        """List the page and the files whose size is known; the others appear when they have been looked up."""
+        assert place.project is not None
+        ownership = self._projects.known(place.project, index=place.view.index)
+        entries = self._views.entries(ownership, place.project, place.view).entries
+        nodes = [(entry.ref.filename, self._files.known(entry.ref)) for entry in entries]
+        files: list[tuple[str, TreeNode]] = [(name, file) for name, file in nodes if file is not None]
+        return NamedListing([(PAGE, self._pages.project_node(place, ownership)), *files])

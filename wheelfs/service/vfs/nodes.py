@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal, Self
 
+from wheelfs.core.views.paths import STATUS
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
 from wheelfs.service.vfs.protocol import Attributes
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from wheelfs.errors import WheelfsError
     from wheelfs.model.names import ProjectName
     from wheelfs.service.file_refs import FileRef
+
+STATUS_PATH: Final = f".wheelfs/{STATUS}"
 
 
 def _path_attributes(path: str, *, is_dir: bool, size_bytes: int = 0, mtime_ns: int = UNKNOWN_TIME_NS) -> Attributes:
@@ -57,6 +60,11 @@ class StatusNode:
 
     path: str
     size_bytes: int
+
+    @classmethod
+    def of(cls, text: bytes) -> Self:
+        """Return the node of a status whose text this is."""
+        return cls(STATUS_PATH, len(text))
 
     @property
     def attributes(self) -> Attributes:

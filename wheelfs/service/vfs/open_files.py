@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import trio
 
 from wheelfs.errors import ContentChanged, StoreDamaged
 
 if TYPE_CHECKING:
-    from wheelfs.service.admission import Gate
+    from wheelfs.service.admission import Admission
     from wheelfs.service.fetch.download import Download
     from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.file_refs import FileRef
-
-
-HEALINGS: Final = 2
-"""How often a read brings a damaged file here again before it gives up: the second time is for a recipe that was only moved."""
 
 
 class OpenText:
@@ -49,13 +45,14 @@ class OpenStored:
 
     direct_io = False
 
-    def __init__(self, ref: FileRef, sha256: bytes, downloads: DownloadPool, gate: Gate) -> None:
-        """Open stored content; raises `NotKnown`, `StoreDamaged`."""
+    def __init__(self, ref: FileRef, sha256: bytes, downloads: DownloadPool, admission: Admission, *, repairs: int) -> None:
+        """Open stored content; raises `NotKnown`, `StoreDamaged`.  ``repairs``: how often a read may fetch it again."""
+        self._repairs = repairs
         self._ref = ref
         self._sha256 = sha256
         self._downloads = downloads
         self._store = downloads.context.store
-        self._gate = gate
+        self._admission = admission
         # Held before it is opened: that order is what keeps its chunks (docs/design/concurrency.md, Collecting).
         self._store.hold(sha256)
         try:
@@ -72,16 +69,16 @@ class OpenStored:
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return stored bytes; what has rotted is fetched again.  Raises `StoreDamaged` when nobody gives it."""
-        healings = 0
+        repairs = 0
         while True:
             try:
                 return await self._read(offset, size)
             except StoreDamaged as damage:
-                if healings == HEALINGS:
+                if repairs == self._repairs:
                     happened = f"{damage.attempted}: {damage.happened}, also after it was fetched again"
                     raise StoreDamaged(f"read {self._ref.filename}", happened, damage.advice) from damage
-                healings += 1
-                with self._gate.waiting(f"read {self._ref.filename}"):
+                repairs += 1
+                with self._admission.waiting(f"read {self._ref.filename}"):
                     await self._downloads.heal(self._ref, self._sha256, self._sealed, damage)
             self._sealed = self._store.open_sealed(self._sha256)
 
@@ -104,12 +101,13 @@ class OpenPartial:
 
     direct_io = True
 
-    def __init__(self, download: Download, downloads: DownloadPool, gate: Gate, *, strict: bool) -> None:
+    def __init__(self, download: Download, downloads: DownloadPool, admission: Admission, *, strict: bool, repairs: int) -> None:
         """Take over one use of ``download``; ``strict`` withholds every byte until the whole file is verified."""
         self._download = download
         self._downloads = downloads
-        self._gate = gate
+        self._admission = admission
         self._strict = strict
+        self._repairs = repairs
         self._generation: int | None = None
         self._stored: OpenStored | None = None
 
@@ -136,15 +134,17 @@ class OpenPartial:
 
     async def _read(self, offset: int, size: int) -> bytes | memoryview:
         if self._strict and self._download.sealed_sha256 is None:
-            with self._gate.waiting(f"read {self._download.ref.filename}"):
+            with self._admission.waiting(f"read {self._download.ref.filename}"):
                 await self._download.until_sealed()
         if self._download.sealed_sha256 is not None:
             if self._stored is None:
-                self._stored = OpenStored(self._download.ref, self._download.sealed_sha256, self._downloads, self._gate)
+                self._stored = OpenStored(
+                    self._download.ref, self._download.sealed_sha256, self._downloads, self._admission, repairs=self._repairs
+                )
             return await self._stored.read(offset, size)
         if self._download.has(offset, size):
             return await self._download.read(offset, size)
-        with self._gate.waiting(f"read {self._download.ref.filename}"):
+        with self._admission.waiting(f"read {self._download.ref.filename}"):
             return await self._download.read(offset, size)
 
     def close(self) -> None:

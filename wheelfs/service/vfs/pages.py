@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import trio
 
+from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.formatting import counted
 from wheelfs.core.projects.ownership import Owned, Undecided
 from wheelfs.core.simple import html_render, json_render
@@ -25,19 +26,14 @@ if TYPE_CHECKING:
     from wheelfs.core.projects.ownership import Ownership
     from wheelfs.core.views.paths import Directory, Form
     from wheelfs.core.views.view import View
-    from wheelfs.core.views.visibility import Hidden
+    from wheelfs.core.views.visibility import ExclusionReason
     from wheelfs.model.names import ProjectName
     from wheelfs.service.fetch.context import FetchContext
     from wheelfs.service.projects.index import Entry
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
     from wheelfs.service.vfs.flat_files import FlatFiles
-
-KEPT_BYTES: Final = 16 * 1024 * 1024
-"""Rendered pages kept in memory: a full page of numpy has 1.6 MB, one of what a machine can use a fifth of that."""
-
-LARGE_FILES: Final = 500
-"""A page of more files is rendered in a thread: 5,000 take 20 to 50 ms, in which nobody else would be answered."""
+    from wheelfs.service.vfs.limits import VfsLimits
 
 NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
 
@@ -45,14 +41,14 @@ NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
 class Pages:
     """Renders the pages of all views."""
 
-    def __init__(self, *, projects: Projects, views: Views, flat: FlatFiles, context: FetchContext) -> None:
+    def __init__(self, *, projects: Projects, views: Views, flat: FlatFiles, context: FetchContext, limits: VfsLimits) -> None:
         """Begin with none rendered."""
         self._projects = projects
         self._views = views
         self._flat = flat
         self._context = context
-        self._kept: OrderedDict[str, tuple[object, bytes]] = OrderedDict()
-        self._kept_bytes = 0
+        self._rendered: BoundedCache[str, tuple[object, bytes]] = BoundedCache(limits.rendered_bytes, weight=_text_bytes)
+        self._large_files = limits.large_page_files
 
     # --- pages of one project -------------------------------------------------------------------------------------
 
@@ -80,13 +76,13 @@ class Pages:
             raise NotKnown(f"open the page of {node.project}", "no index has such a project", "check the name")
         if not self._is_listable(ownership, node.project):
             raise self._projects.unreachable(ownership, node.project)
-        return self._rendered(node, ownership)
+        return self._render(node, ownership)
 
     def refreshed(self, node: PageNode) -> PageNode:
         """Return the node with the size it has now; from what is known, asking nobody."""
         if node.project is None:
             return node
-        text = self._kept_text(node.path, self._stamp(node.project, node.view))
+        text = self._kept(node.path, self._stamp(node.project, node.view))
         if text is None:  # the page is looked at before it is read, again and again: most often it is the same as last time
             ownership = self._projects.known(node.project, index=node.view.index)
             text = self._text_if_any(node, ownership)
@@ -101,13 +97,13 @@ class Pages:
     def _text_if_any(self, node: PageNode, ownership: Ownership) -> bytes:
         """Return a project's page, or nothing where there is none to be made."""
         assert node.project is not None
-        return self._rendered(node, ownership) if self._is_listable(ownership, node.project) else b""
+        return self._render(node, ownership) if self._is_listable(ownership, node.project) else b""
 
-    def _rendered(self, node: PageNode, ownership: Ownership) -> bytes:
+    def _render(self, node: PageNode, ownership: Ownership) -> bytes:
         path, project, view = node.path, node.project, node.view
         assert project is not None
         stamp = self._stamp(project, view)
-        kept = self._kept_text(path, stamp)
+        kept = self._kept(path, stamp)
         if kept is not None:
             return kept
         assert isinstance(ownership, Owned)
@@ -119,10 +115,10 @@ class Pages:
     async def _make_if_large(self, node: PageNode, ownership: Ownership) -> None:
         """Render a large page in a thread, so that whoever asks for it next finds it."""
         assert node.project is not None
-        if not isinstance(ownership, Owned) or len(ownership.listed) <= LARGE_FILES:
+        if not isinstance(ownership, Owned) or len(ownership.listed) <= self._large_files:
             return
         stamp = self._stamp(node.project, node.view)
-        if self._kept_text(node.path, stamp) is None and self._is_listable(ownership, node.project):
+        if self._kept(node.path, stamp) is None and self._is_listable(ownership, node.project):
             seen = self._views.entries(ownership, node.project, node.view)
             comments = [*self._comments(ownership, node.project), *seen.hidden]
             text = await trio.to_thread.run_sync(
@@ -132,7 +128,7 @@ class Pages:
 
     def _stamp(self, project: ProjectName, view: View) -> object:
         # A hash: the stamp of a project with 400 stored files has 140 kB, and each instant below asof/ has a page of its own.
-        return hash(self._projects.stamp(project, index=view.index)), self._views.sieve(view)
+        return hash(self._projects.stamp(project, index=view.index)), self._views.view_filter(view)
 
     # --- lists ----------------------------------------------------------------------------------------------------
 
@@ -140,21 +136,18 @@ class Pages:
         """Return the page of all projects known here (PEP 503, root)."""
         path = f"{view.path}/simple/{NAMES[form]}".lstrip("/")
         node = PageNode("simple", path, view, None, 0, UNKNOWN_TIME_NS, form)
-        return replace(node, size_bytes=len(await self._list(node)))
+        return replace(node, size_bytes=len(await self.text_of_list(node)))
 
     async def links(self, view: View) -> PageNode:
         """Return the find-links page of a flat directory."""
         node = PageNode("links", f"{view.path}/{NAMES['html']}".lstrip("/"), view, None, 0, UNKNOWN_TIME_NS)
-        return replace(node, size_bytes=len(await self._list(node)))
+        return replace(node, size_bytes=len(await self.text_of_list(node)))
 
     async def text_of_list(self, node: PageNode) -> bytes:
         """Return a list's page as it is now."""
-        return await self._list(node)
-
-    async def _list(self, node: PageNode) -> bytes:
         # The epoch: while an index is away, what is only tracked of it is not listed.
-        stamp = self._context.store.catalog.last_seq(), self._context.hosts.epoch, self._views.sieve(node.view, flat=True)
-        kept = self._kept_text(node.path, stamp)
+        stamp = self._context.store.catalog.last_seq(), self._context.hosts.epoch, self._views.view_filter(node.view, flat=True)
+        kept = self._kept(node.path, stamp)
         if kept is not None:
             return kept
         # In a thread: it reads the whole catalog, which nobody but the one who asked for this page should wait for.
@@ -169,9 +162,9 @@ class Pages:
         return render(project for project in self._projects.known_names() if self._projects.is_listed(project, node.view))
 
     def _render_links(self, node: PageNode) -> bytes:
-        hidden: Counter[Hidden] = Counter()
+        hidden: Counter[ExclusionReason] = Counter()
         files = [RenderedFile(file.ref.link) for file in self._flat.all(node.view, hidden)]
-        return html_render.render_links_page(files, comments=self._views.sieve(node.view, flat=True).explain(hidden))
+        return html_render.render_links_page(files, comments=self._views.view_filter(node.view, flat=True).explain(hidden))
 
     def _comments(self, owned: Owned, project: ProjectName) -> Iterator[str]:
         yield f"from {owned.owner}"
@@ -182,20 +175,17 @@ class Pages:
             hidden = f"{counted(away.hidden, 'file')} {which}" if away.hidden else "nothing is hidden for that"
             yield f"offline: {away.index} cannot be asked ({since}); this page may be old; {hidden}"
 
-    def _kept_text(self, path: str, stamp: object) -> bytes | None:
-        kept = self._kept.get(path)
-        if kept is None or kept[0] != stamp:
-            return None
-        self._kept.move_to_end(path)
-        return kept[1]
+    def _kept(self, path: str, stamp: object) -> bytes | None:
+        """Return the page that was rendered last, if what it was made of is still the same."""
+        kept = self._rendered.get(path)
+        return None if kept is None or kept[0] != stamp else kept[1]
 
     def _keep(self, path: str, stamp: object, text: bytes) -> None:
-        before = self._kept.pop(path, None)
-        self._kept_bytes += len(text) - (0 if before is None else len(before[1]))
-        self._kept[path] = stamp, text
-        while self._kept_bytes > KEPT_BYTES and len(self._kept) > 1:
-            _, (_, oldest) = self._kept.popitem(last=False)
-            self._kept_bytes -= len(oldest)
+        self._rendered.put(path, (stamp, text))
+
+
+def _text_bytes(kept: tuple[object, bytes]) -> int:
+    return len(kept[1])
 
 
 def _node_in(place: Directory, form: Form) -> PageNode:

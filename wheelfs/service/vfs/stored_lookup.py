@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.visible_files import Views
 
 
-class AtHand:
+class StoredLookup:
     """Looks paths up without the network."""
 
     def __init__(self, projects: Projects, views: Views, context: FetchContext) -> None:

@@ -15,7 +15,7 @@ from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, metadata_text, wheel_filename
 from wheelfs.errors import OriginFault
 from wheelfs.model.names import ProjectName
-from wheelfs.service.projects.prefetcher import AT_ONCE
+from wheelfs.service.projects.limits import PREFETCH_LIMITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,7 @@ async def test_nothing_is_asked_ahead_when_it_is_switched_off(tmp_path: Path) ->
 
 
 async def test_a_wheel_with_many_dependencies_leaves_connections_to_clients(tmp_path: Path) -> None:
-    names = [f"base{number}" for number in range(3 * AT_ONCE)]
+    names = [f"base{number}" for number in range(3 * PREFETCH_LIMITS.at_once)]
     alone: tuple[str, ...] = ()
     origin = index(app=tuple(names), **dict.fromkeys(names, alone))
     answering = trio.Event()
@@ -135,9 +135,9 @@ async def test_a_wheel_with_many_dependencies_leaves_connections_to_clients(tmp_
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(origin, "project_page", page)
             (await one.open(f"simple/app/{APP}")).close()
-            await until(lambda: len(asked) == AT_ONCE)
+            await until(lambda: len(asked) == PREFETCH_LIMITS.at_once)
             await trio.testing.wait_all_tasks_blocked()
-            assert len(asked) == AT_ONCE
+            assert len(asked) == PREFETCH_LIMITS.at_once
             answering.set()
             await quiet(one)
         assert sorted(asked) == sorted(names)

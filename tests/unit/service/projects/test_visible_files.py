@@ -44,12 +44,12 @@ async def test_a_release_appears_when_it_is_old_enough_without_anybody_asking_it
             clock_ns=lambda: now_us * 1_000,
         )
         owned = await one.node.projects.find(DEMO)
-        young, sieve = views.entries(owned, DEMO, View()), views.sieve(View())
+        young, view_filter = views.entries(owned, DEMO, View()), views.view_filter(View())
         assert young.entries == []
         assert young.hidden == ("hidden here: 1 file uploaded at or after 1970-04-04T00:00:00Z, so younger than min-age",)
         assert views.entry(owned, DEMO, View(), NAME) is None
         now_us = 108 * DAY_US
-        assert views.sieve(View()) != sieve, "a page that was rendered before is not shown again"
+        assert views.view_filter(View()) != view_filter, "a page that was rendered before is not shown again"
         assert [entry.ref.filename for entry in views.entries(owned, DEMO, View()).entries] == [NAME]
         assert views.entries(owned, DEMO, View()).hidden == ()
         assert views.entry(owned, DEMO, View(), NAME) is not None

@@ -17,8 +17,8 @@ from wheelfs.errors import OriginUnreachable
 from wheelfs.model.tracked import Tracked
 from wheelfs.remote.origin import FileHead
 from wheelfs.reports.status import TrackedState
-from wheelfs.service.projects import tracking
-from wheelfs.service.vfs import flat_files, listings
+from wheelfs.service.limits import ServiceLimits
+from wheelfs.service.vfs.limits import VfsLimits
 from wheelfs.service.vfs.protocol import Absent
 
 if TYPE_CHECKING:
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 VERSIONS = [f"1.{number}" for number in range(10, 31)]
 
 
-@pytest.fixture(autouse=True)
-def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listings, "BATCH", 4)
-    monkeypatch.setattr(flat_files, "_BATCH", 3)
+SMALL_BATCHES = ServiceLimits(vfs=VfsLimits(listing_batch=4, names_batch=3))
+SIZES_AT_ONCE = SMALL_BATCHES.tracking.sizes_at_once
 
 
 @pytest.fixture
@@ -68,7 +66,7 @@ def wheels(node: Service, at_once: int = 1_000) -> list[str]:
 
 @pytest.mark.parametrize("at_once", [1, 3, 4, 5, 1_000])
 async def test_each_name_is_listed_once_in_pieces_of_any_length(tmp_path: Path, origin: MemoryOrigin, at_once: int) -> None:
-    async with service(tmp_path / "store", [origin]) as node:
+    async with service(tmp_path / "store", [origin], limits=SMALL_BATCHES) as node:
         for name in every("beta")[::2] + every("gamma")[:5]:
             await node.read(f"simple/{name.partition('-')[0]}/{name}")
         await until(lambda: node.store.catalog.counts().files == 16)
@@ -80,7 +78,7 @@ async def test_each_name_is_listed_once_in_pieces_of_any_length(tmp_path: Path, 
 async def test_a_file_that_is_stored_while_a_directory_is_read_is_neither_missed_nor_listed_twice(
     tmp_path: Path, origin: MemoryOrigin
 ) -> None:
-    async with service(tmp_path / "store", [origin]) as node:
+    async with service(tmp_path / "store", [origin], limits=SMALL_BATCHES) as node:
         await track(node, "alpha", "beta")
         seen = []
         for number, name in enumerate(read(node, 1)):
@@ -92,7 +90,7 @@ async def test_a_file_that_is_stored_while_a_directory_is_read_is_neither_missed
 
 
 async def test_a_listing_can_be_taken_up_anywhere(tmp_path: Path, origin: MemoryOrigin) -> None:
-    async with service(tmp_path / "store", [origin]) as node:
+    async with service(tmp_path / "store", [origin], limits=SMALL_BATCHES) as node:
         await track(node, "alpha", "beta")
         entries = node.node.tree.listing(node.node.tree.root)
         whole = [(cookie, name) for cookie, name, _ in entries.entries(0)]
@@ -101,7 +99,7 @@ async def test_a_listing_can_be_taken_up_anywhere(tmp_path: Path, origin: Memory
 
 
 async def test_a_name_that_is_listed_is_found_and_others_are_not(tmp_path: Path, origin: MemoryOrigin) -> None:
-    async with service(tmp_path / "store", [origin]) as node:
+    async with service(tmp_path / "store", [origin], limits=SMALL_BATCHES) as node:
         node.store.catalog.track(Tracked("alpha", ("<1.20",), 1)).result()
         await node.node.projects.find("alpha")  # type: ignore[arg-type]
         names = wheels(node)
@@ -120,7 +118,7 @@ async def test_a_tracked_file_without_a_size_is_absent_until_its_size_is_known(t
     origin = MemoryOrigin()
     name, content = "alpha-1.0-py3-none-any.whl", build_wheel("alpha", "1.0")
     origin.add("alpha", name, content, sized=False)
-    async with service(tmp_path / "store", [origin]) as node:
+    async with service(tmp_path / "store", [origin], limits=SMALL_BATCHES) as node:
         await track(node, "alpha")
         assert wheels(node) == []
         assert isinstance(await node.lookup(name), Absent)
@@ -149,15 +147,15 @@ async def test_sizes_are_asked_for_a_few_at_a_time_and_the_newest_first(tmp_path
         return FileHead(1_000)
 
     monkeypatch.setattr(origin, "head", head)
-    async with service(tmp_path / "store", [origin]) as node:
+    async with service(tmp_path / "store", [origin], limits=SMALL_BATCHES) as node:
         await track(node, "alpha")
         node.node.fetching.nursery.start_soon(node.node.tracking.keep_fresh)
-        await until(lambda: len(asked) == tracking.SIZES_AT_ONCE)
-        assert asked == every("alpha")[: -1 - tracking.SIZES_AT_ONCE : -1]
+        await until(lambda: len(asked) == SIZES_AT_ONCE)
+        assert asked == every("alpha")[: -1 - SIZES_AT_ONCE : -1]
         answer.set()
         await until(lambda: wheels(node) == every("alpha"))
         assert asked == every("alpha")[::-1]
-        assert max(at_once) == tracking.SIZES_AT_ONCE
+        assert max(at_once) == SIZES_AT_ONCE
         assert node.node.tracking.state() == TrackedState(projects=1)
 
 
@@ -166,7 +164,7 @@ async def test_what_failed_is_taken_up_again_when_its_host_comes_back(tmp_path: 
     name = "alpha-1.0-py3-none-any.whl"
     origin.add("alpha", name, build_wheel("alpha", "1.0"))
     origin.page_troubles.extend([OriginUnreachable("look up alpha", "refused")])
-    async with service(tmp_path / "store", [origin]) as node:
+    async with service(tmp_path / "store", [origin], limits=SMALL_BATCHES) as node:
         node.store.catalog.track(Tracked("alpha", ("",), 1)).result()
         node.node.fetching.nursery.start_soon(node.node.tracking.keep_fresh)
         await until(lambda: node.node.tracking.state() == TrackedState(projects=1, failing=1))

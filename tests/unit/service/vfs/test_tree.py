@@ -30,7 +30,7 @@ from wheelfs.errors import (
     StoreDamaged,
 )
 from wheelfs.model.links import FileLink, ProjectPage
-from wheelfs.service.admission import Gate
+from wheelfs.service.admission import Admission
 from wheelfs.service.vfs.protocol import Absent
 from wheelfs.store.catalog.records import PageRecord
 
@@ -299,7 +299,7 @@ async def test_what_is_here_needs_no_place_among_those_who_wait(tmp_path: Path, 
 
 
 async def test_a_wait_with_a_bound_ends_even_while_bytes_trickle(autojump_clock: trio.testing.MockClock) -> None:
-    gate = Gate(1, bound_s=5.0)
+    gate = Admission(1, bound_s=5.0)
     with pytest.raises(OriginTimeout), gate.waiting("read"):
         await trio.sleep(100)
     with gate.waiting("read"):

@@ -1,0 +1,64 @@
+"""What a running service does for its store in the background: memory, dead readers, the spool, the quota, garbage."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from wheelfs.service.tasks import failure
+from wheelfs.store.engine.page_release import mapped_bytes
+
+if TYPE_CHECKING:
+    from wheelfs.service.fetch.pool import DownloadPool
+    from wheelfs.store.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepLimits:
+    """How often the store is looked after, and how much it may hold for long."""
+
+    mapped_bytes: int = 32 << 20
+    """Mapped pages of the store count as this process's memory once touched; above this they go back to the page cache."""
+
+    poll_s: float = 2.0
+    """How often that memory is looked at, in a small file of /proc."""
+
+    store_s: float = 60.0
+    """How often slots of dead readers are freed (py-lmdb asks for about a minute), and the spool and the quota are checked."""
+
+    spool_bytes: int = 4 << 30
+    """Space for files of which only a part was ever wanted; those that were untouched longest go first."""
+
+    abandoned_s: float = 30 * 86_400.0
+    """A partial file that was untouched for a month is not going to be completed."""
+
+
+UPKEEP_LIMITS: Final = UpkeepLimits()
+"""What a running wheelfs uses."""
+
+
+async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLimits) -> None:
+    """Look after the store until cancelled; what fails is logged and tried again."""
+    checked_s = -limits.store_s
+    was_idle = False
+    while True:
+        try:
+            if trio.current_time() - checked_s >= limits.store_s:
+                checked_s = trio.current_time()
+                await trio.to_thread.run_sync(store.check_readers)
+                await trio.to_thread.run_sync(partial(store.spool.trim, limits.spool_bytes, idle_s=limits.abandoned_s))
+                await trio.to_thread.run_sync(store.keep_limits)
+                if was_idle and downloads.is_idle:
+                    await trio.to_thread.run_sync(store.collect_if_due)
+                was_idle = downloads.is_idle
+            if mapped_bytes() > limits.mapped_bytes:
+                await trio.to_thread.run_sync(store.release_mapping)
+        except Exception as error:
+            log.warning("%s", failure("keep the store in order", error))
+        await trio.sleep(limits.poll_s)

@@ -1,0 +1,125 @@
+"""Opening: text that is generated, files that are stored, and files that have to be fetched first."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from wheelfs.errors import NotKnown, OriginDenied, OriginMissing, StoreDamaged
+from wheelfs.service.vfs.nodes import FailingNode, FileNode, MetadataNode, PageNode, StatusNode
+from wheelfs.service.vfs.open_files import OpenPartial, OpenStored, OpenText
+
+if TYPE_CHECKING:
+    from wheelfs.service.admission import Admission
+    from wheelfs.service.fetch.pool import DownloadPool
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.process.status import StatusReport
+    from wheelfs.service.projects.metadata import Metadata
+    from wheelfs.service.projects.prefetcher import Prefetcher
+    from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.vfs.pages import Pages
+    from wheelfs.service.vfs.project_lookup import ProjectLookup
+    from wheelfs.service.vfs.protocol import Node, OpenFile
+
+
+class FileOpener:
+    """Opens wheels, sdists and other files of projects."""
+
+    def __init__(
+        self,
+        *,
+        projects: Projects,
+        downloads: DownloadPool,
+        admission: Admission,
+        prefetcher: Prefetcher,
+        strict: bool,
+        repairs: int,
+    ) -> None:
+        """``strict`` withholds bytes that are not verified yet; ``repairs``: how often a read may fetch a damaged file again."""
+        self._repairs = repairs
+        self._projects = projects
+        self._downloads = downloads
+        self._context = downloads.context
+        self._admission = admission
+        self._prefetcher = prefetcher
+        self._strict = strict
+
+    async def open(self, ref: FileRef) -> OpenFile:
+        """Open a file; one that is not stored is fetched as far as its tail, within a bound."""
+        sealed = self._projects.sealed(ref)
+        if sealed is not None:
+            self._context.counters.count_saved(self._context.facts.size_of(ref) or 0)
+            try:
+                return self._open_sealed(ref, sealed)
+            except StoreDamaged as damage:
+                with self._admission.waiting(f"open {ref.filename}"):
+                    await self._downloads.heal(ref, sealed, None, damage)
+                return self._open_sealed(ref, sealed)
+        self._context.refuse_damaged(ref)
+        try:
+            return await self._open_partial(ref)
+        except (OriginDenied, OriginMissing):
+            renewed = await self._projects.renewed(ref)
+            if renewed is None:
+                raise
+        return await self._open_partial(renewed)
+
+    async def _open_partial(self, ref: FileRef) -> OpenFile:
+        download = self._downloads.acquire(ref)
+        self._prefetcher.opening(ref)
+        try:
+            with nullcontext() if download.has_tail and not self._strict else self._admission.waiting(f"open {ref.filename}"):
+                await (download.until_sealed() if self._strict else download.ensure_tail())
+        except BaseException:
+            self._downloads.release(download)
+            raise
+        if download.sealed_sha256 is not None:
+            digest = download.sealed_sha256
+            self._downloads.release(download)
+            return self._open_sealed(ref, digest)
+        return OpenPartial(download, self._downloads, self._admission, strict=self._strict, repairs=self._repairs)
+
+    def _open_sealed(self, ref: FileRef, sha256: bytes) -> OpenStored:
+        opened = OpenStored(ref, sha256, self._downloads, self._admission, repairs=self._repairs)
+        self._context.keep_name(ref, sha256, opened.size)
+        return opened
+
+
+class NodeOpener:
+    """Opens the nodes of the tree."""
+
+    def __init__(
+        self,
+        *,
+        owners: ProjectLookup,
+        pages: Pages,
+        metadata: Metadata,
+        status: StatusReport,
+        prefetcher: Prefetcher,
+        files: FileOpener,
+    ) -> None:
+        """``prefetcher`` is told which pages are read."""
+        self._owners = owners
+        self._pages = pages
+        self._metadata = metadata
+        self._status = status
+        self._prefetcher = prefetcher
+        self._files = files
+
+    async def open(self, node: Node) -> OpenFile:
+        """Open a file; may use the network, within a bound."""
+        match node:
+            case PageNode(project=None):
+                return OpenText(await self._pages.text_of_list(node), direct_io=True)
+            case PageNode(project=project) if project is not None:
+                self._prefetcher.page_read(project, node.view)
+                return OpenText(await self._pages.opened(node, await self._owners.find(project, node.view)), direct_io=True)
+            case StatusNode():
+                return OpenText(self._status.text(), direct_io=True)
+            case MetadataNode(ref=ref):
+                return OpenText(self._metadata.known(ref), direct_io=False)
+            case FileNode(ref=ref):
+                return await self._files.open(ref)
+            case FailingNode(error=error):
+                raise error.with_traceback(None)
+        raise NotKnown("open a node", f"it is no file of this tree: {node!r}")
