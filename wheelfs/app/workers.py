@@ -42,7 +42,6 @@ def run_head(
     from wheelfs.service.overview import Overview
     from wheelfs.service.process.signals import obey_signals
     from wheelfs.service.shares.feed import ShareFeed
-    from wheelfs.service.vfs.stored_lookup import StoredLookup
     from wheelfs.telemetry import Counters
 
     async def serve() -> None:
