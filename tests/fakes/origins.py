@@ -203,7 +203,7 @@ class MemoryShare:
         if self.hangs:
             await trio.sleep_forever()
         if self.tells_nonsense:
-            raise OriginFault("ask how it is made", "its answer is none")
+            raise OriginFault("ask how it is made", "invalid response")
         content = self.origin.files.get(sha256.hex())
         return composition_of(content) if self.tells_manifests and content is not None else None
 

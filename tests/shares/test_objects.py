@@ -175,7 +175,7 @@ def test_an_object_in_a_directory_is_flushed_before_it_has_its_name(tmp_path: Pa
     ],
 )
 def test_an_address_that_is_no_place_for_objects_is_refused(url: str) -> None:
-    with pytest.raises(UsageError, match="no place for objects"):
+    with pytest.raises(UsageError, match="unsupported share URL"):
         open_objects(url)
 
 

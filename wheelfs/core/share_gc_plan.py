@@ -1,6 +1,6 @@
 """What of a share nothing needs, and what of that may be deleted now: decided from listings, without IO.
 
-A pack is needed by manifests, a manifest by its file, of which the catalog tells.  Whoever pushes may be about to need one that
+A pack is needed by manifests, a manifest by its file, that the catalog lists.  A pusher may be about to need one that
 nothing needs yet; so what is old enough is only condemned, and deleted by a later run, a grace period after.
 """
 
@@ -30,7 +30,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 class Seen:
     """What a run has read, from ``began_s`` on, and the ``lists`` (by name) at ``now_s``: both by the place's clock.
 
-    ``objects`` by key; ``needed``: the sha256, in hex, of all files that the catalog tells of; ``uses``: for every manifest's key
+    ``objects`` by key; ``needed``: the sha256, in hex, of all files in the catalog; ``uses``: for every manifest's key
     the keys of its packs; ``superseded``: the keys of what the catalog needs no more.
     """
 
@@ -63,7 +63,7 @@ def plan(seen: Seen) -> Plan:
     made = Plan()
     condemnations = Condemnations(seen.lists.values())
     is_old = _Old(seen)
-    # Somebody who does not see the newest roots yet needs what is before them.
+    # A reader that does not see the newest roots yet needs what is before them.
     if all(found.modified_s <= seen.began_s - MARGIN_S for key, found in seen.objects.items() if key.startswith(f"{ROOTS}/")):
         made.delete += [found for key, found in seen.objects.items() if key in seen.superseded and is_old(found)]
 
@@ -120,7 +120,7 @@ def _left_over(seen: Seen, is_old: _Old, planned: Set[str]) -> list[FoundObject]
             found.append(one)
     oldest_us = min((one.at_us for one in seen.lists.values() if not one.is_void and not _is_over(one, seen.now_s)), default=None)
     for name, one_list in seen.lists.items():
-        # What makes others void goes behind them: they would hold again.
+        # What makes others void goes after them: they would hold again.
         is_over = _is_over(one_list, seen.now_s) and (not one_list.is_void or oldest_us is None or one_list.at_us < oldest_us)
         if is_over and f"{CONDEMNED}/{name}" in seen.objects:
             found.append(seen.objects[f"{CONDEMNED}/{name}"])
@@ -128,7 +128,7 @@ def _left_over(seen: Seen, is_old: _Old, planned: Set[str]) -> list[FoundObject]
 
 
 def _is_over(one: Condemned, now_s: float) -> bool:
-    """Tell whether nobody, by any clock, minds a list any more."""
+    """Tell whether no reader, by any clock, still observes a list."""
     return now_s > one.ends_s + 2 * MARGIN_S
 
 

@@ -35,7 +35,7 @@ class AsOf:
 def parse_asof(name: str) -> AsOf | None:
     """Return the point in time that a date (RFC 3339, ``full-date``) or instant (``date-time``) names; None for any other name.
 
-    Nothing is guessed: an instant without an offset, which uv reads as a date, is none.
+    Nothing is guessed: an instant without an offset, which uv reads as a date, is invalid.
     """
     try:
         moment = _end_of_day(name) if _DATE.fullmatch(name) else _instant(name)

@@ -1,4 +1,4 @@
-"""Lists of what is to be deleted from a share, so that whoever pushes does not rely on it: as bytes, and what they mean.
+"""Lists of what is to be deleted from a share, so that pushers do not rely on it: as bytes, and what they mean.
 
 ``docs/design/share-format.md`` describes the bytes and the times, ``docs/design/decisions/0034-collecting-without-locks.md`` why
 they are enough.
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 CONDEMNED: Final = "condemned"
 
 MARGIN_S: Final = 3_600.0
-"""What is given to all that takes time unseen: clocks that differ, listings that lag, a write that waits for its answer, and
-`FRESH_S`.  No grace period is shorter."""
+"""Safety margin for clock skew, listing lag, slow writes and `FRESH_S`.  No grace period is shorter."""
 
 FRESH_S: Final = 600.0
-"""For so long after it has read the lists somebody who pushes may write what relies on them."""
+"""For this long after reading the lists a pusher may write what relies on them."""
 
 RUN_S: Final = 1_800.0
 """The longest that one run may delete by what it has read."""
 
 LAPSE_S: Final = 90 * 86_400.0
-"""For so long behind the grace period a list lets things be deleted; then they must be condemned anew."""
+"""For this long after the grace period a list permits deletion; then the keys must be condemned again."""
 
 _MAGIC: Final = b"WFC1"
 
@@ -87,11 +86,11 @@ class Condemnations:
 
     def is_condemned(self, key: str, *, since_s: float) -> bool:
         """Tell whether a list names ``key``, or did so since ``since_s``, whatever its times: nothing new is to rely on it."""
-        return bool(self._felt(key, since_s))
+        return bool(self._entries_for(key, since_s))
 
     def is_pending_deletion(self, key: str, *, since_s: float, now_s: float) -> bool:
         """Tell whether ``key``, there at ``since_s``, may be gone, or go before what is written now is seen."""
-        return any(one.begins_s - MARGIN_S <= now_s <= one.ends_s + MARGIN_S for one in self._felt(key, since_s))
+        return any(one.begins_s - MARGIN_S <= now_s <= one.ends_s + MARGIN_S for one in self._entries_for(key, since_s))
 
     def may_delete(self, key: str, *, began_s: float, now_s: float) -> bool:
         """Tell whether ``key`` may be deleted at ``now_s`` if nothing needs it by what was read from ``began_s`` on."""
@@ -105,8 +104,8 @@ class Condemnations:
         void_us = self._void_us.get(key, -1)
         return [one for one in self._lists.get(key, ()) if one.at_us > void_us]
 
-    def _felt(self, key: str, since_s: float) -> list[Condemned]:
-        # Another run that read less may be deleting still, when a list has just become void.  And what has become void since is
-        # no comfort: it does so, too, when the key was deleted, as whoever slept meanwhile would not see.
+    def _entries_for(self, key: str, since_s: float) -> list[Condemned]:
+        # Another run that read less may still be deleting when a list has just become void.  A void entry does not prove the key
+        # is safe: entries are also voided after deletion, which a machine that slept would miss.
         void_us = self._void_us.get(key, -1)
         return self._lists.get(key, []) if void_us / 1e6 + MARGIN_S > since_s else self._lists_of(key)

@@ -17,7 +17,7 @@ class ShareFormatError(ValueError):
 
 
 def framed(magic: bytes, body: bytes) -> bytes:
-    """Return ``body`` behind its magic and before its checksum."""
+    """Return ``body`` between its magic and its checksum."""
     begun = magic + body
     return begun + _check(begun)
 

@@ -1,7 +1,7 @@
 """How a file of a share is put together: its skeleton, its chunks in order, and the packs that hold them, if it lies in packs.
 
-The bytes are described in ``docs/design/share-format.md``; a change there needs a new magic.  Whoever reads one believes nothing
-of it: each chunk is compared with its digest, and the whole file with its sha256.
+The bytes are described in ``docs/design/share-format.md``; a change there needs a new magic.  A reader trusts nothing
+in it: each chunk is compared with its digest, and the whole file with its sha256.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Manifest:
         if any(len(pack) != PACK_NAME_BYTES for pack in packs) or any(number >= len(packs) for number in pack_of):
             raise ShareFormatError("a chunk lies in no pack")
         if any(offset + length > MAX_PACK_BYTES for offset, length in zip(offsets, lengths, strict=bool(packs))):
-            raise ShareFormatError("a chunk lies behind the end of every pack")
+            raise ShareFormatError("a chunk lies beyond the end of its pack")
         if sum(lengths) + skeleton_bytes != size_bytes or sum(gaps) > skeleton_bytes or bool(frame) != bool(skeleton_bytes):
             raise ShareFormatError("its parts do not add up to its size")
         self.size_bytes = size_bytes

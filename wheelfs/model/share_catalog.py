@@ -27,7 +27,7 @@ ROOTS: Final = "roots"
 SNAPSHOTS: Final = "snapshots"
 
 SPAN: Final = 256
-"""Records from one root to the next: whoever knows nothing reads no more of them, and as many more as there are meanwhile."""
+"""Records from one root to the next: a new reader reads no more of them, and as many more as are written meanwhile."""
 
 MAX_RECORD_FILES: Final = 1_000
 MAX_SNAPSHOT_FILES: Final = 50_000

@@ -23,7 +23,7 @@ class Place(NamedTuple):
 
 
 class FoundObject(NamedTuple):
-    """An object as a listing tells of it; ``modified_s`` (seconds of the epoch) is when it was written, by the place's clock."""
+    """An object as listed; ``modified_s`` (seconds of the epoch) is when it was written, by the place's clock."""
 
     key: str
     size_bytes: int

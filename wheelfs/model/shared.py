@@ -16,7 +16,7 @@ MAX_POINT: Final = 1_000
 
 
 class SharedFile(msgspec.Struct, frozen=True, array_like=True):
-    """A sealed file under one of its names, as whoever stored it knew it.
+    """A sealed file under one of its names, as the machine that stored it knew it.
 
     ``index`` is the name of the index that it came from, ``local`` for one added by hand.  New fields go to the end, with a
     default: nodes and gateways of different builds talk to each other.
@@ -53,7 +53,7 @@ class News(msgspec.Struct, frozen=True, array_like=True):
 
 
 def is_safe(file: SharedFile) -> bool:
-    """Tell whether what somebody says of a file can be shown: a name becomes a path, a key and a link in many places."""
+    """Tell whether what a share says of a file can be shown: a name becomes a path, a key and a link in many places."""
     try:
         if parse_project_name(file.project) != file.project or kind_of(check_filename(file.filename)) == "other":
             return False

@@ -1,4 +1,4 @@
-"""What somebody wants to see of a project in the flat directories before any of it is fetched."""
+"""What a user wants to see of a project in the flat directories before any of it is fetched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 class Tracked(msgspec.Struct, frozen=True, array_like=True):
     """Which files of a project are tracked: those whose version is in one of ``ranges`` (PEP 440; "" is any version).
 
-    ``every_platform``: not only what this machine can use.  ``prereleases``: also those that nobody asked for by a range.
+    ``every_platform``: not only what this machine can use.  ``prereleases``: also those that no range asks for.
     New fields go to the end and have a default: stored ones of older builds must still read.
     """
 

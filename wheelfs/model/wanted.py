@@ -1,4 +1,4 @@
-"""What somebody wants to have here: a project, which versions of it, and which bytes."""
+"""What a user wants to have here: a project, which versions of it, and which bytes."""
 
 from __future__ import annotations
 

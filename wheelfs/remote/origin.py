@@ -1,4 +1,4 @@
-"""What the service asks of other people's bytes: one small protocol, whatever is behind it."""
+"""What the service asks of other people's bytes: one small protocol for every kind of source."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def _locked(path: Path, timeout_s: float, *, readonly: bool) -> Iterator[None]:
     try:
         descriptor = os.open(path / "lock", flags | os.O_CLOEXEC, 0o644)
     except FileNotFoundError:
-        # A read-only copy without its lock file: nobody can be creating it.
+        # A read-only copy without its lock file: no process can be creating it.
         yield
         return
     try:

@@ -91,7 +91,7 @@ class EvictTuning:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What nobody configures.  Passed in, so that tests choose their own."""
+    """What no user configures.  Passed in, so that tests choose their own."""
 
     read: ReadTuning = ReadTuning()
     collect: CollectTuning = CollectTuning()

@@ -187,9 +187,9 @@ class Store(StoreFiles):
             self.release(sha256)
 
     def quarantine(self, sha256: bytes, reason: str) -> None:
-        """Let damaged content not be served any more, nor its damaged chunks be found for others.
+        """Stop serving damaged content, and stop finding its damaged chunks for other files.
 
-        It is quarantined until it is sealed anew, from its origin or by the user's hand.
+        It stays quarantined until it is sealed again, from its origin or by the user.
         """
         encoded = self.catalog.recipe(sha256)
         try:
@@ -221,7 +221,7 @@ class Store(StoreFiles):
         return excess_bytes(self, self.limits, need) <= 0
 
     def make_room(self, need: Need, attempted: str) -> None:
-        """Let go what may, until ``need`` fits; blocks.  Raises `StoreFull`."""
+        """Evict what may go until ``need`` fits; blocks.  Raises `StoreFull`."""
         make_room(self, self.limits, need, attempted=attempted)
 
     def keep_limits(self) -> list[str]:
@@ -232,7 +232,7 @@ class Store(StoreFiles):
         return []
 
     def collect_if_due(self) -> None:
-        """Give back the room of what was removed, if that is much; blocks.  Does nothing while another process collects."""
+        """Give back the room of what was removed, if that is worth it; blocks.  Does nothing while another process collects."""
         if not self.directory.readonly and is_due(self):
             with suppress(StoreLocked):
                 done = collect(self, grace_s=0, lock_s=0)

@@ -1,6 +1,6 @@
 """From an older format of the store to this build's, one version at a time.
 
-A step changes the files of a store that nobody has open; ``format`` is written when it returns.  It may be cut short at any
+A step changes the files of a store that no process has open; ``format`` is written when it returns.  It may be cut short at any
 instant, and is then run again on what it has left.
 """
 
@@ -51,7 +51,7 @@ def upgraded(path: Path, fields: Fields, attempted: str, *, readonly: bool) -> I
     while fields["wheelfs_store"] != FORMAT_VERSION:
         version = fields["wheelfs_store"]
         if readonly:
-            advice = "let somebody who may write it open it once with this wheelfs"
+            advice = "open it once with this wheelfs as a user who may write to it"
             raise StoreReadOnly(attempted, f"it has the older format {version} and must be upgraded", advice)
         if any(_is_open(path / environment / "lock.mdb") for environment in ("catalog", "chunks")):
             advice = "end the mounts and commands that use it, then try again"

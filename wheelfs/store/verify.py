@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _READ_BYTES: Final = 1 << 20
 _RELEASE_BYTES: Final = 64 << 20
-"""Pages of the map count as this process's memory once touched; they are given back whenever so much was read."""
+"""Pages of the map count as this process's memory once touched; they are given back after each this many bytes read."""
 _FORGOTTEN: Final = 2_000
 """Entries taken out of the index in one transaction: as many pages written at most."""
 
@@ -33,7 +33,7 @@ _FORGOTTEN: Final = 2_000
 class Checked:
     """One content that was checked, with all its names; ``reason`` is None, or what is wrong with it.
 
-    Without a content (``sha256`` is empty) it tells of damage to the store itself; ``filename`` is then a path in the store or
+    Without a content (``sha256`` is empty) it reports damage to the store itself; ``filename`` is then a path in the store or
     a name that leads nowhere.
     """
 
@@ -66,7 +66,7 @@ def verify(
 ) -> Iterator[Checked]:
     """Check everything, or only the contents that have a name which is ``wanted``; yield each content.
 
-    ``quick`` leaves out the sha256 of whole files: every chunk is still checked.  ``note`` is told which step begins.  Damaged
+    ``quick`` leaves out the sha256 of whole files: every chunk is still checked.  ``note`` gets the step that begins.  Damaged
     contents are quarantined, and damaged chunks forgotten, before they are reported.  Blocks; raises `StoreLocked`.
     """
     audit = _Audit(store, quick)

@@ -1,9 +1,9 @@
 """Is a host worth asking?  A circuit breaker as plain values; the caller brings the clock.
 
-One failed connection or one time-out opens the circuit: everybody else then fails within milliseconds instead of waiting for the
-same silence (a caller inside ``open`` cannot even be killed while it waits).  The pause doubles from `FIRST_PAUSE_S` to
+One failed connection or one time-out opens the circuit: all other requests then fail within milliseconds instead of waiting for
+the same silence (a caller inside ``open`` cannot even be killed while it waits).  The pause doubles from `FIRST_PAUSE_S` to
 `LONGEST_PAUSE_S`; when it is over a probe is sent in the background, and only a probe's answer lets requests through again.
-Somebody who asks meanwhile shortens the pause, so that a host in demand is found to be back within `FIRST_PAUSE_S`.  An answer
+A request meanwhile shortens the pause, so that a host in demand is found to be back within `FIRST_PAUSE_S`.  An answer
 of any kind, an error page included, closes the circuit: a host that answers is reachable.
 
 Prior art: M. Nygard, *Release It!*, "Circuit Breaker".
@@ -54,7 +54,7 @@ def after_success(_state: Reachability) -> Reachability:
 def after_probe(state: Reachability) -> Reachability:
     """Return the state after the answer to a probe: requests are let through, and the first one tells whether it is well again.
 
-    A host that answers probes and fails requests would else have everybody wait again after each first pause.
+    A host that answers probes and fails requests would otherwise make every caller wait again after each first pause.
     """
     return Up(state.failures)
 
@@ -75,7 +75,7 @@ def after_failure(state: Reachability, *, now_s: float, reason: str) -> Reachabi
 
 
 def in_demand(state: Down) -> Down:
-    """Return the state after somebody wanted the host while it is down: probe it soon, but no more often than the first pause.
+    """Return the state after a request to the host while it is down: probe it soon, but no more often than the first pause.
 
     Not so when it has relapsed: a probe would let the next one in for another long wait.
     """

@@ -1,6 +1,6 @@
 """A file as its manifest tells it: where skeleton and chunks stand in it, and whether bytes that came are right.
 
-Nothing is asked or read here.  What a manifest says is no more than a word of whoever gave it: the sha256 of the whole decides.
+Nothing is asked or read here.  A manifest is an unproven claim of its sender: the sha256 of the whole file decides.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Composition:
 
     @property
     def end_bytes(self) -> int:
-        """How much stands behind the last chunk: of a ZIP its central directory and end records."""
+        """How much follows the last chunk: of a ZIP its central directory and end records."""
         return self.size_bytes - self._starts[-1]
 
     def chunk(self, number: int) -> Chunk:
@@ -67,8 +67,8 @@ class Composition:
     def widened(self, start: int, end: int) -> tuple[int, int]:
         """Return the least range around ``[start, end)`` that divides no chunk, and can be checked as a whole."""
         before = self._chunk_around(start)
-        behind = self._chunk_around(end)
-        return (start if before is None else before[0]), (end if behind is None else behind[1])
+        after = self._chunk_around(end)
+        return (start if before is None else before[0]), (end if after is None else after[1])
 
     def parts(self, start: int, end: int) -> Iterator[Part]:
         """Yield, in order, the elements that have bytes in ``[start, end)``, each whole."""
@@ -97,7 +97,7 @@ class Composition:
     def check(self, start: int, data: bytes | memoryview, *, most_chunks: int = MAX_CHUNKS + 1) -> Checked:
         """Compare bytes that came from ``start`` on, which is nowhere inside a chunk, with skeleton and digests.
 
-        Behind ``most_chunks`` chunks nothing is compared any more, as if it had not come.
+        After ``most_chunks`` chunks nothing more is compared, as if it had not come.
         """
         view = memoryview(data)
         at, end = start, start + len(view)
@@ -114,7 +114,7 @@ class Composition:
                 at = stop
                 continue
             if number == count:
-                return Checked(at - start, is_wrong=True)  # behind the end of the file
+                return Checked(at - start, is_wrong=True)  # beyond the end of the file
             stop = self._starts[number + 1]
             if stop > end:
                 break

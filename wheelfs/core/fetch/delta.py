@@ -2,7 +2,7 @@
 
 A member is taken for a stored one when CRC-32, sizes and method agree.  That, and the local header predicted for it, are
 *assumptions*: two encoders may pack the same content into other bytes of the same length, and anybody can make a CRC-32 collide.
-Only the sha256 of the whole file decides, and until then nobody may see what was assumed.
+Only the sha256 of the whole file decides, and until then no reader may see what was assumed.
 
 The directory tells where each member's room begins and ends, not where in it the data stands.  So of the few shapes in which
 tools write local headers one is taken that fills the room to the byte, and a member that none fits is fetched.
@@ -119,7 +119,7 @@ def _shape(fields: tuple[int, ...], name: bytes, extra: bytes, room: int) -> tup
         return _LOCAL.pack(_LOCAL_MAGIC, *numbers) + name + extra
 
     if flags & _FLAG_DESCRIPTOR:
-        # What could not seek: zeros before, the truth behind.  Its magic is optional by the letter, and always written.
+        # A writer that could not seek: zeros before the data, the values after it.  The magic is optional, and always written.
         if spare == len(extra) + _DESCRIPTOR.size:
             return head(0, 0, 0, extra), _DESCRIPTOR.pack(_DESCRIPTOR_MAGIC, crc, packed, size)
         return None

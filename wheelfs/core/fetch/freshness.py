@@ -18,12 +18,12 @@ SHORTEST_LIFETIME_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """The stored page is fresh, or nobody can be asked: serve it."""
+    """The stored page is fresh, or its index cannot be asked: serve it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revalidate:
-    """Ask the index again, wait at most ``wait_s`` for it, then serve what is stored; the question goes on behind."""
+    """Ask the index again, wait at most ``wait_s`` for it, then serve what is stored; the request continues in the background."""
 
     wait_s: float
 

@@ -33,7 +33,7 @@ def tail_bytes(*, seen_directory_bytes: int | None, size_bytes: int | None) -> i
     """Return how long a tail to ask for.
 
     ``seen_directory_bytes`` is how much of its end the directory of the project's file before took (the next version's will be
-    much alike), None when none was seen; ``size_bytes`` the size of the file, None when nobody knows it.
+    much alike), None when none was seen; ``size_bytes`` the size of the file, None when it is not known.
     """
     if seen_directory_bytes is not None:
         return min(LONGEST_TAIL_BYTES, max(TAIL_BYTES // 2, seen_directory_bytes + seen_directory_bytes // 8 + 16 * 1024))
@@ -56,7 +56,7 @@ def next_wanted(spans: Spans, size_bytes: int | None) -> Wanted | None:
 
 
 def later_gaps(spans: Spans, size_bytes: int | None, *, most: int) -> list[Range]:
-    """Return what lies behind the first gap, to be asked for beside it: one after the other, each would add a round trip.
+    """Return what lies after the first gap, to be asked for beside it: one after the other, each would add a round trip.
 
     They are small, since it is the tail's requests that leave them.
     """
@@ -65,7 +65,7 @@ def later_gaps(spans: Spans, size_bytes: int | None, *, most: int) -> list[Range
 
 
 def side_range(spans: Spans, size_bytes: int, gaps: list[tuple[int, int]], streams_at: Iterable[int]) -> Range:
-    """Return what a read asks for by itself: all its ``gaps``, and more behind them as far as none of it is here or coming.
+    """Return what a read asks for by itself: all its ``gaps``, and more after them as far as none of it is here or coming.
 
     ``streams_at`` are the offsets that running streams have reached.
     """

@@ -35,7 +35,7 @@ class Spans:
     def add(self, start: int, end: int) -> int:
         """Cover ``[start, end)`` and return how many of its bytes are new; an empty interval adds nothing.
 
-        Raises ValueError when ``start`` is negative or behind ``end``.
+        Raises ValueError when ``start`` is negative or after ``end``.
         """
         if start < 0 or end < start:
             raise ValueError(f"not an interval: [{start}, {end})")

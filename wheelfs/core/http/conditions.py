@@ -36,7 +36,7 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Unsatisfiable:
-    """416: the range lies behind the end."""
+    """416: the range lies beyond the end."""
 
 
 Reply = NotModified | Failed | Full | Partial | Unsatisfiable

@@ -47,7 +47,7 @@ Wanted = Whole | From | Range | Suffix
 
 
 def bounds_of(wanted: Wanted, size_bytes: int) -> tuple[int, int]:
-    """Return which bytes ``[start, end)`` of a file of ``size_bytes`` are wanted; ``start`` may lie behind the end."""
+    """Return which bytes ``[start, end)`` of a file of ``size_bytes`` are wanted; ``start`` may lie beyond the end."""
     match wanted:
         case Whole():
             return 0, size_bytes
@@ -84,7 +84,7 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class NothingThere:
-    """The range lies behind the end: the file has only ``total_bytes``."""
+    """The range lies beyond the end: the file has only ``total_bytes``."""
 
     total_bytes: int
 

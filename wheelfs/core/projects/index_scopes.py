@@ -25,7 +25,7 @@ class Charges:
         self._tied = [(index, _matching(some)) for index, some in patterns.items() if some]
 
     def of(self, project: str) -> tuple[str, ...]:
-        """Return the names of the indexes in charge of a project (its normalized name), in order of priority; maybe none."""
+        """Return the names of the indexes in charge of a project (its normalized name), by priority; there may be none."""
         tied = tuple(index for index, pattern in self._tied if pattern.fullmatch(project))
         return tied or self._general
 

@@ -105,7 +105,7 @@ Ownership = Owned | NoSuchProject | Undecided
 def decide(answers: Sequence[Answer], stored: Sequence[StoredFile], *, configured: Collection[str]) -> Ownership:
     """Decide who owns a project.
 
-    ``answers`` are those of the indexes in order of priority, as far as they were needed: an index behind one that has the
+    ``answers`` are those of the indexes in order of priority, as far as they were needed: an index after one that has the
     project or is silent may be missing.  ``configured`` names all indexes, so that none of those is taken for a former one.
     """
     local = [file.link for file in stored if file.private and file.origin not in configured]

@@ -86,7 +86,7 @@ class _Target:
 
 
 def parse_html(body: bytes, charset: str | None, page_url: str, project: ProjectName) -> ProjectPage:
-    """Return the page; raise `OriginFault` when it is none.  ``charset`` is the content type's; else UTF-8."""
+    """Return the page; raise `OriginFault` when it is not one.  ``charset`` is the content type's; else UTF-8."""
     attempted = f"read the page of {project}"
     if charset is not None and _OTHER_CHARSET.match(charset):
         body = body.decode(charset, "replace").encode()
@@ -151,7 +151,7 @@ def _add(links: Links, href: str, attributes: Mapping[str, str], text: str) -> N
 
 
 def _is_simple(target: _Target, metas: Mapping[str, str], project: ProjectName) -> bool:
-    """Whether a page without a single usable link is an empty simple page rather than somebody's login or error page.
+    """Whether a page without a single usable link is an empty simple page rather than a login or error page.
 
     An empty page says "this project is mine and has no files", which hides the project on indexes of lower priority; so it
     takes a positive sign: a repository meta tag, the customary title, or a document with nothing at all to read or fill in.

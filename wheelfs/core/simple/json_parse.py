@@ -21,7 +21,7 @@ _MAX_LOCATIONS = 1_000
 
 
 def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
-    """Return the page; raise `OriginFault` when it is none.
+    """Return the page; raise `OriginFault` when it is not one.
 
     Decoded without a schema, since a schema fails as a whole: an entry with a value of the wrong type is refused by itself.
     """

@@ -165,7 +165,7 @@ class Links:
                 return None
             if not path.isascii() or " " in path:
                 path = quote(path, safe="!#$%&'()*+,/:;=?@[]~")
-        except ValueError:  # urljoin: an IPv6 address that is none; quote: lone surrogates
+        except ValueError:  # urljoin: an invalid IPv6 address; quote: lone surrogates
             return None
         return f"{scheme}://{host}/{path}", fragment
 
@@ -224,7 +224,7 @@ def _port_is_possible(host: str) -> bool:
 
 
 def _digest(text: str | None) -> bytes | None:
-    """Return the 32 bytes of a sha256 in hexadecimal; raise ValueError when it is none."""
+    """Return the 32 bytes of a sha256 in hexadecimal; raise ValueError for anything else."""
     if text is None:
         return None
     digest = bytes.fromhex(text)

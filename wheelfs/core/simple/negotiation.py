@@ -33,7 +33,7 @@ def choose_form(accept: str | None, asked_format: str | None = None) -> tuple[Fo
     goes before it (PEP 691, "URL parameter").
     """
     if asked_format is not None:
-        # A plus sign that somebody did not escape has become a space.
+        # An unescaped plus sign has become a space.
         return _OFFERED.get(asked_format.strip().lower().replace(" ", "+"))
     if accept is None or not accept.strip():
         return _OFFERED[PLAIN_TYPE]

@@ -1,6 +1,6 @@
 """The grammar of paths inside a mount: what a name in a directory means, before anybody has looked whether it exists.
 
-Every frontend shows the same tree.  A meaning is one of a closed set; whoever asked finds out whether there is such a project or
+Every frontend shows the same tree.  A meaning is one of a closed set; the caller finds out whether there is such a project or
 file.
 """
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wheelfs.model.links import FileLink
 
 STEP_US: Final = 60_000_000
-"""Ages are taken by whole minutes, so that a page is not made anew, though nothing is different, each time it is looked at."""
+"""Ages are taken by whole minutes, so that a page is not rendered again at each look though nothing changed."""
 
 
 class ExclusionReason(Enum):
@@ -91,7 +91,7 @@ class ViewFilter:
         """Return why a file of ``origin`` is hidden, or None when it is shown.
 
         One without an upload time is hidden wherever time matters, as ``uv --exclude-newer`` does.  Files added by hand
-        (``is_private``) have none and are shown: whoever put them there knows why, and an index cannot have slipped them in.
+        (``is_private``) have none and are shown: the user put them there, and an index cannot have slipped them in.
         """
         if self.stored and not is_stored:
             return ExclusionReason.NOT_STORED

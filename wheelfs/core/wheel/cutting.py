@@ -39,7 +39,7 @@ GZ_HEAD_BYTES: Final = 64
 EARLY_CUTS: Final = (16 << 10, 32 << 10, 64 << 10, 128 << 10)
 """Where what is shorter than a block is cut too: a deflate stream is the same up to the first change of its content."""
 _LEAST_BEHIND_BYTES: Final = 2 << 10
-"""No early cut is made for less than this behind it."""
+"""No early cut is made for less than this after it."""
 _ONE_PIECE_BYTES: Final = EARLY_CUTS[0] + _LEAST_BEHIND_BYTES
 """Most members are shorter, and are one chunk."""
 

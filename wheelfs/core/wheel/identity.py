@@ -22,7 +22,7 @@ _MAX_TAGS: Final = 1_000
 
 
 def filename_of(read: Callable[[int, int], bytes], size_bytes: int) -> str:
-    """Return the filename of the wheel that ``read(offset, size)`` reads; raises `zip_layout.NotAZip` when it is none.
+    """Return the filename of the wheel that ``read(offset, size)`` reads; raises `zip_layout.NotAZip` when it is not a wheel.
 
     The name is not checked any further.
     """

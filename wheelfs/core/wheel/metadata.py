@@ -1,6 +1,6 @@
 """Where in a wheel its METADATA stands, as a conversation without IO.
 
-The logic asks for ranges, whoever drives it brings the bytes.
+The logic asks for ranges, its caller brings the bytes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""HTTP as wheelfs does it: bounded, redirects and credentials by our own rules, every failure told as an `OriginError`.
+"""HTTP as wheelfs does it: bounded, redirects and credentials by our own rules, every failure reported as an `OriginError`.
 
-Redirects are followed here and not by the client library because each hop decides anew whether credentials may go along, and
+Redirects are followed here and not by the client library because each hop decides again whether credentials may go along, and
 because the address of the last hop is where a page's relative links start.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 CODINGS: Final = frozenset({"gzip", "deflate", "identity", ""})
 """What bodies may be compressed with.  The library knows more of them on some machines: here an index is read alike on all."""
 READ_BYTES: Final = 512 * 1024
-"""Taken out of a socket at a time where so much is there; the library's own 64 KiB mean eight times the turns of the loop.
+"""Taken out of a socket at a time where that much is there; the library's own 64 KiB mean eight times the turns of the loop.
 Larger ones no longer fit the processor's cache, through which each byte passes four times on its way."""
 DRAIN_BYTES: Final = 64 * 1024
 """The body of an answer that is of no use is read up to here, which costs less than a new connection."""
@@ -141,7 +141,7 @@ class Client:
         raise OriginFault(attempted, f"it redirects more than {self._limits.max_redirects} times")
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str]) -> httpx2.Response:
-        """Ask once, as whom we are there; once more where the password is refused and the keyring has another one by now."""
+        """Ask once, with our credentials there; again where the password is refused and the keyring has another one by now."""
         http = self._own if origin_of(url) == self._origin else self._http
         login = await self._credentials.header_for(url) if self._credentials is not None else {}
         while True:
@@ -171,7 +171,7 @@ async def pieces_of(response: httpx2.Response, *, decoded: bool) -> AsyncGenerat
     """Yield the body as it arrives, uncopied; ``decoded`` undoes a content coding by and by.  To be closed (``aclosing``)."""
     codings = {coding.strip().lower() for coding in response.headers.get("content-encoding", "").split(",")}
     if decoded and not codings <= CODINGS:
-        raise httpx2.DecodingError("a coding that nobody asked for", request=response.request)
+        raise httpx2.DecodingError("a coding that was not asked for", request=response.request)
     source = response.aiter_bytes() if decoded else response.aiter_raw()
     try:
         async for piece in source:
@@ -210,14 +210,14 @@ def _connections(trusted: ssl.SSLContext, proxy: str | None, limits: HttpLimits)
             ),
             # The environment's proxy can do nothing for loopback: its localhost is another one.
             mounts=dict.fromkeys(_LOOPBACK) if proxy is None else None,
-            # No cookies: an index has no business with a memory of its readers.
+            # No cookies: an index need not recognise its readers.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
 
 @contextmanager
 def _usable_proxies() -> Iterator[None]:
-    """Tell of an impossible proxy address as a `UsageError`, without the address: it may hold a password."""
+    """Report an impossible proxy address as a `UsageError`, without the address: it may hold a password."""
     try:
         yield
     except (ValueError, httpx2.InvalidURL):

@@ -75,7 +75,7 @@ class Credentials:
 
 
 def origin_of(url: str) -> OwnOrigin:
-    """Return scheme, host and port of ``url``; raise ValueError when its port is none."""
+    """Return scheme, host and port of ``url``; raise ValueError when its port is invalid."""
     parts = urlsplit(url)
     return parts.scheme.lower(), (parts.hostname or "").lower(), parts.port or _DEFAULT_PORTS.get(parts.scheme.lower())
 
@@ -105,7 +105,7 @@ def credentials_for(
     or digit) comes before the URL's own, so that a password can be changed without touching a file; then netrc (``NETRC``, else
     ``~/.netrc``), whose entry for the URL's user is taken when the URL names one.  ``account`` is a user whose password the
     keyring is asked for when it is nowhere else; not so one in the URL, which may be a token, and the keyring's command line can
-    be read by everybody.  Raises `UsageError` for a URL that is none.
+    be read by every user.  Raises `UsageError` for an invalid URL.
     """
     try:
         clean, username, password = split_userinfo(url)

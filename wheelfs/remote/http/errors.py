@@ -1,4 +1,4 @@
-"""What the HTTP client raises, told in wheelfs' own errors: who is to blame, and what to do."""
+"""What the HTTP client raises, translated into wheelfs' own errors: who is to blame, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The index that pip or uv is configured with on this machine: what wheelfs uses when it is told of none."""
+"""The index that pip or uv is configured with on this machine: what wheelfs uses when none is named."""
 
 from __future__ import annotations
 

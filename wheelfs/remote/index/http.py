@@ -69,7 +69,7 @@ class HttpIndex:
         access: Access = DEFAULT_ACCESS,
         limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
-        """Raises `UsageError` when the address is none, or the settings of certificates or proxies are impossible."""
+        """Raises `UsageError` when the address is invalid, or the settings of certificates or proxies are impossible."""
         self.name = name
         self._limits = limits
         clean, credentials = credentials_for(name, url, environ, account=access.account, renew_after_s=limits.keyring_renew_s)

@@ -42,7 +42,7 @@ class CloudObjects:
     """Objects below a bucket's prefix."""
 
     def __init__(self, url: str, *, limits: CloudLimits = CLOUD_LIMITS) -> None:
-        """Raises `UsageError` for an address that is none."""
+        """Raises `UsageError` for an invalid address."""
         self.url = redact(url.rstrip("/"))
         # Whether there is TLS is for the configured endpoint to say; the clouds' own ones have it.
         options: ClientConfig = {

@@ -4,7 +4,7 @@ Not through obstore, whose local store flushes nothing: after a power loss its o
 locks, an order of listing, or that what one machine wrote is seen by another at once.
 
 What is made is as open as the share's directory: those who may read it can read each object, those who may write to it can add
-some.  The umask of whoever comes first would shut out everybody else.
+some.  The umask of the first writer would otherwise shut out all others.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DirectoryObjects:
 
     def create(self, key: str, content: bytes) -> bool:
         final = self._root / key
-        # A name of our own, so that no two machines ever write to one file; what a killed writer leaves is seen by nobody.
+        # A name of our own, so that no two machines ever write to one file; what a killed writer leaves is not visible.
         temporary = final.with_name(f".new-{secrets.token_hex(16)}")
         try:
             mode = stat.S_IMODE(self._root.stat().st_mode)
@@ -71,7 +71,7 @@ class DirectoryObjects:
             self._make(final.parent, mode)
             try:
                 with temporary.open("xb", buffering=0) as file:
-                    # For all to read, and for nobody to write to: an object never changes.
+                    # Readable for all, writable for none: an object never changes.
                     _open_up(temporary, stat.S_IRUSR | stat.S_IWUSR | mode & (stat.S_IRGRP | stat.S_IROTH))
                     write_all(file.fileno(), content, 0)
                     os.fsync(file.fileno())
@@ -94,7 +94,7 @@ class DirectoryObjects:
                 try:
                     status = path.lstat()
                 except OSError as error:
-                    raised(error)  # somebody may have deleted it meanwhile
+                    raised(error)  # it may have been deleted meanwhile
                     continue
                 if stat.S_ISREG(status.st_mode):
                     yield FoundObject(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime)
@@ -111,7 +111,7 @@ class DirectoryObjects:
         if directory.is_dir():
             return
         self._make(directory.parent, mode)
-        # Under another name until it has its mode: somebody else may want to write to it at once, and we may be killed here.
+        # Under another name until it has its mode: others may want to write to it at once, and we may be killed here.
         made = directory.with_name(f".new-{secrets.token_hex(16)}")
         made.mkdir()
         try:
@@ -133,7 +133,7 @@ class DirectoryObjects:
     def _error(self, verb: str, key: str, error: OSError) -> OriginError:
         attempted, happened = self._attempted(verb, key), (error.strerror or str(error)).lower()
         if error.errno in _REFUSED:
-            return OriginDenied(attempted, happened, "may you read it, and for push write to it?")
+            return OriginDenied(attempted, happened, "check read (and, for push, write) permission")
         if error.errno in _NOTHING:
             # Not that an object is missing, which is no error: all of them are away with the directory.
             advice = "is its file system mounted? if it is to be new, make the directory first"

@@ -47,7 +47,7 @@ class Gateway:
     def __init__(
         self, name: str, url: str, environ: Mapping[str, str], *, access: Access, limits: HttpLimits = HTTP_LIMITS
     ) -> None:
-        """Raises `UsageError` when the address is none."""
+        """Raises `UsageError` for an invalid address."""
         if urlsplit(url).scheme not in ("http", "https"):
             raise UsageError(f"use the share {name}", "its URL is neither http:// nor https://", "give a gateway's address")
         self.origin = HttpIndex(name, url, environ, access=access, limits=limits)
@@ -75,7 +75,7 @@ class Gateway:
         return CheckedOrigin(self.origin, composition)
 
     async def lacks(self, sha256: bytes) -> bool:
-        """Never certain: it may be about to fetch the file, and its news tell of what goes."""
+        """Never certain: it may be about to fetch the file, and its feed reports what goes."""
         return False
 
     async def news(self, point: str | None) -> News:
@@ -88,7 +88,7 @@ class Gateway:
                 raise msgspec.ValidationError("its point is too long")
         except msgspec.MsgspecError as error:
             raise OriginFault(
-                f"ask {self.name} for news", f"its answer is none ({error})", "is the share's URL that of `wheelfs serve`?"
+                f"ask {self.name} for news", f"invalid response ({error})", "is the share's URL that of `wheelfs serve`?"
             ) from None
         return msgspec.structs.replace(news, files=tuple(file for file in news.files if is_safe(file)))
 
@@ -101,5 +101,5 @@ def _composition_of(encoded: bytes, attempted: str) -> Composition:
     try:
         manifest = Manifest.decode(encoded)
     except ShareFormatError as error:
-        raise OriginFault(attempted, f"its answer is none ({error})") from None
+        raise OriginFault(attempted, f"invalid response ({error})") from None
     return composition_of(manifest, attempted=attempted)

@@ -1,4 +1,4 @@
-"""All that a share of objects consists of, for whoever decides what of it may go.
+"""All that a share of objects consists of, as input to the decision what of it may go.
 
 Read strictly: what cannot be read here may be what needs the rest, so nothing is left out as it is for readers.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PREFIXES: Final = (LOG, ROOTS, SNAPSHOTS, PACKS, MANIFESTS, CONDEMNED)
-_UNREADABLE: Final = "while it cannot be read nobody knows what it needs"
+_UNREADABLE: Final = "while it cannot be read it is not known what it needs"
 _ADVICE: Final = "update wheelfs; if it is damaged, delete that object, and push its files again"
 
 
@@ -56,7 +56,7 @@ class ShareGarbage:
         return {found.key: found for prefix in _PREFIXES for found in self._objects.found(prefix)}
 
     def needed(self, there: Iterable[str]) -> set[bytes]:
-        """Return the sha256 of all files that the catalog tells of, which has the records that are ``there``, by their keys."""
+        """Return the sha256 of all live files; ``there`` are the keys of the existing log records."""
         needed = {file.sha256 for file in self._catalog.files()}
         end = min(self._catalog.missing)
         if any(key > end and number_of(key.rpartition("/")[2]) is not None for key in there if key.startswith(f"{LOG}/")):
@@ -148,5 +148,5 @@ class _WholeCatalog(WrittenCatalog):
         if found == "missing" and key.startswith(f"{LOG}/"):
             self.missing.add(key)
         elif found == "missing" and key != root_key(0):
-            raise OriginMissing(attempted, "it was deleted meanwhile, or is not seen yet", "run it again")
+            raise OriginMissing(attempted, "it was deleted meanwhile, or is not visible yet", "run it again")
         return found

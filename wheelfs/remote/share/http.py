@@ -46,7 +46,7 @@ class HttpShare:
     def __init__(
         self, name: str, url: str, environ: Mapping[str, str], *, access: Access, limits: HttpLimits = HTTP_LIMITS
     ) -> None:
-        """Raises `UsageError` when the address is none."""
+        """Raises `UsageError` for an invalid address."""
         self._gateway = Gateway(name, url, environ, access=access, limits=limits)
         self.name = name
         self.url = self._gateway.url
@@ -76,7 +76,7 @@ class HttpShare:
         try:
             content = await self._http_objects.get(MARKER_KEY, Range(0, _MARKER_BYTES), _MARKER_BYTES)
         except OriginDenied:
-            return False  # the gateway's own answer says what is wrong, if it is one
+            return False  # the gateway's own answer says what is wrong, if there is one
         return content is not None and content.startswith(_BEGINS)
 
     async def news(self, point: str | None) -> News:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wheelfs.remote.http.tls import Access
 
 REQUEST_S: Final = 300.0
-"""Whoever asks may have gone long before; no request goes on for ever."""
+"""The caller may have given up long before; no request is unbounded."""
 
 _CHANGING: Final = (MARKER_KEY, f"{LOG}/", f"{ROOTS}/")
 """Keys that may be missing now and there in a moment, or be another share's tomorrow: caches are to ask the server."""
@@ -105,7 +105,7 @@ def http_objects(url: str, environ: Mapping[str, str], *, access: Access) -> Ite
         finally:
             started.set()
 
-    # Made here once more, for its errors: those of a thread are nobody's.
+    # Made here once more, for its errors: those of a thread are lost.
     HttpIndex("share", url, environ, access=access)
     thread = threading.Thread(target=run, name="http-objects", daemon=True)
     thread.start()

@@ -1,7 +1,7 @@
 """The catalog of a share of objects: following its log, and writing to it.
 
 A reader needs no listing: it finds records and roots by their numbers.  All methods block, may be called from any thread, and
-raise `OriginError`; what is torn or foreign is left out, with a word in the log.
+raise `OriginError`; what is torn or foreign is skipped and logged.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ _POINT: Final = re.compile(r"([0-9a-f]{32}):(?:([0-9]{1,10})(a?)|([0-9]{1,10})/(
 
 
 class _Following(NamedTuple):
-    """All before record ``number`` is told; ``is_anew``: since a beginning that is not over."""
+    """All before record ``number`` is reported; ``is_anew``: in a full resync that is not complete."""
 
     number: int
     is_anew: bool = False
 
 
 class _Beginning(NamedTuple):
-    """Of a root's snapshots, those before ``snapshot`` are told, and of that one ``file`` files."""
+    """Of a root's snapshots, those before ``snapshot`` are reported, and of that one ``file`` files."""
 
     root: int
     snapshot: int = 0
@@ -92,7 +92,9 @@ class Catalog:
         found = self._objects.read_range(MARKER_KEY, 0, _MARKER_BYTES)
         if found is None:
             raise OriginMissing(
-                f"use the share {self._objects.url}", "there is none", "wheelfs push makes one; a gateway is none"
+                f"use the share {self._objects.url}",
+                "there is no share here",
+                "run wheelfs push to create one; a gateway is not a share of objects",
             )
         identity = identity_of(found)
         if identity is None:
@@ -105,7 +107,7 @@ class Catalog:
     # --- following -----------------------------------------------------------------------------------------------------
 
     def news(self, point: str | None) -> News:
-        """Return what is new since ``point``, in portions; everything, where that cannot be told."""
+        """Return what is new since ``point``, in portions; everything, where the difference is not known."""
         identity, place = _parsed(point)
         is_due = self._quiet >= self._limits.look_around or place is None or identity != self._identity
         if is_due:
@@ -222,7 +224,7 @@ class Catalog:
         return self._objects.read_range(key, 0, 1) is not None
 
     def _root_after(self, number: int) -> str:
-        """Return the key of the first root behind a record."""
+        """Return the key of the first root after a record."""
         return root_key(number // self._limits.span + 1)
 
     def _together(self, work: Callable[[int], T], numbers: Sequence[int]) -> list[T]:
@@ -264,10 +266,10 @@ class WrittenCatalog(Catalog):
         *,
         may_tell: Callable[[], bool],
     ) -> str:
-        """Let everybody know of files, whose manifests are there, and of files that are not to be asked for any more.
+        """Announce files, whose manifests are there, and files that are gone.
 
         ``point`` is what `news` or this returned last: the end of the log is looked for from there on.  Returns the end.
-        ``may_tell`` is asked before each record; where it says no `OriginTimeout` is raised.
+        ``may_tell`` is called before each record; where it returns False `OriginTimeout` is raised.
         """
         identity, place = _parsed(point)
         number = place.number if isinstance(place, _Following) else self._newest_root() * self._limits.span
@@ -288,11 +290,11 @@ class WrittenCatalog(Catalog):
             if not may_tell():
                 raise OriginTimeout(attempted, "finding its end took too long", "try again")
             if self._written.create(record_key(number), encoded):
-                # Behind the newest root but one nothing is cleared away, so a record that has one before it is at the end there.
+                # After the newest root but one nothing is cleared away, so a record that has one before it is at the end there.
                 is_before_root = self._is_there(self._root_after(number))
                 if not is_before_root and (number == 0 or self._is_there(record_key(number - 1))):
                     return number
-                # Where old records are cleared away, or behind a gap, nobody looks; this one is in nobody's way there.
+                # No reader looks where old records were cleared away, or beyond a gap; this one does no harm there.
                 newest = self._newest_root() * self._limits.span
                 if newest == number:
                     return number
@@ -304,7 +306,7 @@ class WrittenCatalog(Catalog):
     # --- roots ---------------------------------------------------------------------------------------------------------
 
     def _summarize(self, end: int, may_tell: Callable[[], bool]) -> None:
-        """Write the roots that are due where the log goes up to ``end``: anybody may, and whoever is first has done it."""
+        """Write the roots that are due where the log goes up to ``end``: any writer may, and the first one wins."""
         newest = due = end // self._limits.span
         while newest and not self._is_there(root_key(newest)):
             newest -= 1
@@ -315,7 +317,7 @@ class WrittenCatalog(Catalog):
     def _make_root(self, number: int, may_tell: Callable[[], bool]) -> bool:
         """Write a root; returns False where it takes too long, or something is not seen (yet).
 
-        What it left out nobody would find.  The next one to write makes it.
+        What a root leaves out is lost to its readers.  The next writer makes it.
         """
         base, before = number - 1, self._before(number - 1)
         while before == "damaged":
@@ -345,7 +347,7 @@ class WrittenCatalog(Catalog):
         return self._object(root_key(number), _MAX_RECORD_BYTES, decode_root) if number else ()
 
     def superseded(self) -> Iterator[FoundObject]:
-        """Yield the records and snapshots that nobody needs who begins now, or knows what the root before the newest says.
+        """Yield the records and snapshots that are not needed by readers who start now or know the root before the newest.
 
         Roots are few and small, and are found by their numbers: they stay.
         """

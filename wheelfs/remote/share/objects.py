@@ -66,7 +66,7 @@ def open_objects(url: str) -> Objects:
     except ValueError as error:
         raise UsageError(
             f"use the share {redact(url)}",
-            f"that is no place for objects: {error}",
+            f"unsupported share URL: {error}",
             "give file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX",
         ) from None
     if scheme == "file":

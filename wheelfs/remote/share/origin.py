@@ -1,6 +1,6 @@
 """A share of objects as a mount sees it: news of its catalog, and bytes of its files by range, put together from packs.
 
-All asking is done in threads that are left behind when their time is over: a network file system may hang for minutes.
+All asking is done in threads that are abandoned when their time is over: a network file system may hang for minutes.
 """
 
 from __future__ import annotations

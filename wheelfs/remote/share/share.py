@@ -176,7 +176,7 @@ class WrittenShare(ObjectShare):
         return clock_s(self._written)
 
     def new_pack_name(self) -> bytes:
-        """Return a name that nobody else gives to a pack."""
+        """Return a name that no other writer gives to a pack."""
         return secrets.token_bytes(PACK_NAME_BYTES)
 
     def add_pack(self, pack: bytes, chunks: Sequence[bytes]) -> None:
@@ -200,7 +200,7 @@ def clock_s(objects: Objects) -> float:
             if found.key == key:
                 return found.modified_s
     finally:
-        with suppress(OriginError):  # whoever pushes need not be allowed to delete; a collection deletes what is left
+        with suppress(OriginError):  # pushing does not require permission to delete; a collection deletes what is left
             objects.delete(key)
     raise OriginFault(
         f"ask the share {objects.url} for its time", "an object that was written is not listed", "run it again in a minute"

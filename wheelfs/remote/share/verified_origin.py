@@ -1,7 +1,7 @@
-"""Bytes of a file compared, as they come, with what its manifest says of them: a wrong one is refused before anybody sees it.
+"""Bytes of a file compared, as they come, with its manifest: a wrong one is refused before any reader gets it.
 
-A wrapper around whatever sends the file's bytes by range.  What is asked for is widened to whole chunks, and what comes is given
-on when its chunk is complete and right.  A chunk that is not is asked for once more, past caches, and then is the origin's fault.
+A wrapper around any origin of the file.  What is asked for is widened to whole chunks, and bytes are passed on when their chunk
+is complete and right.  A chunk that is not is asked for once more, past caches, and then is the origin's fault.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIFE_BYTES: Final = 16 << 10
-"""So much that came and cannot be given yet is told of by an empty piece: a chunk may take long on a slow line."""
+"""After this many unverified bytes an empty piece is yielded as a keep-alive: a chunk may take long on a slow line."""
 
 
 class _Wrong(Exception):
@@ -95,7 +95,7 @@ class CheckedOrigin:
         except _Wrong as wrong:
             start = wrong.offset
         if start >= end:
-            return  # nobody asked for it
+            return  # it was not asked for
         log.warning("read a file of %s: what came for byte %d is not what its manifest says; asking again", self.name, start)
         try:
             async with self._asked(url, Range(start, end), None, fresh=True) as (again, first):
@@ -133,7 +133,7 @@ class CheckedOrigin:
                 yield b""
 
     async def _compared(self, data: memoryview, at: int) -> Checked:
-        """Return how many of the bytes that came for ``at`` are right, and whether those behind them are wrong.
+        """Return how many of the bytes that came for ``at`` are right, and whether those after them are wrong.
 
         In the loop's own thread: another one would have to get them into its processor's cache first, and wait for the GIL.
         """
@@ -164,4 +164,4 @@ class CheckedOrigin:
         return await self.inner.fetch_metadata(url)
 
     async def aclose(self) -> None:
-        """The inner one is closed by whose it is."""
+        """The inner one is closed by its owner."""

@@ -163,7 +163,7 @@ class Catalog:
         return self._writer.submit(lambda transaction: self._names.remove(transaction, key))
 
     def replace_recipe(self, sha256: bytes, old: bytes, new: bytes) -> Future[bool]:
-        """Say that a content's chunks lie elsewhere now (they are durable there); False when ``old`` is not its recipe."""
+        """Record that a content's chunks lie elsewhere now (they are durable there); False when ``old`` is not its recipe."""
         return self._writer.submit(lambda transaction: self._names.replace_recipe(transaction, sha256, old, new))
 
     def retired_batches(self) -> Iterator[list[bytes]]:
@@ -201,7 +201,7 @@ class Catalog:
         return self._writer.submit(work)
 
     def quarantine(self, sha256: bytes, reason: str) -> Future[bool]:
-        """Let sealed content not be served any more; unlike `poison`, its origin may be asked for it again at once."""
+        """Stop serving sealed content; unlike after `poison`, its origin may be asked for it again at once."""
         return self._writer.submit(lambda transaction: self._names.poison(transaction, sha256, reason))
 
     # --- projects ------------------------------------------------------------------------------------------------------
@@ -214,7 +214,7 @@ class Catalog:
     def page(self, index: str, project: str) -> ProjectPage | None:
         """Return the page that an index gave of a project; None when it gave none.
 
-        One that is damaged (`StoreDamaged`) stays so until `forget_page`: nobody is to take it for an index's no.
+        A damaged one (`StoreDamaged`) stays so until `forget_page`: it must not pass for an index's "no such project".
         """
         with self._environment.read() as transaction:
             head = self._pages.head(transaction, index, project)
@@ -222,7 +222,7 @@ class Catalog:
         return None if packed is None else unpacked(packed, project, digest=b"" if head is None else head.digest)
 
     def forget_page(self, index: str, project: str) -> Future[None]:
-        """Know nothing any more of what an index answered about a project."""
+        """Forget what an index answered about a project."""
         return self._writer.submit(lambda transaction: self._pages.forget(transaction, index, project))
 
     def projects(self, after: str | None = None) -> Iterator[ProjectName]:
@@ -280,7 +280,7 @@ class Catalog:
         return self._writer.submit(lambda transaction: self._tracked.put(transaction, tracked))
 
     def untrack(self, project: str) -> Future[bool]:
-        """Track a project no more; the future tells whether it was tracked."""
+        """Stop tracking a project; the future tells whether it was tracked."""
 
         def work(transaction: lmdb.Transaction) -> bool:
             if not self._tracked.delete(transaction, project):
@@ -291,7 +291,7 @@ class Catalog:
         return self._writer.submit(work)
 
     def report_project(self, project: str) -> Future[None]:
-        """Say that more is known of a tracked project's files than before."""
+        """Report that more is known of a tracked project's files than before."""
         return self._writer.submit(lambda transaction: self._tracked.report(transaction, project))
 
     # --- hosts ---------------------------------------------------------------------------------------------------------
@@ -339,7 +339,7 @@ class Catalog:
     # --- changes -------------------------------------------------------------------------------------------------------
 
     def last_transaction(self) -> int:
-        """Return a number that grows with every write by any process; very cheap, to see if there is news."""
+        """Return a number that grows with every write by any process; very cheap: to see whether anything changed."""
         return self._environment.last_transaction()
 
     def last_seq(self) -> int:
@@ -348,7 +348,7 @@ class Catalog:
             return self._journal.last_seq(transaction)
 
     def changes_since(self, seq: int, limit: int | None = None) -> Changes:
-        """Return the changes behind ``seq`` (0: all that are kept), or the first of them, and the newest one's number."""
+        """Return the changes after ``seq`` (0: all that are kept), or the first of them, and the newest one's number."""
         with self._environment.read() as transaction:
             return self._journal.since(transaction, seq, limit)
 

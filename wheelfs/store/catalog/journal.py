@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import lmdb
 
 KEPT: Final = 100_000
-"""About 10 MB.  Whoever is further behind is told so, and must take everything for changed."""
+"""About 10 MB.  A reader that is further behind learns that (`Changes.complete`) and must treat everything as changed."""
 
 _SEQ: Final = struct.Struct(">Q")
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -31,7 +31,7 @@ class ChangeJournal:
         self._kept = kept
 
     def append(self, transaction: lmdb.Transaction, change: Change) -> None:
-        """Add a change to be committed with what it speaks of, and drop at most two old ones: no commit pays for all."""
+        """Add a change, to be committed with what it describes, and drop at most two old ones: no commit pays for all."""
         seq = self.last_seq(transaction) + 1
         transaction.put(_SEQ.pack(seq), _encoder.encode(change), db=self._database, append=True)
         with transaction.cursor(self._database) as cursor:
@@ -45,7 +45,7 @@ class ChangeJournal:
             return int(_SEQ.unpack(cursor.key())[0]) if cursor.last() else 0
 
     def since(self, transaction: lmdb.Transaction, seq: int, limit: int | None = None) -> Changes:
-        """Return the changes behind ``seq``, the first ``limit`` of them; see `Changes`.
+        """Return the changes after ``seq``, the first ``limit`` of them; see `Changes`.
 
         A number from the future (another store) is not complete either.
         """

@@ -89,7 +89,7 @@ class NameTable:
         return rows(transaction, self._contents, _decoded_content, after=after, limit=limit)
 
     def retired(self, transaction: lmdb.Transaction, after: bytes | None, limit: int) -> list[bytes]:
-        """Return up to ``limit`` keys of recipes that are gone but may be in use, behind ``after``."""
+        """Return up to ``limit`` keys of retired recipes that follow ``after``."""
         # A part's key is the recipe's followed by the part's number; the first part is number 0.
         last_part = None if after is None else after + b"\xff\xff"
         keys = rows(transaction, self._retired, key_of, after=last_part, limit=limit)
@@ -99,7 +99,7 @@ class NameTable:
         return compressed.get(transaction, self._retired, key)
 
     def projects(self, transaction: lmdb.Transaction, after: str | None) -> Generator[str, None, None]:
-        """Yield the projects that have names, behind ``after``."""
+        """Yield the projects that have names and follow ``after``."""
         return first_components(transaction, self._names, after)
 
     def counts(self, transaction: lmdb.Transaction) -> Counts:
@@ -228,7 +228,7 @@ class NameTable:
             return False
         self._retire(transaction, sha256, content)
         compressed.put(transaction, self._recipes, sha256, new)
-        # Whoever keeps the old recipe in memory sees by this that there is another one.
+        # By this a process that keeps the old recipe in memory sees that there is another one.
         moved = msgspec.structs.replace(content, sealed_at_us=max(content.sealed_at_us + 1, time.time_ns() // 1_000))
         transaction.put(sha256, _encoder.encode(moved), db=self._contents)
         return True

@@ -117,7 +117,7 @@ class PageTable:
         return first_components(transaction, self._pages, None)
 
     def projects(self, transaction: lmdb.Transaction, index: str, after: str | None) -> Generator[str, None, None]:
-        """Yield the projects that an index has, behind ``after``, with one seek each."""
+        """Yield the projects of an index that follow ``after``, with one seek each."""
         prefix = index.encode() + b"\0"
         place = prefix if after is None else prefix + after.encode() + b"\1"
         with transaction.cursor(self._pages) as cursor:
@@ -134,7 +134,7 @@ class PageTable:
 
 
 def changed_names(before: ProjectPage, after: ProjectPage | None) -> Iterator[str]:
-    """Yield the files that are gone, or have another digest: whoever remembers what such a name means must forget it."""
+    """Yield the files that are gone, or have another digest: what is cached under such a name is no longer valid."""
     now = {} if after is None else {link.filename: link.sha256 for link in after.files}
     for link in before.files:
         if link.filename not in now or now[link.filename] != link.sha256:
@@ -153,7 +153,7 @@ def unpacked(packed: bytes, project: str, *, digest: bytes = b"") -> ProjectPage
 
 
 def first_components(transaction: lmdb.Transaction, database: lmdb._Database, after: str | None) -> Generator[str, None, None]:
-    """Yield the different beginnings (up to the first zero byte) of a database's keys behind ``after``, with one seek each."""
+    """Yield the distinct first components (up to the first zero byte) of a database's keys after ``after``, one seek each."""
     place = b"" if after is None else after.encode() + b"\1"
     with transaction.cursor(database) as cursor:
         while len(place) <= compressed.MAX_KEY_BYTES and (cursor.set_range(place) if place else cursor.first()):

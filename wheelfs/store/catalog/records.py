@@ -76,7 +76,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key(self) -> bytes:
-        """The key in the catalog, and the place to continue an iteration behind."""
+        """The key in the catalog, and the place to continue an iteration after."""
         return name_key(self.project, self.filename, self.sha256)
 
     @classmethod
@@ -156,7 +156,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Changes(NamedTuple):
-    """Changes in order, numbered without gaps; ``last_seq`` is the newest one's number, and where to go on from behind all.
+    """Changes in order, numbered without gaps; ``last_seq`` is the newest one's number, to continue from.
 
     ``complete`` is False when older ones than the oldest kept were asked for: then anything may have changed.
     """

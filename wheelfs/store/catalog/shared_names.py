@@ -1,4 +1,4 @@
-"""The names of files that shares have, as their news told them: what is listed here before any of it is fetched."""
+"""The names of files that shares have, as their change feeds reported them: listed here before any of it is fetched."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SHARED_DATABASES: Final = ("shared", "share-points")
 
 _PUSHED: Final = "\0pushed\0"
-"""Before a share's name, which has no zero bytes: a key beside that of what it has told."""
+"""Before a share's name, which has no zero bytes: a key beside that of what it has reported."""
 
 _BATCH: Final = 512
 """Names or projects read in one transaction: some milliseconds."""
@@ -42,9 +42,9 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Point(msgspec.Struct, frozen=True, array_like=True):
-    """How far a share's news are known.  ``round`` counts the times that they were told from the beginning.
+    """How much of a share's feed was read.  ``round`` counts full resyncs; ``is_anew``: one is under way.
 
-    ``is_unswept``: what was not named in the last round is still to be forgotten, also by a process that comes later.
+    ``is_unswept``: what the last round did not name is still to be forgotten, also by a process that comes later.
     """
 
     point: str
@@ -67,7 +67,7 @@ _point_decoder: Final = msgspec.msgpack.Decoder(_Point)
 
 
 class SharedNames:
-    """By project, filename, sha256 and share.  None of it is precious: shares tell it again."""
+    """By project, filename, sha256 and share.  None of it is precious: shares report it again."""
 
     def __init__(self, environment: Environment, writer: Writer | ReadOnlyWriter) -> None:
         """``environment`` is the catalog's."""
@@ -79,19 +79,19 @@ class SharedNames:
         self._points = environment.database_if_any("share-points")
 
     def point(self, share: str) -> str | None:
-        """Return how far a share's news are known, None when nothing is."""
+        """Return up to where a share's feed was read, None when nothing was."""
         with self._environment.read() as transaction:
             known = self._point(transaction, share)
         return None if known is None else known.point
 
     def pushed(self, share: str) -> str | None:
-        """Return how far what is stored here has been pushed to a share, in the words of `keep_pushed`."""
+        """Return up to where this store's content was pushed to a share, as given to `keep_pushed`."""
         with self._environment.read() as transaction:
             known = self._point(transaction, _PUSHED + share)
         return None if known is None else known.point
 
     def keep_pushed(self, share: str, text: str) -> Future[None]:
-        """Note how far what is stored here has been pushed to a share."""
+        """Note up to where this store's content was pushed to a share."""
 
         def work(transaction: lmdb.Transaction) -> None:
             self._put_point(transaction, _PUSHED + share, _Point(text))
@@ -115,7 +115,7 @@ class SharedNames:
         return [] if self._shared is None else rows(transaction, self._shared, _named, after=after, limit=limit)
 
     def has(self, share: str, file: FileKey) -> bool:
-        """Tell whether a share has told of this name and content."""
+        """Tell whether a share has reported this name and content."""
         key = _key(share, *file)
         if self._shared is None or len(key) > compressed.MAX_KEY_BYTES:
             return False
@@ -123,7 +123,7 @@ class SharedNames:
             return transaction.get(key, db=self._shared) is not None
 
     def count(self) -> int:
-        """Return how many names shares have told of; very cheap."""
+        """Return how many names shares have reported; very cheap."""
         if self._shared is None:
             return 0
         with self._environment.read() as transaction:
@@ -142,15 +142,15 @@ class SharedNames:
         return found
 
     def take(self, share: str, news: News, *, asked: str | None) -> Future[bool]:
-        """Write down what a share told since the point ``asked``; the future tells that it is done.
+        """Write down what a share reported since the point ``asked``; the future tells whether that was done.
 
-        False: another process has written down news of that share meanwhile, and these are for nothing.
+        False: another process has written to the same feed's state meanwhile, so these entries are discarded.
         """
 
         def work(transaction: lmdb.Transaction) -> bool:
             assert self._shared is not None
             known_point = self._point(transaction, share)
-            # Otherwise what one of the two took, in a round that the other one begins anew, would be swept away.
+            # Otherwise entries written by one process would be swept by the other's new round.
             if (None if known_point is None else known_point.point) != asked:
                 return False
             before = known_point or _Point("")
@@ -176,7 +176,7 @@ class SharedNames:
         return self._writer.submit(work)
 
     def forget(self, share: str, file: FileKey) -> Future[None]:
-        """Forget one name of a share, until it tells of it anew."""
+        """Forget one name of a share until it reports it again."""
 
         def work(transaction: lmdb.Transaction) -> None:
             self._drop(transaction, _key(share, *file))
@@ -184,13 +184,13 @@ class SharedNames:
         return self._writer.submit(work)
 
     def is_to_be_swept(self, share: str) -> bool:
-        """Tell whether a share has told all that it has, and what it did not name is still here."""
+        """Tell whether a full resync is complete, and what it did not name is still here."""
         with self._environment.read() as transaction:
             known = self._point(transaction, share)
         return known is not None and known.is_unswept and not known.is_anew
 
     def sweep(self, share: str, after: bytes | None) -> Future[bytes | None]:
-        """Forget, of one batch behind ``after``, what a share did not name when it last told all; the future has the next."""
+        """Forget, in one batch after ``after``, what the last full resync did not name; the future has the next ``after``."""
 
         def work(transaction: lmdb.Transaction) -> bytes | None:
             assert self._shared is not None
@@ -221,7 +221,7 @@ class SharedNames:
             self._report(transaction, file)
 
     def _report(self, transaction: lmdb.Transaction, file: SharedFile) -> None:
-        # Without the sha256: nothing is new of what is stored here, which a write-through would push again once it is taken out.
+        # Without the sha256: nothing changed in what is stored here, which a write-through would otherwise push again.
         self._journal.append(transaction, Change("file", file.project, file.filename, index=file.index))
 
     def _point(self, transaction: lmdb.Transaction, share: str) -> _Point | None:
@@ -229,7 +229,7 @@ class SharedNames:
         try:
             return None if found is None else _point_decoder.decode(found)
         except msgspec.MsgspecError:
-            return None  # everything is told again
+            return None  # the share reports everything again
 
     def _put_point(self, transaction: lmdb.Transaction, share: str, point: _Point) -> None:
         transaction.put(share.encode(), _encoder.encode(point), db=self._points)

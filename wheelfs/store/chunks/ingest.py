@@ -1,6 +1,6 @@
 """Taking a whole file into the chunk store: read once, hashed, cut, stored.
 
-The file is read exactly once and every consumer (sha256, BLAKE3, the store) sees the same buffers: a file that somebody changes
+The file is read exactly once and every consumer (sha256, BLAKE3, the store) sees the same buffers: a file that changes
 meanwhile gives a consistent result for what was read, never a digest of one state and the chunks of another.
 """
 
@@ -43,7 +43,7 @@ _SKELETON_LEVEL: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """A file whose chunks are durable in the store; it is known to nobody until the catalog seals it.
+    """A file whose chunks are durable in the store; it is visible only once the catalog seals it.
 
     ``lease`` keeps its chunks from being collected until then.
     """
@@ -165,8 +165,8 @@ def _runs(layout: Layout) -> Iterator[tuple[int, list[tuple[int, int]]]]:
     run: list[tuple[int, int]] = []
     run_start = 0
     run_bytes = 0
-    behind = layout.size_bytes - sum(layout.gaps) - sum(layout.lengths)
-    for gap, length in chain(zip(layout.gaps, layout.lengths, strict=True), ((behind, 0),)):
+    rest = layout.size_bytes - sum(layout.gaps) - sum(layout.lengths)
+    for gap, length in chain(zip(layout.gaps, layout.lengths, strict=True), ((rest, 0),)):
         # A chunk is never divided; a gap may be.
         while gap > _RUN_BYTES:
             yield run_start, [*run, (_RUN_BYTES, 0)]

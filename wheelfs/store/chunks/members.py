@@ -2,7 +2,7 @@
 
 An entry is a hint for delta fetching, never the truth: it holds beginnings of chunk digests, which are looked up in the index
 when it is used.  So chunks may move and go as if it were not there, and an entry that leads nowhere means that nothing is known.
-A member too small to have chunks is in its entry as a whole, behind the digest of a chunk of its wheel, with which it goes.
+A member too small to have chunks is in its entry as a whole, after the digest of a chunk of its wheel, with which it is removed.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class MemberIndex:
             return [_find(member, cursor, index) for member in members]
 
     def sweep(self) -> Iterator[int]:
-        """Delete the entries that lead nowhere, some at a time, and yield how many: what a collection leaves behind."""
+        """Delete the entries that lead nowhere, some at a time, and yield how many: what a collection leaves over."""
         for entries in batches(self._environment, self._read, lambda entry: entry[0], size=_SWEPT):
             prefixes = sorted((prefix, key) for key, value in entries for prefix in _prefixes(key, value))
             gone: set[bytes] = set()
@@ -163,7 +163,7 @@ def _find(member: Member, cursor: lmdb.Cursor, index: lmdb.Cursor) -> Stored:
 
 
 def _is_small(key: bytes, value: bytes) -> bool:
-    """Tell whether an entry holds the member itself; builds that cut small ones into chunks too have left others behind."""
+    """Tell whether an entry holds the member itself; builds that cut small ones into chunks too have left other entries."""
     size_bytes: int = _KEY.unpack(key)[3]
     return size_bytes < SMALL_BYTES and len(value) == _PREFIX_BYTES + size_bytes
 

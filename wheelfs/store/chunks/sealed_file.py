@@ -146,10 +146,10 @@ class SealedFile:
         in_gap = min(before, gaps[0])
         gaps[0] -= in_gap
         lengths[0] -= before - in_gap
-        behind = (self.size if last == len(self._starts) else self._starts[last]) - end
-        in_chunk = min(behind, lengths[-1])
+        after = (self.size if last == len(self._starts) else self._starts[last]) - end
+        in_chunk = min(after, lengths[-1])
         lengths[-1] -= in_chunk
-        gaps[-1] -= behind - in_chunk
+        gaps[-1] -= after - in_chunk
         return gaps, lengths
 
     def _load_skeleton(self, transaction: lmdb.Transaction) -> bytes:

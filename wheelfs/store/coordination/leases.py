@@ -1,10 +1,11 @@
 """What the processes on a store rely on at this moment, so that collecting takes nothing from under them.
 
-Every process has a file of its own in ``run/``, locked (flock) as long as it lives: whatever ends it, the kernel lets the lock
-go, and a file that can be locked is a dead process's and is removed.  Nothing here must survive a restart, so nothing is flushed.
+Every process has a file of its own in ``run/``, locked (flock) as long as it lives: however it ends, the kernel releases the
+lock, and a file that can be locked belongs to a dead process and is removed.  Nothing here must survive a restart, so nothing is
+flushed.
 
-Two kinds of leases.  *Open*: a sealed file is being read; it is taken before the recipe is looked up, and that order is what
-makes it right: whoever removes a recipe and then finds no lease knows that nobody can still have got it.  *Ingest*: chunks were
+Two kinds of leases.  *Open*: a sealed file is being read; it is taken before the recipe is looked up, and that order makes it
+correct: a process that removes a recipe and then finds no lease knows that no reader can still have it.  *Ingest*: chunks were
 or will be stored or found for a file that is not sealed yet; it names the first block that may be the ingest's own.
 """
 
@@ -43,7 +44,7 @@ class Held:
 
 
 class IngestLease:
-    """Lasts until `end`, or until nobody refers to it any more (an ingest that was given up)."""
+    """Lasts until `end`, or until it is no longer referenced (an ingest that was given up)."""
 
     def __init__(self, leases: Leases, slot: int) -> None:
         self._end = weakref.finalize(self, leases._free, slot)
@@ -62,7 +63,7 @@ class Leases:
         self._directory = directory
         self._path: Path | None = None
         self._descriptor = -1
-        # Reentrant: a lease that nobody refers to any more may be freed by the garbage collector in the middle of a method.
+        # Reentrant: the garbage collector may free an unreferenced lease in the middle of a method.
         self._lock = threading.RLock()
         self._free_slots: list[int] = []
         self._slots = 0
@@ -150,7 +151,7 @@ def _make(directory: Path) -> tuple[Path, int]:
         except BlockingIOError:
             pass
         os.close(descriptor)
-    raise StoreError(f"write to {directory}", "new files in it are removed again at once", "who else cleans up there?")
+    raise StoreError(f"write to {directory}", "new files in it are removed again at once", "does another program clean it up?")
 
 
 def _of_living(path: Path) -> bytes:

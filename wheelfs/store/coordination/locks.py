@@ -1,4 +1,4 @@
-"""Waiting for a lock file, within a bound: flock(2) itself waits for ever or not at all."""
+"""Waiting for a lock file, within a bound: flock(2) itself waits without a limit or not at all."""
 
 from __future__ import annotations
 

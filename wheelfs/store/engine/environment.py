@@ -93,7 +93,7 @@ class Environment:
         return found
 
     def database_if_any(self, name: str) -> lmdb._Database | None:
-        """Return the handle of a database that a store made by an older build lacks as long as nobody may write to it."""
+        """Return the handle of a database that a store of an older build lacks until it is opened for writing."""
         return self._databases.get(name)
 
     @contextmanager
@@ -174,7 +174,7 @@ def open_environment(
         if not readonly:
             path.mkdir(exist_ok=True)
             if is_unborn(data):
-                # Whoever creates one holds the store's lock; LMDB would take what a full disk left of one for damage for ever.
+                # The creator holds the store's lock; LMDB would always take what a full disk left of one for damage.
                 data.unlink(missing_ok=True)
         if not is_unborn(data):
             refuse_cut_off(data)
@@ -216,7 +216,7 @@ def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durab
                 map_size=map_size_bytes,
                 max_dbs=databases,
                 max_readers=_MAX_READERS,
-                # Beginning a read transaction anew costs 0.6 µs: nothing to be won by keeping spare ones.
+                # Beginning a read transaction costs 0.6 µs: keeping spare ones gains nothing.
                 max_spare_txns=0,
                 metasync=durability == "full",
                 readonly=readonly,

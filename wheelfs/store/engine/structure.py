@@ -1,7 +1,7 @@
 """Looking at an LMDB data file without LMDB, which trusts what it follows: whether it is whole, and its tree sound.
 
-A page that lies behind the end of the file is SIGBUS for whoever touches it in LMDB's map, so a file that was cut off must be
-found out before it is opened.
+Touching a page of LMDB's map that lies beyond the end of the file raises SIGBUS, so a file that was cut off must be recognised
+before it is opened.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def is_unborn(data: Path) -> bool:
 def refuse_cut_off(data: Path) -> None:
     """Raise `StoreDamaged` when a data file is shorter than what it says of itself; OSError when it cannot be read.
 
-    Pages that are free may lie behind the end of a sound file, so one that is too short is looked through.
+    Free pages may lie beyond the end of a sound file, so one that is too short is verified.
     """
     missing_bytes = _missing_bytes(data)
     if missing_bytes <= 0 or not (found := problems(data.parent)):
@@ -71,7 +71,7 @@ def problems(environment: Path) -> list[str]:
     """Return what py-lmdb's offline verifier finds wrong with an environment, the first few; raises `StoreError`.
 
     It wants a file at rest, or that the caller holds a read transaction: then no page that its snapshot (this one or a later one)
-    reaches is used again.  It runs in a process of its own, since nobody opens an environment's files twice.
+    reaches is used again.  It runs in a process of its own, since an environment's files must not be opened twice in one.
     """
     command = [sys.executable, "-P", "-m", "lmdb", "verify", str(environment)]
     try:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 BATCH_BYTES: Final = 16 << 20
-"""At most so much in one transaction: throughput is flat from here on, and dirty pages are memory."""
+"""The most in one transaction: throughput is flat from here on, and dirty pages are memory."""
 BATCH_JOBS: Final = 1000
 QUEUE_BYTES: Final = 24 << 20
-"""Back-pressure: `Writer.submit` waits while so much is queued and not yet committed."""
+"""Back-pressure: `Writer.submit` waits while this much is queued and not yet committed."""
 
 
 @dataclass(slots=True)

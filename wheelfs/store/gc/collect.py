@@ -64,7 +64,7 @@ class Collected:
 
 
 def is_due(store: StoreFiles) -> bool:
-    """Tell whether so much was removed that a collection is worth its while, though nobody needs the room now."""
+    """Tell whether enough was removed that a collection is worth it, though the room is not needed now."""
     counts, tuning = store.catalog.counts(), store.tuning.collect
     return counts.removed_bytes > max(tuning.garbage_bytes, int(counts.raw_bytes * tuning.garbage_part))
 
@@ -155,7 +155,7 @@ def _marked(store: StoreFiles, horizon: int) -> _Marks:
         try:
             recipe = Recipe.decode(encoded)
         except RecipeError as error:
-            log.error("a recipe is damaged, nobody can read by it: %s", error)
+            log.error("a recipe is damaged and cannot be read: %s", error)
             continue
         marks.add(recipe.data.extents)
         marks.add(recipe.skeleton.extents)
@@ -201,7 +201,7 @@ def _judged(store: StoreFiles, marks: _Marks, horizon: int) -> tuple[_Flags, Col
 
 
 def _forget(store: StoreFiles, doomed: _Flags) -> None:
-    """Take every entry of the index that points into a doomed block out, so that nobody new comes to rely on it."""
+    """Remove every entry of the index that points into a doomed block, so that no new file relies on it."""
     for batch in store.chunks.entry_batches():
         gone = [entry for entry in batch if entry[1].block in doomed]
         for start in range(0, len(gone), _FORGOTTEN):
@@ -228,9 +228,9 @@ def _relocate(store: StoreFiles, doomed: _Flags) -> None:
 
 
 def _drop_retired(store: StoreFiles) -> None:
-    """Forget the recipes that are gone and that nobody reads by.
+    """Forget the retired recipes that no reader uses.
 
-    The keys first, then the leases: whoever takes one later does not get these recipes any more.
+    The keys first, then the leases: a reader that takes one later does not get these recipes any more.
     """
     for keys in store.catalog.retired_batches():
         in_use = held(store.run_directory).open

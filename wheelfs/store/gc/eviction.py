@@ -52,7 +52,7 @@ def excess_bytes(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, fil
 def make_room(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, attempted: str = "keep the quota") -> list[str]:
     """Delete until ``need`` fits with some room to spare, and return the stored files that went; nothing when it fits now.
 
-    Partly fetched files that nobody has open go first, the oldest first of all.  Blocks, for as long as collections take.
+    Partly fetched files that are not open go first, the oldest first of all.  Blocks, for as long as collections take.
     Raises `StoreFull` when all that may go is not enough.
     """
     evicted: list[str] = []
@@ -64,7 +64,7 @@ def make_room(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, attemp
         return evicted
     # What was removed by hand before, or left by a crash, goes first.
     collect(store)
-    # Nothing is driven out for what would not fit into a store without it either; a smaller quota is approached as far as can be.
+    # Nothing is evicted for what would not fit into a store without it either; a smaller quota is approached as far as can be.
     in_vain = need != NOTHING and excess_bytes(store, limits, need) > _evictable_bytes(store)
     for _ in range(0 if in_vain else store.tuning.evict.rounds):
         excess = excess_bytes(store, limits, need, fill=limits.low_water)
@@ -89,7 +89,7 @@ def _evict(store: StoreFiles, excess: int) -> Iterator[str]:
         if excess <= 0:
             return
         names = store.catalog.names_of(candidate.sha256)
-        # Looked at again: somebody may have pinned or opened it since.
+        # Checked again: it may have been pinned or opened since.
         if not _is_evictable(names) or candidate.sha256 in held(store.run_directory).open:
             continue
         for name in names:

@@ -31,13 +31,13 @@ class Journal:
         self._records = 0
 
     def append(self, record: bytes, crc: int) -> None:
-        """Append a record that was made to follow `crc`; raises OSError, and then leaves no torn tail behind."""
+        """Append a record that was made to follow `crc`; raises OSError, and then leaves no torn tail."""
         try:
             written = os.write(self.descriptor, record)
             if written != len(record):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError:
-            # A record behind a torn one would never be read again.
+            # A record after a torn one would never be read.
             os.truncate(self.descriptor, self._end)
             raise
         self._end += len(record)
@@ -56,7 +56,7 @@ class SpoolFile:
     """An open partial file.  Methods block and may be called from any thread; `spans` may be read from the event loop.
 
     ``size_bytes`` is None while it is not known (`Spool.open_growing`).  `close` and `delete` may be called while another thread
-    reads: the descriptor is closed by whoever uses it last.
+    reads: the descriptor is closed by its last user.
     """
 
     def __init__(
@@ -106,9 +106,9 @@ class SpoolFile:
             self._spans = spans
 
     def assume(self, offset: int, data: bytes) -> None:
-        """Put ``data`` where nothing was written yet, without remembering it: it is in the file, and for nobody to read.
+        """Put ``data`` where nothing was written yet, without recording it: it is in the file, and no reader is given it.
 
-        Whoever hashes the whole file sees it.  Raises `StoreFull` and other `StoreError`.
+        Hashing the whole file includes it.  Raises `StoreFull` and other `StoreError`.
         """
         with self._using("write"), self._lock:
             for start, end in self._spans.missing(offset, offset + len(data)):

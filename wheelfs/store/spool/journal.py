@@ -6,7 +6,7 @@ Bytes on disk are described in ``docs/design/format.md`` (Spool).  Rules:
 - Power loss takes the page cache along.  Of what was recorded under another boot only that counts which precedes an ``S``,
   written after the data was flushed.  ``B`` marks where the records of another boot begin.
 - Each record's checksum covers the checksum before it, so a torn tail, a hole or a left-over is
-  recognised, and all behind it ignored.
+  recognised, and everything after it ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _RANGE: Final = struct.Struct("<QQ")
 _CRC: Final = struct.Struct("<L")
 
 MAX_RECORDS: Final = 200_000
-"""About 5 MB.  What is written behind it stays unrecorded and would be fetched again after a restart: never wrong, but dearer."""
+"""About 5 MB.  Later writes go unrecorded and are fetched again after a restart: never wrong, but more expensive."""
 
 MAX_JOURNAL_BYTES: Final = (MAX_RECORDS + 1000) * _RECORD.size + 65_536 + _HEAD.size
 
@@ -45,7 +45,7 @@ class Replay(NamedTuple):
 
 @cache
 def boot_id() -> bytes:
-    """Return 16 bytes that are the same until the machine starts anew; of this process where the kernel does not tell."""
+    """Return 16 bytes that are the same until the machine reboots; of this process where the kernel does not say."""
     try:
         return uuid.UUID(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()).bytes
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
-"""Partly fetched files: sparse files with a journal of which bytes are there, nothing is fetched twice, not even after a kill.
+"""Partly fetched files: sparse files with a journal of the bytes in them, so that nothing is fetched twice, even after a kill.
 
-One process owns a partial file (a lock on its journal).  Whoever comes second, in this or another process, gets a private
-nameless one: it works the same, only what it fetches is not there for others, and is gone when it is closed.  Waiting for the
-owner was not chosen: it may be stopped or slow, and no reader may depend on another process.
+One process owns a partial file (a lock on its journal).  A second opener, in this or another process, gets a private unnamed
+file: it works the same, but what it fetches is not shared and is gone when it is closed.  Waiting for the owner was rejected: it
+may be stopped or slow, and no reader may depend on another process.
 
 Why files and not LMDB: bytes come in any order and amount, most of them are thrown away at sealing, and a deleted file gives
 its room back at once.
@@ -39,7 +39,7 @@ class Spool:
     def __init__(self, directory: Path, *, is_stored: Callable[[bytes], bool] = lambda _: False) -> None:
         """``directory`` exists (it need not for `state` and `usage_bytes`, which then find nothing).
 
-        ``is_stored(key)`` tells of a content that nobody needs a partial file of any more.
+        ``is_stored(key)`` tells whether a content is stored, so that its partial file is no longer needed.
         """
         self.directory = directory
         self._is_stored = is_stored
@@ -47,7 +47,7 @@ class Spool:
     def open(self, key: ContentKey, *, size_bytes: int, validator: str | None = None) -> SpoolFile:
         """Open the partial file of ``key`` with what earlier runs have brought.
 
-        A file of another size begins anew, and so does one of another validator (ETag) where both are known.  Raises
+        A file of another size starts empty, and so does one of another validator (ETag) where both are known.  Raises
         `StoreFull`, `StoreReadOnly`, `StoreError`.
         """
         try:
@@ -113,7 +113,7 @@ class Spool:
         return SpoolFile(descriptor, size_bytes, validator, Spans(), journal=None)
 
     def _open_owned(self, key: ContentKey, size_bytes: int, validator: str | None) -> SpoolFile | None:
-        """Return the file as its owner, or None when somebody else owns it."""
+        """Return the file as its owner, or None when another opener owns it."""
         path, part = self._path(key, "spans"), self._path(key, "part")
         journal = _lock(path, create=True)
         if journal is None:
@@ -145,7 +145,7 @@ def _fits(found: Replay, part_bytes: int, size_bytes: int, validator: str | None
 
 
 def _begin(journal: int, data: int, path: Path, part: Path, key: bytes, size_bytes: int, validator: str | None) -> Journal:
-    """Begin anew.  The old claims must be gone from the disk before the bytes they speak of are."""
+    """Start empty.  The old claims must be gone from the disk before the bytes they describe are."""
     if os.fstat(journal).st_size:
         os.truncate(journal, 0)
         os.fsync(journal)
