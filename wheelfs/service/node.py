@@ -134,15 +134,7 @@ def _assemble(
     views = Views(projects=projects, machine=machine, policy=policy_of(settings, machine))
     tracked = TrackedFiles(projects=projects, context=fetching, machine=machine)
     tracking = Tracking(files=tracked, projects=projects, context=fetching, limits=limits.tracking)
-    status = StatusReport(
-        version=wheelfs.__version__,
-        store=str(settings.store),
-        indexes=indexes,
-        shares=shares,
-        hosts=hosts,
-        tracking=tracking,
-        counters=fetching.counters,
-    )
+    status = _status_report(settings, indexes, shares, tracking, fetching)
     metadata = Metadata(projects=projects, downloads=downloads, admission=admission, timeout_s=lookup_s)
     prefetcher = Prefetcher(
         projects=projects,
@@ -167,4 +159,18 @@ def _assemble(
         follower=follower,
         hosts=hosts,
         prefetcher=prefetcher,
+    )
+
+
+def _status_report(
+    settings: Settings, indexes: Sequence[Index], shares: Sequence[Share], tracking: Tracking, fetching: FetchContext
+) -> StatusReport:
+    return StatusReport(
+        version=wheelfs.__version__,
+        store=str(settings.store),
+        indexes=indexes,
+        shares=shares,
+        hosts=fetching.hosts,
+        tracking=tracking,
+        counters=fetching.counters,
     )
