@@ -22,7 +22,6 @@ def composition_of(content: bytes) -> Composition:
         at += gap + length
     skeleton += content[at:]
     manifest = Manifest(
-        size_bytes=len(content),
         skeleton_bytes=len(skeleton),
         frame=zstandard.ZstdCompressor().compress(bytes(skeleton)) if skeleton else b"",
         gaps=layout.gaps,

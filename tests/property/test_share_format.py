@@ -51,7 +51,6 @@ def manifests(draw: st.DrawFn) -> Manifest:
     skeleton = sum(gap for gap, _, _, _ in chunks) + draw(st.integers(0, 100))
     lengths = array("I", [length for _, length, _, _ in chunks])
     return Manifest(
-        size_bytes=sum(lengths) + skeleton,
         skeleton_bytes=skeleton,
         frame=draw(st.binary(min_size=1, max_size=50)) if skeleton else b"",
         gaps=array("I", [gap for gap, _, _, _ in chunks]),

@@ -49,7 +49,6 @@ class Manifest:
     def __init__(
         self,
         *,
-        size_bytes: int,
         skeleton_bytes: int,
         frame: bytes,
         gaps: array[int],
@@ -71,9 +70,9 @@ class Manifest:
             raise ShareFormatError("a chunk lies in no pack")
         if any(offset + length > MAX_PACK_BYTES for offset, length in zip(offsets, lengths, strict=bool(packs))):
             raise ShareFormatError("a chunk lies beyond the end of its pack")
-        if sum(lengths) + skeleton_bytes != size_bytes or sum(gaps) > skeleton_bytes or bool(frame) != bool(skeleton_bytes):
+        if sum(gaps) > skeleton_bytes or bool(frame) != bool(skeleton_bytes):
             raise ShareFormatError("its parts do not add up to its size")
-        self.size_bytes = size_bytes
+        self.size_bytes = sum(lengths) + skeleton_bytes
         self.skeleton_bytes = skeleton_bytes
         self.frame = frame
         self.gaps = gaps
@@ -130,8 +129,7 @@ class Manifest:
             raise ShareFormatError("its length does not fit what it says of itself")
         gaps, lengths = (read_numbers(body[at : at + 4 * chunks]) for at in (names, names + 4 * chunks))
         pack_of, offsets = (read_numbers(body[at : at + 4 * chunks] if packs else b"") for at in (places, places + 4 * chunks))
-        return cls(
-            size_bytes=size_bytes,
+        read = cls(
             skeleton_bytes=skeleton_bytes,
             frame=body[frame:],
             gaps=gaps,
@@ -141,3 +139,6 @@ class Manifest:
             pack_of=pack_of,
             offsets=offsets,
         )
+        if read.size_bytes != size_bytes:
+            raise ShareFormatError("its parts do not add up to its size")
+        return read

@@ -79,7 +79,6 @@ async def running(
                 store=store,
                 origins={index.name: index.client for index in indexes},
                 hosts=hosts,
-                counters=counters,
                 nursery=nursery,
                 progress_timeout_s=open_s,
                 delta=settings.delta,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from lxml import etree
 
-from wheelfs.core.simple.links import MAX_FILES, Links, absolute, plain_text, size_bytes, time_us
+from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
 from wheelfs.model.links import ProjectPage
 
@@ -135,19 +135,18 @@ def check_version(version: str, attempted: str) -> None:
 
 
 def _add(links: Links, href: str, attributes: Mapping[str, str], text: str) -> None:
-    told = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata"))
-    links.add(
-        href,
-        name=text,
+    metadata = attributes.get("data-core-metadata", attributes.get("data-dist-info-metadata"))
+    told = Told(
         hashes={},
-        size=size_bytes(attributes.get("data-size")),
+        size_bytes=size_bytes(attributes.get("data-size")),
         requires_python=attributes.get("data-requires-python"),
         yanked=attributes.get("data-yanked"),
-        has_metadata=told is not None and told != "false",
-        metadata_sha256=told[len("sha256=") :] if told is not None and told.startswith("sha256=") else None,
+        has_metadata=metadata is not None and metadata != "false",
+        metadata_sha256=metadata[len("sha256=") :] if metadata is not None and metadata.startswith("sha256=") else None,
         upload_time_us=time_us(attributes.get("data-upload-time")),
         provenance=attributes.get("data-provenance"),
     )
+    links.add(href, text, told)
 
 
 def _is_simple(target: _Target, metas: Mapping[str, str], project: ProjectName) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from packaging.version import InvalidVersion, Version
 
 from wheelfs.core.simple.html_parse import check_version
-from wheelfs.core.simple.links import MAX_FILES, Links, absolute, plain_text, size_bytes, time_us
+from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
 from wheelfs.model.links import ProjectPage
 from wheelfs.model.names import versions_of
@@ -61,21 +61,20 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
 
 
 def _add(links: Links, entry: dict[str, object]) -> None:
-    told = entry.get("core-metadata", entry.get("dist-info-metadata"))
+    metadata = entry.get("core-metadata", entry.get("dist-info-metadata"))
     yanked = entry.get("yanked")
-    digest = told.get("sha256") if isinstance(told, dict) else None
-    links.add(
-        cast("str", entry["url"]),
-        name=cast("str", entry["filename"]),
+    digest = metadata.get("sha256") if isinstance(metadata, dict) else None
+    told = Told(
         hashes=_strings(entry.get("hashes")),
-        size=size_bytes(entry.get("size")),
+        size_bytes=size_bytes(entry.get("size")),
         requires_python=_text(entry.get("requires-python")),
         yanked=yanked if isinstance(yanked, str) else "" if yanked is True else None,
-        has_metadata=told is True or isinstance(told, dict),
+        has_metadata=metadata is True or isinstance(metadata, dict),
         metadata_sha256=_text(digest),
         upload_time_us=time_us(entry.get("upload-time")),
         provenance=_text(entry.get("provenance")),
     )
+    links.add(cast("str", entry["url"]), cast("str", entry["filename"]), told)
 
 
 def _status(page: dict[str, object], meta: dict[str, object]) -> tuple[str | None, str | None]:

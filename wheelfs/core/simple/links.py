@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from wheelfs.errors import InvalidInput, OriginFault
@@ -66,6 +67,22 @@ def size_bytes(value: object) -> int | None:
     return None
 
 
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """What a page says of one file beside its address and name, not looked at yet; None where it says nothing.
+
+    ``hashes`` by name, in hexadecimal; ``yanked`` is the reason; ``provenance`` an address, which may be relative.
+    """
+
+    hashes: dict[str, str]
+    size_bytes: int | None = None
+    requires_python: str | None = None
+    yanked: str | None = None
+    has_metadata: bool = False
+    metadata_sha256: str | None = None
+    upload_time_us: int | None = None
+    provenance: str | None = None
+
+
 class Links:
     """Collects the files of one page.  ``base_url`` is where relative addresses start; ``refused`` counts what was left out."""
 
@@ -81,20 +98,7 @@ class Links:
         self._directories: dict[str, str] = {}
         self._seen = 0
 
-    def add(
-        self,
-        href: str,
-        *,
-        name: str,
-        hashes: dict[str, str],
-        size: int | None,
-        requires_python: str | None,
-        yanked: str | None,
-        has_metadata: bool,
-        metadata_sha256: str | None,
-        upload_time_us: int | None,
-        provenance: str | None,
-    ) -> None:
+    def add(self, href: str, name: str, told: Told) -> None:
         """Take one file in, or count it as refused.  Raises `OriginFault` when there are too many.
 
         ``name`` is used when it looks like a distribution file's name, else the last segment of the address.
@@ -108,33 +112,32 @@ class Links:
             return
         url, fragment = address
         filename = self._filename(name, url)
+        hashes = told.hashes
         try:
             sha256 = _digest(hashes.get("sha256") or _fragment_hash(fragment, "sha256="))
-            metadata_digest = _digest(metadata_sha256)
+            metadata_digest = _digest(told.metadata_sha256)
         except ValueError:  # such a file could never be verified
             self.refused += 1
             return
-        python = None if requires_python is None else plain_text(requires_python)
+        python = None if told.requires_python is None else plain_text(told.requires_python)
         if filename is None or filename in self._names or len(python or "") >= MAX_TEXT:
             self.refused += 1
             return
-        if provenance is not None:
-            found = self._address(provenance)
-            provenance = found[0] if found else None
+        provenance = None if told.provenance is None else self._address(told.provenance)
         self._names.add(filename)
         self.files.append(
             FileLink(
                 filename,
                 url,
                 sha256,
-                size,
+                told.size_bytes,
                 python or None,
-                None if yanked is None else plain_text(yanked),
-                has_metadata,
+                None if told.yanked is None else plain_text(told.yanked),
+                told.has_metadata,
                 metadata_digest,
-                upload_time_us,
+                told.upload_time_us,
                 _other_hashes(hashes, fragment) if len(hashes) > 1 or (sha256 is None and (hashes or fragment)) else None,
-                provenance,
+                None if provenance is None else provenance[0],
             )
         )
 

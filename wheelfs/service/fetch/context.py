@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.store.spool.file import SpoolFile
     from wheelfs.store.store import Store
-    from wheelfs.telemetry import Counters
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +49,6 @@ class FetchContext:
         store: Store,
         origins: Mapping[str, Origin],
         hosts: Hosts,
-        counters: Counters,
         nursery: trio.Nursery,
         progress_timeout_s: float,
         delta: Delta = "auto",
@@ -63,7 +61,7 @@ class FetchContext:
         """
         self.store = store
         self.hosts = hosts
-        self.counters = counters
+        self.counters = hosts.counters
         self.nursery = nursery
         self.progress_timeout_s = progress_timeout_s
         self.delta = delta

@@ -15,8 +15,8 @@ from wheelfs.core.fetch import delta, plan
 from wheelfs.core.fetch.delta import MAX_GAP_BYTES, MIN_GAP_BYTES
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.service.fetch.byte_ranges import fetch_ranges
-from wheelfs.service.fetch.local_chunks import locate, read_verified
 from wheelfs.service.fetch.manifest import learn
+from wheelfs.store.chunks.lookup import locate, read_verified
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

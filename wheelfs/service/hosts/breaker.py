@@ -85,7 +85,7 @@ class Hosts:
         """
         self.offline = offline
         self._limits = limits
-        self._counters = counters
+        self.counters = counters
         self._rates = rates
         self.epoch = 0
         self._probe = probe
@@ -164,7 +164,7 @@ class Hosts:
         """
         host = self._admitted(attempted, url)
         host.probe_url = probe_url or host.probe_url or url
-        self._counters.count_request()
+        self.counters.count_request()
         host.open_requests += 1
         began_s = trio.current_time()
         if host.pending_since_s is None:
@@ -237,7 +237,7 @@ class Hosts:
                         nursery.start_soon(self._probe_one, host)
 
     async def _probe_one(self, host: _Host) -> None:
-        self._counters.count_request()
+        self.counters.count_request()
         try:
             await self._probe_and_note(host)
         finally:

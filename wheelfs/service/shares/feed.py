@@ -65,7 +65,6 @@ class ShareFeed:
         except NotKnown:  # removed a moment ago
             return None
         return Manifest(
-            size_bytes=recipe.size_bytes,
             skeleton_bytes=recipe.skeleton_bytes,
             frame=frame,
             gaps=recipe.gaps,

@@ -17,9 +17,9 @@ from wheelfs.file_io import write_all
 from wheelfs.model.links import described
 from wheelfs.model.recipe import Chunk
 from wheelfs.reports.shares import PulledFile, PullResult
-from wheelfs.service.fetch.local_chunks import locate, read_verified
 from wheelfs.service.shares.shared_files import select_shared
 from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.chunks.lookup import locate, read_verified
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:

@@ -175,7 +175,6 @@ class _Batch:
                 if self._pack.size_bytes >= self._limits.pack_bytes:
                     self._flush()
         manifest = Manifest(
-            size_bytes=recipe.size_bytes,
             skeleton_bytes=recipe.skeleton_bytes,
             frame=skeleton_frame,
             gaps=recipe.gaps,
