@@ -24,7 +24,7 @@ from wheelfs.remote.share.http import HttpShare
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.origin import ObjectOrigin
 from wheelfs.remote.share.share import ObjectShare, WrittenShare
-from wheelfs.remote.share.verified_origin import CheckedOrigin
+from wheelfs.remote.share.verified_origin import VerifiedOrigin
 from wheelfs.service.shares.push import push
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.store import Store
@@ -96,7 +96,7 @@ async def file_index(where: Path) -> AsyncIterator[Speaker]:
 @asynccontextmanager
 async def verified_origin(where: Path) -> AsyncIterator[Speaker]:
     async with http_index(where) as inner:
-        yield replace(inner, origin=CheckedOrigin(inner.origin, composition_of(CONTENT)))
+        yield replace(inner, origin=VerifiedOrigin(inner.origin, composition_of(CONTENT)))
 
 
 @asynccontextmanager

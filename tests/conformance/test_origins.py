@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conformance.kinds import Speaker
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
 
 SIZE = len(CONTENT)
 BOUND_S = 30.0
@@ -31,7 +31,7 @@ async def speaker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             yield made
 
 
-async def brought(speaker: Speaker, wanted: Wanted) -> tuple[int, bytes]:
+async def brought(speaker: Speaker, wanted: ByteRequest) -> tuple[int, bytes]:
     """Return what comes of a request and where in the file it begins, having compared all that is said of it."""
     async with speaker.origin.open_range(speaker.url, wanted) as reply:
         content = b"".join([piece async for piece in reply.chunks])
@@ -57,7 +57,7 @@ async def brought(speaker: Speaker, wanted: Wanted) -> tuple[int, bytes]:
     ],
     ids=lambda wanted: str(wanted).replace(" ", ""),
 )
-async def test_at_least_the_wanted_bytes_come_and_stand_where_it_says(speaker: Speaker, wanted: Wanted) -> None:
+async def test_at_least_the_wanted_bytes_come_and_stand_where_it_says(speaker: Speaker, wanted: ByteRequest) -> None:
     start, end = bounds_of(wanted, SIZE)
     offset, content = await brought(speaker, wanted)
     assert offset <= start

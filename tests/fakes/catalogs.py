@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from wheelfs.model.share_catalog import file_key
 from wheelfs.model.shared import SharedFile
 from wheelfs.remote.limits import SHARE_LIMITS
-from wheelfs.remote.share.log import Catalog, WrittenCatalog
+from wheelfs.remote.share.log import ShareCatalog, WrittenShareCatalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.share_objects import FoundObject
-    from wheelfs.model.shared import News
+    from wheelfs.model.shared import FeedPage
     from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects
 
@@ -51,7 +51,7 @@ class Follower:
     """Whoever follows a log, as a store does: what was told anew replaces all."""
 
     def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
-        self.catalog = Catalog(objects, limits)
+        self.catalog = ShareCatalog(objects, limits)
         self.point: str | None = None
         self.files: dict[FileKey, SharedFile] = {}
         self._round: dict[FileKey, SharedFile] | None = None
@@ -65,10 +65,10 @@ class Follower:
             if not news.more:
                 return told
 
-    def ask(self) -> News:
+    def ask(self) -> FeedPage:
         """Take one portion."""
         news = self.catalog.news(self.point)
-        if news.begins:
+        if news.starts_resync:
             self._round = {}
         into = self.files if self._round is None else self._round
         into.update((file_key(file), file) for file in news.files)
@@ -85,14 +85,14 @@ def file(number: int) -> SharedFile:
     return SharedFile("demo", f"demo-{number}-py3-none-any.whl", "main", number.to_bytes(32), 10)
 
 
-def append(catalog: WrittenCatalog, point: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
+def append(catalog: WrittenShareCatalog, point: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
     """Write to the log, and return its end as somebody knows it who follows it."""
     return f"{0:032x}:{catalog.append(point, files, gone, may_tell=lambda: True).rpartition(':')[2]}"
 
 
-def filled(objects: Objects, count: int, *, first: int = 0, limits: ShareLimits = SHARE_LIMITS) -> WrittenCatalog:
+def filled(objects: Objects, count: int, *, first: int = 0, limits: ShareLimits = SHARE_LIMITS) -> WrittenShareCatalog:
     """Append so many records of a file each, numbered from ``first`` on."""
-    catalog = WrittenCatalog(objects, limits)
+    catalog = WrittenShareCatalog(objects, limits)
     catalog.prepare()
     point = None
     for number in range(first, first + count):

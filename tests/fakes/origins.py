@@ -14,15 +14,15 @@ from tests.fakes.compositions import composition_of
 from wheelfs.core.http.ranges import bounds_of
 from wheelfs.errors import ContentChanged, OriginFault, OriginMissing
 from wheelfs.model.links import FileLink, ProjectPage, Validators
-from wheelfs.model.shared import News
+from wheelfs.model.shared import FeedPage
 from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, RangeReply
-from wheelfs.remote.share.verified_origin import CheckedOrigin
+from wheelfs.remote.share.verified_origin import VerifiedOrigin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from wheelfs.core.fetch.composition import Composition
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.model.names import ProjectName
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.origin import PageOutcome
@@ -64,7 +64,7 @@ class MemoryOrigin:
     etags: bool = True
     max_age_s: float | None = None
     requests: Counter[str] = field(default_factory=Counter)
-    asked: list[Wanted] = field(default_factory=list)
+    asked: list[ByteRequest] = field(default_factory=list)
     sent_bytes: Counter[str] = field(default_factory=Counter)
     open_answers: int = 0
     fate: Callable[[], Trouble | None] | None = None
@@ -109,7 +109,7 @@ class MemoryOrigin:
 
     @asynccontextmanager
     async def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         self.requests["range"] += 1
         self.asked.append(wanted)
@@ -207,17 +207,17 @@ class MemoryShare:
         content = self.origin.files.get(sha256.hex())
         return composition_of(content) if self.tells_manifests and content is not None else None
 
-    def checked(self, composition: Composition) -> CheckedOrigin:
-        return CheckedOrigin(self.origin, composition)
+    def checked(self, composition: Composition) -> VerifiedOrigin:
+        return VerifiedOrigin(self.origin, composition)
 
     async def lacks(self, sha256: bytes) -> bool:
         return sha256.hex() not in self.origin.files
 
-    async def news(self, point: str | None) -> News:
+    async def news(self, point: str | None) -> FeedPage:
         await trio.lowlevel.checkpoint()
         if self.hangs:
             await trio.sleep_forever()
-        return News(self.files if point is None else (), (), "all")
+        return FeedPage(self.files if point is None else (), (), "all")
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -25,7 +25,7 @@ from wheelfs.model.share_catalog import (
     staying,
 )
 from wheelfs.remote.limits import SHARE_LIMITS, ShareLimits
-from wheelfs.remote.share.log import Catalog, WrittenCatalog
+from wheelfs.remote.share.log import ShareCatalog, WrittenShareCatalog
 
 if TYPE_CHECKING:
     from tests.shares.conftest import Place
@@ -56,7 +56,7 @@ def test_who_follows_all_along_who_comes_now_and_who_was_away_know_the_same(step
     for follower in (always, sometimes, Follower(objects, SHORT)):
         follower.follow()
         assert follower.files == expected
-    assert {file_key(one): one for one in Catalog(objects, SHORT).files()} == expected
+    assert {file_key(one): one for one in ShareCatalog(objects, SHORT).files()} == expected
 
 
 def test_an_idle_question_is_one_request_and_now_and_then_three_whatever_the_share_has() -> None:
@@ -89,12 +89,12 @@ def test_portions_are_small_and_a_follower_that_is_restarted_in_the_middle_goes_
     told = []
     more = True
     while more:
-        follower.catalog = Catalog(objects, small)  # a new process each time
+        follower.catalog = ShareCatalog(objects, small)  # a new process each time
         news = follower.catalog.news(follower.point)
         told += [one.filename for one in news.files]
         assert len(news.files) <= 4
         follower.point, more = news.point, news.more
-        assert news.anew
+        assert news.is_resync
     assert sorted(told) == sorted(file(number).filename for number in range(41))
     assert follower.follow() == [0]
 
@@ -113,7 +113,7 @@ def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() ->
     assert sorted(follower.files) == sorted(file_key(file(number)) for number in range(1, 23))
 
 
-def go_on_and_clear_away(objects: Memory, catalog: WrittenCatalog) -> None:
+def go_on_and_clear_away(objects: Memory, catalog: WrittenShareCatalog) -> None:
     """Take file 0 out, and append 7 to 19; of snapshots and records those go first that are there longer."""
     point = append(catalog, None, [], [file_key(file(0))])
     for number in range(7, 20):
@@ -139,7 +139,7 @@ def test_who_reads_all_and_is_held_up_misses_nothing_that_was_cleared_away_meanw
         objects = HeldUp()
         catalog = filled(objects, 7, limits=ShareLimits(span=4, snapshot_files=2))
         objects.left = reads
-        files = {file_key(one) for one in Catalog(objects, SHORT).files()}
+        files = {file_key(one) for one in ShareCatalog(objects, SHORT).files()}
         assert {file_key(file(number)) for number in range(1, 7)} <= files, f"held up before read {reads}"
 
 
@@ -163,7 +163,7 @@ def test_first_sight_is_not_over_where_the_records_behind_it_are_cleared_away(cl
     follower = Follower(objects, ShareLimits(span=4, portion_files=1))
     while not (follower.point or "").endswith(":5a"):
         follower.ask()
-    follower.catalog = Catalog(objects, SHORT)
+    follower.catalog = ShareCatalog(objects, SHORT)
     filled(objects, 13, first=7, limits=SHORT)
     for number in cleared:
         del objects.kept[record_key(number)]
@@ -180,7 +180,7 @@ def test_a_writer_whose_memory_is_older_than_the_log_writes_at_its_end() -> None
     for number in range(16):
         objects.kept.pop(record_key(number))
     append(catalog, old, [file(99)])
-    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects, SHORT).files()}
+    assert file_key(file(99)) in {file_key(one) for one in ShareCatalog(objects, SHORT).files()}
 
 
 def test_a_writer_whose_memory_is_of_a_share_that_was_longer_leaves_no_gap_in_the_log() -> None:
@@ -189,7 +189,7 @@ def test_a_writer_whose_memory_is_of_a_share_that_was_longer_leaves_no_gap_in_th
     objects.kept.clear()
     catalog = filled(objects, 2)
     append(catalog, old, [file(99)])
-    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects).files()}
+    assert file_key(file(99)) in {file_key(one) for one in ShareCatalog(objects).files()}
 
 
 def test_writers_whose_memory_is_older_than_the_log_do_not_mislead_each_other() -> None:
@@ -200,8 +200,8 @@ def test_writers_whose_memory_is_older_than_the_log_do_not_mislead_each_other() 
     for number in range(16):
         objects.kept.pop(record_key(number))
     for number in (97, 98, 99):  # each finds the record that the one before has left where nobody looks
-        append(WrittenCatalog(objects, SHORT), old, [file(number)])
-    assert {file_key(file(number)) for number in (97, 98, 99)} <= {file_key(one) for one in Catalog(objects, SHORT).files()}
+        append(WrittenShareCatalog(objects, SHORT), old, [file(number)])
+    assert {file_key(file(number)) for number in (97, 98, 99)} <= {file_key(one) for one in ShareCatalog(objects, SHORT).files()}
 
 
 def test_a_writer_is_not_misled_by_an_old_record_that_is_not_cleared_away_yet() -> None:
@@ -211,7 +211,7 @@ def test_a_writer_is_not_misled_by_an_old_record_that_is_not_cleared_away_yet() 
     filled(objects, 20, first=3, limits=SHORT)
     objects.kept.pop(record_key(3))  # clearing away has just begun
     append(catalog, old, [file(99)])
-    assert file_key(file(99)) in {file_key(one) for one in Catalog(objects, SHORT).files()}
+    assert file_key(file(99)) in {file_key(one) for one in ShareCatalog(objects, SHORT).files()}
 
 
 def test_a_root_relies_on_no_snapshot_that_was_there_before_it() -> None:
@@ -225,7 +225,7 @@ def test_a_root_relies_on_no_snapshot_that_was_there_before_it() -> None:
     newest = decode_root(objects.kept[root_key(3)])
     assert len(before) == 1
     assert not before & {snapshot_key(one.name) for one in newest}
-    assert len(Catalog(objects, SHORT).files()) == 4
+    assert len(ShareCatalog(objects, SHORT).files()) == 4
 
 
 @pytest.mark.parametrize("below", ["log/", "snapshots/"])
@@ -244,7 +244,7 @@ def test_a_root_is_made_by_nobody_who_does_not_see_all_that_goes_into_it(below: 
     objects.unseen = None
     filled(objects, 1, first=9, limits=SHORT)
     assert root_key(2) in objects.kept
-    assert len(Catalog(objects, SHORT).files()) == 10
+    assert len(ShareCatalog(objects, SHORT).files()) == 10
 
 
 def test_who_takes_too_long_writes_neither_a_record_nor_a_root_and_others_do() -> None:
@@ -258,7 +258,7 @@ def test_who_takes_too_long_writes_neither_a_record_nor_a_root_and_others_do() -
     assert root_key(1) not in objects.kept
     filled(objects, 1, first=4, limits=SHORT)
     assert root_key(1) in objects.kept
-    assert len(Catalog(objects, SHORT).files()) == 5
+    assert len(ShareCatalog(objects, SHORT).files()) == 5
 
 
 def test_no_share_is_made_where_objects_that_are_there_would_be_replaced() -> None:
@@ -273,7 +273,7 @@ def test_no_share_is_made_where_objects_that_are_there_would_be_replaced() -> No
     objects = Replacing()
     for _ in range(2):
         with pytest.raises(OriginFault, match="only if it is absent"):
-            WrittenCatalog(objects).prepare()
+            WrittenShareCatalog(objects).prepare()
     assert not objects.kept
 
 
@@ -290,11 +290,11 @@ def test_a_share_begun_anew_at_the_same_address_is_told_anew() -> None:
 
 
 def test_many_writers_at_once_lose_nothing(place: Place) -> None:
-    WrittenCatalog(place.open()).prepare()
+    WrittenShareCatalog(place.open()).prepare()
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda writer: filled(place.open(), 8, first=10 * writer), range(4)))
     expected = sorted(file_key(file(10 * writer + number)) for writer in range(4) for number in range(8))
-    assert sorted(map(file_key, Catalog(place.open()).files())) == expected
+    assert sorted(map(file_key, ShareCatalog(place.open()).files())) == expected
 
 
 @pytest.mark.parametrize("damage", [b"torn", None])

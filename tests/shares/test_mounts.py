@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.clients import Clients
     from tests.shares.conftest import Place
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
 
 NAME = wheel_filename("demo", "1.0")
 FILES = {f"demo/part{number}.txt": incompressible(3_000, f"{number}") for number in range(40)}
@@ -81,7 +81,7 @@ def origin_of(tmp_path: Path, limits: ShareLimits = SHARE_LIMITS, **wheels: byte
 async def test_any_range_of_a_file_comes_as_it_is(tmp_path: Path, at_once: int) -> None:
     origin, url = origin_of(tmp_path, ShareLimits(piece_bytes=at_once), demo=CONTENT)
     size = len(CONTENT)
-    cases: list[tuple[Wanted, bytes]] = [
+    cases: list[tuple[ByteRequest, bytes]] = [
         (Whole(), CONTENT),
         (Suffix(70), CONTENT[-70:]),
         (Suffix(2 * size), CONTENT),

@@ -24,7 +24,7 @@ from wheelfs.model.share_catalog import file_key
 from wheelfs.model.share_objects import manifest_key, pack_key
 from wheelfs.remote.limits import ShareLimits
 from wheelfs.remote.share.gc import ShareGarbage
-from wheelfs.remote.share.log import Catalog
+from wheelfs.remote.share.log import ShareCatalog
 from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
 from wheelfs.service.shares.condemned_view import CondemnedView
@@ -76,7 +76,7 @@ def small(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 
 def told(world: World) -> dict[FileKey, SharedFile]:
     """Return the files that the catalog tells of, as it really is."""
-    return {file_key(file): file for file in Catalog(TrueObjects(world), SMALL).files()}
+    return {file_key(file): file for file in ShareCatalog(TrueObjects(world), SMALL).files()}
 
 
 class Watcher:
@@ -185,7 +185,7 @@ class Simulation:
     def reader(self) -> None:
         def work(objects: SlowObjects) -> None:
             expected = self.watcher.known_since(self.world.now_s - LAG_S)
-            seen = {file_key(file) for file in Catalog(objects, SMALL).files()}
+            seen = {file_key(file) for file in ShareCatalog(objects, SMALL).files()}
             assert expected - self.watcher.removed <= seen, "a reader does not see what all were told of long ago"
 
         self.start("reader", work, step_s=self.world.chance.choice((20.0, None)))

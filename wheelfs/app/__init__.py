@@ -64,7 +64,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
 
 def add(settings: Settings, sources: Sequence[str], *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
     """Add files, the wheels of directories, and URLs, and yield what became of each file; raises `StoreError`."""
-    from wheelfs.core.projects.index_scopes import Charges
+    from wheelfs.core.projects.index_scopes import IndexScopes
     from wheelfs.remote.index.http import HttpIndex
     from wheelfs.remote.limits import HttpLimits
     from wheelfs.service.operations.add import add_paths
@@ -73,11 +73,11 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
     from wheelfs.store.store import Store
 
     reuse_memory()
-    charges = Charges({setting.name: setting.projects for setting, _ in effective_indexes(settings)})
+    scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(settings)})
     with Store.open(settings.store, limits=limits_of(settings)) as store:
         for is_url, batch in groupby(sources, key=lambda source: source.startswith(("http://", "https://"))):
             if not is_url:
-                yield from add_paths(store, map(Path, batch), index=index, charges=charges, progress=progress)
+                yield from add_paths(store, map(Path, batch), index=index, scopes=scopes, progress=progress)
                 continue
             for source in batch:
                 client = HttpIndex("download", source, os.environ, limits=HttpLimits(read_timeout_s=settings.open_timeout_s))
@@ -86,7 +86,7 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
                     client.url,
                     client,
                     index=index,
-                    charges=charges,
+                    scopes=scopes,
                     progress=progress,
                     offline=settings.offline,
                     bound_s=settings.open_timeout_s,

@@ -27,7 +27,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ShareContents:
     """What a run has read, from ``began_s`` on, and the ``lists`` (by name) at ``now_s``: both by the place's clock.
 
     ``objects`` by key; ``needed``: the sha256, in hex, of all files in the catalog; ``uses``: for every manifest's key
@@ -58,7 +58,7 @@ class Plan:
     next_s: float | None = None
 
 
-def plan(seen: Seen) -> Plan:
+def plan(seen: ShareContents) -> Plan:
     """Decide."""
     made = Plan()
     condemnations = Condemnations(seen.lists.values())
@@ -97,19 +97,19 @@ def plan(seen: Seen) -> Plan:
     return made
 
 
-def _is_needed(manifest: str, seen: Seen) -> bool:
+def _is_needed(manifest: str, seen: ShareContents) -> bool:
     return manifest.rpartition("/")[2] in seen.needed
 
 
 class _Old:
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: ShareContents) -> None:
         self._before_s = seen.began_s - seen.grace_s
 
     def __call__(self, found: FoundObject) -> bool:
         return found.modified_s <= self._before_s
 
 
-def _left_over(seen: Seen, is_old: _Old, planned: Set[str]) -> list[FoundObject]:
+def _left_over(seen: ShareContents, is_old: _Old, planned: Set[str]) -> list[FoundObject]:
     """Return what killed processes have left, and lists that mean nothing any more."""
     found: list[FoundObject] = []
     for key, one in seen.objects.items():

@@ -12,12 +12,12 @@ MAX_TIME_US: Final = 253_402_300_799_000_000
 """The last second of the year 9999: a later time cannot be written on a page."""
 
 
-class Described(TypedDict):
+class Description(TypedDict):
     """What an index says of a file beside its address, name, digest and size: the same in links, stored names and shared files.
 
     Each of these has a format of its own, with its fields in the order in which they were invented, so they are flat, and made
-    from one another by `described`.  A new field is added here and to each format that is to carry it; where a record is made
-    for each of a million names, its fields are spelled out instead (a test compares them all).
+    from one another by `description_of`.  A new field is added here and to each format that is to carry it; where one is made for
+    each of a million names, its fields are spelled out instead (a test compares them all).
     """
 
     upload_time_us: int | None
@@ -27,7 +27,7 @@ class Described(TypedDict):
 
 
 class HasDescription(Protocol):
-    """A record with the fields of `Described`."""
+    """A record with the fields of `Description`."""
 
     @property
     def upload_time_us(self) -> int | None: ...
@@ -39,8 +39,8 @@ class HasDescription(Protocol):
     def metadata_sha256(self) -> bytes | None: ...
 
 
-def described(file: HasDescription) -> Described:
-    """Return what an index says of a file, to make another record of it: ``FileLink(..., **described(file))``."""
+def description_of(file: HasDescription) -> Description:
+    """Return what an index says of a file, to make another record of it: ``FileLink(..., **description_of(file))``."""
     return {
         "upload_time_us": file.upload_time_us,
         "requires_python": file.requires_python,

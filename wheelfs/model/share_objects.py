@@ -15,7 +15,7 @@ PACK_HEAD: Final = b"WFPACK1\n"
 _NAME: Final = re.compile(r"[0-9a-f]{32}\Z", re.ASCII)
 
 
-class Place(NamedTuple):
+class PackPlace(NamedTuple):
     """Where a chunk lies: the pack's name (16 bytes) and the offset in it."""
 
     pack: bytes

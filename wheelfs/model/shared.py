@@ -1,4 +1,4 @@
-"""What a gateway tells other nodes of the files that it holds."""
+"""What a share reports of the files that it holds."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ class SharedFile(msgspec.Struct, frozen=True, array_like=True):
     metadata_sha256: bytes | None = None
 
 
-class News(msgspec.Struct, frozen=True, array_like=True):
-    """What is new since a point; the next question is about ``point``.
+class FeedPage(msgspec.Struct, frozen=True, array_like=True):
+    """A page of a share's change feed; the next one is asked for with ``point``.
 
-    ``gone`` are ``(project, filename, sha256)`` of names that went.  ``more``: there is more already.  ``anew``: this does not
-    go on from the point that was asked about (the share began anew, or its memory does not reach back so far): from the first
-    such portion to the one without ``more``, all that the share has is named, and nothing else is there.  ``begins``: this is
-    the first such portion, also where another beginning was not over.
+    ``gone`` are ``(project, filename, sha256)`` of names that were removed.  ``more``: there is more already.
+    ``is_resync``: this page does not continue from the point asked for (the share was made again, or its journal does not reach
+    back that far): from the first such page to the one without ``more`` everything the share has is named, and nothing else.
+    ``starts_resync``: this is the first such page, also where another resync was not complete.
     """
 
     files: tuple[SharedFile, ...]
     gone: tuple[tuple[str, str, bytes], ...]
     point: str
     more: bool = False
-    anew: bool = False
-    begins: bool = False
+    is_resync: bool = False
+    starts_resync: bool = False
 
 
 def is_safe(file: SharedFile) -> bool:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.model.links import ProjectPage, Validators
     from wheelfs.model.names import ProjectName
 
@@ -75,7 +75,7 @@ class Origin(Protocol):
     async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome: ...
 
     def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AbstractAsyncContextManager[RangeReply]:
         """Ask for bytes of a file.  More or other bytes may come than were wanted, but always the first of them, truly placed.
 

@@ -16,7 +16,7 @@ from tests.fakes.s3 import S3Server
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.model.shared import SharedFile
 from wheelfs.remote.limits import SHARE_LIMITS
-from wheelfs.remote.share.log import WrittenCatalog
+from wheelfs.remote.share.log import WrittenShareCatalog
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
@@ -92,7 +92,7 @@ def file(number: int) -> SharedFile:
 def fill(url: str, scratch: Path, files: int) -> None:
     """Fill a share's catalog as pushes do, in a directory, and copy that to where it is to be."""
     scratch.mkdir()
-    catalog = WrittenCatalog(open_objects(scratch.as_uri()))
+    catalog = WrittenShareCatalog(open_objects(scratch.as_uri()))
     catalog.prepare()
     point, number = None, 0
     while number < files:
@@ -175,7 +175,7 @@ def measure(directory: Path, url: str, files: int) -> dict[str, Took]:
         told["first sight"] = alone.apply(follow, (node, url, 1))
         told["a poll with nothing new, of a new process"] = alone.apply(follow, (node, url, 1))
         told["a poll with nothing new, on average"] = alone.apply(follow, (node, url, _POLLS))
-        catalog = WrittenCatalog(open_objects(url))
+        catalog = WrittenShareCatalog(open_objects(url))
         with Store.open(node) as store:
             catalog.append(store.shared.point("lab"), [file(files)], may_tell=lambda: True)
         told["a poll with one new file, of a new process"] = alone.apply(follow, (node, url, 1))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from wheelfs.core.share_gc_plan import Plan, Seen, plan
+from wheelfs.core.share_gc_plan import Plan, ShareContents, plan
 from wheelfs.model.condemned import CONDEMNED, LAPSE_S, MARGIN_S, Condemned
 from wheelfs.model.share_catalog import record_key, root_key
 from wheelfs.model.share_objects import FoundObject, manifest_key, pack_key
@@ -26,8 +26,8 @@ def condemned(*keys: str, ago_s: float, is_void: bool = False) -> Condemned:
     return Condemned(int((NOW_S - ago_s) * 1e6), int(GRACE_S), keys, is_void)
 
 
-def seen(objects: dict[str, FoundObject], *lists: Condemned, is_needed: bool = False) -> Seen:
-    return Seen(
+def seen(objects: dict[str, FoundObject], *lists: Condemned, is_needed: bool = False) -> ShareContents:
+    return ShareContents(
         began_s=NOW_S,
         now_s=NOW_S,
         grace_s=GRACE_S,

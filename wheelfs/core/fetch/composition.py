@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from wheelfs.model.manifest import Manifest
 
 
-class Checked(NamedTuple):
+class Comparison(NamedTuple):
     """Of some bytes the first ``good_bytes`` are right; ``is_wrong``: what follows is not, rather than not there yet."""
 
     good_bytes: int
     is_wrong: bool
 
 
-class Part(NamedTuple):
+class Element(NamedTuple):
     """An element of the file, at ``offset``: a gap's ``skeleton``, or chunk number ``chunk`` where that is empty."""
 
     offset: int
@@ -70,17 +70,17 @@ class Composition:
         after = self._chunk_around(end)
         return (start if before is None else before[0]), (end if after is None else after[1])
 
-    def parts(self, start: int, end: int) -> Iterator[Part]:
+    def parts(self, start: int, end: int) -> Iterator[Element]:
         """Yield, in order, the elements that have bytes in ``[start, end)``, each whole."""
         gaps, lengths, count = self.manifest.gaps, self.manifest.lengths, len(self.manifest.lengths)
         for number in range(bisect_right(self._starts, start) - 1, bisect_left(self._starts, end)):
             at, in_skeleton = self._starts[number], self._gap_starts[number]
             gap = gaps[number] if number < count else self.end_bytes
             if gap and start < at + gap:
-                yield Part(at, self.skeleton[in_skeleton : in_skeleton + gap], -1)
+                yield Element(at, self.skeleton[in_skeleton : in_skeleton + gap], -1)
             at += gap
             if number < count and at < end and start < at + lengths[number]:
-                yield Part(at, b"", number)
+                yield Element(at, b"", number)
 
     def held(self, chunks: Container[int]) -> Spans:
         """Return the bytes that can be put together from the skeleton and the chunks of these numbers."""
@@ -94,7 +94,7 @@ class Composition:
             at += length
         return Spans.from_iterable([*runs, (begun, self.size_bytes)])
 
-    def check(self, start: int, data: bytes | memoryview, *, most_chunks: int = MAX_CHUNKS + 1) -> Checked:
+    def check(self, start: int, data: bytes | memoryview, *, most_chunks: int = MAX_CHUNKS + 1) -> Comparison:
         """Compare bytes that came from ``start`` on, which is nowhere inside a chunk, with skeleton and digests.
 
         After ``most_chunks`` chunks nothing more is compared, as if it had not come.
@@ -110,18 +110,18 @@ class Composition:
                 stop = min(gap_end, end)
                 in_skeleton = self._gap_starts[number] + at - self._starts[number]
                 if bytes(view[at - start : stop - start]) != self.skeleton[in_skeleton : in_skeleton + stop - at]:
-                    return Checked(at - start, is_wrong=True)
+                    return Comparison(at - start, is_wrong=True)
                 at = stop
                 continue
             if number == count:
-                return Checked(at - start, is_wrong=True)  # beyond the end of the file
+                return Comparison(at - start, is_wrong=True)  # beyond the end of the file
             stop = self._starts[number + 1]
             if stop > end:
                 break
             if blake3.blake3(view[at - start : stop - start]).digest() != self.chunk(number).digest:
-                return Checked(at - start, is_wrong=True)
+                return Comparison(at - start, is_wrong=True)
             at, number = stop, number + 1
-        return Checked(at - start, is_wrong=False)
+        return Comparison(at - start, is_wrong=False)
 
     def _chunk_around(self, offset: int) -> tuple[int, int] | None:
         """Return the bounds of the chunk that ``offset`` is inside of, None where it is in the skeleton or between two."""

@@ -64,7 +64,7 @@ class Known(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PlacedMember:
     """A member, and how its local header is expected to look: ``head``, then the data, then ``trailer``.  None: not predictable.
 
     ``end`` is where its room ends: at the next header, or the directory.
@@ -85,7 +85,7 @@ class Piece(NamedTuple):
     trailer: bytes
 
 
-def entries(directory: bytes, location: DirectoryLocation, members: Sequence[Member]) -> list[Entry]:
+def entries(directory: bytes, location: DirectoryLocation, members: Sequence[Member]) -> list[PlacedMember]:
     """Return the members with their rooms and expected headers, in the order of the file.
 
     ``members`` is what `zip_layout.parse_directory` made of ``directory``, which is therefore well formed.
@@ -102,7 +102,7 @@ def entries(directory: bytes, location: DirectoryLocation, members: Sequence[Mem
     records.sort(key=lambda record: record[0].header_offset)
     ends = [*(record[0].header_offset for record in records[1:]), location.offset]
     return [
-        Entry(record[0], end, _shape(record[1], record[2], record[3], end - record[0].header_offset))
+        PlacedMember(record[0], end, _shape(record[1], record[2], record[3], end - record[0].header_offset))
         for record, end in zip(records, ends, strict=True)
     ]
 
@@ -130,7 +130,7 @@ def _shape(fields: tuple[int, ...], name: bytes, extra: bytes, room: int) -> tup
     return None  # a zip64 extra in the header alone, say: Python's zipfile has written two kinds of it, which nothing tells apart
 
 
-def match(found: Sequence[Entry], known: Sequence[Known]) -> list[Piece]:
+def match(found: Sequence[PlacedMember], known: Sequence[Known]) -> list[Piece]:
     """Return what may be taken from the store: nothing at all when the encoder seems to have changed.
 
     ``known`` is what is known of the members of ``found``.  Pieces neither overlap nor leave their member's room.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.core.http.ranges import From, Range, Wanted, Whole
+from wheelfs.core.http.ranges import ByteRequest, From, Range, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,7 @@ def tail_bytes(*, seen_directory_bytes: int | None, size_bytes: int | None) -> i
     return min(_LARGE_TAIL_BYTES, max(TAIL_BYTES, size_bytes // _TAIL_SHARE))
 
 
-def next_wanted(spans: Spans, size_bytes: int | None) -> Wanted | None:
+def next_wanted(spans: Spans, size_bytes: int | None) -> ByteRequest | None:
     """Return what the fetch of the whole file asks for next: its first gap; None when nothing is missing."""
     if size_bytes is None:
         return Whole()

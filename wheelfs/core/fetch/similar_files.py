@@ -14,7 +14,7 @@ OF_OTHERS: Final = 4
 """The last versions share most with a new one, and wheels of one version for several platforms what is pure Python in them."""
 
 
-def most_alike(filename: str, others: Iterable[str]) -> list[str]:
+def similar_files(filename: str, others: Iterable[str]) -> list[str]:
     """Return those of ``others``, files of the same project, that are worth a look.
 
     These are a few of the nearest versions, first those for the same machines.

@@ -27,7 +27,7 @@ class Full:
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
+class PartialContent:
     """206: the bytes ``[start, end)``, never empty."""
 
     start: int
@@ -39,7 +39,7 @@ class Unsatisfiable:
     """416: the range lies beyond the end."""
 
 
-Reply = NotModified | Failed | Full | Partial | Unsatisfiable
+Reply = NotModified | Failed | Full | PartialContent | Unsatisfiable
 
 _RANGE: Final = re.compile(r"bytes[ \t]*=[ \t]*([0-9]{0,19})[ \t]*-[ \t]*([0-9]{0,19})[ \t]*\Z", re.ASCII | re.IGNORECASE)
 _TAG: Final = re.compile(r'(W/)?"([^"]*)"')
@@ -75,11 +75,11 @@ def decide(
         return Full()
     if start >= size_bytes:
         return Unsatisfiable()
-    return Partial(start, min(size_bytes, int(last) + 1) if last else size_bytes)
+    return PartialContent(start, min(size_bytes, int(last) + 1) if last else size_bytes)
 
 
 def _suffix(length: int, size_bytes: int) -> Reply:
-    return Partial(max(0, size_bytes - length), size_bytes) if length and size_bytes else Unsatisfiable()
+    return PartialContent(max(0, size_bytes - length), size_bytes) if length and size_bytes else Unsatisfiable()
 
 
 def _names(told: str, etag: str | None, *, weakly: bool = True) -> bool:

@@ -43,10 +43,10 @@ class Suffix:
     length: int
 
 
-Wanted = Whole | From | Range | Suffix
+ByteRequest = Whole | From | Range | Suffix
 
 
-def bounds_of(wanted: Wanted, size_bytes: int) -> tuple[int, int]:
+def bounds_of(wanted: ByteRequest, size_bytes: int) -> tuple[int, int]:
     """Return which bytes ``[start, end)`` of a file of ``size_bytes`` are wanted; ``start`` may lie beyond the end."""
     match wanted:
         case Whole():
@@ -63,7 +63,7 @@ def bounds_of(wanted: Wanted, size_bytes: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PartialBody:
     """The body is the bytes ``[start, end)`` of a file of ``total_bytes`` (None: not told)."""
 
     start: int
@@ -93,7 +93,7 @@ class NothingThere:
 class AskAgain:
     """This way of asking is not supported; ask for ``wanted`` instead (None: for an explicit range, once the size is known)."""
 
-    wanted: Wanted | None
+    wanted: ByteRequest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class Nonsense:
 
 
 Common = Moved | Missing | Denied | Busy
-Outcome = Part | Complete | NothingThere | AskAgain | Changed | Common | Nonsense
+Outcome = PartialBody | Complete | NothingThere | AskAgain | Changed | Common | Nonsense
 
 _CONTENT_RANGE = re.compile(r"bytes[ \t]+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.IGNORECASE)
 _UNSATISFIED = re.compile(r"bytes[ \t]+\*/(\d{1,18})\Z", re.IGNORECASE)
@@ -144,7 +144,7 @@ _PREFERS_EXPLICIT: Final = 4
 """A whole file this many times larger than the suffix wanted is not read when its server says that it knows ranges."""
 
 
-def request_headers(wanted: Wanted, *, validator: str | None, fresh: bool) -> dict[str, str]:
+def request_headers(wanted: ByteRequest, *, validator: str | None, fresh: bool) -> dict[str, str]:
     """Return the headers that ask for ``wanted``.
 
     ``validator``: an entity tag; with a strong one a server that has another file now answers with all of it.  A weak one must
@@ -168,7 +168,7 @@ def request_headers(wanted: Wanted, *, validator: str | None, fresh: bool) -> di
     return headers
 
 
-def judge(wanted: Wanted, *, validator: str | None, status: int, headers: Mapping[str, str]) -> Outcome:
+def judge(wanted: ByteRequest, *, validator: str | None, status: int, headers: Mapping[str, str]) -> Outcome:
     """Decide what an answer means.  ``headers`` are looked up by lower-case names; ``validator`` as for `request_headers`."""
     common = judge_status(status, headers)
     if common is not None:
@@ -208,7 +208,7 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
     return headers.get("content-encoding", "").strip().lower() not in ("", "identity")
 
 
-def _partial(wanted: Wanted, headers: Mapping[str, str]) -> Outcome:
+def _partial(wanted: ByteRequest, headers: Mapping[str, str]) -> Outcome:
     if isinstance(wanted, Whole):
         return Nonsense("it sent a part where the whole was asked for")
     if headers.get("content-type", "").lower().startswith("multipart/byteranges"):
@@ -236,10 +236,10 @@ def _partial(wanted: Wanted, headers: Mapping[str, str]) -> Outcome:
                 total = end  # a suffix ends where the file does
             elif end != total:
                 return Nonsense(f"it sent another part ({told[0]}) than the end that was asked for")
-    return Part(start, end, total)
+    return PartialBody(start, end, total)
 
 
-def _complete(wanted: Wanted, headers: Mapping[str, str]) -> Outcome:
+def _complete(wanted: ByteRequest, headers: Mapping[str, str]) -> Outcome:
     encoded = is_encoded(headers)
     size = None if encoded else length_of(headers)
     if (

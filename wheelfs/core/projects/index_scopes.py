@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Charges:
+class IndexScopes:
     """The names of the configured indexes, in order of priority, and the names of projects that each is tied to."""
 
     def __init__(self, patterns: Mapping[str, Sequence[str]]) -> None:

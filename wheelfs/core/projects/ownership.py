@@ -45,19 +45,19 @@ class HasNot:
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
+class NoAnswer:
     """The index has never answered for this project, or its answer has rotted, and why it cannot answer now."""
 
     index: str
     error: WheelfsError
 
 
-Answer = Has | HasNot | Silent
+Answer = Has | HasNot | NoAnswer
 
 
 def is_rotten(answer: Answer) -> bool:
     """Tell whether there was an answer that cannot be read any more."""
-    return isinstance(answer, Silent) and isinstance(answer.error, StoreDamaged)
+    return isinstance(answer, NoAnswer) and isinstance(answer.error, StoreDamaged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,11 @@ def decide(answers: Sequence[Answer], stored: Sequence[StoredFile], *, configure
                 listed = {(link.filename, link.sha256) for link in page.files} if own else set()
                 kept = tuple(link for link in own if listed.isdisjoint({(link.filename, link.sha256), (link.filename, None)}))
                 return Owned(index, page, page.files, kept, reachable)
-            case HasNot(index) | Silent(index) if own:
+            case HasNot(index) | NoAnswer(index) if own:
                 return _only_stored(index, own)
             case HasNot():
                 continue
-            case Silent(_, error):
+            case NoAnswer(_, error):
                 former = _former(stored, configured)
                 return _only_stored(former[0].origin, [file.link for file in former]) if former else Undecided(error)
     former = _former(stored, configured)

@@ -261,7 +261,7 @@ class Application:
             case conditions.Full():
                 opened = await self._begun(node, 0, size) if request.method == "GET" else None
                 return Bytes(HTTPStatus.OK, content_type, opened, 0, size, headers)
-            case conditions.Partial(start, end):
+            case conditions.PartialContent(start, end):
                 headers = (*headers, ("Content-Range", f"bytes {start}-{end - 1}/{size}"))
                 opened = await self._begun(node, start, end)
                 return Bytes(HTTPStatus.PARTIAL_CONTENT, content_type, opened, start, end, headers)

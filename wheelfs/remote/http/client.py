@@ -20,7 +20,7 @@ from wheelfs.core.http.ranges import Busy, Moved, judge_status, length_of
 from wheelfs.core.simple.links import absolute
 from wheelfs.errors import OriginFault, UsageError
 from wheelfs.remote.http.credentials import origin_of
-from wheelfs.remote.http.errors import told_as_origin_errors
+from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import CA_VARIABLES, DEFAULT_ACCESS, trust
 from wheelfs.remote.limits import HTTP_LIMITS
 
@@ -86,7 +86,7 @@ class Client:
         Asked again a few times when the origin is busy or the connection breaks before the answer.  What goes wrong inside the
         block with reading the body is an `OriginError` too.
         """
-        with told_as_origin_errors(attempted):
+        with as_origin_errors(attempted):
             response = await self._persist(method, url, headers, attempted)
             try:
                 yield response

@@ -22,7 +22,7 @@ _CONNECTING: Final = re.compile(r"^error connecting to \('([^']+)', (\d+)[^)]*\)
 
 
 @contextmanager
-def told_as_origin_errors(attempted: str) -> Iterator[None]:
+def as_origin_errors(attempted: str) -> Iterator[None]:
     """Turn the client's exceptions inside the block into `OriginError`s; none of their texts may hold a credential."""
     try:
         yield

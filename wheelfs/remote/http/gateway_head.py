@@ -10,7 +10,7 @@ import trio
 
 from wheelfs.core.http.ranges import length_of
 from wheelfs.remote.http.client import pieces_of
-from wheelfs.remote.http.errors import told_as_origin_errors
+from wheelfs.remote.http.errors import as_origin_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -37,7 +37,7 @@ class HeadAnswer:
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes; raises `OriginError`.  To be closed (``aclosing``)."""
-        with told_as_origin_errors(ATTEMPTED):
+        with as_origin_errors(ATTEMPTED):
             async with aclosing(pieces_of(self._response, decoded=False)) as arriving:
                 async for piece in arriving:
                     yield piece
@@ -62,7 +62,7 @@ class GatewayHead:
 
     async def ask(self, method: str, target: str, headers: Mapping[str, str]) -> HeadAnswer:
         """Ask for ``target`` (path and query, encoded); raises `OriginError`."""
-        with told_as_origin_errors(ATTEMPTED):
+        with as_origin_errors(ATTEMPTED):
             request = self._http.build_request(method, f"http://head{target}", headers=dict(headers))
             return HeadAnswer(await self._http.send(request, stream=True, follow_redirects=False))
 

@@ -24,7 +24,7 @@ from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, PageUnchanged
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.errors import OriginError
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.limits import HttpLimits
@@ -75,7 +75,7 @@ class FileIndex:
 
     @asynccontextmanager
     async def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         """Read part of a file; ``fresh`` means nothing here."""
         path, attempted = self._place(url)

@@ -19,7 +19,7 @@ from wheelfs.core.http.ranges import (
     Moved,
     Nonsense,
     NothingThere,
-    Part,
+    PartialBody,
     Range,
     Suffix,
     Whole,
@@ -34,7 +34,7 @@ from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMiss
 from wheelfs.model.links import Validators
 from wheelfs.remote.http.client import Client, drain, pieces_of, read_body
 from wheelfs.remote.http.credentials import credentials_for, origin_of
-from wheelfs.remote.http.errors import told_as_origin_errors
+from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
 from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, PageUnchanged, RangeReply
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from wheelfs.core.http.ranges import Common, Outcome, Wanted
+    from wheelfs.core.http.ranges import ByteRequest, Common, Outcome
     from wheelfs.errors import OriginError
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.http.tls import Access
@@ -132,18 +132,18 @@ class HttpIndex:
 
     @asynccontextmanager
     async def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         """Ask for bytes of a file, in whatever way the server understands; see `Origin.open_range`."""
         attempted = f"fetch {_filename(url)} from {self.name}"
-        asked: Wanted | None = wanted
+        asked: ByteRequest | None = wanted
         for _ in range(_WAYS):
             if asked is None:
                 asked = await self._explicit(url, wanted)
             headers = request_headers(asked, validator=validator, fresh=fresh)
             async with self._client.answer("GET", url, headers, attempted=attempted) as response:
                 outcome = judge(asked, validator=validator, status=response.status_code, headers=response.headers)
-                if isinstance(outcome, Part | Complete):
+                if isinstance(outcome, PartialBody | Complete):
                     async with aclosing(_chunks(response, outcome, attempted)) as chunks:
                         yield _reply(outcome, response.headers.get("etag"), chunks)
                     return
@@ -151,7 +151,7 @@ class HttpIndex:
                 asked = self._next_way(attempted, outcome, response.status_code)
         raise OriginFault(attempted, "it refuses every way of asking for a part")
 
-    def _next_way(self, attempted: str, outcome: Outcome, status: int) -> Wanted | None:
+    def _next_way(self, attempted: str, outcome: Outcome, status: int) -> ByteRequest | None:
         match outcome:
             case AskAgain(following):
                 return following
@@ -165,12 +165,12 @@ class HttpIndex:
                 raise OriginFault(attempted, reason)
             case Missing() | Denied() | Busy() | Moved():
                 raise self._refusal(attempted, outcome, status)
-            case Part() | Complete():
+            case PartialBody() | Complete():
                 raise AssertionError("these are answers")
             case _:
                 assert_never(outcome)
 
-    async def _explicit(self, url: str, wanted: Wanted) -> Wanted:
+    async def _explicit(self, url: str, wanted: ByteRequest) -> ByteRequest:
         """Return the range that a suffix means, for servers that know no suffixes."""
         size = (await self.head(url)).size_bytes
         if not isinstance(wanted, Suffix) or not size:
@@ -226,18 +226,18 @@ class HttpIndex:
                 assert_never(outcome)
 
 
-def _reply(outcome: Part | Complete, etag: str | None, chunks: AsyncIterator[bytes]) -> RangeReply:
-    if isinstance(outcome, Part):
+def _reply(outcome: PartialBody | Complete, etag: str | None, chunks: AsyncIterator[bytes]) -> RangeReply:
+    if isinstance(outcome, PartialBody):
         is_whole = outcome.start == 0 and outcome.end == outcome.total_bytes
         return RangeReply(outcome.start, outcome.total_bytes, is_whole, etag, chunks)
     return RangeReply(0, outcome.size_bytes, True, etag, chunks)
 
 
-async def _chunks(response: httpx2.Response, outcome: Part | Complete, attempted: str) -> AsyncGenerator[bytes, None]:
+async def _chunks(response: httpx2.Response, outcome: PartialBody | Complete, attempted: str) -> AsyncGenerator[bytes, None]:
     """Yield exactly the bytes announced, as they arrive and without copying them; raise `OriginFault` when fewer come."""
-    left = outcome.end - outcome.start if isinstance(outcome, Part) else outcome.size_bytes
+    left = outcome.end - outcome.start if isinstance(outcome, PartialBody) else outcome.size_bytes
     encoded = isinstance(outcome, Complete) and outcome.encoded
-    with told_as_origin_errors(attempted):
+    with as_origin_errors(attempted):
         async with aclosing(pieces_of(response, decoded=encoded)) as arriving:
             async for piece in arriving:
                 if left is not None:

@@ -14,11 +14,11 @@ import trio
 from wheelfs.errors import OriginFault, OriginMissing, UsageError
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
-from wheelfs.model.shared import MAX_POINT, News, is_safe
+from wheelfs.model.shared import MAX_POINT, FeedPage, is_safe
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.share.manifests import composition_of
-from wheelfs.remote.share.verified_origin import CheckedOrigin
+from wheelfs.remote.share.verified_origin import VerifiedOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,18 +72,18 @@ class Gateway:
 
     def checked(self, composition: Composition) -> Origin:
         """Return an origin of that file that compares its chunks with their digests."""
-        return CheckedOrigin(self.origin, composition)
+        return VerifiedOrigin(self.origin, composition)
 
     async def lacks(self, sha256: bytes) -> bool:
         """Never certain: it may be about to fetch the file, and its feed reports what goes."""
         return False
 
-    async def news(self, point: str | None) -> News:
+    async def news(self, point: str | None) -> FeedPage:
         """Return what is new since ``point`` (None: everything), in portions, of what can be shown; raises `OriginError`."""
         since = "" if point is None else f"?since={quote(point, safe='')}"
         body = await self.origin.fetch_small(f"{self.url}/-/share/v1/news{since}", limit_bytes=MAX_NEWS_BYTES)
         try:
-            news = msgspec.msgpack.decode(body, type=News)
+            news = msgspec.msgpack.decode(body, type=FeedPage)
             if len(news.point) > MAX_POINT:
                 raise msgspec.ValidationError("its point is too long")
         except msgspec.MsgspecError as error:

@@ -16,7 +16,7 @@ from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import LOG, ROOTS, SNAPSHOTS, number_of, root_key
 from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name, pack_key
 from wheelfs.remote.limits import SHARE_LIMITS
-from wheelfs.remote.share.log import WrittenCatalog
+from wheelfs.remote.share.log import WrittenShareCatalog
 from wheelfs.remote.share.share import MAX_LIST_BYTES, MAX_MANIFEST_BYTES, clock_s
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class ShareGarbage:
         )
 
 
-class _WholeCatalog(WrittenCatalog):
+class _WholeCatalog(WrittenShareCatalog):
     """The catalog, nothing of it left out."""
 
     def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:

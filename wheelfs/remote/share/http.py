@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from wheelfs.core.fetch.composition import Composition
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.model.links import Validators
     from wheelfs.model.names import ProjectName
-    from wheelfs.model.shared import News
+    from wheelfs.model.shared import FeedPage
     from wheelfs.remote.http.tls import Access
     from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.origin import Origin, PageOutcome, RangeReply
@@ -79,7 +79,7 @@ class HttpShare:
             return False  # the gateway's own answer says what is wrong, if there is one
         return content is not None and content.startswith(_BEGINS)
 
-    async def news(self, point: str | None) -> News:
+    async def news(self, point: str | None) -> FeedPage:
         """Return what is new since ``point``, in portions; raises `OriginError`."""
         found = await self._asked()
         try:
@@ -117,7 +117,7 @@ class HttpShare:
 
     @asynccontextmanager
     async def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         """Give bytes of a file."""
         found = await self._asked()

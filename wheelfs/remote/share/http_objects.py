@@ -22,7 +22,7 @@ from wheelfs.remote.index.http import HttpIndex
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.remote.http.tls import Access
 
 REQUEST_S: Final = 300.0
@@ -50,7 +50,7 @@ class HttpObjects:
     def read_range(self, key: str, start: int, end: int) -> bytes | None:
         return trio.from_thread.run(self.get, key, Range(start, end), end - start, trio_token=self._token)
 
-    async def get(self, key: str, wanted: Wanted, limit_bytes: int) -> bytes | None:
+    async def get(self, key: str, wanted: ByteRequest, limit_bytes: int) -> bytes | None:
         """Return an object or a part of it, up to ``limit_bytes``, one byte more of a larger one.  To be called in the loop."""
         url = f"{self.url}/{key}"
         attempted = f"read {key} in the share {self.url}"

@@ -37,7 +37,7 @@ from wheelfs.model.share_catalog import (
     staying,
 )
 from wheelfs.model.share_objects import is_object_name
-from wheelfs.model.shared import News
+from wheelfs.model.shared import FeedPage
 from wheelfs.remote.limits import SHARE_LIMITS
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ _POINT: Final = re.compile(r"([0-9a-f]{32}):(?:([0-9]{1,10})(a?)|([0-9]{1,10})/(
 
 
 class _Following(NamedTuple):
-    """All before record ``number`` is reported; ``is_anew``: in a full resync that is not complete."""
+    """All before record ``number`` is reported; ``in_resync``: in a full resync that is not complete."""
 
     number: int
-    is_anew: bool = False
+    in_resync: bool = False
 
 
 class _Beginning(NamedTuple):
@@ -74,7 +74,7 @@ class _Beginning(NamedTuple):
     file: int = 0
 
 
-class Catalog:
+class ShareCatalog:
     """The catalog of one share, read."""
 
     def __init__(self, objects: ReadObjects, limits: ShareLimits = SHARE_LIMITS) -> None:
@@ -106,7 +106,7 @@ class Catalog:
 
     # --- following -----------------------------------------------------------------------------------------------------
 
-    def news(self, point: str | None) -> News:
+    def news(self, point: str | None) -> FeedPage:
         """Return what is new since ``point``, in portions; everything, where the difference is not known."""
         identity, place = _parsed(point)
         is_due = self._quiet >= self._limits.look_around or place is None or identity != self._identity
@@ -116,28 +116,29 @@ class Catalog:
         if isinstance(place, _Following):
             batches, is_end = self._records(place.number)
             # Where old records are cleared away the log goes on elsewhere; that nothing follows may mean it, too.
-            is_elsewhere = not batches and (is_due or place.is_anew) and self._is_there(self._root_after(place.number))
+            is_elsewhere = not batches and (is_due or place.in_resync) and self._is_there(self._root_after(place.number))
             newest = self._newest_root() if is_elsewhere else 0
             if newest * self._limits.span > place.number:
-                return self._begin(identity, _Beginning(newest), begins=True)
+                return self._begin(identity, _Beginning(newest), starts_resync=True)
             self._quiet = 0 if batches else self._quiet + 1
             files, gone = folded(batches)
-            is_over = is_end and not (place.is_anew and batches)
-            point = f"{identity}:{place.number + len(batches)}{'' if is_over or not place.is_anew else 'a'}"
-            return News(tuple(files.values()), tuple(gone), point, more=not is_over, anew=place.is_anew)
+            is_over = is_end and not (place.in_resync and batches)
+            point = f"{identity}:{place.number + len(batches)}{'' if is_over or not place.in_resync else 'a'}"
+            return FeedPage(tuple(files.values()), tuple(gone), point, more=not is_over, is_resync=place.in_resync)
         # A root's snapshots go when the second one after it is made.
         if place is None or (is_due and self._is_there(root_key(place.root + 2))):
-            return self._begin(identity, _Beginning(self._newest_root()), begins=True)
+            return self._begin(identity, _Beginning(self._newest_root()), starts_resync=True)
         return self._begin(identity, place)
 
-    def _begin(self, identity: str, place: _Beginning, *, begins: bool = False) -> News:
+    def _begin(self, identity: str, place: _Beginning, *, starts_resync: bool = False) -> FeedPage:
         root = self._root(place.root) or ()
         if place.snapshot >= len(root):
             self._snapshot = None  # some megabytes
-            return News((), (), f"{identity}:{place.root * self._limits.span}a", more=True, anew=True, begins=begins)
+            point = f"{identity}:{place.root * self._limits.span}a"
+            return FeedPage((), (), point, more=True, is_resync=True, starts_resync=starts_resync)
         batch = self._snapshot_of(root[place.snapshot])
         if batch is None and (newest := self._newest_root()) > place.root:
-            return self._begin(identity, _Beginning(newest), begins=True)
+            return self._begin(identity, _Beginning(newest), starts_resync=True)
         batch = batch or Batch()
         files = batch.files[place.file : place.file + self._limits.portion_files]
         gone = () if place.file else batch.gone
@@ -145,7 +146,7 @@ class Catalog:
         if following.file >= len(batch.files):
             following = _Beginning(place.root, place.snapshot + 1)
         point = f"{identity}:{following.root}/{following.snapshot}/{following.file}"
-        return News(files, gone, point, more=True, anew=True, begins=begins)
+        return FeedPage(files, gone, point, more=True, is_resync=True, starts_resync=starts_resync)
 
     def _records(self, number: int) -> tuple[list[Batch], bool]:
         """Return the records from ``number`` on, up to the end or some portion of them, and whether that is the end."""
@@ -235,7 +236,7 @@ class Catalog:
             return list(threads.map(work, numbers))
 
 
-class WrittenCatalog(Catalog):
+class WrittenShareCatalog(ShareCatalog):
     """The catalog of a share that can be written to."""
 
     def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:

@@ -18,11 +18,11 @@ from wheelfs.remote.origin import FileHead, PageAbsent, RangeReply
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
-    from wheelfs.core.fetch.composition import Composition, Part
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.fetch.composition import Composition, Element
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.model.links import Validators
     from wheelfs.model.names import ProjectName
-    from wheelfs.model.shared import News
+    from wheelfs.model.shared import FeedPage
     from wheelfs.remote.origin import PageOutcome
     from wheelfs.remote.share.share import ObjectShare
 
@@ -63,7 +63,7 @@ class ObjectOrigin:
 
     # --- news ----------------------------------------------------------------------------------------------------------
 
-    async def news(self, point: str | None) -> News:
+    async def news(self, point: str | None) -> FeedPage:
         """Return what is new since ``point``, in portions."""
         return await self._ask(lambda: self._share.catalog.news(point))
 
@@ -71,7 +71,7 @@ class ObjectOrigin:
 
     @asynccontextmanager
     async def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         """Give bytes of a file, every chunk compared with its digest; its sha256 says which file, so it never changes."""
         opened = await self.composition(bytes.fromhex(url.rpartition("#")[2]))
@@ -90,7 +90,7 @@ class ObjectOrigin:
         while content := await self._ask(lambda: self._next(opened, parts, start, end)):
             yield content
 
-    def _next(self, opened: Composition, iterator: Iterator[Part], start: int, end: int) -> bytes:
+    def _next(self, opened: Composition, iterator: Iterator[Element], start: int, end: int) -> bytes:
         """Return the next parts of a file, joined and cut to ``[start, end)``; nothing at the end."""
         parts = _some(opened, iterator, self._share.limits.piece_bytes)
         if not parts:
@@ -138,9 +138,9 @@ class ObjectOrigin:
         return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
 
 
-def _some(opened: Composition, parts: Iterator[Part], least_bytes: int) -> list[Part]:
+def _some(opened: Composition, parts: Iterator[Element], least_bytes: int) -> list[Element]:
     """Return the next parts, of ``least_bytes`` together; fewer at the end."""
-    found: list[Part] = []
+    found: list[Element] = []
     size_bytes = 0
     for part in parts:
         found.append(part)

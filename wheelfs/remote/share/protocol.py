@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from wheelfs.core.fetch.composition import Composition
-    from wheelfs.model.shared import News
+    from wheelfs.model.shared import FeedPage
     from wheelfs.remote.origin import Origin
 
 
@@ -48,7 +48,7 @@ class Share(Protocol):
         """
         ...
 
-    async def news(self, point: str | None) -> News:
+    async def news(self, point: str | None) -> FeedPage:
         """Return what is new since ``point`` (None: everything), in portions; raises `OriginError`."""
         ...
 

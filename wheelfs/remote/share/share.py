@@ -18,9 +18,9 @@ from wheelfs.errors import OriginError, OriginFault, OriginMissing
 from wheelfs.model.condemned import CONDEMNED, decode_condemned
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
-from wheelfs.model.share_objects import PACK_HEAD, Place, is_object_name, manifest_key, pack_key
+from wheelfs.model.share_objects import PACK_HEAD, PackPlace, is_object_name, manifest_key, pack_key
 from wheelfs.remote.limits import SHARE_LIMITS
-from wheelfs.remote.share.log import Catalog, WrittenCatalog
+from wheelfs.remote.share.log import ShareCatalog, WrittenShareCatalog
 from wheelfs.remote.share.manifests import composition_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ObjectShare:
         self._objects = objects
         self.limits = limits
         self.url = objects.url
-        self.catalog = Catalog(objects, limits)
+        self.catalog = ShareCatalog(objects, limits)
 
     # --- manifests and chunks ------------------------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class WrittenShare(ObjectShare):
         """Many may write at once, here and elsewhere."""
         super().__init__(objects, limits)
         self._written = objects
-        self.catalog: WrittenCatalog = WrittenCatalog(objects, limits)
+        self.catalog: WrittenShareCatalog = WrittenShareCatalog(objects, limits)
 
     def has_manifest(self, sha256: bytes) -> bool:
         """Tell whether it is known how a file is made; raises `OriginFault` where that is damaged, or a pack of it is missing."""
@@ -133,9 +133,9 @@ class WrittenShare(ObjectShare):
                 )
         return True
 
-    def places(self, wanted: Collection[bytes], of: Iterable[bytes]) -> dict[bytes, Place]:
+    def places(self, wanted: Collection[bytes], of: Iterable[bytes]) -> dict[bytes, PackPlace]:
         """Return where wanted chunks lie that the files ``of`` (each a sha256) are made of, in packs that are there."""
-        found: dict[bytes, Place] = {}
+        found: dict[bytes, PackPlace] = {}
         packs: dict[bytes, bool] = {}
         for sha256 in of:
             try:
@@ -150,7 +150,7 @@ class WrittenShare(ObjectShare):
                     if chunk.pack not in packs:
                         packs[chunk.pack] = self._has_pack(chunk.pack)
                     if packs[chunk.pack]:
-                        found[chunk.digest] = Place(chunk.pack, chunk.pack_offset)
+                        found[chunk.digest] = PackPlace(chunk.pack, chunk.pack_offset)
         return found
 
     def condemned(self, known: Mapping[str, Condemned]) -> dict[str, Condemned]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.core.fetch.composition import Checked
+from wheelfs.core.fetch.composition import Comparison
 from wheelfs.core.http.ranges import Range, bounds_of
 from wheelfs.errors import ContentChanged, OriginFault
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from wheelfs.core.fetch.composition import Composition
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.model.links import Validators
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.origin import FileHead, Origin, PageOutcome, RangeReply
@@ -41,7 +41,7 @@ class _Wrong(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedOrigin:
+class VerifiedOrigin:
     """An `Origin` of one file, whose bytes at ``inner`` are compared with ``composition``."""
 
     inner: Origin
@@ -61,7 +61,7 @@ class CheckedOrigin:
 
     @asynccontextmanager
     async def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         """Give bytes of the file that are right; see `Origin.open_range`.  Raises `OriginFault` where others come twice."""
         size_bytes = self.composition.size_bytes
@@ -132,7 +132,7 @@ class CheckedOrigin:
                 unsaid_bytes = 0
                 yield b""
 
-    async def _compared(self, data: memoryview, at: int) -> Checked:
+    async def _compared(self, data: memoryview, at: int) -> Comparison:
         """Return how many of the bytes that came for ``at`` are right, and whether those after them are wrong.
 
         In the loop's own thread: another one would have to get them into its processor's cache first, and wait for the GIL.
@@ -144,8 +144,8 @@ class CheckedOrigin:
             more_bytes, is_wrong = self.composition.check(at + right_bytes, data[right_bytes:], most_chunks=self.compared_chunks)
             right_bytes += more_bytes
             if is_wrong:
-                return Checked(right_bytes, is_wrong=True)
-        return Checked(right_bytes, is_wrong=False)
+                return Comparison(right_bytes, is_wrong=True)
+        return Comparison(right_bytes, is_wrong=False)
 
     def _least_end(self, at: int) -> int:
         """Return how far the bytes from ``at`` on must reach so that the first of them can be compared."""

@@ -14,7 +14,7 @@ from wheelfs.core.fetch.delta import CONNECTIONS
 from wheelfs.core.http.ranges import Range
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import StoreDamaged, StoreReadOnly
-from wheelfs.model.links import described
+from wheelfs.model.links import description_of
 from wheelfs.service.fetch.facts import FileFacts
 from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.service.fetch.share_losses import MissingObjects
@@ -127,7 +127,7 @@ class FetchContext:
 
 
 def _stored_name(ref: FileRef, size_bytes: int, metadata_sha256: bytes | None) -> StoredName:
-    about = described(ref.link)
+    about = description_of(ref.link)
     about["metadata_sha256"] = metadata_sha256
     return StoredName(
         project=ref.project,

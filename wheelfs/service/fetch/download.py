@@ -35,7 +35,7 @@ from wheelfs.service.tasks import Work, begin
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.service.fetch.context import FetchContext
     from wheelfs.service.fetch.space import SpaceReservations
     from wheelfs.service.file_refs import FileRef
@@ -235,7 +235,7 @@ class Download:
             if generation == self.partial.generation:
                 await self.context.facts.keep_metadata(self.ref, found.metadata)
 
-    async def _run(self, wanted: Wanted) -> None:
+    async def _run(self, wanted: ByteRequest) -> None:
         """Run one stream to its end; raises its error."""
         stream = Stream()
         self._start_stream(stream, wanted)
@@ -361,7 +361,7 @@ class Download:
 
     # --- small things ---------------------------------------------------------------------------------------------
 
-    def _start_stream(self, stream: Stream, wanted: Wanted) -> None:
+    def _start_stream(self, stream: Stream, wanted: ByteRequest) -> None:
         self.context.nursery.start_soon(run_stream, self.partial, stream, wanted)
 
     def _begin(self, job: Callable[[], Awaitable[None]]) -> Work:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from wheelfs.core.fetch import delta
-from wheelfs.core.fetch.delta import MAX_GAP_BYTES, MIN_GAP_BYTES, Entry, Piece
+from wheelfs.core.fetch.delta import MAX_GAP_BYTES, MIN_GAP_BYTES, Piece, PlacedMember
 from wheelfs.core.fetch.rate import pays
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.wheel import metadata, zip_layout
@@ -120,7 +120,7 @@ async def _find_plan(demand: Demand, size_bytes: int) -> _Plan | None:
         return None
 
     def find() -> _Plan:
-        found: list[Entry] = delta.entries(directory, location, zip_layout.parse_directory(directory, location))
+        found: list[PlacedMember] = delta.entries(directory, location, zip_layout.parse_directory(directory, location))
         stored = context.store.chunks.members.find([entry.member for entry in found])
         return _Plan(delta.match(found, [member.known for member in stored]), stored)
 
@@ -142,7 +142,7 @@ def _copy(chunks: ChunkStore, spool: SpoolFile, plan: _Plan, copy_bytes: int) ->
 
     def write() -> None:
         nonlocal pending_bytes
-        spool.assume(start, b"".join(pending))
+        spool.write_unverified(start, b"".join(pending))
         pending.clear()
         pending_bytes = 0
 

@@ -23,7 +23,7 @@ from wheelfs.service.tasks import failure
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.service.fetch.partial_file import PartialFile, Stream
     from wheelfs.service.fetch.source import Source
 
@@ -86,7 +86,7 @@ class _Race:
             attempt.decided.set()
 
 
-async def run_stream(partial: PartialFile, stream: Stream, wanted: Wanted) -> None:
+async def run_stream(partial: PartialFile, stream: Stream, wanted: ByteRequest) -> None:
     """Bring what is ``wanted`` into ``partial``; a failure ends up in ``stream.error``, never in the nursery.
 
     Waiters do not talk to the network themselves, so one that is cancelled takes no stream with it.
@@ -110,7 +110,7 @@ async def run_stream(partial: PartialFile, stream: Stream, wanted: Wanted) -> No
         partial.wake()
 
 
-async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: Wanted, generation: int) -> None:
+async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: ByteRequest, generation: int) -> None:
     """Bring what is ``wanted`` from the first source that serves it; raises the index's error with what the shares said."""
     limits, hosts, timeout_s = partial.context.limits, partial.context.hosts, partial.context.progress_timeout_s
     troubles: list[str] = []
@@ -143,7 +143,7 @@ async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: Wanted, gen
         raise type(error)(error.attempted, "; ".join((error.happened, *troubles)), error.advice) from None
 
 
-async def _ask_index(partial: PartialFile, index: Source, stream: Stream, wanted: Wanted, generation: int) -> None:
+async def _ask_index(partial: PartialFile, index: Source, stream: Stream, wanted: ByteRequest, generation: int) -> None:
     timeout_s = partial.context.progress_timeout_s
     with partial.context.hosts.request(
         partial.attempted, index.host, timeout_s=timeout_s, silence_s=timeout_s, on_timeout=_no_progress(partial)
@@ -152,7 +152,7 @@ async def _ask_index(partial: PartialFile, index: Source, stream: Stream, wanted
 
 
 async def _raced(
-    partial: PartialFile, stream: Stream, wanted: Wanted, generation: int, *, sources: Sequence[Source], stall_s: float
+    partial: PartialFile, stream: Stream, wanted: ByteRequest, generation: int, *, sources: Sequence[Source], stall_s: float
 ) -> _Race:
     # Later attempts get no extra time: the reader has one timeout for all of them.
     timeout_s = partial.context.progress_timeout_s
@@ -217,7 +217,7 @@ def _note_failures(partial: PartialFile, race: _Race) -> list[str]:
     return troubles
 
 
-def _bounds(wanted: Wanted, size_bytes: int | None) -> tuple[int, int | None]:
+def _bounds(wanted: ByteRequest, size_bytes: int | None) -> tuple[int, int | None]:
     """Return where a response to ``wanted`` will begin and end; where a tail of a file of unknown size lies cannot be told."""
     match wanted:
         case Range(start, end):

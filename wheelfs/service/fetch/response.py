@@ -11,7 +11,7 @@ from wheelfs.core.http.ranges import Suffix
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.remote.origin import RangeReply
     from wheelfs.service.fetch.partial_file import PartialFile, Stream
     from wheelfs.service.fetch.source import Source
@@ -28,7 +28,7 @@ async def receive(
     partial: PartialFile,
     source: Source,
     stream: Stream,
-    wanted: Wanted,
+    wanted: ByteRequest,
     generation: int,
     patience: Patience,
     *,

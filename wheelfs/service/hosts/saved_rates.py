@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wheelfs.core.fetch.rate import RateEstimate, differs
 from wheelfs.errors import StoreError, StoreReadOnly
 from wheelfs.service.hosts.limits import HOST_LIMITS
-from wheelfs.store.catalog.rates import HostPace
+from wheelfs.store.catalog.rates import HostRate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class SavedRates:
 
     def load(self, host: str) -> RateEstimate | None:
         """Return the latest estimate of any process on this store; None where there is none, or it has expired."""
-        saved = self._catalog.pace(host)
+        saved = self._catalog.host_rate(host)
         if saved is None or not 0 <= self._now_us() - saved.seen_at_us < self._limits.rate_valid_us:
             return None
         return RateEstimate(saved.latency_s, saved.rate) if saved.latency_s > 0 and saved.rate > 0 else None
@@ -43,12 +43,12 @@ class SavedRates:
     def save(self, host: str, rate: RateEstimate) -> None:
         """Write an estimate if it differs from the saved one; a failure costs nothing but the estimate."""
         now_us = self._now_us()
-        saved = self._catalog.pace(host)
+        saved = self._catalog.host_rate(host)
         is_fresh = saved is not None and 0 <= now_us - saved.seen_at_us < self._limits.rate_rewritten_us
         if saved is not None and is_fresh and not differs(RateEstimate(saved.latency_s, saved.rate), rate):
             return
         with suppress(StoreReadOnly):
-            self._catalog.put_pace(host, HostPace(rate.latency_s, rate.bytes_per_s, now_us)).add_done_callback(_log_failure)
+            self._catalog.put_host_rate(host, HostRate(rate.latency_s, rate.bytes_per_s, now_us)).add_done_callback(_log_failure)
 
 
 def _log_failure(future: Future[None]) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from wheelfs.core.projects.index_scopes import Charges
+    from wheelfs.core.projects.index_scopes import IndexScopes
     from wheelfs.reports.files import AddResult
     from wheelfs.reports.progress import Progress
     from wheelfs.service.operations.add_checks import Described, Source
@@ -43,7 +43,7 @@ _AHEAD: Final = 64
 
 
 def add_paths(
-    store: Store, paths: Iterable[Path], *, index: str | None, charges: Charges, progress: Progress
+    store: Store, paths: Iterable[Path], *, index: str | None, scopes: IndexScopes, progress: Progress
 ) -> Iterator[AddedFile]:
     """Add files, or the wheels directly in directories, and yield in their order what became of each, once it is durable.
 
@@ -61,7 +61,7 @@ def add_paths(
                 if isinstance(source, AddedFile):
                     future = threads.submit(lambda told: told, source)
                 else:
-                    future = threads.submit(add_one, store, source, index=index, charges=charges, progress=progress)
+                    future = threads.submit(add_one, store, source, index=index, scopes=scopes, progress=progress)
                 under_way.append((source.filename, future))
             while under_way:
                 yield under_way.popleft()[1].result()
@@ -80,13 +80,13 @@ def _sources(paths: Iterable[Path]) -> Iterator[Source | AddedFile]:
             yield refused(path.name or str(path), error)
 
 
-def add_one(store: Store, source: Source, *, index: str | None, charges: Charges, progress: Progress) -> AddedFile:
+def add_one(store: Store, source: Source, *, index: str | None, scopes: IndexScopes, progress: Progress) -> AddedFile:
     """Add one file and say what became of it."""
     progress.begin(source.filename, None)
     try:
         with opened(source) as (descriptor, size_bytes):
             about = described(source, descriptor, size_bytes)
-            sha256, result = _taken(store, source, descriptor, about, index, charges)
+            sha256, result = _taken(store, source, descriptor, about, index, scopes)
     except InvalidInput as error:
         return refused(source.filename, error)
     finally:
@@ -108,7 +108,7 @@ def refused(filename: str, error: InvalidInput) -> AddedFile:
 
 
 def _taken(
-    store: Store, source: Source, descriptor: int, about: Described, index: str | None, charges: Charges
+    store: Store, source: Source, descriptor: int, about: Described, index: str | None, scopes: IndexScopes
 ) -> tuple[bytes, AddResult]:
     """Store a checked file under its name; raises `NameTaken` when that name has other content."""
     namesakes = _of_filename(store.catalog.stored_names(about.project), source)
@@ -121,11 +121,11 @@ def _taken(
         if same is not None and content is not None and content.poisoned is None:
             # Fetched before: from now on it is here on the user's word, and stays; unless its index lists it, which has it again.
             kept = msgspec.structs.replace(same, private=True, index=same.index if index is None else index)
-            if kept != same and _listed(store, source, about, sha256, index, charges) is None:
+            if kept != same and _listed(store, source, about, sha256, index, scopes) is None:
                 store.catalog.add_name(kept).result()
             return sha256, "present"
     ingested = store.ingest(descriptor, about.size_bytes, expected_sha256=None, name=source.filename)
-    name = _listed(store, source, about, ingested.sha256, index, charges) or StoredName(
+    name = _listed(store, source, about, ingested.sha256, index, scopes) or StoredName(
         project=about.project,
         filename=source.filename,
         sha256=ingested.sha256,
@@ -149,11 +149,11 @@ def _taken(
 
 
 def _listed(
-    store: Store, source: Source, about: Described, sha256: bytes, index: str | None, charges: Charges
+    store: Store, source: Source, about: Described, sha256: bytes, index: str | None, scopes: IndexScopes
 ) -> StoredName | None:
     if index is not None:
         return None
-    name = listed_name(store, charges, about.project, sha256, filename=source.filename)
+    name = listed_name(store, scopes, about.project, sha256, filename=source.filename)
     return None if name is None else msgspec.structs.replace(name, size_bytes=about.size_bytes)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.core.projects.index_scopes import Charges
+from wheelfs.core.projects.index_scopes import IndexScopes
 from wheelfs.core.projects.ownership import Undecided
 from wheelfs.core.wheel.identity import filename_of
 from wheelfs.core.wheel.zip_layout import NotAZip
@@ -100,13 +100,13 @@ class Taking:
                 )
                 return
             ownership = await self.node.projects.find(wheel.project)  # also keeps the page that is looked at below
-            listed = listed_name(self.store, self.node.projects.charges, wheel.project, sha256, filename=None)
+            listed = listed_name(self.store, self.node.projects.scopes, wheel.project, sha256, filename=None)
             if listed is None and not self.private:
                 self.report(_unlisted(wheel, sha256, ownership.error if isinstance(ownership, Undecided) else None))
                 return
             source = Source(path, wheel.filename if listed is None else listed.filename, str(path))
-            charges = Charges({} if listed is None else {listed.index: ()})
-            add = partial(add_one, self.store, source, index=None, charges=charges, progress=self.progress)
+            scopes = IndexScopes({} if listed is None else {listed.index: ()})
+            add = partial(add_one, self.store, source, index=None, scopes=scopes, progress=self.progress)
             self.report(await trio.to_thread.run_sync(add, limiter=self._threads))
         finally:
             self._turns.release()

@@ -19,7 +19,7 @@ from wheelfs.service.operations.add_checks import Source, checked_name
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:
-    from wheelfs.core.projects.index_scopes import Charges
+    from wheelfs.core.projects.index_scopes import IndexScopes
     from wheelfs.remote.origin import Origin
     from wheelfs.reports.progress import Progress
     from wheelfs.store.store import Store
@@ -31,7 +31,7 @@ def add_url(
     origin: Origin,
     *,
     index: str | None,
-    charges: Charges,
+    scopes: IndexScopes,
     progress: Progress,
     offline: bool,
     bound_s: float,
@@ -52,7 +52,7 @@ def add_url(
         with tempfile.TemporaryFile(dir=store.directory.spool, prefix="private-") as file:
             trio.run(_fetch, origin, url, shown, file.fileno(), filename, progress, bound_s)
             path = Path(f"/proc/self/fd/{file.fileno()}")
-            return add_one(store, Source(path, filename, shown, url=shown), index=index, charges=charges, progress=progress)
+            return add_one(store, Source(path, filename, shown, url=shown), index=index, scopes=scopes, progress=progress)
     except InvalidInput as error:
         return refused(filename or shown, error)
     except OriginError as error:

@@ -7,23 +7,23 @@ import time
 from typing import TYPE_CHECKING
 
 from wheelfs.errors import StoreDamaged
-from wheelfs.model.links import described
+from wheelfs.model.links import description_of
 from wheelfs.store.catalog.records import StoredName
 
 if TYPE_CHECKING:
-    from wheelfs.core.projects.index_scopes import Charges
+    from wheelfs.core.projects.index_scopes import IndexScopes
     from wheelfs.store.store import Store
 
 log = logging.getLogger(__name__)
 
 
-def listed_name(store: Store, charges: Charges, project: str, sha256: bytes, *, filename: str | None) -> StoredName | None:
+def listed_name(store: Store, scopes: IndexScopes, project: str, sha256: bytes, *, filename: str | None) -> StoredName | None:
     """Return the name under which the owner of ``project`` is known to list a content, or None.
 
     Like everywhere the owner is the first index in charge, in order of priority, that has the project, and nobody while one
     before it has never answered, or its answer has rotted.  ``filename``: only under this name.
     """
-    for index in charges.of(project):
+    for index in scopes.of(project):
         head = store.catalog.page_head(index, project)
         if head is None:
             return None
@@ -45,7 +45,7 @@ def listed_name(store: Store, charges: Charges, project: str, sha256: bytes, *, 
                     private=False,
                     url=link.url,
                     added_at_us=time.time_ns() // 1_000,
-                    **described(link),
+                    **description_of(link),
                 )
         return None
     return None

@@ -18,8 +18,8 @@ import trio
 
 from wheelfs.core.fetch import freshness
 from wheelfs.core.projects import ownership
-from wheelfs.core.projects.index_scopes import Charges
-from wheelfs.core.projects.ownership import Has, HasNot, Silent, StoredFile
+from wheelfs.core.projects.index_scopes import IndexScopes
+from wheelfs.core.projects.ownership import Has, HasNot, NoAnswer, StoredFile
 from wheelfs.errors import OriginUnreachable, StoreDamaged
 from wheelfs.model.names import ProjectName
 from wheelfs.service.file_refs import FileRef, link_of
@@ -65,7 +65,7 @@ class Projects:
         """``timeout_s`` is how long an index that is asked may be silent; ``show_all`` also lists what cannot be fetched now."""
         self.indexes = tuple(indexes)
         self.names = tuple(index.name for index in self.indexes)
-        self.charges = Charges({index.name: index.projects for index in self.indexes})
+        self.scopes = IndexScopes({index.name: index.projects for index in self.indexes})
         self._ranks = {ownership.LOCAL: -1, **{name: rank for rank, name in enumerate(self.names)}}
         self._by_name = {index.name: index for index in self.indexes}
         self._store = store
@@ -231,12 +231,12 @@ class Projects:
 
     def may_show(self, project: str, origin: str) -> bool:
         """Return False for files of a configured index that the project's name is not routed to."""
-        return origin not in self._by_name or origin in self.charges.of(project)
+        return origin not in self._by_name or origin in self.scopes.of(project)
 
     def may_list(self, project: str, origin: str) -> bool:
         """Do what `may_show` does for a share's file, which is also hidden while a higher index than its own has the project."""
         if origin in self._by_name:
-            for name in self.charges.of(project):
+            for name in self.scopes.of(project):
                 if name == origin:
                     return True
                 head = self._store.catalog.page_head(name, project)
@@ -278,12 +278,12 @@ class Projects:
             case freshness.Fetch():
                 error = await self._fetch(index, project, head)
                 if error is not None and head is None:
-                    return Silent(index.name, error)
+                    return NoAnswer(index.name, error)
         answer = self._recorded(index, project)
         if not ownership.is_rotten(answer):
             return answer
         error = await self._fetch(index, project, None)
-        return self._recorded(index, project) if error is None else Silent(index.name, error)
+        return self._recorded(index, project) if error is None else NoAnswer(index.name, error)
 
     async def _fetch(self, index: Index, project: ProjectName, head: PageHead | None) -> WheelfsError | None:
         """Ask and wait for the answer; return why there is none.  A request that has just failed is not repeated."""
@@ -325,14 +325,14 @@ class Projects:
     def _recorded(self, index: Index, project: ProjectName) -> Answer:
         head = self._store.catalog.page_head(index.name, project)
         if head is None:
-            return Silent(index.name, OriginUnreachable(f"look up {project} on {index.name}", NOT_ASKED))
+            return NoAnswer(index.name, OriginUnreachable(f"look up {project} on {index.name}", NOT_ASKED))
         try:
             page = None if head.absent else self._pages.page(index.name, project, head)
         except StoreDamaged as damage:
             log.error("%s: %s; it is fetched again", index.name, damage)
             if not self._store.directory.readonly:
                 self._store.catalog.forget_page(index.name, project)
-            return Silent(index.name, damage)
+            return NoAnswer(index.name, damage)
         return HasNot(index.name) if page is None else Has(index.name, page, reachable=self._hosts.may_ask(index.url))
 
     def _decide(self, answers: list[Answer], project: ProjectName, index: str | None) -> Ownership:
@@ -350,7 +350,7 @@ class Projects:
         return ownership.decide(answers, stored, configured=self.names)
 
     def _in_charge(self, project: ProjectName, index: str | None) -> tuple[Index, ...]:
-        return tuple(self._by_name[name] for name in self.charges.of(project) if index in (None, name))
+        return tuple(self._by_name[name] for name in self.scopes.of(project) if index in (None, name))
 
 
 def _as_stored(link: FileLink, name: StoredName | None) -> FileLink:

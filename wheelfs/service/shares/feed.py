@@ -10,10 +10,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import NotKnown
-from wheelfs.model.links import described
+from wheelfs.model.links import description_of
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.names import ProjectName
-from wheelfs.model.shared import News, SharedFile
+from wheelfs.model.shared import FeedPage, SharedFile
 from wheelfs.service.file_refs import FileRef, link_of
 from wheelfs.service.shares.limits import SHARE_LIMITS
 
@@ -72,7 +72,7 @@ class ShareFeed:
             digests=recipe.data.digests,
         ).encode()
 
-    def events(self, cursor: str | None) -> News:
+    def events(self, cursor: str | None) -> FeedPage:
         """Return what has changed since ``cursor``; where that is not known, a page of a full resync."""
         since, within = _SINCE.match(cursor or ""), _WITHIN.match(cursor or "")
         if since is not None and since[1] == self._name:
@@ -84,7 +84,7 @@ class ShareFeed:
         # The number first: what changes while the catalog is read is repeated afterwards.
         return self._catalogued(self._catalog.last_seq(), None)
 
-    def _since(self, seq: int) -> News | None:
+    def _since(self, seq: int) -> FeedPage | None:
         changes = self._catalog.changes_since(seq, self._limits.names)
         if not changes.complete:
             return None
@@ -107,9 +107,9 @@ class ShareFeed:
                 gone[key] = None
             if size_bytes >= self._limits.size_bytes:
                 break
-        return News(tuple(files.values()), tuple(gone), f"j:{self._name}:{seq}", more=seq < changes.last_seq)
+        return FeedPage(tuple(files.values()), tuple(gone), f"j:{self._name}:{seq}", more=seq < changes.last_seq)
 
-    def _catalogued(self, seq: int, after: bytes | None) -> News:
+    def _catalogued(self, seq: int, after: bytes | None) -> FeedPage:
         names = self._catalog.names(after, batch=self._limits.names)
         files: list[SharedFile] = []
         size_bytes = 0
@@ -118,10 +118,15 @@ class ShareFeed:
                 files.append(shared_file(name))
                 size_bytes += _weight_bytes(name)
             if number == self._limits.names or size_bytes >= self._limits.size_bytes:
-                return News(
-                    tuple(files), (), f"c:{self._name}:{seq}:{name.key.hex()}", more=True, anew=True, begins=after is None
+                return FeedPage(
+                    tuple(files),
+                    (),
+                    f"c:{self._name}:{seq}:{name.key.hex()}",
+                    more=True,
+                    is_resync=True,
+                    starts_resync=after is None,
                 )
-        return News(tuple(files), (), f"j:{self._name}:{seq}", anew=True, begins=after is None)
+        return FeedPage(tuple(files), (), f"j:{self._name}:{seq}", is_resync=True, starts_resync=after is None)
 
 
 def _weight_bytes(name: StoredName) -> int:
@@ -139,5 +144,5 @@ def shared_file(name: StoredName) -> SharedFile:
         size_bytes=name.size_bytes,
         private=name.private,
         url=name.url,
-        **described(name),
+        **description_of(name),
     )

@@ -9,7 +9,7 @@ import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.core.share_gc_plan import Seen, is_manifest, plan
+from wheelfs.core.share_gc_plan import ShareContents, is_manifest, plan
 from wheelfs.core.times import rfc3339_seconds
 from wheelfs.errors import UsageError
 from wheelfs.model.condemned import MARGIN_S, RUN_S, Condemnations, Condemned
@@ -75,14 +75,14 @@ class _Run:
     def _now_s(self) -> float:
         return self._offset_s + self._running_s()
 
-    def _look(self) -> Seen:
+    def _look(self) -> ShareContents:
         objects = self._share.objects()
         superseded = self._share.superseded()
         needed = {sha256.hex() for sha256 in self._share.needed(objects)}
         uses = self._share.uses(filter(is_manifest, objects), lambda key: key.rpartition("/")[2] in needed)
         # Last, and with the time from which on deleting is bounded: what was condemned may hold no more since this began.
         lists, now_s = self._share.lists(), self._now_s()
-        return Seen(
+        return ShareContents(
             began_s=self._began_s,
             now_s=now_s,
             grace_s=self._grace_s,
@@ -93,7 +93,7 @@ class _Run:
             lists=lists,
         )
 
-    def _do(self, seen: Seen, made: Plan) -> list[FoundObject]:
+    def _do(self, seen: ShareContents, made: Plan) -> list[FoundObject]:
         """Write down what is condemned, delete what may be, and return that."""
         self._write([found.key for found in made.condemn])
         deleted: list[FoundObject] = []

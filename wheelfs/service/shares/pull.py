@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import InvalidInput, NameTaken, OriginError, OriginFault, StoreFull
 from wheelfs.file_io import write_all
-from wheelfs.model.links import described
+from wheelfs.model.links import description_of
 from wheelfs.model.recipe import Chunk
 from wheelfs.reports.shares import PulledFile, PullResult
 from wheelfs.service.shares.shared_files import select_shared
@@ -121,7 +121,7 @@ def _stored_name(file: SharedFile) -> StoredName:
         added_at_us=time.time_ns() // 1_000,
         private=file.private,
         url=file.url,
-        **described(file),
+        **description_of(file),
     )
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import blake3
 
-from wheelfs.core.fetch.similar_files import most_alike
+from wheelfs.core.fetch.similar_files import similar_files
 from wheelfs.errors import NotKnown, OriginError, OriginFault, StoreDamaged
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.recipe import Recipe, RecipeError
-from wheelfs.model.share_objects import PACK_HEAD, Place
+from wheelfs.model.share_objects import PACK_HEAD, PackPlace
 from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.limits import SHARE_LIMITS
 from wheelfs.service.shares.outcomes import Failed, Pushed
@@ -101,7 +101,7 @@ class _Batch:
         self._condemned = target.condemned
         self._wanted = wanted
         self._limits = limits
-        self._places: dict[bytes, Place] = {}
+        self._places: dict[bytes, PackPlace] = {}
         self._pack = _Pack(share.new_pack_name())
         self._packed: list[_Packed] = []
         self._settled = 0
@@ -145,7 +145,7 @@ class _Batch:
         for project, batch in groupby(self._wanted, key=lambda one: one.name.project):
             in_share = {file.filename: file.sha256 for file in self._cache.of_project(project)}
             for one in batch:
-                for filename in most_alike(one.name.filename, in_share):
+                for filename in similar_files(one.name.filename, in_share):
                     if in_share[filename] not in seen:
                         seen.add(in_share[filename])
                         yield in_share[filename]
@@ -263,8 +263,8 @@ class _Pack:
         self.chunks: list[bytes] = []
         self.size_bytes = len(PACK_HEAD)
 
-    def add(self, content: bytes) -> Place:
-        place = Place(self.name, self.size_bytes)
+    def add(self, content: bytes) -> PackPlace:
+        place = PackPlace(self.name, self.size_bytes)
         self.chunks.append(content)
         self.size_bytes += len(content)
         return place

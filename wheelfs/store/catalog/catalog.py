@@ -21,7 +21,7 @@ from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.journal import KEPT, ChangeJournal
 from wheelfs.store.catalog.names import NAME_DATABASES, NameTable
 from wheelfs.store.catalog.pages import PAGE_DATABASES, PageTable, unpacked
-from wheelfs.store.catalog.rates import PACE_DATABASES, HostPace, PaceTable
+from wheelfs.store.catalog.rates import RATE_DATABASES, HostRate, RateTable
 from wheelfs.store.catalog.records import Changes, ContentFacts, Counts, PageHead, PageRecord, StoredContent, StoredName
 from wheelfs.store.catalog.tracked import TRACKED_DATABASES, TrackedTable
 from wheelfs.store.engine.iteration import batches
@@ -42,7 +42,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _OWN_DATABASES: Final = ("facts", "metadata", "changes", "meta")
-CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, *PACE_DATABASES, *_OWN_DATABASES)
+CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, *RATE_DATABASES, *_OWN_DATABASES)
 
 BATCH: Final = 512
 """Names or projects read in one transaction: some milliseconds."""
@@ -70,7 +70,7 @@ class Catalog:
         self._names = NameTable(environment, self._journal)
         self._pages = PageTable(environment, self._journal)
         self._tracked = TrackedTable(environment, self._journal)
-        self._paces = PaceTable(environment)
+        self._paces = RateTable(environment)
         self._facts = environment.database("facts")
         self._metadata = environment.database("metadata")
         self._check_schema(environment.database("meta"))
@@ -296,12 +296,12 @@ class Catalog:
 
     # --- hosts ---------------------------------------------------------------------------------------------------------
 
-    def pace(self, host: str) -> HostPace | None:
+    def host_rate(self, host: str) -> HostRate | None:
         """Return how a host has answered when that was last noted."""
         with self._environment.read() as transaction:
             return self._paces.get(transaction, host)
 
-    def put_pace(self, host: str, pace: HostPace) -> Future[None]:
+    def put_host_rate(self, host: str, pace: HostRate) -> Future[None]:
         """Note how a host answers."""
         return self._writer.submit(lambda transaction: self._paces.put(transaction, host, pace))
 

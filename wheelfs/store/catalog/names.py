@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from wheelfs.core.projects.ownership import LOCAL
-from wheelfs.model.links import described
+from wheelfs.model.links import description_of
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.pages import first_components
 from wheelfs.store.catalog.records import Change, Counts, NameValue, StoredContent, StoredName
@@ -174,7 +174,7 @@ class NameTable:
             link = by_name.get(name.filename)
             if link is None or link.sha256 not in (None, name.sha256):
                 continue
-            now = described(link)
+            now = description_of(link)
             if now["upload_time_us"] is None:
                 now["upload_time_us"] = name.upload_time_us
             now["metadata_sha256"] = now["metadata_sha256"] or name.metadata_sha256

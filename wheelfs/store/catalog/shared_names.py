@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import lmdb
 
     from wheelfs.model.share_catalog import FileKey
-    from wheelfs.model.shared import News
+    from wheelfs.model.shared import FeedPage
     from wheelfs.store.engine.environment import Environment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
 
@@ -42,14 +42,14 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Point(msgspec.Struct, frozen=True, array_like=True):
-    """How much of a share's feed was read.  ``round`` counts full resyncs; ``is_anew``: one is under way.
+    """How much of a share's feed was read.  ``round`` counts full resyncs; ``in_resync``: one is under way.
 
     ``is_unswept``: what the last round did not name is still to be forgotten, also by a process that comes later.
     """
 
     point: str
     round: int = 0
-    is_anew: bool = False
+    in_resync: bool = False
     is_unswept: bool = False
 
 
@@ -141,7 +141,7 @@ class SharedNames:
         names.close()  # its cursor must go before the transaction
         return found
 
-    def take(self, share: str, news: News, *, asked: str | None) -> Future[bool]:
+    def take(self, share: str, news: FeedPage, *, asked: str | None) -> Future[bool]:
         """Write down what a share reported since the point ``asked``; the future tells whether that was done.
 
         False: another process has written to the same feed's state meanwhile, so these entries are discarded.
@@ -154,7 +154,7 @@ class SharedNames:
             if (None if known_point is None else known_point.point) != asked:
                 return False
             before = known_point or _Point("")
-            begins = news.anew and (news.begins or not before.is_anew)
+            begins = news.is_resync and (news.starts_resync or not before.in_resync)
             number = before.round + begins
             for file in news.files:
                 key = _key(share, file.project, file.filename, file.sha256)
@@ -169,8 +169,8 @@ class SharedNames:
             for project, filename, sha256 in news.gone:
                 if len(key := _key(share, project, filename, sha256)) <= compressed.MAX_KEY_BYTES:
                     self._drop(transaction, key)
-            is_unswept = before.is_unswept or news.anew
-            self._put_point(transaction, share, _Point(news.point, number, news.anew and news.more, is_unswept))
+            is_unswept = before.is_unswept or news.is_resync
+            self._put_point(transaction, share, _Point(news.point, number, news.is_resync and news.more, is_unswept))
             return True
 
         return self._writer.submit(work)
@@ -187,7 +187,7 @@ class SharedNames:
         """Tell whether a full resync is complete, and what it did not name is still here."""
         with self._environment.read() as transaction:
             known = self._point(transaction, share)
-        return known is not None and known.is_unswept and not known.is_anew
+        return known is not None and known.is_unswept and not known.in_resync
 
     def sweep(self, share: str, after: bytes | None) -> Future[bytes | None]:
         """Forget, in one batch after ``after``, what the last full resync did not name; the future has the next ``after``."""
@@ -195,7 +195,7 @@ class SharedNames:
         def work(transaction: lmdb.Transaction) -> bytes | None:
             assert self._shared is not None
             point = self._point(transaction, share)
-            if point is None or point.is_anew or not point.is_unswept:
+            if point is None or point.in_resync or not point.is_unswept:
                 return None
             ending = b"\0" + share.encode()
 

@@ -105,7 +105,7 @@ class SpoolFile:
             spans.add(offset, end)
             self._spans = spans
 
-    def assume(self, offset: int, data: bytes) -> None:
+    def write_unverified(self, offset: int, data: bytes) -> None:
         """Put ``data`` where nothing was written yet, without recording it: it is in the file, and no reader is given it.
 
         Hashing the whole file includes it.  Raises `StoreFull` and other `StoreError`.

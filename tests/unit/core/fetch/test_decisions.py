@@ -10,7 +10,7 @@ from wheelfs.core.fetch import breaker, freshness
 from wheelfs.core.fetch.breaker import Down, Up
 from wheelfs.core.platforms.machine import Machine
 from wheelfs.core.projects import ownership
-from wheelfs.core.projects.ownership import LOCAL, Has, HasNot, NoSuchProject, Owned, Silent, StoredFile, Undecided
+from wheelfs.core.projects.ownership import LOCAL, Has, HasNot, NoAnswer, NoSuchProject, Owned, StoredFile, Undecided
 from wheelfs.core.times import AsOf
 from wheelfs.core.views.view import View
 from wheelfs.errors import OriginUnreachable
@@ -37,8 +37,8 @@ def decide(answers: Sequence[Answer], stored: Sequence[StoredFile], *, more_inde
     return ownership.decide(answers, stored, configured=[*(answer.index for answer in answers), *more_indexes])
 
 
-def silent(index: str) -> Silent:
-    return Silent(index, OriginUnreachable("ask", "refused"))
+def silent(index: str) -> NoAnswer:
+    return NoAnswer(index, OriginUnreachable("ask", "refused"))
 
 
 class TestReachability:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.fakes.wheels import build_wheel
 from wheelfs.core.fetch import delta
-from wheelfs.core.fetch.delta import MAX_REQUESTS, Entry, Known, Likeness, covered, match, ranges
+from wheelfs.core.fetch.delta import MAX_REQUESTS, Known, Likeness, PlacedMember, covered, match, ranges
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.wheel import zip_layout
 
@@ -17,14 +17,14 @@ SAME, OTHER, UNKNOWN = Known(Likeness.SAME), Known(Likeness.OTHER_ENCODER), Know
 FILES = {f"demo/{number}.py": b"import sys\n" * number for number in range(1, 60)}
 
 
-def entries_of(content: bytes) -> list[Entry]:
+def entries_of(content: bytes) -> list[PlacedMember]:
     location = zip_layout.find_directory(content, len(content))
     assert isinstance(location, zip_layout.DirectoryLocation)
     directory = content[location.offset : location.offset + location.size_bytes]
     return delta.entries(directory, location, zip_layout.parse_directory(directory, location))
 
 
-def rebuilt(content: bytes, found: list[Entry]) -> bytes:
+def rebuilt(content: bytes, found: list[PlacedMember]) -> bytes:
     """The members' rooms, made of what is predicted and of the data alone."""
     parts = []
     for entry in found:

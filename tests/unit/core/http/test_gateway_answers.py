@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wheelfs.core.http.authorization import carries
-from wheelfs.core.http.conditions import Failed, Full, NotModified, Partial, Unsatisfiable, decide
+from wheelfs.core.http.conditions import Failed, Full, NotModified, PartialContent, Unsatisfiable, decide
 from wheelfs.core.simple.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, choose_form
 
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
@@ -58,12 +58,12 @@ def test_any_header_has_an_answer(accept: str, asked: str | None) -> None:
 @pytest.mark.parametrize(
     ("header", "reply"),
     [
-        ("bytes=0-0", Partial(0, 1)),
-        ("bytes=0-99", Partial(0, 10)),
-        ("bytes=3-", Partial(3, 10)),
-        ("bytes=-4", Partial(6, 10)),
-        ("bytes=-40", Partial(0, 10)),
-        ("Bytes = 2 - 3", Partial(2, 4)),
+        ("bytes=0-0", PartialContent(0, 1)),
+        ("bytes=0-99", PartialContent(0, 10)),
+        ("bytes=3-", PartialContent(3, 10)),
+        ("bytes=-4", PartialContent(6, 10)),
+        ("bytes=-40", PartialContent(0, 10)),
+        ("Bytes = 2 - 3", PartialContent(2, 4)),
         ("bytes=10-", Unsatisfiable()),
         ("bytes=99-100", Unsatisfiable()),
         ("bytes=-0", Unsatisfiable()),
@@ -98,12 +98,12 @@ def test_another_tag_is_no_match(header: str) -> None:
 @pytest.mark.parametrize("header", ['"x"', 'W/"abc"', "abc", ""])
 def test_who_wants_another_file_than_there_is_gets_none(header: str) -> None:
     assert decide(size_bytes=10, etag=TAG, if_match=header, range_="bytes=0-1") == Failed()
-    assert decide(size_bytes=10, etag=TAG, if_match='"x", "abc"', range_="bytes=0-1") == Partial(0, 2)
+    assert decide(size_bytes=10, etag=TAG, if_match='"x", "abc"', range_="bytes=0-1") == PartialContent(0, 2)
     assert decide(size_bytes=10, etag=TAG, if_match="*") == Full()
 
 
 def test_a_file_without_a_tag_has_ranges_and_matches_none() -> None:
-    assert decide(size_bytes=10, etag=None, range_="bytes=0-1") == Partial(0, 2)
+    assert decide(size_bytes=10, etag=None, range_="bytes=0-1") == PartialContent(0, 2)
     assert decide(size_bytes=10, etag=None, range_="bytes=0-1", if_range=TAG, if_none_match=TAG) == Full()
     assert decide(size_bytes=10, etag=None, if_match=TAG) == Failed()
 
@@ -112,13 +112,13 @@ def test_a_range_of_another_file_is_not_mixed_with_this_one() -> None:
     assert decide(size_bytes=10, etag=TAG, range_="bytes=2-3", if_range='"other"') == Full()
     assert decide(size_bytes=10, etag=TAG, range_="bytes=2-3", if_range='W/"abc"') == Full()
     assert decide(size_bytes=10, etag=TAG, range_="bytes=2-3", if_range="Sat, 21 Nov 2026 00:00:00 GMT") == Full()
-    assert decide(size_bytes=10, etag=TAG, range_="bytes=2-3", if_range=TAG) == Partial(2, 4)
+    assert decide(size_bytes=10, etag=TAG, range_="bytes=2-3", if_range=TAG) == PartialContent(2, 4)
 
 
 @given(st.text(max_size=40), st.integers(0, 10_000))
 def test_any_range_stays_inside_the_file(header: str, size_bytes: int) -> None:
     match decide(size_bytes=size_bytes, etag=TAG, range_="bytes=" + header):
-        case Partial(start, end):
+        case PartialContent(start, end):
             assert 0 <= start < end <= size_bytes
         case _:
             pass

@@ -7,6 +7,7 @@ import pytest
 from wheelfs.core.http.ranges import (
     AskAgain,
     Busy,
+    ByteRequest,
     Changed,
     Complete,
     Denied,
@@ -16,17 +17,16 @@ from wheelfs.core.http.ranges import (
     Nonsense,
     NothingThere,
     Outcome,
-    Part,
+    PartialBody,
     Range,
     Suffix,
-    Wanted,
     Whole,
     judge,
     request_headers,
 )
 
 
-def outcome(wanted: Wanted, status: int, validator: str | None = None, **headers: str) -> Outcome:
+def outcome(wanted: ByteRequest, status: int, validator: str | None = None, **headers: str) -> Outcome:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return judge(wanted, validator=validator, status=status, headers=named)
 
@@ -35,7 +35,7 @@ def outcome(wanted: Wanted, status: int, validator: str | None = None, **headers
     ("wanted", "header"),
     [(From(5), "bytes=5-"), (Range(5, 10), "bytes=5-9"), (Suffix(7), "bytes=-7"), (Whole(), None)],
 )
-def test_what_is_wanted_is_asked_for_uncompressed(wanted: Wanted, header: str | None) -> None:
+def test_what_is_wanted_is_asked_for_uncompressed(wanted: ByteRequest, header: str | None) -> None:
     headers = request_headers(wanted, validator=None, fresh=False)
     assert headers.get("Range") == header
     assert headers["Accept-Encoding"] == "identity"
@@ -55,17 +55,17 @@ def test_fresh_bytes_are_asked_for_past_caches() -> None:
 @pytest.mark.parametrize(
     ("wanted", "content_range", "part"),
     [
-        (Range(5, 10), "bytes 5-9/20", Part(5, 10, 20)),
-        (Range(5, 10), "bytes 5-7/20", Part(5, 8, 20)),
-        (Range(5, 10), "bytes 0-19/20", Part(0, 20, 20)),
-        (Range(5, 10), "bytes 5-9/*", Part(5, 10, None)),
-        (From(5), "bytes 5-19/20", Part(5, 20, 20)),
-        (Suffix(5), "bytes 15-19/20", Part(15, 20, 20)),
-        (Suffix(50), "bytes 0-19/20", Part(0, 20, 20)),
-        (Suffix(5), "Bytes  15-19/*", Part(15, 20, 20)),
+        (Range(5, 10), "bytes 5-9/20", PartialBody(5, 10, 20)),
+        (Range(5, 10), "bytes 5-7/20", PartialBody(5, 8, 20)),
+        (Range(5, 10), "bytes 0-19/20", PartialBody(0, 20, 20)),
+        (Range(5, 10), "bytes 5-9/*", PartialBody(5, 10, None)),
+        (From(5), "bytes 5-19/20", PartialBody(5, 20, 20)),
+        (Suffix(5), "bytes 15-19/20", PartialBody(15, 20, 20)),
+        (Suffix(50), "bytes 0-19/20", PartialBody(0, 20, 20)),
+        (Suffix(5), "Bytes  15-19/*", PartialBody(15, 20, 20)),
     ],
 )
-def test_a_part_is_what_its_content_range_says(wanted: Wanted, content_range: str, part: Part) -> None:
+def test_a_part_is_what_its_content_range_says(wanted: ByteRequest, content_range: str, part: PartialBody) -> None:
     assert outcome(wanted, 206, content_range=content_range) == part
 
 
@@ -84,7 +84,7 @@ def test_a_part_is_what_its_content_range_says(wanted: Wanted, content_range: st
         (Whole(), {"content_range": "bytes 0-19/20"}),
     ],
 )
-def test_a_part_that_cannot_be_placed_is_nonsense(wanted: Wanted, headers: dict[str, str]) -> None:
+def test_a_part_that_cannot_be_placed_is_nonsense(wanted: ByteRequest, headers: dict[str, str]) -> None:
     assert isinstance(outcome(wanted, 206, **headers), Nonsense)
 
 
@@ -132,12 +132,12 @@ def test_an_unsatisfiable_range_tells_the_size() -> None:
 def test_another_entity_tag_is_another_file() -> None:
     assert outcome(From(5), 206, '"a"', content_range="bytes 5-9/10", etag='"b"') == Changed()
     assert outcome(From(5), 200, '"a"', etag='"b"') == Changed()
-    assert outcome(From(5), 206, '"a"', content_range="bytes 5-9/10", etag='W/"a"') == Part(5, 10, 10)
-    assert outcome(From(5), 206, '"a"', content_range="bytes 5-9/10") == Part(5, 10, 10)
+    assert outcome(From(5), 206, '"a"', content_range="bytes 5-9/10", etag='W/"a"') == PartialBody(5, 10, 10)
+    assert outcome(From(5), 206, '"a"', content_range="bytes 5-9/10") == PartialBody(5, 10, 10)
 
 
 @pytest.mark.parametrize("wanted", [Whole(), Suffix(5)])
-def test_statuses_mean_the_same_whatever_was_asked_for(wanted: Wanted) -> None:
+def test_statuses_mean_the_same_whatever_was_asked_for(wanted: ByteRequest) -> None:
     assert outcome(wanted, 302, location="/x") == Moved("/x")
     assert isinstance(outcome(wanted, 302), Nonsense)
     for status in (404, 410):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wheelfs.core.projects.index_scopes import Charges
+from wheelfs.core.projects.index_scopes import IndexScopes
 
-LAB = Charges({"main": (), "lab": ("lab-*", "tools"), "extra": (), "other": ("lab-x*",)})
+LAB = IndexScopes({"main": (), "lab": ("lab-*", "tools"), "extra": (), "other": ("lab-x*",)})
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_tied_name_is_for_its_indexes_and_every_other_for_the_rest(project: st
 
 
 def test_where_every_index_is_tied_nobody_is_in_charge_of_other_names() -> None:
-    assert Charges({"lab": ("lab-*",)}).of("numpy") == ()
+    assert IndexScopes({"lab": ("lab-*",)}).of("numpy") == ()
 
 
 @given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", fullmatch=True))

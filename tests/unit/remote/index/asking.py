@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.fakes.index import FakeIndex
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
 
 PATIENT = HttpLimits(read_timeout_s=5.0)
 DEMO = ProjectName("demo")
@@ -37,7 +37,7 @@ async def client_of(
 
 
 async def brought(
-    client: HttpIndex, url: str, wanted: Wanted, *, validator: str | None = None
+    client: HttpIndex, url: str, wanted: ByteRequest, *, validator: str | None = None
 ) -> tuple[int, bytes, int | None, bool]:
     async with client.open_range(url, wanted, validator=validator) as reply:
         data = b"".join([piece async for piece in reply.chunks])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wheelfs.core.http.ranges import From, Range, Suffix, Wanted, Whole
+from wheelfs.core.http.ranges import ByteRequest, From, Range, Suffix, Whole
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, OriginUnreachable, UsageError
 from wheelfs.model.names import ProjectName
 from wheelfs.remote.index.file import FileIndex
@@ -34,7 +34,7 @@ def root(tmp_path: Path) -> Path:
 
 
 async def brought(
-    index: FileIndex, url: str, wanted: Wanted, validator: str | None = None
+    index: FileIndex, url: str, wanted: ByteRequest, validator: str | None = None
 ) -> tuple[int, bytes, int | None, bool]:
     async with index.open_range(url, wanted, validator=validator) as reply:
         return reply.offset, b"".join([piece async for piece in reply.chunks]), reply.total_bytes, reply.is_whole

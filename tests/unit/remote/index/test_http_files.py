@@ -9,7 +9,7 @@ from tests.fakes import faults
 from tests.fakes.faults import Fault
 from tests.fakes.index import FakeIndex
 from tests.unit.remote.index.asking import CONTENT, WHEEL, brought, client_of
-from wheelfs.core.http.ranges import From, Range, Suffix, Wanted, Whole
+from wheelfs.core.http.ranges import ByteRequest, From, Range, Suffix, Whole
 from wheelfs.errors import (
     ContentChanged,
     OriginFault,
@@ -32,7 +32,7 @@ ASKED = [
 
 
 @pytest.mark.parametrize(("wanted", "start", "end"), ASKED)
-async def test_a_server_with_ranges_sends_what_is_wanted(wanted: Wanted, start: int, end: int) -> None:
+async def test_a_server_with_ranges_sends_what_is_wanted(wanted: ByteRequest, start: int, end: int) -> None:
     with FakeIndex() as index:
         index.add(WHEEL, CONTENT)
         async with client_of(index) as client:
@@ -45,7 +45,7 @@ async def test_a_server_with_ranges_sends_what_is_wanted(wanted: Wanted, start: 
 @pytest.mark.parametrize("content_length", [True, False])
 @pytest.mark.parametrize(("wanted", "start", "end"), ASKED)
 async def test_whatever_the_server_makes_of_ranges_what_is_wanted_comes(
-    ranges: str, content_length: bool, wanted: Wanted, start: int, end: int
+    ranges: str, content_length: bool, wanted: ByteRequest, start: int, end: int
 ) -> None:
     with FakeIndex(ranges=ranges, content_length=content_length) as index:  # type: ignore[arg-type]
         index.add(WHEEL, CONTENT)
@@ -59,7 +59,7 @@ async def test_whatever_the_server_makes_of_ranges_what_is_wanted_comes(
 
 
 @pytest.mark.parametrize("wanted", [Whole(), From(1000), Suffix(500)])
-async def test_a_server_that_compresses_against_our_will_is_decoded(wanted: Wanted) -> None:
+async def test_a_server_that_compresses_against_our_will_is_decoded(wanted: ByteRequest) -> None:
     with FakeIndex(gzip="always") as index:
         index.add(WHEEL, CONTENT)
         async with client_of(index) as client:

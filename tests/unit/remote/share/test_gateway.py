@@ -11,7 +11,7 @@ from tests.fakes.index import FakeIndex
 from tests.fakes.server import Answer
 from wheelfs.errors import OriginFault
 from wheelfs.model.links import MAX_TIME_US
-from wheelfs.model.shared import News, SharedFile
+from wheelfs.model.shared import FeedPage, SharedFile
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
 from wheelfs.remote.share.gateway import Gateway
 
@@ -24,13 +24,13 @@ ODD = (SharedFile("demo", "demo-old_beta.tar.gz", "main", bytes(32), 0, upload_t
 
 
 class Liar(FakeIndex):
-    news = News((), (), "1")
+    news = FeedPage((), (), "1")
 
     def answer(self, request: Request, action: faults.Action | None) -> Answer:
         return Answer(200, msgspec.msgpack.encode(self.news))
 
 
-async def told(news: News) -> News:
+async def told(news: FeedPage) -> FeedPage:
     with Liar() as liar:
         liar.news = news
         gateway = Gateway("lab", liar.origin, {}, access=DEFAULT_ACCESS)
@@ -59,9 +59,9 @@ async def told(news: News) -> News:
 )
 async def test_what_cannot_be_shown_is_left_out_of_the_news_and_the_rest_is_not(lie: dict[str, object]) -> None:
     files = (HONEST, msgspec.structs.replace(HONEST, **lie), *ODD)
-    assert (await told(News(files, (), "2"))).files == (HONEST, *ODD)
+    assert (await told(FeedPage(files, (), "2"))).files == (HONEST, *ODD)
 
 
 async def test_a_point_that_fits_into_no_address_is_no_answer() -> None:
     with pytest.raises(OriginFault, match="point is too long"):
-        await told(News((), (), "9" * 100_000))
+        await told(FeedPage((), (), "9" * 100_000))

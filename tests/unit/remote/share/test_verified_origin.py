@@ -14,10 +14,10 @@ from tests.fakes.wheels import build_wheel, incompressible
 from wheelfs.core.http.ranges import From, Range, Suffix, Whole
 from wheelfs.errors import ContentChanged, OriginFault, OriginMissing
 from wheelfs.remote.share import verified_origin
-from wheelfs.remote.share.verified_origin import CheckedOrigin
+from wheelfs.remote.share.verified_origin import VerifiedOrigin
 
 if TYPE_CHECKING:
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
 
 CONTENT = build_wheel("demo", "1.0", files={f"demo/{n}.bin": incompressible(9_000, f"{n}") for n in range(60)}, big_bytes=400_000)
 COMPOSITION = composition_of(CONTENT)
@@ -32,12 +32,12 @@ def damaged(at: int = WRONG[0] + 5) -> bytes:
     return bytes(content)
 
 
-def origins(compared_chunks: int = 32) -> tuple[MemoryOrigin, CheckedOrigin]:
+def origins(compared_chunks: int = 32) -> tuple[MemoryOrigin, VerifiedOrigin]:
     inner = MemoryOrigin(files={"file": CONTENT})
-    return inner, CheckedOrigin(inner, COMPOSITION, compared_chunks)
+    return inner, VerifiedOrigin(inner, COMPOSITION, compared_chunks)
 
 
-async def brought(origin: CheckedOrigin, wanted: Wanted) -> tuple[int, bytes, type[Exception] | None]:
+async def brought(origin: VerifiedOrigin, wanted: ByteRequest) -> tuple[int, bytes, type[Exception] | None]:
     """What came of an answer: where it began, its bytes, and how it failed."""
     got, offset = b"", -1
     try:
@@ -55,7 +55,7 @@ async def brought(origin: CheckedOrigin, wanted: Wanted) -> tuple[int, bytes, ty
     "wanted", [Whole(), From(50_001), Range(70_000, 70_001), Suffix(3), Range(0, 1)], ids=lambda one: str(one).replace(" ", "")
 )
 async def test_all_that_is_wanted_comes_with_the_whole_chunks_around_it(
-    monkeypatch: pytest.MonkeyPatch, wanted: Wanted, piece_bytes: int, compared_chunks: int
+    monkeypatch: pytest.MonkeyPatch, wanted: ByteRequest, piece_bytes: int, compared_chunks: int
 ) -> None:
     monkeypatch.setattr(origins_of_tests, "PIECE_BYTES", piece_bytes)
     inner, origin = origins(compared_chunks)

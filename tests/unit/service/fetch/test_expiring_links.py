@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.model.links import Validators
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.origin import PageOutcome, RangeReply
@@ -42,7 +42,7 @@ class SigningOrigin(MemoryOrigin):
 
     @asynccontextmanager
     async def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         path, _, query = url.partition("?")
         if query != f"sig={self.signature}":

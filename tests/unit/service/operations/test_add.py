@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
-from wheelfs.core.projects.index_scopes import Charges
+from wheelfs.core.projects.index_scopes import IndexScopes
 from wheelfs.errors import StoreDamaged, StoreFull
 from wheelfs.model.links import FileLink, ProjectPage
 from wheelfs.service.operations.add import AT_ONCE, add_paths
@@ -56,7 +56,7 @@ def wheel(directory: Path, project: str, size_bytes: int, *, seed: str = "") -> 
 
 
 def added(store: Store, *paths: Path, progress: Watched | None = None) -> Iterator[AddedFile]:
-    return add_paths(store, paths, index=None, charges=Charges({}), progress=progress or Watched())
+    return add_paths(store, paths, index=None, scopes=IndexScopes({}), progress=progress or Watched())
 
 
 def test_files_are_told_of_in_their_order_and_are_stored_by_then(store: Store, tmp_path: Path) -> None:
@@ -107,6 +107,6 @@ def test_a_page_that_rotted_keeps_no_file_from_being_added(store: Store, tmp_pat
 
     with monkeypatch.context() as patched:
         patched.setattr(store.catalog, "page", rotten)
-        [one] = add_paths(store, [path], index=None, charges=Charges({"main": ()}), progress=Watched())
+        [one] = add_paths(store, [path], index=None, scopes=IndexScopes({"main": ()}), progress=Watched())
     assert one.result == "added"
     assert [name.private for name in store.catalog.stored_names("demo")] == [True]  # as if its index had never been asked

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wheelfs.model.shared import News
+    from wheelfs.model.shared import FeedPage
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def remove(store: Store, version: str) -> None:
             store.catalog.remove_name(name.key).result()
 
 
-def told(news: News) -> list[str]:
+def told(news: FeedPage) -> list[str]:
     return [file.filename.split("-")[1] for file in news.files]
 
 
@@ -59,7 +59,7 @@ def everything(one: ShareFeed, point: str | None = None) -> tuple[list[str], str
     names: list[str] = []
     for portions in range(1, 100):
         news = one.events(point)
-        assert news.anew
+        assert news.is_resync
         names += told(news)
         point = news.point
         if not news.more:
@@ -76,7 +76,7 @@ def test_all_is_told_in_portions_and_then_only_what_is_new(store: Store) -> None
     assert (names, portions) == (["1", "2", "3", "4", "5"], 3)
     digest = add(store, "6")
     news = one.events(point)
-    assert (told(news), news.gone, news.more, news.anew) == (["6"], (), False, False)
+    assert (told(news), news.gone, news.more, news.is_resync) == (["6"], (), False, False)
     assert (news.files[0].sha256, news.files[0].requires_python) == (digest, ">=3.8")
     assert told(one.events(news.point)) == []
 
@@ -103,7 +103,7 @@ def test_what_is_new_is_told_in_portions_too(store: Store) -> None:
     more, portions = True, 0
     while more:
         news = one.events(point)
-        assert not news.anew
+        assert not news.is_resync
         assert len(news.files) + len(news.gone) <= 2
         names += told(news)
         gone += [filename for _, filename, _ in news.gone]
@@ -141,7 +141,7 @@ def test_what_goes_is_told_and_what_came_back_is_there(store: Store) -> None:
 def test_a_point_of_another_store_begins_anew(store: Store, point: str) -> None:
     add(store, "1")
     news = ShareFeed(store).events(point)
-    assert (told(news), news.anew) == (["1"], True)
+    assert (told(news), news.is_resync) == (["1"], True)
 
 
 def test_a_point_from_before_the_memory_begins_anew(store: Store) -> None:
@@ -149,7 +149,7 @@ def test_a_point_from_before_the_memory_begins_anew(store: Store) -> None:
     add(store, "1")
     point = one.events(None).point
     beyond = point.rpartition(":")[0] + ":999999"
-    assert one.events(beyond).anew
+    assert one.events(beyond).is_resync
 
 
 def test_how_a_file_is_made_is_told_so_that_its_bytes_can_be_compared(store: Store) -> None:

@@ -11,7 +11,7 @@ from tests.fakes.origins import MemoryShare
 from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from wheelfs.errors import StoreFull
-from wheelfs.model.shared import News, SharedFile
+from wheelfs.model.shared import FeedPage, SharedFile
 from wheelfs.service.limits import SERVICE_LIMITS, ServiceLimits
 from wheelfs.service.shares.limits import ShareLimits
 from wheelfs.store.catalog.shared_names import SharedNames
@@ -41,16 +41,16 @@ class Telling(MemoryShare):
     hold: trio.Event | None = None
     """Waited for before the answer that follows the third file."""
 
-    async def news(self, point: str | None) -> News:
+    async def news(self, point: str | None) -> FeedPage:
         self.asked.append(point)
         number = int(point or 0)
         await trio.lowlevel.checkpoint()
         if number == 3 and self.hold is not None:
             await self.hold.wait()
         if number >= self.count:
-            return News((), (), str(number))
+            return FeedPage((), (), str(number))
         is_more = number + 1 < self.count
-        return News((file(number),), (), str(number + 1), more=is_more, anew=number < COUNT)
+        return FeedPage((file(number),), (), str(number + 1), more=is_more, is_resync=number < COUNT)
 
 
 @asynccontextmanager
@@ -82,7 +82,7 @@ async def test_a_portion_that_a_full_store_refuses_is_asked_for_again_and_told_o
     share = Telling()
     take, refused = SharedNames.take, 0
 
-    def full(self: SharedNames, name: str, news: News, *, asked: str | None) -> object:
+    def full(self: SharedNames, name: str, news: FeedPage, *, asked: str | None) -> object:
         nonlocal refused
         if asked == "2" and refused < 3:
             refused += 1
@@ -108,11 +108,13 @@ async def test_what_is_not_told_any_more_is_forgotten_also_by_the_process_that_c
     async with following(tmp_path / "s", share) as one:
         await until(lambda: len(known(one)) == COUNT)
         gone = file(99)
-        one.store.shared.take("lab", News((gone,), (), "6"), asked="6").result()
+        one.store.shared.take("lab", FeedPage((gone,), (), "6"), asked="6").result()
     with monkeypatch.context() as patch:
         patch.setattr(SharedNames, "sweep", never)
         async with following(tmp_path / "s", share) as one:
-            one.store.shared.take("lab", News((), (), "0", more=True, anew=True), asked="6").result()  # the share is another one
+            one.store.shared.take(
+                "lab", FeedPage((), (), "0", more=True, is_resync=True), asked="6"
+            ).result()  # the share is another one
             await until(lambda: one.store.shared.point("lab") == "6")
             assert gone.filename in known(one)
     async with following(tmp_path / "s", share) as one:
@@ -128,9 +130,9 @@ async def test_a_share_whose_news_never_end_fills_no_disk(tmp_path: Path, caplog
 
 async def test_a_share_may_say_that_what_nobody_can_have_known_is_gone(tmp_path: Path) -> None:
     class Odd(Telling):
-        async def news(self, point: str | None) -> News:
+        async def news(self, point: str | None) -> FeedPage:
             told = await super().news(point)
-            return News(told.files, (("d" * 1_000, "x", b""), ("", "", b"")), told.point, told.more, told.anew)
+            return FeedPage(told.files, (("d" * 1_000, "x", b""), ("", "", b"")), told.point, told.more, told.is_resync)
 
     async with following(tmp_path, Odd()) as one:
         await until(lambda: len(one.node.follower.of("demo")) == COUNT)

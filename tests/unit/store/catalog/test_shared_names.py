@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from wheelfs.model.shared import News, SharedFile
+from wheelfs.model.shared import FeedPage, SharedFile
 from wheelfs.store.catalog.shared_names import only
 from wheelfs.store.store import Store
 
@@ -27,7 +27,7 @@ def file(project: str, number: int = 0, **changed: object) -> SharedFile:
     return msgspec.structs.replace(made, **changed)
 
 
-def take(store: Store, share: str, news: News) -> None:
+def take(store: Store, share: str, news: FeedPage) -> None:
     assert store.shared.take(share, news, asked=store.shared.point(share)).result()
 
 
@@ -42,8 +42,8 @@ def names(store: Store, share: str = "a") -> list[str]:
 
 
 def test_what_is_told_is_found_by_project_and_in_order(store: Store) -> None:
-    take(store, "a", News((file("two"), file("one", 1), file("one")), (), "p"))
-    take(store, "b", News((file("one"),), (), "q"))
+    take(store, "a", FeedPage((file("two"), file("one", 1), file("one")), (), "p"))
+    take(store, "b", FeedPage((file("one"),), (), "q"))
     assert [found.filename for found in only(store.shared.of_project("one"), {"a", "b"})] == [
         file("one").filename,
         file("one", 1).filename,
@@ -56,7 +56,7 @@ def test_what_is_told_is_found_by_project_and_in_order(store: Store) -> None:
 
 
 def test_places_go_on_where_a_batch_ended(store: Store) -> None:
-    take(store, "a", News(tuple(file("demo", number) for number in range(10)), (), "p"))
+    take(store, "a", FeedPage(tuple(file("demo", number) for number in range(10)), (), "p"))
     assert [name.file.filename for name in store.shared.names(batch=3)] == names(store)
     fourth = list(store.shared.names())[3]
     assert [name.file.filename for name in store.shared.names(fourth.key, batch=3)] == names(store)[4:]
@@ -64,44 +64,44 @@ def test_places_go_on_where_a_batch_ended(store: Store) -> None:
 
 def test_what_goes_is_gone_for_that_share_only(store: Store) -> None:
     for share in ("a", "b"):
-        take(store, share, News((file("demo"),), (), "p"))
-    take(store, "a", News((), (("demo", file("demo").filename, file("demo").sha256),), "q"))
+        take(store, share, FeedPage((file("demo"),), (), "p"))
+    take(store, "a", FeedPage((), (("demo", file("demo").filename, file("demo").sha256),), "q"))
     assert (names(store, "a"), names(store, "b")) == ([], [file("demo").filename])
 
 
 def test_telling_anew_forgets_what_is_not_named_again_and_nothing_before_the_end(store: Store) -> None:
-    take(store, "a", News((file("old"), file("kept")), (), "p"))
-    take(store, "b", News((file("old"),), (), "p"))
-    take(store, "a", News((file("kept"),), (), "c1", more=True, anew=True))
+    take(store, "a", FeedPage((file("old"), file("kept")), (), "p"))
+    take(store, "b", FeedPage((file("old"),), (), "p"))
+    take(store, "a", FeedPage((file("kept"),), (), "c1", more=True, is_resync=True))
     sweep(store, "a")
     assert names(store) == [file("kept").filename, file("old").filename]
-    take(store, "a", News((file("new"),), (), "j1", anew=True))
+    take(store, "a", FeedPage((file("new"),), (), "j1", is_resync=True))
     sweep(store, "a")
     assert names(store) == [file("kept").filename, file("new").filename]
     assert names(store, "b") == [file("old").filename]
 
 
 def test_what_was_told_in_a_beginning_that_was_begun_anew_is_forgotten(store: Store) -> None:
-    take(store, "a", News((file("old"),), (), "p1", more=True, anew=True, begins=True))
-    take(store, "a", News((file("new"),), (), "q1", more=True, anew=True, begins=True))
-    take(store, "a", News((file("more"),), (), "q2", anew=True))
+    take(store, "a", FeedPage((file("old"),), (), "p1", more=True, is_resync=True, starts_resync=True))
+    take(store, "a", FeedPage((file("new"),), (), "q1", more=True, is_resync=True, starts_resync=True))
+    take(store, "a", FeedPage((file("more"),), (), "q2", is_resync=True))
     sweep(store, "a")
     assert names(store) == [file("more").filename, file("new").filename]
 
 
 def test_news_of_a_point_that_another_process_has_left_are_for_nothing(store: Store) -> None:
-    take(store, "a", News((file("one"),), (), "p"))
-    assert not store.shared.take("a", News((file("two"),), (), "q"), asked=None).result()
+    take(store, "a", FeedPage((file("one"),), (), "p"))
+    assert not store.shared.take("a", FeedPage((file("two"),), (), "q"), asked=None).result()
     assert (names(store), store.shared.point("a")) == ([file("one").filename], "p")
 
 
 def test_what_is_to_be_forgotten_is_so_by_whoever_comes_next(store: Store) -> None:
-    take(store, "a", News((file("old"),), (), "p"))
+    take(store, "a", FeedPage((file("old"),), (), "p"))
     assert not store.shared.is_to_be_swept("a")
-    take(store, "a", News((file("new"),), (), "c", more=True, anew=True))
+    take(store, "a", FeedPage((file("new"),), (), "c", more=True, is_resync=True))
     assert not store.shared.is_to_be_swept("a")
-    take(store, "a", News((), (), "j", anew=True))
-    take(store, "a", News((file("newer"),), (), "k"))  # and the process that was told all has ended
+    take(store, "a", FeedPage((), (), "j", is_resync=True))
+    take(store, "a", FeedPage((file("newer"),), (), "k"))  # and the process that was told all has ended
     assert store.shared.is_to_be_swept("a")
     sweep(store, "a")
     assert names(store) == [file("new").filename, file("newer").filename]
@@ -110,15 +110,15 @@ def test_what_is_to_be_forgotten_is_so_by_whoever_comes_next(store: Store) -> No
 
 
 def test_each_change_is_in_the_journal_once(store: Store) -> None:
-    take(store, "a", News((file("demo"),), (), "p"))
+    take(store, "a", FeedPage((file("demo"),), (), "p"))
     seq = store.catalog.last_seq()
-    take(store, "a", News((file("demo"),), (), "p2", anew=True))
+    take(store, "a", FeedPage((file("demo"),), (), "p2", is_resync=True))
     assert store.catalog.last_seq() == seq
-    take(store, "a", News((file("demo", yanked="bad"),), (), "p3"))
+    take(store, "a", FeedPage((file("demo", yanked="bad"),), (), "p3"))
     changes = store.catalog.changes_since(seq).changes
     assert [(change.kind, change.project, change.filename) for change in changes] == [("file", "demo", file("demo").filename)]
 
 
 def test_a_name_too_long_for_a_key_is_left_out(store: Store) -> None:
-    take(store, "a", News((file("x" * 300), file("demo")), (), "p"))
+    take(store, "a", FeedPage((file("x" * 300), file("demo")), (), "p"))
     assert names(store) == [file("demo").filename]
