@@ -176,6 +176,7 @@ def test_the_form_of_mount_8_works_and_prints_nothing(
         shown = mount_at(canonical(path))
         assert shown is not None
         assert shown.source == "none", "mount -a mounts again what it does not find under its source"
+        assert ("only root can use this mount" in log.read_text()) is (os.geteuid() == 0)
         refused = run_wheelfs("none", str(path), "-o", f"remount,{options}")
         assert (refused.returncode, "wheelfs umount DIR" in refused.stderr) == (2, True)
         run_wheelfs("umount", str(path)).succeeded()

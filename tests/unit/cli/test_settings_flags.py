@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.unit.cli.test_mount_options import SAMPLES
+from wheelfs.cli.command import Command
 from wheelfs.cli.main import cli
 from wheelfs.cli.session import Session
 from wheelfs.config import OPTIONS, Given, Option, Settings
@@ -87,6 +88,11 @@ def test_a_field_of_the_settings_is_an_option_and_the_other_way_round() -> None:
 def test_what_help_says_is_one_sentence_that_fits(option: Option) -> None:
     assert option.help.endswith(".")
     assert len(option.help) <= 160
+
+
+def test_a_command_may_be_known_to_the_table_by_another_name() -> None:
+    made = Command("create", table_name="fetch")
+    assert [one.opts for one in made.params] == [one.opts for one in Command("fetch").params]
 
 
 def test_what_was_not_given_is_not_collected() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from wheelfs.cli.session import Session
     from wheelfs.config import Settings
     from wheelfs.reports.mounts import MountReady
+
+log = logging.getLogger(__name__)
+
+ROOT_ONLY: Final = "only root can use this mount (others get EACCES): --allow-other lets other users in"
 
 READY_TIMEOUT_S: Final = 90.0
 """For a daemon to answer: opening a store may have to clean up after a crash first."""
@@ -104,6 +109,8 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, arguments: Mou
         if fd is not None and not reported:
             reported = True
             report_ready(fd, {"path": mounted.path, "store": mounted.store})
+            if _is_roots_alone(settings):  # mount(8) and fstab print nothing
+                log.warning(ROOT_ONLY)
         elif not quiet:
             _print_ready(session, settings, mounted.path, mounted.store, Process(os.getpid()))
 
@@ -170,8 +177,12 @@ def _print_ready(session: Session, settings: Settings, path: str, store: str, pr
         if process.log_file is not None:
             output.line(f"process {process.pid}, log: {process.log_file}")
     output.flush()
-    if os.geteuid() == 0 and not settings.allow_other:
-        output.talk("wheelfs: only root can use this mount (others get EACCES): --allow-other lets other users in")
+    if _is_roots_alone(settings):
+        output.talk(f"wheelfs: {ROOT_ONLY}")
+
+
+def _is_roots_alone(settings: Settings) -> bool:
+    return os.geteuid() == 0 and not settings.allow_other
 
 
 def default_log_file(mountpoint: Path) -> Path:
