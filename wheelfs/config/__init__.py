@@ -2,7 +2,8 @@
 
 from wheelfs.config.indexes import INDEX_KEYS, IndexSetting, described
 from wheelfs.config.loading import Given, environment_of, load
-from wheelfs.config.options import OPTIONS, Option
+from wheelfs.config.option import Option
+from wheelfs.config.options import OPTIONS
 from wheelfs.config.redaction import redact
 from wheelfs.config.settings import Settings
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.config.options import OPTIONS, Option
+from wheelfs.config.options import OPTIONS
 from wheelfs.config.redaction import redact
 from wheelfs.config.settings import Settings, user_file
 from wheelfs.config.suggestions import mistyped_variable, unknown_key
@@ -19,6 +19,8 @@ from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from wheelfs.config.option import Option
 
 SYSTEM_FILE: Final = Path("/etc/wheelfs.toml")
 MAX_FILE_BYTES: Final = 1 << 20

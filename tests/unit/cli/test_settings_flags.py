@@ -13,7 +13,7 @@ from wheelfs.cli.command import Command
 from wheelfs.cli.main import cli
 from wheelfs.cli.session import Session
 from wheelfs.config import OPTIONS, Given, Option, Settings
-from wheelfs.config.options import EVERY
+from wheelfs.config.option import EVERY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
