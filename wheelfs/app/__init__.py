@@ -178,7 +178,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
     import trio
 
     from wheelfs.reports.store import Verified
-    from wheelfs.service.operations.repair import audit, repaired, told
+    from wheelfs.service.operations.repair import audit, repaired, reported
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
@@ -193,7 +193,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
             note("repair")
             files = trio.run(repair_all)
         else:
-            files = [file for found in damaged for file in told(found)]
+            files = [file for found in damaged for file in reported(found)]
         return Verified(ok=all(file.repaired for file in files), checked_wheels=checked, damaged=tuple(files))
 
 

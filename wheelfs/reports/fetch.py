@@ -1,4 +1,4 @@
-"""What ``wheelfs fetch`` is told and reports, in the words that scripts may rely on: fields may be added, never renamed."""
+"""Arguments and reports of ``wheelfs fetch``, in the words that scripts may rely on: fields may be added, never renamed."""
 
 from __future__ import annotations
 

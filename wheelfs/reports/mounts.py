@@ -25,7 +25,7 @@ class MountReady(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GatewayReady(msgspec.Struct, frozen=True, kw_only=True):
-    """A gateway that accepts connections.  ``open``: it asks nobody for a token."""
+    """A gateway that accepts connections.  ``open``: it serves requests without a token."""
 
     urls: tuple[str, ...]
     pid: int

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Told of long work, file by file; names may overlap in time."""
+    """Shows long work, file by file; names may overlap in time."""
 
     def begin(self, name: str, total_bytes: int | None) -> None: ...
 
@@ -15,4 +15,4 @@ class Progress(Protocol):
     def end(self, name: str) -> None: ...
 
     def overall(self, done_files: int, files: int, saved_bytes: int) -> None:
-        """Tell how far all of it is, where that is known beforehand; ``saved_bytes`` did not have to come."""
+        """Show how far all of it is, where that is known beforehand; ``saved_bytes`` did not have to be fetched."""

@@ -1,8 +1,8 @@
-"""How many callers may wait for a network at once.
+"""Admission control: how many callers may wait for a network at once.
 
 A caller that waits holds one of the frontend's tasks and one of the kernel's slots, and with none left every request of the mount
-waits, cached ones too (docs/design/concurrency.md).  So waits on the network pass this gate, which has fewer places than either.
-There is no queue behind it: a queued caller would hold a task and a slot like a served one.
+waits, cached ones too (docs/design/concurrency.md).  So waits on the network are admitted here, and there are fewer slots than
+either has.  Callers are refused, not queued: a queued one would hold a task and a slot like a served one.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 
 class Admission:
-    """Lets ``places`` callers wait at once; a further one is refused."""
+    """Lets ``slots`` callers wait at once; a further one is refused."""
 
-    def __init__(self, places: int, bound_s: float = math.inf) -> None:
-        """Make a gate with all places free; ``bound_s`` is the longest that one caller may wait, progress or not."""
-        self._free = places
+    def __init__(self, slots: int, bound_s: float = math.inf) -> None:
+        """All slots are free; ``bound_s`` is the longest that one caller may wait, progress or not."""
+        self._free = slots
         self._bound_s = bound_s
 
     @contextmanager
     def waiting(self, attempted: str) -> Iterator[None]:
-        """Hold a place during the block; raises `OriginTimeout` when there is none, or when the block takes too long."""
+        """Hold a slot during the block; raises `OriginTimeout` when none is free, or when the block takes too long."""
         if self._free <= 0:
             raise OriginTimeout(
                 attempted, "too many requests wait for the network already", "try again when some of them are done"

@@ -1,4 +1,4 @@
-"""A file as the tree knows it: who vouches for it, what its origin says of it, and which content it is."""
+"""A file as the tree knows it: which index vouches for it, what its origin says about it, and which content it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wheelfs.store.catalog.records import StoredName
 
 UNKNOWN_TIME_NS: Final = 315_532_800 * 1_000_000_000
-"""1980-01-01T00:00:00Z, the earliest time that a ZIP can hold: the time of files whose upload time nobody knows."""
+"""1980-01-01T00:00:00Z, the earliest time that a ZIP can hold: the time of files whose upload time is unknown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a person who opens the gateway in a browser may want to know: projects and files, what is stored, how the indexes are."""
+"""What the web pages of a gateway show: projects and files, what is stored, the state of the indexes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PER_PAGE: Final = 200
 _MOST_LOOKED_AT: Final = 200_000
-"""Names looked through for one page of a search; a catalog has fewer projects, or a person searches on."""
+"""Names looked through for one page of a search; a catalog has fewer projects, or the user searches on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Overview:
         return housekeeping.stats(self._store, counters)
 
     def projects(self, containing: str, after: str | None) -> ProjectNames:
-        """Return the known projects whose names have ``containing`` in them, those behind ``after``."""
+        """Return the known projects whose names have ``containing`` in them, those after ``after``."""
         found: list[str] = []
         for looked_at, project in enumerate(self._node.projects.known_names(after), 1):
             if containing in project:

@@ -1,4 +1,4 @@
-"""Work in the background for whoever waits for it, and the barrier that keeps a bug in one piece of it from ending the mount.
+"""Work in the background, and the barrier that keeps a bug in one piece of it from ending the mount.
 
 An exception that leaves a task of the service's nursery cancels everything in it.  So each such task ends by telling its waiters
 how it failed, and only cancellation goes further.
@@ -48,7 +48,7 @@ class Work:
 
 
 def begin(nursery: trio.Nursery, job: Callable[[], Awaitable[None]], attempted: str, after: Callable[[], object]) -> Work:
-    """Start ``job`` for whoever waits for the result; ``after`` is called when it is done, however it ended."""
+    """Start ``job``, which any number of callers may wait for; ``after`` is called when it has ended, however it ended."""
     work = Work()
     nursery.start_soon(_run, work, job, attempted, after)
     return work
@@ -67,7 +67,7 @@ async def _run(work: Work, job: Callable[[], Awaitable[None]], attempted: str, a
 
 
 def failure(attempted: str, error: BaseException) -> WheelfsError:
-    """Return what waiters are told of an exception that ended background work; one that is nobody's fault but ours is logged."""
+    """Return the error that waiters get for an exception that ended background work; a bug of wheelfs is logged, too."""
     if isinstance(error, WheelfsError):
         return error
     if isinstance(error, Exception):

@@ -1,4 +1,4 @@
-"""``wheelfs add``: taking in files that are at hand, so that they are found by name for ever after.
+"""``wheelfs add``: storing local files, so that they are found by name from then on.
 
 What is refused is refused with a reason and nothing of it is kept; what is taken is durable when this says so.
 """
@@ -39,7 +39,7 @@ AT_ONCE: Final = 3
 """Files at work at a time: while one is hashed another one is written, and a third waits for the disk to say that it is there.
 Each takes up to 16 MiB of memory."""
 _AHEAD: Final = 64
-"""Files at most that are at work, or done and wait for their turn to be told of behind a large one."""
+"""Upper bound on files in progress or finished but not yet reported: reports keep the order of the input."""
 
 
 def add_paths(
@@ -59,7 +59,7 @@ def add_paths(
                 while len(under_way) == _AHEAD or any(name == source.filename for name, _ in under_way):
                     yield under_way.popleft()[1].result()
                 if isinstance(source, AddedFile):
-                    future = threads.submit(lambda told: told, source)
+                    future = threads.submit(lambda report: report, source)
                 else:
                     future = threads.submit(add_one, store, source, index=index, scopes=scopes, progress=progress)
                 under_way.append((source.filename, future))
@@ -137,7 +137,7 @@ def _taken(
         metadata_sha256=None if about.metadata is None else hashlib.sha256(about.metadata).digest(),
         added_at_us=time.time_ns() // 1_000,
     )
-    # Asked again where nobody can come in between: another process may have added the name while this one was reading.
+    # Checked again inside the transaction: another process may have added the name while this one was reading.
     store.seal(
         ingested,
         [name],

@@ -33,7 +33,7 @@ _MAGIC: Final = {
     ".tar.xz": b"\xfd7zXZ",
     ".tar.Z": b"\x1f\x9d",
 }
-"""How an archive of each kind begins (a plain tar has no such mark): tells apart what a failed download left behind."""
+"""How an archive of each kind begins (a plain tar has no such mark): tells apart what a failed download has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def checked_name(source: Source) -> tuple[ProjectName, Version]:
 def opened(source: Source) -> Iterator[tuple[int, int]]:
     """Open a source for reading: yields its descriptor and size.  Raises `InvalidInput`, also for what is no regular file."""
     try:
-        # A pipe without a writer would block the open for ever.
+        # A pipe without a writer would block the open without end.
         descriptor = os.open(source.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         # A socket cannot even be opened (ENXIO).

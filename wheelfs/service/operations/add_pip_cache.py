@@ -2,7 +2,7 @@
 
 pip's cache (since 23.3) has each answer's body as it came, under a hash of its URL: no name and no address is left.  A body is
 taken when an index lists its sha256, under the name and the index that it has there.  What no index lists is refused: as a
-private file it would own its project's name, and nobody has said that it should.
+private file it would own its project's name, which the user has not asked for.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def location(environ: Mapping[str, str]) -> Path:
 
 
 def bodies(directory: Path) -> list[Path]:
-    """Return the bodies of the answers in a cache of pip, in order; raises `InvalidInput` when it is none."""
+    """Return the bodies of the answers in a cache of pip, in order; raises `InvalidInput` when it is not one."""
     answers = directory / "http-v2"
     if not answers.is_dir():
         advice = "name the directory that `pip cache dir` prints; pip before 23.3 had another cache"
@@ -59,7 +59,7 @@ def bodies(directory: Path) -> list[Path]:
 
 @dataclass(slots=True)
 class Taking:
-    """One run; ``report`` is told of every wheel."""
+    """One run; ``report`` is called for every wheel."""
 
     node: Running
     store: Store
@@ -71,7 +71,7 @@ class Taking:
     _threads: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(HASHING_THREADS))
 
     async def run(self, bodies: Sequence[Path]) -> int:
-        """Take in all wheels and return how many bodies are none.  Raises `StoreError`."""
+        """Store all wheels and return how many bodies are something else.  Raises `StoreError`."""
         async with trio.open_nursery() as nursery:
             for path in bodies:
                 await self._turns.acquire()
@@ -80,11 +80,11 @@ class Taking:
 
     async def _take(self, path: Path) -> None:
         try:
-            told = await trio.to_thread.run_sync(_told, path, limiter=self._threads)
-            if told is None:
+            found = await trio.to_thread.run_sync(_identify, path, limiter=self._threads)
+            if found is None:
                 self._others += 1
                 return
-            wheel, sha256 = told
+            wheel, sha256 = found
             stored = self.store.catalog.content(sha256)
             known = self.store.catalog.names_of(sha256) if stored is not None and stored.poisoned is None else []
             if known:
@@ -127,8 +127,8 @@ def _unlisted(wheel: WheelName, sha256: bytes, obstacle: Exception | None) -> Ad
     )
 
 
-def _told(path: Path) -> tuple[WheelName, bytes] | None:
-    """Return which wheel a body is and its sha256, or None for what is none: a page, an sdist, half a file, one that is gone."""
+def _identify(path: Path) -> tuple[WheelName, bytes] | None:
+    """Return which wheel a body is and its sha256, or None for anything else: a page, an sdist, half a file, one that is gone."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:

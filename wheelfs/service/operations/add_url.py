@@ -48,7 +48,7 @@ def add_url(
         checked_name(Source(Path(filename), filename, shown))
         if offline:
             raise OriginUnreachable(f"fetch {shown}", "wheelfs is offline (--offline)")
-        # In the store's own directory: it is where the room is.  Without a name: nothing stays behind, however this ends.
+        # In the store's own directory: that file system has the space.  Without a name: nothing is left over, however this ends.
         with tempfile.TemporaryFile(dir=store.directory.spool, prefix="private-") as file:
             trio.run(_fetch, origin, url, shown, file.fileno(), filename, progress, bound_s)
             path = Path(f"/proc/self/fd/{file.fileno()}")

@@ -1,7 +1,7 @@
 """``wheelfs export``: stored files as plain ones, with static pages, for machines with nothing of ours installed.
 
 Wheels lie in the directory itself, where ``--find-links`` looks, sdists beside their project's page in ``simple/``.  What is
-exported is what ``stored/`` shows: the rule of ownership holds for whoever installs from the copy, too.  Pages say what is in the
+exported is what ``stored/`` shows: the rule of ownership holds for installs from the copy, too.  Pages say what is in the
 directory: files that an earlier run wrote (from another store, even) stay on them as long as they are there.
 """
 
@@ -43,7 +43,7 @@ _FROM_PROJECT_PAGE: Final = "../../"
 
 @dataclass(slots=True)
 class Export:
-    """One run; blocks: nobody else is served in the meantime."""
+    """One run; blocks, and nothing else is served meanwhile."""
 
     node: Running
     store: Store
@@ -115,9 +115,9 @@ class Export:
         hidden = self.node.views.hidden(STORED, entry)
         if hidden is not None:
             return f"hidden by the configuration: {hidden.value}"
-        told = project_and_version(name.filename)
-        if told is not None and told[0] != name.project:
-            return f"its name is one of {told[0]}"
+        named = project_and_version(name.filename)
+        if named is not None and named[0] != name.project:
+            return f"its name is one of {named[0]}"
         return None
 
     def _exported(self, name: StoredName, entry: Entry) -> RenderedFile:

@@ -1,7 +1,7 @@
 """A directory of plain files that is written for others: each file appears whole, under its name, or not at all.
 
 One process at a time writes (a lock on the directory, where its file system has locks).  A run that was killed leaves one file
-with a hidden name behind, which the next run writes over.
+with a hidden name, which the next run writes over.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Destination:
         """Make the directory where it is missing, and lock it; raises `DestinationError`."""
         path = path.absolute()
         attempted = f"export to {path}"
-        with _told(attempted):
+        with _os_errors_as_failures(attempted):
             path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -72,7 +72,7 @@ class Destination:
 
     def has(self, name: str, size_bytes: int, sha256: bytes) -> bool:
         """Tell whether a file is there whole; reads all of it where its size is right."""
-        with _told(f"look at {self.path / name}"):
+        with _os_errors_as_failures(f"look at {self.path / name}"):
             try:
                 descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError as error:
@@ -97,12 +97,12 @@ class Destination:
         """Write a file in place of what is there; raises `StoreDamaged`, with nothing changed, where ``pieces`` are not it."""
         attempted = f"write {self.path / name}"
         unfinished = (self.path / name).with_name(UNFINISHED)
-        with _told(attempted):
+        with _os_errors_as_failures(attempted):
             unfinished.parent.mkdir(parents=True, exist_ok=True)
             unfinished.unlink(missing_ok=True)  # not written over: it could be a link to elsewhere
         digest = hashlib.sha256()
         try:
-            with _told(attempted), unfinished.open("xb", buffering=0) as file:
+            with _os_errors_as_failures(attempted), unfinished.open("xb", buffering=0) as file:
                 size_bytes = 0
                 for piece in pieces:
                     digest.update(piece)
@@ -113,7 +113,7 @@ class Destination:
                 os.fsync(file.fileno())
                 if mtime_ns is not None:
                     os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
-            with _told(attempted):
+            with _os_errors_as_failures(attempted):
                 unfinished.replace(self.path / name)
         except BaseException:
             with suppress(OSError):
@@ -128,7 +128,7 @@ class Destination:
 
     def read(self, name: str) -> bytes | None:
         """Return a small file, or None where there is none."""
-        with _told(f"read {self.path / name}"):
+        with _os_errors_as_failures(f"read {self.path / name}"):
             try:
                 return (self.path / name).read_bytes()
             except FileNotFoundError:
@@ -136,7 +136,7 @@ class Destination:
 
     def directories(self, name: str) -> list[str]:
         """Return the names of the directories below one, in order."""
-        with _told(f"list {self.path / name}"):
+        with _os_errors_as_failures(f"list {self.path / name}"):
             try:
                 return sorted(entry.name for entry in (self.path / name).iterdir() if entry.is_dir())
             except FileNotFoundError:
@@ -149,7 +149,7 @@ class Destination:
 
 
 @contextmanager
-def _told(attempted: str) -> Iterator[None]:
+def _os_errors_as_failures(attempted: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

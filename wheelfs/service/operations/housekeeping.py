@@ -83,7 +83,7 @@ def _of_project(store: Store, project: str, contents: dict[bytes, int]) -> Proje
         try:
             recipe = None if encoded is None else Recipe.decode(encoded)
         except RecipeError:
-            continue  # `wheelfs verify` tells of it
+            continue  # `wheelfs verify` reports it
         if recipe is not None:
             for chunks in (recipe.data, recipe.skeleton):
                 # A quarter of a digest tells any two chunks of one project apart.

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 def listed_name(store: Store, scopes: IndexScopes, project: str, sha256: bytes, *, filename: str | None) -> StoredName | None:
     """Return the name under which the owner of ``project`` is known to list a content, or None.
 
-    Like everywhere the owner is the first index in charge, in order of priority, that has the project, and nobody while one
-    before it has never answered, or its answer has rotted.  ``filename``: only under this name.
+    As everywhere the owner is the first index that the name is routed to, in order of priority, that has the project; there is
+    no owner while an index before it has never answered, or its answer is damaged.  ``filename``: only under this name.
     """
     for index in scopes.of(project):
         head = store.catalog.page_head(index, project)
@@ -31,7 +31,7 @@ def listed_name(store: Store, scopes: IndexScopes, project: str, sha256: bytes, 
             continue
         try:
             page = store.catalog.page(index, project)
-        except StoreDamaged as damage:  # whoever looks the project up next has it asked for again
+        except StoreDamaged as damage:  # the next look-up of the project fetches it again
             log.warning("%s: %s", index, damage)
             return None
         for link in () if page is None else page.files:

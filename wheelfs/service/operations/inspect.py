@@ -100,7 +100,7 @@ def project_of(projects: Projects, views: Views, downloads: DownloadPool, name: 
 
 
 def not_known(name: str) -> NotKnown:
-    """Return the error for a name that stands for nothing here."""
+    """Return the error for a name that means nothing here."""
     return NotKnown(
         f"show {name}",
         "nothing of this name is known here",
@@ -117,7 +117,7 @@ def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: P
     if isinstance(ownership, Owned):
         entries = projects.entries(ownership, project)
     elif names or ranges is not None:
-        # Nobody owns it now (an index before theirs is silent, say), so no view but their own index's shows them; they are here.
+        # It has no owner now (an index before theirs is silent, say), so only the view of their own index shows them.
         entries = [Entry(FileRef(project, name.index, link_of(name)), name.sha256) for name in names]
     else:
         return None

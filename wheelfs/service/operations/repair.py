@@ -42,7 +42,7 @@ def audit(store: Store, *, quick: bool, words: Sequence[str], note: Callable[[st
     return count, damaged
 
 
-def told(damaged: Checked, *, repaired: bool = False, obstacle: str | None = None) -> Iterator[DamagedFile]:
+def reported(damaged: Checked, *, repaired: bool = False, obstacle: str | None = None) -> Iterator[DamagedFile]:
     """Yield a report for each name of what is damaged; ``obstacle`` is why it could not be repaired."""
     reason = damaged.reason or ""
     for filename in damaged.filenames:
@@ -50,8 +50,8 @@ def told(damaged: Checked, *, repaired: bool = False, obstacle: str | None = Non
 
 
 async def repaired(downloads: DownloadPool, damaged: Checked) -> list[DamagedFile]:
-    """Fetch one damaged content again from the first of its origins that gives it, and tell how that went."""
-    obstacle = "it is no file that could be fetched"
+    """Fetch one damaged content again from the first of its origins that gives it, and report how that went."""
+    obstacle = "it is not a file that could be fetched"
     names = downloads.context.store.catalog.names_of(damaged.sha256) if damaged.sha256 else []
     for ref in (ref for name in names for ref in _origins_of(downloads.context.store, name)):
         try:
@@ -59,10 +59,10 @@ async def repaired(downloads: DownloadPool, damaged: Checked) -> list[DamagedFil
                 await download.until_sealed()
             content_now = await trio.to_thread.run_sync(downloads.context.store.catalog.content, damaged.sha256)
             if content_now is not None and content_now.poisoned is None:
-                return list(told(damaged, repaired=True))
+                return list(reported(damaged, repaired=True))
         except WheelfsError as error:
             obstacle = str(error)
-    return list(told(damaged, obstacle=obstacle))
+    return list(reported(damaged, obstacle=obstacle))
 
 
 def _origins_of(store: Store, name: StoredName) -> Iterator[FileRef]:

@@ -40,20 +40,32 @@ MAX_REQUEST_BYTES: Final = 64 << 10
 """A question is a few words."""
 MAX_REPLY_BYTES: Final = 16 << 20
 """A status with thousands of origins still fits; more is not one of ours."""
-MAX_CONNECTIONS: Final = 16
-"""Each costs a task and a descriptor; others wait in the backlog, bounded by `CONNECTION_S` per turn."""
-CONNECTION_S: Final = 5.0
-"""What a client may take to ask and to read its answer."""
 MAX_SOCKETS: Final = 1024
 """Processes on one store that are looked at: LMDB allows as many readers."""
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class ControlLimits:
+    """How much clients of the socket may take up."""
+
+    connections: int = 16
+    """Each costs a task and a descriptor; others wait in the backlog, bounded by ``connection_s`` per turn."""
+
+    connection_s: float = 5.0
+    """What a client may take to send its request and to read the answer."""
+
+
+CONTROL_LIMITS: Final = ControlLimits()
+"""What a running wheelfs uses."""
+
+
 async def serve_control(
     run_dir: Path,
     answers: Mapping[str, Answer],
     *,
+    limits: ControlLimits = CONTROL_LIMITS,
     task_status: trio.TaskStatus[Path] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Answer on ``run_dir/PID.sock`` until cancelled; ``started`` with the socket's path.
@@ -63,10 +75,10 @@ async def serve_control(
     """
     path = run_dir / f"{os.getpid()}.sock"
     everything = {"ping": _ping, **answers}
-    sock = _listen(path)
+    sock = _listen(path, limits)
     try:
         async with trio.open_nursery() as nursery:
-            slots = trio.Semaphore(MAX_CONNECTIONS)
+            slots = trio.Semaphore(limits.connections)
             task_status.started(path)
             while True:
                 await slots.acquire()
@@ -79,7 +91,7 @@ async def serve_control(
                     # Out of descriptors: closing connections will free some; without a pause this would spin.
                     await trio.sleep(0.1)
                     continue
-                nursery.start_soon(_converse, client, everything, slots)
+                nursery.start_soon(_converse, client, everything, slots, limits.connection_s)
     finally:
         with suppress(OSError):
             path.unlink()
@@ -89,7 +101,7 @@ async def serve_control(
 _ACCEPT_AGAIN: Final = frozenset({errno.ECONNABORTED, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EINTR})
 
 
-def _listen(path: Path) -> trio.socket.SocketType:
+def _listen(path: Path, limits: ControlLimits) -> trio.socket.SocketType:
     """Return a listening socket that has its final name only now."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove_stale(_sockets(path.parent))
@@ -98,7 +110,7 @@ def _listen(path: Path) -> trio.socket.SocketType:
     sock = bound_socket(temporary)
     try:
         sock.setblocking(False)
-        sock.listen(MAX_CONNECTIONS)
+        sock.listen(limits.connections)
         temporary.rename(path)
     except BaseException:
         sock.close()
@@ -106,11 +118,13 @@ def _listen(path: Path) -> trio.socket.SocketType:
     return trio.socket.from_stdlib_socket(sock)
 
 
-async def _converse(client: trio.socket.SocketType, answers: Mapping[str, Answer], slots: trio.Semaphore) -> None:
-    """Hear one request, answer it, close.  No client can end the server or keep its slot for longer than the bound."""
+async def _converse(
+    client: trio.socket.SocketType, answers: Mapping[str, Answer], slots: trio.Semaphore, timeout_s: float
+) -> None:
+    """Read one request, answer it, close.  No client can end the server or keep its slot for longer than the bound."""
     stream = trio.SocketStream(client)
     try:
-        with trio.move_on_after(CONNECTION_S):
+        with trio.move_on_after(timeout_s):
             line = await _read_line(stream)
             if line is not None:
                 await stream.send_all(_answer(line, answers) + b"\n")

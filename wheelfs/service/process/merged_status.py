@@ -17,9 +17,9 @@ _URGENCY: Final[dict[OriginHealth, int]] = {"unknown": 0, "up": 1, "down": 2}
 def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = ()) -> Status:
     """Join the answers of all processes on a store; ``idle`` is what there is to say with none running.
 
-    With some running, their origins are shown and not those that this command is configured with, which nobody may be using.
-    Of an origin that several processes know, the word of one that has met it counts more than that of one that has not, and
-    trouble counts more than none.
+    With some running, their origins are shown and not those that this command is configured with, which may not be in use.
+    Of an origin that several processes know, the report of one that has contacted it counts more than that of one that has
+    not, and a failure counts more than success.
     """
     statuses = list(answers)
     # A gateway may be index and share, under one name.

@@ -1,6 +1,6 @@
 """Objects of a share for work in a thread that uses the store as well: asked through the breaker, and given up after a while.
 
-Such a thread must have ended before the store is closed, so it cannot be left behind like those that only ask a share.  Each
+Such a thread must have ended before the store is closed, so it cannot be abandoned like those that only ask a share.  Each
 operation here runs in another thread, which can be.
 """
 

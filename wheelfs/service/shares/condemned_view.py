@@ -1,4 +1,4 @@
-"""What of a share whoever pushes may rely on while others collect its garbage: all that is not about to be deleted."""
+"""What a pusher may rely on in a share while other machines collect its garbage: all that is not about to be deleted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wheelfs.remote.share.share import WrittenShare
 
-_LOOKS: Final = 4
+_ATTEMPTS: Final = 4
 
 
 def running_s() -> float:
@@ -26,42 +26,42 @@ class CondemnedView:
     """Knows the lists of what is condemned, each read once.  Not for several threads at once."""
 
     def __init__(self, share: WrittenShare, *, clock_s: Callable[[], float] = running_s) -> None:
-        """Know nothing yet.  ``clock_s`` also goes on while the machine sleeps; what time it is the place of the share tells."""
+        """Nothing is read yet.  ``clock_s`` must keep running during suspend; wall-clock time comes from the share's storage."""
         self._share = share
         self._clock_s = clock_s
-        self._ahead_s: float | None = None
-        """Of ``clock_s`` is the place's clock; asked for when there is a list, by whose times it matters."""
-        self._there: dict[str, Condemned] = {}
-        """The lists as they were at the last look."""
+        self._offset_s: float | None = None
+        """Offset of the storage's clock from ``clock_s``; measured once a list exists, whose times are the storage's."""
+        self._current: dict[str, Condemned] = {}
+        """The lists that existed when they were read last."""
         self._lists: dict[str, Condemned] = {}
         self._condemnations = Condemnations(())
         self._looked_at_s: float | None = None
         self._began_s = clock_s()
 
     def begin(self) -> None:
-        """Begin to find out where chunks lie; raises `OriginError`."""
+        """Begin to look up where chunks are; raises `OriginError`."""
         self._began_s = self._clock_s()
         self.freshen()
-        # Those that are gone were minded by nobody any more; what they let be deleted is found missing from now on.
-        if self._lists != self._there:
-            self._lists = self._there
+        # A list that has disappeared no longer binds anyone; objects deleted under it are found missing from now on.
+        if self._lists != self._current:
+            self._lists = self._current
             self._condemnations = Condemnations(self._lists.values())
 
     def freshen(self) -> None:
-        """Read new lists, unless that was done a moment ago, before something is written that relies on the share.
+        """Read new lists, unless that was done a moment ago; to be called before something is written that relies on the share.
 
         Raises `OriginError`.
         """
-        for _ in range(_LOOKS):
+        for _ in range(_ATTEMPTS):
             if self.is_fresh():
                 return
             looked_at_s = self._clock_s()
-            self._there = self._share.condemned(self._lists)
-            self._lists = self._lists | self._there
-            if self._lists and self._ahead_s is None:
-                ahead_s = self._share.clock_s() - looked_at_s
-                # What is held to be now is later than it is by as long as that took.
-                self._ahead_s = ahead_s if self._clock_s() - looked_at_s <= FRESH_S else None
+            self._current = self._share.condemned(self._lists)
+            self._lists = self._lists | self._current
+            if self._lists and self._offset_s is None:
+                offset_s = self._share.clock_s() - looked_at_s
+                # The offset may be too large by as long as that took.
+                self._offset_s = offset_s if self._clock_s() - looked_at_s <= FRESH_S else None
             self._condemnations = Condemnations(self._lists.values())
             self._looked_at_s = looked_at_s
         if not self.is_fresh():
@@ -74,16 +74,18 @@ class CondemnedView:
 
     def is_reliable(self, pack: bytes) -> bool:
         """Tell whether a manifest that is written soon may name a pack that was there when this began."""
-        return not (self._has_lapsed() or self._condemnations.is_condemned(pack_key(pack), since_s=self._there_s(self._began_s)))
+        return not (
+            self._has_lapsed() or self._condemnations.is_condemned(pack_key(pack), since_s=self._storage_s(self._began_s))
+        )
 
     def is_pending_deletion(self, sha256: bytes) -> bool:
         """Tell whether a file's manifest, there when this began or written since, may be deleted soon, or has been."""
-        since_s, now_s = self._there_s(self._began_s), self._there_s(self._clock_s())
+        since_s, now_s = self._storage_s(self._began_s), self._storage_s(self._clock_s())
         return self._has_lapsed() or self._condemnations.is_pending_deletion(manifest_key(sha256), since_s=since_s, now_s=now_s)
 
-    def _there_s(self, clock_s: float) -> float:
-        """Return what the place's clock, by which lists speak, shows at a time of ours."""
-        return clock_s + (self._ahead_s or 0.0)
+    def _storage_s(self, clock_s: float) -> float:
+        """Return what the storage's clock, which lists go by, shows at a time of ours."""
+        return clock_s + (self._offset_s or 0.0)
 
     def _has_lapsed(self) -> bool:
         """Tell whether a list may have come and gone since this began, and not have been seen."""

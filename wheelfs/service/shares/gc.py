@@ -1,6 +1,6 @@
 """``wheelfs gc --share``: deleting from a share of objects what nothing there needs, while others read it and push to it.
 
-No lock is taken: what is to go is condemned first, which whoever pushes respects, and deleted by a run a grace period later.
+No lock is taken: what is to go is condemned first, which pushers respect, and deleted by a run a grace period later.
 """
 
 from __future__ import annotations

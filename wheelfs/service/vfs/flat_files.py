@@ -1,6 +1,6 @@
 """The flat directories' files: what is stored and what is tracked, each name once, in the order of project and filename.
 
-A catalog may hold a million files, so they are read in batches behind a given place, each by short transactions.  A file that is
+A catalog may hold a million files, so they are read in batches after a given place, each in short transactions.  A file that is
 stored while a directory is being read keeps its place, so no reader misses it.
 """
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from wheelfs.store.catalog.records import StoredName
 
 _NO_DIGEST: Final = b"\xff" * 32
-"""Behind every digest: the place behind all stored files of a name."""
+"""After every digest: the place after all stored files of a name."""
 
 
 class Place(NamedTuple):
-    """Where a flat directory's files are cut into batches: behind this name."""
+    """Where a flat directory's files are cut into batches: after this name."""
 
     project: str
     filename: str
@@ -53,7 +53,7 @@ class FlatFile(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """The place behind this file."""
+        """The place after this file."""
         return Place(self.project, self.filename)
 
 
@@ -71,14 +71,14 @@ class FlatFiles:
         self._views = views
         self._batch = batch
 
-    def behind(self, place: Place | None, limit: int, view: View) -> list[FlatFile]:
-        """Return up to ``limit`` files behind ``place`` (None: from the first on); fewer only where there are no more."""
+    def after(self, place: Place | None, limit: int, view: View) -> list[FlatFile]:
+        """Return up to ``limit`` files after ``place`` (None: from the first on); fewer only where there are no more."""
         # One more is read than is given: by that one the last is known to be the best of its name.
-        return list(islice(self._behind(place, view, page=limit + 1), limit))
+        return list(islice(self._from(place, view, page=limit + 1), limit))
 
     def all(self, view: View, hidden: Counter[ExclusionReason]) -> Iterator[FlatFile]:
         """Yield all files, and count in ``hidden`` those that are not shown; for readers with time."""
-        return self._behind(None, view, hidden=hidden)
+        return self._from(None, view, hidden=hidden)
 
     def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
         """Return the file of that name."""
@@ -92,7 +92,7 @@ class FlatFiles:
         best = min(same, key=_rank, default=None)
         return best if best is not None and _hides(self._views.view_filter(view, flat=True), best) is None else None
 
-    def _behind(
+    def _from(
         self, place: Place | None, view: View, *, page: int | None = None, hidden: Counter[ExclusionReason] | None = None
     ) -> Iterator[FlatFile]:
         files: Iterator[FlatFile] = self._stored(place, page or self._batch)
@@ -129,7 +129,7 @@ class FlatFiles:
         return min(map(self._projects.rank, origins), default=None)
 
     def _shared(self, place: Place | None) -> Iterator[FlatFile]:
-        # Behind every digest is also behind every share's name.
+        # After every digest is also after every share's name.
         after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST + b"\xff")
         for file in self._follower.after(after):
             if file.filename.endswith(".whl") and self._projects.may_list(file.project, file.index):

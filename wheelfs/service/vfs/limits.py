@@ -1,4 +1,4 @@
-"""How long look-ups wait, what stays rendered in memory, and how often caches of the kernel are told of changes."""
+"""How long look-ups wait, what stays rendered in memory, and how often changes are announced to the kernel's caches."""
 
 from __future__ import annotations
 

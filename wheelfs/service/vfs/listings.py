@@ -37,20 +37,20 @@ class NamedListing:
         self._entries = entries
 
     def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
-        """Yield the entries behind cookie ``start``; a cookie is an entry's number, from 1."""
+        """Yield the entries after cookie ``start``; a cookie is an entry's number, from 1."""
         for number, (name, node) in enumerate(self._entries[start:], start + 1):
             yield number, name, node
 
 
 class _Batches(Generic[K]):
-    """Remembers behind which key each batch of cookies begins."""
+    """Remembers after which key each batch of cookies begins."""
 
     def __init__(self) -> None:
         self._cookies: list[int] = []
         self._keys: list[K] = []
 
     def begins(self, cookie: int, after: K) -> None:
-        """Note that the entry behind ``cookie`` is the first one after ``after``."""
+        """Note that the entry after ``cookie`` is the first one after the key ``after``."""
         if not self._cookies or cookie > self._cookies[-1]:
             self._cookies.append(cookie)
             self._keys.append(after)
@@ -78,7 +78,7 @@ class FlatListing:
         self._batch: list[FlatFile] = []
 
     def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
-        """Yield the entries behind cookie ``start``."""
+        """Yield the entries after cookie ``start``."""
         for number, (name, node) in enumerate(self._directories, 1):
             if number > start:
                 yield number, name, node
@@ -89,7 +89,7 @@ class FlatListing:
                 yield cookie, file.filename, FileNode(file.ref, file.size_bytes)
 
     def _read(self, cookie: int) -> bool:
-        """Make the batch that has the entry behind ``cookie`` the one at hand; return False when there is no such entry."""
+        """Read the batch that has the entry after ``cookie``, unless it is the current one; False when there is no such entry."""
         if self._first <= cookie < self._first + len(self._batch):
             return True
         first, after = self._batches.find(cookie, len(self._directories))
@@ -97,7 +97,7 @@ class FlatListing:
             first, after = cookie, self._batch[-1].place
         while True:
             self._batches.begins(first, after)
-            self._first, self._batch = first, self._flat.behind(after, self._batch_entries, self._view)
+            self._first, self._batch = first, self._flat.after(after, self._batch_entries, self._view)
             first += len(self._batch)
             if cookie < first:
                 return True
@@ -117,7 +117,7 @@ class SimpleListing:
         self._batches: _Batches[str | None] = _Batches()
 
     def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
-        """Yield the entries behind cookie ``start``."""
+        """Yield the entries after cookie ``start``."""
         view = self._place.view
         cookie, after = self._batches.find(start, 0)
         while batch := list(islice(self._projects.known_names(after), self._batch_entries)):

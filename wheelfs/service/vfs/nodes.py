@@ -79,7 +79,7 @@ class FileNode:
     ref: FileRef
     size_bytes: int
     attributes: Attributes = field(init=False, repr=False, compare=False)
-    """One inode a content, whatever path it was reached by; only what has a hash can be held to be the same for ever.
+    """One inode a content, whatever path it was reached by; only what has a hash is known never to change.
 
     Made once: a listing of 50,000 files asks five times for each.
     """

@@ -68,7 +68,7 @@ class OpenStored:
         return self._sealed.size
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:
-        """Return stored bytes; what has rotted is fetched again.  Raises `StoreDamaged` when nobody gives it."""
+        """Return stored bytes; what has rotted is fetched again.  Raises `StoreDamaged` when no origin gives it."""
         repairs = 0
         while True:
             try:
@@ -95,7 +95,7 @@ class OpenStored:
 class OpenPartial:
     """A file that is not stored yet.
 
-    It is opened with ``direct_io``: the kernel's read-ahead around METADATA would otherwise ask for bytes that nobody wants,
+    It is opened with ``direct_io``: the kernel's read-ahead around METADATA would otherwise ask for bytes that no reader wants,
     start the fetch of the whole file, and make a failure of those bytes look like a failure of the ones that were asked for.
     """
 

@@ -79,7 +79,7 @@ class Pages:
         return self._render(node, ownership)
 
     def refreshed(self, node: PageNode) -> PageNode:
-        """Return the node with the size it has now; from what is known, asking nobody."""
+        """Return the node with the size it has now; from what is known, without the network."""
         if node.project is None:
             return node
         text = self._kept(node.path, self._stamp(node.project, node.view))
@@ -113,7 +113,7 @@ class Pages:
         return text
 
     async def _make_if_large(self, node: PageNode, ownership: Ownership) -> None:
-        """Render a large page in a thread, so that whoever asks for it next finds it."""
+        """Render a large page in a thread, so that the next request for it finds it."""
         assert node.project is not None
         if not isinstance(ownership, Owned) or len(ownership.listed) <= self._large_files:
             return
@@ -150,7 +150,7 @@ class Pages:
         kept = self._kept(node.path, stamp)
         if kept is not None:
             return kept
-        # In a thread: it reads the whole catalog, which nobody but the one who asked for this page should wait for.
+        # In a thread: it reads the whole catalog, which only the request for this page should wait for.
         text = await trio.to_thread.run_sync(
             self._render_projects if node.kind == "simple" else self._render_links, node, limiter=self._context.disk
         )

@@ -48,7 +48,7 @@ class OpenFile(Protocol):
 
     @property
     def size(self) -> int | None:
-        """The size in bytes; None while nobody knows it."""
+        """The size in bytes; None while it is unknown."""
         ...
 
     async def read(self, offset: int, size: int) -> bytes | memoryview:

@@ -1,4 +1,4 @@
-"""Which files can be served from the store at once, by what is known: what a worker of the gateway does not ask its head for."""
+"""Files that can be served from the store at once: what a worker of the gateway does not ask its head for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StoredLookup:
         self._context = context
 
     def find(self, names: Sequence[str]) -> FileNode | None:
-        """Return the stored file of a project that a path of the tree names; None where somebody else has to look."""
+        """Return the stored file of a project that a path of the tree names; None where the head has to look."""
         place = paths.ROOT
         for number, name in enumerate(names, 1):
             match paths.meaning(place, name, self._projects.names):
@@ -36,7 +36,7 @@ class StoredLookup:
                 case paths.ProjectFile(filename, metadata=False) if number == len(names) and place.project is not None:
                     try:
                         return self._stored(place, place.project, filename)
-                    except WheelfsError:  # damage, say: the head tells of it
+                    except WheelfsError:  # damage, say: the head reports it
                         return None
                 case _:
                     return None

@@ -22,7 +22,7 @@ class ExtendedAttributes:
         self._downloads = downloads
 
     def of(self, ref: FileRef) -> dict[str, bytes]:
-        """Return all attributes of a file; those nobody knows are left out."""
+        """Return all attributes of a file; unknown ones are left out."""
         sealed = self._projects.sealed(ref)
         state, here = state_of(self._downloads, ref, sealed)
         digest = sealed if sealed is not None else ref.link.sha256

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +12,24 @@ import pytest
 import trio
 
 from wheelfs.errors import StoreReadOnly
-from wheelfs.service.process import control_socket
-from wheelfs.service.process.control_socket import Answered, Silent, ask, ask_all, serve_control
+from wheelfs.service.process.control_socket import CONTROL_LIMITS, Answered, ControlLimits, Silent, ask, ask_all, serve_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wheelfs.service.process import control_socket
+
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-async def start(nursery: trio.Nursery, run_dir: Path, answers: Mapping[str, control_socket.Answer] | None = None) -> Path:
-    path: Path = await nursery.start(lambda task_status: serve_control(run_dir, answers or {}, task_status=task_status))
+async def start(
+    nursery: trio.Nursery,
+    run_dir: Path,
+    answers: Mapping[str, control_socket.Answer] | None = None,
+    limits: ControlLimits = CONTROL_LIMITS,
+) -> Path:
+    serve = partial(serve_control, run_dir, answers or {}, limits=limits)
+    path: Path = await nursery.start(serve)
     return path
 
 
@@ -102,13 +110,13 @@ async def test_an_answer_that_raises_does_not_end_the_server(tmp_path: Path, cap
     assert "a request on the control socket failed" in caplog.text
 
 
-async def test_clients_that_vanish_or_say_nothing_do_not_keep_others_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control_socket, "CONNECTION_S", 0.2)
+async def test_clients_that_vanish_or_say_nothing_do_not_keep_others_out(tmp_path: Path) -> None:
+    limits = ControlLimits(connection_s=0.2)
     async with trio.open_nursery() as nursery:
-        path = await start(nursery, tmp_path)
+        path = await start(nursery, tmp_path, limits=limits)
         for _ in range(5):
             await raw(path, b'{"do"', close=True)
-        silent = [await trio.open_unix_socket(str(path)) for _ in range(control_socket.MAX_CONNECTIONS)]
+        silent = [await trio.open_unix_socket(str(path)) for _ in range(limits.connections)]
         assert await asked(path, {"do": "ping"}, timeout_s=30) == {"pid": os.getpid()}
         for stream in silent:
             await stream.aclose()
