@@ -56,7 +56,7 @@ _MAX_RECORD_BYTES: Final = 16 << 20
 _MAX_SNAPSHOT_BYTES: Final = 256 << 20
 _MAX_APPENDS: Final = 100_000
 _MARKER_BYTES: Final = 4_096
-_POINT: Final = re.compile(r"([0-9a-f]{32}):(?:([0-9]{1,10})(a?)|([0-9]{1,10})/([0-9]{1,6})/([0-9]{1,9}))\Z", re.ASCII)
+_CURSOR: Final = re.compile(r"([0-9a-f]{32}):(?:([0-9]{1,10})(a?)|([0-9]{1,10})/([0-9]{1,6})/([0-9]{1,9}))\Z", re.ASCII)
 
 
 class _Following(NamedTuple):
@@ -82,7 +82,7 @@ class ShareCatalog:
         self._objects = objects
         self._limits = limits
         self._quiet = self._limits.look_around
-        """Questions without news since the last look around; the first one is one."""
+        """Requests without changes since the identity was checked last; the first one counts."""
         self._identity = ""
         """The share's, as it was when it was looked at last."""
         self._snapshot: tuple[str, Batch] | None = None
@@ -106,9 +106,9 @@ class ShareCatalog:
 
     # --- following -----------------------------------------------------------------------------------------------------
 
-    def news(self, point: str | None) -> FeedPage:
-        """Return what is new since ``point``, in portions; everything, where the difference is not known."""
-        identity, place = _parsed(point)
+    def events(self, cursor: str | None) -> FeedPage:
+        """Return what is new since ``cursor``, in portions; everything, where the difference is not known."""
+        identity, place = _parsed(cursor)
         is_due = self._quiet >= self._limits.look_around or place is None or identity != self._identity
         if is_due:
             now, self._quiet = self.check(), 0
@@ -123,8 +123,8 @@ class ShareCatalog:
             self._quiet = 0 if batches else self._quiet + 1
             files, gone = folded(batches)
             is_over = is_end and not (place.in_resync and batches)
-            point = f"{identity}:{place.number + len(batches)}{'' if is_over or not place.in_resync else 'a'}"
-            return FeedPage(tuple(files.values()), tuple(gone), point, more=not is_over, is_resync=place.in_resync)
+            cursor = f"{identity}:{place.number + len(batches)}{'' if is_over or not place.in_resync else 'a'}"
+            return FeedPage(tuple(files.values()), tuple(gone), cursor, more=not is_over, is_resync=place.in_resync)
         # A root's snapshots go when the second one after it is made.
         if place is None or (is_due and self._is_there(root_key(place.root + 2))):
             return self._begin(identity, _Beginning(self._newest_root()), starts_resync=True)
@@ -134,8 +134,8 @@ class ShareCatalog:
         root = self._root(place.root) or ()
         if place.snapshot >= len(root):
             self._snapshot = None  # some megabytes
-            point = f"{identity}:{place.root * self._limits.span}a"
-            return FeedPage((), (), point, more=True, is_resync=True, starts_resync=starts_resync)
+            cursor = f"{identity}:{place.root * self._limits.span}a"
+            return FeedPage((), (), cursor, more=True, is_resync=True, starts_resync=starts_resync)
         batch = self._snapshot_of(root[place.snapshot])
         if batch is None and (newest := self._newest_root()) > place.root:
             return self._begin(identity, _Beginning(newest), starts_resync=True)
@@ -145,8 +145,8 @@ class ShareCatalog:
         following = _Beginning(place.root, place.snapshot, place.file + self._limits.portion_files)
         if following.file >= len(batch.files):
             following = _Beginning(place.root, place.snapshot + 1)
-        point = f"{identity}:{following.root}/{following.snapshot}/{following.file}"
-        return FeedPage(files, gone, point, more=True, is_resync=True, starts_resync=starts_resync)
+        cursor = f"{identity}:{following.root}/{following.snapshot}/{following.file}"
+        return FeedPage(files, gone, cursor, more=True, is_resync=True, starts_resync=starts_resync)
 
     def _records(self, number: int) -> tuple[list[Batch], bool]:
         """Return the records from ``number`` on, up to the end or some portion of them, and whether that is the end."""
@@ -261,7 +261,7 @@ class WrittenShareCatalog(ShareCatalog):
 
     def append(
         self,
-        point: str | None,
+        cursor: str | None,
         files: Sequence[SharedFile],
         gone: Sequence[FileKey] = (),
         *,
@@ -269,10 +269,10 @@ class WrittenShareCatalog(ShareCatalog):
     ) -> str:
         """Announce files, whose manifests are there, and files that are gone.
 
-        ``point`` is what `news` or this returned last: the end of the log is looked for from there on.  Returns the end.
+        ``cursor`` is what `events` or this returned last: the end of the log is looked for from there on.  Returns the end.
         ``may_tell`` is called before each record; where it returns False `OriginTimeout` is raised.
         """
-        identity, place = _parsed(point)
+        identity, place = _parsed(cursor)
         number = place.number if isinstance(place, _Following) else self._newest_root() * self._limits.span
         said: list[SharedFile | FileKey] = [*gone, *files]
         for start in range(0, len(said), self._limits.record_files):
@@ -366,8 +366,8 @@ class WrittenShareCatalog(ShareCatalog):
                 yield found
 
 
-def _parsed(point: str | None) -> tuple[str, _Following | _Beginning | None]:
-    found = _POINT.match(point or "")
+def _parsed(cursor: str | None) -> tuple[str, _Following | _Beginning | None]:
+    found = _CURSOR.match(cursor or "")
     if found is None:
         return "", None
     if found[2] is not None:

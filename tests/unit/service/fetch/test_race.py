@@ -103,7 +103,7 @@ async def test_a_share_that_has_told_news_since_it_was_slow_is_asked_first_again
             await reached(lambda: share.origin.requests["range"] == 1)
             mock_clock.jump(DELAY_S)
         nursery.start_soon(one.node.follower.keep_fresh)
-        await reached(lambda: one.store.shared.point("lab0") is not None)
+        await reached(lambda: one.store.shared.cursor("lab0") is not None)
         before = index.requests["range"]
         async with reading(one, OTHER):
             pass
@@ -178,7 +178,7 @@ async def test_a_share_whose_files_hang_while_its_news_come_costs_a_file_one_mom
         mock_clock.jump(DELAY_S)
         await reached(lambda: file is not None)
         nursery.start_soon(one.node.follower.keep_fresh)
-        await reached(lambda: one.store.shared.point("lab0") is not None)
+        await reached(lambda: one.store.shared.cursor("lab0") is not None)
         async with reading(one):
             pass
         assert file is not None
