@@ -17,7 +17,7 @@ PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 EXCEPTIONS: Final = ("NO_PROXY", "no_proxy")
 
 BUNDLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
-"""Who reads which: OpenSSL, Python's ssl, uv, pixi (``SSL_CERT_FILE``); requests, poetry, conda; curl; pip; Node.js."""
+"""Who reads which, in this order: OpenSSL, Python's ssl, uv and pixi; requests, poetry and conda; curl; pip; Node.js."""
 
 OWN_SETTINGS: Final = {"PIP_PROXY": "proxy", "CONDA_SSL_VERIFY": "bundle", "PDM_PYPI_CA_CERTS": "bundle"}
 """Settings of single clients that would win over the general variables: replaced where the caller has set them."""
@@ -29,8 +29,9 @@ USERS_BUNDLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 def child_environment(environ: Mapping[str, str], *, proxy_url: str, bundle: str) -> dict[str, str]:
     """Return the command's environment.
 
-    ``proxy_url`` has the proxy's password in it; ``bundle`` is the path of a PEM file with the caller's authorities and the run's.
-    The caller's exceptions from proxying are applied by the proxy itself: left in place, they would hide indexes from it.
+    ``proxy_url`` has the proxy's password in it; ``bundle`` is the path of a PEM file with the caller's authorities and the
+    run's.  The caller's exceptions from proxying are applied by the proxy itself: left in place, they would hide indexes
+    from it.
     """
     child = dict(environ)
     for name in PROXIES:

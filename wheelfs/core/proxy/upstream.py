@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """An HTTP proxy; ``is_tls``: it is spoken to in TLS.  ``authorization`` is its Proxy-Authorization header, if it wants one."""
+    """An HTTP proxy; ``is_tls``: it is spoken to in TLS.  ``authorization`` is the Proxy-Authorization header that it wants."""
 
     endpoint: Endpoint
     is_tls: bool

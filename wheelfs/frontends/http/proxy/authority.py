@@ -98,7 +98,7 @@ class Authority:
 def _load(context: ssl.SSLContext, pem: bytes) -> None:
     """Give ``context`` key and certificate; the ssl module reads them from a path only, so that of a file in memory."""
     descriptor = os.memfd_create("wheelfs-run", os.MFD_CLOEXEC)
-    with open(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
         file.flush()
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")

@@ -84,11 +84,14 @@ async def _tunnel(stream: ByteStream, endpoint: Endpoint, proxy: Upstream, attem
 
 async def splice(one: ByteStream, other: ByteStream) -> None:
     """Pass bytes both ways until both ends have finished, or one is gone."""
-    async with anyio.create_task_group() as both:
-        both.start_soon(_pump, one, other, both.cancel_scope)
-        both.start_soon(_pump, other, one, both.cancel_scope)
-    for stream in (one, other):
-        await anyio.aclose_forcefully(stream)
+    try:
+        async with anyio.create_task_group() as both:
+            both.start_soon(_pump, one, other, both.cancel_scope)
+            both.start_soon(_pump, other, one, both.cancel_scope)
+    finally:
+        with anyio.CancelScope(shield=True):
+            for stream in (one, other):
+                await anyio.aclose_forcefully(stream)
 
 
 async def _pump(source: ByteStream, sink: ByteStream, both: anyio.CancelScope) -> None:
