@@ -1,29 +1,29 @@
-"""What an address on the host of an index means: a page of it, or a file that one of its pages links to.
+"""What a URL on the host of an index means: a page of it, or a file that one of its pages links to.
 
-Frozen installs ask for files by the addresses in their lock and never read a page.
+Frozen installs ask for files by the URLs in their lock and never read a page.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from wheelfs.core.projects.ownership import Owned
-from wheelfs.core.proxy.hosts import endpoint_of_url
+from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
+from wheelfs.core.proxy.hosts import endpoint_of_url, endpoints_of
 from wheelfs.errors import InvalidInput
-from wheelfs.model.links import FileLink
-from wheelfs.model.names import check_filename, parse_project_name, project_and_version
-from wheelfs.service.file_refs import FileRef
+from wheelfs.model.names import parse_project_name, project_and_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wheelfs.core.projects.ownership import Ownership
     from wheelfs.core.proxy.hosts import Endpoint
     from wheelfs.model.names import ProjectName
-    from wheelfs.service.projects.projects import Index, Projects
+    from wheelfs.service.projects.index import Index
+    from wheelfs.service.projects.projects import Projects
 
-METADATA_SUFFIX = ".metadata"
+METADATA_SUFFIX: Final = ".metadata"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +35,38 @@ class ListOfProjects:
 
 @dataclass(frozen=True, slots=True)
 class PageOf:
-    """The page of a project on an index."""
+    """The page of a project on an index; ``is_canonical`` unless the URL spells the project's name another way."""
 
     index: str
     project: ProjectName
+    is_canonical: bool
 
 
 @dataclass(frozen=True, slots=True)
 class FileAt:
-    """A file that an index lists, or that is stored as of this address; ``metadata``: the core metadata beside it (PEP 658)."""
+    """A file that is listed or stored; ``path`` is where the tree has it (the core metadata beside it, if that was asked for)."""
 
-    ref: FileRef
-    metadata: bool
+    path: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Unlisted:
-    """A wheel or sdist that no index is known to list at this address."""
+    """A wheel or sdist that no index lists at this URL."""
 
     project: ProjectName
-    link: FileLink
+    filename: str
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Anything else: its host knows."""
+    """Anything else; only the host itself can answer."""
 
 
 Meaning = ListOfProjects | PageOf | FileAt | Unlisted | Elsewhere
 
 
-class Addresses:
-    """Recognises addresses below the configured indexes, and of files."""
+class Urls:
+    """Recognises URLs of the configured indexes and of their files."""
 
     def __init__(self, projects: Projects) -> None:
         self._projects = projects
@@ -74,70 +74,87 @@ class Addresses:
         self._indexes = sorted(projects.indexes, key=lambda index: -len(index.url))
 
     async def meaning(self, url: str) -> Meaning:
-        """Say what ``url`` means; may ask the index whose page would list it.  Raises `WheelfsError` where that cannot answer."""
+        """Return what ``url`` means; may ask an index whose page could list it.
+
+        Raises `WheelfsError` when whether an index lists it cannot be found out.
+        """
         plain = url.partition("#")[0].partition("?")[0]
         for index in self._indexes:
             rest = plain.removeprefix(index.url)
             if rest != plain and (not rest or rest.startswith("/")):
-                inside = _inside(index.name, rest)
-                if inside is not None:
-                    return inside
-        return await self._file(plain, url)
+                page = _page_below(index.name, rest)
+                if page is not None:
+                    return page
+        return await self._file(plain)
 
-    async def _file(self, plain: str, url: str) -> Meaning:
+    async def _file(self, plain: str) -> Meaning:
         name = unquote(plain.rpartition("/")[2])
         filename = name.removesuffix(METADATA_SUFFIX)
-        found = project_and_version(filename)
-        if found is None:
+        parsed = project_and_version(filename)
+        if parsed is None:
             return Elsewhere()
-        project, _ = found
-        for ref in self._known(project):
-            if ref.filename == filename and _same(ref.link.url, plain):
-                return FileAt(ref, metadata=name != filename)
-        for index in self._may_list(plain, project):
-            owned = await self._projects.find(project, index=index.name)
-            if isinstance(owned, Owned):
-                for link in owned.listed:
-                    if link.filename == filename and _same(link.url, plain):
-                        return FileAt(FileRef(project, index.name, link), metadata=name != filename)
-        if name != filename:
-            return Elsewhere()
-        return Unlisted(project, FileLink(check_filename(filename), url.partition("#")[0]))
+        project = parsed[0]
+        indexes = self._by_likelihood(plain, project)
+        for index in indexes:
+            if _lists(self._projects.known(project, index=index.name), plain, filename):
+                return FileAt(("index", index.name, "simple", project, name))
+        if self._is_private(project, plain, filename):
+            return FileAt(("simple", project, name))
+        for index in indexes:
+            found = await self._projects.find(project, index=index.name)
+            if _lists(found, plain, filename):
+                return FileAt(("index", index.name, "simple", project, name))
+            if isinstance(found, Undecided):
+                raise found.error.with_traceback(None)  # many callers share it
+        return Unlisted(project, filename) if name == filename else Elsewhere()
 
-    def _known(self, project: ProjectName) -> Iterator[FileRef]:
-        """Yield the files of a project by what is known of the indexes in charge, asking none."""
-        for index in self._projects.in_charge(project):
-            owned = self._projects.known(project, index=index.name)
-            if isinstance(owned, Owned):
-                for entry in self._projects.entries(owned, project):
-                    yield entry.ref
+    def _is_private(self, project: ProjectName, plain: str, filename: str) -> bool:
+        """Return whether a URL is where pages say that a file added by hand is: next to the page (`OriginalPages`)."""
+        owned = self._projects.known(project)
+        is_owned = isinstance(owned, Owned) and owned.owner == LOCAL and any(link.filename == filename for link in owned.kept)
+        return is_owned and any(plain.startswith(f"{index.url}/{project}/") for index in self._indexes[-1:] or ())
 
-    def _may_list(self, plain: str, project: ProjectName) -> Iterator[Index]:
-        """Yield the indexes in charge that an address may be of, those on its own host first."""
+    def _by_likelihood(self, plain: str, project: ProjectName) -> list[Index]:
+        """Return the indexes that a project's name is routed to, the one whose own host the URL is on first."""
         endpoint = endpoint_of_url(plain)
-        in_charge = self._projects.in_charge(project)
-        yield from sorted(in_charge, key=lambda index: endpoint_of_url(index.url) != endpoint)
+        routed = self._projects.charges.of(project)
+        indexes = [index for index in self._projects.indexes if index.name in routed]
+        return sorted(indexes, key=lambda index: endpoint_of_url(index.url) != endpoint)
 
 
-def _inside(index: str, rest: str) -> ListOfProjects | PageOf | None:
+def file_endpoints(projects: Projects, names: Iterator[ProjectName]) -> set[Endpoint]:
+    """Return the hosts that the known pages of the projects ``names`` link files to."""
+    found: set[Endpoint] = set()
+    for project in names:
+        for index in projects.indexes:
+            owned = projects.known(project, index=index.name)
+            if isinstance(owned, Owned):
+                found |= endpoints_of(link.url for link in owned.listed)
+    return found
+
+
+def _page_below(index: str, rest: str) -> ListOfProjects | PageOf | None:
     """Return the page that a path below an index is; None for a file, or anything else."""
     parts = rest.strip("/").split("/")
     if parts == [""]:
         return ListOfProjects(index)
-    if len(parts) != 1 or (not rest.endswith("/") and project_and_version(unquote(parts[0])) is not None):
+    name = unquote(parts[0])
+    if len(parts) != 1 or (not rest.endswith("/") and project_and_version(name.removesuffix(METADATA_SUFFIX)) is not None):
         return None
     try:
-        return PageOf(index, parse_project_name(unquote(parts[0])))
+        project = parse_project_name(name)
     except InvalidInput:
         return None
+    return PageOf(index, project, rest == f"/{project}/")
+
+
+def _lists(ownership: Ownership, plain: str, filename: str) -> bool:
+    if not isinstance(ownership, Owned):
+        return False
+    links = (*ownership.listed, *ownership.kept)
+    return any(link.filename == filename and _same(link.url, plain) for link in links)
 
 
 def _same(known: str, plain: str) -> bool:
-    """Return whether an address is the known one but for its query, which may hold a signature, and its spelling."""
-    one, other = urlsplit(known), urlsplit(plain)
-    return endpoint_of_url(known) == endpoint_of_url(plain) and unquote(one.path) == unquote(other.path)
-
-
-def file_hosts(links: Iterator[FileLink]) -> set[Endpoint]:
-    """Return the hosts that files are linked to."""
-    return {endpoint for endpoint in (endpoint_of_url(link.url) for link in links) if endpoint is not None}
+    """Return whether two URLs differ at most in their query, which may hold a signature, and in spelling."""
+    return endpoint_of_url(known) == endpoint_of_url(plain) and unquote(urlsplit(known).path) == unquote(urlsplit(plain).path)
