@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx2
 
+from wheelfs.core.proxy.head import HOP_BY_HOP, Header
 from wheelfs.remote.http.client import pieces_of
 from wheelfs.remote.http.errors import told_as_origin_errors
 from wheelfs.remote.http.tls import CA_VARIABLES, trust
@@ -15,12 +16,8 @@ from wheelfs.remote.http.tls import CA_VARIABLES, trust
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-Header = tuple[bytes, bytes]
-
-HOP_BY_HOP: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"proxy-authorization", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
-)
-"""What concerns one connection alone (RFC 9110, 7.6.1)."""
+_ONE_CONNECTION: Final = HOP_BY_HOP | {b"transfer-encoding"}
+"""Bodies are framed anew on the next connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +47,13 @@ class Relay:
         self, method: str, url: str, headers: Sequence[Header], body: AsyncIterator[bytes]
     ) -> AsyncIterator[RelayedAnswer]:
         """Send the request and lend the answer; redirects are answers like others.  Raises `OriginError`."""
-        kept = [(name, value) for name, value in headers if name.lower() not in HOP_BY_HOP]
+        kept = [(name, value) for name, value in headers if name.lower() not in _ONE_CONNECTION]
         has_body = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in headers)
         request = httpx2.Request(method, url, headers=kept, content=body if has_body else None)
         with told_as_origin_errors(f"pass a request on to {request.url.host}"):
             response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
             try:
-                sent = [(name, value) for name, value in response.headers.raw if name.lower() not in HOP_BY_HOP]
+                sent = [(name, value) for name, value in response.headers.raw if name.lower() not in _ONE_CONNECTION]
                 yield RelayedAnswer(response.status_code, sent, pieces_of(response, decoded=False))
             finally:
                 await response.aclose()
