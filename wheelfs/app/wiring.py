@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.core.platforms.targets import Target
+    from wheelfs.remote.origin import Origin
     from wheelfs.reports.status import Status
     from wheelfs.service.operations.requirements import Wants
     from wheelfs.service.running import Running
@@ -54,9 +55,15 @@ def store_to_look_at(path: Path) -> Store:
 
 @asynccontextmanager
 async def running_node(
-    settings: Settings, store: Store, counters: Counters, *, bound_s: float | None, network_slots: int
+    settings: Settings,
+    store: Store,
+    counters: Counters,
+    *,
+    bound_s: float | None,
+    network_slots: int,
+    downloads_by_url: Origin | None = None,
 ) -> AsyncIterator[Running]:
-    """Run the service over the store and the configured indexes."""
+    """Run the service over the store and the configured indexes; see `wheelfs.service.node.running`."""
     from wheelfs.service.node import running
 
     async with AsyncExitStack() as closing:
@@ -77,6 +84,7 @@ async def running_node(
                 counters=counters,
                 bound_s=bound_s,
                 network_slots=network_slots,
+                downloads_by_url=downloads_by_url,
             )
         )
         yield node

@@ -34,6 +34,9 @@ Kind = Literal["wheel", "sdist", "other"]
 MAX_NAME_BYTES: Final = 255
 """NAME_MAX of every file system that a wheel is likely to be copied to."""
 
+DOWNLOAD: Final = "download"
+"""The origin of files that were fetched by their URL alone; no index may be called so."""
+
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\]")
 _SDIST_SUFFIXES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z", ".tar")
 

@@ -14,6 +14,7 @@ from packaging.tags import platform_tags
 import wheelfs
 from wheelfs.core.platforms.machine import Machine
 from wheelfs.core.views.policy import policy_of
+from wheelfs.model.names import DOWNLOAD
 from wheelfs.service.admission import Admission
 from wheelfs.service.fetch.context import FetchContext
 from wheelfs.service.fetch.pool import DownloadPool
@@ -54,15 +55,20 @@ async def running(
     counters: Counters,
     bound_s: float | None,
     network_slots: int,
+    downloads_by_url: Origin | None = None,
     limits: ServiceLimits = SERVICE_LIMITS,
 ) -> AsyncIterator[Running]:
     """Run the service for the duration of the block.
 
     ``bound_s`` is the longest that one request may take where the frontend has such a limit (a kernel's time-out), else None;
-    ``network_slots`` how many of its callers may wait for the network at once.
+    ``network_slots`` how many of its callers may wait for the network at once.  ``downloads_by_url`` fetches files of the origin
+    `DOWNLOAD`, which no index lists.
     """
     bounds_s = math.inf if bound_s is None else bound_s
     lookup_s, open_s = min(settings.lookup_timeout_s, bounds_s), min(settings.open_timeout_s, bounds_s)
+    origins = {index.name: index.client for index in indexes}
+    if downloads_by_url is not None:
+        origins[DOWNLOAD] = downloads_by_url
     # The outer block closes spool files only when all tasks that write into them have ended.
     with ExitStack() as closing:
         async with trio.open_nursery() as nursery:
@@ -77,7 +83,7 @@ async def running(
             )
             fetching = FetchContext(
                 store=store,
-                origins={index.name: index.client for index in indexes},
+                origins=origins,
                 hosts=hosts,
                 nursery=nursery,
                 progress_timeout_s=open_s,

@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
 from wheelfs.core.proxy.hosts import endpoint_of_url, endpoints_of
 from wheelfs.errors import InvalidInput
-from wheelfs.model.names import parse_project_name, project_and_version
+from wheelfs.model.links import FileLink
+from wheelfs.model.names import DOWNLOAD, parse_project_name, project_and_version
+from wheelfs.service.file_refs import FileRef, link_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from wheelfs.model.names import ProjectName
     from wheelfs.service.projects.index import Index
     from wheelfs.service.projects.projects import Projects
+    from wheelfs.store.catalog.catalog import Catalog
 
 METADATA_SUFFIX: Final = ".metadata"
 
@@ -50,11 +53,17 @@ class FileAt:
 
 
 @dataclass(frozen=True, slots=True)
-class Unlisted:
-    """A wheel or sdist that no index lists at this URL."""
+class StoredAt:
+    """A stored file that was fetched from this URL, listed or not."""
 
-    project: ProjectName
-    filename: str
+    ref: FileRef
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A wheel or sdist that no index lists at this URL; ``ref`` is of the origin `DOWNLOAD`."""
+
+    ref: FileRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +71,21 @@ class Elsewhere:
     """Anything else; only the host itself can answer."""
 
 
-Meaning = ListOfProjects | PageOf | FileAt | Unlisted | Elsewhere
+Meaning = ListOfProjects | PageOf | FileAt | StoredAt | Unlisted | Elsewhere
 
 
 class Urls:
     """Recognises URLs of the configured indexes and of their files."""
 
-    def __init__(self, projects: Projects) -> None:
+    def __init__(self, projects: Projects, catalog: Catalog) -> None:
         self._projects = projects
+        self._catalog = catalog
         # The longest first: one index may lie below another.
         self._indexes = sorted(projects.indexes, key=lambda index: -len(index.url))
+
+    def base(self, index: str) -> str:
+        """Return the URL of an index, without a slash at its end."""
+        return next(one.url for one in self._indexes if one.name == index)
 
     async def meaning(self, url: str) -> Meaning:
         """Return what ``url`` means; may ask an index whose page could list it.
@@ -85,11 +99,11 @@ class Urls:
                 page = _page_below(index.name, rest)
                 if page is not None:
                     return page
-        return await self._file(plain)
+        return await self._file(plain, url.partition("#")[0])
 
-    async def _file(self, plain: str) -> Meaning:
+    async def _file(self, plain: str, url: str) -> Meaning:
         name = unquote(plain.rpartition("/")[2])
-        filename = name.removesuffix(METADATA_SUFFIX)
+        filename, plain = name.removesuffix(METADATA_SUFFIX), plain.removesuffix(METADATA_SUFFIX)
         parsed = project_and_version(filename)
         if parsed is None:
             return Elsewhere()
@@ -100,19 +114,24 @@ class Urls:
                 return FileAt(("index", index.name, "simple", project, name))
         if self._is_private(project, plain, filename):
             return FileAt(("simple", project, name))
+        for stored in self._catalog.stored_names(project) if name == filename else ():
+            if stored.filename == filename and stored.url and _same(stored.url, plain):
+                return StoredAt(FileRef(project, stored.index, link_of(stored)))
         for index in indexes:
             found = await self._projects.find(project, index=index.name)
             if _lists(found, plain, filename):
                 return FileAt(("index", index.name, "simple", project, name))
             if isinstance(found, Undecided):
                 raise found.error.with_traceback(None)  # many callers share it
-        return Unlisted(project, filename) if name == filename else Elsewhere()
+        if name != filename:
+            return Elsewhere()
+        return Unlisted(FileRef(project, DOWNLOAD, FileLink(filename, url)))
 
     def _is_private(self, project: ProjectName, plain: str, filename: str) -> bool:
         """Return whether a URL is where pages say that a file added by hand is: next to the page (`OriginalPages`)."""
         owned = self._projects.known(project)
         is_owned = isinstance(owned, Owned) and owned.owner == LOCAL and any(link.filename == filename for link in owned.kept)
-        return is_owned and any(plain.startswith(f"{index.url}/{project}/") for index in self._indexes[-1:] or ())
+        return is_owned and any(plain == f"{index.url}/{project}/{filename}" for index in self._projects.indexes[:1])
 
     def _by_likelihood(self, plain: str, project: ProjectName) -> list[Index]:
         """Return the indexes that a project's name is routed to, the one whose own host the URL is on first."""
