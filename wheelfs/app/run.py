@@ -60,10 +60,14 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
     roots = users_roots(os.environ)
     # In this order: threads that are started from here on leave signals alone, and the bundle's remover is forked before any.
     with signals_held(), private_bundle(roots) as bundle, Store.open(settings.store, limits=limits_of(settings)) as store:
-        return trio.run(_run, settings, store, bundle, command)
+        ended = trio.run(_run, settings, store, bundle, command)
+    if isinstance(ended, OSError):
+        raise ended
+    return ended
 
 
-async def _run(settings: Settings, store: Store, bundle: Bundle, command: Sequence[str]) -> int:
+async def _run(settings: Settings, store: Store, bundle: Bundle, command: Sequence[str]) -> int | OSError:
+    """Return the command's exit status, or why it could not be started: nurseries would wrap that."""
     import trio
 
     from wheelfs.core.proxy.environment import child_environment
@@ -97,12 +101,15 @@ async def _run(settings: Settings, store: Store, bundle: Bundle, command: Sequen
         port = urls_of([listening], tls=False)[0].rpartition(":")[2]
         nursery.start_soon(lambda: serve_connections(talk, [listening], speaker, on_ready=lambda: None, shutdown=shutdown))
         proxy_url = f"http://wheelfs:{token}@127.0.0.1:{port}"
-        child = Child(command, child_environment(os.environ, proxy_url=proxy_url, bundle=str(bundle.path)))
+        environ = child_environment(os.environ, proxy_url=proxy_url, bundle=str(bundle.path))
         try:
-            return await trio.to_thread.run_sync(child.wait)
-        finally:
+            child = Child(command, environ)
+        except OSError as error:
             nursery.cancel_scope.cancel()
-    raise AssertionError("a nursery does not swallow errors")
+            return error
+        status = await trio.to_thread.run_sync(child.wait)
+        nursery.cancel_scope.cancel()
+        return status
 
 
 def _application(node: Running, answered: set[Endpoint], passing: Passing | None, counters: Counters) -> RunApplication:
