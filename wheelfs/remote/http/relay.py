@@ -10,7 +10,7 @@ import httpx2
 
 from wheelfs.core.proxy.head import HOP_BY_HOP, Header
 from wheelfs.remote.http.client import pieces_of
-from wheelfs.remote.http.errors import told_as_origin_errors
+from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import CA_VARIABLES, trust
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Relay:
         kept = [(name, value) for name, value in headers if name.lower() not in _ONE_CONNECTION]
         has_body = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in headers)
         request = httpx2.Request(method, url, headers=kept, content=body if has_body else None)
-        with told_as_origin_errors(f"pass a request on to {request.url.host}"):
+        with as_origin_errors(f"pass a request on to {request.url.host}"):
             response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
             try:
                 sent = [(name, value) for name, value in response.headers.raw if name.lower() not in _ONE_CONNECTION]

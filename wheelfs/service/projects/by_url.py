@@ -136,7 +136,7 @@ class Urls:
     def _by_likelihood(self, plain: str, project: ProjectName) -> list[Index]:
         """Return the indexes that a project's name is routed to, the one whose own host the URL is on first."""
         endpoint = endpoint_of_url(plain)
-        routed = self._projects.charges.of(project)
+        routed = self._projects.scopes.of(project)
         indexes = [index for index in self._projects.indexes if index.name in routed]
         return sorted(indexes, key=lambda index: endpoint_of_url(index.url) != endpoint)
 
