@@ -64,7 +64,7 @@ async def running_node(
     downloads_by_url: Origin | None = None,
 ) -> AsyncIterator[Running]:
     """Run the service over the store and the configured indexes; see `wheelfs.service.node.running`."""
-    from wheelfs.service.node import running
+    from wheelfs.service.node import Waits, running
 
     async with AsyncExitStack() as closing:
         indexes = []
@@ -82,8 +82,7 @@ async def running_node(
                 indexes=indexes,
                 shares=shares,
                 counters=counters,
-                bound_s=bound_s,
-                network_slots=network_slots,
+                waits=Waits(network_slots) if bound_s is None else Waits(network_slots, bound_s),
                 downloads_by_url=downloads_by_url,
             )
         )
