@@ -11,7 +11,7 @@ from tests.fakes import real_index
 from tests.fakes.clients import Clients
 from tests.fakes.index import FakeIndex
 from tests.fakes.mounts import Mounted, mount_points, unmount_lazily
-from tests.fakes.processes import Finished, run, wheelfs_command, wheelfs_environment
+from tests.fakes.processes import Finished, fork_from_now_on, run, wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +29,12 @@ _SLOW = {"clients", "mount", "shares", "gateway", "conformance", "test_linters.p
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--real-index", action="store_true", help="run the tests that need pip's configured index")
     parser.addoption("--lint", action="store_true", help="run the linters too")
+    parser.addoption("--fresh-interpreters", action="store_true", help="start an interpreter for each wheelfs instead of a fork")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--fresh-interpreters"):
+        fork_from_now_on()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
