@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fakes import real_index
+from tests.fakes.cleaning_up import CleaningUp
 from tests.fakes.clients import Clients
 from tests.fakes.index import FakeIndex
 from tests.fakes.mounts import Mounted, mount_points, unmount_lazily
@@ -33,6 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # xdist's workers are part of the run that their controller cleans up after
+        config.pluginmanager.register(CleaningUp(), "wheelfs-cleaning-up")
     if not config.getoption("--fresh-interpreters"):
         fork_from_now_on()
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
+_KEPT = ("WHEELFS_TEST_RUN", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,14 @@ class Finished:
 
 
 def isolated_environment(home: Path) -> dict[str, str]:
-    """Return an environment that has nothing of ours but PATH; ``home`` is created and holds everything else."""
+    """Return an environment that has nothing of ours but PATH and what makes it part of this run of the tests (`leftovers`).
+
+    ``home`` is created and holds everything else.
+    """
     home.mkdir(parents=True, exist_ok=True)
     return {
         "PATH": os.environ["PATH"],
+        **{name: os.environ[name] for name in _KEPT if name in os.environ},
         "LANG": "C.UTF-8",
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / "config"),
