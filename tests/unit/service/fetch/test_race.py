@@ -15,7 +15,7 @@ import trio.testing
 
 from tests.fakes.origins import MemoryOrigin, MemoryShare, Trouble
 from tests.fakes.services import Service, service
-from tests.fakes.waiting import DEADLINE_S
+from tests.fakes.waiting import DEADLINE_S, reached
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.fetch.breaker import FIRST_PAUSE_S
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginTimeout, OriginUnreachable
@@ -24,7 +24,7 @@ from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.service.file_refs import FileRef
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from trio.testing import MockClock
@@ -45,14 +45,6 @@ def index_and_shares(count: int) -> tuple[MemoryOrigin, list[MemoryShare]]:
         share.add(WHEEL)
         share.add(NEWER)
     return index, shares
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    """Let tasks and threads go on until the condition holds, while the virtual clock stands still."""
-    end_s = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end_s
-        await trio.lowlevel.checkpoint()
 
 
 @asynccontextmanager
