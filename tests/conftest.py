@@ -91,12 +91,12 @@ def real_index_url() -> str:
 class RunWheelfs(Protocol):
     """Runs the command to its end, isolated from this machine's configuration."""
 
-    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> Finished: ...
+    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 300.0) -> Finished: ...
 
 
 @pytest.fixture
 def run_wheelfs(tmp_path: Path) -> RunWheelfs:
-    def run_it(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> Finished:
+    def run_it(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 300.0) -> Finished:
         environment = {**wheelfs_environment(tmp_path / "home"), **(env or {})}
         return run(wheelfs_command(*arguments), environment=environment, cwd=tmp_path, timeout_s=timeout_s)
 

@@ -49,7 +49,7 @@ class Uv(_Client):
     """uv as a user runs it in an activated virtual environment."""
 
     def run(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 120.0
+        self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 300.0
     ) -> Finished:
         """Run ``uv ARGUMENTS``."""
         self.venv()
@@ -58,7 +58,7 @@ class Uv(_Client):
             command, environment={**self.environment, **(environment or {})}, cwd=cwd or self.directory, timeout_s=timeout_s
         )
 
-    def uvx(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = 120.0) -> Finished:
+    def uvx(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = 300.0) -> Finished:
         """Run ``uvx ARGUMENTS``: a tool in an environment that uv makes for it."""
         command = [str(Path(uv.find_uv_bin()).with_name("uvx")), *arguments]
         return run(command, environment={**self.environment, **(environment or {})}, cwd=self.directory, timeout_s=timeout_s)
@@ -68,7 +68,7 @@ class Pip(_Client):
     """pip as a user runs it in an activated virtual environment: our pinned pip, working on that environment."""
 
     def run(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 120.0
+        self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 300.0
     ) -> Finished:
         """Run ``pip ARGUMENTS``."""
         command = [sys.executable, "-m", "pip", "--python", str(self.python), *arguments]

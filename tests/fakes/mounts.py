@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from tests.fakes.processes import Process
 
-_READY_S = 30.0
-_STOP_S = 30.0
+_READY_S = 120.0
+_STOP_S = 120.0
 _POLL_S = 0.02
 
 

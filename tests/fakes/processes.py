@@ -123,7 +123,7 @@ def spawn(
 
 
 def run(
-    arguments: Sequence[str], *, environment: Mapping[str, str], cwd: Path | None = None, timeout_s: float = 120.0
+    arguments: Sequence[str], *, environment: Mapping[str, str], cwd: Path | None = None, timeout_s: float = 300.0
 ) -> Finished:
     """Run to the end; past ``timeout_s`` the program is killed and ``subprocess.TimeoutExpired`` raised."""
     deadline_s = time.monotonic() + timeout_s

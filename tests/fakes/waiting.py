@@ -31,7 +31,7 @@ async def until(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> 
 
 
 async def reached(condition: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
-    """Let tasks and threads go on until ``condition()`` holds, while a virtual clock stands still; ``within_s`` is of the real one."""
+    """Let tasks and threads go on until ``condition()`` holds, while a virtual clock stands still; ``within_s`` is real time."""
     end_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end_s, f"not within {within_s} s"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tests.fakes.processes import Process
 
 
+_END_S = 120.0
+
+
 class Serving:
     """Runs ``wheelfs serve`` from ``__enter__`` to ``__exit__``; ``log`` is what it wrote to stderr."""
 
@@ -70,4 +73,4 @@ class Serving:
         assert self._output is not None
         with self._output:
             self._process.send_signal(number)
-            return self._process.wait(30)
+            return self._process.wait(_END_S)
