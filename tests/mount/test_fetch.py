@@ -32,7 +32,7 @@ IN_FLIGHT_BYTES = 350_000
 
 FIELDS = {
     *("wanted", "filename", "project", "version", "sha256", "size_bytes", "fetched_bytes", "saved_bytes", "missing_bytes"),
-    *("result", "origin", "pinned", "reason", "error_class"),
+    *("result", "origin", "pinned", "reason", "error_class", "places", "notice"),
 }
 
 
@@ -76,6 +76,8 @@ def test_what_was_fetched_installs_offline(
         "pinned": False,
         "reason": None,
         "error_class": None,
+        "places": [f"{tmp_path / 'req.txt'}, line 1"],
+        "notice": None,
     }
     assert fake_index.body_bytes(name) == len(content)
     fake_index.stop()
@@ -151,10 +153,11 @@ def test_files_are_chosen_for_the_machine_that_is_named(fake_index: FakeIndex, f
 
 def test_a_part_that_fails_is_told_and_does_not_keep_the_rest(fake_index: FakeIndex, fetch: Callable[..., Finished]) -> None:
     good, _ = fake_index.add_wheel("good", "1.0")
+    fake_index.add_wheel("old", "1.0")
     gone, _ = fake_index.add_wheel("gone", "1.0")
     broken, _ = fake_index.add_wheel("broken", "1.0", big_bytes=300_000)
     fake_index.faults += [Fault(gone, Status(404), times=None), Fault(broken, WrongBytes(at=1000), times=None)]
-    done = fetch("--json", "good", "gone", "broken", "unknown", "good>5", "https://files.example/a-1.0-py3-none-any.whl")
+    done = fetch("--json", "good", "gone", "broken", "unknown", "old>5", "https://files.example/a-1.0-py3-none-any.whl")
     assert done.returncode == 1
     found = {name: (file["result"], file["error_class"]) for name, file in files_of(done).items()}
     assert found == {
@@ -162,7 +165,7 @@ def test_a_part_that_fails_is_told_and_does_not_keep_the_rest(fake_index: FakeIn
         gone: ("failed", "OriginMissing"),
         broken: ("failed", "ContentMismatch"),
         "unknown": ("failed", "OriginMissing"),
-        "good>5": ("failed", "OriginMissing"),
+        "old>5": ("failed", "OriginMissing"),
         "https://files.example/a-1.0-py3-none-any.whl": ("failed", "InvalidInput"),
     }
 

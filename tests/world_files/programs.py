@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LIMIT_S: Final = 120.0
 _SELECTING = re.compile(r"Selecting: (?P<pin>\S+) \[\w+\] \((?P<file>[^()]+)\)")
-_PLANNED = re.compile(r"^ [+~] (?P<pin>\S+)(?: \(from (?P<url>[^)]+)\))?$", re.MULTILINE)
+_PLANNED = re.compile(r"^ [+~] (?P<pin>\S+)(?: @ (?P<url>\S+)| \(from [^)]*\))?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

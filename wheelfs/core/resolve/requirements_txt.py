@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
@@ -109,7 +109,7 @@ def parse(
     """
     for number, line in logical_lines(text, environ or {}):
         if editable := _EDITABLE.fullmatch(line):
-            if (entry := _editable(editable[1].strip("\"'"), environment, number, where)) is not None:
+            if (entry := _editable(_unquoted(editable[1]), environment, number, where)) is not None:
                 yield entry
             continue
         words = line.split(" ")
@@ -212,12 +212,17 @@ def _of_path(
 
 def _editable(text: str, environment: Mapping[str, str], number: int, where: str) -> Asked | Problem | None:
     found = requirement(text, environment, number, where=where)
-    place = f"{where}, line {number}" if where else ""
-    if isinstance(found, Wanted):  # a name alone is a directory here
-        return LocalPath(text, _without_extras(text)[0], is_editable=True, place=place)
     if isinstance(found, LocalPath):
-        return LocalPath(text, found.path, found.project, extras=found.extras, is_editable=True, place=place)
+        return replace(found, hashes=frozenset(), is_editable=True)
+    if isinstance(found, Wanted):  # a name alone is a directory here
+        bare, _ = _without_marker(text, ";")
+        return LocalPath(bare, _without_extras(bare)[0], extras=found.extras, is_editable=True, place="".join(found.places))
     return found
+
+
+def _unquoted(text: str) -> str:
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if is_quoted else text
 
 
 def _without_marker(text: str, *separators: str) -> tuple[str, Marker | None]:

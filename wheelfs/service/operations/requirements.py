@@ -30,7 +30,8 @@ MAX_FILES: Final = 1_000
 _SHOWN_PROBLEMS: Final = 20
 
 _WORDS: Final = "the command line"
-_OWN_TREE: Final = "it is {how} from where it lies when it is installed, so there is nothing to fetch ahead"
+_EDITABLE: Final = "it is installed from where it lies, so there is nothing to fetch ahead"
+_BUILT: Final = "it is built from where it lies when it is installed, so there is nothing to fetch ahead"
 _NO_EFFECT: Final = "files come from the configured indexes"
 _ADVICE: Final = {
     "--index-url": "; see wheelfs fetch --index",
@@ -131,12 +132,17 @@ class _Reading:
         self._direct_constraints: list[LocalPath | Unfetchable] = []
 
     def word(self, text: str) -> None:
-        """Take a requirement of the command line."""
-        asked = requirement(text, self._target.environment)
-        if isinstance(asked, Problem):
-            self._problems.append(f"{_WORDS}: {text[:200]}: {asked.reason}")
-        elif asked is not None:
-            self._take(_placed(asked, _WORDS), Path())
+        """Take a requirement of the command line, with its ``--hash`` options; it is a line as a file has them."""
+        for entry in parse(" ".join(text.splitlines()), self._target.environment):
+            match entry:
+                case Wanted() | LocalPath() | Unfetchable():
+                    self._take(_placed(entry, _WORDS), Path())
+                case Problem():
+                    self._problems.append(f"{_WORDS}: {text[:200]}: {entry.reason}")
+                case Include() | Option():
+                    self._problems.append(f"{_WORDS}: {text[:200]}: it is an option of requirements files, and no requirement")
+                case _ as unreachable:
+                    assert_never(unreachable)
 
     def file(self, path: Path, *, constraints: bool) -> None:
         """Read a file and what it includes, each once: pip lets them include each other, too."""
@@ -225,10 +231,11 @@ class _Reading:
         """Take what lies at a path; like pip's and uv's it counts from the working directory, wherever the file lies."""
         path = base / asked.path
         told = project_and_version(path.name)
-        if path.is_dir():
-            reason = _OWN_TREE.format(how="installed" if asked.is_editable else "built")
+        if path.is_dir() or asked.is_editable:
+            reason = _EDITABLE if asked.is_editable else _BUILT
             self._wants.unfetchable.append(Unfetchable(asked.text, reason, True, asked.project, asked.place))
-            self._wants.trees.append((path, asked))
+            if path.is_dir():  # the tree may lie on another machine, for which this is fetched
+                self._wants.trees.append((path, asked))
         elif not path.exists():
             reason = f"there is no such file or directory (looked for at {path.resolve()})"
             self._wants.unfetchable.append(Unfetchable(asked.text, reason, project=asked.project, place=asked.place))
