@@ -45,10 +45,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("real_index"):
                 item.add_marker(pytest.mark.skip(reason="needs --real-index (scripts/test gives it when pip's index answers)"))
-    if "soak" not in config.option.markexpr:
-        for item in items:
-            if item.get_closest_marker("soak"):
-                item.add_marker(pytest.mark.skip(reason="long: asked for with -m soak"))
+    for marker in ("soak", "world"):
+        if marker not in config.option.markexpr:
+            for item in items:
+                if item.get_closest_marker(marker):
+                    item.add_marker(pytest.mark.skip(reason=f"long: asked for with -m {marker}"))
     # Slow ones first: several processes share the tests, and none shall begin a long one when the others are done.
     items.sort(key=lambda item: _SLOW.isdisjoint({item.path.parent.name, item.path.name}))
 

@@ -18,6 +18,7 @@ import zlib
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Literal, Self
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -229,7 +230,7 @@ class FakeIndex(Habits):
                 return Answer(403, b"the signature has expired\n")
             return Answer(302, headers={"Location": f"{path}?{self._signed}"})
         if path.startswith("/files/"):
-            return self._file(request, path.removeprefix("/files/").replace("%2B", "+").replace("%2b", "+"), action)
+            return self._file(request, unquote(path.removeprefix("/files/")), action)
         if path in ("/simple", "/simple/"):
             return self._page(request, None)
         if path.startswith("/simple/"):

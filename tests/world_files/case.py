@@ -19,6 +19,8 @@ Told = str | None
 """Files, in the short form of `short` and with spaces between; "error"; or None: that program has no part in the row."""
 REFUSED: Final = "error"
 ALIKE: Final = "="
+SYNC: Final = ("sync",)
+"""Words for uv that stand for ``uv sync`` of the uv.lock in the directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,11 @@ class Case:
     environ: Mapping[str, str] = field(default_factory=dict)
     pip_words: tuple[str, ...] | None = None
     uv_words: tuple[str, ...] | None = None
+
+    @property
+    def is_lock(self) -> bool:
+        """Whether what is asked for is a lock, which names the addresses of an index's files."""
+        return any(".toml" in word or ".lock" in word for word in self.words)
 
     def expected(self, program: Literal["pip", "uv", "wheelfs"]) -> str | None:
         """Return what a program must take, in the order of `taken`."""
@@ -83,6 +90,8 @@ def filled(content: bytes, directory: Path, index: FakeIndex) -> bytes:
         source = word.startswith("s:")
         content = build_sdist(project, version) if source else build_wheel(project, version)
         filename = sdist_filename(project, version) if source else wheel_filename(project, version)
-        return digest(filename, content, word.removeprefix("s:")).encode()
+        algorithm = word.removeprefix("s:")
+        told = digest(filename, content, "sha256" if algorithm == "hex" else algorithm)
+        return told.removeprefix("sha256:" if algorithm == "hex" else "").encode()
 
     return re.sub("«([^»]+)»".encode(), replaced, content)

@@ -7,11 +7,13 @@ import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import uv
 
 from tests.fakes.processes import isolated_environment, run, wheelfs_command, wheelfs_environment
-from tests.world_files.case import REFUSED, Case, short
+from tests.world_files.case import REFUSED, SYNC, Case, short
+from tests.world_files.shelf import file_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,40 +48,39 @@ def pip_takes(case: Case, directory: Path, index_url: str, python: Path) -> Answ
     names = []
     for one in json.loads(report.read_text())["install"]:
         url = one["download_info"]["url"]
-        names.append(
-            _of_url(url, index_url) if one["is_direct"] else short(url.rpartition("/")[2].replace("%2B", "+").replace("%21", "!"))
-        )
+        names.append(_of_url(case, url, index_url) if one["is_direct"] else short(unquote(url.rpartition("/")[2])))
     return Answer(" ".join(sorted(names)), _all(done))
 
 
 def uv_takes(case: Case, directory: Path, index_url: str, python: Path) -> Answer:
     """Return what uv's dry run says that it would install; which file of a version is in its log."""
     words = case.words if case.uv_words is None else case.uv_words
-    deps = () if case.deps else ("--no-deps",)
-    command = [
-        uv.find_uv_bin(),
-        "pip",
-        "install",
-        "--dry-run",
-        "-v",
-        "--reinstall",
-        "--python",
-        str(python),
-        "--no-build-isolation",
-    ]
-    command += ["--default-index", index_url, *deps, *words]
+    if words == SYNC:
+        return _uv_syncs(case, directory, index_url)
+    command = [uv.find_uv_bin(), "pip", "install", "--dry-run", "-v", "--reinstall", "--no-build-isolation"]
+    command += ["--python", str(python), "--default-index", index_url, *(() if case.deps else ("--no-deps",)), *words]
     environment = {**isolated_environment(directory.parent / "home"), **case.environ}
     done = run(command, environment=environment, cwd=directory, timeout_s=LIMIT_S)
     if done.returncode:
         return Answer(REFUSED, _all(done))
     files = {match["pin"]: match["file"] for match in _SELECTING.finditer(done.stderr)}
-    names = []
-    for match in _PLANNED.finditer(done.stderr):
-        pin = match["pin"]
-        if match["url"]:
-            names.append(_of_url(match["url"], index_url))
-        else:
-            names.append(short(files.get(pin, f"{pin.replace('==', '-')}?")))
+    planned = list(_PLANNED.finditer(done.stderr))
+    names = [
+        _of_url(case, match["url"], index_url) if match["url"] else short(files.get(match["pin"], file_of(match["pin"])))
+        for match in planned
+    ]
+    return Answer(" ".join(sorted(names)), _all(done))
+
+
+def _uv_syncs(case: Case, directory: Path, index_url: str) -> Answer:
+    """Return what ``uv sync`` would install of a uv.lock, with all extras and groups, as wheelfs takes it."""
+    command = [uv.find_uv_bin(), "sync", "--frozen", "--dry-run", "--all-extras", "--all-groups", "--python", sys.executable]
+    environment = {**isolated_environment(directory.parent / "home"), **case.environ}
+    done = run([*command, "--default-index", index_url], environment=environment, cwd=directory, timeout_s=LIMIT_S)
+    if done.returncode:
+        return Answer(REFUSED, _all(done))
+    # The project itself stands among them by its directory.
+    names = [file_of(match["pin"]) for match in _PLANNED.finditer(done.stderr) if not match["url"]]
     return Answer(" ".join(sorted(names)), _all(done))
 
 
@@ -100,8 +101,13 @@ def wheelfs_takes(case: Case, directory: Path, index_url: str, *, store: Path) -
     return Answer(" ".join(sorted(names)), _all(done), objects)
 
 
-def _of_url(url: str, index_url: str) -> str:
-    """Return the short form of what is taken from an address of its own: ``local:`` and the name of a file or directory."""
+def _of_url(case: Case, url: str, index_url: str) -> str:
+    """Return the short form of what is taken from an address of its own: ``local:`` and the name of a file or directory.
+
+    A lock has the addresses of the index's own files.
+    """
+    if url.startswith(index_url.removesuffix("/simple") + "/files/") and case.is_lock:
+        return short(unquote(url.rpartition("/")[2]))
     kind = "local" if url.startswith("file:") else "vcs" if url.startswith("git+") else "url"
     return f"{kind}:{short(url.rstrip('/').rpartition('/')[2])}"
 

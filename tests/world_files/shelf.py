@@ -61,6 +61,12 @@ def _sdist(index: FakeIndex, name: str, version: str) -> None:
     index.add(sdist_filename(name, version), build_sdist(name, version))
 
 
+def file_of(pin: str) -> str:
+    """Return the file of a version that installers take of this index, without what most wheels' names end with."""
+    name, _, version = pin.replace("-", "_").partition("==")
+    return f"{name}-{version}.tar.gz" if name in ("source", "srclast") else f"{name}-{version}"
+
+
 def digest(filename: str, content: bytes, algorithm: str = "sha256") -> str:
     """Return what a ``--hash`` of that file says."""
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
