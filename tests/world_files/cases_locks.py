@@ -95,7 +95,8 @@ LOCK_FILES: Final = [
         "both-1.0.tar.gz",
         words=("pylock.toml", "--no-binary", "both"),
         pip_words=("-r", "pylock.toml", "--no-binary", "both"),
-        uv_words=("-r", "pylock.toml", "--no-binary", "both"),
+        uv=None,
+        why="a dry run of uv does not say which of the two files it takes",
     ),
     pylock(
         "extras, by default none",
@@ -127,6 +128,8 @@ LOCK_FILES: Final = [
         words=("pylock.toml", "--group", "pylock.toml:dev"),
         pip_words=("-r", "pylock.toml", "--group", "pylock.toml:dev"),
         uv_words=("-r", "pylock.toml", "--group", "pylock.toml:dev"),
+        uv=REFUSED,
+        why="uv takes groups of a pyproject.toml alone",
     ),
     pylock("for another Python", _wheel("liba"), REFUSED, head="requires-python = '>=3.99'\n", says=("3.99",)),
     pylock(
