@@ -107,16 +107,16 @@ class WheelName:
 def versions_of(filenames: Iterable[str]) -> dict[str, Version]:
     """Return the version of each of a project's files; what is neither wheel nor sdist tells none."""
     # Parsing names is the dearest part of a large page, and a version has dozens of wheels: one of them is enough.
-    parsed: dict[str, Version | None] = {}
+    parsed: dict[str, Version] = {}
     found = {}
     for filename in filenames:
         spelled = _spelled(filename)
         if spelled not in parsed:
             known = project_and_version(filename)
-            parsed[spelled] = None if known is None else known[1]
-        version = parsed[spelled]
-        if version is not None:
-            found[filename] = version
+            if known is None:
+                continue  # of a variant (PEP 825) and the plain wheel beside it only the latter has a name that is read
+            parsed[spelled] = known[1]
+        found[filename] = parsed[spelled]
     return found
 
 
