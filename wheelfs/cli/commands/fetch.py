@@ -29,7 +29,8 @@ _LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
     examples=(
         "wheelfs fetch numpy 'requests==2.32.5'",
         "wheelfs fetch --with-deps 'pandas[excel]'",
-        "wheelfs fetch -r requirements.txt --pin",
+        "wheelfs fetch -r requirements.txt --only-binary :all: --pin",
+        "wheelfs fetch 'pylock.toml[docs]' --group dev",
         "wheelfs fetch pylock.toml --python 3.12 --platform manylinux_2_28_aarch64",
         "wheelfs fetch uv.lock --dry-run --json",
     ),
@@ -78,8 +79,9 @@ _LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
 def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, ...], **choices: Any) -> int:
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
 
-    REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. A lock file is a
-    pylock.toml or a uv.lock. What is stored is not fetched again, and an interrupted run resumes. The exit code is 1 when a part
+    REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. All that is asked
+    of one project, in words and files, is one requirement, as in pip and uv. A lock file is a pylock.toml, with the names of its
+    extras in brackets, or a uv.lock. A wheel that is named by its path is added. What is stored is not fetched again, and an interrupted run resumes. The exit code is 1 when a part
     is here and another part failed.
 
     Dependencies are fetched as far as the files name them, or with --with-deps: then uv, which must be installed, resolves the
