@@ -100,15 +100,15 @@ class _Run:
     async def bring(self, store: Store) -> FetchSummary:
         import trio
 
-        from wheelfs.core.projects.index_scopes import Charges
+        from wheelfs.core.projects.index_scopes import IndexScopes
         from wheelfs.service.operations.fetch import Prefetch, summed_up
         from wheelfs.service.operations.fetch_local import LocalFiles
         from wheelfs.telemetry import Counters
 
         counters, asked = Counters(), self.asked
         wanted = self.wants.as_one() if self.resolver is None else await self._resolved(self.resolver, store, counters)
-        charges = Charges({setting.name: setting.projects for setting, _ in effective_indexes(self.settings)})
-        adding = LocalFiles(store, self.wants.wanted, self.target, charges, asked.pin, asked.dry_run, self.progress)
+        scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(self.settings)})
+        adding = LocalFiles(store, self.wants.wanted, self.target, scopes, asked.pin, asked.dry_run, self.progress)
         for local in self.wants.local:
             self.done(await trio.to_thread.run_sync(adding.bring, local))
         async with running_node(self.settings, store, counters, bound_s=None, network_slots=0) as node:

@@ -81,8 +81,8 @@ def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, 
 
     REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. All that is asked
     of one project, in words and files, is one requirement, as in pip and uv. A lock file is a pylock.toml, with the names of its
-    extras in brackets, or a uv.lock. A wheel that is named by its path is added. What is stored is not fetched again, and an interrupted run resumes. The exit code is 1 when a part
-    is here and another part failed.
+    extras in brackets, or a uv.lock. A wheel that is named by its path is added. What is stored is not fetched again, and an
+    interrupted run resumes. The exit code is 1 when a part is here and another part failed.
 
     Dependencies are fetched as far as the files name them, or with --with-deps: then uv, which must be installed, resolves the
     requirements against the indexes. For that metadata is fetched, also with --dry-run, and an sdist may have to be built. The

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.core.platforms.targets import Target
-    from wheelfs.core.projects.index_scopes import Charges
+    from wheelfs.core.projects.index_scopes import IndexScopes
     from wheelfs.model.wanted import Wanted
     from wheelfs.reports.progress import Progress
     from wheelfs.service.operations.add_checks import Described
@@ -38,7 +38,7 @@ class LocalFiles:
     store: Store
     wanted: Sequence[Wanted]
     target: Target
-    charges: Charges
+    scopes: IndexScopes
     pin: bool
     dry_run: bool
     progress: Progress
@@ -65,7 +65,7 @@ class LocalFiles:
         sha256, about = self._checked(source, local)
         stored = self._stored(local, sha256)
         if not self.dry_run:
-            added = add_one(self.store, source, index=None, charges=self.charges, progress=self.progress)
+            added = add_one(self.store, source, index=None, scopes=self.scopes, progress=self.progress)
             if added.result == "refused":
                 return replace(told, reason=added.reason, error_class=added.error_class)
             if self.pin:
