@@ -1,6 +1,8 @@
 """Makes the locks of `locks/` by the uv that wrote such: ``python -m tests.world_files.make_locks UV...``, with absolute paths.
 
-Each is made in an environment of its own, as with ``pip install --target DIR --no-deps uv==0.2.10``.
+Each is made in an environment of its own, as with ``pip install --target DIR --no-deps uv==0.2.10``.  Two were made by hand:
+that of uv 0.2.0, which asks its default index alone, of real projects; and ``pylock.poetry.toml`` by ``poetry export --format
+pylock.toml``.
 """
 
 from __future__ import annotations
