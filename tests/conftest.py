@@ -24,7 +24,7 @@ settings.register_profile("searching", deadline=None, suppress_health_check=[Hea
 settings.register_profile("repeatable", settings.get_profile("searching"), derandomize=True)
 settings.load_profile("repeatable")
 
-_SLOW = {"clients", "mount", "shares", "gateway", "conformance", "test_linters.py"}
+_SLOW = {"clients", "mount", "shares", "gateway", "conformance", "world", "test_linters.py"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,7 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for marker in ("soak", "world"):
         if marker not in config.option.markexpr:
             for item in items:
-                if item.get_closest_marker(marker):
+                if (found := item.get_closest_marker(marker)) and not found.kwargs.get("quick"):
                     item.add_marker(pytest.mark.skip(reason=f"long: asked for with -m {marker}"))
     # Slow ones first: several processes share the tests, and none shall begin a long one when the others are done.
     items.sort(key=lambda item: _SLOW.isdisjoint({item.path.parent.name, item.path.name}))

@@ -1,0 +1,12 @@
+"""All habits, in the order in which their modules are named here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Importing a module registers its habits.
+from tests.world import habits_hashes as habits_hashes
+from tests.world import habits_html as habits_html
+from tests.world.habits import REGISTRY, Habit
+
+HABITS: Final[tuple[Habit, ...]] = tuple(REGISTRY.values())

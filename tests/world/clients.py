@@ -1,0 +1,68 @@
+"""One install by the real pip or uv, with nothing cached, into a directory of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+import uv
+
+from tests.fakes.processes import isolated_environment, run
+from tests.world.outcomes import Installed, Outcome, TimedOut, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tests.world.faces import Way
+    from tests.world.habits import Habit
+    from tests.world.rig import Client
+
+BOUND_S: Final = 90.0
+"""More than any client or wheelfs waits for an index (30 s), twice over."""
+
+
+def command(client: Client, habit: Habit, way: Way, target: Path) -> list[str]:
+    """Return the argument list."""
+    wanted = habit.requirement or habit.project
+    if client == "pip":
+        line = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-cache-dir", "--target", str(target), "--retries", "1", *habit.pip_options]
+        if way.directory is not None:
+            line += ["--no-index", "--find-links", str(way.directory)]
+        else:
+            line += ["--index-url", way.urls[0]]
+            line += [word for url in way.urls[1:] for word in ("--extra-index-url", url)]
+    else:
+        line = [uv.find_uv_bin(), "pip", "install", "--no-deps", "--no-cache", "--python", sys.executable, "--target", str(target)]
+        line += habit.uv_options
+        if way.directory is not None:
+            line += ["--no-index", "--find-links", str(way.directory)]
+        else:
+            line += [word for url in way.urls[:-1] for word in ("--index", url)] + ["--default-index", way.urls[-1]]
+    return [*line, *wanted.split()] if wanted.startswith("-r") else [*line, wanted]
+
+
+def install(client: Client, habit: Habit, way: Way, where: Path) -> Outcome:
+    """Install the habit's project; ``where`` must not exist yet."""
+    target = where / "target"
+    # One retry instead of five: a server that fails every time is asked twice, with half a second between instead of eight.
+    environment = {**isolated_environment(where / "home"), "UV_HTTP_RETRIES": "1"}
+    try:
+        done = run(command(client, habit, way, target), environment=environment, cwd=where.parent, timeout_s=BOUND_S)
+    except subprocess.TimeoutExpired:
+        return TimedOut()
+    if done.returncode != 0:
+        return refusal(done.stderr)
+    return read_installed(target, habit.project)
+
+
+def read_installed(target: Path, project: str) -> Installed:
+    """Return what is installed; a client that succeeds without having installed the project fails the test."""
+    package = project.replace("-", "_")
+    infos = [one for one in target.glob("*.dist-info") if one.name.lower().startswith(f"{package}-".lower())]
+    assert len(infos) == 1, f"a client succeeded and left {sorted(one.name for one in target.iterdir())}"
+    module = (target / package / "__init__.py").read_text()
+    said = re.search(r"BUILD = '([^']*)'", module)
+    return Installed(infos[0].name.removesuffix(".dist-info").rpartition("-")[2], said[1] if said else module)

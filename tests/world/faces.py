@@ -1,0 +1,73 @@
+"""The ways to wheelfs that a client has, and how a habit looks at more than installs."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.fakes.pages import JSON
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.world.rig import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a client looks for packages: ``urls`` are indexes in order of priority, ``directory`` a flat one in their place."""
+
+    face: str
+    urls: tuple[str, ...] = ()
+    directory: Path | None = None
+
+
+def ways(node: Node, index: str) -> list[Way]:
+    """Return the ways through wheelfs, in the order in which they are tried: the first one finds an empty store.
+
+    Two of them come twice in effect: what is stored by then is asked for again by a client that has no cache.
+    """
+    mount, gateway = node.mount.path, node.gateway.url
+    return [
+        Way("index", (f"file://{mount}/index/{index}/simple",)),
+        Way("simple", (f"file://{mount}/simple",)),
+        Way("here", (f"file://{mount}/here/simple",)),
+        Way("flat", directory=mount),
+        Way("index again", (f"file://{mount}/index/{index}/simple",)),
+        Way("gateway", (f"{gateway}/simple/",)),
+        Way("gateway again", (f"{gateway}/index/{index}/simple/",)),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """What ``also`` of a habit looks at, after all installs."""
+
+    node: Node
+    project: str
+    index: str
+
+    @property
+    def log(self) -> str:
+        """All that the mount has logged, of other habits too."""
+        return self.node.mount.log
+
+    def page(self, way: str = "simple") -> str:
+        """Return the project's page as the mount shows it."""
+        return (self.node.mount.path / way / self.project / "index.html").read_text()
+
+    def file(self, filename: str, way: str = "simple") -> bytes:
+        """Return a file as the mount gives it."""
+        return (self.node.mount.path / way / self.project / filename).read_bytes()
+
+    def gateway(self, path: str, *, accept: str = JSON) -> tuple[int, bytes]:
+        """Ask the gateway, ``path`` below its root; return status and body."""
+        request = urllib.request.Request(f"{self.node.gateway.url}/{path}", headers={"Accept": accept})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()

@@ -1,0 +1,128 @@
+"""Run one habit: straight, and every way through wheelfs, with pip and with uv, in as many rounds as the habit has changes."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tests.world.clients import install
+from tests.world.faces import Faces, Way, ways
+from tests.world.habits import of_round
+from tests.world.outcomes import Installed, Outcome, Verdict, Worse, is_like, judge
+from tests.world.rig import CLIENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.world.habits import Habit
+    from tests.world.rig import Client, Rig
+    from tests.world.shop import Shop
+
+CHANGE_S: Final = 8.0
+"""How long a change may take to be seen: a page is stale for half a second of waiting, and this machine may be busy."""
+FLAT_S: Final = 5.0
+"""How long a file that is stored may take to be listed in a flat directory."""
+POLL_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One install and what it is judged to be."""
+
+    round: int
+    client: Client
+    face: str
+    straight: Outcome
+    through: Outcome
+    verdict: Verdict
+    took_s: float
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one habit.  ``oracle``: where straight was not what the habit says, so that nothing can be compared."""
+
+    habit: Habit
+    straight: dict[tuple[int, Client], Outcome] = field(default_factory=dict)
+    tries: list[Try] = field(default_factory=list)
+    oracle: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    took_s: float = 0.0
+
+    @property
+    def worse(self) -> list[str]:
+        """How wheelfs does less well than straight, a line each."""
+        found = [
+            f"{one.client}, {one.face}, round {one.round + 1}: {one.verdict.what}: straight {one.straight}, through {one.through}"
+            + (f"\n    {one.through.said[-600:]}" if not isinstance(one.through, Installed) and hasattr(one.through, "said") else "")
+            for one in self.tries
+            if isinstance(one.verdict, Worse)
+        ]
+        return found + self.complaints
+
+
+def run_habit(habit: Habit, rig: Rig) -> Report:
+    """Run it; its hosts are gone when this returns."""
+    report = Report(habit)
+    began_s = time.monotonic()
+    with ExitStack() as stack:
+        shop = rig.shop(habit, stack)
+        rounds = habit.set_up(shop)
+        number = 0
+        if rounds is None:
+            _round(report, rig, 0, shop)
+        else:
+            for number, _ in enumerate(rounds):
+                _round(report, rig, number, shop)
+        if habit.also is not None:
+            for client in CLIENTS:
+                said = habit.also(Faces(rig.nodes[client], habit.project, rig.index_name(habit)))
+                report.complaints += [f"{client}: {said}"] if said else []
+    report.took_s = time.monotonic() - began_s
+    return report
+
+
+def _round(report: Report, rig: Rig, number: int, shop: Shop) -> None:
+    habit = report.habit
+    for client in CLIENTS:
+        where = rig.where / "installs" / habit.name / f"{number}-{client}"
+        where.mkdir(parents=True)
+        if shop.requirements_txt is not None:
+            (where / "requirements.txt").write_text(shop.requirements_txt)
+        urls = tuple(rig.index_url(habit, place) for place in range(len(habit.places)))
+        straight = _install(client, habit, Way("straight", urls), where)
+        report.straight[number, client] = straight
+        said = of_round(habit.pip if client == "pip" else habit.uv, number)
+        if said is not None and not is_like(straight, said):
+            report.oracle.append(f"{client}, round {number + 1}: straight was {straight}, the habit says {said}\n{getattr(straight, 'said', '')}")
+            continue
+        instead = of_round(habit.instead_pip if client == "pip" else habit.instead_uv, number)
+        for way in ways(rig.nodes[client], rig.index_name(habit)):
+            if way.face.split()[0] in habit.without:
+                continue
+            began_s = time.monotonic()
+            through = _through(client, habit, way, where, straight if instead is None else instead, number)
+            verdict = judge(straight, through, instead=instead, flat=way.directory is not None)
+            report.tries.append(Try(number, client, way.face, straight, through, verdict, time.monotonic() - began_s))
+        shutil.rmtree(where)
+
+
+def _through(client: Client, habit: Habit, way: Way, where: Path, wanted: Outcome, number: int) -> Outcome:
+    """Install; what takes wheelfs a moment (a change of a page, a listing) is waited for, to a deadline."""
+    patience_s = CHANGE_S if number else FLAT_S if way.directory is not None and isinstance(wanted, Installed) else 0.0
+    deadline_s = time.monotonic() + patience_s
+    while True:
+        through = _install(client, habit, way, where)
+        if is_like(through, wanted) or time.monotonic() >= deadline_s:
+            return through
+        time.sleep(POLL_S)
+
+
+def _install(client: Client, habit: Habit, way: Way, where: Path) -> Outcome:
+    place = where / way.face.replace(" ", "-")
+    outcome = install(client, habit, way, place)
+    shutil.rmtree(place)
+    return outcome

@@ -1,0 +1,77 @@
+"""Run many habits: those that may share mounts in batches, each of the others on mounts of its own, several at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from tests.world.rig import Rig
+from tests.world.runner import Report, run_habit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.world.habits import Habit
+
+MAX_INDEXES: Final = 64
+"""As many as a configuration may have."""
+
+
+def batches(habits: Sequence[Habit]) -> Iterator[list[Habit]]:
+    """Yield habits in groups of which each has at most `MAX_INDEXES` indexes."""
+    batch: list[Habit] = []
+    for habit in habits:
+        if sum(len(one.places) for one in [*batch, habit]) > MAX_INDEXES:
+            yield batch
+            batch = []
+        batch.append(habit)
+    if batch:
+        yield batch
+
+
+class Running:
+    """Runs ``habits`` in the background from ``start`` on; `report` waits for one of them."""
+
+    def __init__(self, habits: Sequence[Habit], where: Path, *, jobs: int) -> None:
+        self._habits = habits
+        self._where = where
+        self._jobs = jobs
+        self._futures: dict[str, Future[Report]] = {habit.name: Future() for habit in habits}
+        self._thread = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Running:
+        self._thread.submit(self._run).add_done_callback(self._ended)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def report(self, habit: Habit) -> Report:
+        """Return its report, when there is one; raises what running it raised."""
+        return self._futures[habit.name].result()
+
+    def _run(self) -> None:
+        where = self._where
+        with ThreadPoolExecutor(self._jobs) as threads:
+            for number, batch in enumerate(batches([habit for habit in self._habits if not habit.alone])):
+                with Rig(batch, where / f"batch-{number}") as rig:
+                    list(threads.map(lambda habit, rig=rig: self._run_one(habit, rig), batch))  # type: ignore[misc]
+            list(threads.map(self._run_alone, [habit for habit in self._habits if habit.alone]))
+
+    def _run_one(self, habit: Habit, rig: Rig) -> None:
+        try:
+            self._futures[habit.name].set_result(run_habit(habit, rig))
+        except BaseException as error:
+            self._futures[habit.name].set_exception(error)
+
+    def _run_alone(self, habit: Habit) -> None:
+        with Rig([habit], self._where / habit.name, tied=False) as rig:
+            self._run_one(habit, rig)
+
+    def _ended(self, whole: Future[None]) -> None:
+        """A failure outside of a habit (a mount that does not start) is that of all habits that have not run."""
+        error = whole.exception()
+        for future in self._futures.values():
+            if not future.done():
+                future.set_exception(error or RuntimeError("it was not run"))
