@@ -7,6 +7,8 @@ from typing import Final
 # Importing a module registers its habits.
 from tests.world import habits_hashes as habits_hashes
 from tests.world import habits_html as habits_html
+from tests.world import habits_json as habits_json
+from tests.world import habits_metadata as habits_metadata
 from tests.world.habits import REGISTRY, Habit
 
 HABITS: Final[tuple[Habit, ...]] = tuple(REGISTRY.values())

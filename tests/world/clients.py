@@ -16,46 +16,59 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.fakes.processes import Finished
     from tests.world.faces import Way
     from tests.world.habits import Habit
+    from tests.world.pip_server import PipServer
     from tests.world.rig import Client
 
+FROM_FILE: Final = "-r requirements.txt"
+"""A habit's requirement that is written to a file, since hashes have no other place."""
 BOUND_S: Final = 90.0
 """More than any client or wheelfs waits for an index (30 s), twice over."""
 
 
-def command(client: Client, habit: Habit, way: Way, target: Path) -> list[str]:
-    """Return the argument list."""
-    wanted = habit.requirement or habit.project
-    if client == "pip":
-        line = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-cache-dir", "--target", str(target), "--retries", "1", *habit.pip_options]
+class Clients:
+    """The real clients, for one thread; ``pip`` is a running server."""
+
+    def __init__(self, pip: PipServer) -> None:
+        self._pip = pip
+
+    def install(self, client: Client, habit: Habit, way: Way, where: Path) -> Outcome:
+        """Install the habit's project; ``where`` must not exist yet, and requirements.txt lies beside it."""
+        where.mkdir()
+        target = where / "target"
+        try:
+            done = self._run_pip(habit, way, target) if client == "pip" else self._run_uv(habit, way, target)
+        except subprocess.TimeoutExpired:
+            return TimedOut()
+        if done.returncode != 0:
+            return refusal(done.stderr)
+        return read_installed(target, habit.project)
+
+    def _run_pip(self, habit: Habit, way: Way, target: Path) -> Finished:
+        # One retry instead of five: a server that fails every time is asked twice, with a quarter of a second between.
+        line = ["install", "--no-deps", "--no-cache-dir", "--target", str(target), "--retries", "1", *habit.pip_options]
         if way.directory is not None:
             line += ["--no-index", "--find-links", str(way.directory)]
         else:
             line += ["--index-url", way.urls[0]]
             line += [word for url in way.urls[1:] for word in ("--extra-index-url", url)]
-    else:
+        return self._pip.run(*line, *_wanted(habit), cwd=target.parent, timeout_s=BOUND_S)
+
+    def _run_uv(self, habit: Habit, way: Way, target: Path) -> Finished:
         line = [uv.find_uv_bin(), "pip", "install", "--no-deps", "--no-cache", "--python", sys.executable, "--target", str(target)]
         line += habit.uv_options
         if way.directory is not None:
             line += ["--no-index", "--find-links", str(way.directory)]
         else:
             line += [word for url in way.urls[:-1] for word in ("--index", url)] + ["--default-index", way.urls[-1]]
-    return [*line, *wanted.split()] if wanted.startswith("-r") else [*line, wanted]
+        environment = {**isolated_environment(target.parent / "home"), "UV_HTTP_RETRIES": "1"}
+        return run([*line, *_wanted(habit)], environment=environment, cwd=target.parent, timeout_s=BOUND_S)
 
 
-def install(client: Client, habit: Habit, way: Way, where: Path) -> Outcome:
-    """Install the habit's project; ``where`` must not exist yet."""
-    target = where / "target"
-    # One retry instead of five: a server that fails every time is asked twice, with half a second between instead of eight.
-    environment = {**isolated_environment(where / "home"), "UV_HTTP_RETRIES": "1"}
-    try:
-        done = run(command(client, habit, way, target), environment=environment, cwd=where.parent, timeout_s=BOUND_S)
-    except subprocess.TimeoutExpired:
-        return TimedOut()
-    if done.returncode != 0:
-        return refusal(done.stderr)
-    return read_installed(target, habit.project)
+def _wanted(habit: Habit) -> list[str]:
+    return ["-r", "../requirements.txt"] if habit.requirement == FROM_FILE else [habit.requirement or habit.project]
 
 
 def read_installed(target: Path, project: str) -> Installed:

@@ -27,7 +27,7 @@ class Way:
 def ways(node: Node, index: str) -> list[Way]:
     """Return the ways through wheelfs, in the order in which they are tried: the first one finds an empty store.
 
-    Two of them come twice in effect: what is stored by then is asked for again by a client that has no cache.
+    All after it are second tries: what is stored by then is asked for again, by a client that has no cache.
     """
     mount, gateway = node.mount.path, node.gateway.url
     return [
@@ -35,7 +35,6 @@ def ways(node: Node, index: str) -> list[Way]:
         Way("simple", (f"file://{mount}/simple",)),
         Way("here", (f"file://{mount}/here/simple",)),
         Way("flat", directory=mount),
-        Way("index again", (f"file://{mount}/index/{index}/simple",)),
         Way("gateway", (f"{gateway}/simple/",)),
         Way("gateway again", (f"{gateway}/index/{index}/simple/",)),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.world.outcomes import Cause, Installed, Outcome, Refused
+from tests.world.outcomes import Cause, Crashed, Installed, Outcome, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GOOD = Installed("2.0", "good")
 OLD = Installed("1.0", "good")
+CRASH = Crashed()
 HASH = Refused(Cause.HASH)
 ABSENT = Refused(Cause.ABSENT)
 ERROR = Refused(Cause.ERROR)
@@ -35,7 +36,7 @@ class Habit:
 
     ``pip`` and ``uv``: what they do straight, by round (the last one repeats): the oracle is compared with it, so that a habit
     that has become another one is noticed.  ``instead_pip``, ``instead_uv``: what is right through wheelfs where that is not
-    what is right straight, with the reason in ``why``.  ``faces``: faces that are not tried, with the reason.
+    what is right straight; ``also_right``: what is as good as that; with the reason in ``why``.  ``faces``: faces that are not tried, with the reason.
     ``also``: looks at more than installs and returns a complaint.  ``alone``: gets mounts of its own, not tied to its name.
     """
 
@@ -47,6 +48,7 @@ class Habit:
     uv: tuple[Outcome, ...] = (GOOD,)
     instead_pip: tuple[Outcome, ...] = ()
     instead_uv: tuple[Outcome, ...] = ()
+    also_right: tuple[Outcome, ...] = ()
     why: str = ""
     without: Mapping[str, str] = field(default_factory=dict)
     places: tuple[Place, ...] = (Place(),)
@@ -76,6 +78,7 @@ def habit(
     instead: Outcome | tuple[Outcome, ...] = (),
     instead_pip: Outcome | tuple[Outcome, ...] = (),
     instead_uv: Outcome | tuple[Outcome, ...] = (),
+    also_right: Outcome | tuple[Outcome, ...] = (),
     **more: Any,
 ) -> Callable[[Callable[[Shop], Iterator[None] | None]], Habit]:
     """Register the decorated function under its own name.  ``uv`` is as ``pip`` unless given; ``instead`` is for both."""
@@ -90,10 +93,11 @@ def habit(
             uv=_rounds(pip if uv is None else uv),
             instead_pip=_rounds(instead_pip or instead),
             instead_uv=_rounds(instead_uv or instead),
+            also_right=_rounds(also_right),
             **more,
         )
         assert made.name not in REGISTRY, f"two habits are called {made.name}"
-        assert made.why or not (made.instead_pip or made.instead_uv), f"{made.name} differs from straight and says no reason"
+        assert made.why or not (made.instead_pip or made.instead_uv or made.also_right), f"{made.name} differs from straight and says no reason"
         REGISTRY[made.name] = made
         return made
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.world.habits import ABSENT, ERROR, GOOD, HASH, habit
+from tests.world.habits import CRASH, ERROR, GOOD, HASH, habit
 from tests.world.shop import a, entry
 
 if TYPE_CHECKING:
     from tests.world.shop import Shop
 
 NO_SUCH_HASH = "uv knows md5, sha256, sha384, sha512 and blake2b, and refuses a page with any other"
+
+BLAKE2B = "uv refuses the page, since it expects another length"
+CHECKED = "wheelfs compares what pip compares, for every client"
 
 
 def _wrong(kind: str, shop: Shop) -> str:
@@ -80,7 +83,7 @@ def sha384_wrong(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), _wrong("sha384", shop)))
 
 
-@habit("vouches by sha224 only, truly", "PEP 503", uv=ERROR, instead_uv=GOOD, why=NO_SUCH_HASH)
+@habit("vouches by sha224 only, truly", "PEP 503", uv=ERROR, also_right=GOOD, why=NO_SUCH_HASH)
 def sha224_only(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel, "sha224=" + wheel.digest("sha224")))
@@ -107,28 +110,28 @@ def md5_wrong(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), _wrong("md5", shop)))
 
 
-@habit("vouches by blake2b only, truly, in JSON", "PyPI's own JSON has it beside sha256")
+@habit("vouches by blake2b only, truly, in JSON", "PyPI's own JSON has it beside sha256", uv=ERROR, also_right=GOOD, why=BLAKE2B)
 def blake2b_only(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.json(entry(shop.wheel("1.0")), entry(wheel, hashes={"blake2b": wheel.digest("blake2b")}))
 
 
-@habit("vouches by blake2b only, wrongly, in JSON", "the same", pip=HASH)
+@habit("vouches by blake2b only, wrongly, in JSON", "the same", pip=HASH, uv=ERROR)
 def blake2b_wrong(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), hashes={"blake2b": "0" * 128}))
 
 
-@habit("vouches by sha3_256 only, wrongly, in JSON", "PEP 691: any name in hashlib", pip=HASH, uv=HASH)
+@habit("vouches by sha3_256 only, wrongly, in JSON", "PEP 691: any name in hashlib", pip=HASH, uv=GOOD, instead_uv=HASH, why=CHECKED)
 def sha3_256_wrong(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), hashes={"sha3_256": "0" * 64}))
 
 
-@habit("a kind of hash that nothing knows, in JSON", "PEP 691 says to ignore it")
+@habit("a kind of hash that nothing knows, in JSON", "PEP 691 says to ignore it", pip=ERROR, uv=GOOD, also_right=GOOD, why="pip ends with: unknown hash name")
 def unknown_hash_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), hashes={"crc32c": "deadbeef"}))
 
 
-@habit("a true sha256 beside a wrong md5, in JSON", "an index that computed one of them of another file", uv=GOOD)
+@habit("a true sha256 beside a wrong md5, in JSON", "an index that computed one of them of another file", uv=HASH)
 def hashes_disagree_weak(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.json(entry(shop.wheel("1.0")), entry(wheel, hashes={"sha256": wheel.digest(), "md5": "0" * 32}))
@@ -140,23 +143,23 @@ def hashes_disagree_strong(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(wheel, hashes={"sha256": "0" * 64, "sha512": wheel.digest("sha512")}))
 
 
-@habit("sha256 in JSON is null, sha512 is true", "a schema with optional fields", pip=GOOD)
+@habit("sha256 in JSON is null, sha512 is true", "a schema with optional fields", pip=CRASH, uv=GOOD, also_right=GOOD, why="pip ends with a traceback")
 def hash_null_json(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.json(entry(shop.wheel("1.0")), entry(wheel, hashes={"sha256": None, "sha512": wheel.digest("sha512")}))
 
 
-@habit("sha256 that is shorter than one", "hand-made pages", pip=HASH)
+@habit("sha256 that is shorter than one", "hand-made pages", pip=HASH, uv=ERROR)
 def sha256_short(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), "sha256=abc"))
 
 
-@habit("an empty sha256", "templates that print a missing value", pip=GOOD)
+@habit("an empty sha256", "templates that print a missing value", pip=CRASH, uv=ERROR, also_right=GOOD, why="an empty hash says nothing")
 def sha256_empty(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), "sha256="))
 
 
-@habit("a fragment that is a bare digest", "pypicloud (astral-sh/uv#2099)", uv=ERROR, instead_uv=GOOD, why="uv refuses the page")
+@habit("a fragment that is a bare digest", "pypicloud (astral-sh/uv#2099)")
 def fragment_bare_digest(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel, wheel.digest()))
@@ -168,7 +171,7 @@ def fragment_egg(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, f"egg={shop.project}-2.0&{wheel.fragment}"))
 
 
-@habit("egg= before a wrong hash", "the same", pip=HASH)
+@habit("egg= before a wrong hash", "the same", pip=HASH, uv=GOOD, instead_uv=HASH, why=CHECKED)
 def fragment_egg_wrong(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), f"egg={shop.project}-2.0&{_wrong('sha256', shop)}"))
 
@@ -199,7 +202,7 @@ def pinned_by_sha256_page_md5(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, "md5=" + wheel.digest("md5")))
 
 
-@habit("the requirement is pinned by another sha256 than the page's", "a lock of another index", pip=ABSENT, uv=HASH, requirement="-r requirements.txt")
+@habit("the requirement is pinned by another sha256 than the page's", "a lock of another index", pip=HASH, requirement="-r requirements.txt")
 def pinned_by_other_sha256(shop: Shop) -> None:
     shop.requirements(f"{shop.project}==2.0 --hash=sha256:{'0' * 64}")
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.world.habits import ABSENT, ERROR, GOOD, OLD, Place, habit
+from tests.world.habits import ABSENT, CRASH, ERROR, GOOD, HASH, OLD, Place, habit
 from tests.world.shop import a
 
 if TYPE_CHECKING:
     from tests.world.shop import Shop
+
+READABLE = "a page that can be read is read"
+RELATIVE_BASE = "pip and uv only know absolute ones; HTML knows both"
 
 
 @habit("tags and attributes in capitals", "dumb generators; IIS directory listings")
@@ -61,7 +64,7 @@ def html_no_href(shop: Shop) -> None:
     shop.html('<a name="top">top</a>', a(shop.wheel()), '<a href="#top">up</a>')
 
 
-@habit("links to documentation and to other fragments among the files", "custom servers behind Nexus (astral-sh/uv#7257)", uv=ERROR, instead_uv=GOOD, why="uv refuses the page for the fragment")
+@habit("links to documentation and to other fragments among the files", "custom servers behind Nexus (astral-sh/uv#7257)")
 def html_fluff(shop: Shop) -> None:
     shop.html(
         '<a href="/about#main">About</a>',
@@ -72,7 +75,7 @@ def html_fluff(shop: Shop) -> None:
     )
 
 
-@habit("links that are version control addresses", "github-hosted-pypi (astral-sh/uv#11339)", uv=GOOD)
+@habit("links that are version control addresses", "github-hosted-pypi (astral-sh/uv#11339)", pip=ERROR, uv=ERROR, instead=GOOD, why="what is no file is left out, as everything else is")
 def html_vcs_link(shop: Shop) -> None:
     shop.html(f'<a href="git+https://git.index.example/{shop.project}@3.0#egg={shop.project}-3.0">{shop.project}-3.0</a>', a(shop.wheel()))
 
@@ -91,19 +94,25 @@ def html_whole_site(shop: Shop) -> None:
 @habit("<base href> with a path elsewhere", "PEP 503 pages of mirrors", quick=True)
 def html_base(shop: Shop) -> None:
     wheel, old = shop.wheel(), shop.wheel("1.0")
-    shop.html(a(old, href=old.filename), a(wheel, href=wheel.filename), head='<base href="/files/">')
+    shop.html(a(old, href=old.filename), a(wheel, href=wheel.filename), head=f'<base href="{shop.site.url}/files/">')
+
+
+@habit("<base href> that is relative", "pages made for any host", pip=ERROR, uv=ERROR, also_right=GOOD, why=RELATIVE_BASE)
+def html_base_relative(shop: Shop) -> None:
+    wheel = shop.wheel()
+    shop.html(a(wheel, href=wheel.filename), head='<base href="/files/">')
 
 
 @habit("<base href> after the links", "broken templates: the first base counts for all of the page")
 def html_base_late(shop: Shop) -> None:
     wheel = shop.wheel()
-    shop.html(a(wheel, href=wheel.filename), '<base href="/files/">')
+    shop.html(a(wheel, href=wheel.filename), f'<base href="{shop.site.url}/files/">')
 
 
 @habit("two <base href>", "pages put together of two templates")
 def html_two_bases(shop: Shop) -> None:
     wheel = shop.wheel()
-    shop.html(a(wheel, href=wheel.filename), head='<base href="/files/"><base href="/nowhere/">')
+    shop.html(a(wheel, href=wheel.filename), head=f'<base href="{shop.site.url}/files/"><base href="{shop.site.url}/nowhere/">')
 
 
 @habit("<base> without href", "frames: <base target>")
@@ -135,7 +144,7 @@ def html_host_capitals(shop: Shop) -> None:
     shop.html(a(wheel, href=f"HTTP://{shop.site.url.removeprefix('http://')}{wheel.path}"))
 
 
-@habit("spaces and newlines around the address", "indented templates", uv=GOOD)
+@habit("spaces and newlines around the address", "indented templates", pip=HASH, uv=ERROR, also_right=GOOD, why="HTML strips these spaces")
 def html_space_around(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(f'<a href="\n    {wheel.path}#{wheel.fragment}\n  ">\n  {wheel.filename}\n </a>')
@@ -183,27 +192,27 @@ def html_latin1(shop: Shop) -> None:
     shop.serve_page(body.encode("latin-1"), "text/html; charset=ISO-8859-1")
 
 
-@habit("the page is in UTF-16 and says so", "PowerShell's Out-File", uv=ERROR)
+@habit("the page is in UTF-16 and says so", "PowerShell's Out-File", uv=ABSENT, also_right=GOOD, why="uv does not read it")
 def html_utf16(shop: Shop) -> None:
     shop.serve_page(f"<html><body>{a(shop.wheel())}</body></html>".encode("utf-16"), "text/html; charset=utf-16")
 
 
-@habit("bytes that are no UTF-8 in a text", "old descriptions", uv=GOOD)
+@habit("bytes that are no UTF-8 in a text", "old descriptions", pip=CRASH, uv=GOOD, also_right=GOOD, why="pip ends with a traceback")
 def html_bad_utf8(shop: Shop) -> None:
     shop.serve_page(b"<html><body><p>\xff\xfe\xe4</p>" + a(shop.wheel()).encode() + b"</body></html>", "text/html")
 
 
-@habit("a charset that does not exist", "typing errors in server configurations", uv=GOOD)
+@habit("a charset that does not exist", "typing errors in server configurations", pip=CRASH, uv=GOOD, also_right=GOOD, why="pip ends with a traceback")
 def html_unknown_charset(shop: Shop) -> None:
     shop.html(a(shop.wheel()), content_type="text/html; charset=utf8mb4")
 
 
-@habit("the content type has capitals, spaces and parameters", "RFC 9110: case does not matter", uv=GOOD, quick=True)
+@habit("the content type has capitals, spaces and parameters", "RFC 9110: case does not matter", uv=ERROR, also_right=GOOD, why="uv does not know it")
 def html_content_type_odd(shop: Shop) -> None:
     shop.html(a(shop.wheel()), content_type='Text/HTML ; Charset="UTF-8"; level=1')
 
 
-@habit("the content type is application/xhtml+xml", "XSLT-made listings", pip=ABSENT, uv=ERROR, instead_pip=GOOD, instead_uv=GOOD, why="a page that can be read is read")
+@habit("the content type is application/xhtml+xml", "XSLT-made listings", pip=ABSENT, uv=ERROR, also_right=GOOD, why=READABLE)
 def html_xhtml(shop: Shop) -> None:
     shop.html(a(shop.wheel()), content_type="application/xhtml+xml")
 
@@ -213,13 +222,13 @@ def html_versioned_type(shop: Shop) -> None:
     shop.html(a(shop.wheel()), content_type="application/vnd.pypi.simple.v1+html")
 
 
-@habit("no content type is given", "netcat-like servers", pip=ABSENT, uv=ERROR)
+@habit("no content type is given", "netcat-like servers", pip=ABSENT, uv=ERROR, also_right=GOOD, why=READABLE)
 def html_no_content_type(shop: Shop) -> None:
     shop.html(a(shop.wheel()))
     shop.wrap_page(lambda _, answer: answer.headers.pop("Content-Type") and answer)
 
 
-@habit("the content type is text/plain", "raw files of code hosting", pip=ABSENT, uv=ERROR)
+@habit("the content type is text/plain", "raw files of code hosting", pip=ABSENT, uv=ERROR, also_right=GOOD, why=READABLE)
 def html_text_plain(shop: Shop) -> None:
     shop.html(a(shop.wheel()), content_type="text/plain")
 
@@ -239,7 +248,7 @@ def html_yanked_empty(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_yanked=""))
 
 
-@habit("the yanked attribute without a value", "HTML's short form", pip=OLD, uv=OLD)
+@habit("the yanked attribute without a value", "HTML's short form", pip=GOOD, uv=OLD, instead_pip=OLD, why="PEP 592: it may have no value; pip overlooks it")
 def html_yanked_bare(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), f'<a href="{wheel.path}#{wheel.fragment}" data-yanked>{wheel.filename}</a>')

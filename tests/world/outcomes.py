@@ -5,7 +5,10 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Cause(enum.Enum):
@@ -101,16 +104,21 @@ class Worse:
 Verdict = Same | Documented | Worse
 
 
-def judge(straight: Outcome, through: Outcome, *, instead: Outcome | None, flat: bool = False) -> Verdict:
-    """Compare.  ``instead``: what is right through wheelfs where straight is not the measure.
+def judge(
+    straight: Outcome, through: Outcome, *, instead: Outcome | None, also_right: Sequence[Outcome] = (), flat: bool = False
+) -> Verdict:
+    """Compare.  ``instead``: what is right through wheelfs where straight is not the measure; ``also_right``: what is as good.
 
     ``flat``: a flat directory has no pages, so that to be refused a file is not to find it.
     """
+    if any(_is_as_right(through, one, flat=flat) for one in also_right):
+        return Documented()
     if instead is not None:
-        return Documented() if is_like(through, instead) else Worse(f"not {instead}")
+        return Documented() if _is_as_right(through, instead, flat=flat) else Worse(f"not {instead}")
     match straight, through:
         case Installed(), Installed():
-            return Same() if straight == through else Worse("another build" if straight.version == through.version else "another version")
+            another = "build" if straight.version == through.version else "version"
+            return Same() if straight == through else Worse(f"another {another}")
         case Installed(), _:
             return Worse("refused where straight installs")
         case _, Installed():
@@ -120,11 +128,18 @@ def judge(straight: Outcome, through: Outcome, *, instead: Outcome | None, flat:
         case _, Refused():
             return Same()
         case _, Crashed():
-            return Worse("crashed")
+            return Same() if isinstance(straight, Crashed) else Worse("crashed")
         case _, TimedOut():
             return Same() if isinstance(straight, TimedOut) else Worse("timed out")
         case _:
             assert_never(through)
+
+
+def _is_as_right(through: Outcome, right: Outcome, *, flat: bool) -> bool:
+    """A refusal is as right as another one, unless one of them says that there is nothing."""
+    if isinstance(through, Refused) and isinstance(right, Refused):
+        return flat or (through.cause is Cause.ABSENT) == (right.cause is Cause.ABSENT)
+    return is_like(through, right)
 
 
 def is_like(outcome: Outcome, expected: Outcome) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tests.world.clients import install
 from tests.world.faces import Faces, Way, ways
 from tests.world.habits import of_round
 from tests.world.outcomes import Installed, Outcome, Verdict, Worse, is_like, judge
@@ -17,6 +17,7 @@ from tests.world.rig import CLIENTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.world.clients import Clients
     from tests.world.habits import Habit
     from tests.world.rig import Client, Rig
     from tests.world.shop import Shop
@@ -55,16 +56,20 @@ class Report:
     @property
     def worse(self) -> list[str]:
         """How wheelfs does less well than straight, a line each."""
-        found = [
-            f"{one.client}, {one.face}, round {one.round + 1}: {one.verdict.what}: straight {one.straight}, through {one.through}"
-            + (f"\n    {one.through.said[-600:]}" if not isinstance(one.through, Installed) and hasattr(one.through, "said") else "")
-            for one in self.tries
-            if isinstance(one.verdict, Worse)
-        ]
+        groups: dict[tuple[int, str, str, str], list[Try]] = {}
+        for one in self.tries:
+            if isinstance(one.verdict, Worse):
+                groups.setdefault((one.round, one.client, one.verdict.what, str(one.through)), []).append(one)
+        found = []
+        for (number, client, what, through), group in groups.items():
+            said = getattr(group[0].through, "said", "")[-400:].replace("\n", "\n      ")
+            faces = ", ".join(one.face for one in group)
+            found.append(f"{client}, round {number + 1}, {faces}: {what}: straight {group[0].straight}, through {through}")
+            found[-1] += f"\n      {said}" if said else ""
         return found + self.complaints
 
 
-def run_habit(habit: Habit, rig: Rig) -> Report:
+def run_habit(habit: Habit, rig: Rig, clients: Clients) -> Report:
     """Run it; its hosts are gone when this returns."""
     report = Report(habit)
     began_s = time.monotonic()
@@ -73,10 +78,10 @@ def run_habit(habit: Habit, rig: Rig) -> Report:
         rounds = habit.set_up(shop)
         number = 0
         if rounds is None:
-            _round(report, rig, 0, shop)
+            _round(report, rig, clients, 0, shop)
         else:
             for number, _ in enumerate(rounds):
-                _round(report, rig, number, shop)
+                _round(report, rig, clients, number, shop)
         if habit.also is not None:
             for client in CLIENTS:
                 said = habit.also(Faces(rig.nodes[client], habit.project, rig.index_name(habit)))
@@ -85,7 +90,7 @@ def run_habit(habit: Habit, rig: Rig) -> Report:
     return report
 
 
-def _round(report: Report, rig: Rig, number: int, shop: Shop) -> None:
+def _round(report: Report, rig: Rig, clients: Clients, number: int, shop: Shop) -> None:
     habit = report.habit
     for client in CLIENTS:
         where = rig.where / "installs" / habit.name / f"{number}-{client}"
@@ -93,7 +98,7 @@ def _round(report: Report, rig: Rig, number: int, shop: Shop) -> None:
         if shop.requirements_txt is not None:
             (where / "requirements.txt").write_text(shop.requirements_txt)
         urls = tuple(rig.index_url(habit, place) for place in range(len(habit.places)))
-        straight = _install(client, habit, Way("straight", urls), where)
+        straight = _install(clients, client, habit, Way("straight", urls), where)
         report.straight[number, client] = straight
         said = of_round(habit.pip if client == "pip" else habit.uv, number)
         if said is not None and not is_like(straight, said):
@@ -104,25 +109,33 @@ def _round(report: Report, rig: Rig, number: int, shop: Shop) -> None:
             if way.face.split()[0] in habit.without:
                 continue
             began_s = time.monotonic()
-            through = _through(client, habit, way, where, straight if instead is None else instead, number)
-            verdict = judge(straight, through, instead=instead, flat=way.directory is not None)
+            through = _through(clients, client, habit, way, where, straight if instead is None else instead, number)
+            verdict = judge(straight, through, instead=instead, also_right=habit.also_right, flat=way.directory is not None)
             report.tries.append(Try(number, client, way.face, straight, through, verdict, time.monotonic() - began_s))
         shutil.rmtree(where)
 
 
-def _through(client: Client, habit: Habit, way: Way, where: Path, wanted: Outcome, number: int) -> Outcome:
+def _through(clients: Clients, client: Client, habit: Habit, way: Way, where: Path, wanted: Outcome, number: int) -> Outcome:
     """Install; what takes wheelfs a moment (a change of a page, a listing) is waited for, to a deadline."""
-    patience_s = CHANGE_S if number else FLAT_S if way.directory is not None and isinstance(wanted, Installed) else 0.0
-    deadline_s = time.monotonic() + patience_s
+    if way.directory is not None and isinstance(wanted, Installed):
+        _listed(way.directory, f"{habit.project.replace('-', '_')}-{wanted.version}-".lower())
+    deadline_s = time.monotonic() + (CHANGE_S if number else 0.0)
     while True:
-        through = _install(client, habit, way, where)
+        through = _install(clients, client, habit, way, where)
         if is_like(through, wanted) or time.monotonic() >= deadline_s:
             return through
         time.sleep(POLL_S)
 
 
-def _install(client: Client, habit: Habit, way: Way, where: Path) -> Outcome:
+def _listed(directory: Path, beginning: str) -> None:
+    """Wait until a file that is called so is listed, or no longer."""
+    deadline_s = time.monotonic() + FLAT_S
+    while time.monotonic() < deadline_s and not any(name.lower().startswith(beginning) for name in os.listdir(directory)):
+        time.sleep(POLL_S)
+
+
+def _install(clients: Clients, client: Client, habit: Habit, way: Way, where: Path) -> Outcome:
     place = where / way.face.replace(" ", "-")
-    outcome = install(client, habit, way, place)
+    outcome = clients.install(client, habit, way, place)
     shutil.rmtree(place)
     return outcome

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from tests.world.clients import Clients
+from tests.world.pip_server import PipServer
 from tests.world.rig import Rig
 from tests.world.runner import Report, run_habit
 
@@ -53,21 +58,28 @@ class Running:
 
     def _run(self) -> None:
         where = self._where
-        with ThreadPoolExecutor(self._jobs) as threads:
+        with ExitStack() as stack:
+            free: SimpleQueue[Clients] = SimpleQueue()
+            for number in range(self._jobs):
+                free.put(Clients(stack.enter_context(PipServer(where / f"pip-{number}"))))
+            threads = stack.enter_context(ThreadPoolExecutor(self._jobs))
             for number, batch in enumerate(batches([habit for habit in self._habits if not habit.alone])):
                 with Rig(batch, where / f"batch-{number}") as rig:
-                    list(threads.map(lambda habit, rig=rig: self._run_one(habit, rig), batch))  # type: ignore[misc]
-            list(threads.map(self._run_alone, [habit for habit in self._habits if habit.alone]))
+                    list(threads.map(partial(self._run_one, rig=rig, free=free), batch))
+            list(threads.map(partial(self._run_alone, free=free), [habit for habit in self._habits if habit.alone]))
 
-    def _run_one(self, habit: Habit, rig: Rig) -> None:
+    def _run_one(self, habit: Habit, rig: Rig, free: SimpleQueue[Clients]) -> None:
+        clients = free.get()
         try:
-            self._futures[habit.name].set_result(run_habit(habit, rig))
+            self._futures[habit.name].set_result(run_habit(habit, rig, clients))
         except BaseException as error:
             self._futures[habit.name].set_exception(error)
+        finally:
+            free.put(clients)
 
-    def _run_alone(self, habit: Habit) -> None:
+    def _run_alone(self, habit: Habit, free: SimpleQueue[Clients]) -> None:
         with Rig([habit], self._where / habit.name, tied=False) as rig:
-            self._run_one(habit, rig)
+            self._run_one(habit, rig, free)
 
     def _ended(self, whole: Future[None]) -> None:
         """A failure outside of a habit (a mount that does not start) is that of all habits that have not run."""

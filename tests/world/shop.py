@@ -86,6 +86,14 @@ class Shop:
         self.put(where, made, site=site, **(served or {}))
         return Item(name, made, where)
 
+    def odd_wheel(self, body: bytes, fragment: str | None = None) -> Item:
+        """Host these bytes as version 2.0 beside a good 1.0, and serve a page of both."""
+        filename = wheel_filename(self.project, "2.0")
+        item = Item(filename, body, FILES + filename)
+        self.put(item.path, body)
+        self.html(a(self.wheel("1.0"), fragment), a(item, fragment))
+        return item
+
     # --- pages -----------------------------------------------------------------------------------------------------
 
     def page_path(self, project: str | None = None, index: int = 0) -> str:
