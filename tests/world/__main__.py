@@ -24,6 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/world", description=__doc__)
     parser.add_argument("words", nargs="*", help="run the habits whose names hold one of these; all unless given")
     parser.add_argument("--quick", action="store_true", help="only those that are part of every test run")
+    parser.add_argument("--straight", action="store_true", help="only see whether straight is what the habits say")
     parser.add_argument("--jobs", type=int, default=2, help="habits at once (default: 2)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="leave logs and stores in this new directory")
     given = parser.parse_args()
@@ -32,7 +33,7 @@ def main() -> int:
     tries = wrong = broken = 0
     with ExitStack() as stack:
         where = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wheelfs-world-")))
-        running = stack.enter_context(Running(chosen, where, jobs=given.jobs))
+        running = stack.enter_context(Running(chosen, where, jobs=given.jobs, mounts=not given.straight))
         for habit in chosen:
             try:
                 report = running.report(habit)

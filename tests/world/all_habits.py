@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 # Importing a module registers its habits.
+from tests.world import habits_changes as habits_changes
+from tests.world import habits_files as habits_files
 from tests.world import habits_hashes as habits_hashes
 from tests.world import habits_html as habits_html
 from tests.world import habits_json as habits_json
 from tests.world import habits_metadata as habits_metadata
+from tests.world import habits_names as habits_names
+from tests.world import habits_pages as habits_pages
 from tests.world.habits import REGISTRY, Habit
 
 HABITS: Final[tuple[Habit, ...]] = tuple(REGISTRY.values())

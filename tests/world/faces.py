@@ -36,7 +36,7 @@ def ways(node: Node, index: str) -> list[Way]:
         Way("here", (f"file://{mount}/here/simple",)),
         Way("flat", directory=mount),
         Way("gateway", (f"{gateway}/simple/",)),
-        Way("gateway again", (f"{gateway}/index/{index}/simple/",)),
+        Way("gateway index", (f"{gateway}/index/{index}/simple/",)),
     ]
 
 

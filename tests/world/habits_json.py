@@ -20,22 +20,22 @@ def json_version_minor(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel()), page={"meta": {"api-version": "1.99", "new": [1]}})
 
 
-@habit("another major version", "PEP 629: clients must not go on", pip=ERROR, uv=GOOD, instead_uv=ERROR, why="PEP 629 says to refuse, uv does not look")
+@habit("another major version", "PEP 629: clients must not go on", instead=ERROR, why="PEP 629 says to refuse; pip and uv do not look")
 def json_version_major(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), page={"meta": {"api-version": "2.0"}})
 
 
-@habit("meta has no version", "hand-made JSON", pip=CRASH, uv=GOOD, also_right=(GOOD, ERROR), why="not a page by PEP 691, though readable")
+@habit("meta has no version", "hand-made JSON", also_right=ERROR, why="not a page by PEP 691, though readable")
 def json_no_version(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), page={"meta": {}})
 
 
-@habit("no meta", "hand-made JSON", pip=CRASH, uv=GOOD, also_right=(GOOD, ERROR), why="not a page by PEP 691, though readable")
+@habit("no meta", "hand-made JSON", also_right=ERROR, why="not a page by PEP 691, though readable")
 def json_no_meta(shop: Shop) -> None:
     shop.serve_page(json.dumps({"name": shop.project, "files": [entry(shop.wheel())]}).encode(), pages.JSON)
 
 
-@habit("the version is a number", "YAML in between", pip=CRASH, uv=GOOD, also_right=(GOOD, ERROR), why="not a page by PEP 691, though readable")
+@habit("the version is a number", "YAML in between", also_right=ERROR, why="not a page by PEP 691, though readable")
 def json_version_number(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), page={"meta": {"api-version": 1.1}})
 
@@ -55,12 +55,12 @@ def json_minimal(shop: Shop) -> None:
     shop.json(entry(wheel, size=..., requires_python=..., yanked=..., upload_time=...), page={"meta": {"api-version": "1.0"}})
 
 
-@habit("no hashes member", "hand-made JSON: PEP 691 requires it", pip=CRASH, uv=ERROR, also_right=(GOOD, ERROR), why=LENIENT)
+@habit("no hashes member", "hand-made JSON: PEP 691 requires it", uv=ERROR, also_right=GOOD, why=LENIENT)
 def json_no_hashes(shop: Shop) -> None:
     shop.json(entry(shop.wheel(), hashes=...))
 
 
-@habit("hashes is null", "a schema with optional fields", pip=CRASH, uv=ERROR, also_right=(GOOD, ERROR), why=LENIENT)
+@habit("hashes is null", "a schema with optional fields", uv=ERROR, also_right=GOOD, why=LENIENT)
 def json_hashes_null(shop: Shop) -> None:
     shop.json(entry(shop.wheel(), hashes=None))
 
@@ -70,13 +70,13 @@ def json_no_filename(shop: Shop) -> None:
     shop.json(entry(shop.wheel(), filename=...))
 
 
-@habit("every optional field is null", "servers that serialize None", uv=GOOD)
+@habit("every optional field is null", "servers that serialize None", uv=ERROR, also_right=GOOD, why=LENIENT)
 def json_nulls(shop: Shop) -> None:
     fields = {"size": None, "requires-python": None, "upload-time": None, "core-metadata": None, "provenance": None}
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), **fields))
 
 
-@habit("yanked is null", "servers that serialize None", uv=GOOD)
+@habit("yanked is null", "servers that serialize None", uv=ERROR, also_right=GOOD, why=LENIENT)
 def json_yanked_null(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), yanked=None))
 
@@ -91,7 +91,7 @@ def json_yanked_true(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), yanked=True))
 
 
-@habit("yanked is an empty string", "servers with a text column", uv=GOOD)
+@habit("yanked is an empty string", "servers with a text column", uv=OLD, also_right=GOOD, why="PEP 691: yanked is what is true in Python")
 def json_yanked_empty(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), yanked=""))
 
@@ -149,7 +149,7 @@ def json_requires_python(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), requires_python=">=4"))
 
 
-@habit("upload-time without a zone", "devpi's datetime.isoformat()", uv=GOOD)
+@habit("upload-time without a zone", "Python's datetime.isoformat()", uv=ERROR, also_right=GOOD, why=LENIENT)
 def json_time_no_zone(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), upload_time="2024-05-06T07:08:09"))
 

@@ -37,11 +37,12 @@ class Node:
 class Rig:
     """Mounts and gateways from ``__enter__`` to ``__exit__``; a habit's hosts run while it does (`shop`).
 
-    Every habit has addresses of its own in 127.77.0.0/16: what wheelfs learns of a host concerns no other habit.
+    Without ``mounts`` nothing but straight can be tried.  Every habit has addresses of its own in 127.77.0.0/16: what wheelfs learns of a host concerns no other habit.
     """
 
-    def __init__(self, habits: Sequence[Habit], where: Path, *, tied: bool = True) -> None:
+    def __init__(self, habits: Sequence[Habit], where: Path, *, tied: bool = True, mounts: bool = True) -> None:
         self.where = where
+        self._mounts = mounts
         self._numbers = {habit.name: number for number, habit in enumerate(habits)}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -55,7 +56,7 @@ class Rig:
     def __enter__(self) -> Self:
         environment = {"WHEELFS_CONFIG": str(self._config)}
         with ExitStack() as stack:
-            for client in CLIENTS:
+            for client in CLIENTS if self._mounts else ():
                 home = self.where / f"home-{client}"
                 home.mkdir()
                 mount = Mounted(self.where / f"mnt-{client}", self.where / f"store-{client}", ["-v"], home, environment)

@@ -82,7 +82,7 @@ def run_habit(habit: Habit, rig: Rig, clients: Clients) -> Report:
         else:
             for number, _ in enumerate(rounds):
                 _round(report, rig, clients, number, shop)
-        if habit.also is not None:
+        if habit.also is not None and rig.nodes:
             for client in CLIENTS:
                 said = habit.also(Faces(rig.nodes[client], habit.project, rig.index_name(habit)))
                 report.complaints += [f"{client}: {said}"] if said else []
@@ -105,8 +105,8 @@ def _round(report: Report, rig: Rig, clients: Clients, number: int, shop: Shop) 
             report.oracle.append(f"{client}, round {number + 1}: straight was {straight}, the habit says {said}\n{getattr(straight, 'said', '')}")
             continue
         instead = of_round(habit.instead_pip if client == "pip" else habit.instead_uv, number)
-        for way in ways(rig.nodes[client], rig.index_name(habit)):
-            if way.face.split()[0] in habit.without:
+        for way in ways(rig.nodes[client], rig.index_name(habit)) if rig.nodes else ():
+            if way.face in habit.without:
                 continue
             began_s = time.monotonic()
             through = _through(clients, client, habit, way, where, straight if instead is None else instead, number)

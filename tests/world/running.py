@@ -38,10 +38,11 @@ def batches(habits: Sequence[Habit]) -> Iterator[list[Habit]]:
 class Running:
     """Runs ``habits`` in the background from ``start`` on; `report` waits for one of them."""
 
-    def __init__(self, habits: Sequence[Habit], where: Path, *, jobs: int) -> None:
+    def __init__(self, habits: Sequence[Habit], where: Path, *, jobs: int, mounts: bool = True) -> None:
         self._habits = habits
         self._where = where
         self._jobs = jobs
+        self._mounts = mounts
         self._futures: dict[str, Future[Report]] = {habit.name: Future() for habit in habits}
         self._thread = ThreadPoolExecutor(1)
 
@@ -64,7 +65,7 @@ class Running:
                 free.put(Clients(stack.enter_context(PipServer(where / f"pip-{number}"))))
             threads = stack.enter_context(ThreadPoolExecutor(self._jobs))
             for number, batch in enumerate(batches([habit for habit in self._habits if not habit.alone])):
-                with Rig(batch, where / f"batch-{number}") as rig:
+                with Rig(batch, where / f"batch-{number}", mounts=self._mounts) as rig:
                     list(threads.map(partial(self._run_one, rig=rig, free=free), batch))
             list(threads.map(partial(self._run_alone, free=free), [habit for habit in self._habits if habit.alone]))
 
@@ -78,7 +79,7 @@ class Running:
             free.put(clients)
 
     def _run_alone(self, habit: Habit, free: SimpleQueue[Clients]) -> None:
-        with Rig([habit], self._where / habit.name, tied=False) as rig:
+        with Rig([habit], self._where / habit.name, tied=False, mounts=self._mounts) as rig:
             self._run_one(habit, rig, free)
 
     def _ended(self, whole: Future[None]) -> None:

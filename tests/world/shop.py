@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import html
+import io
 import json
+import tarfile
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tests.fakes import pages
-from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 from tests.world.site import Site, content
 
 if TYPE_CHECKING:
@@ -85,6 +88,23 @@ class Shop:
         where = path or FILES + quote(name, safe="!")
         self.put(where, made, site=site, **(served or {}))
         return Item(name, made, where)
+
+    def sdist(self, version: str = "2.0", *, filename: str | None = None, served: Mapping[str, Any] | None = None) -> Item:
+        """Host a source distribution that clients can build; its module is the one of the wheel that it brings along."""
+        made = build_sdist(self.project, version, wheel=self.build(version))
+        name = filename or sdist_filename(self.project, version)
+        self.put(FILES + name, made, **(served or {}))
+        return Item(name, made, FILES + name)
+
+    def zip_sdist(self) -> Item:
+        """Host a source distribution of version 2.0 in the form that is older than PEP 517."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=io.BytesIO(build_sdist(self.project, "2.0", wheel=self.build()))) as made, zipfile.ZipFile(packed, "w") as archive:
+            for member in made.getmembers():
+                archive.writestr(zipfile.ZipInfo(member.name), made.extractfile(member).read())  # type: ignore[union-attr]
+        name = f"{self.package}-2.0.zip"
+        self.put(FILES + name, packed.getvalue())
+        return Item(name, packed.getvalue(), FILES + name)
 
     def odd_wheel(self, body: bytes, fragment: str | None = None) -> Item:
         """Host these bytes as version 2.0 beside a good 1.0, and serve a page of both."""

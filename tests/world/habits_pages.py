@@ -1,0 +1,295 @@
+"""How pages are served: statuses, redirects, encodings, validators, headers."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import zlib
+from typing import TYPE_CHECKING
+
+import zstandard
+
+from tests.fakes import faults
+from tests.fakes.server import Answer
+from tests.world.habits import ABSENT, ERROR, GOOD, OLD, Place, habit
+from tests.world.shop import a, entry
+from tests.world.site import fixed, redirect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.fakes.server import Request
+    from tests.world.shop import Shop
+
+SILENCE = "an answer that is no page says nothing of whether the project is there"
+
+
+def _good(shop: Shop) -> None:
+    shop.html(a(shop.wheel("1.0")), a(shop.wheel()))
+
+
+def _encode(shop: Shop, encode: Callable[[bytes], bytes], coding: str, *, always: bool = False) -> None:
+    def change(request: Request, answer: Answer) -> Answer:
+        if answer.status != 200 or not (always or coding in request.headers.get("accept-encoding", "")):
+            return answer
+        return Answer(200, encode(answer.body), {**answer.headers, "Content-Encoding": coding, "Vary": "Accept-Encoding"})
+
+    shop.wrap_page(change)
+
+
+def _members(body: bytes) -> bytes:
+    return b"".join(gzip.compress(body[at : at + 100]) for at in range(0, len(body), 100))
+
+
+@habit("pages are gzip-encoded", "every web server", quick=True)
+def page_gzip(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, gzip.compress, "gzip")
+
+
+@habit("gzip-encoded pages of several members", "bgzip and block-wise compressing servers (RFC 1952 allows it)", quick=True)
+def page_gzip_members(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, _members, "gzip")
+
+
+@habit("the same in JSON", "the same")
+def page_gzip_members_json(shop: Shop) -> None:
+    shop.json(entry(shop.wheel("1.0")), entry(shop.wheel()))
+    _encode(shop, _members, "gzip")
+
+
+@habit("a gzip-encoded page with zeros behind it", "gzip files padded to blocks", uv=ERROR)
+def page_gzip_padded(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, lambda body: gzip.compress(body) + bytes(100), "gzip")
+
+
+@habit("a gzip-encoded page that ends early", "proxies that cut", pip=ERROR, uv=ERROR)
+def page_gzip_cut(shop: Shop) -> None:
+    others = "".join(f"<p>{n * 7919 % 10007}</p>" for n in range(3000))
+    shop.html(a(shop.wheel("1.0")), others, a(shop.wheel()))
+    _encode(shop, lambda body: gzip.compress(body)[:-200], "gzip")
+
+
+@habit("a page that says gzip and is none", "AddEncoding by mistake", pip=ERROR, uv=ERROR, also_right=GOOD, why="a page that can be read is read")
+def page_gzip_lie(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, bytes, "gzip")
+
+
+@habit("pages are deflate-encoded", "old IIS", uv=GOOD)
+def page_deflate(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, zlib.compress, "deflate", always=True)
+
+
+@habit("pages are deflate-encoded without zlib's header", "IIS: RFC 9110 says zlib, servers do not", uv=ERROR, also_right=GOOD, why="uv does not know it")
+def page_deflate_raw(shop: Shop) -> None:
+    _good(shop)
+
+    def raw(body: bytes) -> bytes:
+        packer = zlib.compressobj(wbits=-15)
+        return packer.compress(body) + packer.flush()
+
+    _encode(shop, raw, "deflate", always=True)
+
+
+@habit("pages are zstd-encoded where that is accepted", "CDNs since 2024", uv=GOOD)
+def page_zstd(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, zstandard.compress, "zstd")
+
+
+@habit("pages are x-gzip-encoded", "Apache of 1999 (RFC 9110, 8.4.1.3)", uv=ERROR, also_right=GOOD, why="uv does not know it")
+def page_x_gzip(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, gzip.compress, "x-gzip", always=True)
+
+
+@habit("Content-Encoding: identity", "hand-made servers", uv=GOOD)
+def page_identity(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, bytes, "identity", always=True)
+
+
+@habit("Content-Encoding: utf-8", "hand-made servers that mean the charset", uv=GOOD)
+def page_encoding_utf8(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, bytes, "utf-8", always=True)
+
+
+@habit("the page is compressed twice", "a proxy that compresses what is compressed", uv=GOOD)
+def page_gzip_twice(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, lambda body: gzip.compress(gzip.compress(body)), "gzip, gzip", always=True)
+
+
+def _status_habit(name: str, status: int, reported: str, **outcomes: object) -> None:
+    def set_up(shop: Shop) -> None:
+        shop.route(shop.page_path(), fixed(status, b"no such page\n"))
+
+    set_up.__name__ = name
+    habit(f"the page's status is {status}", reported, **outcomes)(set_up)  # type: ignore[arg-type]
+
+
+_status_habit("page_404", 404, "every index", pip=ABSENT, quick=True)
+_status_habit("page_410", 410, "Nexus for deleted components", pip=ABSENT, uv=ERROR, also_right=ABSENT, why="gone is an answer")
+_status_habit("page_400", 400, "strict gateways", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+_status_habit("page_401", 401, "indexes without anonymous readers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+_status_habit("page_403", 403, "PyTorch's index and buckets nobody may list", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE, quick=True)
+_status_habit("page_405", 405, "hand-made servers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+_status_habit("page_406", 406, "Artifactory with a path too short (astral-sh/uv#14375)", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+_status_habit("page_500", 500, "proxies whose upstream is away", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+_status_habit("page_503", 503, "maintenance", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+_status_habit("page_204", 204, "empty repositories", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+
+
+@habit("names it does not have get a single-page application", "static sites with a fall-back to index.html", pip=ABSENT, uv=ABSENT, instead=ERROR, why=SILENCE)
+def page_single_page_application(shop: Shop) -> None:
+    shop.serve_page(b'<!doctype html><html><head><title>App</title></head><body><div id="root"></div><script src="/app.js"></script></body></html>')
+
+
+@habit("names it does not have get a login page", "single sign-on", pip=ABSENT, uv=ABSENT, instead=ERROR, why=SILENCE)
+def page_login(shop: Shop) -> None:
+    shop.serve_page(b'<html><head><title>Log in</title></head><body><form><input name="user"></form></body></html>')
+
+
+@habit("the page is behind a redirect", "Gitea, GitLab: names are normalized by a redirect", quick=True)
+def page_redirect(shop: Shop) -> None:
+    _good(shop)
+    shop.site.routes["/elsewhere/"] = shop.site.routes[shop.page_path()]
+    shop.route(shop.page_path(), redirect("/elsewhere/"))
+
+
+@habit("relative links are relative to where the redirect led", "CodeArtifact, pypicloud (astral-sh/uv#1388, #1747)", quick=True)
+def page_redirect_relative_links(shop: Shop) -> None:
+    wheel = shop.wheel(path="/other/place/" + shop.wheel().filename)
+    shop.html(a(wheel, href=wheel.filename))
+    shop.site.routes["/other/place/"] = shop.site.routes[shop.page_path()]
+    shop.route(shop.page_path(), redirect("/other/place/"))
+
+
+@habit("the page is redirected to another host", "pypiserver's fallback (303)", hosts=2)
+def page_redirect_other_host(shop: Shop) -> None:
+    wheel = shop.wheel(site=shop.sites[1])
+    shop.html(a(wheel), site=shop.sites[1])
+    shop.route(shop.page_path(), redirect(shop.sites[1].url + shop.page_path(), 303))
+
+
+@habit("the page without its last slash redirects to the one with it, and back", "misconfigured rewriting", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+def page_redirect_circle(shop: Shop) -> None:
+    shop.route(shop.page_path(), redirect(shop.page_path().rstrip("/")))
+    shop.route(shop.page_path().rstrip("/"), redirect(shop.page_path()))
+
+
+@habit("pages only without the last slash", "static sites", pip=ABSENT, uv=GOOD, also_right=(GOOD, ABSENT), why="PEP 503 has the slash")
+def page_no_slash(shop: Shop) -> None:
+    _good(shop)
+    shop.site.routes[shop.page_path().rstrip("/")] = shop.site.routes.pop(shop.page_path())
+
+
+@habit("the index's own address has a query", "signed buckets, tokens in queries", places=(Place(path="/simple?token=abc"),), pip=ABSENT, uv=ABSENT, also_right=(GOOD, ABSENT), why="clients append the name to the query")
+def index_with_query(shop: Shop) -> None:
+    wheel = shop.wheel()
+    shop.html(a(wheel))
+    shop.site.routes[f"/simple/{shop.project}/"] = shop.site.routes[shop.page_path()]
+
+
+@habit("an index at the root of its host", "pypicloud, simpleindex", places=(Place(path=""),))
+def index_at_root(shop: Shop) -> None:
+    _good(shop)
+
+
+@habit("an index deep below its host", "Nexus: /repository/NAME/simple, Artifactory: /artifactory/api/pypi/NAME/simple", places=(Place(path="/artifactory/api/pypi/a-b_c.d/simple"),))
+def index_deep(shop: Shop) -> None:
+    wheel = shop.wheel(path="/artifactory/api/pypi/a-b_c.d/packages/packages/ab/cd/" + shop.wheel().filename)
+    shop.html(a(wheel, href=f"../../packages/packages/ab/cd/{wheel.filename}"))
+
+
+@habit("an index below +simple", "devpi: /root/dev/+simple/", places=(Place(path="/root/dev/+simple"),), quick=True)
+def index_plus_simple(shop: Shop) -> None:
+    wheel = shop.wheel(path="/root/dev/+f/abc/0123456789abc/" + shop.wheel().filename)
+    shop.html(a(wheel, href=f"../../+f/abc/0123456789abc/{wheel.filename}"))
+
+
+@habit("the path of the index has an escaped character", "GitLab: /projects/group%2Fname/packages/pypi/simple", places=(Place(path="/projects/group%2Fname/simple"),))
+def index_escaped_path(shop: Shop) -> None:
+    _good(shop)
+
+
+@habit("no-store on everything", "Artifact Registry (astral-sh/uv#4728)", quick=True)
+def page_no_store(shop: Shop) -> None:
+    shop.html(a(shop.wheel("1.0")), a(shop.wheel(served={"headers": {"Cache-Control": "no-store"}})), headers={"Cache-Control": "no-store"})
+
+
+@habit("Vary: * and an Expires in the past", "Azure Artifacts (astral-sh/uv#10359)")
+def page_vary_star(shop: Shop) -> None:
+    shop.html(a(shop.wheel()), headers={"Vary": "*", "Expires": "-1", "Pragma": "no-cache"})
+
+
+@habit("Cache-Control that is nonsense", "typing errors in configurations")
+def page_cache_control_nonsense(shop: Shop) -> None:
+    shop.html(a(shop.wheel()), headers={"Cache-Control": "max-age=ten, ,=, private=\"x"})
+
+
+@habit("an Age older than max-age", "CDNs that serve stale pages")
+def page_age(shop: Shop) -> None:
+    shop.html(a(shop.wheel()), headers={"Cache-Control": "max-age=60", "Age": "86400"})
+
+
+@habit("304 to a question that was not conditional", "broken caches", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+def page_304(shop: Shop) -> None:
+    shop.route(shop.page_path(), fixed(304))
+
+
+@habit("the page comes in chunks", "Nexus, every proxy", quick=True)
+def page_chunked(shop: Shop) -> None:
+    _good(shop)
+
+    def change(_: Request, answer: Answer) -> Answer:
+        answer.chunked = answer.status == 200
+        return answer
+
+    shop.wrap_page(change)
+
+
+@habit("the page ends before its length", "overloaded servers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+def page_truncated(shop: Shop) -> None:
+    _good(shop)
+    shop.site.actions[shop.page_path()] = faults.Truncate(150)
+
+
+@habit("the page is reset in the middle", "overloaded servers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+def page_reset(shop: Shop) -> None:
+    _good(shop)
+    shop.site.actions[shop.page_path()] = faults.Reset(150)
+
+
+@habit("one page of three is 503", "overloaded servers", pip=GOOD)
+def page_503_sometimes(shop: Shop) -> None:
+    _good(shop)
+    turn = itertools.count()
+    shop.wrap_page(lambda _, answer: Answer(503, b"later") if next(turn) % 4 == 1 else answer)
+
+
+@habit("the page is refused for a moment: 429 with Retry-After: 1", "limits of PyPI's mirrors")
+def page_429(shop: Shop) -> None:
+    _good(shop)
+    turn = itertools.count()
+    shop.wrap_page(lambda _, answer: Answer(429, b"later", {"Retry-After": "1"}) if next(turn) % 2 == 0 else answer)
+
+
+@habit("the list of projects is not there, or fails", "mirrors without a root page (devpi/devpi#1041)", quick=True)
+def root_fails(shop: Shop) -> None:
+    _good(shop)
+    shop.route("/simple/", fixed(500))
+
+
+@habit("an ETag that never changes, though the page does", "hand-made caching", pip=(OLD, GOOD))
+def page_etag_constant(shop: Shop):  # type: ignore[no-untyped-def]
+    shop.html(a(shop.wheel("1.0")), etag='"v1"', last_modified=None)
+    yield
+    new = a(shop.wheel())
+    shop.html(a(shop.wheel("1.0")), new, etag=None, last_modified=None)
+    yield
