@@ -57,7 +57,17 @@ class Clients:
         return self._pip.run(*line, *_wanted(habit), cwd=target.parent, timeout_s=BOUND_S)
 
     def _run_uv(self, habit: Habit, way: Way, target: Path) -> Finished:
-        line = [uv.find_uv_bin(), "pip", "install", "--no-deps", "--no-cache", "--python", sys.executable, "--target", str(target)]
+        line = [
+            uv.find_uv_bin(),
+            "pip",
+            "install",
+            "--no-deps",
+            "--no-cache",
+            "--python",
+            sys.executable,
+            "--target",
+            str(target),
+        ]
         line += habit.uv_options
         if way.directory is not None:
             line += ["--no-index", "--find-links", str(way.directory)]

@@ -97,7 +97,9 @@ def habit(
             **more,
         )
         assert made.name not in REGISTRY, f"two habits are called {made.name}"
-        assert made.why or not (made.instead_pip or made.instead_uv or made.also_right), f"{made.name} differs from straight and says no reason"
+        assert made.why or not (made.instead_pip or made.instead_uv or made.also_right), (
+            f"{made.name} differs from straight and says no reason"
+        )
         REGISTRY[made.name] = made
         return made
 

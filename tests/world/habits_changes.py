@@ -34,7 +34,12 @@ def version_deleted(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("the newest version is yanked", "PEP 592", pip=(GOOD, OLD), without={"flat": "flat directories have no word for it; [flat] yanked decides"})
+@habit(
+    "the newest version is yanked",
+    "PEP 592",
+    pip=(GOOD, OLD),
+    without={"flat": "flat directories have no word for it; [flat] yanked decides"},
+)
 def version_yanked(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))
     yield
@@ -42,7 +47,12 @@ def version_yanked(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("a file is replaced under its name, with its new sha256", "private indexes that allow it (devpi's volatile)", pip=(FIRST, SECOND), quick=True)
+@habit(
+    "a file is replaced under its name, with its new sha256",
+    "private indexes that allow it (devpi's volatile)",
+    pip=(FIRST, SECOND),
+    quick=True,
+)
 def replaced_new_hash(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel(build="first")))
     yield
@@ -50,7 +60,12 @@ def replaced_new_hash(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("a file is replaced under its name, no hashes: the ETag tells", "nightly builds on S3 and nginx", pip=(FIRST, SECOND), quick=True)
+@habit(
+    "a file is replaced under its name, no hashes: the ETag tells",
+    "nightly builds on S3 and nginx",
+    pip=(FIRST, SECOND),
+    quick=True,
+)
 def replaced_etag(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel(build="first", served={"last_modified": None}), ""))
     yield
@@ -66,7 +81,11 @@ def replaced_last_modified(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("a file is replaced, no hashes: only the length tells", "hand-made servers", pip=(FIRST, Installed("2.0", "the second one, longer")))
+@habit(
+    "a file is replaced, no hashes: only the length tells",
+    "hand-made servers",
+    pip=(FIRST, Installed("2.0", "the second one, longer")),
+)
 def replaced_length(shop: Shop) -> Iterator[None]:
     served = {"etag": None, "last_modified": None}
     shop.html(a(shop.wheel(build="first", served=served), ""))
@@ -94,7 +113,9 @@ def replaced_md5(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("a file is replaced, the page's size tells", "PEP 700 without hashes", pip=(FIRST, Installed("2.0", "the second one, longer")))
+@habit(
+    "a file is replaced, the page's size tells", "PEP 700 without hashes", pip=(FIRST, Installed("2.0", "the second one, longer"))
+)
 def replaced_size(shop: Shop) -> Iterator[None]:
     shop.json(entry(shop.wheel(build="first", served={"etag": None}), hashes={}, upload_time=...))
     yield
@@ -102,7 +123,14 @@ def replaced_size(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("a file is replaced, the page still has the old sha256", "a cached page", pip=(FIRST, HASH), instead=(FIRST, FIRST), why="what was verified once is stored, and is what the page says", quick=True)
+@habit(
+    "a file is replaced, the page still has the old sha256",
+    "a cached page",
+    pip=(FIRST, HASH),
+    instead=(FIRST, FIRST),
+    why="what was verified once is stored, and is what the page says",
+    quick=True,
+)
 def replaced_old_hash(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel(build="first")))
     yield
@@ -118,7 +146,11 @@ def hashes_appear(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("the page begins to have hashes, of another build than came before", "an index that was upgraded and its files replaced", pip=(FIRST, SECOND))
+@habit(
+    "the page begins to have hashes, of another build than came before",
+    "an index that was upgraded and its files replaced",
+    pip=(FIRST, SECOND),
+)
 def hashes_appear_other(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel(build="first"), ""))
     yield
@@ -164,7 +196,14 @@ def file_wrong_then_right(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("a page that failed comes right", "an index that restarts", pip=(ABSENT, GOOD), uv=(ERROR, GOOD), instead=(ERROR, GOOD), why="silence is not a no")
+@habit(
+    "a page that failed comes right",
+    "an index that restarts",
+    pip=(ABSENT, GOOD),
+    uv=(ERROR, GOOD),
+    instead=(ERROR, GOOD),
+    why="silence is not a no",
+)
 def page_mended(shop: Shop) -> Iterator[None]:
     shop.route(shop.page_path(), fixed(500))
     yield
@@ -180,7 +219,15 @@ def project_appears(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("the index goes away", "machines that leave the network", pip=(GOOD, ABSENT), uv=(GOOD, ERROR), instead=GOOD, why=GENTLER, quick=True)
+@habit(
+    "the index goes away",
+    "machines that leave the network",
+    pip=(GOOD, ABSENT),
+    uv=(GOOD, ERROR),
+    instead=GOOD,
+    why=GENTLER,
+    quick=True,
+)
 def index_goes_away(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))
     yield
@@ -188,7 +235,14 @@ def index_goes_away(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("the index begins to refuse everything", "a token that has expired", pip=(GOOD, ABSENT), uv=(GOOD, ERROR), instead=GOOD, why=GENTLER)
+@habit(
+    "the index begins to refuse everything",
+    "a token that has expired",
+    pip=(GOOD, ABSENT),
+    instead=GOOD,
+    why=GENTLER,
+    uv=(GOOD, ABSENT),
+)
 def index_begins_to_refuse(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))
     yield
@@ -197,7 +251,13 @@ def index_begins_to_refuse(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("the project is deleted", "every private index", pip=(GOOD, ABSENT), also_right=(GOOD, ABSENT), why="a file that is stored stays")
+@habit(
+    "the project is deleted",
+    "every private index",
+    pip=(GOOD, ABSENT),
+    also_right=(GOOD, ABSENT),
+    why="a file that is stored stays",
+)
 def project_deleted(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel()))
     yield
@@ -227,19 +287,74 @@ def _several(name: str, because: str, reported: str, status: int, **outcomes: ob
 
 THIRD = Installed("3.0", "second")
 BY_ITSELF = {"index": "the first index by itself does not have it", "gateway index": "the same"}
-_several("two_first_404", "the first of two indexes does not have it", "every private index before PyPI", 404, pip=THIRD, without=BY_ITSELF, quick=True)
-_several("two_first_410", "the first of two indexes says it is gone", "Nexus", 410, pip=THIRD, uv=ERROR, also_right=THIRD, why="gone is an answer", without=BY_ITSELF)
-_several("two_first_403", "the first of two indexes says 403 for names it does not have", "PyTorch's index, buckets nobody may list", 403, pip=THIRD, uv=ERROR, instead=ERROR, why="silence is not a no", quick=True)
-_several("two_first_500", "the first of two indexes fails", "an outage", 500, pip=THIRD, uv=ERROR, instead=ERROR, why="silence is not a no")
+_several(
+    "two_first_404",
+    "the first of two indexes does not have it",
+    "every private index before PyPI",
+    404,
+    pip=THIRD,
+    without=BY_ITSELF,
+    quick=True,
+)
+_several(
+    "two_first_410",
+    "the first of two indexes says it is gone",
+    "Nexus",
+    410,
+    pip=THIRD,
+    uv=ERROR,
+    also_right=THIRD,
+    why="gone is an answer",
+    without=BY_ITSELF,
+)
+_several(
+    "two_first_403",
+    "the first of two indexes says 403 for names it does not have",
+    "PyTorch's index, buckets nobody may list",
+    403,
+    pip=THIRD,
+    instead=ERROR,
+    why="silence is not a no",
+    quick=True,
+    uv=ABSENT,
+)
+_several(
+    "two_first_500",
+    "the first of two indexes fails",
+    "an outage",
+    500,
+    pip=THIRD,
+    uv=ERROR,
+    instead=ERROR,
+    why="silence is not a no",
+)
 
 
-@habit("both of two indexes have it", "a private fork of a public package", places=TWO, hosts=2, pip=THIRD, uv=GOOD, instead_pip=GOOD, why=FIRST_INDEX, quick=True)
+@habit(
+    "both of two indexes have it",
+    "a private fork of a public package",
+    places=TWO,
+    hosts=2,
+    pip=THIRD,
+    uv=GOOD,
+    instead_pip=GOOD,
+    why=FIRST_INDEX,
+    quick=True,
+)
 def two_have_it(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))
     _second(shop)
 
 
-@habit("the first of two indexes on one host refuses", "devpi, Nexus, Artifactory: rights by index", places=ONE_HOST, pip=THIRD, uv=ERROR, instead=ERROR, why="silence is not a no")
+@habit(
+    "the first of two indexes on one host refuses",
+    "devpi, Nexus, Artifactory: rights by index",
+    places=ONE_HOST,
+    pip=THIRD,
+    instead=ERROR,
+    why="silence is not a no",
+    uv=ABSENT,
+)
 def two_on_one_host_first_refuses(shop: Shop) -> None:
     shop.route(shop.page_path(), fixed(403))
     _second(shop)
@@ -251,7 +366,16 @@ def two_on_one_host_second_refuses(shop: Shop) -> None:
     shop.route(shop.page_path(index=1), fixed(403))
 
 
-@habit("the first of two indexes is down", "an outage", places=TWO, hosts=2, pip=THIRD, uv=ERROR, instead=ERROR, why="silence is not a no")
+@habit(
+    "the first of two indexes is down",
+    "an outage",
+    places=TWO,
+    hosts=2,
+    pip=THIRD,
+    uv=ERROR,
+    instead=ERROR,
+    why="silence is not a no",
+)
 def two_first_down(shop: Shop) -> None:
     shop.site.stop()
     _second(shop)

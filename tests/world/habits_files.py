@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.fakes import faults
 from tests.fakes.server import Answer
-from tests.world.habits import ERROR, GOOD, HASH, Place, habit
+from tests.world.habits import ERROR, GOOD, HASH, Installed, Place, habit
 from tests.world.shop import a
 from tests.world.site import redirect
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.world.shop import Item, Shop
 
 BIG = 400_000
+DECODED = "the bytes that the hash says, or else those that are a file of its kind"
 
 
 def _page(shop: Shop, fragment: str | None = None, **how: object) -> Item:
@@ -55,7 +56,10 @@ for _status, _reported in (
 
 @habit("HEAD says length 0, GET is right", "servers that make files on demand", quick=True)
 def head_length_0(shop: Shop) -> None:
-    shop.wrap(_page(shop).path, lambda request, answer: Answer(200, b"", {"Accept-Ranges": "bytes"}) if request.method == "HEAD" else answer)
+    shop.wrap(
+        _page(shop).path,
+        lambda request, answer: Answer(200, b"", {"Accept-Ranges": "bytes"}) if request.method == "HEAD" else answer,
+    )
 
 
 @habit("HEAD has other headers than GET", "Google Artifact Registry (astral-sh/uv#18998)")
@@ -82,7 +86,9 @@ def _on_suffix(reply: Callable[[Answer, bytes], Answer]) -> Callable[[Shop], Non
     return set_up
 
 
-def _suffix_habit(name: str, because: str, reported: str, reply: Callable[[Answer, bytes], Answer], *, quick: bool = False) -> None:
+def _suffix_habit(
+    name: str, because: str, reported: str, reply: Callable[[Answer, bytes], Answer], *, quick: bool = False
+) -> None:
     set_up = _on_suffix(reply)
     set_up.__name__ = name
     habit(because, reported, quick=quick)(set_up)
@@ -90,8 +96,16 @@ def _suffix_habit(name: str, because: str, reported: str, reply: Callable[[Answe
 
 _suffix_habit("suffix_400", "suffix ranges are a bad request", "strict proxies", lambda _, __: Answer(400, b"bad range"))
 _suffix_habit("suffix_416", "suffix ranges are not satisfiable", "Azure's blob storage", lambda _, __: Answer(416, b""))
-_suffix_habit("suffix_501", "suffix ranges are not implemented", "CDNs (pypa/pip#12184)", lambda _, __: Answer(501, b"unsupported client range"), quick=True)
-_suffix_habit("suffix_whole", "suffix ranges get the whole file", "Artifactory (astral-sh/uv#1574)", lambda _, body: Answer(200, body))
+_suffix_habit(
+    "suffix_501",
+    "suffix ranges are not implemented",
+    "CDNs (pypa/pip#12184)",
+    lambda _, __: Answer(501, b"unsupported client range"),
+    quick=True,
+)
+_suffix_habit(
+    "suffix_whole", "suffix ranges get the whole file", "Artifactory (astral-sh/uv#1574)", lambda _, body: Answer(200, body)
+)
 _suffix_habit(
     "suffix_beginning",
     "suffix ranges get 206 and the file's beginning",
@@ -105,7 +119,9 @@ _suffix_habit(
     "RFC 9110, 14.4",
     lambda answer, _: Answer(206, answer.body, {"Content-Range": answer.headers["Content-Range"].partition("/")[0] + "/*"}),
 )
-_suffix_habit("suffix_no_content_range", "206 without Content-Range", "hand-made servers", lambda answer, _: Answer(206, answer.body))
+_suffix_habit(
+    "suffix_no_content_range", "206 without Content-Range", "hand-made servers", lambda answer, _: Answer(206, answer.body)
+)
 
 
 @habit("no ranges at all, whatever the headers say", "Artifactory (astral-sh/uv#1574, pypa/pip#8723)", quick=True)
@@ -140,7 +156,11 @@ def ranges_short(shop: Shop) -> None:
     shop.wrap(wheel.path, change)
 
 
-@habit("another ETag in every answer, the bytes are the same", "nginx in front of two copies (mtime and size make its ETag)", quick=True)
+@habit(
+    "another ETag in every answer, the bytes are the same",
+    "nginx in front of two copies (mtime and size make its ETag)",
+    quick=True,
+)
 def etag_changes(shop: Shop) -> None:
     wheel, turn = _page(shop), itertools.count()
 
@@ -246,33 +266,64 @@ def file_gzip_accepted(shop: Shop) -> None:
     _encoded(shop, gzip.compress, "gzip", always=False)
 
 
-@habit("wheels are gzip-encoded, asked or not", "Google's storage with stored encodings", pip=GOOD, uv=GOOD)
+@habit(
+    "wheels are gzip-encoded, asked or not",
+    "Google's storage with stored encodings",
+    pip=HASH,
+    uv=GOOD,
+    also_right=GOOD,
+    why=DECODED,
+)
 def file_gzip_always(shop: Shop) -> None:
     _encoded(shop, gzip.compress, "gzip", always=True)
 
 
-@habit("wheels are gzip-encoded, asked or not, without hashes", "the same", pip=GOOD, uv=GOOD)
+@habit("wheels are gzip-encoded, asked or not, without hashes", "the same", pip=ERROR, uv=GOOD, also_right=GOOD, why=DECODED)
 def file_gzip_always_no_hash(shop: Shop) -> None:
     _encoded(shop, gzip.compress, "gzip", "", always=True)
 
 
-@habit("wheels are deflate-encoded, asked or not", "old IIS", pip=GOOD, uv=GOOD)
+@habit("wheels are deflate-encoded, asked or not", "old IIS", pip=HASH, uv=GOOD, also_right=GOOD, why=DECODED)
 def file_deflate_always(shop: Shop) -> None:
     _encoded(shop, zlib.compress, "deflate", always=True)
 
 
-@habit("a wheel says gzip and is none", "Apache's AddEncoding by mistake", pip=ERROR, uv=ERROR, also_right=GOOD, why="the bytes are those that the hash says")
+@habit(
+    "a wheel says gzip and is none",
+    "Apache's AddEncoding by mistake",
+    also_right=GOOD,
+    why="the bytes are those that the hash says",
+    pip=GOOD,
+    uv=ERROR,
+)
 def file_gzip_lie(shop: Shop) -> None:
     _encoded(shop, bytes, "gzip", always=True)
 
 
-@habit("an sdist is sent with Content-Encoding: gzip, since it ends in .gz", "Apache's mod_mime; pypiserver behind it", pip=GOOD, uv=GOOD, without={"flat": "flat directories have no sdists"}, requirement="sdist-as-gzip", quick=True)
+@habit(
+    "an sdist is sent with Content-Encoding: gzip, since it ends in .gz",
+    "Apache's mod_mime; pypiserver behind it",
+    pip=GOOD,
+    without={"flat": "flat directories have no sdists"},
+    requirement="sdist-as-gzip",
+    quick=True,
+    uv=ERROR,
+    also_right=GOOD,
+    why=DECODED,
+)
 def sdist_as_gzip(shop: Shop) -> None:
     item = shop.sdist(served={"headers": {"Content-Encoding": "gzip"}})
     shop.html(a(item))
 
 
-@habit("the same, without a hash", "the same", uv=ERROR, also_right=GOOD, why="pip's reading of it", without={"flat": "flat directories have no sdists"})
+@habit(
+    "the same, without a hash",
+    "the same",
+    uv=ERROR,
+    also_right=GOOD,
+    why="pip's reading of it",
+    without={"flat": "flat directories have no sdists"},
+)
 def sdist_as_gzip_no_hash(shop: Shop) -> None:
     item = shop.sdist(served={"headers": {"Content-Encoding": "gzip"}})
     shop.html(a(item, ""))
@@ -295,7 +346,12 @@ def file_redirect(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, href="/download/" + wheel.filename))
 
 
-@habit("files are behind a redirect to another host with a signature", "CodeArtifact, Azure, GitLab with object storage", hosts=2, quick=True)
+@habit(
+    "files are behind a redirect to another host with a signature",
+    "CodeArtifact, Azure, GitLab with object storage",
+    hosts=2,
+    quick=True,
+)
 def file_redirect_signed(shop: Shop) -> None:
     wheel = shop.wheel(big_bytes=BIG, site=shop.sites[1])
     shop.route("/download/" + wheel.filename, redirect(f"{shop.sites[1].url}{wheel.path}?X-Amz-Expires=60&X-Amz-Signature=0123"))
@@ -307,7 +363,8 @@ def file_redirect_signed_by_method(shop: Shop) -> None:
     wheel = shop.wheel(big_bytes=BIG, site=shop.sites[1])
     served = shop.sites[1].routes[wheel.path]
     shop.route(
-        "/download/" + wheel.filename, lambda request: Answer(302, b"", {"Location": f"{shop.sites[1].url}{wheel.path}?for={request.method}"})
+        "/download/" + wheel.filename,
+        lambda request: Answer(302, b"", {"Location": f"{shop.sites[1].url}{wheel.path}?for={request.method}"}),
     )
     shop.route(
         wheel.path,
@@ -322,7 +379,10 @@ def file_redirect_once(shop: Shop) -> None:
     wheel = shop.wheel(big_bytes=BIG, site=shop.sites[1])
     served, turn = shop.sites[1].routes[wheel.path], itertools.count()
     used: set[str] = set()
-    shop.route("/download/" + wheel.filename, lambda _: Answer(302, b"", {"Location": f"{shop.sites[1].url}{wheel.path}?once={next(turn)}"}))
+    shop.route(
+        "/download/" + wheel.filename,
+        lambda _: Answer(302, b"", {"Location": f"{shop.sites[1].url}{wheel.path}?once={next(turn)}"}),
+    )
 
     def reply(request: Request) -> Answer:
         if request.path in used:
@@ -465,13 +525,20 @@ def file_cut_sometimes(shop: Shop) -> None:
     shop.route(wheel.path, reply)
 
 
-@habit("the file always ends in the middle", "broken uploads", pip=ERROR, uv=ERROR)
+@habit(
+    "the file always ends in the middle",
+    "broken uploads",
+    pip=GOOD,
+    uv=ERROR,
+    also_right=GOOD,
+    why="pip goes on where it was cut, uv does not",
+)
 def file_truncated(shop: Shop) -> None:
     wheel = _page(shop)
     shop.site.actions[wheel.path] = faults.Truncate(100_000)
 
 
-@habit("wrong bytes, right length", "broken disks of a mirror", pip=HASH, quick=True)
+@habit("wrong bytes, right length", "broken disks of a mirror", pip=HASH, quick=True, uv=ERROR)
 def file_wrong_bytes(shop: Shop) -> None:
     wheel = _page(shop)
     shop.put(wheel.path, wheel.content[:-5000] + bytes(4000) + wheel.content[-1000:])
@@ -495,26 +562,53 @@ def file_other_host(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, href=shop.sites[1].url + wheel.path))
 
 
-@habit("two links of one name, the first address is dead", "groups of Nexus and Artifactory with a removed member", hosts=1)
+@habit(
+    "two links of one name, the first address is dead",
+    "groups of Nexus and Artifactory with a removed member",
+    hosts=1,
+    pip=GOOD,
+    uv=ERROR,
+    also_right=GOOD,
+    why="pip takes the last of them, uv the first; wheelfs may try both",
+)
 def file_two_links_first_dead(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel, href="/gone/" + wheel.filename), a(wheel))
 
 
-@habit("two links of one name, the second address is dead", "the same")
+@habit(
+    "two links of one name, the second address is dead",
+    "the same",
+    pip=ERROR,
+    uv=GOOD,
+    also_right=GOOD,
+    why="pip takes the last of them, uv the first; wheelfs may try both",
+)
 def file_two_links_second_dead(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel), a(wheel, href="/gone/" + wheel.filename))
 
 
-@habit("two links of one name with different hashes", "groups that mix members (sonatype/nexus-public#376)", also_right=HASH, why="either is one of the two builds, and never mixed")
+@habit(
+    "two links of one name with different hashes",
+    "groups that mix members (sonatype/nexus-public#376)",
+    why="either is one of the two builds, and never mixed",
+    pip=Installed("2.0", "other"),
+    uv=GOOD,
+    also_right=(GOOD, Installed("2.0", "other"), HASH),
+)
 def file_two_links_two_builds(shop: Shop) -> None:
     other = shop.wheel(build="other", path="/other/" + shop.wheel().filename)
     shop.html(a(shop.wheel()), a(other))
 
 
-@habit("the same host serves another index that fails", "devpi, Nexus, Artifactory: many indexes, one host", places=(Place(path="/one/simple"), Place(path="/two/simple")), pip=GOOD, uv=GOOD)
+@habit(
+    "the same host serves another index that fails",
+    "devpi, Nexus, Artifactory: many indexes, one host",
+    places=(Place(path="/one/simple"), Place(path="/two/simple")),
+    pip=GOOD,
+    uv=GOOD,
+)
 def one_host_two_indexes(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))
     shop.route(shop.page_path(index=1), lambda _: Answer(404, b"no"))
-

@@ -62,7 +62,12 @@ def sha512_only(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, "sha512=" + wheel.digest("sha512")))
 
 
-@habit("vouches by sha512 only, and the digest is another file's", "a file replaced behind a page that is cached", pip=HASH, quick=True)
+@habit(
+    "vouches by sha512 only, and the digest is another file's",
+    "a file replaced behind a page that is cached",
+    pip=HASH,
+    quick=True,
+)
 def sha512_wrong(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), _wrong("sha512", shop)))
 
@@ -121,12 +126,21 @@ def blake2b_wrong(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), hashes={"blake2b": "0" * 128}))
 
 
-@habit("vouches by sha3_256 only, wrongly, in JSON", "PEP 691: any name in hashlib", pip=HASH, uv=GOOD, instead_uv=HASH, why=CHECKED)
+@habit(
+    "vouches by sha3_256 only, wrongly, in JSON", "PEP 691: any name in hashlib", pip=HASH, uv=GOOD, instead_uv=HASH, why=CHECKED
+)
 def sha3_256_wrong(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), hashes={"sha3_256": "0" * 64}))
 
 
-@habit("a kind of hash that nothing knows, in JSON", "PEP 691 says to ignore it", pip=ERROR, uv=GOOD, also_right=GOOD, why="pip ends with: unknown hash name")
+@habit(
+    "a kind of hash that nothing knows, in JSON",
+    "PEP 691 says to ignore it",
+    pip=ERROR,
+    uv=GOOD,
+    also_right=GOOD,
+    why="pip ends with: unknown hash name",
+)
 def unknown_hash_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), hashes={"crc32c": "deadbeef"}))
 
@@ -143,7 +157,14 @@ def hashes_disagree_strong(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(wheel, hashes={"sha256": "0" * 64, "sha512": wheel.digest("sha512")}))
 
 
-@habit("sha256 in JSON is null, sha512 is true", "a schema with optional fields", pip=CRASH, uv=GOOD, also_right=GOOD, why="pip ends with a traceback")
+@habit(
+    "sha256 in JSON is null, sha512 is true",
+    "a schema with optional fields",
+    pip=CRASH,
+    uv=GOOD,
+    also_right=GOOD,
+    why="pip ends with a traceback",
+)
 def hash_null_json(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.json(entry(shop.wheel("1.0")), entry(wheel, hashes={"sha256": None, "sha512": wheel.digest("sha512")}))
@@ -154,7 +175,14 @@ def sha256_short(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), "sha256=abc"))
 
 
-@habit("an empty sha256", "templates that print a missing value", pip=CRASH, uv=ERROR, also_right=GOOD, why="an empty hash says nothing")
+@habit(
+    "an empty sha256",
+    "templates that print a missing value",
+    pip=CRASH,
+    uv=ERROR,
+    also_right=GOOD,
+    why="an empty hash says nothing",
+)
 def sha256_empty(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), "sha256="))
 
@@ -182,7 +210,9 @@ def hash_in_query(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, "", href=f"{wheel.path}?sha256={'0' * 64}"))
 
 
-@habit("the requirement is pinned by sha512 and the page has no hash", "pip's --require-hashes", requirement="-r requirements.txt")
+@habit(
+    "the requirement is pinned by sha512 and the page has no hash", "pip's --require-hashes", requirement="-r requirements.txt"
+)
 def pinned_by_sha512(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.requirements(f"{shop.project}==2.0 --hash=sha512:{wheel.digest('sha512')}")
@@ -195,14 +225,23 @@ def pinned_by_wrong_sha512(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0"), ""), a(shop.wheel(), ""))
 
 
-@habit("the requirement is pinned by sha256, the page vouches by md5", "pip's --require-hashes at Nexus", requirement="-r requirements.txt")
+@habit(
+    "the requirement is pinned by sha256, the page vouches by md5",
+    "pip's --require-hashes at Nexus",
+    requirement="-r requirements.txt",
+)
 def pinned_by_sha256_page_md5(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.requirements(f"{shop.project}==2.0 --hash=sha256:{wheel.digest()}")
     shop.html(a(shop.wheel("1.0")), a(wheel, "md5=" + wheel.digest("md5")))
 
 
-@habit("the requirement is pinned by another sha256 than the page's", "a lock of another index", pip=HASH, requirement="-r requirements.txt")
+@habit(
+    "the requirement is pinned by another sha256 than the page's",
+    "a lock of another index",
+    pip=HASH,
+    requirement="-r requirements.txt",
+)
 def pinned_by_other_sha256(shop: Shop) -> None:
     shop.requirements(f"{shop.project}==2.0 --hash=sha256:{'0' * 64}")
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))

@@ -75,9 +75,19 @@ def html_fluff(shop: Shop) -> None:
     )
 
 
-@habit("links that are version control addresses", "github-hosted-pypi (astral-sh/uv#11339)", pip=ERROR, uv=ERROR, instead=GOOD, why="what is no file is left out, as everything else is")
+@habit(
+    "links that are version control addresses",
+    "github-hosted-pypi (astral-sh/uv#11339)",
+    pip=ERROR,
+    uv=ERROR,
+    instead=GOOD,
+    why="what is no file is left out, as everything else is",
+)
 def html_vcs_link(shop: Shop) -> None:
-    shop.html(f'<a href="git+https://git.index.example/{shop.project}@3.0#egg={shop.project}-3.0">{shop.project}-3.0</a>', a(shop.wheel()))
+    shop.html(
+        f'<a href="git+https://git.index.example/{shop.project}@3.0#egg={shop.project}-3.0">{shop.project}-3.0</a>',
+        a(shop.wheel()),
+    )
 
 
 @habit("a project page with everything around the list", "devpi without +simple, Gitea's own pages (astral-sh/uv#11135)", uv=GOOD)
@@ -103,7 +113,12 @@ def html_base_relative(shop: Shop) -> None:
     shop.html(a(wheel, href=wheel.filename), head='<base href="/files/">')
 
 
-@habit("<base href> after the links", "broken templates: the first base counts for all of the page")
+@habit(
+    "<base href> after the links",
+    "broken templates: the first base counts for all of the page",
+    pip=GOOD,
+    uv=ERROR,
+    also_right=GOOD, why="HTML lets it count for all of the page; uv does not")
 def html_base_late(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(wheel, href=wheel.filename), f'<base href="{shop.site.url}/files/">')
@@ -144,7 +159,14 @@ def html_host_capitals(shop: Shop) -> None:
     shop.html(a(wheel, href=f"HTTP://{shop.site.url.removeprefix('http://')}{wheel.path}"))
 
 
-@habit("spaces and newlines around the address", "indented templates", pip=HASH, uv=ERROR, also_right=GOOD, why="HTML strips these spaces")
+@habit(
+    "spaces and newlines around the address",
+    "indented templates",
+    pip=HASH,
+    uv=ERROR,
+    also_right=GOOD,
+    why="HTML strips these spaces",
+)
 def html_space_around(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(f'<a href="\n    {wheel.path}#{wheel.fragment}\n  ">\n  {wheel.filename}\n </a>')
@@ -197,17 +219,32 @@ def html_utf16(shop: Shop) -> None:
     shop.serve_page(f"<html><body>{a(shop.wheel())}</body></html>".encode("utf-16"), "text/html; charset=utf-16")
 
 
-@habit("bytes that are no UTF-8 in a text", "old descriptions", pip=CRASH, uv=GOOD, also_right=GOOD, why="pip ends with a traceback")
+@habit(
+    "bytes that are no UTF-8 in a text", "old descriptions", pip=CRASH, uv=GOOD, also_right=GOOD, why="pip ends with a traceback"
+)
 def html_bad_utf8(shop: Shop) -> None:
     shop.serve_page(b"<html><body><p>\xff\xfe\xe4</p>" + a(shop.wheel()).encode() + b"</body></html>", "text/html")
 
 
-@habit("a charset that does not exist", "typing errors in server configurations", pip=CRASH, uv=GOOD, also_right=GOOD, why="pip ends with a traceback")
+@habit(
+    "a charset that does not exist",
+    "typing errors in server configurations",
+    pip=CRASH,
+    uv=GOOD,
+    also_right=GOOD,
+    why="pip ends with a traceback",
+)
 def html_unknown_charset(shop: Shop) -> None:
     shop.html(a(shop.wheel()), content_type="text/html; charset=utf8mb4")
 
 
-@habit("the content type has capitals, spaces and parameters", "RFC 9110: case does not matter", uv=ERROR, also_right=GOOD, why="uv does not know it")
+@habit(
+    "the content type has capitals, spaces and parameters",
+    "RFC 9110: case does not matter",
+    uv=ERROR,
+    also_right=GOOD,
+    why="uv does not know it",
+)
 def html_content_type_odd(shop: Shop) -> None:
     shop.html(a(shop.wheel()), content_type='Text/HTML ; Charset="UTF-8"; level=1')
 
@@ -248,7 +285,14 @@ def html_yanked_empty(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_yanked=""))
 
 
-@habit("the yanked attribute without a value", "HTML's short form", pip=GOOD, uv=OLD, instead_pip=OLD, why="PEP 592: it may have no value; pip overlooks it")
+@habit(
+    "the yanked attribute without a value",
+    "HTML's short form",
+    pip=GOOD,
+    uv=OLD,
+    instead_pip=OLD,
+    why="PEP 592: it may have no value; pip overlooks it",
+)
 def html_yanked_bare(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), f'<a href="{wheel.path}#{wheel.fragment}" data-yanked>{wheel.filename}</a>')
@@ -310,7 +354,12 @@ def html_version_minor(shop: Shop) -> None:
     shop.html(a(shop.wheel()), head='<meta name="pypi:repository-version" content="1.9">')
 
 
-@habit("repository version 2.0", "PEP 629: clients must not go on", pip=ERROR, uv=GOOD, instead_uv=ERROR, why="PEP 629 says to refuse, uv does not look")
+@habit(
+    "repository version 2.0",
+    "PEP 629: clients must not go on",
+    instead=ERROR,
+    why="PEP 629 says to refuse; pip and uv do not look",
+)
 def html_version_major(shop: Shop) -> None:
     shop.html(a(shop.wheel()), head='<meta name="pypi:repository-version" content="2.0">')
 
@@ -322,7 +371,9 @@ def html_version_nonsense(shop: Shop) -> None:
 
 @habit("the newest file is the last of 4,000", "large projects")
 def html_many(shop: Shop) -> None:
-    others = [f'<a href="/files/{shop.package}-0.{n}-py3-none-any.whl">{shop.package}-0.{n}-py3-none-any.whl</a>' for n in range(4000)]
+    others = [
+        f'<a href="/files/{shop.package}-0.{n}-py3-none-any.whl">{shop.package}-0.{n}-py3-none-any.whl</a>' for n in range(4000)
+    ]
     shop.html(*others, a(shop.wheel()))
 
 

@@ -20,7 +20,12 @@ def json_version_minor(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel()), page={"meta": {"api-version": "1.99", "new": [1]}})
 
 
-@habit("another major version", "PEP 629: clients must not go on", instead=ERROR, why="PEP 629 says to refuse; pip and uv do not look")
+@habit(
+    "another major version",
+    "PEP 629: clients must not go on",
+    instead=ERROR,
+    why="PEP 629 says to refuse; pip and uv do not look",
+)
 def json_version_major(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), page={"meta": {"api-version": "2.0"}})
 
@@ -91,7 +96,13 @@ def json_yanked_true(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), yanked=True))
 
 
-@habit("yanked is an empty string", "servers with a text column", uv=OLD, also_right=GOOD, why="PEP 691: yanked is what is true in Python")
+@habit(
+    "yanked is an empty string",
+    "servers with a text column",
+    uv=OLD,
+    also_right=GOOD,
+    why="PEP 691: yanked is what is true in Python",
+)
 def json_yanked_empty(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), yanked=""))
 
@@ -169,17 +180,32 @@ def json_time_number(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), upload_time=1715000000))
 
 
-@habit("upload-time is empty", "servers with a text column", pip=CRASH, uv=ERROR, also_right=GOOD, why=LENIENT)
+@habit("upload-time is empty", "servers with a text column", uv=ERROR, also_right=GOOD, why=LENIENT, pip=GOOD)
 def json_time_empty(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), upload_time=""))
 
 
-@habit("no upload times and --exclude-newer", "Azure Artifacts, Nexus (astral-sh/uv#10394)", pip=GOOD, uv=ABSENT, uv_options=("--exclude-newer", "2030-01-01"), without={"flat": "a directory is not filtered"})
+@habit(
+    "no upload times and --exclude-newer",
+    "Azure Artifacts, Nexus (astral-sh/uv#10394)",
+    pip=GOOD,
+    uv=ABSENT,
+    uv_options=("--exclude-newer", "2030-01-01"),
+    without={"flat": "a directory is not filtered"},
+)
 def json_exclude_newer_without_times(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0"), upload_time=...), entry(shop.wheel(), upload_time=...))
 
 
-@habit("upload times and --exclude-newer", "PEP 700", pip=GOOD, uv=OLD, uv_options=("--exclude-newer", "2025-01-01"), without={"flat": "a directory is not filtered"}, quick=True)
+@habit(
+    "upload times and --exclude-newer",
+    "PEP 700",
+    pip=GOOD,
+    uv=OLD,
+    uv_options=("--exclude-newer", "2025-01-01"),
+    without={"flat": "a directory is not filtered"},
+    quick=True,
+)
 def json_exclude_newer(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), upload_time="2026-01-01T00:00:00Z"))
 
@@ -218,7 +244,9 @@ def json_no_name(shop: Shop) -> None:
     shop.serve_page(json.dumps({"meta": {"api-version": "1.0"}, "files": [entry(shop.wheel())]}).encode(), pages.JSON)
 
 
-@habit("one entry is null", "JSON with a comma too many, mended by a serializer", pip=CRASH, uv=ERROR, also_right=GOOD, why=LENIENT)
+@habit(
+    "one entry is null", "JSON with a comma too many, mended by a serializer", pip=CRASH, uv=ERROR, also_right=GOOD, why=LENIENT
+)
 def json_entry_null(shop: Shop) -> None:
     whole = {"meta": {"api-version": "1.1"}, "name": shop.project, "files": [None, entry(shop.wheel())]}
     shop.serve_page(json.dumps(whole).encode(), pages.JSON)
@@ -230,7 +258,14 @@ def json_fragment(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(wheel, url=f"{wheel.path}#{wheel.fragment}"))
 
 
-@habit("the address has a fragment with a wrong hash and hashes is empty", "JSON made of an HTML page", pip=GOOD, uv=GOOD, also_right=HASH, why="what the address says is compared, too")
+@habit(
+    "the address has a fragment with a wrong hash and hashes is empty",
+    "JSON made of an HTML page",
+    pip=HASH,
+    uv=GOOD,
+    instead_uv=HASH,
+    why="what the address says is compared, too",
+)
 def json_fragment_wrong(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.json(entry(shop.wheel("1.0")), entry(wheel, url=f"{wheel.path}#sha256={'0' * 64}", hashes={}))
@@ -241,12 +276,26 @@ def json_charset(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), content_type=f"{pages.JSON}; charset=utf-8")
 
 
-@habit("the content type is application/json", "Artifactory's virtual repositories, static sites", pip=ABSENT, uv=ERROR, also_right=GOOD, why="a page that can be read is read")
+@habit(
+    "the content type is application/json",
+    "Artifactory's virtual repositories, static sites",
+    pip=ABSENT,
+    uv=ERROR,
+    also_right=GOOD,
+    why="a page that can be read is read",
+)
 def json_plain_type(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), content_type="application/json")
 
 
-@habit("the content type is application/octet-stream", "a mirror of PyPI (devpi/devpi#1112)", pip=ABSENT, uv=ERROR, also_right=GOOD, why="a page that can be read is read")
+@habit(
+    "the content type is application/octet-stream",
+    "a mirror of PyPI (devpi/devpi#1112)",
+    pip=ABSENT,
+    uv=ERROR,
+    also_right=GOOD,
+    why="a page that can be read is read",
+)
 def json_octet_stream(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), content_type="application/octet-stream")
 
@@ -256,17 +305,38 @@ def json_asked_html_given(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))
 
 
-@habit("JSON that says it is HTML", "a cache that does not know Vary", pip=ABSENT, uv=ABSENT, also_right=(GOOD, ERROR), why="silence would send clients to their next index")
+@habit(
+    "JSON that says it is HTML",
+    "a cache that does not know Vary",
+    pip=ABSENT,
+    uv=ABSENT,
+    also_right=(GOOD, ERROR),
+    why="silence would send clients to their next index",
+)
 def json_said_to_be_html(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), content_type="text/html")
 
 
-@habit("HTML that says it is JSON", "a cache that does not know Vary", pip=CRASH, uv=ERROR, also_right=GOOD, why="a page that can be read is read")
+@habit(
+    "HTML that says it is JSON",
+    "a cache that does not know Vary",
+    pip=CRASH,
+    uv=ERROR,
+    also_right=GOOD,
+    why="a page that can be read is read",
+)
 def html_said_to_be_json(shop: Shop) -> None:
     shop.html(a(shop.wheel()), content_type=pages.JSON)
 
 
-@habit("a byte order mark before the JSON", "editors on Windows", pip=CRASH, uv=ERROR, also_right=GOOD, why="a page that can be read is read")
+@habit(
+    "a byte order mark before the JSON",
+    "editors on Windows",
+    also_right=GOOD,
+    why="a page that can be read is read",
+    pip=GOOD,
+    uv=ERROR,
+)
 def json_bom(shop: Shop) -> None:
     whole = {"meta": {"api-version": "1.1"}, "name": shop.project, "files": [entry(shop.wheel())]}
     shop.serve_page(b"\xef\xbb\xbf" + json.dumps(whole).encode(), pages.JSON)
@@ -284,7 +354,7 @@ def json_key_twice(shop: Shop) -> None:
     shop.serve_page(('{"files": [], ' + whole[1:]).encode(), pages.JSON)
 
 
-@habit("the file is a project status away: quarantined", "PEP 792", pip=ABSENT, uv=GOOD, also_right=(GOOD, ABSENT), why="pip and uv differ")
+@habit("the file is a project status away: quarantined", "PEP 792", pip=ABSENT)
 def json_status_quarantined(shop: Shop) -> None:
     shop.json(page={"project-status": {"status": "quarantined", "reason": "malware"}, "meta": {"api-version": "1.4"}})
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from tests.fakes.wheels import metadata_text
-from tests.world.habits import ERROR, GOOD, HASH, OLD, habit
+from tests.world.habits import CRASH, ERROR, GOOD, HASH, OLD, habit
 from tests.world.shop import a, entry
 
 if TYPE_CHECKING:
@@ -43,38 +43,56 @@ def metadata_true(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="true"))
 
 
-@habit("the promise of a file that is not there", "mirrors without metadata (tuna/issues#2397, pypa/pip#12701, EpicWink/proxpi#29)", pip=ERROR, uv=ERROR, instead=GOOD, why=BETTER, quick=True)
+@habit(
+    "the promise of a file that is not there",
+    "mirrors without metadata (tuna/issues#2397, pypa/pip#12701, EpicWink/proxpi#29)",
+    pip=ERROR,
+    instead=GOOD,
+    why=BETTER,
+    quick=True,
+    uv=GOOD,
+)
 def metadata_absent(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_core_metadata="true"))
 
 
-@habit("the same in JSON", "mirrors that copy PyPI's JSON", pip=ERROR, uv=ERROR, instead=GOOD, why=BETTER)
+@habit("the same in JSON", "mirrors that copy PyPI's JSON", pip=ERROR, instead=GOOD, why=BETTER, uv=GOOD)
 def metadata_absent_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), core_metadata=True))
 
 
-@habit("the promised file answers 403", "buckets nobody may list", pip=ERROR, uv=ERROR, instead=GOOD, why=BETTER)
+@habit("the promised file answers 403", "buckets nobody may list", pip=ERROR, instead=GOOD, why=BETTER, uv=GOOD)
 def metadata_denied(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.put(f"{wheel.path}.metadata", b"AccessDenied", status=403)
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="true"))
 
 
-@habit("the promised file answers 500", "proxies that make it on demand", pip=ERROR, uv=ERROR, instead=GOOD, why=BETTER)
+@habit("the promised file answers 500", "proxies that make it on demand", pip=ERROR, instead=GOOD, why=BETTER, uv=GOOD)
 def metadata_fails(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.put(f"{wheel.path}.metadata", b"sorry", status=500)
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="true"))
 
 
-@habit("the promised hash is another file's", "the wheel's own hash is promised (artifact-keeper#3076)", pip=HASH, uv=GOOD, instead_pip=GOOD, why=BETTER, quick=True)
+@habit(
+    "the promised hash is another file's",
+    "the wheel's own hash is promised (artifact-keeper#3076)",
+    pip=HASH,
+    uv=GOOD,
+    instead_pip=GOOD,
+    why=BETTER,
+    quick=True,
+)
 def metadata_hash_of_wheel(shop: Shop) -> None:
     wheel = shop.wheel()
     _beside(shop, wheel, _metadata(shop))
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="sha256=" + wheel.digest()))
 
 
-@habit("a line is appended to the file", "PyTorch's index (pytorch/pytorch#197552)", pip=HASH, uv=GOOD, instead_pip=GOOD, why=BETTER)
+@habit(
+    "a line is appended to the file", "PyTorch's index (pytorch/pytorch#197552)", pip=HASH, uv=GOOD, instead_pip=GOOD, why=BETTER
+)
 def metadata_line_appended(shop: Shop) -> None:
     wheel = shop.wheel()
     promised = _beside(shop, wheel, _metadata(shop))
@@ -89,7 +107,7 @@ def metadata_digest_short(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="sha256=abc"))
 
 
-@habit("the promised digest is none, in JSON", "hand-made pages", pip=HASH, uv=GOOD, instead_pip=GOOD, why=BETTER)
+@habit("the promised digest is none, in JSON", "hand-made pages", pip=HASH, why=BETTER, uv=ERROR, instead=GOOD)
 def metadata_digest_short_json(shop: Shop) -> None:
     wheel = shop.wheel()
     _beside(shop, wheel, _metadata(shop))
@@ -110,7 +128,13 @@ def metadata_empty_dictionary(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(wheel, core_metadata={}))
 
 
-@habit("the promise is a text in JSON", "JSON made of an HTML page", uv=ERROR, also_right=GOOD, why="one field that is wrong does not cost the file")
+@habit(
+    "the promise is a text in JSON",
+    "JSON made of an HTML page",
+    uv=ERROR,
+    also_right=GOOD,
+    why="one field that is wrong does not cost the file",
+)
 def metadata_text_json(shop: Shop) -> None:
     wheel = shop.wheel()
     promised = _beside(shop, wheel, _metadata(shop))
@@ -122,25 +146,27 @@ def metadata_false(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), core_metadata=False))
 
 
-@habit("the promise is the word false, in HTML", "templates that print booleans")
+@habit("the promise is the word false, in HTML", "templates that print booleans", pip=ERROR, uv=GOOD, instead=GOOD, why=BETTER)
 def metadata_false_html(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_core_metadata="false"))
 
 
-@habit("the file is another version's", "a mirror that mixed files up", pip=ERROR, uv=ERROR, instead=GOOD, why=BETTER)
+@habit("the file is another version's", "a mirror that mixed files up", instead=GOOD, why=BETTER, pip=OLD, uv=GOOD)
 def metadata_other_version(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata=_beside(shop, wheel, _metadata(shop, "1.5"))))
 
 
-@habit("the file is empty", "disks that were full", pip=ERROR, uv=ERROR, instead=GOOD, why=BETTER)
+@habit("the file is empty", "disks that were full", instead=GOOD, why=BETTER, pip=CRASH, uv=GOOD)
 def metadata_empty(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.put(f"{wheel.path}.metadata", b"")
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="true"))
 
 
-@habit("the file is a login page with status 200", "single sign-on in front of files", pip=ERROR, uv=ERROR, instead=GOOD, why=BETTER)
+@habit(
+    "the file is a login page with status 200", "single sign-on in front of files", instead=GOOD, why=BETTER, pip=CRASH, uv=GOOD
+)
 def metadata_login_page(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.put(f"{wheel.path}.metadata", b"<html><form>log in</form></html>", content_type="text/html")
@@ -152,7 +178,7 @@ def wheel_trailing_byte(shop: Shop) -> None:
     shop.odd_wheel(shop.build() + b"\n")
 
 
-@habit("zeros behind the end of the zip", "files padded to blocks", pip=GOOD, uv=ERROR)
+@habit("zeros behind the end of the zip", "files padded to blocks", pip=GOOD, uv=GOOD)
 def wheel_trailing_zeros(shop: Shop) -> None:
     shop.odd_wheel(shop.build() + bytes(512))
 
@@ -182,7 +208,13 @@ def wheel_large(shop: Shop) -> None:
     shop.odd_wheel(shop.build(big_bytes=600_000))
 
 
-@habit("a file that is no zip", "a login page saved as a wheel", pip=ERROR, uv=ERROR, without={"flat": "pip's own answer to a broken file is to stop"})
+@habit(
+    "a file that is no zip",
+    "a login page saved as a wheel",
+    pip=ERROR,
+    uv=ERROR,
+    without={"flat": "pip's own answer to a broken file is to stop"},
+)
 def wheel_no_zip(shop: Shop) -> None:
     shop.odd_wheel(b"<html>not found</html>" * 20)
 
@@ -197,11 +229,18 @@ def wheel_empty(shop: Shop) -> None:
     shop.odd_wheel(b"")
 
 
-@habit("a wheel of another version than its name says", "renamed by hand", pip=ERROR, uv=ERROR)
+@habit("a wheel of another version than its name says", "renamed by hand", pip=OLD, uv=ERROR)
 def wheel_renamed(shop: Shop) -> None:
     shop.odd_wheel(shop.build("1.5"))
 
 
-@habit("the wheel needs another Python, the page does not say so", "dumb indexes (astral-sh/uv#5475)", pip=OLD, uv=OLD)
+@habit(
+    "the wheel needs another Python, the page does not say so",
+    "dumb indexes (astral-sh/uv#5475)",
+    pip=OLD,
+    uv=GOOD,
+    also_right=OLD,
+    why="a page that says what the wheel needs is better than one that does not",
+)
 def wheel_requires_python(shop: Shop) -> None:
     shop.odd_wheel(shop.build(requires_python=">=4"))

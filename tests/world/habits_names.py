@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.fakes.server import Answer
-from tests.world.habits import ABSENT, ERROR, GOOD, OLD, Installed, habit
+from tests.world.habits import ABSENT, CRASH, ERROR, GOOD, OLD, Installed, habit
 from tests.world.shop import FILES, a, entry
 from tests.world.site import redirect
 
 if TYPE_CHECKING:
     from tests.world.shop import Shop
+
+PANIC = "uv panics; what is of other projects is left out"
 
 
 @habit("a local version, + as it is", "PyTorch: 2.0+cpu", pip=Installed("2.0+cpu", "good"), quick=True)
@@ -24,7 +26,9 @@ def local_version_escaped(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel("2.0+cpu")))
 
 
-@habit("a local version, + as %2B in the text, too", "JAX's pages, nginx's autoindex", pip=Installed("2.0+cpu", "good"), quick=True)
+@habit(
+    "a local version, + as %2B in the text, too", "JAX's pages, nginx's autoindex", pip=Installed("2.0+cpu", "good"), quick=True
+)
 def local_version_escaped_text(shop: Shop) -> None:
     item = shop.wheel("2.0+cpu")
     shop.html(a(shop.wheel("1.0")), a(item, text=item.filename.replace("+", "%2B")))
@@ -43,7 +47,14 @@ def local_version_s3(shop: Shop) -> None:
     shop.route(item.path.replace("%2B", "+"), lambda _: Answer(403, b"AccessDenied"))
 
 
-@habit("escaped twice", "proxies of proxies", pip=ERROR, uv=ERROR, also_right=Installed("2.0+cpu", "good"), why="the file has a name that can be read")
+@habit(
+    "escaped twice",
+    "proxies of proxies",
+    also_right=Installed("2.0+cpu", "good"),
+    why="the file has a name that can be read",
+    pip=OLD,
+    uv=OLD,
+)
 def local_version_escaped_twice(shop: Shop) -> None:
     item = shop.wheel("2.0+cpu", path=f"{FILES}{shop.package}-2.0%252Bcpu-py3-none-any.whl")
     shop.html(a(shop.wheel("1.0")), a(item, text=""))
@@ -62,13 +73,19 @@ def epoch_escaped(shop: Shop) -> None:
 
 @habit("a build tag: the higher one wins", "PEP 427", pip=Installed("2.0", "second"), quick=True)
 def build_tag(shop: Shop) -> None:
-    items = [shop.wheel(build=build, filename=f"{shop.package}-2.0-{tag}-py3-none-any.whl") for tag, build in (("1", "first"), ("2", "second"))]
+    items = [
+        shop.wheel(build=build, filename=f"{shop.package}-2.0-{tag}-py3-none-any.whl")
+        for tag, build in (("1", "first"), ("2", "second"))
+    ]
     shop.html(a(shop.wheel()), *map(a, items))
 
 
 @habit("a build tag with letters", "PEP 427", pip=Installed("2.0", "second"))
 def build_tag_letters(shop: Shop) -> None:
-    items = [shop.wheel(build=build, filename=f"{shop.package}-2.0-{tag}-py3-none-any.whl") for tag, build in (("1", "first"), ("1b", "second"))]
+    items = [
+        shop.wheel(build=build, filename=f"{shop.package}-2.0-{tag}-py3-none-any.whl")
+        for tag, build in (("1", "first"), ("1b", "second"))
+    ]
     shop.html(*map(a, items))
 
 
@@ -82,7 +99,11 @@ def name_dots(shop: Shop) -> None:
     shop.html(a(shop.wheel(filename=f"{shop.package.replace('_', '.')}-2.0-py3-none-any.whl")))
 
 
-@habit("the page is at a name that is not normalized, the normal one redirects there", "old Artifactory; case-keeping indexes", requirement="Name.Not_Normalized.Page".replace(".", "-"))
+@habit(
+    "the page is at a name that is not normalized, the normal one redirects there",
+    "old Artifactory; case-keeping indexes",
+    requirement="Name.Not_Normalized.Page".replace(".", "-"),
+)
 def name_not_normalized_page(shop: Shop) -> None:
     shop.html(a(shop.wheel()))
     shop.site.routes["/simple/Name_Not.Normalized-Page/"] = shop.site.routes[shop.page_path()]
@@ -94,14 +115,25 @@ def requirement_not_normalized(shop: Shop) -> None:
     shop.html(a(shop.wheel()))
 
 
-@habit("files of other projects on the page", "flat listings: one directory for all", quick=True)
+@habit(
+    "files of other projects on the page",
+    "flat listings: one directory for all",
+    quick=True,
+    uv=CRASH,
+    also_right=GOOD,
+    why=PANIC,
+)
 def other_projects_files(shop: Shop) -> None:
     shop.html(a(shop.wheel()), '<a href="/files/zzz-9.0-py3-none-any.whl">zzz-9.0-py3-none-any.whl</a>', a(shop.wheel("1.0")))
 
 
-@habit("files of a project whose name begins like this one's", "flat listings", quick=True)
+@habit("files of a project whose name begins like this one's", "flat listings", quick=True, uv=CRASH, also_right=GOOD, why=PANIC)
 def other_projects_prefix(shop: Shop) -> None:
-    shop.html(a(shop.wheel()), f'<a href="/files/{shop.package}_extra-9.0-py3-none-any.whl">x</a>', f'<a href="/files/{shop.project}-extra-9.0.tar.gz">x</a>')
+    shop.html(
+        a(shop.wheel()),
+        f'<a href="/files/{shop.package}_extra-9.0-py3-none-any.whl">x</a>',
+        f'<a href="/files/{shop.project}-extra-9.0.tar.gz">x</a>',
+    )
 
 
 @habit("wheels for other machines only", "every index", pip=ABSENT)
@@ -127,7 +159,10 @@ def unknown_tag(shop: Shop) -> None:
 
 @habit("eggs, installers and packages of Linux among the files", "old releases on PyPI", quick=True)
 def legacy_files(shop: Shop) -> None:
-    names = [f"{shop.package}-3.0{end}" for end in ("-py2.7.egg", ".win32-py2.7.exe", ".win-amd64.msi", "-1.noarch.rpm", ".dmg", ".deb")]
+    names = [
+        f"{shop.package}-3.0{end}"
+        for end in ("-py2.7.egg", ".win32-py2.7.exe", ".win-amd64.msi", "-1.noarch.rpm", ".dmg", ".deb")
+    ]
     shop.html(*(f'<a href="/files/{name}">{name}</a>' for name in names), a(shop.wheel()))
 
 
@@ -148,12 +183,25 @@ def sdist_dashes(shop: Shop) -> None:
     shop.html(a(shop.sdist(filename=f"{shop.project}-2.0.tar.gz")))
 
 
-@habit("an sdist in capitals, version not normalized", "sdists before PEP 625", without={"flat": "flat directories have no sdists"}, pip=GOOD, uv=GOOD)
+@habit(
+    "an sdist in capitals, version not normalized",
+    "sdists before PEP 625",
+    without={"flat": "flat directories have no sdists"},
+    pip=GOOD,
+    uv=GOOD,
+)
 def sdist_old_name(shop: Shop) -> None:
     shop.html(a(shop.sdist(filename=f"{shop.package.title()}-2.0.tar.gz")))
 
 
-@habit("an sdist in .tgz", "very old uploads", without={"flat": "flat directories have no sdists"})
+@habit(
+    "an sdist in .tgz",
+    "very old uploads",
+    without={"flat": "flat directories have no sdists"},
+    uv=OLD,
+    also_right=(GOOD, OLD),
+    why="uv does not know .tgz",
+)
 def sdist_tgz(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.sdist(filename=f"{shop.package}-2.0.tgz")))
 
@@ -170,7 +218,11 @@ def version_not_normalized(shop: Shop) -> None:
 
 @habit("a version that is none", "old uploads: 2.0-final, dev-r123", pip=GOOD)
 def version_invalid(shop: Shop) -> None:
-    shop.html(f'<a href="/files/{shop.package}-final-py3-none-any.whl">x</a>', f'<a href="/files/{shop.project}-dev-r123.tar.gz">x</a>', a(shop.wheel()))
+    shop.html(
+        f'<a href="/files/{shop.package}-final-py3-none-any.whl">x</a>',
+        f'<a href="/files/{shop.project}-dev-r123.tar.gz">x</a>',
+        a(shop.wheel()),
+    )
 
 
 @habit("a pre-release is the newest", "every index", pip=OLD, quick=True)
@@ -183,7 +235,12 @@ def pre_release_only(shop: Shop) -> None:
     shop.html(a(shop.wheel("2.0rc1")))
 
 
-@habit("a pre-release is wanted by its number", "every index", requirement="pre-release-pinned==2.0rc1", pip=Installed("2.0rc1", "good"))
+@habit(
+    "a pre-release is wanted by its number",
+    "every index",
+    requirement="pre-release-pinned==2.0rc1",
+    pip=Installed("2.0rc1", "good"),
+)
 def pre_release_pinned(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel("2.0rc1")), a(shop.wheel()))
 
@@ -227,4 +284,3 @@ def path_non_ascii(shop: Shop) -> None:
 @habit("a file name of 200 characters", "local versions made of branch names", pip=Installed("2.0+" + "x" * 120, "good"))
 def name_long(shop: Shop) -> None:
     shop.html(a(shop.wheel("2.0+" + "x" * 120)))
-

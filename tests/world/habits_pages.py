@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.fakes.server import Request
     from tests.world.shop import Shop
 
+UV_MEMBERS = "uv reads the first member only, and without a word"
 SILENCE = "an answer that is no page says nothing of whether the project is there"
 
 
@@ -47,32 +48,53 @@ def page_gzip(shop: Shop) -> None:
     _encode(shop, gzip.compress, "gzip")
 
 
-@habit("gzip-encoded pages of several members", "bgzip and block-wise compressing servers (RFC 1952 allows it)", quick=True)
+@habit(
+    "gzip-encoded pages of several members",
+    "bgzip and block-wise compressing servers (RFC 1952 allows it)",
+    quick=True,
+    uv=ABSENT,
+    also_right=GOOD,
+    why=UV_MEMBERS,
+)
 def page_gzip_members(shop: Shop) -> None:
     _good(shop)
     _encode(shop, _members, "gzip")
 
 
-@habit("the same in JSON", "the same")
+@habit("the same in JSON", "the same", uv=ERROR, also_right=GOOD, why=UV_MEMBERS)
 def page_gzip_members_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel()))
     _encode(shop, _members, "gzip")
 
 
-@habit("a gzip-encoded page with zeros behind it", "gzip files padded to blocks", uv=ERROR)
+@habit("a gzip-encoded page with zeros behind it", "gzip files padded to blocks", uv=GOOD)
 def page_gzip_padded(shop: Shop) -> None:
     _good(shop)
     _encode(shop, lambda body: gzip.compress(body) + bytes(100), "gzip")
 
 
-@habit("a gzip-encoded page that ends early", "proxies that cut", pip=ERROR, uv=ERROR)
+@habit(
+    "a gzip-encoded page that ends early",
+    "proxies that cut",
+    pip=OLD,
+    uv=ERROR,
+    instead=ERROR,
+    why="a page that ends early has not said what is newest",
+)
 def page_gzip_cut(shop: Shop) -> None:
     others = "".join(f"<p>{n * 7919 % 10007}</p>" for n in range(3000))
     shop.html(a(shop.wheel("1.0")), others, a(shop.wheel()))
     _encode(shop, lambda body: gzip.compress(body)[:-200], "gzip")
 
 
-@habit("a page that says gzip and is none", "AddEncoding by mistake", pip=ERROR, uv=ERROR, also_right=GOOD, why="a page that can be read is read")
+@habit(
+    "a page that says gzip and is none",
+    "AddEncoding by mistake",
+    pip=ERROR,
+    uv=ERROR,
+    also_right=GOOD,
+    why="a page that can be read is read",
+)
 def page_gzip_lie(shop: Shop) -> None:
     _good(shop)
     _encode(shop, bytes, "gzip")
@@ -84,7 +106,13 @@ def page_deflate(shop: Shop) -> None:
     _encode(shop, zlib.compress, "deflate", always=True)
 
 
-@habit("pages are deflate-encoded without zlib's header", "IIS: RFC 9110 says zlib, servers do not", uv=ERROR, also_right=GOOD, why="uv does not know it")
+@habit(
+    "pages are deflate-encoded without zlib's header",
+    "IIS: RFC 9110 says zlib, servers do not",
+    uv=ERROR,
+    also_right=GOOD,
+    why="uv does not know it",
+)
 def page_deflate_raw(shop: Shop) -> None:
     _good(shop)
 
@@ -101,7 +129,7 @@ def page_zstd(shop: Shop) -> None:
     _encode(shop, zstandard.compress, "zstd")
 
 
-@habit("pages are x-gzip-encoded", "Apache of 1999 (RFC 9110, 8.4.1.3)", uv=ERROR, also_right=GOOD, why="uv does not know it")
+@habit("pages are x-gzip-encoded", "Apache of 1999 (RFC 9110, 8.4.1.3)", also_right=GOOD, why="uv does not know it", uv=ABSENT)
 def page_x_gzip(shop: Shop) -> None:
     _good(shop)
     _encode(shop, gzip.compress, "x-gzip", always=True)
@@ -119,7 +147,13 @@ def page_encoding_utf8(shop: Shop) -> None:
     _encode(shop, bytes, "utf-8", always=True)
 
 
-@habit("the page is compressed twice", "a proxy that compresses what is compressed", uv=GOOD)
+@habit(
+    "the page is compressed twice",
+    "a proxy that compresses what is compressed",
+    uv=ABSENT,
+    also_right=GOOD,
+    why="uv does not know it",
+)
 def page_gzip_twice(shop: Shop) -> None:
     _good(shop)
     _encode(shop, lambda body: gzip.compress(gzip.compress(body)), "gzip, gzip", always=True)
@@ -136,18 +170,31 @@ def _status_habit(name: str, status: int, reported: str, **outcomes: object) -> 
 _status_habit("page_404", 404, "every index", pip=ABSENT, quick=True)
 _status_habit("page_410", 410, "Nexus for deleted components", pip=ABSENT, uv=ERROR, also_right=ABSENT, why="gone is an answer")
 _status_habit("page_400", 400, "strict gateways", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
-_status_habit("page_401", 401, "indexes without anonymous readers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
-_status_habit("page_403", 403, "PyTorch's index and buckets nobody may list", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE, quick=True)
+_status_habit("page_401", 401, "indexes without anonymous readers", pip=ABSENT, instead=ERROR, why=SILENCE, uv=ABSENT)
+_status_habit(
+    "page_403", 403, "PyTorch's index and buckets nobody may list", pip=ABSENT, instead=ERROR, why=SILENCE, quick=True, uv=ABSENT
+)
 _status_habit("page_405", 405, "hand-made servers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
-_status_habit("page_406", 406, "Artifactory with a path too short (astral-sh/uv#14375)", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+_status_habit(
+    "page_406", 406, "Artifactory with a path too short (astral-sh/uv#14375)", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE
+)
 _status_habit("page_500", 500, "proxies whose upstream is away", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
 _status_habit("page_503", 503, "maintenance", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
 _status_habit("page_204", 204, "empty repositories", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
 
 
-@habit("names it does not have get a single-page application", "static sites with a fall-back to index.html", pip=ABSENT, uv=ABSENT, instead=ERROR, why=SILENCE)
+@habit(
+    "names it does not have get a single-page application",
+    "static sites with a fall-back to index.html",
+    pip=ABSENT,
+    uv=ABSENT,
+    instead=ERROR,
+    why=SILENCE,
+)
 def page_single_page_application(shop: Shop) -> None:
-    shop.serve_page(b'<!doctype html><html><head><title>App</title></head><body><div id="root"></div><script src="/app.js"></script></body></html>')
+    shop.serve_page(
+        b'<!doctype html><html><head><title>App</title></head><body><div id="root"></div><script src="/app.js"></script></body></html>'
+    )
 
 
 @habit("names it does not have get a login page", "single sign-on", pip=ABSENT, uv=ABSENT, instead=ERROR, why=SILENCE)
@@ -177,19 +224,41 @@ def page_redirect_other_host(shop: Shop) -> None:
     shop.route(shop.page_path(), redirect(shop.sites[1].url + shop.page_path(), 303))
 
 
-@habit("the page without its last slash redirects to the one with it, and back", "misconfigured rewriting", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+@habit(
+    "the page without its last slash redirects to the one with it, and back",
+    "misconfigured rewriting",
+    uv=ERROR,
+    instead=ERROR,
+    why=SILENCE,
+    pip=ERROR,
+)
 def page_redirect_circle(shop: Shop) -> None:
     shop.route(shop.page_path(), redirect(shop.page_path().rstrip("/")))
     shop.route(shop.page_path().rstrip("/"), redirect(shop.page_path()))
 
 
-@habit("pages only without the last slash", "static sites", pip=ABSENT, uv=GOOD, also_right=(GOOD, ABSENT), why="PEP 503 has the slash")
+@habit(
+    "pages only without the last slash",
+    "static sites",
+    pip=ABSENT,
+    also_right=(GOOD, ABSENT),
+    why="PEP 503 has the slash",
+    uv=ABSENT,
+)
 def page_no_slash(shop: Shop) -> None:
     _good(shop)
     shop.site.routes[shop.page_path().rstrip("/")] = shop.site.routes.pop(shop.page_path())
 
 
-@habit("the index's own address has a query", "signed buckets, tokens in queries", places=(Place(path="/simple?token=abc"),), pip=ABSENT, uv=ABSENT, also_right=(GOOD, ABSENT), why="clients append the name to the query")
+@habit(
+    "the index's own address has a query",
+    "signed buckets, tokens in queries",
+    places=(Place(path="/simple?token=abc"),),
+    pip=ABSENT,
+    also_right=(GOOD, ABSENT),
+    why="clients append the name to the query",
+    uv=GOOD,
+)
 def index_with_query(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(wheel))
@@ -201,7 +270,11 @@ def index_at_root(shop: Shop) -> None:
     _good(shop)
 
 
-@habit("an index deep below its host", "Nexus: /repository/NAME/simple, Artifactory: /artifactory/api/pypi/NAME/simple", places=(Place(path="/artifactory/api/pypi/a-b_c.d/simple"),))
+@habit(
+    "an index deep below its host",
+    "Nexus: /repository/NAME/simple, Artifactory: /artifactory/api/pypi/NAME/simple",
+    places=(Place(path="/artifactory/api/pypi/a-b_c.d/simple"),),
+)
 def index_deep(shop: Shop) -> None:
     wheel = shop.wheel(path="/artifactory/api/pypi/a-b_c.d/packages/packages/ab/cd/" + shop.wheel().filename)
     shop.html(a(wheel, href=f"../../packages/packages/ab/cd/{wheel.filename}"))
@@ -213,14 +286,22 @@ def index_plus_simple(shop: Shop) -> None:
     shop.html(a(wheel, href=f"../../+f/abc/0123456789abc/{wheel.filename}"))
 
 
-@habit("the path of the index has an escaped character", "GitLab: /projects/group%2Fname/packages/pypi/simple", places=(Place(path="/projects/group%2Fname/simple"),))
+@habit(
+    "the path of the index has an escaped character",
+    "GitLab: /projects/group%2Fname/packages/pypi/simple",
+    places=(Place(path="/projects/group%2Fname/simple"),),
+)
 def index_escaped_path(shop: Shop) -> None:
     _good(shop)
 
 
 @habit("no-store on everything", "Artifact Registry (astral-sh/uv#4728)", quick=True)
 def page_no_store(shop: Shop) -> None:
-    shop.html(a(shop.wheel("1.0")), a(shop.wheel(served={"headers": {"Cache-Control": "no-store"}})), headers={"Cache-Control": "no-store"})
+    shop.html(
+        a(shop.wheel("1.0")),
+        a(shop.wheel(served={"headers": {"Cache-Control": "no-store"}})),
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 @habit("Vary: * and an Expires in the past", "Azure Artifacts (astral-sh/uv#10359)")
@@ -230,7 +311,7 @@ def page_vary_star(shop: Shop) -> None:
 
 @habit("Cache-Control that is nonsense", "typing errors in configurations")
 def page_cache_control_nonsense(shop: Shop) -> None:
-    shop.html(a(shop.wheel()), headers={"Cache-Control": "max-age=ten, ,=, private=\"x"})
+    shop.html(a(shop.wheel()), headers={"Cache-Control": 'max-age=ten, ,=, private="x'})
 
 
 @habit("an Age older than max-age", "CDNs that serve stale pages")
@@ -254,13 +335,13 @@ def page_chunked(shop: Shop) -> None:
     shop.wrap_page(change)
 
 
-@habit("the page ends before its length", "overloaded servers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+@habit("the page ends before its length", "overloaded servers", uv=ERROR, instead=ERROR, why=SILENCE, pip=ERROR)
 def page_truncated(shop: Shop) -> None:
     _good(shop)
     shop.site.actions[shop.page_path()] = faults.Truncate(150)
 
 
-@habit("the page is reset in the middle", "overloaded servers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
+@habit("the page is reset in the middle", "overloaded servers", uv=ERROR, instead=ERROR, why=SILENCE, pip=ERROR)
 def page_reset(shop: Shop) -> None:
     _good(shop)
     shop.site.actions[shop.page_path()] = faults.Reset(150)

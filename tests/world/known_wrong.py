@@ -4,5 +4,4 @@ from __future__ import annotations
 
 from typing import Final
 
-KNOWN_WRONG: Final[dict[str, str]] = {
-}
+KNOWN_WRONG: Final[dict[str, str]] = {}

@@ -43,7 +43,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The client ended with a traceback: it met something that it does not know as an error."""
+    """The client ended with a traceback or a panic: it met something that it does not know as an error."""
 
     said: str = ""
 
@@ -77,7 +77,7 @@ def refusal(stderr: str) -> Refused | Crashed:
     """
     said = stderr.strip()[-1500:]
     flat = " ".join(stderr.split())
-    if "Traceback (most recent call last)" in stderr:
+    if "Traceback (most recent call last)" in stderr or re.search(r"^thread '.*panicked at", stderr, re.MULTILINE):
         return Crashed(said)
     if _HASH.search(flat):
         return Refused(Cause.HASH, said)

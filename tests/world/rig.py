@@ -49,7 +49,9 @@ class Rig:
             self._port = free.getsockname()[1]
         where.mkdir(parents=True, exist_ok=True)
         self._config = where / "wheelfs.toml"
-        self._config.write_text("\n".join(self._table(habit, number, tied=tied) for habit in habits for number in range(len(habit.places))))
+        self._config.write_text(
+            "\n".join(self._table(habit, number, tied=tied) for habit in habits for number in range(len(habit.places)))
+        )
         self.nodes: dict[Client, Node] = {}
         self._stack = ExitStack()
 

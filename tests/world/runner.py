@@ -102,7 +102,9 @@ def _round(report: Report, rig: Rig, clients: Clients, number: int, shop: Shop) 
         report.straight[number, client] = straight
         said = of_round(habit.pip if client == "pip" else habit.uv, number)
         if said is not None and not is_like(straight, said):
-            report.oracle.append(f"{client}, round {number + 1}: straight was {straight}, the habit says {said}\n{getattr(straight, 'said', '')}")
+            report.oracle.append(
+                f"{client}, round {number + 1}: straight was {straight}, the habit says {said}\n{getattr(straight, 'said', '')}"
+            )
             continue
         instead = of_round(habit.instead_pip if client == "pip" else habit.instead_uv, number)
         for way in ways(rig.nodes[client], rig.index_name(habit)) if rig.nodes else ():

@@ -99,7 +99,10 @@ class Shop:
     def zip_sdist(self) -> Item:
         """Host a source distribution of version 2.0 in the form that is older than PEP 517."""
         packed = io.BytesIO()
-        with tarfile.open(fileobj=io.BytesIO(build_sdist(self.project, "2.0", wheel=self.build()))) as made, zipfile.ZipFile(packed, "w") as archive:
+        with (
+            tarfile.open(fileobj=io.BytesIO(build_sdist(self.project, "2.0", wheel=self.build()))) as made,
+            zipfile.ZipFile(packed, "w") as archive,
+        ):
             for member in made.getmembers():
                 archive.writestr(zipfile.ZipInfo(member.name), made.extractfile(member).read())  # type: ignore[union-attr]
         name = f"{self.package}-2.0.zip"

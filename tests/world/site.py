@@ -6,6 +6,7 @@ import hashlib
 import re
 import threading
 from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import unquote
 
 from tests.fakes.server import Answer, Request, Server
 
@@ -54,8 +55,12 @@ class Site:
         return self.actions.get(path.partition("?")[0])
 
     def answer(self, request: Request, action: faults.Action | None) -> Answer:
-        """Answer by path; called by connection threads."""
-        return self.routes.get(request.path.partition("?")[0], self.fallback)(request)
+        """Answer by path, written as it is or in another way; called by connection threads."""
+        path = request.path.partition("?")[0]
+        reply = self.routes.get(path)
+        if reply is None:
+            reply = next((found for other, found in list(self.routes.items()) if unquote(other) == unquote(path)), self.fallback)
+        return reply(request)
 
 
 def content(

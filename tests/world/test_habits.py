@@ -34,9 +34,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield it
 
 
-@pytest.mark.parametrize(
-    "habit", [pytest.param(one, id=one.name, marks=pytest.mark.world(quick=one.quick)) for one in HABITS]
-)
+@pytest.mark.parametrize("habit", [pytest.param(one, id=one.name, marks=pytest.mark.world(quick=one.quick)) for one in HABITS])
 def test_wheelfs_does_what_straight_does(habit: Habit, running: Running) -> None:
     report = running.report(habit)
     assert not report.oracle, "straight is not what the habit says of it:\n" + "\n".join(report.oracle)
