@@ -118,7 +118,9 @@ def html_base_relative(shop: Shop) -> None:
     "broken templates: the first base counts for all of the page",
     pip=GOOD,
     uv=ERROR,
-    also_right=GOOD, why="HTML lets it count for all of the page; uv does not")
+    also_right=GOOD,
+    why="HTML lets it count for all of the page; uv does not",
+)
 def html_base_late(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(wheel, href=wheel.filename), f'<base href="{shop.site.url}/files/">')

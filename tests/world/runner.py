@@ -107,24 +107,34 @@ def _round(report: Report, rig: Rig, clients: Clients, number: int, shop: Shop) 
             )
             continue
         instead = of_round(habit.instead_pip if client == "pip" else habit.instead_uv, number)
+        patience_s = dict.fromkeys((False, True), CHANGE_S if number else 0.0)
         for way in ways(rig.nodes[client], rig.index_name(habit)) if rig.nodes else ():
             if way.face in habit.without:
                 continue
             began_s = time.monotonic()
-            through = _through(clients, client, habit, way, where, straight if instead is None else instead, number)
+            through = _through(clients, client, habit, way, where, straight if instead is None else instead, patience_s)
             verdict = judge(straight, through, instead=instead, also_right=habit.also_right, flat=way.directory is not None)
             report.tries.append(Try(number, client, way.face, straight, through, verdict, time.monotonic() - began_s))
         shutil.rmtree(where)
 
 
-def _through(clients: Clients, client: Client, habit: Habit, way: Way, where: Path, wanted: Outcome, number: int) -> Outcome:
-    """Install; what takes wheelfs a moment (a change of a page, a listing) is waited for, to a deadline."""
+def _through(
+    clients: Clients, client: Client, habit: Habit, way: Way, where: Path, wanted: Outcome, patience_s: dict[bool, float]
+) -> Outcome:
+    """Install; what takes wheelfs a moment (a change of a page, a listing) is waited for, to a deadline.
+
+    ``patience_s``: how long, for the mount's ways and the gateway's; what did not come in it is waited for no more.
+    """
     if way.directory is not None and isinstance(wanted, Installed):
         _listed(way.directory, f"{habit.project.replace('-', '_')}-{wanted.version}-".lower())
-    deadline_s = time.monotonic() + (CHANGE_S if number else 0.0)
+    by_http = way.face.startswith("gateway")
+    deadline_s = time.monotonic() + patience_s[by_http]
     while True:
         through = _install(clients, client, habit, way, where)
-        if is_like(through, wanted) or time.monotonic() >= deadline_s:
+        if is_like(through, wanted):
+            return through
+        if time.monotonic() >= deadline_s:
+            patience_s[by_http] = 0.0
             return through
         time.sleep(POLL_S)
 

@@ -36,7 +36,7 @@ def batches(habits: Sequence[Habit]) -> Iterator[list[Habit]]:
 
 
 class Running:
-    """Runs ``habits`` in the background from ``start`` on; `report` waits for one of them."""
+    """Runs ``habits`` in the background from ``__enter__`` on; `report` waits for one of them; ``__exit__`` begins no more."""
 
     def __init__(self, habits: Sequence[Habit], where: Path, *, jobs: int, mounts: bool = True) -> None:
         self._habits = habits
@@ -45,12 +45,14 @@ class Running:
         self._mounts = mounts
         self._futures: dict[str, Future[Report]] = {habit.name: Future() for habit in habits}
         self._thread = ThreadPoolExecutor(1)
+        self._ending = False
 
     def __enter__(self) -> Running:
         self._thread.submit(self._run).add_done_callback(self._ended)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._ending = True
         self._thread.shutdown()
 
     def report(self, habit: Habit) -> Report:
@@ -70,6 +72,8 @@ class Running:
             list(threads.map(partial(self._run_alone, free=free), [habit for habit in self._habits if habit.alone]))
 
     def _run_one(self, habit: Habit, rig: Rig, free: SimpleQueue[Clients]) -> None:
+        if self._ending:
+            return
         clients = free.get()
         try:
             self._futures[habit.name].set_result(run_habit(habit, rig, clients))
@@ -79,6 +83,8 @@ class Running:
             free.put(clients)
 
     def _run_alone(self, habit: Habit, free: SimpleQueue[Clients]) -> None:
+        if self._ending:
+            return
         with Rig([habit], self._where / habit.name, tied=False, mounts=self._mounts) as rig:
             self._run_one(habit, rig, free)
 
