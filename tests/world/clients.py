@@ -13,7 +13,6 @@ from tests.fakes.processes import isolated_environment, run
 from tests.world.outcomes import Installed, Outcome, TimedOut, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from tests.fakes.processes import Finished

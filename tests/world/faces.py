@@ -12,7 +12,7 @@ from tests.fakes.pages import JSON
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.world.rig import Node
+    from tests.world.rig import Client, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +24,17 @@ class Way:
     directory: Path | None = None
 
 
-def ways(node: Node, index: str) -> list[Way]:
+def ways(client: Client, node: Node, index: str) -> list[Way]:
     """Return the ways through wheelfs, in the order in which they are tried: the first one finds an empty store.
 
-    All after it are second tries: what is stored by then is asked for again, by a client that has no cache.
+    All after it are second tries: what is stored by then is asked for again, by a client that has no cache.  Of two directories
+    that show the same files each client has the one that the guide recommends to it.
     """
     mount, gateway = node.mount.path, node.gateway.url
-    return [
-        Way("index", (f"file://{mount}/index/{index}/simple",)),
-        Way("simple", (f"file://{mount}/simple",)),
-        Way("here", (f"file://{mount}/here/simple",)),
-        Way("flat", directory=mount),
-        Way("gateway", (f"{gateway}/simple/",)),
-        Way("gateway index", (f"{gateway}/index/{index}/simple/",)),
-    ]
+    by_index, by_gateway = f"file://{mount}/index/{index}/simple", f"{gateway}/index/{index}/simple/"
+    merged = Way("here", (f"file://{mount}/here/simple",)) if client == "pip" else Way("simple", (f"file://{mount}/simple",))
+    tried = [Way("index", (by_index,)), merged, Way("flat", directory=mount), Way("gateway", (f"{gateway}/simple/",))]
+    return [*tried, Way("gateway index", (by_gateway,))] if client == "pip" else tried
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,9 @@ class Habit:
 
     ``pip`` and ``uv``: what they do straight, by round (the last one repeats): the oracle is compared with it, so that a habit
     that has become another one is noticed.  ``instead_pip``, ``instead_uv``: what is right through wheelfs where that is not
-    what is right straight; ``also_right``: what is as good as that; with the reason in ``why``.  ``faces``: faces that are not tried, with the reason.
-    ``also``: looks at more than installs and returns a complaint.  ``alone``: gets mounts of its own, not tied to its name.
+    what is right straight; ``also_right``: what is as good as that; with the reason in ``why``.  ``without``: ways through
+    wheelfs that are not tried, with the reason.  ``also`` looks at more than installs and returns a complaint.  ``alone``: it
+    gets mounts of its own, whose indexes are tied to no names.  ``quick``: it is part of every test run.
     """
 
     name: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.fakes.server import Answer
-from tests.world.habits import ABSENT, CRASH, ERROR, GOOD, OLD, Installed, habit
+from tests.world.habits import ABSENT, CRASH, GOOD, OLD, habit
+from tests.world.outcomes import Installed
 from tests.world.shop import FILES, a, entry
 from tests.world.site import redirect
 

@@ -2,161 +2,25 @@
 
 from __future__ import annotations
 
-import gzip
-import itertools
-import zlib
 from typing import TYPE_CHECKING
-
-import zstandard
 
 from tests.fakes import faults
 from tests.fakes.server import Answer
 from tests.world.habits import ABSENT, ERROR, GOOD, OLD, Place, habit
-from tests.world.shop import a, entry
+from tests.world.shop import a
 from tests.world.site import fixed, redirect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from tests.fakes.server import Request
     from tests.world.shop import Shop
 
-UV_MEMBERS = "uv reads the first member only, and without a word"
 SILENCE = "an answer that is no page says nothing of whether the project is there"
 
 
 def _good(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel()))
-
-
-def _encode(shop: Shop, encode: Callable[[bytes], bytes], coding: str, *, always: bool = False) -> None:
-    def change(request: Request, answer: Answer) -> Answer:
-        if answer.status != 200 or not (always or coding in request.headers.get("accept-encoding", "")):
-            return answer
-        return Answer(200, encode(answer.body), {**answer.headers, "Content-Encoding": coding, "Vary": "Accept-Encoding"})
-
-    shop.wrap_page(change)
-
-
-def _members(body: bytes) -> bytes:
-    return b"".join(gzip.compress(body[at : at + 100]) for at in range(0, len(body), 100))
-
-
-@habit("pages are gzip-encoded", "every web server", quick=True)
-def page_gzip(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, gzip.compress, "gzip")
-
-
-@habit(
-    "gzip-encoded pages of several members",
-    "bgzip and block-wise compressing servers (RFC 1952 allows it)",
-    quick=True,
-    uv=ABSENT,
-    also_right=GOOD,
-    why=UV_MEMBERS,
-)
-def page_gzip_members(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, _members, "gzip")
-
-
-@habit("the same in JSON", "the same", uv=ERROR, also_right=GOOD, why=UV_MEMBERS)
-def page_gzip_members_json(shop: Shop) -> None:
-    shop.json(entry(shop.wheel("1.0")), entry(shop.wheel()))
-    _encode(shop, _members, "gzip")
-
-
-@habit("a gzip-encoded page with zeros behind it", "gzip files padded to blocks", uv=GOOD)
-def page_gzip_padded(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, lambda body: gzip.compress(body) + bytes(100), "gzip")
-
-
-@habit(
-    "a gzip-encoded page that ends early",
-    "proxies that cut",
-    pip=OLD,
-    uv=ERROR,
-    instead=ERROR,
-    why="a page that ends early has not said what is newest",
-)
-def page_gzip_cut(shop: Shop) -> None:
-    others = "".join(f"<p>{n * 7919 % 10007}</p>" for n in range(3000))
-    shop.html(a(shop.wheel("1.0")), others, a(shop.wheel()))
-    _encode(shop, lambda body: gzip.compress(body)[:-200], "gzip")
-
-
-@habit(
-    "a page that says gzip and is none",
-    "AddEncoding by mistake",
-    pip=ERROR,
-    uv=ERROR,
-    also_right=GOOD,
-    why="a page that can be read is read",
-)
-def page_gzip_lie(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, bytes, "gzip")
-
-
-@habit("pages are deflate-encoded", "old IIS", uv=GOOD)
-def page_deflate(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, zlib.compress, "deflate", always=True)
-
-
-@habit(
-    "pages are deflate-encoded without zlib's header",
-    "IIS: RFC 9110 says zlib, servers do not",
-    uv=ERROR,
-    also_right=GOOD,
-    why="uv does not know it",
-)
-def page_deflate_raw(shop: Shop) -> None:
-    _good(shop)
-
-    def raw(body: bytes) -> bytes:
-        packer = zlib.compressobj(wbits=-15)
-        return packer.compress(body) + packer.flush()
-
-    _encode(shop, raw, "deflate", always=True)
-
-
-@habit("pages are zstd-encoded where that is accepted", "CDNs since 2024", uv=GOOD)
-def page_zstd(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, zstandard.compress, "zstd")
-
-
-@habit("pages are x-gzip-encoded", "Apache of 1999 (RFC 9110, 8.4.1.3)", also_right=GOOD, why="uv does not know it", uv=ABSENT)
-def page_x_gzip(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, gzip.compress, "x-gzip", always=True)
-
-
-@habit("Content-Encoding: identity", "hand-made servers", uv=GOOD)
-def page_identity(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, bytes, "identity", always=True)
-
-
-@habit("Content-Encoding: utf-8", "hand-made servers that mean the charset", uv=GOOD)
-def page_encoding_utf8(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, bytes, "utf-8", always=True)
-
-
-@habit(
-    "the page is compressed twice",
-    "a proxy that compresses what is compressed",
-    uv=ABSENT,
-    also_right=GOOD,
-    why="uv does not know it",
-)
-def page_gzip_twice(shop: Shop) -> None:
-    _good(shop)
-    _encode(shop, lambda body: gzip.compress(gzip.compress(body)), "gzip, gzip", always=True)
 
 
 def _status_habit(name: str, status: int, reported: str, **outcomes: object) -> None:
@@ -192,9 +56,7 @@ _status_habit("page_204", 204, "empty repositories", pip=ABSENT, uv=ERROR, inste
     why=SILENCE,
 )
 def page_single_page_application(shop: Shop) -> None:
-    shop.serve_page(
-        b'<!doctype html><html><head><title>App</title></head><body><div id="root"></div><script src="/app.js"></script></body></html>'
-    )
+    shop.serve_page(b'<!doctype html><html><head><title>App</title></head><body><div id="root"></div></body></html>')
 
 
 @habit("names it does not have get a login page", "single sign-on", pip=ABSENT, uv=ABSENT, instead=ERROR, why=SILENCE)
@@ -347,18 +209,16 @@ def page_reset(shop: Shop) -> None:
     shop.site.actions[shop.page_path()] = faults.Reset(150)
 
 
-@habit("one page of three is 503", "overloaded servers", pip=GOOD)
-def page_503_sometimes(shop: Shop) -> None:
+@habit("the page's first answer in each install is 503", "overloaded servers")
+def page_503_once(shop: Shop) -> None:
     _good(shop)
-    turn = itertools.count()
-    shop.wrap_page(lambda _, answer: Answer(503, b"later") if next(turn) % 4 == 1 else answer)
+    shop.wrap_page(lambda _, answer: Answer(503, b"later") if shop.is_early("page") else answer)
 
 
-@habit("the page is refused for a moment: 429 with Retry-After: 1", "limits of PyPI's mirrors")
+@habit("the page is refused for a second: 429 with Retry-After: 1", "limits of PyPI's mirrors")
 def page_429(shop: Shop) -> None:
     _good(shop)
-    turn = itertools.count()
-    shop.wrap_page(lambda _, answer: Answer(429, b"later", {"Retry-After": "1"}) if next(turn) % 2 == 0 else answer)
+    shop.wrap_page(lambda _, answer: Answer(429, b"later", {"Retry-After": "1"}) if shop.is_early("page", 0.9) else answer)
 
 
 @habit("the list of projects is not there, or fails", "mirrors without a root page (devpi/devpi#1041)", quick=True)
@@ -368,7 +228,7 @@ def root_fails(shop: Shop) -> None:
 
 
 @habit("an ETag that never changes, though the page does", "hand-made caching", pip=(OLD, GOOD))
-def page_etag_constant(shop: Shop):  # type: ignore[no-untyped-def]
+def page_etag_constant(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel("1.0")), etag='"v1"', last_modified=None)
     yield
     new = a(shop.wheel())

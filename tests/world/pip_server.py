@@ -14,13 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.fakes.processes import ROOT, Finished, isolated_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 POLL_S = 0.01
 

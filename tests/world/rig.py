@@ -37,7 +37,9 @@ class Node:
 class Rig:
     """Mounts and gateways from ``__enter__`` to ``__exit__``; a habit's hosts run while it does (`shop`).
 
-    Without ``mounts`` nothing but straight can be tried.  Every habit has addresses of its own in 127.77.0.0/16: what wheelfs learns of a host concerns no other habit.
+    Without ``mounts`` nothing but straight can be tried.
+
+    Every habit has addresses of its own in 127.77.0.0/16: what wheelfs learns of a host concerns no other habit.
     """
 
     def __init__(self, habits: Sequence[Habit], where: Path, *, tied: bool = True, mounts: bool = True) -> None:

@@ -75,13 +75,10 @@ def run_habit(habit: Habit, rig: Rig, clients: Clients) -> Report:
     began_s = time.monotonic()
     with ExitStack() as stack:
         shop = rig.shop(habit, stack)
-        rounds = habit.set_up(shop)
-        number = 0
-        if rounds is None:
-            _round(report, rig, clients, 0, shop)
-        else:
-            for number, _ in enumerate(rounds):
-                _round(report, rig, clients, number, shop)
+        changes = habit.set_up(shop)
+        for number, _ in enumerate([None] if changes is None else changes):
+            for client in CLIENTS:
+                _Round(report, rig, shop, clients, client, number).run()
         if habit.also is not None and rig.nodes:
             for client in CLIENTS:
                 said = habit.also(Faces(rig.nodes[client], habit.project, rig.index_name(habit)))
@@ -90,53 +87,67 @@ def run_habit(habit: Habit, rig: Rig, clients: Clients) -> Report:
     return report
 
 
-def _round(report: Report, rig: Rig, clients: Clients, number: int, shop: Shop) -> None:
-    habit = report.habit
-    for client in CLIENTS:
-        where = rig.where / "installs" / habit.name / f"{number}-{client}"
-        where.mkdir(parents=True)
-        if shop.requirements_txt is not None:
-            (where / "requirements.txt").write_text(shop.requirements_txt)
-        urls = tuple(rig.index_url(habit, place) for place in range(len(habit.places)))
-        straight = _install(clients, client, habit, Way("straight", urls), where)
-        report.straight[number, client] = straight
-        said = of_round(habit.pip if client == "pip" else habit.uv, number)
+class _Round:
+    """All installs of one client between two changes."""
+
+    def __init__(self, report: Report, rig: Rig, shop: Shop, clients: Clients, client: Client, number: int) -> None:
+        self._report = report
+        self._habit = report.habit
+        self._rig = rig
+        self._shop = shop
+        self._clients = clients
+        self._client = client
+        self._number = number
+        self._where = rig.where / "installs" / self._habit.name / f"{number}-{client}"
+        # For the mount's ways and the gateway's; what has not come in it is waited for no more.
+        self._patience_s = dict.fromkeys((False, True), CHANGE_S if number else 0.0)
+
+    def run(self) -> None:
+        habit, report, number, is_pip = self._habit, self._report, self._number, self._client == "pip"
+        self._where.mkdir(parents=True)
+        if self._shop.requirements_txt is not None:
+            (self._where / "requirements.txt").write_text(self._shop.requirements_txt)
+        urls = tuple(self._rig.index_url(habit, place) for place in range(len(habit.places)))
+        straight = report.straight[number, self._client] = self._install(Way("straight", urls))
+        said = of_round(habit.pip if is_pip else habit.uv, number)
         if said is not None and not is_like(straight, said):
-            report.oracle.append(
-                f"{client}, round {number + 1}: straight was {straight}, the habit says {said}\n{getattr(straight, 'said', '')}"
-            )
-            continue
-        instead = of_round(habit.instead_pip if client == "pip" else habit.instead_uv, number)
-        patience_s = dict.fromkeys((False, True), CHANGE_S if number else 0.0)
-        for way in ways(rig.nodes[client], rig.index_name(habit)) if rig.nodes else ():
-            if way.face in habit.without:
-                continue
-            began_s = time.monotonic()
-            through = _through(clients, client, habit, way, where, straight if instead is None else instead, patience_s)
-            verdict = judge(straight, through, instead=instead, also_right=habit.also_right, flat=way.directory is not None)
-            report.tries.append(Try(number, client, way.face, straight, through, verdict, time.monotonic() - began_s))
-        shutil.rmtree(where)
+            behind = getattr(straight, "said", "")
+            report.oracle.append(f"{self._client}, round {number + 1}: straight was {straight}, not {said}\n{behind}")
+        elif self._rig.nodes:
+            instead = of_round(habit.instead_pip if is_pip else habit.instead_uv, number)
+            for way in ways(self._client, self._rig.nodes[self._client], self._rig.index_name(habit)):
+                if way.face not in habit.without:
+                    report.tries.append(self._try(way, straight, instead))
+        shutil.rmtree(self._where)
 
+    def _try(self, way: Way, straight: Outcome, instead: Outcome | None) -> Try:
+        began_s = time.monotonic()
+        through = self._through(way, straight if instead is None else instead)
+        also_right = self._habit.also_right
+        verdict = judge(straight, through, instead=instead, also_right=also_right, flat=way.directory is not None)
+        return Try(self._number, self._client, way.face, straight, through, verdict, time.monotonic() - began_s)
 
-def _through(
-    clients: Clients, client: Client, habit: Habit, way: Way, where: Path, wanted: Outcome, patience_s: dict[bool, float]
-) -> Outcome:
-    """Install; what takes wheelfs a moment (a change of a page, a listing) is waited for, to a deadline.
+    def _through(self, way: Way, wanted: Outcome) -> Outcome:
+        """Install; what takes wheelfs a moment (a change of a page, a listing) is waited for, to a deadline."""
+        if way.directory is not None and isinstance(wanted, Installed):
+            _listed(way.directory, f"{self._habit.project.replace('-', '_')}-{wanted.version}-".lower())
+        by_http = way.face.startswith("gateway")
+        deadline_s = time.monotonic() + self._patience_s[by_http]
+        while True:
+            through = self._install(way)
+            if is_like(through, wanted):
+                return through
+            if time.monotonic() >= deadline_s:
+                self._patience_s[by_http] = 0.0
+                return through
+            time.sleep(POLL_S)
 
-    ``patience_s``: how long, for the mount's ways and the gateway's; what did not come in it is waited for no more.
-    """
-    if way.directory is not None and isinstance(wanted, Installed):
-        _listed(way.directory, f"{habit.project.replace('-', '_')}-{wanted.version}-".lower())
-    by_http = way.face.startswith("gateway")
-    deadline_s = time.monotonic() + patience_s[by_http]
-    while True:
-        through = _install(clients, client, habit, way, where)
-        if is_like(through, wanted):
-            return through
-        if time.monotonic() >= deadline_s:
-            patience_s[by_http] = 0.0
-            return through
-        time.sleep(POLL_S)
+    def _install(self, way: Way) -> Outcome:
+        self._shop.begin_try()
+        place = self._where / way.face.replace(" ", "-")
+        outcome = self._clients.install(self._client, self._habit, way, place)
+        shutil.rmtree(place)
+        return outcome
 
 
 def _listed(directory: Path, beginning: str) -> None:
@@ -144,10 +155,3 @@ def _listed(directory: Path, beginning: str) -> None:
     deadline_s = time.monotonic() + FLAT_S
     while time.monotonic() < deadline_s and not any(name.lower().startswith(beginning) for name in os.listdir(directory)):
         time.sleep(POLL_S)
-
-
-def _install(clients: Clients, client: Client, habit: Habit, way: Way, where: Path) -> Outcome:
-    place = where / way.face.replace(" ", "-")
-    outcome = clients.install(client, habit, way, place)
-    shutil.rmtree(place)
-    return outcome

@@ -7,6 +7,7 @@ import html
 import io
 import json
 import tarfile
+import time
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tests.fakes.server import Answer, Request
 
 FILES = "/files/"
+BIG = 400_000
+"""Bytes of a wheel that is read in parts, and not stored whole with its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Item:
 
 
 class Shop:
-    """One project at its first index (``site``, ``root`` is the path of the index), and other hosts where a habit needs them."""
+    """One project at its first index, which is on ``site``, and other hosts where a habit needs them."""
 
     def __init__(self, project: str, sites: Sequence[Site], roots: Sequence[str], hosts: Sequence[int]) -> None:
         self.project = project
@@ -53,6 +56,17 @@ class Shop:
         self.roots = roots
         self._hosts = hosts
         self.requirements_txt: str | None = None
+        self._first_s: dict[str, float] = {}
+
+    def begin_try(self) -> None:
+        """Called before every install: nothing has been asked in it yet."""
+        self._first_s.clear()
+
+    def is_early(self, what: str, within_s: float = 0.0) -> bool:
+        """Tell whether this is the first question for ``what`` in this install, or not ``within_s`` seconds after it."""
+        now_s = time.monotonic()
+        first_s = self._first_s.setdefault(what, now_s)
+        return first_s == now_s or now_s < first_s + within_s
 
     def requirements(self, line: str) -> None:
         """Have clients install this line of a requirements.txt, with its hashes."""
@@ -184,3 +198,10 @@ def entry(item: Item, **fields: Any) -> dict[str, Any]:
         **{key.replace("_", "-"): value for key, value in fields.items()},
     }
     return {key: value for key, value in said.items() if value is not ...}
+
+
+def large_page(shop: Shop, fragment: str | None = None, **how: Any) -> Item:
+    """Serve a page of two versions, the newer one large enough to be read in parts; return that one."""
+    wheel = shop.wheel(big_bytes=BIG, **how)
+    shop.html(a(shop.wheel("1.0"), fragment), a(wheel, fragment))
+    return wheel

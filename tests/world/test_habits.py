@@ -24,12 +24,13 @@ JOBS = 2
 @pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Every selected habit, on its way."""
-    chosen: list[Habit] = [
-        item.callspec.params["habit"]
+    names = {
+        item.callspec.id
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.path == request.path and hasattr(item, "callspec")
         if not item.get_closest_marker("skip")
-    ]
+    }
+    chosen = [habit for habit in HABITS if habit.name in names]
     with Running(chosen, tmp_path_factory.mktemp("world"), jobs=JOBS) as it:
         yield it
 
