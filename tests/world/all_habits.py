@@ -14,6 +14,7 @@ from tests.world import habits_json as habits_json
 from tests.world import habits_metadata as habits_metadata
 from tests.world import habits_names as habits_names
 from tests.world import habits_pages as habits_pages
+from tests.world import habits_products as habits_products
 from tests.world import habits_ranges as habits_ranges
 from tests.world import habits_redirects as habits_redirects
 from tests.world import habits_several as habits_several
