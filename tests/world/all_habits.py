@@ -18,6 +18,7 @@ from tests.world import habits_products as habits_products
 from tests.world import habits_ranges as habits_ranges
 from tests.world import habits_redirects as habits_redirects
 from tests.world import habits_several as habits_several
+from tests.world import habits_words as habits_words
 from tests.world.habits import REGISTRY, Habit
 
 HABITS: Final[tuple[Habit, ...]] = tuple(REGISTRY.values())

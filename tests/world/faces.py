@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,11 +40,17 @@ def ways(client: Client, node: Node, index: str) -> list[Way]:
 
 @dataclass(frozen=True, slots=True)
 class Faces:
-    """What ``also`` of a habit looks at, after all installs."""
+    """What ``also`` of a habit looks at, after all installs.  ``urls``: of its indexes, as clients are given them straight."""
 
     node: Node
     project: str
     index: str
+    urls: tuple[str, ...]
+
+    def ask(self, number: int) -> None:
+        """Have the mount ask one index by itself, whatever comes of it."""
+        with suppress(OSError):
+            (self.node.mount.path / "index" / f"{self.index}.{number}" / "simple" / self.project / "index.html").read_bytes()
 
     @property
     def log(self) -> str:

@@ -78,10 +78,9 @@ class Rig:
         """What the habit's index is called below ``index/``."""
         return habit.project if number == 0 else f"{habit.project}.{number}"
 
-    def index_url(self, habit: Habit, number: int = 0) -> str:
+    def index_urls(self, habit: Habit) -> tuple[str, ...]:
         """What clients are given straight."""
-        place = habit.places[number]
-        return f"http://{self._address(habit, place.host)}:{self._port}{place.path}"
+        return tuple(f"http://{self._address(habit, place.host)}:{self._port}{place.path}" for place in habit.places)
 
     def shop(self, habit: Habit, stack: ExitStack) -> Shop:
         """Start the habit's hosts, until ``stack`` ends."""
@@ -95,7 +94,7 @@ class Rig:
     def _table(self, habit: Habit, number: int, *, tied: bool) -> str:
         keys: dict[str, Any] = {
             "name": self.index_name(habit, number),
-            "url": self.index_url(habit, number),
+            "url": self.index_urls(habit)[number],
             "ttl-s": 0,
             **({"projects": [habit.project]} if tied else {}),
             **habit.places[number].options,

@@ -81,7 +81,7 @@ def run_habit(habit: Habit, rig: Rig, clients: Clients) -> Report:
                 _Round(report, rig, shop, clients, client, number).run()
         if habit.also is not None and rig.nodes:
             for client in CLIENTS:
-                said = habit.also(Faces(rig.nodes[client], habit.project, rig.index_name(habit)))
+                said = habit.also(Faces(rig.nodes[client], habit.project, rig.index_name(habit), rig.index_urls(habit)))
                 report.complaints += [f"{client}: {said}"] if said else []
     report.took_s = time.monotonic() - began_s
     return report
@@ -107,8 +107,7 @@ class _Round:
         self._where.mkdir(parents=True)
         if self._shop.requirements_txt is not None:
             (self._where / "requirements.txt").write_text(self._shop.requirements_txt)
-        urls = tuple(self._rig.index_url(habit, place) for place in range(len(habit.places)))
-        straight = report.straight[number, self._client] = self._install(Way("straight", urls))
+        straight = report.straight[number, self._client] = self._install(Way("straight", self._rig.index_urls(habit)))
         said = of_round(habit.pip if is_pip else habit.uv, number)
         if said is not None and not is_like(straight, said):
             behind = getattr(straight, "said", "")
