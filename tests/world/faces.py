@@ -24,6 +24,13 @@ class Way:
     urls: tuple[str, ...] = ()
     directory: Path | None = None
 
+    def is_mute_for(self, client: Client) -> bool:
+        """Tell whether a client cannot be told an error from an absence there.
+
+        A flat directory has no pages; and pip takes every failure of a page over HTTP for an absence, with a warning.
+        """
+        return self.directory is not None or (client == "pip" and self.urls[0].startswith("http"))
+
 
 def ways(client: Client, node: Node, index: str) -> list[Way]:
     """Return the ways through wheelfs, in the order in which they are tried: the first one finds an empty store.

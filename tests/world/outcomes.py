@@ -105,16 +105,16 @@ Verdict = Same | Documented | Worse
 
 
 def judge(
-    straight: Outcome, through: Outcome, *, instead: Outcome | None, also_right: Sequence[Outcome] = (), flat: bool = False
+    straight: Outcome, through: Outcome, *, instead: Outcome | None, also_right: Sequence[Outcome] = (), mute: bool = False
 ) -> Verdict:
     """Compare.  ``instead``: what is right through wheelfs where straight is not the measure; ``also_right``: what is as good.
 
-    ``flat``: a flat directory has no pages, so that to be refused a file is not to find it.
+    ``mute``: on this way the client cannot be told an error from an absence.
     """
-    if any(_is_as_right(through, one, flat=flat) for one in also_right):
+    if any(_is_as_right(through, one, mute=mute) for one in also_right):
         return Documented()
     if instead is not None:
-        return Documented() if _is_as_right(through, instead, flat=flat) else Worse(f"not {instead}")
+        return Documented() if _is_as_right(through, instead, mute=mute) else Worse(f"not {instead}")
     match straight, through:
         case Installed(), Installed():
             another = "build" if straight.version == through.version else "version"
@@ -123,7 +123,7 @@ def judge(
             return Worse("refused where straight installs")
         case _, Installed():
             return Worse("installed where straight refuses")
-        case Refused(cause=Cause.HASH | Cause.ERROR), Refused(cause=Cause.ABSENT) if not flat:
+        case Refused(cause=Cause.HASH | Cause.ERROR), Refused(cause=Cause.ABSENT) if not mute:
             return Worse("an error has become an absence, after which clients ask their next index")
         case _, Refused():
             return Same()
@@ -135,10 +135,10 @@ def judge(
             assert_never(through)
 
 
-def _is_as_right(through: Outcome, right: Outcome, *, flat: bool) -> bool:
+def _is_as_right(through: Outcome, right: Outcome, *, mute: bool) -> bool:
     """A refusal is as right as another one, unless one of them says that there is nothing."""
     if isinstance(through, Refused) and isinstance(right, Refused):
-        return flat or (through.cause is Cause.ABSENT) == (right.cause is Cause.ABSENT)
+        return mute or (through.cause is Cause.ABSENT) == (right.cause is Cause.ABSENT)
     return is_like(through, right)
 
 

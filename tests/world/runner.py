@@ -123,7 +123,7 @@ class _Round:
         began_s = time.monotonic()
         through = self._through(way, straight if instead is None else instead)
         also_right = self._habit.also_right
-        verdict = judge(straight, through, instead=instead, also_right=also_right, flat=way.directory is not None)
+        verdict = judge(straight, through, instead=instead, also_right=also_right, mute=way.is_mute_for(self._client))
         return Try(self._number, self._client, way.face, straight, through, verdict, time.monotonic() - began_s)
 
     def _through(self, way: Way, wanted: Outcome) -> Outcome:

@@ -48,9 +48,9 @@ def test_what_is_worse_than_straight(straight: Outcome, through: Outcome, verdic
     assert judge(straight, through, instead=None) == verdict
 
 
-def test_a_flat_directory_refuses_by_not_having_a_file() -> None:
-    assert judge(ERROR, ABSENT, instead=None, flat=True) == Same()
-    assert judge(HASH, GOOD, instead=None, flat=True) == Worse("installed where straight refuses")
+def test_where_a_client_cannot_be_told_an_error_absence_will_do() -> None:
+    assert judge(ERROR, ABSENT, instead=None, mute=True) == Same()
+    assert judge(HASH, GOOD, instead=None, mute=True) == Worse("installed where straight refuses")
 
 
 def test_what_a_habit_documents_is_the_measure() -> None:
