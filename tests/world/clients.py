@@ -72,7 +72,7 @@ class Clients:
             line += ["--no-index", "--find-links", str(way.directory)]
         else:
             line += [word for url in way.urls[:-1] for word in ("--index", url)] + ["--default-index", way.urls[-1]]
-        environment = {**isolated_environment(target.parent / "home"), "UV_HTTP_RETRIES": "1"}
+        environment = {**isolated_environment(target.parent / "home"), "UV_HTTP_RETRIES": "2"}
         return run([*line, *_wanted(habit)], environment=environment, cwd=target.parent, timeout_s=BOUND_S)
 
 

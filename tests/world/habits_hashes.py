@@ -145,7 +145,13 @@ def unknown_hash_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), hashes={"crc32c": "deadbeef"}))
 
 
-@habit("a true sha256 beside a wrong md5, in JSON", "an index that computed one of them of another file", uv=HASH)
+@habit(
+    "a true sha256 beside a wrong md5, in JSON",
+    "an index that computed one of them of another file",
+    uv=HASH,
+    also_right=(GOOD, HASH),
+    why="pip compares one of them, uv all",
+)
 def hashes_disagree_weak(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.json(entry(shop.wheel("1.0")), entry(wheel, hashes={"sha256": wheel.digest(), "md5": "0" * 32}))

@@ -112,21 +112,6 @@ def page_no_slash(shop: Shop) -> None:
     shop.site.routes[shop.page_path().rstrip("/")] = shop.site.routes.pop(shop.page_path())
 
 
-@habit(
-    "the index's own address has a query",
-    "signed buckets, tokens in queries",
-    places=(Place(path="/simple?token=abc"),),
-    pip=ABSENT,
-    also_right=(GOOD, ABSENT),
-    why="clients append the name to the query",
-    uv=GOOD,
-)
-def index_with_query(shop: Shop) -> None:
-    wheel = shop.wheel()
-    shop.html(a(wheel))
-    shop.site.routes[f"/simple/{shop.project}/"] = shop.site.routes[shop.page_path()]
-
-
 @habit("an index at the root of its host", "pypicloud, simpleindex", places=(Place(path=""),))
 def index_at_root(shop: Shop) -> None:
     _good(shop)
