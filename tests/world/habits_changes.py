@@ -70,7 +70,6 @@ def replaced_new_hash(shop: Shop) -> Iterator[None]:
     "a file is replaced under its name, no hashes: the ETag tells",
     "nightly builds on S3 and nginx",
     pip=(FIRST, SECOND),
-    quick=True,
 )
 def replaced_etag(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel(build="first", served={"last_modified": None}), ""))
@@ -135,7 +134,6 @@ def replaced_size(shop: Shop) -> Iterator[None]:
     pip=(FIRST, HASH),
     instead=(FIRST, FIRST),
     why="what was verified once is stored, and is what the page says",
-    quick=True,
 )
 def replaced_old_hash(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel(build="first")))
@@ -182,7 +180,7 @@ def files_move(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("a file that failed comes right", "a mirror that is mended", pip=(ERROR, GOOD), quick=True)
+@habit("a file that failed comes right", "a mirror that is mended", pip=(ERROR, GOOD))
 def file_mended(shop: Shop) -> Iterator[None]:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel))

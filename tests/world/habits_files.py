@@ -30,7 +30,7 @@ def file_404(shop: Shop) -> None:
     shop.route(large_page(shop).path, lambda _: Answer(404, b"no"))
 
 
-@habit("the newest file is forbidden", "quarantine in Artifactory's Xray and Nexus' firewall", pip=ERROR, uv=ERROR, quick=True)
+@habit("the newest file is forbidden", "quarantine in Artifactory's Xray and Nexus' firewall", pip=ERROR, uv=ERROR)
 def file_403(shop: Shop) -> None:
     shop.route(large_page(shop).path, lambda _: Answer(403, b"blocked"))
 
@@ -40,14 +40,14 @@ def file_500(shop: Shop) -> None:
     shop.route(large_page(shop).path, lambda _: Answer(500, b"sorry"))
 
 
-@habit("a file is refused for a second: 429 with Retry-After: 1", "PyPI's and GitHub's limits", quick=True)
+@habit("a file is refused for a second: 429 with Retry-After: 1", "PyPI's and GitHub's limits")
 def file_429(shop: Shop) -> None:
     _busy(shop, 429, 1)
 
 
-@habit("a file is refused for five seconds: 429 with Retry-After: 5", "the same", pip_options=("--retries", "3"))
+@habit("a file is refused for three seconds: 429 with Retry-After: 3", "the same", pip_options=("--retries", "3"))
 def file_429_longer(shop: Shop) -> None:
-    _busy(shop, 429, 5)
+    _busy(shop, 429, 3)
 
 
 @habit("a file is refused for a second: 503 with Retry-After: 1", "S3's Slow Down")

@@ -56,7 +56,7 @@ def no_hash_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0"), hashes={}), entry(shop.wheel(), hashes={}))
 
 
-@habit("vouches by sha512 only, truly", "Nexus and devpi set to it", quick=True)
+@habit("vouches by sha512 only, truly", "Nexus and devpi set to it")
 def sha512_only(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel, "sha512=" + wheel.digest("sha512")))
@@ -110,7 +110,7 @@ def md5_only(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, "md5=" + wheel.digest("md5")))
 
 
-@habit("vouches by md5 only, wrongly", "Nexus groups that mix members (sonatype/nexus-public#376)", pip=HASH, quick=True)
+@habit("vouches by md5 only, wrongly", "Nexus groups that mix members (sonatype/nexus-public#376)", pip=HASH)
 def md5_wrong(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), _wrong("md5", shop)))
 

@@ -20,7 +20,7 @@ def html_capitals(shop: Shop) -> None:
     shop.html(f'<A HREF="{wheel.path}#{wheel.fragment}" CLASS="x">{wheel.filename}</A>')
 
 
-@habit("attributes without quotes", "minified pages of static site generators", quick=True)
+@habit("attributes without quotes", "minified pages of static site generators")
 def html_unquoted(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(f"<a href={wheel.path}#{wheel.fragment} data-requires-python=&gt;=3.8>{wheel.filename}</a>")
@@ -137,7 +137,7 @@ def html_base_target(shop: Shop) -> None:
     shop.html(a(shop.wheel()), head='<base target="_blank">')
 
 
-@habit("relative addresses with ../", "bandersnatch", quick=True)
+@habit("relative addresses with ../", "bandersnatch")
 def html_relative(shop: Shop) -> None:
     wheel, old = shop.wheel(), shop.wheel("1.0")
     shop.html(a(old, href=f"../..{old.path}"), a(wheel, href=f"../..{wheel.path}"))
@@ -174,7 +174,7 @@ def html_space_around(shop: Shop) -> None:
     shop.html(f'<a href="\n    {wheel.path}#{wheel.fragment}\n  ">\n  {wheel.filename}\n </a>')
 
 
-@habit("the text is a title and not the file's name", "hand-made pages, GitLab's themes", quick=True)
+@habit("the text is a title and not the file's name", "hand-made pages, GitLab's themes")
 def html_text_title(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0"), text="old"), a(shop.wheel(), text="Download version 2.0 now!"))
 
@@ -320,7 +320,7 @@ def html_requires_python_twice(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_requires_python="&gt;=4"))
 
 
-@habit("requires-python with a comma at its end", "openpyxl (astral-sh/uv#1361)", quick=True)
+@habit("requires-python with a comma at its end", "openpyxl (astral-sh/uv#1361)")
 def html_requires_python_comma(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_requires_python=">=3.6,"))
 
@@ -345,7 +345,7 @@ def html_requires_python_long(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_requires_python=">=3.8" + "".join(f",!=3.5.{n}" for n in range(150))))
 
 
-@habit("the same link twice", "pages of two members of a group", quick=True)
+@habit("the same link twice", "pages of two members of a group")
 def html_twice(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(wheel), a(wheel), a(shop.wheel("1.0")))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LENIENT = "one field that is wrong does not cost the file"
 
 
-@habit("a minor version that nothing knows yet", "PEP 629: read it all the same", quick=True)
+@habit("a minor version that nothing knows yet", "PEP 629: read it all the same")
 def json_version_minor(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel()), page={"meta": {"api-version": "1.99", "new": [1]}})
 
@@ -86,7 +86,7 @@ def json_yanked_null(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), yanked=None))
 
 
-@habit("yanked is a reason", "PEP 592 and 691", pip=OLD, quick=True)
+@habit("yanked is a reason", "PEP 592 and 691", pip=OLD)
 def json_yanked_reason(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), yanked="do not"))
 
@@ -118,7 +118,7 @@ def json_size_small(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(wheel, size=len(wheel.content) - 1))
 
 
-@habit("the size is too large and the sha256 is right", "sizes on disk, rounded up", quick=True)
+@habit("the size is too large and the sha256 is right", "sizes on disk, rounded up")
 def json_size_large(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), size=1 << 20))
 
@@ -150,7 +150,7 @@ def json_requires_python_number(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), requires_python=3.8))
 
 
-@habit("requires-python is empty", "servers with a text column", quick=True)
+@habit("requires-python is empty", "servers with a text column")
 def json_requires_python_empty(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), requires_python=""))
 
@@ -204,7 +204,6 @@ def json_exclude_newer_without_times(shop: Shop) -> None:
     uv=OLD,
     uv_options=("--exclude-newer", "2025-01-01"),
     without={"flat": "a directory is not filtered"},
-    quick=True,
 )
 def json_exclude_newer(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), upload_time="2026-01-01T00:00:00Z"))
@@ -252,7 +251,7 @@ def json_entry_null(shop: Shop) -> None:
     shop.serve_page(json.dumps(whole).encode(), pages.JSON)
 
 
-@habit("the address has a fragment, too", "JSON made of an HTML page", quick=True)
+@habit("the address has a fragment, too", "JSON made of an HTML page")
 def json_fragment(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.json(entry(shop.wheel("1.0")), entry(wheel, url=f"{wheel.path}#{wheel.fragment}"))
@@ -271,7 +270,7 @@ def json_fragment_wrong(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(wheel, url=f"{wheel.path}#sha256={'0' * 64}", hashes={}))
 
 
-@habit("the content type has a charset", "servers whose framework adds it", quick=True)
+@habit("the content type has a charset", "servers whose framework adds it")
 def json_charset(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), content_type=f"{pages.JSON}; charset=utf-8")
 

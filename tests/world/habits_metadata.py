@@ -24,7 +24,7 @@ def _beside(shop: Shop, item: Item, body: bytes) -> str:
     return "sha256=" + hashlib.sha256(body).hexdigest()
 
 
-@habit("a promise with its hash, kept", "PEP 658 and 714", quick=True)
+@habit("a promise with its hash, kept", "PEP 658 and 714")
 def metadata_kept(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata=_beside(shop, wheel, _metadata(shop))))
@@ -82,7 +82,6 @@ def metadata_fails(shop: Shop) -> None:
     uv=GOOD,
     instead_pip=GOOD,
     why=BETTER,
-    quick=True,
 )
 def metadata_hash_of_wheel(shop: Shop) -> None:
     wheel = shop.wheel()
@@ -141,7 +140,7 @@ def metadata_text_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(wheel, core_metadata=promised))
 
 
-@habit("the promise is false", "PEP 714", quick=True)
+@habit("the promise is false", "PEP 714")
 def metadata_false(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), core_metadata=False))
 
@@ -188,7 +187,7 @@ def wheel_leading_bytes(shop: Shop) -> None:
     shop.odd_wheel(b"#!/bin/sh\n" + shop.build())
 
 
-@habit("METADATA with CRLF", "wheels built on Windows", quick=False)
+@habit("METADATA with CRLF", "wheels built on Windows")
 def wheel_crlf_metadata(shop: Shop) -> None:
     shop.odd_wheel(shop.build(metadata_extra="Summary: x\r\nLicense: y\r\n"))
 
@@ -203,7 +202,7 @@ def wheel_stored(shop: Shop) -> None:
     shop.odd_wheel(shop.build(compression="stored"))
 
 
-@habit("a wheel large enough to be read in parts", "every large wheel", quick=True)
+@habit("a wheel large enough to be read in parts", "every large wheel")
 def wheel_large(shop: Shop) -> None:
     shop.odd_wheel(shop.build(big_bytes=600_000))
 

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 PANIC = "uv panics; what is of other projects is left out"
 
 
-@habit("a local version, + as it is", "PyTorch: 2.0+cpu", pip=Installed("2.0+cpu", "good"), quick=True)
+@habit("a local version, + as it is", "PyTorch: 2.0+cpu", pip=Installed("2.0+cpu", "good"))
 def local_version_plain(shop: Shop) -> None:
     item = shop.wheel("2.0+cpu", path=f"{FILES}{shop.package}-2.0+cpu-py3-none-any.whl")
     shop.html(a(shop.wheel("1.0")), a(item))
 
 
-@habit("a local version, + as %2B", "S3 and PyTorch's index", pip=Installed("2.0+cpu", "good"), quick=True)
+@habit("a local version, + as %2B", "S3 and PyTorch's index", pip=Installed("2.0+cpu", "good"))
 def local_version_escaped(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel("2.0+cpu")))
 
@@ -72,7 +72,7 @@ def epoch_escaped(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(item))
 
 
-@habit("a build tag: the higher one wins", "PEP 427", pip=Installed("2.0", "second"), quick=True)
+@habit("a build tag: the higher one wins", "PEP 427", pip=Installed("2.0", "second"))
 def build_tag(shop: Shop) -> None:
     items = [
         shop.wheel(build=build, filename=f"{shop.package}-2.0-{tag}-py3-none-any.whl")
@@ -90,7 +90,7 @@ def build_tag_letters(shop: Shop) -> None:
     shop.html(*map(a, items))
 
 
-@habit("the file's name has capitals", "wheels before 2021", quick=True)
+@habit("the file's name has capitals", "wheels before 2021")
 def name_capitals(shop: Shop) -> None:
     shop.html(a(shop.wheel(filename=f"{shop.package.title()}-2.0-py3-none-any.whl")))
 
@@ -119,7 +119,6 @@ def requirement_not_normalized(shop: Shop) -> None:
 @habit(
     "files of other projects on the page",
     "flat listings: one directory for all",
-    quick=True,
     uv=CRASH,
     also_right=GOOD,
     why=PANIC,
@@ -158,7 +157,7 @@ def unknown_tag(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(tag="py3-none-plan9_riscv128")))
 
 
-@habit("eggs, installers and packages of Linux among the files", "old releases on PyPI", quick=True)
+@habit("eggs, installers and packages of Linux among the files", "old releases on PyPI")
 def legacy_files(shop: Shop) -> None:
     names = [
         f"{shop.package}-3.0{end}"
@@ -207,7 +206,7 @@ def sdist_tgz(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.sdist(filename=f"{shop.package}-2.0.tgz")))
 
 
-@habit("sdist and wheel of one version, the sdist first", "every index", quick=True)
+@habit("sdist and wheel of one version, the sdist first", "every index")
 def sdist_and_wheel(shop: Shop) -> None:
     shop.html(a(shop.sdist()), a(shop.wheel()))
 
@@ -226,7 +225,7 @@ def version_invalid(shop: Shop) -> None:
     )
 
 
-@habit("a pre-release is the newest", "every index", pip=OLD, quick=True)
+@habit("a pre-release is the newest", "every index", pip=OLD)
 def pre_release(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel("2.0rc1")))
 
@@ -246,7 +245,7 @@ def pre_release_pinned(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel("2.0rc1")), a(shop.wheel()))
 
 
-@habit("versions are not in order", "directory listings sort by text", pip=Installed("10.0", "good"), quick=True)
+@habit("versions are not in order", "directory listings sort by text", pip=Installed("10.0", "good"))
 def version_order(shop: Shop) -> None:
     shop.html(*(a(shop.wheel(version)) for version in ("10.0", "1.0", "2.0", "9.0")))
 
@@ -256,7 +255,7 @@ def post_release(shop: Shop) -> None:
     shop.html(*(a(shop.wheel(version)) for version in ("2.0", "2.0+local", "2.0.post1")))
 
 
-@habit("variant wheels and their JSON beside the plain wheel", "PEP 825's draft, NVIDIA's index", quick=True)
+@habit("variant wheels and their JSON beside the plain wheel", "PEP 825's draft, NVIDIA's index")
 def variant_wheels(shop: Shop) -> None:
     variant = shop.wheel(build="variant", filename=f"{shop.package}-2.0-py3-none-any-cu130.whl")
     shop.put(f"{FILES}{shop.package}-2.0-variants.json", b"{}")
@@ -269,7 +268,7 @@ def name_space(shop: Shop) -> None:
     shop.html(f'<a href="/files/{shop.package}%202.0-py3-none-any.whl">{shop.package} 2.0-py3-none-any.whl</a>', a(shop.wheel()))
 
 
-@habit("a path with segments in a directory that is escaped", "Artifactory's layouts", quick=True)
+@habit("a path with segments in a directory that is escaped", "Artifactory's layouts")
 def path_escaped_directory(shop: Shop) -> None:
     filename = shop.wheel().filename
     shop.html(a(shop.wheel(path=f"/files/a%20b/c%2Fd/{filename}")))

@@ -31,7 +31,7 @@ def _status_habit(name: str, status: int, reported: str, **outcomes: object) -> 
     habit(f"the page's status is {status}", reported, **outcomes)(set_up)  # type: ignore[arg-type]
 
 
-_status_habit("page_404", 404, "every index", pip=ABSENT, quick=True)
+_status_habit("page_404", 404, "every index", pip=ABSENT)
 _status_habit("page_410", 410, "Nexus for deleted components", pip=ABSENT, uv=ERROR, also_right=ABSENT, why="gone is an answer")
 _status_habit("page_400", 400, "strict gateways", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
 _status_habit("page_401", 401, "indexes without anonymous readers", pip=ABSENT, instead=ERROR, why=SILENCE, uv=ABSENT)
@@ -64,7 +64,7 @@ def page_login(shop: Shop) -> None:
     shop.serve_page(b'<html><head><title>Log in</title></head><body><form><input name="user"></form></body></html>')
 
 
-@habit("the page is behind a redirect", "Gitea, GitLab: names are normalized by a redirect", quick=True)
+@habit("the page is behind a redirect", "Gitea, GitLab: names are normalized by a redirect")
 def page_redirect(shop: Shop) -> None:
     _good(shop)
     shop.site.routes["/elsewhere/"] = shop.site.routes[shop.page_path()]
@@ -127,7 +127,7 @@ def index_deep(shop: Shop) -> None:
     shop.html(a(wheel, href=f"../../packages/packages/ab/cd/{wheel.filename}"))
 
 
-@habit("an index below +simple", "devpi: /root/dev/+simple/", places=(Place(path="/root/dev/+simple"),), quick=True)
+@habit("an index below +simple", "devpi: /root/dev/+simple/", places=(Place(path="/root/dev/+simple"),))
 def index_plus_simple(shop: Shop) -> None:
     wheel = shop.wheel(path="/root/dev/+f/abc/0123456789abc/" + shop.wheel().filename)
     shop.html(a(wheel, href=f"../../+f/abc/0123456789abc/{wheel.filename}"))
@@ -142,7 +142,7 @@ def index_escaped_path(shop: Shop) -> None:
     _good(shop)
 
 
-@habit("no-store on everything", "Artifact Registry (astral-sh/uv#4728)", quick=True)
+@habit("no-store on everything", "Artifact Registry (astral-sh/uv#4728)")
 def page_no_store(shop: Shop) -> None:
     shop.html(
         a(shop.wheel("1.0")),
@@ -171,7 +171,7 @@ def page_304(shop: Shop) -> None:
     shop.route(shop.page_path(), fixed(304))
 
 
-@habit("the page comes in chunks", "Nexus, every proxy", quick=True)
+@habit("the page comes in chunks", "Nexus, every proxy")
 def page_chunked(shop: Shop) -> None:
     _good(shop)
 
@@ -206,7 +206,7 @@ def page_429(shop: Shop) -> None:
     shop.wrap_page(lambda _, answer: Answer(429, b"later", {"Retry-After": "1"}) if shop.is_early("page", 0.9) else answer)
 
 
-@habit("the list of projects is not there, or fails", "mirrors without a root page (devpi/devpi#1041)", quick=True)
+@habit("the list of projects is not there, or fails", "mirrors without a root page (devpi/devpi#1041)")
 def root_fails(shop: Shop) -> None:
     _good(shop)
     shop.route("/simple/", fixed(500))

@@ -214,7 +214,6 @@ def product_cloudsmith(shop: Shop) -> None:
     "PyTorch's index",
     places=(Place(path="/whl/cpu"),),
     pip=CPU,
-    quick=True,
 )
 def product_pytorch(shop: Shop) -> None:
     items = [
@@ -323,7 +322,7 @@ def product_http_server(shop: Shop) -> None:
     shop.serve_page(page.encode(), "text/html; charset=utf-8")
 
 
-@habit("an S3 bucket as a web site: index.html by name, 403 for the rest, ETags of parts", "s3pypi, static buckets", quick=True)
+@habit("an S3 bucket as a web site: index.html by name, 403 for the rest, ETags of parts", "s3pypi, static buckets")
 def product_s3_site(shop: Shop) -> None:
     etag = '"0123456789abcdef0123456789abcdef-3"'
     anchors = [
@@ -385,7 +384,7 @@ def product_group_mixes(shop: Shop) -> None:
     shop.put(wheel.path, shop.build(build="of the other member"))
 
 
-@habit("JSON of PyPI today: every field of API 1.4", "PyPI", quick=True)
+@habit("JSON of PyPI today: every field of API 1.4", "PyPI")
 def product_pypi(shop: Shop) -> None:
     fields = {"core-metadata": False, "data-dist-info-metadata": False, "provenance": None}
     page = {

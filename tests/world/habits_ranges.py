@@ -20,12 +20,12 @@ def _head(status: int, headers: dict[str, str] | None = None) -> Callable[[Reque
     return lambda request, answer: Answer(status, b"", headers or {}) if request.method == "HEAD" else answer
 
 
-def _head_habit(name: str, status: int, reported: str, *, quick: bool = False) -> None:
+def _head_habit(name: str, status: int, reported: str) -> None:
     def set_up(shop: Shop) -> None:
         shop.wrap(large_page(shop).path, _head(status))
 
     set_up.__name__ = name
-    habit(f"HEAD is answered {status}, GET is right", reported, quick=quick)(set_up)
+    habit(f"HEAD is answered {status}, GET is right", reported)(set_up)
 
 
 for _status, _reported in (
@@ -36,10 +36,10 @@ for _status, _reported in (
     (500, "artifact-keeper#1282, Artifactory (astral-sh/uv#6610)"),
     (501, "hand-made servers"),
 ):
-    _head_habit(f"head_{_status}", _status, _reported, quick=_status == 403)
+    _head_habit(f"head_{_status}", _status, _reported)
 
 
-@habit("HEAD says length 0, GET is right", "servers that make files on demand", quick=True)
+@habit("HEAD says length 0, GET is right", "servers that make files on demand")
 def head_length_0(shop: Shop) -> None:
     shop.wrap(
         large_page(shop).path,
@@ -90,7 +90,6 @@ _suffix_habit(
     "suffix ranges are not implemented",
     "CDNs (pypa/pip#12184)",
     lambda _, __: Answer(501, b"unsupported client range"),
-    quick=True,
 )
 
 
@@ -121,7 +120,7 @@ _suffix_habit(
 )
 
 
-@habit("no ranges at all, whatever the headers say", "Artifactory (astral-sh/uv#1574, pypa/pip#8723)", quick=True)
+@habit("no ranges at all, whatever the headers say", "Artifactory (astral-sh/uv#1574, pypa/pip#8723)")
 def ranges_ignored(shop: Shop) -> None:
     wheel = large_page(shop)
     shop.wrap(wheel.path, lambda _, answer: Answer(200, wheel.content, {"Accept-Ranges": "bytes"}))
@@ -156,7 +155,6 @@ def ranges_short(shop: Shop) -> None:
 @habit(
     "another ETag in every answer, the bytes are the same",
     "nginx in front of two copies (mtime and size make its ETag)",
-    quick=True,
 )
 def etag_changes(shop: Shop) -> None:
     wheel, turn = large_page(shop), itertools.count()
@@ -195,7 +193,7 @@ def etag_two_backends(shop: Shop) -> None:
     _two_backends(shop, None)
 
 
-@habit("weak ETags", "nginx with gzip on, Apache", quick=True)
+@habit("weak ETags", "nginx with gzip on, Apache")
 def etag_weak(shop: Shop) -> None:
     large_page(shop, served={"etag": 'W/"abc"'})
 
@@ -210,7 +208,7 @@ def etag_unquoted(shop: Shop) -> None:
     large_page(shop, "", served={"etag": "60b928b15e05d04a33b880a0232e44258c777740"})
 
 
-@habit("no ETag and no Last-Modified", "servers that make files on demand", quick=True)
+@habit("no ETag and no Last-Modified", "servers that make files on demand")
 def no_validators(shop: Shop) -> None:
     large_page(shop, "", served={"etag": None, "last_modified": None})
 
@@ -227,7 +225,7 @@ def last_modified_now(shop: Shop) -> None:
     shop.wrap(wheel.path, change)
 
 
-@habit("the length is not said (chunked)", "Nexus, GitLab's proxy", quick=True)
+@habit("the length is not said (chunked)", "Nexus, GitLab's proxy")
 def file_chunked(shop: Shop) -> None:
     def change(_: Request, answer: Answer) -> Answer:
         answer.chunked = answer.status == 200

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.world.shop import Shop
 
 
-@habit("files are behind a redirect", "GitLab, Gitea, Cloudsmith", quick=True)
+@habit("files are behind a redirect", "GitLab, Gitea, Cloudsmith")
 def file_redirect(shop: Shop) -> None:
     wheel = shop.wheel(big_bytes=BIG)
     shop.route("/download/" + wheel.filename, redirect(wheel.path))
@@ -114,7 +114,7 @@ def file_query(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, href=f"{wheel.path}?token=a%2Fb+c&x=1"))
 
 
-@habit("a signature in the links of the page", "S3 indexes with signed links", quick=True)
+@habit("a signature in the links of the page", "S3 indexes with signed links")
 def file_signed_links(shop: Shop) -> None:
     wheel = shop.wheel()
     served = shop.site.routes[wheel.path]

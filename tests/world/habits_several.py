@@ -63,7 +63,6 @@ _several(
     pip=THIRD,
     instead=ERROR,
     why="silence is not a no",
-    quick=True,
     uv=ABSENT,
 )
 _several(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
+import uv
+
+from tests.fakes.processes import isolated_environment, run, wheelfs_command, wheelfs_environment
+from tests.fakes.waiting import eventually
+from tests.fakes.wheels import build_wheel, wheel_filename
 from tests.world.habits import Place, habit
 from tests.world.shop import FILES, a, entry
 from tests.world.site import fixed
@@ -104,3 +109,32 @@ def _fetch_compares(faces: Faces) -> str | None:
 )
 def words_fetch_sha512(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0"), ""), a(shop.wheel(), ""))
+
+
+def _rebuilt_is_noticed(faces: Faces) -> str | None:
+    """With a cache, as users have one: uv keys what it unpacked from a directory by the file's ctime."""
+    with tempfile.TemporaryDirectory() as directory:
+        found = [_add_and_install(faces, Path(directory), build) for build in ("first", "second")]
+    return None if found == ["first", "second"] else f"uv with its cache installed {found}"
+
+
+def _add_and_install(faces: Faces, where: Path, build: str) -> str:
+    """Have a build of a private wheel in the store in place of any other, install it by uv, and return what was installed."""
+    name = f"{faces.project}-private"
+    package, path = name.replace("-", "_"), where / wheel_filename(name, "1.0")
+    is_there = path.exists()
+    path.write_bytes(build_wheel(name, "1.0", files={f"{package}/__init__.py": build.encode()}))
+    for words in (["rm", path.name], ["add", path.name]) if is_there else (["add", path.name],):
+        line = wheelfs_command("--store", str(faces.node.mount.store), *words)
+        run(line, environment=wheelfs_environment(where / "home"), cwd=where, timeout_s=60).succeeded()
+    mounted, wanted = faces.node.mount.path / path.name, path.read_bytes()
+    eventually(lambda: mounted.exists() and mounted.read_bytes() == wanted)
+    line = [uv.find_uv_bin(), "pip", "install", "--no-deps", "--python", sys.executable, "--target", f"target-{build}"]
+    line += ["--no-index", "--find-links", str(mounted.parent), name]
+    run(line, environment=isolated_environment(where / "home"), cwd=where, timeout_s=60).succeeded()
+    return (where / f"target-{build}" / package / "__init__.py").read_text()
+
+
+@habit("a private wheel is built again and added under its name", "every lab", also=_rebuilt_is_noticed)
+def words_private_rebuilt(shop: Shop) -> None:
+    shop.html(a(shop.wheel()))

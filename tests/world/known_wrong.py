@@ -68,6 +68,8 @@ KNOWN_WRONG: Final[dict[str, str]] = {
     "wheel_trailing_byte": "metadata is promised of a wheel whose end cannot be read, and fails",
     "wheel_trailing_zeros": "metadata is promised of a wheel whose end cannot be read, and fails",
     "file_two_links_first_dead": "of two links of one name only the first is known",
+    "file_redirect_chain": "nine redirects in a row are too many; pip follows 30, uv 10",
+    "words_private_rebuilt": "every private file has one ctime, by which uv keys what it has unpacked",
     "words_links_left_out": "links that are left out are counted and named nowhere",
     "words_variants": "the JSON of variant wheels is left out",
     "words_two_on_one_host": "the error of one index is shown for another one on its host",
