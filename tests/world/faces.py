@@ -25,7 +25,7 @@ class Way:
     directory: Path | None = None
 
     def is_mute_for(self, client: Client) -> bool:
-        """Tell whether a client cannot be told an error from an absence there.
+        """Tell whether a client cannot distinguish an error from an absence there.
 
         A flat directory has no pages; and pip takes every failure of a page over HTTP for an absence, with a warning.
         """

@@ -162,7 +162,7 @@ def hashes_appear_other(shop: Shop) -> Iterator[None]:
     yield
 
 
-@habit("the page's hashes go away", "a proxy in between that writes pages anew", pip=GOOD)
+@habit("the page's hashes go away", "a proxy in between that rewrites pages", pip=GOOD)
 def hashes_vanish(shop: Shop) -> Iterator[None]:
     shop.html(a(shop.wheel()))
     yield

@@ -64,7 +64,7 @@ def file_deflate_always(shop: Shop) -> None:
 
 
 @habit(
-    "a wheel says gzip and is none",
+    "a wheel says gzip and is not",
     "Apache's AddEncoding by mistake",
     also_right=GOOD,
     why="the bytes are those that the hash says",
@@ -167,7 +167,7 @@ def page_gzip_cut(shop: Shop) -> None:
 
 
 @habit(
-    "a page that says gzip and is none",
+    "a page that says gzip and is not",
     "AddEncoding by mistake",
     pip=ERROR,
     uv=ERROR,

@@ -134,7 +134,7 @@ def sha3_256_wrong(shop: Shop) -> None:
 
 
 @habit(
-    "a kind of hash that nothing knows, in JSON",
+    "an unknown kind of hash, in JSON",
     "PEP 691 says to ignore it",
     pip=ERROR,
     uv=GOOD,
@@ -176,7 +176,7 @@ def hash_null_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(wheel, hashes={"sha256": None, "sha512": wheel.digest("sha512")}))
 
 
-@habit("sha256 that is shorter than one", "hand-made pages", pip=HASH, uv=ERROR)
+@habit("a truncated sha256", "hand-made pages", pip=HASH, uv=ERROR)
 def sha256_short(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), "sha256=abc"))
 

@@ -49,12 +49,12 @@ def html_entities(shop: Shop) -> None:
     shop.html(f'<a href="{href}">{wheel.filename}</a>')
 
 
-@habit("anchors inside comments are none", "pages with withdrawn files")
+@habit("anchors inside comments do not count", "pages with withdrawn files")
 def html_commented_out(shop: Shop) -> None:
     shop.html(a(shop.wheel()), f"<!-- {a(shop.wheel('3.0', 'bad'), '')} -->")
 
 
-@habit("an anchor inside a script's text is none", "devpi's pages with plugins (astral-sh/uv#8172)")
+@habit("an anchor inside a script's text does not count", "devpi's pages with plugins (astral-sh/uv#8172)")
 def html_script(shop: Shop) -> None:
     shop.html(a(shop.wheel()), head=f"<script>var x = '{a(shop.wheel('3.0', 'bad'), '')}';</script>")
 
@@ -330,7 +330,7 @@ def html_requires_python_star(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_requires_python=">=2.7,!=3.0*,!=3.1*"))
 
 
-@habit("requires-python that nothing can read", "old uploads (astral-sh/uv#775)", uv=OLD)
+@habit("requires-python that cannot be parsed", "old uploads (astral-sh/uv#775)", uv=OLD)
 def html_requires_python_nonsense(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(), data_requires_python="three"))
 
@@ -366,7 +366,7 @@ def html_version_major(shop: Shop) -> None:
     shop.html(a(shop.wheel()), head='<meta name="pypi:repository-version" content="2.0">')
 
 
-@habit("repository version that is no version", "hand-made pages", uv=GOOD)
+@habit("an invalid repository version", "hand-made pages", uv=GOOD)
 def html_version_nonsense(shop: Shop) -> None:
     shop.html(a(shop.wheel()), head='<meta name="pypi:repository-version" content="latest">')
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LENIENT = "one field that is wrong does not cost the file"
 
 
-@habit("a minor version that nothing knows yet", "PEP 629: read it all the same")
+@habit("an unknown minor version", "PEP 629: read it all the same")
 def json_version_minor(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel()), page={"meta": {"api-version": "1.99", "new": [1]}})
 
@@ -45,7 +45,7 @@ def json_version_number(shop: Shop) -> None:
     shop.json(entry(shop.wheel()), page={"meta": {"api-version": 1.1}})
 
 
-@habit("fields that nothing knows, everywhere", "PEP 691: ignore them", quick=True)
+@habit("unknown fields everywhere", "PEP 691: ignore them", quick=True)
 def json_extra_fields(shop: Shop) -> None:
     shop.json(
         entry(shop.wheel("1.0")),

@@ -1,4 +1,4 @@
-"""Promises of a `.metadata` file (PEP 658, 714) that are kept, broken, or told in another way."""
+"""Promises of a `.metadata` file (PEP 658, 714) that are kept, broken, or written in another way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.world.shop import a, entry
 if TYPE_CHECKING:
     from tests.world.shop import Item, Shop
 
-BETTER = "wheelfs reads the METADATA of the wheel itself, so that a promise that is not kept harms nobody"
+BETTER = "wheelfs reads the METADATA of the wheel itself, so a broken promise does no harm"
 
 
 def _metadata(shop: Shop, version: str = "2.0") -> bytes:
@@ -61,7 +61,7 @@ def metadata_absent_json(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), core_metadata=True))
 
 
-@habit("the promised file answers 403", "buckets nobody may list", pip=ERROR, instead=GOOD, why=BETTER, uv=GOOD)
+@habit("the promised file answers 403", "buckets without the right to list", pip=ERROR, instead=GOOD, why=BETTER, uv=GOOD)
 def metadata_denied(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.put(f"{wheel.path}.metadata", b"AccessDenied", status=403)
@@ -99,14 +99,14 @@ def metadata_line_appended(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata=promised))
 
 
-@habit("the promised digest is none", "hand-made pages", pip=HASH, uv=GOOD, instead_pip=GOOD, why=BETTER, quick=True)
+@habit("the promised digest is malformed", "hand-made pages", pip=HASH, uv=GOOD, instead_pip=GOOD, why=BETTER, quick=True)
 def metadata_digest_short(shop: Shop) -> None:
     wheel = shop.wheel()
     _beside(shop, wheel, _metadata(shop))
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="sha256=abc"))
 
 
-@habit("the promised digest is none, in JSON", "hand-made pages", pip=HASH, why=BETTER, uv=ERROR, instead=GOOD)
+@habit("the promised digest is malformed, in JSON", "hand-made pages", pip=HASH, why=BETTER, uv=ERROR, instead=GOOD)
 def metadata_digest_short_json(shop: Shop) -> None:
     wheel = shop.wheel()
     _beside(shop, wheel, _metadata(shop))

@@ -152,7 +152,7 @@ def compressed_tags(shop: Shop) -> None:
     shop.html(a(shop.wheel(tag=tag)))
 
 
-@habit("a tag that nothing knows", "PEP 425: future tags", pip=OLD)
+@habit("an unknown platform tag", "PEP 425: future tags", pip=OLD)
 def unknown_tag(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(shop.wheel(tag="py3-none-plan9_riscv128")))
 
@@ -216,7 +216,7 @@ def version_not_normalized(shop: Shop) -> None:
     shop.html(a(shop.wheel(filename=f"{shop.package}-2.0.0-py3-none-any.whl")), a(shop.wheel("1.0")))
 
 
-@habit("a version that is none", "old uploads: 2.0-final, dev-r123", pip=GOOD)
+@habit("an invalid version", "old uploads: 2.0-final, dev-r123", pip=GOOD)
 def version_invalid(shop: Shop) -> None:
     shop.html(
         f'<a href="/files/{shop.package}-final-py3-none-any.whl">x</a>',

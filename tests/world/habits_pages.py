@@ -36,7 +36,14 @@ _status_habit("page_410", 410, "Nexus for deleted components", pip=ABSENT, uv=ER
 _status_habit("page_400", 400, "strict gateways", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
 _status_habit("page_401", 401, "indexes without anonymous readers", pip=ABSENT, instead=ERROR, why=SILENCE, uv=ABSENT)
 _status_habit(
-    "page_403", 403, "PyTorch's index and buckets nobody may list", pip=ABSENT, instead=ERROR, why=SILENCE, quick=True, uv=ABSENT
+    "page_403",
+    403,
+    "PyTorch's index and buckets without the right to list",
+    pip=ABSENT,
+    instead=ERROR,
+    why=SILENCE,
+    quick=True,
+    uv=ABSENT,
 )
 _status_habit("page_405", 405, "hand-made servers", pip=ABSENT, uv=ERROR, instead=ERROR, why=SILENCE)
 _status_habit(

@@ -188,9 +188,9 @@ def product_gitea(shop: Shop) -> None:
 @habit("Pulp: content below another base, metadata under both names", "pulp_python", places=(Place(path="/pypi/lab/simple"),))
 def product_pulp(shop: Shop) -> None:
     wheel = shop.wheel(path=f"/pulp/content/lab/{shop.package}-2.0-py3-none-any.whl")
-    told = metadata_text(shop.project, "2.0")
-    shop.put(f"{wheel.path}.metadata", told)
-    promise = "sha256=" + hashlib.sha256(told).hexdigest()
+    metadata = metadata_text(shop.project, "2.0")
+    shop.put(f"{wheel.path}.metadata", metadata)
+    promise = "sha256=" + hashlib.sha256(metadata).hexdigest()
     shop.html(
         a(wheel, href=shop.site.url + wheel.path, rel="internal", data_dist_info_metadata=promise, data_core_metadata=promise)
     )

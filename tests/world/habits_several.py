@@ -58,7 +58,7 @@ _several(
 _several(
     "two_first_403",
     "the first of two indexes says 403 for names it does not have",
-    "PyTorch's index, buckets nobody may list",
+    "PyTorch's index, buckets without the right to list",
     403,
     pip=THIRD,
     instead=ERROR,

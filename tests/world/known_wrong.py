@@ -6,7 +6,7 @@ from typing import Final
 
 _OTHER_HASH: Final = "a hash of another kind than sha256 is not compared before a file is stored, and then gone from the page"
 _SIZE: Final = "a wrong size on the page is believed over the hash, and over what the server says"
-_REPLACED: Final = "a file without a sha256 on its page is the same for ever, whatever tells that it was replaced"
+_REPLACED: Final = "a file without a sha256 on its page never changes, whatever shows that it was replaced"
 _PROMISE: Final = "the gateway passes the failure of a promised .metadata on, though it can read the wheel"
 _CODING: Final = "the HTTP client decodes, reads one member only, and sees no early end"
 _RANGE: Final = "an answer to a range that makes no sense is an error, and not asked another way"
@@ -22,7 +22,7 @@ KNOWN_WRONG: Final[dict[str, str]] = {
     "blake2b_wrong": _OTHER_HASH,
     "sha3_256_wrong": _OTHER_HASH,
     "words_fetch_sha512": "wheelfs fetch -r compares no --hash but sha256",
-    "sha256_short": "a file whose sha256 is none vanishes, and an older version is taken",
+    "sha256_short": "a file with a malformed sha256 vanishes, and an older version is taken",
     "sha256_empty": "a file whose sha256 is empty vanishes, and an older version is taken",
     "replaced_etag": _REPLACED,
     "replaced_last_modified": _REPLACED,
@@ -43,14 +43,14 @@ KNOWN_WRONG: Final[dict[str, str]] = {
     "page_gzip_members_json": _CODING,
     "page_gzip_cut": _CODING,
     "page_x_gzip": _CODING,
-    "page_encoding_utf8": "a content coding that is none makes the page an error",
+    "page_encoding_utf8": "an unknown content coding makes the page an error",
     "html_text_other_file": _NAME,
     "html_text_percent": _NAME,
     "local_version_escaped_text": _NAME,
     "html_utf16": "a page in UTF-16 is read as UTF-8",
     "html_status_203": "a page of status 203 is an error",
     "html_requires_python_long": "a file whose requires-python is long vanishes, and an older version is taken",
-    "html_version_nonsense": "a repository version that is none makes the page an error",
+    "html_version_nonsense": "an invalid repository version makes the page an error",
     "json_no_filename": "an entry without a filename vanishes, though its address names the file",
     "json_yanked_empty": "an empty reason counts as yanked, which PEP 691 denies",
     "json_size_zero": _SIZE,
@@ -63,8 +63,8 @@ KNOWN_WRONG: Final[dict[str, str]] = {
     "metadata_login_page": _PROMISE,
     "metadata_other_version": _PROMISE,
     "metadata_hash_of_wheel": "a promise with the hash of another file is passed on, and fails",
-    "metadata_digest_short": "a file whose promised metadata has a digest that is none vanishes",
-    "metadata_digest_short_json": "a file whose promised metadata has a digest that is none vanishes",
+    "metadata_digest_short": "a file whose promised metadata has a malformed digest vanishes",
+    "metadata_digest_short_json": "a file whose promised metadata has a malformed digest vanishes",
     "wheel_trailing_byte": "metadata is promised of a wheel whose end cannot be read, and fails",
     "wheel_trailing_zeros": "metadata is promised of a wheel whose end cannot be read, and fails",
     "file_two_links_first_dead": "of two links of one name only the first is known",

@@ -109,7 +109,7 @@ def judge(
 ) -> Verdict:
     """Compare.  ``instead``: what is right through wheelfs where straight is not the measure; ``also_right``: what is as good.
 
-    ``mute``: on this way the client cannot be told an error from an absence.
+    ``mute``: on this way the client cannot distinguish an error from an absence.
     """
     if any(_is_as_right(through, one, mute=mute) for one in also_right):
         return Documented()

@@ -1,4 +1,4 @@
-"""A host on loopback that answers as it is told, path by path: what an index or its file server does, to the byte."""
+"""A host on loopback whose answers are scripted, path by path: what an index or its file server does, to the byte."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_what_is_worse_than_straight(straight: Outcome, through: Outcome, verdic
     assert judge(straight, through, instead=None) == verdict
 
 
-def test_where_a_client_cannot_be_told_an_error_absence_will_do() -> None:
+def test_absence_will_do_where_a_client_cannot_distinguish_it() -> None:
     assert judge(ERROR, ABSENT, instead=None, mute=True) == Same()
     assert judge(HASH, GOOD, instead=None, mute=True) == Worse("installed where straight refuses")
 
