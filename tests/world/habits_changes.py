@@ -200,6 +200,16 @@ def file_wrong_then_right(shop: Shop) -> Iterator[None]:
     yield
 
 
+@habit("a file comes empty at first", "proxpi while it downloads (EpicWink/proxpi#68)", pip=(HASH, GOOD), uv=(ERROR, GOOD))
+def file_empty_then_right(shop: Shop) -> Iterator[None]:
+    wheel = shop.wheel()
+    shop.html(a(shop.wheel("1.0")), a(wheel))
+    shop.put(wheel.path, b"", ranges="no")
+    yield
+    shop.put(wheel.path, wheel.content)
+    yield
+
+
 @habit(
     "a page that failed comes right",
     "an index that restarts",

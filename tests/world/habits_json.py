@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LENIENT = "one field that is wrong does not cost the file"
 
+IGNORED = "pip 26.3 does not look at upload times of file:// indexes, and does not say so"
+UNFILTERED = {"index": IGNORED, "here": IGNORED, "flat": IGNORED}
+
 
 @habit("an unknown minor version", "PEP 629: read it all the same")
 def json_version_minor(shop: Shop) -> None:
@@ -215,12 +218,22 @@ def json_exclude_newer(shop: Shop) -> None:
     pip=OLD,
     uv=GOOD,
     pip_options=("--uploaded-prior-to", "2025-01-01T00:00:00Z"),
-    also_right=GOOD,
-    why="pip 26.3 does not filter file:// indexes; the gateway does",
-    without={"flat": "a directory is not filtered"},
+    without=UNFILTERED,
 )
 def json_uploaded_prior_to(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(), upload_time="2026-01-01T00:00:00Z"))
+
+
+@habit(
+    "no upload times and --uploaded-prior-to",
+    "Pulp (pulp/pulp_python#1370); pip ignores the option for file:// indexes without a word",
+    pip=ERROR,
+    uv=GOOD,
+    pip_options=("--uploaded-prior-to", "2025-01-01T00:00:00Z"),
+    without=UNFILTERED,
+)
+def json_uploaded_prior_to_without_times(shop: Shop) -> None:
+    shop.json(entry(shop.wheel("1.0"), upload_time=...), entry(shop.wheel(), upload_time=...))
 
 
 @habit("versions is missing though the version is 1.1", "PEP 700 makes it mandatory; few servers have it")

@@ -35,6 +35,12 @@ def local_version_escaped_text(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(item, text=item.filename.replace("+", "%2B")))
 
 
+@habit("a local version, + as a character reference", "buf.build (astral-sh/uv#1338)", pip=Installed("2.0+cpu", "good"))
+def local_version_reference(shop: Shop) -> None:
+    item = shop.wheel("2.0+cpu", path=f"{FILES}{shop.package}-2.0+cpu-py3-none-any.whl")
+    shop.html(a(shop.wheel("1.0")), f'<a href="{item.path.replace("+", "&#43;")}">{item.filename.replace("+", "&#43;")}</a>')
+
+
 @habit("a local version, + as %2b in small letters", "Azure's blob storage", pip=Installed("2.0+cpu", "good"))
 def local_version_escaped_small(shop: Shop) -> None:
     item = shop.wheel("2.0+cpu", path=f"{FILES}{shop.package}-2.0%2bcpu-py3-none-any.whl")

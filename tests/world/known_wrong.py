@@ -32,6 +32,7 @@ KNOWN_WRONG: Final[dict[str, str]] = {
     "replaced_size": _REPLACED,
     "hashes_appear_other": "the flat directory goes on showing the build that came when the page had no hash",
     "file_wrong_then_right": "what came wrong twice is refused for ten minutes, though it is mended",
+    "file_empty_then_right": "what came wrong twice is refused for ten minutes, though it is mended",
     "project_appears": "that there is no such project is believed for a minute, ttl-s = 0 or not",
     "etag_two_backends_no_hash": "another entity tag is an error, and not read once more from one answer",
     "suffix_beginning": _RANGE,
