@@ -22,7 +22,7 @@ LAST_MODIFIED = "Tue, 14 Nov 2023 22:13:20 GMT"
 class Site:
     """Answers ``routes`` by path, without query; else by ``fallback``.  Stopped, it refuses connections on its port."""
 
-    tls: ssl.SSLContext | None = None
+    tls_context: ssl.SSLContext | None = None
 
     def __init__(self, address: str, port: int) -> None:
         self.address = address
