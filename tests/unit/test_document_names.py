@@ -52,7 +52,7 @@ FOREIGN_OPTIONS = frozenset(
             "--index-url",
         ),
         *("--no-config", "--no-index", "--no-self", "--offline-mode", "--request-timeout", "--require-hashes", "--trusted-host"),
-        *("--without-urls", "--from-dir"),
+        *("--without-urls", "--from-dir", "--report", "--all-releases", "--only-final", "--hash"),
     }
 )
 """Options of pip, uv, poetry, pdm and devpi."""
