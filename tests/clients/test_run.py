@@ -279,3 +279,25 @@ def test_an_sdist_is_served_as_it_is(runs: Runs, index: FakeIndex) -> None:
     filename = sdist_filename("source", "1.0")
     index.add(filename, b"\x1f\x8b" + bytes(1000))
     assert runs.wheelfs(*python(MANY), index.file_url(filename)).succeeded().stdout == "1002\n"
+
+
+def test_a_lock_that_names_a_mount_is_cleaned_and_keeps_its_versions(tmp_path: Path) -> None:
+    with FakeIndex(tls=True) as index:
+        index.add_wheel("demo", "1.0")
+        runs = Runs(tmp_path / "runs", index)
+        folder = tmp_path / "simple" / "demo"
+        folder.mkdir(parents=True)
+        wheel = wheel_filename("demo", "1.0")
+        (folder / wheel).write_bytes(build_wheel("demo", "1.0"))
+        (folder / "index.html").write_text(f'<!DOCTYPE html><a href="{wheel}">{wheel}</a>')
+        app = project(tmp_path / "app", "demo", index=index)
+        described = (app / "pyproject.toml").read_text()
+        (app / "pyproject.toml").write_text(described.partition("[[tool")[0])
+        runs.straight(*UV_QUIET, "lock", "--default-index", (tmp_path / "simple").as_uri(), cwd=app).succeeded()
+        assert str(tmp_path / "simple") in (app / "uv.lock").read_text() or "../simple" in (app / "uv.lock").read_text()
+        index.add_wheel("demo", "2.0")
+        (app / "pyproject.toml").write_text(described)
+        runs.wheelfs(*UV_QUIET, "lock", cwd=app).succeeded()
+        lock = (app / "uv.lock").read_text()
+        assert index.file_url(wheel) in lock
+        assert "simple/demo" not in lock
