@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from html import escape
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
+from wheelfs.core.hashes import digest_bytes, is_possible
 from wheelfs.core.times import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from wheelfs.model.links import FileLink
 
@@ -105,7 +107,7 @@ def _anchor(entry: RenderedFile) -> str:
     if link.sha256 is not None:
         parts.append(f"#sha256={link.sha256.hex()}")
     elif link.other_hashes:
-        parts += [f"#{name}={link.other_hashes[name]}" for name in _FRAGMENT_HASHES if name in link.other_hashes][:1]
+        parts.append(_fragment(link.other_hashes))
     parts.append('"')
     if link.requires_python is not None:
         parts.append(f' data-requires-python="{_escaped(link.requires_python)}"')
@@ -124,6 +126,16 @@ def _anchor(entry: RenderedFile) -> str:
     if comment is not None:
         parts.append(_comment(comment))
     return "".join(parts)
+
+
+def _fragment(hashes: Mapping[str, str]) -> str:
+    """Return what vouches for a file without a sha256: a hash that installers check, else one that is not checked here.
+
+    Others are left out: what they vouch for is checked before the last byte is given, and uv reads no page that has them.
+    """
+    told = [name for name in (*_FRAGMENT_HASHES, *hashes) if name in hashes and is_possible(name, hashes[name])]
+    passed = (name for name in told if name in _FRAGMENT_HASHES or digest_bytes(name) is None)
+    return "".join(f"#{name}={quote(hashes[name], safe='')}" for name in islice(passed, 1))
 
 
 def _escaped(text: str) -> str:

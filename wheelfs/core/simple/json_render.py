@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from packaging.version import Version
 
+from wheelfs.core.hashes import is_possible
 from wheelfs.core.simple.html_render import REPOSITORY_VERSION, RenderedFile
 from wheelfs.core.times import rfc3339
 from wheelfs.model.names import versions_of
@@ -69,9 +70,9 @@ def _versions(entries: Iterable[RenderedFile], fileless: Iterable[str]) -> list[
 
 def _file(entry: RenderedFile) -> dict[str, Any]:
     link = entry.link
-    hashes = dict(link.other_hashes or {})
-    if link.sha256 is not None:
-        hashes["sha256"] = link.sha256.hex()
+    # The sha256 first: pip compares with the first that it knows.  One that no file can have would only make clients stumble.
+    hashes = {} if link.sha256 is None else {"sha256": link.sha256.hex()}
+    hashes.update((name, value) for name, value in (link.other_hashes or {}).items() if is_possible(name, value))
     file: dict[str, Any] = {"filename": link.filename, "url": entry.href, "hashes": hashes}
     if link.requires_python is not None:
         file["requires-python"] = link.requires_python

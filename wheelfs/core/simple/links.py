@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import msgspec
 from packaging.utils import canonicalize_name
 
+from wheelfs.core.hashes import digest_bytes
 from wheelfs.errors import InvalidInput, OriginFault
 from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US, FileLink
 from wheelfs.model.names import ProjectName, check_filename, kind_of
@@ -26,8 +28,12 @@ MAX_TEXT: Final = 1_000
 """Reasons and version specifiers are sentences, not books."""
 
 _LEGACY_SUFFIXES: Final = (".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg")
-_HASHES: Final = frozenset({"md5", "sha1", "sha224", "sha384", "sha512", "blake2b", "blake2s", "sha3_256", "sha3_512"})
+_ALGORITHM = re.compile(r"[a-z0-9][a-z0-9_-]{1,31}\Z")
+_HASH_VALUE = re.compile(r"[0-9A-Za-z+/=_.-]{1,256}\Z")
 _HEX = re.compile(r"[0-9a-fA-F]{8,256}\Z")
+_NO_HASHES: Final = frozenset({"egg", "subdirectory"})
+"""What else a fragment may say of a file."""
+_MAX_HASHES: Final = 16
 _UNSAFE_URL = re.compile(r"[\x00-\x1f\x7f\\]")
 _UNSAFE_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+")
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\Z")
@@ -112,13 +118,7 @@ class Links:
             return
         url, fragment = address
         filename = self._filename(name, url)
-        hashes = told.hashes
-        try:
-            sha256 = _digest(hashes.get("sha256") or _fragment_hash(fragment, "sha256="))
-            metadata_digest = _digest(told.metadata_sha256)
-        except ValueError:  # such a file could never be verified
-            self.refused += 1
-            return
+        sha256, other_hashes = _hashes(told.hashes, fragment)
         python = None if told.requires_python is None else plain_text(told.requires_python)
         if filename is None or filename in self._names or len(python or "") >= MAX_TEXT:
             self.refused += 1
@@ -134,9 +134,9 @@ class Links:
                 python or None,
                 None if told.yanked is None else plain_text(told.yanked),
                 told.has_metadata,
-                metadata_digest,
+                _digest(told.metadata_sha256),
                 told.upload_time_us,
-                _other_hashes(hashes, fragment) if len(hashes) > 1 or (sha256 is None and (hashes or fragment)) else None,
+                other_hashes,
                 None if provenance is None else provenance[0],
             )
         )
@@ -227,24 +227,42 @@ def _port_is_possible(host: str) -> bool:
 
 
 def _digest(text: str | None) -> bytes | None:
-    """Return the 32 bytes of a sha256 in hexadecimal; raise ValueError for anything else."""
-    if text is None:
+    """Return the 32 bytes of a sha256 in hexadecimal; None for anything else."""
+    try:
+        digest = b"" if text is None else bytes.fromhex(text)
+    except ValueError:
         return None
-    digest = bytes.fromhex(text)
-    if len(digest) != 32:
-        raise ValueError("a sha256 has 32 bytes")
-    return digest
+    return digest if len(digest) == 32 else None
 
 
-def _fragment_hash(fragment: str, key: str) -> str | None:
-    if fragment.startswith(key):
-        return fragment[len(key) :].partition("&")[0]
-    return next((part[len(key) :] for part in fragment.split("&") if part.startswith(key)), None) if key in fragment else None
+def _hashes(hashes: dict[str, str], fragment: str) -> tuple[bytes | None, dict[str, str] | None]:
+    """Return the sha256, and all other hashes that the index gives: in JSON, or in the address's fragment (PEP 503).
 
-
-def _other_hashes(hashes: dict[str, str], fragment: str) -> dict[str, str] | None:
-    told = dict(hashes)
-    for part in fragment.split("&")[:8]:
+    What is said to be a sha256 and is none stays among the others: such a file is listed, and cannot be opened.  An empty hash
+    says nothing.
+    """
+    if not hashes and fragment.startswith("sha256=") and "&" not in fragment:  # most links: a page may have 200,000
+        digest = _digest(fragment[len("sha256=") :])
+        if digest is not None:
+            return digest, None
+    found: dict[str, str] = {}
+    for key, value in islice(hashes.items(), _MAX_HASHES):
+        _add_hash(found, key, value)
+    for part in fragment.split("&")[:_MAX_HASHES] if fragment else ():
         key, _, value = part.partition("=")
-        told.setdefault(key, value)
-    return {key: value.lower() for key, value in told.items() if key in _HASHES and _HEX.match(value)} or None
+        # Of a fragment it is not known that it is about hashes at all.
+        if digest_bytes(key.lower()) is not None or _HEX.match(value):
+            _add_hash(found, key, value)
+    digest = _digest(found.get("sha256"))
+    if digest is not None:
+        del found["sha256"]
+    return digest, found or None
+
+
+def _add_hash(found: dict[str, str], key: str, value: str) -> None:
+    name, value = key.lower(), value.strip()
+    if not value or name in _NO_HASHES or not _ALGORITHM.match(name):
+        return
+    if not _HASH_VALUE.match(value):
+        value = "invalid"
+    found.setdefault(name, value.lower() if _HEX.match(value) else value)

@@ -213,8 +213,6 @@ def test_an_upload_time_that_makes_no_sense_is_taken_as_not_told(when: object) -
         "",
         "?C=N;O=D",
         "#sha256=00",
-        "/f/demo-1.0.tar.gz#sha256=zz",
-        "/f/demo-1.0.tar.gz#sha256=abcd",
         "/f/demo-1.0.tar.gz.metadata",
         "/f/index.html",
     ],
