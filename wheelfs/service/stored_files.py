@@ -18,7 +18,7 @@ def select_stored(catalog: Catalog, attempted: str, words: Sequence[str]) -> lis
     return select(
         attempted,
         words,
-        lambda name: catalog.stored_names(name.project),
+        lambda name: catalog.stored_names(name.project, replaced=True),
         happened="no stored file matches",
         advice="wheelfs ls lists what is stored",
     )

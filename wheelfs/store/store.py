@@ -8,7 +8,10 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+import msgspec
 
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.wheel import metadata, zip_layout
@@ -26,11 +29,12 @@ from wheelfs.store.gc.eviction import excess_bytes, make_room
 from wheelfs.store.limits import NO_LIMITS, TUNING, Limits, Need, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+NO_HASHES: Final[Mapping[str, str]] = MappingProxyType({})
 _FORGOTTEN: Final = 2_000
 """Entries taken out of the index in one transaction: as many pages written at most."""
 _TAIL_BYTES: Final = 64 * 1024
@@ -79,7 +83,15 @@ class Store(StoreFiles):
 
     # --- files ---------------------------------------------------------------------------------------------------------
 
-    def ingest(self, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, name: str = "a file") -> Ingested:
+    def ingest(
+        self,
+        descriptor: int,
+        size_bytes: int,
+        *,
+        expected_sha256: bytes | None,
+        expected_hashes: Mapping[str, str] = NO_HASHES,
+        name: str = "a file",
+    ) -> Ingested:
         """Store an open file's bytes without making them visible; see `wheelfs.store.chunks.ingest.ingest`."""
         if self.directory.readonly:
             raise StoreReadOnly(f"store {name}", f"the store {self.path} was opened read-only")
@@ -87,7 +99,14 @@ class Store(StoreFiles):
             # The next block's number is read first: everything that this ingest stores has that number or a higher one.
             lease = self.leases.ingesting(self.chunks.next_block())
             try:
-                made = ingest(self.chunks, descriptor, size_bytes, expected_sha256=expected_sha256, name=name)
+                made = ingest(
+                    self.chunks,
+                    descriptor,
+                    size_bytes,
+                    expected_sha256=expected_sha256,
+                    expected_hashes=expected_hashes,
+                    name=name,
+                )
             except BaseException:
                 lease.end()
                 raise
@@ -126,17 +145,26 @@ class Store(StoreFiles):
                 ingested.lease.end()
 
     def add_content(
-        self, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, names: Sequence[StoredName]
+        self,
+        descriptor: int,
+        size_bytes: int,
+        *,
+        expected_sha256: bytes | None,
+        expected_hashes: Mapping[str, str] = NO_HASHES,
+        names: Sequence[StoredName],
     ) -> bytes:
-        """Store a file, make it visible and return its sha256.
+        """Store a file, make it visible and return its sha256; the names get its other hashes, as far as they were expected.
 
-        Raises `ContentMismatch` when that is not the expected one (nothing is then visible), `InvalidInput` when the file is
+        Raises `ContentMismatch` when a hash is not the expected one (nothing is then visible), `InvalidInput` when the file is
         shorter than ``size_bytes``, `StoreFull` and other `StoreError`.
         """
         if not names:
             raise InvalidInput("store a file", "it has no name")
-        ingested = self.ingest(descriptor, size_bytes, expected_sha256=expected_sha256, name=names[0].filename)
-        self.seal(ingested, names)
+        ingested = self.ingest(
+            descriptor, size_bytes, expected_sha256=expected_sha256, expected_hashes=expected_hashes, name=names[0].filename
+        )
+        hashed = [msgspec.structs.replace(name, hashes={**(name.hashes or {}), **ingested.hashes} or None) for name in names]
+        self.seal(ingested, hashed)
         return ingested.sha256
 
     def open_sealed(self, sha256: bytes) -> SealedFile:

@@ -127,14 +127,14 @@ def _is_chunk(audit: _Audit, digest: bytes, place: Extent) -> bool:
 
 
 def _dangling(store: Store) -> Iterator[Checked]:
-    for name in store.catalog.names():
+    for name in store.catalog.names(replaced=True):
         if store.catalog.content(name.sha256) is None and _is_still(store, name):
             yield Checked(b"", (name.filename,), "its name is here, its content is not")
 
 
 def _is_still(store: Store, name: StoredName) -> bool:
     """Tell whether a name is still there: it may have been removed, with its content, since it was read."""
-    return any(other.key == name.key for other in store.catalog.stored_names(name.project))
+    return any(other.key == name.key for other in store.catalog.stored_names(name.project, replaced=True))
 
 
 # --- contents ------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from wheelfs.core.fetch.delta import CONNECTIONS
+from wheelfs.core.hashes import digest_bytes
 from wheelfs.core.http.ranges import Range
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import StoreDamaged, StoreReadOnly
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from wheelfs.config.settings import Delta
+    from wheelfs.model.links import Validators
     from wheelfs.remote.origin import Origin
     from wheelfs.remote.share.protocol import Share
     from wheelfs.service.fetch.limits import FetchLimits
@@ -95,18 +97,26 @@ class FetchContext:
         """Open a spool file for a response without a length."""
         return self.store.spool.open_growing(ref.key)
 
-    async def seal(self, refs: Sequence[FileRef], spool: SpoolFile, size_bytes: int) -> bytes:
-        """Verify the whole file, store it, make it visible under all ``refs`` and return its sha256; raises `ContentMismatch`."""
-        names = [_stored_name(ref, size_bytes, self.facts.metadata_sha256(ref)) for ref in refs]
+    async def seal(
+        self, refs: Sequence[FileRef], spool: SpoolFile, size_bytes: int, validators: Validators | None = None
+    ) -> bytes:
+        """Verify the whole file, store it, make it visible under all ``refs`` and return its sha256; raises `ContentMismatch`.
+
+        ``validators`` are those of the answer that the bytes came with.
+        """
+        known = () if validators is None else (validators,)
+        names = [_stored_name(ref, size_bytes, self.facts.metadata_sha256(ref), validators=known) for ref in refs]
         expected = refs[0].link.sha256
+        # The first one's own last: it is the one that was asked for.
+        hashes = {name: value for ref in reversed(refs) for name, value in (ref.link.other_hashes or {}).items()}
         return await trio.to_thread.run_sync(
-            lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=expected, names=names),
+            lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=expected, expected_hashes=hashes, names=names),
             limiter=self._sealing,
         )
 
     def keep_name(self, ref: FileRef, sha256: bytes, size_bytes: int) -> None:
         """Record, unless it is known, that stored content also goes by this name, so that it is found without its index."""
-        known = self.store.catalog.stored_names(ref.project)
+        known = self.store.catalog.stored_names(ref.project, replaced=True)  # what it no longer means stays so
         if not any((name.filename, name.sha256) == (ref.filename, sha256) and ref.origin in name.origins for name in known):
             name = msgspec.structs.replace(_stored_name(ref, size_bytes, ref.link.metadata_sha256), sha256=sha256)
             with suppress(StoreReadOnly):
@@ -126,9 +136,12 @@ class FetchContext:
             raise StoreDamaged(f"open {ref.filename}", stored.poisoned, "it is quarantined; add it again with wheelfs add")
 
 
-def _stored_name(ref: FileRef, size_bytes: int, metadata_sha256: bytes | None) -> StoredName:
+def _stored_name(
+    ref: FileRef, size_bytes: int, metadata_sha256: bytes | None, *, validators: tuple[Validators, ...] = ()
+) -> StoredName:
     about = description_of(ref.link)
     about["metadata_sha256"] = metadata_sha256
+    told = ref.link.other_hashes or {}
     return StoredName(
         project=ref.project,
         filename=ref.filename,
@@ -137,6 +150,9 @@ def _stored_name(ref: FileRef, size_bytes: int, metadata_sha256: bytes | None) -
         private=ref.origin == LOCAL,  # one that was added by hand on another node
         url=ref.link.url,
         added_at_us=time.time_ns() // 1_000,
+        validators=validators,
+        # What cannot be checked stays as it was said; what can is added when it was.
+        hashes={name: value for name, value in told.items() if digest_bytes(name) is None} or None,
         **about,
     )
 

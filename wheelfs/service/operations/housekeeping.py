@@ -66,7 +66,7 @@ def stats_by_project(store: Store) -> Iterator[ProjectStats]:
     """Yield the same for each project: chunks count once within a project, and in each project that shares them."""
     project: str | None = None
     contents: dict[bytes, int] = {}
-    for name in store.catalog.names():
+    for name in store.catalog.names(replaced=True):
         if name.project != project and project is not None:
             yield _of_project(store, project, contents)
             contents = {}

@@ -100,7 +100,7 @@ class ShareFeed:
             if key in files or key in gone:
                 continue  # a name that came and went is reported once, as it is now
             name = next((one for one in self._catalog.names_of(change.sha256) if (one.project, one.filename) == key[:2]), None)
-            if name is not None and self._store.holds(change.sha256):
+            if name is not None and name.replaced is None and self._store.holds(change.sha256):
                 files[key] = shared_file(name)
                 size_bytes += _weight_bytes(name)
             else:

@@ -207,7 +207,8 @@ class WriteThrough:
     def _stored(self, file: SharedFile) -> StoredName | None:
         """Return a file that was sealed; None where it has gone since."""
         names = self._store.catalog.names_of(file.sha256)
-        return next((name for name in names if (name.project, name.filename) == (file.project, file.filename)), None)
+        same = (name for name in names if (name.project, name.filename) == (file.project, file.filename))
+        return next((name for name in same if name.replaced is None), None)
 
     async def _flush(self) -> None:
         """Push what is waiting, unless that has just failed."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import lmdb
 
-    from wheelfs.model.links import ProjectPage
+    from wheelfs.model.links import ProjectPage, Validators
     from wheelfs.model.tracked import Tracked
     from wheelfs.store.engine.environment import Environment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
@@ -87,20 +87,23 @@ class Catalog:
         with self._environment.read() as transaction:
             return self._names.recipe(transaction, sha256)
 
-    def stored_names(self, project: str) -> list[StoredName]:
-        """Return all names of a project, in order of filename."""
+    def stored_names(self, project: str, *, replaced: bool = False) -> list[StoredName]:
+        """Return the names of a project, in order of filename; with ``replaced`` also those that mean another content by now."""
         with self._environment.read() as transaction:
-            return self._names.of_project(transaction, project)
+            return self._names.of_project(transaction, project, replaced=replaced)
 
     def names_of(self, sha256: bytes) -> list[StoredName]:
         """Return all names of a content."""
         with self._environment.read() as transaction:
             return self._names.of_content(transaction, sha256)
 
-    def names(self, after: bytes | None = None, *, batch: int = BATCH) -> Iterator[StoredName]:
-        """Yield the names that follow ``after`` (a `StoredName.key`), in order of project and filename, a batch a transaction."""
+    def names(self, after: bytes | None = None, *, batch: int = BATCH, replaced: bool = False) -> Iterator[StoredName]:
+        """Yield the names that follow ``after`` (a `StoredName.key`), in order of project and filename, a batch a transaction.
+
+        Those that mean another content by now are among them only with ``replaced``.
+        """
         read = batches(self._environment, self._names.iterate, lambda name: name.key, after=after, size=batch)
-        return chain.from_iterable(read)
+        return (name for name in chain.from_iterable(read) if replaced or name.replaced is None)
 
     def contents(self) -> Iterator[tuple[bytes, StoredContent]]:
         """Yield the sealed contents with their sha256, in order of sha256, a batch a transaction."""
@@ -157,6 +160,18 @@ class Catalog:
     def add_name(self, name: StoredName) -> Future[bool]:
         """Show sealed content under one more name; False when that content is not here."""
         return self._writer.submit(lambda transaction: self._names.add(transaction, name))
+
+    def replace_name(self, key: bytes, index: str, reason: str) -> Future[bool]:
+        """Note why a name (`StoredName.key`) no longer means this content on an index; tell whether it was shown until now."""
+        return self._writer.submit(lambda transaction: self._names.replace_by(transaction, key, index, reason))
+
+    def note_hashes(self, key: bytes, hashes: Mapping[str, str]) -> Future[bool]:
+        """Keep further hashes that a content was found to have under a name; tell whether that is there."""
+        return self._writer.submit(lambda transaction: self._names.note_hashes(transaction, key, hashes))
+
+    def note_validators(self, key: bytes, validators: Validators) -> Future[None]:
+        """Keep the validators of an answer that was found to be of this content."""
+        return self._writer.submit(lambda transaction: self._names.note_validators(transaction, key, validators))
 
     def remove_name(self, key: bytes) -> Future[bool]:
         """Remove a name (`StoredName.key`), and its content with its last one; tell whether it was there."""
@@ -243,9 +258,10 @@ class Catalog:
         """Keep an index's answer; the future tells whether it differs from the one before."""
 
         def put(transaction: lmdb.Transaction) -> bool:
+            before = self._pages.packed_page(transaction, index, project)
             changed = self._pages.put(transaction, index, project, record)
             if changed and record.page is not None:
-                self._names.describe(transaction, index, project, record.page.files)
+                self._names.describe(transaction, index, project, record.page, before)
             return changed
 
         return self._writer.submit(put)

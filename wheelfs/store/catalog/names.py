@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.core.projects.identity import replacement
 from wheelfs.core.projects.ownership import LOCAL
+from wheelfs.errors import StoreDamaged
 from wheelfs.model.links import description_of
 from wheelfs.store.catalog import compressed
-from wheelfs.store.catalog.pages import first_components
+from wheelfs.store.catalog.pages import first_components, unpacked
 from wheelfs.store.catalog.records import Change, Counts, NameValue, StoredContent, StoredName
 from wheelfs.store.engine.iteration import key_of, rows
 
@@ -20,14 +24,18 @@ if TYPE_CHECKING:
 
     import lmdb
 
-    from wheelfs.model.links import FileLink
+    from wheelfs.model.links import FileLink, ProjectPage, Validators
     from wheelfs.store.catalog.journal import ChangeJournal
     from wheelfs.store.engine.environment import Environment
+
+log = logging.getLogger(__name__)
 
 NAME_DATABASES: Final = ("contents", "recipes", "departed", "names", "names-of", "totals", "used")
 
 MAX_ALSO: Final = 64
 """As many as there may be indexes."""
+MAX_VALIDATORS: Final = 8
+"""Of one content: servers behind one address may each have their own."""
 
 _RAW_BYTES: Final = b"raw-bytes"
 _BLOCKS_BELOW: Final = b"blocks-below"
@@ -65,10 +73,11 @@ class NameTable:
     def recipe(self, transaction: lmdb.Transaction, sha256: bytes) -> bytes | None:
         return compressed.get(transaction, self._recipes, sha256)
 
-    def of_project(self, transaction: lmdb.Transaction, project: str) -> list[StoredName]:
-        """Return a project's names in order of filename."""
+    def of_project(self, transaction: lmdb.Transaction, project: str, *, replaced: bool = True) -> list[StoredName]:
+        """Return a project's names in order of filename; with ``replaced`` those, too, that mean another content by now."""
         prefix = project.encode() + b"\0"
-        return rows(transaction, self._names, _decoded, prefix=prefix) if len(prefix) <= compressed.MAX_KEY_BYTES else []
+        found = rows(transaction, self._names, _decoded, prefix=prefix) if len(prefix) <= compressed.MAX_KEY_BYTES else []
+        return found if replaced else [name for name in found if name.replaced is None]
 
     def of_content(self, transaction: lmdb.Transaction, sha256: bytes) -> list[StoredName]:
         """Return all names of a content."""
@@ -149,13 +158,18 @@ class NameTable:
         before = transaction.get(key, db=self._names)
         if before is not None:
             old = _decoded(key, before)
-            origins = dict.fromkeys((*old.origins, *name.origins))
-            if name.index != old.index and not name.private:
+            hashes = {**(old.hashes or {}), **(name.hashes or {})} or None
+            validators = tuple(dict.fromkeys((*name.validators, *old.validators)))[:MAX_VALIDATORS]
+            # What had been replaced is current again by whoever brings it now, and by nothing that was said of it before.
+            origins = dict.fromkeys(name.origins if old.replaced is not None else (*old.origins, *name.origins))
+            if old.replaced is None and name.index != old.index and not name.private:
                 name = msgspec.structs.replace(old, pinned=name.pinned)
             elif name.index != old.index:
                 origins.pop(LOCAL, None)
             name = msgspec.structs.replace(
                 name,
+                hashes=hashes,
+                validators=validators,
                 also=tuple(origin for origin in origins if origin != name.index)[:MAX_ALSO],
                 pinned=old.pinned or name.pinned,
                 private=old.private or name.private,
@@ -166,13 +180,26 @@ class NameTable:
         self._report(transaction, name)
         return True
 
-    def describe(self, transaction: lmdb.Transaction, index: str, project: str, links: Sequence[FileLink]) -> None:
-        """Note what an index now says of the stored files that it vouches for: it may be asked for the last time."""
-        names = [name for name in self.of_project(transaction, project) if name.index == index]
-        by_name = {link.filename: link for link in links} if names else {}
+    def describe(self, transaction: lmdb.Transaction, index: str, project: str, page: ProjectPage, before: bytes | None) -> None:
+        """Note what an index now says of the stored files that it vouches for: it may be asked for the last time.
+
+        ``before`` is the page that it gave last, packed.  A name that means another content there by now is `replace_by`d.
+        """
+        names = [name for name in self.of_project(transaction, project, replaced=False) if index in name.origins]
+        by_name = {link.filename: link for link in page.files} if names else {}
+        said: dict[str, FileLink] = {}
+        if names and before is not None:
+            with suppress(StoreDamaged):
+                said = {link.filename: link for link in unpacked(before, project).files}
         for name in names:
             link = by_name.get(name.filename)
-            if link is None or link.sha256 not in (None, name.sha256):
+            if link is None:
+                continue
+            reason = replacement(link, name, said=said.get(name.filename))
+            if reason is not None:
+                self.replace_by(transaction, name.key, index, reason)
+                continue
+            if name.index != index:
                 continue
             now = description_of(link)
             if now["upload_time_us"] is None:
@@ -182,6 +209,47 @@ class NameTable:
             if renewed != name:
                 transaction.put(name.key, _encoder.encode(renewed.value()), db=self._names)
                 self._report(transaction, renewed)
+
+    def replace_by(self, transaction: lmdb.Transaction, key: bytes, index: str, reason: str) -> bool:
+        """Note why a name no longer means this content on an index; tell whether it was there.
+
+        With the last index that vouched for it the content is shown no more.  What the user has filed there stays as it is.
+        """
+        found = transaction.get(key, db=self._names)
+        if found is None:
+            return False
+        name = _decoded(key, found)
+        if name.private or name.replaced is not None or index not in name.origins:
+            return False
+        rest = tuple(origin for origin in name.origins if origin != index)
+        now = (
+            msgspec.structs.replace(name, index=rest[0], also=rest[1:])
+            if rest
+            else msgspec.structs.replace(name, replaced=reason)
+        )
+        log.warning("%s of %s: %s; what is stored of it is no longer shown", name.filename, index, reason)
+        transaction.put(key, _encoder.encode(now.value()), db=self._names)
+        self._report(transaction, name)
+        return True
+
+    def note_hashes(self, transaction: lmdb.Transaction, key: bytes, hashes: Mapping[str, str]) -> bool:
+        """Keep further hashes that a content was found to have; tell whether its name is there."""
+        found = transaction.get(key, db=self._names)
+        if found is None:
+            return False
+        name = _decoded(key, found)
+        name = msgspec.structs.replace(name, hashes={**(name.hashes or {}), **hashes})
+        transaction.put(key, _encoder.encode(name.value()), db=self._names)
+        self._report(transaction, name)
+        return True
+
+    def note_validators(self, transaction: lmdb.Transaction, key: bytes, validators: Validators) -> None:
+        """Keep the validators of an answer that was found to be of this content."""
+        found = transaction.get(key, db=self._names)
+        if found is not None:
+            name = _decoded(key, found)
+            known = tuple(dict.fromkeys((validators, *name.validators)))[:MAX_VALIDATORS]
+            transaction.put(key, _encoder.encode(msgspec.structs.replace(name, validators=known).value()), db=self._names)
 
     def remove(self, transaction: lmdb.Transaction, key: bytes) -> bool:
         """Remove a name, and its content with the last one (its chunks are then orphans); tell whether it was there."""

@@ -41,6 +41,9 @@ class NameValue(msgspec.Struct, frozen=True, array_like=True):
     metadata_sha256: bytes | None = None
     url: str | None = None
     also: tuple[str, ...] = ()
+    hashes: dict[str, str] | None = None
+    validators: tuple[Validators, ...] = ()
+    replaced: str | None = None
 
 
 _value_fields: Final = attrgetter(*NameValue.__struct_fields__)
@@ -52,6 +55,10 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     ``index`` is the origin that vouched for it, ``also`` are further indexes that list the same bytes under the same name;
     ``private`` says that it cannot be fetched again (a local file), so it is never
     evicted; ``url`` carries no credentials.  ``sha256`` is empty only on the way into `Catalog.seal`, which fills it in.
+
+    ``hashes`` (hexadecimal by algorithm) are the content's own as far as they were compared with what an index vouched with, and
+    what it vouched with that cannot be checked here.  ``validators`` are those of answers whose bytes were this content.
+    ``replaced`` is None, or why the name means another content by now: this one is then shown nowhere, and found by its sha256.
     """
 
     project: str
@@ -68,6 +75,9 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     metadata_sha256: bytes | None = None
     url: str | None = None
     also: tuple[str, ...] = ()
+    hashes: dict[str, str] | None = None
+    validators: tuple[Validators, ...] = ()
+    replaced: str | None = None
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -99,6 +109,9 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
             metadata_sha256=value.metadata_sha256,
             url=value.url,
             also=value.also,
+            hashes=value.hashes,
+            validators=value.validators,
+            replaced=value.replaced,
         )
 
     def value(self) -> NameValue:

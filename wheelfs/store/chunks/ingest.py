@@ -12,20 +12,22 @@ import queue
 import threading
 from array import array
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import blake3
 import zstandard
 
+from wheelfs.core.hashes import checkable, contradiction, new
 from wheelfs.core.wheel.cutting import BLOCK_BYTES, Layout, cut_file
 from wheelfs.errors import ContentMismatch, InvalidInput
 from wheelfs.model.recipe import ChunkList, Extent, Extents, Recipe
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
     from wheelfs.store.chunks.chunk_store import ChunkStore, Piece
@@ -45,20 +47,31 @@ _SKELETON_LEVEL: Final = 9
 class Ingested:
     """A file whose chunks are durable in the store; it is visible only once the catalog seals it.
 
-    ``lease`` keeps its chunks from being collected until then.
+    ``hashes`` are its digests by the other algorithms that were to be compared.  ``lease`` keeps its chunks from being collected
+    until it is sealed.
     """
 
     sha256: bytes
     size_bytes: int
     recipe: Recipe
+    hashes: Mapping[str, str] = field(default_factory=dict)
     lease: IngestLease | None = None
 
 
-def ingest(store: ChunkStore, descriptor: int, size_bytes: int, *, expected_sha256: bytes | None, name: str) -> Ingested:
+def ingest(
+    store: ChunkStore,
+    descriptor: int,
+    size_bytes: int,
+    *,
+    expected_sha256: bytes | None,
+    expected_hashes: Mapping[str, str] = MappingProxyType({}),
+    name: str,
+) -> Ingested:
     """Store the file open at ``descriptor`` (its position is not used); blocks, so call it in a worker thread.
 
-    ``name`` is for messages.  Raises `ContentMismatch` when its sha256 is not the expected one, `InvalidInput` when it is shorter
-    than ``size_bytes``, `StoreFull` and other `StoreError`s.  In every such case the store holds at most unused chunks.
+    ``name`` is for messages.  Raises `ContentMismatch` when its sha256 is not the expected one, or another hash contradicts
+    ``expected_hashes`` (hexadecimal by algorithm); `InvalidInput` when it is shorter than ``size_bytes``, `StoreFull` and other
+    `StoreError`s.  In every such case the store holds at most unused chunks.
     """
     attempted = f"store {name}"
 
@@ -66,7 +79,7 @@ def ingest(store: ChunkStore, descriptor: int, size_bytes: int, *, expected_sha2
         return _read_exactly(descriptor, offset, max(0, min(size, size_bytes - offset)), attempted)
 
     layout = cut_file(_ReadAhead(read), size_bytes)
-    hasher = _Sha256()
+    hasher = _Hashing(checkable(expected_hashes))
     collected = _Collected(store)
     skeleton = bytearray()
     try:
@@ -86,23 +99,27 @@ def ingest(store: ChunkStore, descriptor: int, size_bytes: int, *, expected_sha2
             collected.add(pieces)
     finally:
         # Also when reading or writing fails: the thread must not outlive the call.
-        sha256 = hasher.finish()
+        sha256, hashes = hasher.finish()
     whole_skeleton = bytes(skeleton)
     packed = _store_skeleton(store, whole_skeleton)
     data = collected.finish()
     if expected_sha256 is not None and sha256 != expected_sha256:
         raise ContentMismatch(attempted, f"its sha256 is {sha256.hex()}, expected {expected_sha256.hex()}")
+    wrong = contradiction(expected_hashes, hashes, is_vouched=expected_sha256 is not None)
+    if wrong is not None:
+        raise ContentMismatch(attempted, wrong)
     for noted in store.members.note(layout.members, data, whole_skeleton, packed):
         noted.result()
     store.sync()
-    return Ingested(sha256, size_bytes, Recipe(size_bytes, layout.gaps, data, len(skeleton), packed))
+    return Ingested(sha256, size_bytes, Recipe(size_bytes, layout.gaps, data, len(skeleton), packed), hashes)
 
 
-class _Sha256:
-    """The sha256 of buffers fed in order, in a thread of its own: it is the slowest part of an ingest by far."""
+class _Hashing:
+    """The hashes of buffers fed in order, in a thread of their own: they are the slowest part of an ingest by far."""
 
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        self._sha256 = hashlib.sha256()
+        self._others = {name: new(name) for name in algorithms}
         self._buffers: queue.Queue[memoryview | None] = queue.Queue(_HASH_QUEUE_RUNS)
         self._thread = threading.Thread(target=self._run, name="sha256", daemon=True)
         self._thread.start()
@@ -110,14 +127,15 @@ class _Sha256:
     def update(self, buffer: memoryview) -> None:
         self._buffers.put(buffer)
 
-    def finish(self) -> bytes:
+    def finish(self) -> tuple[bytes, dict[str, str]]:
         self._buffers.put(None)
         self._thread.join()
-        return self._digest.digest()
+        return self._sha256.digest(), {name: digest.hexdigest() for name, digest in self._others.items()}
 
     def _run(self) -> None:
         while (buffer := self._buffers.get()) is not None:
-            self._digest.update(buffer)
+            for digest in (self._sha256, *self._others.values()):
+                digest.update(buffer)
 
 
 class _Collected:
