@@ -24,9 +24,12 @@ def key_of_sha256(sha256: bytes) -> ContentKey:
     return ContentKey(sha256)
 
 
-def key_without_hash(index: str, project: str, filename: str) -> ContentKey:
-    """Return the key of a file for which its index gives no sha256; its prefix keeps it apart from any file's digest."""
-    text = f"wheelfs-nohash\0{index}\0{project}\0{filename}"
+def key_without_hash(index: str, project: str, filename: str, *traits: str) -> ContentKey:
+    """Return the key of a file for which its index gives no sha256; its prefix keeps it apart from any file's digest.
+
+    ``traits`` are whatever else tells its content from others under the same name.
+    """
+    text = "\0".join(("wheelfs-nohash", index, project, filename, *traits))
     return ContentKey(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
 
 

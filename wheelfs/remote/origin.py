@@ -51,6 +51,7 @@ class RangeReply:
     is_whole: bool
     etag: str | None
     chunks: AsyncIterator[bytes | memoryview]
+    last_modified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class FileHead:
 
     size_bytes: int | None
     etag: str | None = None
+    last_modified: str | None = None
 
 
 class Origin(Protocol):

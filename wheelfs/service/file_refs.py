@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.model.content import ContentKey, inode_of_key, key_of_sha256, key_without_hash
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import kind_of
+from wheelfs.model.shared import SharedFile
 
 if TYPE_CHECKING:
     from wheelfs.model.names import Kind, ProjectName
-    from wheelfs.model.shared import SharedFile
     from wheelfs.store.catalog.records import StoredName
 
 UNKNOWN_TIME_NS: Final = 315_532_800 * 1_000_000_000
-"""1980-01-01T00:00:00Z, the earliest time that a ZIP can hold: the time of files whose upload time is unknown."""
+"""1980-01-01T00:00:00Z, the earliest time that a ZIP can hold: of files that are not stored and of unknown upload time."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
-    """``origin`` is the index's name, or ``local``."""
+    """``origin`` is the index's name, or ``local``.
+
+    ``came_us``: when the content came here, in microseconds since the epoch; None while it is not stored.  ``before`` are the
+    digests, one after another, of what the origin had under this name before; they matter where it gives no hash.
+    """
 
     project: ProjectName
     origin: str
     link: FileLink
+    came_us: int | None = None
+    before: bytes = b""
 
     @property
     def filename(self) -> str:
@@ -41,7 +47,12 @@ class FileRef:
         """The identity of the content: its sha256, or what it is known by where its index gives none."""
         if self.link.sha256 is not None:
             return key_of_sha256(self.link.sha256)
-        return key_without_hash(self.origin, self.project, self.link.filename)
+        link = self.link
+        hashes = sorted((link.other_hashes or {}).items())
+        traits = (link.size_bytes, link.upload_time_us, *(f"{name}={value}" for name, value in hashes), self.before.hex() or None)
+        # Where nothing is known but the name, the key is that of builds which looked at no more.
+        told = tuple("" if trait is None else str(trait) for trait in traits)
+        return key_without_hash(self.origin, self.project, link.filename, *(told if any(told) else ()))
 
     @property
     def inode(self) -> int:
@@ -50,9 +61,9 @@ class FileRef:
 
     @property
     def mtime_ns(self) -> int:
-        """Upload time in nanoseconds since the epoch; never negative (uv keys its cache by it)."""
-        uploaded_us = self.link.upload_time_us
-        return UNKNOWN_TIME_NS if uploaded_us is None or uploaded_us < 0 else uploaded_us * 1_000
+        """Upload time, else when it came here, in nanoseconds since the epoch; never negative (uv keys its cache by it)."""
+        known_us = self.link.upload_time_us if self.link.upload_time_us is not None else self.came_us
+        return UNKNOWN_TIME_NS if known_us is None or known_us < 0 else known_us * 1_000
 
 
 def link_of(name: StoredName | SharedFile) -> FileLink:
@@ -66,4 +77,5 @@ def link_of(name: StoredName | SharedFile) -> FileLink:
         yanked=name.yanked,
         metadata_sha256=name.metadata_sha256,
         upload_time_us=name.upload_time_us,
+        other_hashes=None if isinstance(name, SharedFile) else name.hashes,
     )

@@ -145,7 +145,7 @@ class HttpIndex:
                 outcome = judge(asked, validator=validator, status=response.status_code, headers=response.headers)
                 if isinstance(outcome, PartialBody | Complete):
                     async with aclosing(_chunks(response, outcome, attempted)) as chunks:
-                        yield _reply(outcome, response.headers.get("etag"), chunks)
+                        yield _reply(outcome, response.headers, chunks)
                     return
                 await drain(response)
                 asked = self._next_way(attempted, outcome, response.status_code)
@@ -187,9 +187,9 @@ class HttpIndex:
             raise self._refusal(attempted, common, status)
         if status == 200:
             size = None if is_encoded(headers) else length_of(headers)
-            return FileHead(size, headers.get("etag"))
+            return FileHead(size, headers.get("etag"), headers.get("last-modified"))
         async with self.open_range(url, Range(0, 1)) as reply:
-            return FileHead(reply.total_bytes, reply.etag)
+            return FileHead(reply.total_bytes, reply.etag, reply.last_modified)
 
     async def fetch_metadata(self, url: str) -> bytes:
         """Return a core metadata file (PEP 658), at most `HttpLimits.metadata_bytes` of it."""
@@ -226,11 +226,12 @@ class HttpIndex:
                 assert_never(outcome)
 
 
-def _reply(outcome: PartialBody | Complete, etag: str | None, chunks: AsyncIterator[bytes]) -> RangeReply:
+def _reply(outcome: PartialBody | Complete, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> RangeReply:
+    etag, last_modified = headers.get("etag"), headers.get("last-modified")
     if isinstance(outcome, PartialBody):
         is_whole = outcome.start == 0 and outcome.end == outcome.total_bytes
-        return RangeReply(outcome.start, outcome.total_bytes, is_whole, etag, chunks)
-    return RangeReply(0, outcome.size_bytes, True, etag, chunks)
+        return RangeReply(outcome.start, outcome.total_bytes, is_whole, etag, chunks, last_modified)
+    return RangeReply(0, outcome.size_bytes, True, etag, chunks, last_modified)
 
 
 async def _chunks(response: httpx2.Response, outcome: PartialBody | Complete, attempted: str) -> AsyncGenerator[bytes, None]:

@@ -297,7 +297,7 @@ class Download:
         names = dict(self._names)
         self.partial.is_sealing = True
         try:
-            sha256 = await self.context.seal(list(names.values()), self.partial.spool, size_bytes)
+            sha256 = await self.context.seal(list(names.values()), self.partial.spool, size_bytes, self.partial.validators)
         finally:
             self.partial.is_sealing = False
         self.sealed_sha256, self.local_bytes = sha256, local_bytes

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from wheelfs.core.fetch import plan
+from wheelfs.core.hashes import impossible
 from wheelfs.errors import ContentMismatch
 from wheelfs.service.tasks import await_future
 from wheelfs.store.catalog.records import ContentFacts
@@ -93,7 +94,10 @@ class FileFacts:
             await await_future(self._catalog.poison(ref.key, error.happened))
 
     def check_quarantine(self, ref: FileRef) -> None:
-        """Raise `ContentMismatch` while a content is quarantined."""
+        """Raise `ContentMismatch` while a content is quarantined, or when no file can have the hash that its index gives."""
+        reason = None if ref.link.sha256 is not None else impossible(ref.link.other_hashes)
+        if reason is not None:
+            raise ContentMismatch(f"open {ref.filename} from {ref.origin}", reason, "its index serves a broken page")
         facts = self._catalog.facts(ref.key)
         if facts is None or facts.poisoned is None or _now_us() - facts.checked_at_us >= self._limits.quarantine_s * 1e6:
             return

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.core.fetch.composition import Composition
+    from wheelfs.model.links import Validators
     from wheelfs.service.fetch.context import FetchContext
     from wheelfs.service.fetch.source import Source
     from wheelfs.service.file_refs import FileRef
@@ -79,6 +80,8 @@ class PartialFile:
     origin_has_ranges: bool = False
     etag: str | None = None
     """The entity tag that responses must have; None where the sha256 is known and decides instead."""
+    validators: Validators | None = None
+    """Those of the index's last answer; None while it has not answered."""
     _spool: SpoolFile | None = None
     _opening: trio.Lock = field(default_factory=trio.Lock)
     _changed: trio.Event = field(default_factory=trio.Event)
@@ -197,7 +200,7 @@ class PartialFile:
             stream.end = 0  # it will bring nothing more
         self._drop()
         self.size_bytes = self.ref.link.size_bytes
-        self.etag = self.manifest = None
+        self.etag = self.manifest = self.validators = None
         self.wake()
 
     def finish(self) -> None:

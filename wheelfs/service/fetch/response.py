@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import trio
 
 from wheelfs.core.http.ranges import Suffix
+from wheelfs.model.links import Validators
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,8 @@ async def receive(
         partial.check(generation)
         await partial.adopt(reply.total_bytes, reply.etag)
         partial.check(generation)
+        if source.share is None:
+            partial.validators = Validators(reply.etag, reply.last_modified)
         stream.at = reply.offset
         if reply.is_whole or isinstance(wanted, Suffix):
             stream.end = reply.total_bytes

@@ -22,6 +22,16 @@ class ProjectLimits:
     renew_after_s: float = 1.0
     """How old a page must be to be fetched again because of a URL on it: a URL that is always refused costs no more than this."""
 
+    compare_wait_s: float = 5.0
+    """How long a page waits while stored files are compared with hashes that are new here: a gigabyte takes two seconds."""
+
+    replaced_wait_s: float = 2.0
+    """How long a page waits for servers to say whether stored files without hashes are still what they list."""
+
+    replaced_at_once: int = 4
+    replaced_files: int = 64
+    """Files of one page that are asked about each time it is asked for again; those beyond are stored all the same."""
+
     max_failures: int = 1_000
     """Failed requests that are remembered; the oldest is forgotten first."""
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.projects.index import Index
     from wheelfs.service.projects.limits import ProjectLimits
+    from wheelfs.service.projects.replacements import Replacements
     from wheelfs.store.catalog.catalog import Catalog
     from wheelfs.store.catalog.records import PageHead
 
@@ -35,6 +36,8 @@ class PageRequest:
 
     done: trio.Event
     error: WheelfsError | None = None
+    is_saved: bool = False
+    """The answer is in the catalog; what it says of stored files without hashes is being looked into."""
 
 
 @dataclass(slots=True)
@@ -48,8 +51,18 @@ class _Silence:
 class PageRequests:
     """The page requests of one process."""
 
-    def __init__(self, *, catalog: Catalog, hosts: Hosts, nursery: trio.Nursery, timeout_s: float, limits: ProjectLimits) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        hosts: Hosts,
+        nursery: trio.Nursery,
+        timeout_s: float,
+        limits: ProjectLimits,
+        replacements: Replacements,
+    ) -> None:
         """``timeout_s`` is how long an index with open requests may be silent."""
+        self._replacements = replacements
         self._catalog = catalog
         self._hosts = hosts
         self._nursery = nursery
@@ -77,6 +90,8 @@ class PageRequests:
         attempted = f"look up {project} on {index.name}"
         try:
             await self._save(index, project, await self._ask(attempted, index, project, head))
+            request.is_saved = True
+            await self._look_for_replacements(index, project)
         except BaseException as error:
             request.error = failure(attempted, error)
             if not isinstance(error, Exception):
@@ -91,6 +106,22 @@ class PageRequests:
                 if len(self._failed) > self._limits.max_failures:
                     self._failed.pop(next(iter(self._failed)))
             request.done.set()
+
+    async def _look_for_replacements(self, index: Index, project: ProjectName) -> None:
+        """Ask for stored files as the page was asked for; whoever waits for the page waits for that no longer than a moment."""
+        done = trio.Event()
+
+        async def look() -> None:
+            try:
+                await self._replacements.look_for(index, project)
+            except Exception as error:  # a task that fails here would end the mount
+                log.error("%s", failure(f"look for replaced files of {project} on {index.name}", error))
+            finally:
+                done.set()
+
+        self._nursery.start_soon(look)
+        with trio.move_on_after(self._limits.replaced_wait_s):
+            await done.wait()
 
     async def _ask(self, attempted: str, index: Index, project: ProjectName, head: PageHead | None) -> PageOutcome:
         validators = head.validators if head is not None and head.index_url == index.url else None

@@ -9,29 +9,32 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
+from dataclasses import replace
 from heapq import merge
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 import trio
 
 from wheelfs.core.fetch import freshness
 from wheelfs.core.projects import ownership
 from wheelfs.core.projects.index_scopes import IndexScopes
-from wheelfs.core.projects.ownership import Has, HasNot, NoAnswer, StoredFile
+from wheelfs.core.projects.ownership import Has, HasNot, NoAnswer, Owned, StoredFile
 from wheelfs.errors import OriginUnreachable, StoreDamaged
 from wheelfs.model.names import ProjectName
 from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.service.projects.hash_comparison import HashComparison
 from wheelfs.service.projects.index import Away, Entry
 from wheelfs.service.projects.limits import PROJECT_LIMITS
 from wheelfs.service.projects.page_cache import PageCache
 from wheelfs.service.projects.page_requests import PageRequests
+from wheelfs.service.projects.replacements import Replacements
+from wheelfs.service.projects.stored_links import stored_as, with_stored_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from wheelfs.core.projects.ownership import Answer, Owned, Ownership
+    from wheelfs.core.projects.ownership import Answer, Ownership
     from wheelfs.core.views.view import View
     from wheelfs.errors import WheelfsError
     from wheelfs.model.links import FileLink
@@ -71,7 +74,11 @@ class Projects:
         self._store = store
         self._hosts = hosts
         self._limits = limits
-        self._requests = PageRequests(catalog=store.catalog, hosts=hosts, nursery=nursery, timeout_s=timeout_s, limits=limits)
+        self._comparison = HashComparison(store, nursery, limits)
+        replacements = Replacements(catalog=store.catalog, hosts=hosts, timeout_s=timeout_s, limits=limits)
+        self._requests = PageRequests(
+            catalog=store.catalog, hosts=hosts, nursery=nursery, timeout_s=timeout_s, limits=limits, replacements=replacements
+        )
         self._show_all = show_all
         self._pages = PageCache(store.catalog, limits)
         self._follower = follower
@@ -87,14 +94,21 @@ class Projects:
                 asked = consulting.send(await self._ask(asked, project))
         except StopIteration as done:
             found: Ownership = done.value
+            await self.compared(found, project)
             return found
+
+    async def compared(self, found: Ownership, project: ProjectName) -> None:
+        """Compare stored files with hashes that are new to this store, before anything is shown of them; waits a little."""
+        if isinstance(found, Owned) and self._comparison.is_due(found, project):
+            await self._comparison.compare(found, project)
 
     def at_once(self, project: ProjectName, *, index: str | None = None, stale: bool = False) -> Ownership | None:
         """Do what `find` does if that needs no wait; return None otherwise.
 
         ``stale``: a page that is too old will do; it is revalidated in the background.
         """
-        return self._decided(project, index, lambda asked: self._answer_at_once(asked, project, stale=stale))
+        found = self._decided(project, index, lambda asked: self._answer_at_once(asked, project, stale=stale))
+        return None if isinstance(found, Owned) and self._comparison.is_due(found, project) else found
 
     def known(self, project: ProjectName, *, index: str | None = None) -> Ownership:
         """Decide who owns a project by earlier answers alone; never uses the network."""
@@ -134,28 +148,27 @@ class Projects:
         While files that are not stored cannot be fetched they are left out (``[offline] show = "stored"``) unless ``everything``
         is wanted, and except one asked for by name: opening it is how a user learns why it cannot be fetched.
         """
-        stored = self._store.catalog.stored_names(project)
+        stored, before = self._stored_names(project, owned.owner)
         digests = {name.sha256: name for name in stored}
         shared = {file.sha256: file.private for file in self._follower.of(project)}
         private = {name.sha256 for name in stored if name.private}
         private.update(digest for digest, is_private in shared.items() if is_private)
-        by_name = {name.filename: name.sha256 for name in stored if owned.owner in name.origins}
+        by_name = {name.filename: name for name in stored if owned.owner in name.origins}
         entries: list[Entry] = []
         taken: set[str] = set()
         for link in owned.listed:
             if filename is not None and link.filename != filename:
                 continue
-            sealed = by_name.get(link.filename) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
+            sealed = stored_as(link, by_name) if link.sha256 is None else link.sha256 if link.sha256 in digests else None
             is_at_hand = sealed is not None or link.sha256 in shared or self.lists_remote(owned)
             if is_at_hand:
                 taken.add(link.filename)
             elif filename is None and not everything:
                 continue
-            entries.append(
-                Entry(
-                    FileRef(project, owned.owner, _as_stored(link, digests.get(sealed or b""))), sealed, True, sealed in private
-                )
-            )
+            name = digests.get(sealed or b"")
+            came_us = None if name is None else name.added_at_us
+            ref = FileRef(project, owned.owner, with_stored_digests(link, name), came_us, before.get(link.filename, b""))
+            entries.append(Entry(ref, sealed, True, sealed in private))
         is_listed = owned.page is None or owned.owner == ownership.LOCAL
         kept: list[Entry] = []
         for link in owned.kept:
@@ -163,9 +176,27 @@ class Projects:
             if filename in (None, link.filename) and link.filename not in taken:
                 taken.add(link.filename)
                 sealed = link.sha256 if link.sha256 in digests else None
-                kept.append(Entry(FileRef(project, owned.owner, link), sealed, is_listed, link.sha256 in private))
+                name = digests.get(sealed or b"")
+                ref = FileRef(project, owned.owner, link, None if name is None else name.added_at_us)
+                kept.append(Entry(ref, sealed, is_listed, link.sha256 in private))
         # By name, a stored file goes before one that its index lists and cannot serve now.
         return [*entries, *kept] if filename is None else [*kept, *entries]
+
+    def refs(self, owned: Owned, project: ProjectName, links: Iterable[FileLink]) -> list[FileRef]:
+        """Return files of the owner's page as `entries` has them while they are not stored."""
+        _, before = self._stored_names(project, owned.owner)
+        return [FileRef(project, owned.owner, link, None, before.get(link.filename, b"")) for link in links]
+
+    def _stored_names(self, project: ProjectName, owner: str) -> tuple[list[StoredName], dict[str, bytes]]:
+        """Return the names that are shown, and the digests of what the owner had before under names of its page."""
+        current: list[StoredName] = []
+        before: dict[str, bytes] = {}
+        for name in self._store.catalog.stored_names(project, replaced=True):
+            if name.replaced is None:
+                current.append(name)
+            elif name.index == owner:
+                before[name.filename] = before.get(name.filename, b"") + name.sha256
+        return current, before
 
     def lists_remote(self, owned: Owned) -> bool:
         """Return whether files that are not stored are listed now; see `entries`."""
@@ -194,7 +225,7 @@ class Projects:
             page = self._store.catalog.page(index.name, ref.project)
         for link in () if page is None else page.files:
             if link.filename == ref.filename and link.sha256 in (None, ref.link.sha256) and link.url != ref.link.url:
-                return FileRef(ref.project, ref.origin, link)
+                return replace(ref, link=link)
         return None
 
     def sealed(self, ref: FileRef) -> bytes | None:
@@ -202,8 +233,9 @@ class Projects:
         if ref.link.sha256 is not None:
             return ref.link.sha256 if self._store.holds(ref.link.sha256) else None
         names = self._store.catalog.stored_names(ref.project)
-        found = (name.sha256 for name in names if name.filename == ref.filename and ref.origin in name.origins)
-        return next((sha256 for sha256 in found if self._store.holds(sha256)), None)
+        by_name = {name.filename: name for name in names if name.filename == ref.filename and ref.origin in name.origins}
+        sha256 = stored_as(ref.link, by_name)
+        return sha256 if sha256 is not None and self._store.holds(sha256) else None
 
     def is_listed(self, project: ProjectName, view: View) -> bool:
         """Return whether ``simple/`` of a view lists the project, by what is stored; decodes no page: there may be thousands."""
@@ -276,6 +308,8 @@ class Projects:
             case freshness.Revalidate(wait_s):
                 request = self._requests.begin(index, project, head)
                 with trio.move_on_after(wait_s):
+                    await request.done.wait()
+                if request.is_saved:  # the index is well: what it says without hashes may still have to be asked about
                     await request.done.wait()
             case freshness.Fetch():
                 error = await self._fetch(index, project, head)
@@ -353,10 +387,3 @@ class Projects:
 
     def _in_charge(self, project: ProjectName, index: str | None) -> tuple[Index, ...]:
         return tuple(self._by_name[name] for name in self.scopes.of(project) if index in (None, name))
-
-
-def _as_stored(link: FileLink, name: StoredName | None) -> FileLink:
-    """Return the link with the digests of what is stored, where the index gives none."""
-    if name is None or (link.sha256 is not None and (link.metadata_sha256 is not None or name.metadata_sha256 is None)):
-        return link
-    return msgspec.structs.replace(link, sha256=name.sha256, metadata_sha256=link.metadata_sha256 or name.metadata_sha256)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from wheelfs.core.projects import tracking
 from wheelfs.core.projects.ownership import Owned
 from wheelfs.model.names import ProjectName
-from wheelfs.service.file_refs import FileRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from wheelfs.core.platforms.machine import Machine
     from wheelfs.model.tracked import Tracked
     from wheelfs.service.fetch.context import FetchContext
+    from wheelfs.service.file_refs import FileRef
     from wheelfs.service.projects.projects import Projects
 
 
@@ -71,4 +71,4 @@ class TrackedFiles:
     def refs_of(self, tracked: Tracked, owned: Owned) -> list[FileRef]:
         """Return the files of a project's owner that are tracked."""
         project = ProjectName(tracked.project)
-        return [FileRef(project, owned.owner, link) for link in tracking.chosen(tracked, owned.listed, self._machine)]
+        return self._projects.refs(owned, project, tracking.chosen(tracked, owned.listed, self._machine))

@@ -162,7 +162,7 @@ _LAST: Final = (1 << 30, "")
 def _of_stored(name: StoredName, rank: tuple[int, str]) -> FlatFile:
     # Interned: the kernel remembers most files of a listing, and so do we; a project has hundreds.
     project = ProjectName(sys.intern(name.project))
-    ref = FileRef(project, sys.intern(rank[1]), link_of(name))
+    ref = FileRef(project, sys.intern(rank[1]), link_of(name), name.added_at_us)
     return FlatFile(project, name.filename, rank, ref, name.size_bytes, name.private)
 
 

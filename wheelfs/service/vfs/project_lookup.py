@@ -50,7 +50,9 @@ class ProjectLookup:
     async def find(self, project: ProjectName, view: View) -> Ownership:
         """Find out whose project it is; waits for the network, within a bound, where that is not known."""
         if view.stored:
-            return self._projects.known(project, index=view.index)
+            found = self._projects.known(project, index=view.index)
+            await self._projects.compared(found, project)
+            return found
         try:
             quick = self._projects.at_once(project, index=view.index)
             if quick is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from wheelfs.errors import StoreDamaged, StoreFormat
+from wheelfs.errors import StoreDamaged
 from wheelfs.model.content import ContentKey
 from wheelfs.model.names import ProjectName
 from wheelfs.store.catalog import compressed
@@ -23,6 +23,7 @@ from wheelfs.store.catalog.names import NAME_DATABASES, NameTable
 from wheelfs.store.catalog.pages import PAGE_DATABASES, PageTable, unpacked
 from wheelfs.store.catalog.rates import RATE_DATABASES, HostRate, RateTable
 from wheelfs.store.catalog.records import Changes, ContentFacts, Counts, PageHead, PageRecord, StoredContent, StoredName
+from wheelfs.store.catalog.schema import check_schema
 from wheelfs.store.catalog.tracked import TRACKED_DATABASES, TrackedTable
 from wheelfs.store.engine.iteration import batches
 
@@ -49,9 +50,6 @@ BATCH: Final = 512
 CONTENTS_BATCH: Final = 256
 """The same for contents and recipes; callers read a recipe, of up to some megabytes, for each."""
 
-SCHEMA: Final = b"1"
-_SCHEMA_KEY: Final = b"schema"
-
 _encoder: Final = msgspec.msgpack.Encoder()
 _facts_decoder: Final = msgspec.msgpack.Decoder(ContentFacts)
 
@@ -73,7 +71,7 @@ class Catalog:
         self._paces = RateTable(environment)
         self._facts = environment.database("facts")
         self._metadata = environment.database("metadata")
-        self._check_schema(environment.database("meta"))
+        check_schema(environment, writer)
 
     # --- files ---------------------------------------------------------------------------------------------------------
 
@@ -165,13 +163,11 @@ class Catalog:
         """Note why a name (`StoredName.key`) no longer means this content on an index; tell whether it was shown until now."""
         return self._writer.submit(lambda transaction: self._names.replace_by(transaction, key, index, reason))
 
-    def note_hashes(self, key: bytes, hashes: Mapping[str, str]) -> Future[bool]:
-        """Keep further hashes that a content was found to have under a name; tell whether that is there."""
-        return self._writer.submit(lambda transaction: self._names.note_hashes(transaction, key, hashes))
-
-    def note_validators(self, key: bytes, validators: Validators) -> Future[None]:
-        """Keep the validators of an answer that was found to be of this content."""
-        return self._writer.submit(lambda transaction: self._names.note_validators(transaction, key, validators))
+    def note_known(
+        self, key: bytes, *, hashes: Mapping[str, str] | None = None, validator: Validators | None = None
+    ) -> Future[bool]:
+        """Keep further hashes that a name's content has, or the validators of an answer of it; tell whether the name is there."""
+        return self._writer.submit(lambda transaction: self._names.note_known(transaction, key, hashes or {}, validator))
 
     def remove_name(self, key: bytes) -> Future[bool]:
         """Remove a name (`StoredName.key`), and its content with its last one; tell whether it was there."""
@@ -388,24 +384,3 @@ class Catalog:
 
     def _put_facts(self, transaction: lmdb.Transaction, key: ContentKey, facts: ContentFacts) -> None:
         transaction.put(key, _encoder.encode(facts), db=self._facts)
-
-    def _check_schema(self, meta: lmdb._Database) -> None:
-        with self._environment.read() as transaction:
-            found = transaction.get(_SCHEMA_KEY, db=meta)
-            schema = None if found is None else bytes(found)
-        if schema is None and not self._environment.readonly:
-            # Another process may be writing the same at this moment.
-            schema = self._writer.submit(lambda transaction: _schema_or_own(transaction, meta)).result()
-        if schema not in (None, SCHEMA):
-            raise StoreFormat(
-                f"open store {self._environment.path}",
-                f"its catalog has schema {schema!r}, this wheelfs reads {SCHEMA!r}",
-                "use the wheelfs that made it, or name another directory with --store",
-            )
-
-
-def _schema_or_own(transaction: lmdb.Transaction, meta: lmdb._Database) -> bytes:
-    found = transaction.get(_SCHEMA_KEY, db=meta)
-    if found is None:
-        transaction.put(_SCHEMA_KEY, SCHEMA, db=meta)
-    return SCHEMA if found is None else bytes(found)

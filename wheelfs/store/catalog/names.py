@@ -232,24 +232,22 @@ class NameTable:
         self._report(transaction, name)
         return True
 
-    def note_hashes(self, transaction: lmdb.Transaction, key: bytes, hashes: Mapping[str, str]) -> bool:
-        """Keep further hashes that a content was found to have; tell whether its name is there."""
+    def note_known(
+        self, transaction: lmdb.Transaction, key: bytes, hashes: Mapping[str, str], validator: Validators | None
+    ) -> bool:
+        """Keep further hashes that a content was found to have, or validators of an answer; tell whether its name is there."""
         found = transaction.get(key, db=self._names)
         if found is None:
             return False
         name = _decoded(key, found)
-        name = msgspec.structs.replace(name, hashes={**(name.hashes or {}), **hashes})
-        transaction.put(key, _encoder.encode(name.value()), db=self._names)
-        self._report(transaction, name)
+        validators = name.validators if validator is None else tuple(dict.fromkeys((validator, *name.validators)))
+        known = msgspec.structs.replace(
+            name, hashes={**(name.hashes or {}), **hashes} or None, validators=validators[:MAX_VALIDATORS]
+        )
+        transaction.put(key, _encoder.encode(known.value()), db=self._names)
+        if hashes:  # by them it may be shown
+            self._report(transaction, known)
         return True
-
-    def note_validators(self, transaction: lmdb.Transaction, key: bytes, validators: Validators) -> None:
-        """Keep the validators of an answer that was found to be of this content."""
-        found = transaction.get(key, db=self._names)
-        if found is not None:
-            name = _decoded(key, found)
-            known = tuple(dict.fromkeys((validators, *name.validators)))[:MAX_VALIDATORS]
-            transaction.put(key, _encoder.encode(msgspec.structs.replace(name, validators=known).value()), db=self._names)
 
     def remove(self, transaction: lmdb.Transaction, key: bytes) -> bool:
         """Remove a name, and its content with the last one (its chunks are then orphans); tell whether it was there."""
