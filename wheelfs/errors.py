@@ -125,6 +125,17 @@ class OriginFault(OriginError):
     exit_code = 25
 
 
+class OriginBusy(OriginFault):
+    """The origin cannot now, and says when it wants to be asked again (429 or 5xx with Retry-After)."""
+
+    exit_code = 28
+
+    def __init__(self, attempted: str, happened: str, advice: str = "", *, retry_after_s: float | None = None) -> None:
+        """``retry_after_s``: in how many seconds; None when that is not known any more."""
+        super().__init__(attempted, happened, advice)
+        self.retry_after_s = retry_after_s
+
+
 class ContentMismatch(OriginFault):
     """Bytes do not have the sha256 that the index promised; they are never served."""
 

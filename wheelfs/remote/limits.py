@@ -21,8 +21,10 @@ class HttpLimits:
     max_redirects: int = 8
     attempts: int = 3
     first_pause_s: float = 0.2
-    longest_retry_after_s: float = 3.0
-    """A caller inside ``open`` waits for this; an origin that wants more patience is reported as it is."""
+    longest_retry_after_s: float = 25.0
+    """An origin that wants more patience, or more than its caller has, is reported as it is: ``open`` has 30 s."""
+    answer_s: float = 2.0
+    """What must be left of the caller's time for the answer itself."""
     keyring_renew_s: float = 30.0
     """How long the keyring's answer holds, even when refused or empty: a client that is refused asks again at once."""
     page_bytes: int = MAX_BODY_BYTES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.core.hashes import checkable
 from wheelfs.model.content import ContentKey, inode_of_key, key_of_sha256, key_without_hash
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import kind_of
@@ -53,6 +54,11 @@ class FileRef:
         # Where nothing is known but the name, the key is that of builds which looked at no more.
         told = tuple("" if trait is None else str(trait) for trait in traits)
         return key_without_hash(self.origin, self.project, link.filename, *(told if any(told) else ()))
+
+    @property
+    def is_vouched(self) -> bool:
+        """Whether its origin gives a hash that can be checked."""
+        return self.link.sha256 is not None or bool(checkable(self.link.other_hashes))
 
     @property
     def inode(self) -> int:

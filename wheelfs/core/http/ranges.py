@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -91,9 +92,13 @@ class NothingThere:
 
 @dataclass(frozen=True, slots=True)
 class AskAgain:
-    """This way of asking is not supported; ask for ``wanted`` instead (None: for an explicit range, once the size is known)."""
+    """This way of asking is not supported; ask for ``wanted`` instead (None: for an explicit range, once the size is known).
+
+    ``nonsense`` is what was wrong with an answer that breaks the rules: its server is not asked in that way again soon.
+    """
 
     wanted: ByteRequest | None
+    nonsense: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +198,7 @@ def judge_status(status: int, headers: Mapping[str, str]) -> Common | None:
     if status in (401, 403, 407):
         return Denied()
     if status in _BUSY:
-        return Busy(_retry_after_s(headers.get("retry-after")))
+        return Busy(_retry_after_s(headers.get("retry-after"), headers.get("date")))
     return None
 
 
@@ -209,34 +214,50 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
 
 
 def _partial(wanted: ByteRequest, headers: Mapping[str, str]) -> Outcome:
-    if isinstance(wanted, Whole):
-        return Nonsense("it sent a part where the whole was asked for")
-    if headers.get("content-type", "").lower().startswith("multipart/byteranges"):
-        return Nonsense("it sent several parts where one was asked for")
     if is_encoded(headers):
         # Offsets then count compressed bytes: of no use.
-        return AskAgain(Whole())
+        return Nonsense("it sent a compressed part") if isinstance(wanted, Whole) else AskAgain(Whole())
+    if headers.get("content-type", "").lower().startswith("multipart/byteranges"):
+        return _another_way(wanted, None, "it sent several parts where one was asked for")
     told = _CONTENT_RANGE.match(headers.get("content-range", "").strip())
     if told is None:
-        return Nonsense("it sent a part without saying which")
+        return _another_way(wanted, None, "it sent a part without saying which")
     start, end = int(told[1]), int(told[2]) + 1
     total = None if told[3] == "*" else int(told[3])
     if start >= end or (total is not None and end > total):
-        return Nonsense(f"it sent an impossible part ({told[0]})")
+        return _another_way(wanted, None, f"it sent an impossible part ({told[0]})")
     length = length_of(headers)
     if length is not None and length != end - start:
-        return Nonsense(f"it sent a part ({told[0]}) and another length ({length})")
+        return _another_way(wanted, None, f"it sent a part ({told[0]}) and another length ({length})")
     match wanted:
+        case Whole():
+            if (start, end) != (0, total):
+                return Nonsense("it sent a part where the whole was asked for")
         case From(at) | Range(at, _):
             # A part that begins earlier or ends elsewhere is true all the same; one without the first byte wanted leads nowhere.
             if not start <= at < end:
-                return Nonsense(f"it sent another part ({told[0]}) than was asked for")
-        case Suffix():
+                return _another_way(wanted, total, f"it sent another part ({told[0]}) than was asked for")
+        case Suffix(suffix):
             if total is None:
+                if start == 0 and end >= suffix:  # the beginning, most likely: of a small file it is the whole, as is seen then
+                    return _another_way(wanted, None, f"it sent what may be the beginning ({told[0]}) for the end")
                 total = end  # a suffix ends where the file does
             elif end != total:
-                return Nonsense(f"it sent another part ({told[0]}) than the end that was asked for")
+                return _another_way(wanted, total, f"it sent another part ({told[0]}) than the end that was asked for")
     return PartialBody(start, end, total)
+
+
+def _another_way(wanted: ByteRequest, total_bytes: int | None, nonsense: str) -> AskAgain | Nonsense:
+    """Return what to ask after an answer that makes no sense: an explicit range for a suffix, and then the whole."""
+    match wanted:
+        case Whole():
+            return Nonsense(nonsense)
+        case Suffix(length) if total_bytes:
+            return AskAgain(Range(max(0, total_bytes - length), total_bytes), nonsense)
+        case Suffix():
+            return AskAgain(None, nonsense)
+        case From() | Range():
+            return AskAgain(Whole(), nonsense)
 
 
 def _complete(wanted: ByteRequest, headers: Mapping[str, str]) -> Outcome:
@@ -266,10 +287,15 @@ def _refused(wanted: From | Range | Suffix, status: int, headers: Mapping[str, s
             return AskAgain(Whole())
 
 
-def _retry_after_s(text: str | None) -> float | None:
-    """Return the seconds of a Retry-After header; its other form, a date, counts as not told: clocks differ."""
+def _retry_after_s(text: str | None, date: str | None) -> float | None:
+    """Return the seconds of a Retry-After header; of its other form, a date, those after the answer's own: clocks differ."""
     text = (text or "").strip()
-    return float(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+    if text.isascii() and text.isdigit() and len(text) <= 9:
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - parsedate_to_datetime(date or "")).total_seconds())
+    except (ValueError, TypeError, OverflowError):  # TypeError: one of them has no time zone
+        return None
 
 
 def _is_strong(etag: str) -> bool:

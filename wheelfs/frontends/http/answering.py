@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
 
-from wheelfs.errors import InternalError, WheelfsError
+from wheelfs.errors import InternalError, OriginBusy, WheelfsError
 from wheelfs.frontends.http.files import changed
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.messages import Bytes, Relayed, Reply, Request, plain, request_of
@@ -108,7 +109,8 @@ class Answering:
             known = failure(f"answer {scope['path']!r}", error)
             self._filesystem.count_error("request", known)
             status = status_of(known)
-            retry = (("Retry-After", str(RETRY_AFTER_S)),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
+            wait_s = (isinstance(known, OriginBusy) and known.retry_after_s) or RETRY_AFTER_S
+            retry = (("Retry-After", str(math.ceil(wait_s))),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
             return plain(status, str(known), *retry)
 
 

@@ -27,6 +27,7 @@ STATUS_OF_CLASS: Final[dict[type[errors.WheelfsError], HTTPStatus]] = {
     errors.OriginDenied: HTTPStatus.BAD_GATEWAY,
     errors.OriginMissing: HTTPStatus.NOT_FOUND,
     errors.OriginFault: HTTPStatus.BAD_GATEWAY,
+    errors.OriginBusy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ContentMismatch: HTTPStatus.BAD_GATEWAY,
     errors.ContentChanged: HTTPStatus.BAD_GATEWAY,
     errors.StoreError: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -113,17 +113,20 @@ class Client:
                     headers["Cache-Control"] = "no-cache"
                     continue
                 busy = judge_status(response.status_code, response.headers)
-                if (
-                    not isinstance(busy, Busy)
-                    or not attempts_left
-                    or (busy.retry_after_s or 0) > self._limits.longest_retry_after_s
-                ):
+                if not isinstance(busy, Busy) or not attempts_left or (busy.retry_after_s or 0) > self._patience_s():
                     return response
                 await drain(response)
-                pause_s = max(pause_s, busy.retry_after_s or 0)
+                if busy.retry_after_s:
+                    await trio.sleep(busy.retry_after_s + random.uniform(0, 0.2))
+                    continue
             await trio.sleep(pause_s * random.uniform(0.8, 1.2))
             pause_s *= 3
         raise AssertionError("the last attempt returns or raises")
+
+    def _patience_s(self) -> float:
+        """Return how long an origin may ask us to wait: what leaves the caller, who has a bound, time for the answer."""
+        left_s = trio.current_effective_deadline() - trio.current_time()
+        return min(self._limits.longest_retry_after_s, left_s - self._limits.answer_s)
 
     async def _follow(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
         for _ in range(self._limits.max_redirects + 1):

@@ -30,12 +30,13 @@ from wheelfs.core.http.ranges import (
     request_headers,
 )
 from wheelfs.core.simple.api import ACCEPT, parse_page
-from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, UsageError
+from wheelfs.errors import ContentChanged, OriginBusy, OriginDenied, OriginFault, OriginMissing, UsageError
 from wheelfs.model.links import Validators
 from wheelfs.remote.http.client import Client, drain, pieces_of, read_body
 from wheelfs.remote.http.credentials import credentials_for, origin_of
 from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
+from wheelfs.remote.index.range_habits import RangeHabits
 from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, PageUnchanged, RangeReply
 
@@ -79,6 +80,7 @@ class HttpIndex:
                 f"use the index {name}", "its URL is not of the form https://HOST/PATH", "it usually ends in /simple"
             )
         self.url = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), parts.query, ""))
+        self._ranges = RangeHabits()
         self._client = Client(origin_of(self.url), credentials, environ, access=access, limits=limits)
 
     def __repr__(self) -> str:
@@ -136,7 +138,8 @@ class HttpIndex:
     ) -> AsyncIterator[RangeReply]:
         """Ask for bytes of a file, in whatever way the server understands; see `Origin.open_range`."""
         attempted = f"fetch {_filename(url)} from {self.name}"
-        asked: ByteRequest | None = wanted
+        host = urlsplit(url).netloc
+        asked = self._ranges.way(host, wanted)
         for _ in range(_WAYS):
             if asked is None:
                 asked = await self._explicit(url, wanted)
@@ -148,6 +151,8 @@ class HttpIndex:
                         yield _reply(outcome, response.headers, chunks)
                     return
                 await drain(response)
+                if isinstance(outcome, AskAgain) and outcome.nonsense is not None:
+                    self._ranges.made_no_sense(host, asked, f"{attempted}: {outcome.nonsense}")
                 asked = self._next_way(attempted, outcome, response.status_code)
         raise OriginFault(attempted, "it refuses every way of asking for a part")
 
@@ -218,8 +223,11 @@ class HttpIndex:
                     f"give credentials by {variable}_USERNAME and _PASSWORD, or in ~/.netrc",
                 )
             case Busy(retry_after_s):
-                when = "try again" if retry_after_s is None else f"it wants to be asked again in {retry_after_s:.0f} s"
-                return OriginFault(attempted, f"it answered with status {status}", when)
+                happened = f"it answered with status {status}"
+                if retry_after_s is None:
+                    return OriginFault(attempted, happened, "try again")
+                when = f"it wants to be asked again in {retry_after_s:.0f} s"
+                return OriginBusy(attempted, happened, when, retry_after_s=retry_after_s)
             case Moved():
                 return OriginFault(attempted, "it redirects without end")
             case _:

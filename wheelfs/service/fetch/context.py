@@ -79,7 +79,7 @@ class FetchContext:
         """Ask the origin for a file's size without its bytes, and keep it; None when the origin does not say."""
         attempted = f"look up {ref.filename} on {ref.origin}"
         origin = self.sources.index_of(ref)
-        with self.hosts.request(attempted, ref.link.url, timeout_s=self.progress_timeout_s):
+        with self.hosts.request(attempted, ref.link.url, timeout_s=self.progress_timeout_s, index_url=origin.url):
             head = await origin.head(ref.link.url)
             size_bytes, etag = head.size_bytes, head.etag
             if size_bytes is None:

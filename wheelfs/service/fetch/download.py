@@ -29,6 +29,7 @@ from wheelfs.errors import (
 )
 from wheelfs.service.fetch import from_manifest, from_stored_members
 from wheelfs.service.fetch.partial_file import PartialFile, Stream
+from wheelfs.service.fetch.plausible import check_is_wheel
 from wheelfs.service.fetch.race import run_stream
 from wheelfs.service.tasks import Work, begin
 
@@ -200,6 +201,8 @@ class Download:
         self._tail_generation = self.partial.generation
 
     async def _find_tail(self) -> None:
+        if self.partial.takes_whole_answers:
+            return await self.until_sealed()
         facts = self.context.facts
         tail_bytes = await from_manifest.ensure_end(self) or facts.tail_bytes(self.ref.project, self.partial.size_bytes)
         if self.partial.size_bytes is None:
@@ -212,8 +215,11 @@ class Download:
             try:
                 await self._find_metadata(metadata.search(self.partial.size_bytes, tail_bytes, self.ref.project))
             except zip_layout.NotAZip as error:
-                # Served all the same, as its index would; installers report what is wrong with it.
-                log.warning("%s from %s is no well-formed wheel: %s", self.ref.filename, self.ref.origin, error)
+                # Installers would take an older version without a word.  Whether the file is so or this answer, the whole tells.
+                log.warning("%s: its end makes no sense (%s); fetching it once more, past caches", self.partial.attempted, error)
+                self.partial.ask_past_caches = True
+                self.partial.start_over()
+                await self.until_sealed()
         if self.sealed_sha256 is None and self.partial.is_complete:
             await self.until_sealed()
 
@@ -254,20 +260,16 @@ class Download:
             except ContentMismatch as error:
                 log.warning("%s; fetching it once more, past caches", error)
                 self.partial.ask_past_caches = True  # first: no opener may ask the caches again meanwhile
-                await self._start_over()
+                self.partial.start_over()
                 await self._fetch_and_seal()
         except ContentMismatch as error:
             log.error("%s; it is quarantined", error)
-            await self._start_over()
+            self.partial.start_over()
             await self.context.facts.quarantine(self.ref, error)
             raise
         except WheelfsError as error:
             log.warning("%s", error)
             raise
-
-    async def _start_over(self) -> None:
-        self.partial.start_over()
-        await self.context.facts.keep_metadata(self.ref, b"")  # what was found may have come from the wrong bytes
 
     async def _fetch_and_seal(self) -> None:
         await self.partial.open()
@@ -297,6 +299,8 @@ class Download:
         names = dict(self._names)
         self.partial.is_sealing = True
         try:
+            await check_is_wheel(self.partial)
+            await self.partial.compare_with_earlier()
             sha256 = await self.context.seal(list(names.values()), self.partial.spool, size_bytes, self.partial.validators)
         finally:
             self.partial.is_sealing = False
@@ -310,7 +314,8 @@ class Download:
         """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so this ends."""
         limits = self.context.limits
         failures = changes = 0
-        for later in plan.later_gaps(self.partial.spans, self.partial.size_bytes, most=limits.side_streams):
+        side_streams = 0 if self.partial.takes_whole_answers else limits.side_streams
+        for later in plan.later_gaps(self.partial.spans, self.partial.size_bytes, most=side_streams):
             if self.partial.coming(later.start) is None:  # one that fails is retried in its turn
                 self._start_stream(Stream(), later)
         while (wanted := plan.next_wanted(self.partial.spans, self.partial.size_bytes)) is not None:
@@ -328,8 +333,7 @@ class Download:
             if error is not None:
                 if isinstance(error, _FINAL) or not isinstance(error, OriginError):
                     raise error
-                if isinstance(error, ContentChanged):
-                    changes += 1
+                changes += isinstance(error, ContentChanged)
                 failures = 0 if stream.new_bytes > limits.progress_bytes else failures + 1
             else:
                 failures = 0
@@ -347,7 +351,7 @@ class Download:
             coming = self.partial.coming(gaps[0][0])
             if coming is not None:
                 await self._until_done(coming, start, end)
-            elif may_ask and self.partial.size_bytes is not None:
+            elif may_ask and self.partial.size_bytes is not None and not self.partial.takes_whole_answers:
                 async with self._side_requests:
                     gaps = self._gaps(gaps[0][0], gaps[-1][1])
                     if gaps and self.partial.coming(gaps[0][0]) is None:
@@ -358,8 +362,6 @@ class Download:
             else:
                 await self._until(lambda: self._covers(start, end), whole)
         await self._until(lambda: self._covers(start, end), whole)
-
-    # --- small things ---------------------------------------------------------------------------------------------
 
     def _start_stream(self, stream: Stream, wanted: ByteRequest) -> None:
         self.context.nursery.start_soon(run_stream, self.partial, stream, wanted)

@@ -22,8 +22,9 @@ class FetchLimits:
     """A share that has begun to respond may stall for the progress timeout divided by this, the next one for half of that:
     together they take less than one timeout, however many there are."""
 
-    quarantine_s: float = 600.0
-    """How long a content that twice did not match its hash is refused before its origin is asked again."""
+    quarantine_s: float = 15.0
+    """How long a content that twice did not match its hash is refused before its origin is asked again: mirrors are mended, and
+    an installer's own attempts are over by then."""
 
     # --- streams --------------------------------------------------------------------------------------------------
 

@@ -6,13 +6,15 @@ dropped and the number grows.  A stream belongs to the generation in which it be
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
 
 from wheelfs.core.fetch.spans import Spans
-from wheelfs.errors import ContentChanged, OriginFault, WheelfsError
+from wheelfs.errors import ContentChanged, OriginFault, StoreReadOnly, WheelfsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _OPENINGS: Final = 4
 """Attempts to open the spool file while the file keeps changing."""
 _NOTHING: Final = Spans()
+_MOST_COMPARED_BYTES: Final = 8 << 20
+"""So much of a file that may be another one is hashed on the spot; of more, readers are told that it changed."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,14 @@ class Stream:
     new_bytes: int = 0
     error: WheelfsError | None = None
     done: bool = False
+
+
+class EarlierBytes(NamedTuple):
+    """The sha256 of the bytes ``[start, end)`` of a file."""
+
+    start: int
+    end: int
+    digest: bytes
 
 
 class KnownManifest(NamedTuple):
@@ -82,6 +94,12 @@ class PartialFile:
     """The entity tag that responses must have; None where the sha256 is known and decides instead."""
     validators: Validators | None = None
     """Those of the index's last answer; None while it has not answered."""
+    takes_whole_answers: bool = False
+    """Set when the entity tag or size of a file without a hash was another one than before: then all is taken from one answer.
+    Servers behind one address may each have tags of their own."""
+    _earlier: dict[int, list[EarlierBytes]] = field(default_factory=dict)
+    """By generation: what was here of the file before, to find out whether it is the same one after all."""
+    _same: set[int] = field(default_factory=set)
     _spool: SpoolFile | None = None
     _opening: trio.Lock = field(default_factory=trio.Lock)
     _changed: trio.Event = field(default_factory=trio.Event)
@@ -193,8 +211,37 @@ class PartialFile:
         """Return whether it cannot be told if bytes of an earlier run belong to the current file."""
         return self.ref.link.sha256 is None and spool.validator is None and spool.spans.total > 0
 
+    def is_same_as(self, generation: int) -> bool:
+        """Return whether the file that is here, all of it, has the bytes that were here in an earlier generation."""
+        return generation == self.generation or generation in self._same
+
+    async def compare_with_earlier(self) -> None:
+        """Find out, when all is here, for which earlier generations `is_same_as` holds."""
+        spool, earlier, self._earlier = self.spool, self._earlier, {}
+
+        def holds(part: EarlierBytes) -> bool:
+            return part.end <= (self.size_bytes or 0) and _digest(spool, part.start, part.end) == part.digest
+
+        def same() -> list[int]:
+            return [generation for generation, parts in earlier.items() if all(map(holds, parts))]
+
+        if earlier:
+            self._same.update(await trio.to_thread.run_sync(same, limiter=self.context.disk))
+
+    def _note_earlier(self) -> None:
+        spool = self._spool
+        if spool is None or self.ref.link.sha256 is not None or not 0 < spool.spans.total <= _MOST_COMPARED_BYTES:
+            return
+        with suppress(ValueError):  # closed meanwhile
+            parts = [EarlierBytes(start, end, _digest(spool, start, end)) for start, end in spool.spans]
+            self._earlier[self.generation] = parts
+
     def start_over(self) -> None:
         """Drop what is here, and what was found out: the next bytes may be of another file."""
+        self._note_earlier()
+        self.takes_whole_answers = self.ref.link.sha256 is None
+        with suppress(StoreReadOnly):  # it may have been read from what is dropped
+            self.context.store.catalog.put_metadata(self.ref.key, b"")
         self.generation += 1
         for stream in self.live:
             stream.end = 0  # it will bring nothing more
@@ -280,6 +327,10 @@ class PartialFile:
         """Wake all waiters of `next_change`."""
         self._changed.set()
         self._changed = trio.Event()
+
+
+def _digest(spool: SpoolFile, start: int, end: int) -> bytes:
+    return hashlib.sha256(spool.read(start, end - start)).digest()
 
 
 def _strong(etag: str) -> str:

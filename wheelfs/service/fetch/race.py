@@ -146,7 +146,12 @@ async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: ByteRequest
 async def _ask_index(partial: PartialFile, index: Source, stream: Stream, wanted: ByteRequest, generation: int) -> None:
     timeout_s = partial.context.progress_timeout_s
     with partial.context.hosts.request(
-        partial.attempted, index.host, timeout_s=timeout_s, silence_s=timeout_s, on_timeout=_no_progress(partial)
+        partial.attempted,
+        index.host,
+        timeout_s=timeout_s,
+        silence_s=timeout_s,
+        on_timeout=_no_progress(partial),
+        index_url=index.origin.url,
     ) as scope:
         await receive(partial, index, stream, wanted, generation, Patience(scope, timeout_s))
 
@@ -169,6 +174,7 @@ async def _raced(
                 may_lack=is_share,
                 silence_s=patience_s,
                 on_timeout=_no_progress(partial),
+                index_url=None if is_share else source.origin.url,
             ) as scope,
             _naming_the_share(source, partial),
         ):

@@ -10,7 +10,7 @@ import logging
 import math
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -41,6 +41,8 @@ class _Host:
     rate: RateEstimate | None
     last_error: str | None = None
     """What was wrong with the last response, or that there was none; None since a good response."""
+    answered: set[str] = field(default_factory=set)
+    """The indexes on this host that have answered."""
     pending_since_s: float | None = None
     """When the host was asked, or last responded, while requests are open; None while none is."""
     active_at_s: float = -math.inf
@@ -92,6 +94,8 @@ class Hosts:
         self._probe_timeout_s = probe_timeout_s
         self._file_urls = sorted((url for url in file_urls if not urlsplit(url).netloc), key=len, reverse=True)
         self._hosts: dict[str, _Host] = {}
+        self._errors: dict[str, str] = {}
+        """By index: what was wrong with its last response.  A host may have many of them."""
         self._wake = trio.Event()
 
     # --- what callers decide by -----------------------------------------------------------------------------------
@@ -133,7 +137,8 @@ class Hosts:
             case Down(since_s=since_s):
                 return "down", round(time.time() - (trio.current_time() - since_s)), host.last_error
             case Up():
-                return ("up" if host.responded else "unknown"), None, host.last_error
+                responded = url in host.answered or (host.responded and not host.answered)
+                return ("up" if responded else "unknown"), None, self._errors.get(url) or host.last_error
 
     def rate(self, url: str) -> RateEstimate | None:
         """Return the rate estimate of a host; None while there is none."""
@@ -152,6 +157,7 @@ class Hosts:
         may_lack: bool = False,
         silence_s: float | None = None,
         on_timeout: OriginTimeout | None = None,
+        index_url: str | None = None,
     ) -> Iterator[trio.CancelScope]:
         """Run a request in the block: fails at once when the host is down, and updates its state from how the request ends.
 
@@ -159,7 +165,8 @@ class Hosts:
         for streams, which move its deadline as bytes arrive.
         ``probe_url`` is fetched to find out whether the host is back (default: the first ``url``).  With ``may_lack`` a missing
         object is a normal response and not reported as an error.  ``silence_s`` is how long a timed-out request had received
-        nothing (default and at most `HostLimits.recently_active_s`).
+        nothing (default and at most `HostLimits.recently_active_s`).  ``index_url`` is the index under which `state` tells what
+        was wrong with the response: whether a host can be reached is the host's, what it answers is the index's.
         Raises `OriginUnreachable` within microseconds while offline or while the host is known to be down.
         """
         host = self._admitted(attempted, url)
@@ -180,12 +187,16 @@ class Hosts:
             raise
         except OriginError as error:
             is_well = may_lack and isinstance(error, OriginMissing)
-            if not is_well:
+            if not is_well and index_url is not None:
+                self._errors[index_url] = str(error)
+            elif not is_well:
                 host.last_error = str(error)
-            self._responded(url, host, is_well=is_well)
+            self._responded(url, host, is_well=is_well, index_url=index_url)
             raise
         else:
-            self._responded(url, host)
+            if index_url is not None:
+                self._errors.pop(index_url, None)
+            self._responded(url, host, index_url=index_url)
         finally:
             host.open_requests -= 1
             if host.open_requests == 0:
@@ -285,13 +296,17 @@ class Hosts:
             self.epoch += 1
         self._wake.set()
 
-    def _responded(self, url: str, host: _Host, *, is_probe: bool = False, is_well: bool = True) -> None:
+    def _responded(
+        self, url: str, host: _Host, *, is_probe: bool = False, is_well: bool = True, index_url: str | None = None
+    ) -> None:
+        if index_url is not None:
+            host.answered.add(index_url)
         if isinstance(host.state, Down):
             log.warning("%s answers again", self.name(url))
             self.epoch += 1
         host.state = (breaker.after_probe if is_probe else breaker.after_success)(host.state)
         host.responded = True
-        if is_well:
+        if is_well or index_url is not None:
             host.last_error = None
         if not is_probe:
             host.active_at_s = trio.current_time()

@@ -118,7 +118,7 @@ class Metadata:
     async def _ask_index(self, ref: FileRef) -> None:
         attempted = f"fetch the metadata of {ref.filename} from {ref.origin}"
         origin = self._context.sources.index_of(ref)
-        with self._context.hosts.request(attempted, ref.link.url, timeout_s=self._timeout_s):
+        with self._context.hosts.request(attempted, ref.link.url, timeout_s=self._timeout_s, index_url=origin.url):
             found = await origin.fetch_metadata(_beside(ref.link.url))
         self._context.counters.count_fetched(len(found))
         if ref.link.metadata_sha256 is not None and hashlib.sha256(found).digest() != ref.link.metadata_sha256:

@@ -126,7 +126,13 @@ class PageRequests:
     async def _ask(self, attempted: str, index: Index, project: ProjectName, head: PageHead | None) -> PageOutcome:
         validators = head.validators if head is not None and head.index_url == index.url else None
         with (
-            self._hosts.request(attempted, index.url, timeout_s=self._timeout_s, probe_url=_page_url(index, project)) as scope,
+            self._hosts.request(
+                attempted,
+                index.url,
+                timeout_s=self._timeout_s,
+                probe_url=_page_url(index, project),
+                index_url=index.url,
+            ) as scope,
             self._sharing_one_silence(index.name, scope),
         ):
             return await index.client.project_page(project, validators=validators)

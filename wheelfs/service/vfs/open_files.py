@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from wheelfs.service.fetch.download import Download
     from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.file_refs import FileRef
+
+
+_LAST_BYTES: Final = 64 * 1024
+"""What is withheld of an unverified file from one who reads all of it: as much as holds the end of a wheel's last member."""
 
 
 class OpenText:
@@ -109,6 +113,7 @@ class OpenPartial:
         self._strict = strict
         self._repairs = repairs
         self._generation: int | None = None
+        self._reads_all = False
         self._stored: OpenStored | None = None
 
     @property
@@ -121,16 +126,38 @@ class OpenPartial:
 
         Raises `ContentChanged` when what was read before turned out to be of another file: no reader gets half of each.
         """
+        if self._waits_for_sum(offset, size):
+            with self._admission.waiting(f"read {self._download.ref.filename}"):
+                await self._download.until_sealed()
         data = await self._read(offset, size)
         # Nothing is awaited between the bytes and this.
-        generation = self._download.partial.generation
-        if self._generation not in (None, generation):
+        partial = self._download.partial
+        if self._generation is not None and not partial.is_same_as(self._generation) and partial.takes_whole_answers:
+            # Another server with an entity tag of its own, perhaps: when all is here, it is known whether it is the same file.
+            with self._admission.waiting(f"read {self._download.ref.filename}"):
+                await self._download.until_sealed()
+            data = await self._read(offset, size)
+        generation = partial.generation
+        if self._generation is not None and not partial.is_same_as(self._generation):
             raise ContentChanged(
                 f"read {self._download.ref.filename}", "what was read of it before was of another file", "open it again"
             )
         if data:
             self._generation = generation
         return data
+
+    def _waits_for_sum(self, offset: int, size: int) -> bool:
+        """Return whether a read is of the last bytes by a reader of the whole file, who must not get wrong bytes to the end.
+
+        Of a file without a hash there is nothing to wait for, and one who reads the tail alone is not held up.
+        """
+        size_bytes = self._download.partial.size_bytes
+        if self._download.sealed_sha256 is not None or size_bytes is None or not self._download.ref.is_vouched:
+            return False
+        last = size_bytes - _LAST_BYTES
+        if offset < last and self._download.is_fetching_whole:
+            self._reads_all = True
+        return self._reads_all and offset + size > last
 
     async def _read(self, offset: int, size: int) -> bytes | memoryview:
         if self._strict and self._download.sealed_sha256 is None:

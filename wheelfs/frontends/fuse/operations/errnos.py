@@ -29,6 +29,7 @@ ERRNO_OF_CLASS: Final[dict[type[errors.WheelfsError], int]] = {
     errors.OriginDenied: errno.EACCES,
     errors.OriginMissing: errno.ENOENT,
     errors.OriginFault: errno.EREMOTEIO,
+    errors.OriginBusy: errno.EREMOTEIO,
     errors.ContentMismatch: errno.EREMOTEIO,
     errors.ContentChanged: errno.EREMOTEIO,
     errors.StoreError: errno.EIO,
