@@ -124,7 +124,7 @@ class MemoryOrigin:
         content = self.files.get(filename) if trouble.content is None else trouble.content
         if content is None:
             raise OriginMissing(f"fetch {filename}", "404")
-        etag = '"' + hashlib.sha256(content).hexdigest()[:8] + '"' if self.etags else None
+        etag = self.tag_of(content) if self.etags else None
         if validator not in (None, etag):
             raise ContentChanged(f"fetch {filename}", "another entity tag")
         start, end = (0, len(content)) if trouble.ignores_range else bounds_of(wanted, len(content))
@@ -150,6 +150,10 @@ class MemoryOrigin:
             await trio.lowlevel.checkpoint()
             if pause is not None:
                 await pause.wait()
+
+    def tag_of(self, content: bytes) -> str:
+        """Return the entity tag of a file as it is now."""
+        return f'"{hashlib.sha256(content).hexdigest()[:8]}"'
 
     async def head(self, url: str) -> FileHead:
         self.requests["head"] += 1

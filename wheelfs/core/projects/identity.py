@@ -40,8 +40,8 @@ def replacement(link: FileLink, known: Known, *, said: FileLink | None) -> str |
 
     ``said`` is what the page said of that name before; a size is compared with it, since some indexes state wrong ones.
     """
-    if link.sha256 is not None:
-        return None if link.sha256 == known.sha256 else "its index gives another sha256 for it now"
+    if link.sha256 is not None:  # then nobody takes one for the other, and what is stored is of use while its index is away
+        return None
     wrong = contradiction(link.other_hashes, known.hashes or {})
     if wrong is not None:
         return f"it is not what its index lists: {wrong}"

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wheelfs.core.hashes import impossible
+from wheelfs.core.projects.identity import is_vouched
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wheelfs.remote.origin import Origin
     from wheelfs.service.file_refs import FileRef
 
@@ -35,6 +40,18 @@ class Entry:
     """False for a stored file that its index no longer lists."""
     is_private: bool = False
     """True for a stored file that was added by hand."""
+
+    def remarks(self) -> Iterator[str]:
+        """Yield what a person who reads the page is to know of the file."""
+        link = self.ref.link
+        if not self.is_listed:
+            yield "not listed by its index"
+        if self.ref.before:
+            yield "its index has replaced it: what was stored under this name before is found by its sha256 alone"
+        if link.sha256 is None and (reason := impossible(link.other_hashes)) is not None:
+            yield f"cannot be opened: {reason}"
+        elif not is_vouched(link):
+            yield "a hash that its index gives cannot be checked here"
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ class Replacements:
             head = await index.client.head(link.url)
         if head is not None:
             validators = Validators(head.etag, head.last_modified)
-            if is_other(validators, head.size_bytes, name) is None:
+            says_something = head.etag is not None or head.last_modified is not None
+            if says_something and is_other(validators, head.size_bytes, name) is None:
                 return validators, None
         # A length of 0, say, is what some servers answer HEAD with: only the answer to a request for bytes counts against a file.
         with self._hosts.request(attempted, link.url, timeout_s=self._timeout_s):

@@ -217,5 +217,5 @@ def offers_metadata(entry: Entry, ownership: Ownership, view: View) -> bool:
 
 def _rendered_file(entry: Entry, has_metadata: bool) -> RenderedFile:
     link = entry.ref.link
-    comment = None if entry.is_listed else "not listed by its index"
+    comment = "; ".join(entry.remarks()) or None
     return RenderedFile(link, has_metadata, link.metadata_sha256 if has_metadata else None, comment)

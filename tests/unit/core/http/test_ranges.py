@@ -81,11 +81,27 @@ def test_a_part_is_what_its_content_range_says(wanted: ByteRequest, content_rang
         (Range(5, 10), {"content_range": "bytes 5-9/20", "content_length": "4"}),
         (Range(5, 10), {"content_range": "bytes 5-9/20", "content_type": "multipart/byteranges; boundary=x"}),
         (Suffix(5), {"content_range": "bytes 0-4/20"}),
-        (Whole(), {"content_range": "bytes 0-19/20"}),
+        (Suffix(5), {}),
     ],
 )
-def test_a_part_that_cannot_be_placed_is_nonsense(wanted: ByteRequest, headers: dict[str, str]) -> None:
-    assert isinstance(outcome(wanted, 206, **headers), Nonsense)
+def test_a_part_that_cannot_be_placed_is_nonsense_and_asked_for_in_another_way(wanted: ByteRequest, headers: dict[str, str]) -> None:
+    found = outcome(wanted, 206, **headers)
+    assert isinstance(found, AskAgain)
+    assert found.nonsense
+    assert found.wanted == Whole() or isinstance(wanted, Suffix)
+
+
+def test_a_server_that_takes_a_suffix_for_the_beginning_is_asked_explicitly() -> None:
+    nonsense = "it sent another part (bytes 0-4/20) than the end that was asked for"
+    assert outcome(Suffix(5), 206, content_range="bytes 0-4/20") == AskAgain(Range(15, 20), nonsense)
+    found = outcome(Suffix(5), 206, content_range="bytes 0-4/*")
+    assert isinstance(found, AskAgain)
+    assert found.wanted is None
+
+
+def test_only_all_of_a_file_is_taken_for_the_whole_of_it() -> None:
+    assert isinstance(outcome(Whole(), 206, content_range="bytes 0-18/20"), Nonsense)
+    assert outcome(Whole(), 206, content_range="bytes 0-19/20") == PartialBody(0, 20, 20)
 
 
 def test_a_part_of_a_compressed_body_is_of_no_use() -> None:
@@ -155,3 +171,9 @@ def test_statuses_mean_the_same_whatever_was_asked_for(wanted: ByteRequest) -> N
 )
 def test_retry_after_is_understood_in_seconds(header: str, seconds: float | None) -> None:
     assert outcome(Whole(), 503, retry_after=header) == Busy(seconds)
+
+
+def test_a_date_to_come_back_at_is_compared_with_the_servers_own() -> None:
+    date, later = "Fri, 31 Dec 1999 23:59:49 GMT", "Fri, 31 Dec 1999 23:59:59 GMT"
+    assert outcome(Whole(), 429, retry_after=later, date=date) == Busy(10.0)
+    assert outcome(Whole(), 429, retry_after=date, date=later) == Busy(0.0)

@@ -172,8 +172,9 @@ async def test_head_tells_size_and_validator() -> None:
         index.add(WHEEL, CONTENT)
         async with client_of(index) as client:
             head = await client.head(index.file_url(WHEEL))
-            assert head == FileHead(len(CONTENT), head.etag)
+            assert head == FileHead(len(CONTENT), head.etag, head.last_modified)
             assert head.etag is not None
+            assert head.last_modified is not None
 
 
 async def test_a_server_that_knows_no_head_tells_by_one_byte() -> None:
