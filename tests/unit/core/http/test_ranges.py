@@ -84,7 +84,9 @@ def test_a_part_is_what_its_content_range_says(wanted: ByteRequest, content_rang
         (Suffix(5), {}),
     ],
 )
-def test_a_part_that_cannot_be_placed_is_nonsense_and_asked_for_in_another_way(wanted: ByteRequest, headers: dict[str, str]) -> None:
+def test_a_part_that_cannot_be_placed_is_nonsense_and_asked_for_in_another_way(
+    wanted: ByteRequest, headers: dict[str, str]
+) -> None:
     found = outcome(wanted, 206, **headers)
     assert isinstance(found, AskAgain)
     assert found.nonsense
