@@ -38,7 +38,8 @@ class Habits:
     hashes: bool = True
     upload_times: bool = True
     core_metadata: bool = True
-    ranges: Literal["yes", "ignore", "refuse", "not-implemented", "suffix-unsupported"] = "yes"
+    ranges: Literal["yes", "ignore", "refuse", "not-implemented", "suffix-unsupported", "beginning", "nonsense"] = "yes"
+    """Among them: "beginning" answers a suffix with the first bytes, "nonsense" every range."""
     etags: bool = True
     content_length: bool = True
     gzip: Literal["no", "accepted", "always"] = "no"
@@ -53,6 +54,8 @@ class Habits:
     """The user and password of basic auth, which all requests need."""
     no_store: bool = False
     max_age_s: int = 600
+    backends: int = 1
+    """Servers behind its address, asked in turn; each has entity tags of its own."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -64,6 +67,7 @@ class FakeIndex(Habits):
 
     def __post_init__(self) -> None:
         self.signature = "signature-0"
+        self._asked = 0
         self.faults: list[faults.Fault] = []
         self.requests: list[Request] = []
         self.ca_pem: bytes | None = None
@@ -289,7 +293,7 @@ class FakeIndex(Habits):
         wanted = request.range
         compressing = self.gzip == "always" or (self.gzip == "accepted" and "gzip" in request.headers.get("accept-encoding", ""))
         condition = request.headers.get("if-range")
-        if condition is not None and condition not in (_etag(content) if self.etags else None, _LAST_MODIFIED):
+        if condition is not None and condition not in (self._tag(content) if self.etags else None, _LAST_MODIFIED):
             wanted = None
         if wanted is None or self.ranges == "ignore" or compressing or not (asked := re.fullmatch(r"bytes=(\d*)-(\d*)", wanted)):
             return Answer(200, content, headers)
@@ -300,19 +304,27 @@ class FakeIndex(Habits):
             first, last = int(asked[1]), min(int(asked[2] or size), size - 1)
         else:
             first, last = max(0, size - int(asked[2] or 0)), size - 1
+        if self.ranges == "nonsense" or (self.ranges == "beginning" and not asked[1]):
+            first, last = 0, min(size, 1_000) - 1
         if self.ranges == "refuse" or first > last:
             return Answer(416, b"", {"Content-Range": f"bytes */{size}"})
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
         # The validator is of the whole file, also for a part of it (RFC 9110, 15.3.7).
-        headers.update({"ETag": _etag(content)} if self.etags else {})
+        headers.update({"ETag": self._tag(content)} if self.etags else {})
         return Answer(206, content[first : last + 1], headers)
+
+    def _tag(self, content: bytes) -> str:
+        """Return an entity tag: of one of ``backends`` behind this address, each of which has tags of its own."""
+        self._asked += 1
+        backend = self._asked % self.backends
+        return f'{_etag(content)[:-1]}-{backend}"' if backend else _etag(content)
 
     def _validated(self, request: Request, answer: Answer) -> Answer:
         if answer.status not in (200, 206):
             return answer
         answer.headers["Cache-Control"] = "no-store" if self.no_store else f"max-age={self.max_age_s}"
         if self.etags:
-            answer.headers.setdefault("ETag", _etag(answer.body))
+            answer.headers.setdefault("ETag", self._tag(answer.body))
             answer.headers["Last-Modified"] = _LAST_MODIFIED
             if request.headers.get("if-none-match") == answer.headers["ETag"]:
                 return Answer(304, b"", {key: answer.headers[key] for key in ("ETag", "Cache-Control")})
