@@ -46,9 +46,6 @@ def install(clients: Clients) -> Callable[[str, str], Installed]:
     """Install ``demo`` on a new machine."""
 
     def run(tool: str, url: str) -> Installed:
-        where = (
-            ["--default-index", url] if url.startswith("http") or url.endswith("simple") else ["--no-index", "--find-links", url]
-        )
         client = clients.pip() if tool == "pip" else clients.uv()
         if tool == "pip":
             client = clients.pip() if tool == "pip" else clients.uv()

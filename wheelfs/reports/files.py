@@ -49,7 +49,8 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
     """All that is known of one file.  ``listed`` is false when its index no longer lists it; times are RFC 3339.
 
     ``hidden`` tells why no directory shows it, by the user's own policy.  ``odd``: what is unusual in a stored wheel, where one
-    file is asked for.
+    file is asked for.  ``hashes`` (by algorithm) are those that its index gives beside a sha256: compared with the stored file,
+    or of a kind that cannot be.  ``remarks`` is what the pages say of it.
     """
 
     stored_bytes: int | None = None
@@ -61,6 +62,8 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
     hidden: str | None = None
     url: str | None = None
     odd: tuple[str, ...] = ()
+    hashes: dict[str, str] | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):

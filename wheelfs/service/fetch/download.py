@@ -29,7 +29,6 @@ from wheelfs.errors import (
 )
 from wheelfs.service.fetch import from_manifest, from_stored_members
 from wheelfs.service.fetch.partial_file import PartialFile, Stream
-from wheelfs.service.fetch.plausible import check_is_wheel
 from wheelfs.service.fetch.race import run_stream
 from wheelfs.service.tasks import Work, begin
 
@@ -299,7 +298,7 @@ class Download:
         names = dict(self._names)
         self.partial.is_sealing = True
         try:
-            await check_is_wheel(self.partial)
+            await self.partial.check_is_wheel()
             await self.partial.compare_with_earlier()
             sha256 = await self.context.seal(list(names.values()), self.partial.spool, size_bytes, self.partial.validators)
         finally:

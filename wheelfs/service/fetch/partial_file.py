@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
 
+from wheelfs.core.fetch import plan
 from wheelfs.core.fetch.spans import Spans
+from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import ContentChanged, OriginFault, StoreReadOnly, WheelfsError
 
 if TYPE_CHECKING:
@@ -210,6 +212,22 @@ class PartialFile:
     def _is_unverifiable(self, spool: SpoolFile) -> bool:
         """Return whether it cannot be told if bytes of an earlier run belong to the current file."""
         return self.ref.link.sha256 is None and spool.validator is None and spool.spans.total > 0
+
+    async def check_is_wheel(self) -> None:
+        """Raise `OriginFault`, and drop what is here, when a wheel without a hash cannot be read as a ZIP.
+
+        It may be a proxy's page, say, and installers would take an older version.
+        """
+        if self.ref.kind != "wheel" or self.ref.is_vouched:
+            return
+        read, size_bytes, project = self.spool.read, self.size_bytes or 0, self.ref.project
+        try:
+            await trio.to_thread.run_sync(
+                metadata.read_from, read, size_bytes, plan.TAIL_BYTES, project, limiter=self.context.disk
+            )
+        except zip_layout.NotAZip as error:
+            self.start_over()
+            raise OriginFault(self.attempted, f"what it serves is no wheel: {error}", "its index is broken") from None
 
     def is_same_as(self, generation: int) -> bool:
         """Return whether the file that is here, all of it, has the bytes that were here in an earlier generation."""

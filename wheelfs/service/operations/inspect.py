@@ -185,4 +185,6 @@ def _shown_file(
         listed=entry.is_listed,
         hidden=None if hidden is None else hidden.value,
         url=link.url or None,
+        hashes=None if name is None else name.hashes,
+        remarks=tuple(entry.remarks()),
     )

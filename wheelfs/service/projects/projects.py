@@ -254,9 +254,17 @@ class Projects:
             for asked in self._in_charge(project, index)
         ]
         shown = tuple((None if head is None else head.changed_at_us, availability) for head, availability in heads)
-        names = self._store.catalog.stored_names(project)
+        names = self._store.catalog.stored_names(project, replaced=True)
         shared = tuple((file.filename, file.index, file.sha256) for file in self._follower.of(project))
-        return shown, tuple((name.filename, name.origins, name.sha256, name.private) for name in names), shared
+        stored = tuple((one.filename, one.origins, one.sha256, one.private, one.replaced, str(one.hashes)) for one in names)
+        return shown, stored, shared
+
+    def changed_at_us(self, project: ProjectName, *, index: str | None = None) -> int | None:
+        """Return when an index's answer about a project last changed, or a file of it came here, whichever is later."""
+        heads = (self._store.catalog.page_head(asked.name, project) for asked in self._in_charge(project, index))
+        times = [head.changed_at_us for head in heads if head is not None]
+        times += [name.added_at_us for name in self._store.catalog.stored_names(project)]
+        return max(times, default=None)
 
     def known_names(self, after: str | None = None) -> Iterator[ProjectName]:
         """Yield the projects that follow ``after`` and of which anything is known, in order."""

@@ -66,7 +66,8 @@ class Pages:
     def project_node(self, place: Directory, ownership: Ownership, form: Form = "html") -> PageNode:
         """Return the node of a project's page; one that cannot be made now has no size, and opening it says why."""
         node = _node_in(place, form)
-        return replace(node, size_bytes=len(self._text_if_any(node, ownership)))
+        text = self._text_if_any(node, ownership)
+        return replace(node, size_bytes=len(text), mtime_ns=self._changed_ns(node))
 
     def text(self, node: PageNode, ownership: Ownership) -> bytes:
         """Return a project's page; raises why it cannot be made."""
@@ -87,7 +88,13 @@ class Pages:
         if text is None:  # the page is looked at before it is read, again and again: most often it is the same as last time
             ownership = self._projects.known(node.project, index=node.view.index)
             text = self._text_if_any(node, ownership)
-        return replace(node, size_bytes=len(text))
+        return replace(node, size_bytes=len(text), mtime_ns=self._changed_ns(node))
+
+    def _changed_ns(self, node: PageNode) -> int:
+        """Return when a project's page last became another one: the same after a restart."""
+        assert node.project is not None
+        changed_us = self._projects.changed_at_us(node.project, index=node.view.index)
+        return UNKNOWN_TIME_NS if changed_us is None else changed_us * 1_000
 
     def _is_listable(self, ownership: Ownership, project: ProjectName) -> bool:
         """Return whether there is anything true to list: not while the owner is away and nothing of it is stored."""

@@ -199,7 +199,7 @@ class NameTable:
             if reason is not None:
                 self.replace_by(transaction, name.key, index, reason)
                 continue
-            if name.index != index:
+            if name.index != index or link.sha256 not in (None, name.sha256):
                 continue
             now = description_of(link)
             if now["upload_time_us"] is None:
