@@ -259,3 +259,21 @@ async def test_a_host_is_probed_by_the_client_of_its_own_address(tmp_path: Path,
             raise OriginUnreachable("ask", "refused")
         await trio.sleep(FIRST_PAUSE_S + 1)
     assert [share.origin.requests["head"] for share in shares] == [0, 1, 0]
+
+
+async def test_two_indexes_on_one_host_have_errors_of_their_own_and_are_down_together() -> None:
+    hosts = hosts_with(Probe())
+    one, other, file = f"{URL}/one", f"{URL}/other", f"{URL}/files/demo.whl"
+    with pytest.raises(OriginFault), hosts.request("ask", one, timeout_s=BOUND_S, index_url=one):
+        raise OriginFault("ask", "it refuses")
+    assert hosts.state(one) == ("up", None, "ask: it refuses")
+    assert hosts.state(other) == ("unknown", None, None)
+    with hosts.request("ask", other, timeout_s=BOUND_S, index_url=other):
+        pass
+    assert hosts.state(other) == ("up", None, None)
+    assert hosts.state(one)[2] == "ask: it refuses"
+    with hosts.request("fetch", file, timeout_s=BOUND_S, index_url=one):
+        pass
+    assert hosts.state(one) == ("up", None, None)
+    fail(hosts, one)
+    assert [hosts.state(index)[0] for index in (one, other)] == ["down", "down"]
