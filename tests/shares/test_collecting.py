@@ -74,6 +74,11 @@ def keys(objects: Objects, *prefixes: str) -> set[str]:
     return {found.key for prefix in prefixes for found in objects.found(prefix)}
 
 
+def lists_that_condemn(objects: Objects) -> set[str]:
+    lists = WrittenShare(objects).condemned({})
+    return {f"condemned/{name}" for name, one in lists.items() if one.keys}
+
+
 def orphan_pack(objects: Objects, content: bytes) -> None:
     """Leave what a killed writer leaves who came as far as a pack."""
     share = WrittenShare(objects)
@@ -103,8 +108,13 @@ def test_what_nothing_needs_goes_a_grace_period_after_it_was_condemned_and_not_b
     gone = collect_later(objects, 16)
     assert (gone.deleted, gone.waiting, gone.next) == (1, 0, None)
     assert keys(objects, "packs", "manifests") == needed
-    assert collect_later(objects, 200).deleted == 2, "the list, and the one that made it void, serve nobody any more"
-    assert not keys(objects, "condemned")
+    notes = keys(objects, "condemned") - lists_that_condemn(objects)
+    assert collect_later(objects, 200).deleted == 2 + len(notes), (
+        "the list, the one that made it void, and notes of the log's end"
+    )
+    assert not lists_that_condemn(objects)
+    assert not notes & keys(objects, "condemned")
+    assert keys(objects, "condemned"), "new notes"
     assert pulled(tmp_path / "b", objects) == wheels
 
 

@@ -169,7 +169,7 @@ class SharedNames:
             for project, filename, sha256 in news.gone:
                 if len(key := _key(share, project, filename, sha256)) <= compressed.MAX_KEY_BYTES:
                     self._drop(transaction, key)
-            is_unswept = before.is_unswept or news.is_resync
+            is_unswept = (before.is_unswept or news.is_resync) and not news.is_partial
             self._put_point(transaction, share, _Point(news.point, number, news.is_resync and news.more, is_unswept))
             return True
 
