@@ -53,8 +53,17 @@ def collect(settings: Settings, url: str, *, grace_s: float, dry_run: bool) -> S
     """Delete what nothing in the share at ``url`` needs; raises `UsageError`, `OriginError`."""
     from wheelfs.remote.share.gc import ShareGarbage
     from wheelfs.service.shares import gc
+    from wheelfs.service.shares.known_end import known_end
+    from wheelfs.store.store import Store
 
-    return gc.collect(ShareGarbage(_objects(settings, url)), grace_s=grace_s, dry_run=dry_run)
+    def seen_here(identity: str) -> int:
+        if not (settings.store / "format").exists():
+            return 0  # a machine that only collects needs no store
+        with Store.open(settings.store, create=False) as store:
+            return known_end(store, identity)
+
+    garbage = ShareGarbage(_objects(settings, url))
+    return gc.collect(garbage, grace_s=grace_s, dry_run=dry_run, known_end=seen_here)
 
 
 @contextmanager
@@ -83,7 +92,10 @@ def _objects(settings: Settings, url: str) -> Objects:
     objects = open_objects(url)
     if not objects.url.startswith("file:"):
         _check_online(settings, objects.url)
-    return objects
+        return objects
+    from wheelfs.remote.share.timed_objects import TimedObjects
+
+    return TimedObjects(objects)
 
 
 def _check_online(settings: Settings, url: str) -> None:

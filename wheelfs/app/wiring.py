@@ -95,6 +95,7 @@ async def start_background(
     await nursery.start(serve_control, store.run_directory, {"status": status or node.status.report})
     nursery.start_soon(node.tracking.keep_fresh)
     nursery.start_soon(node.follower.keep_fresh)
+    nursery.start_soon(node.fetching.missing_objects.keep_asking)
     nursery.start_soon(write_through, settings, store, node)
 
 

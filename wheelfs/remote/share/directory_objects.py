@@ -180,6 +180,9 @@ def _is_there(directory: int, name: str) -> bool:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        if error.errno != errno.EIO:  # what a cluster says of a name whose copies differ: there is one
+            raise
     return True
 
 

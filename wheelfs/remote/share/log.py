@@ -142,7 +142,7 @@ class ShareCatalog:
         batch = self._snapshot_of(root[place.snapshot])
         if batch is None and (newest := self._newest_root()) > place.root:
             return self._resync(cursor, newest)
-        if batch == "unread":
+        if not isinstance(batch, Batch):
             doubt = Doubt(doubt.unread or snapshot_key(root[place.snapshot].name), doubt.end)
         batch = batch if isinstance(batch, Batch) else Batch()
         files = batch.files[place.file : place.file + self._limits.portion_files]
