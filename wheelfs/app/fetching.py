@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from wheelfs.app.wiring import limits_of, read_requirements, running_node, target_of
+from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ def fetch(
         fetched_bytes = counters.so_far().fetched_bytes
         return summed_up(files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - began_s)
 
-    with Store.open(settings.store, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         return trio.run(bring, store)
 
 

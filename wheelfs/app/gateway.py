@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.app.wiring import limits_of
 from wheelfs.errors import UsageError
+from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import GatewayReady
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
         ready(GatewayReady(urls=urls, pid=os.getpid(), store=str(settings.store), open=token is None))
 
     try:
-        with Store.open(settings.store, limits=limits_of(settings)) as store:
+        with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
             if settings.serve_workers > 1:
                 run_head(settings, store, listening, arguments, tls=tls, on_ready=on_ready)
             else:

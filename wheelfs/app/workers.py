@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wheelfs.app.wiring import limits_of, running_node, start_background
+from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     import socket
@@ -149,5 +150,5 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
                     await head.aclose()
             nursery.cancel_scope.cancel()
 
-    with Store.open(settings.store, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         trio.run(serve, store)

@@ -40,6 +40,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         default_text="/var/lib/wheelfs for root, else wheelfs in the XDG data directory",
     ),
     Option(
+        field="store_group",
+        toml=("store-group",),
+        variable="WHEELFS_STORE_GROUP",
+        kind=TextKind("a group's name"),
+        meaning="The group whose members may read the store and the logs. Without one only their owner may; what others could "
+        "read is closed to them when it is opened next.",
+        metavar="GROUP",
+        default_text="none",
+    ),
+    Option(
         field="indexes",
         toml=("index",),
         variable="WHEELFS_INDEX",

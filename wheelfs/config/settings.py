@@ -24,11 +24,14 @@ LogLevel = Literal["error", "warning", "info", "debug"]
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The effective configuration.  ``provenance`` says for every other field where its value comes from.
 
+    ``warnings`` are about the files that it was read from.
+
     ``indexes`` is empty when none is configured; `wheelfs.app.indexes` then takes pip's or uv's, else PyPI.  With ``no_index``
     no index is used, whatever ``indexes`` says.
     """
 
     store: Path
+    store_group: str | None = None
     log_file: Path | None = None
     indexes: tuple[IndexSetting, ...] = ()
     no_index: bool = False
@@ -58,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     serve_tls_certificate: Path | None = None
     serve_tls_key: Path | None = None
     provenance: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
 
 
 def data_directory(environ: Mapping[str, str]) -> Path:
