@@ -48,12 +48,19 @@ def readers_of(group: str | None) -> Readers:
 
 
 def is_open_to_others(status: os.stat_result, readers: Readers) -> bool:
-    """Tell whether what is ours may be used by others than these readers, or not by them; what is not ours is not judged."""
-    if os.geteuid() not in (0, status.st_uid):
-        return False
-    wanted = readers.directory_mode if stat.S_ISDIR(status.st_mode) else readers.file_mode
-    has_group = readers.group is None or status.st_gid == readers.group
-    return bool(stat.S_IMODE(status.st_mode) & 0o077 & ~wanted) or not has_group
+    """Tell whether what is ours may be used by others than these readers; what is not ours is not judged."""
+    return os.geteuid() in (0, status.st_uid) and bool(stat.S_IMODE(status.st_mode) & 0o077 & ~_wanted(status, readers))
+
+
+def is_as_wanted(status: os.stat_result, readers: Readers) -> bool:
+    """Tell whether these readers, and no others, may read what is ours; what is not ours is not judged."""
+    has_group = readers.group in (None, status.st_gid)
+    is_same = stat.S_IMODE(status.st_mode) & 0o077 == _wanted(status, readers) & 0o077
+    return os.geteuid() not in (0, status.st_uid) or (has_group and is_same)
+
+
+def _wanted(status: os.stat_result, readers: Readers) -> int:
+    return readers.directory_mode if stat.S_ISDIR(status.st_mode) else readers.file_mode
 
 
 def restrict(path: Path, readers: Readers) -> None:

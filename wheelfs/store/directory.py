@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
-from wheelfs.private_files import OWNER_ALONE, Readers, is_open_to_others, restrict_open, restrict_tree
+from wheelfs.private_files import OWNER_ALONE, Readers, is_as_wanted, is_open_to_others, restrict_open, restrict_tree
 from wheelfs.store.coordination.locks import lock_within
 from wheelfs.store.engine.environment import Durability, Environment, open_environment, store_error
 from wheelfs.store.engine.network_fs import refuse_network
@@ -118,7 +118,7 @@ class StoreDirectory:
                     readonly=self.readonly,
                     writer_lock_s=writer_lock_s,
                 )
-                if not self.readonly and is_open_to_others((self.path / name).stat(), self.readers):
+                if not (self.readonly or is_as_wanted((self.path / name / "data.mdb").stat(), self.readers)):
                     restrict_tree(self.path / name, self.readers)  # made just now
         except OSError as error:
             raise store_error(f"open store {self.path}", error) from error
@@ -141,14 +141,13 @@ class StoreDirectory:
 
 def _close_to_others(path: Path, readers: Readers, *, is_new: bool) -> None:
     """Let only ``readers`` into a store, which holds private wheels; that an older one was open is said, once."""
-    if not is_open_to_others(path.stat(), readers):
+    status = path.stat()
+    if is_as_wanted(status, readers):
         return
     restrict_tree(path, readers)
-    if not is_new:
+    if is_open_to_others(status, readers) and not is_new:
         who = "its owner" if readers.group is None else "its owner and that group"
-        log.warning(
-            "the store %s could be read by others, from now on only by %s (store-group names a group that may)", path, who
-        )
+        log.warning("the store %s could be read by others: from now on only by %s (store-group names a group)", path, who)
 
 
 def _refuse_foreign(path: Path, attempted: str) -> None:
