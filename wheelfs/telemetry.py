@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from io import TextIOWrapper
     from pathlib import Path
 
+ACCESS_LOG: Final = "wheelfs.access"
+"""The logger of a gateway's answers; a record of it with ``is_bare`` is a line of its own kind, such as JSON."""
 LOG_FILE_BYTES: Final = 8 << 20
 """A daemon lives for months: its log is kept to this size, and one predecessor."""
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -46,6 +48,8 @@ class RedactingFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
+        if getattr(record, "is_bare", False):
+            return redact(printable(record.getMessage()))
         return redact(super().format(record))
 
 
@@ -93,6 +97,7 @@ def set_up_logging(level: str, *, log_file: Path | None = None, readers: Readers
     # Libraries log their own view of every request; it is worth reading only when debugging.
     root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     logging.getLogger("wheelfs").setLevel(level.upper())
+    logging.getLogger(ACCESS_LOG).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 

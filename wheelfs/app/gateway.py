@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from wheelfs.app.wiring import limits_of
 from wheelfs.errors import UsageError
 from wheelfs.private_files import readers_of
@@ -29,6 +31,8 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     from wheelfs.frontends.http.workers import take_place
     from wheelfs.store.store import Store
 
+    if settings.private_addresses is None:
+        settings = msgspec.structs.replace(settings, private_addresses=False)
     tls = _tls(settings)
     token = _token(settings)
     place = take_place()

@@ -79,7 +79,7 @@ def _read(settings: Settings, url: str) -> Iterator[ObjectShare]:
     from wheelfs.remote.share.share import ObjectShare
 
     setting = next((share for share in settings.shares if _same(share.url, url)), IndexSetting(name="share", url=url))
-    with http_objects(url, os.environ, access=access_of(setting)) as objects:
+    with http_objects(url, os.environ, access=access_of(setting, settings)) as objects:
         _check_online(settings, objects.url)
         yield ObjectShare(objects)
 

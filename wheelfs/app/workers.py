@@ -142,7 +142,13 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             try:
                 stored_lookup = StoredLookup(node.projects, node.views, node.fetching)
                 application = WorkerApplication(
-                    node.tree, Overview(node, store), ShareFeed(store), stored_lookup, head, token=token
+                    node.tree,
+                    Overview(node, store),
+                    ShareFeed(store),
+                    stored_lookup,
+                    head,
+                    token=token,
+                    access_log=settings.serve_access_log,
                 )
                 await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             finally:

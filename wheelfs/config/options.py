@@ -175,6 +175,15 @@ OPTIONS: Final[tuple[Option, ...]] = (
         default_text="true",
     ),
     Option(
+        field="private_addresses",
+        toml=("network", "private-addresses"),
+        variable="WHEELFS_PRIVATE_ADDRESSES",
+        kind=FlagKind(),
+        meaning="Whether files and redirects may lead to addresses of this machine or of a private network where the index "
+        "itself is not on one. A gateway would fetch there what its clients may not reach.",
+        default_text="false for serve, else true",
+    ),
+    Option(
         field="min_age_s",
         toml=("policy", "min-age"),
         variable="WHEELFS_MIN_AGE",
@@ -310,6 +319,17 @@ OPTIONS: Final[tuple[Option, ...]] = (
         metavar="N",
         mount_option=False,
         default_text="1",
+    ),
+    Option(
+        field="serve_access_log",
+        toml=("serve", "access-log"),
+        variable="WHEELFS_SERVE_ACCESS_LOG",
+        kind=ChoiceKind(("off", "on", "json")),
+        meaning='Whether each answer is logged, where the gateway logs: "on" as a line of text, "json" as a JSON object.',
+        flag="--access-log",
+        commands=("serve",),
+        mount_option=False,
+        default_text='"off"',
     ),
     Option(
         field="serve_token_file",

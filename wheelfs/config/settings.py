@@ -18,6 +18,7 @@ OfflineShow = Literal["stored", "all"]
 Verify = Literal["origin", "strict"]
 Delta = Literal["auto", "always", "never"]
 Showing = Literal["show", "hide"]
+AccessLog = Literal["off", "on", "json"]
 LogLevel = Literal["error", "warning", "info", "debug"]
 
 
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lookup_timeout_s: float = 15.0
     open_timeout_s: float = 30.0
     look_ahead: bool = True
+    private_addresses: bool | None = None
     min_age_s: int = 0
     flat_platforms: tuple[str, ...] = ()
     flat_pythons: tuple[str, ...] = ()
@@ -57,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
     serve_listen: str = "127.0.0.1:8080"
     serve_workers: int = 1
+    serve_access_log: AccessLog = "off"
     serve_token_file: Path | None = None
     serve_tls_certificate: Path | None = None
     serve_tls_key: Path | None = None

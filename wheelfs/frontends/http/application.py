@@ -21,6 +21,7 @@ from wheelfs.core.simple.negotiation import HTML_TYPE, JSON_TYPE, PLAIN_TYPE, ch
 from wheelfs.core.views import paths
 from wheelfs.errors import ContentChanged, InternalError, InvalidInput, WheelfsError
 from wheelfs.frontends.http import metrics
+from wheelfs.frontends.http.access_log import log_access
 from wheelfs.frontends.http.html_ui import POLICY, HtmlPages
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.messages import (
@@ -47,6 +48,7 @@ from wheelfs.service.vfs.protocol import Absent
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from wheelfs.config.settings import AccessLog
     from wheelfs.remote.http.gateway_head import HeadAnswer
     from wheelfs.service.overview import Overview
     from wheelfs.service.shares.feed import ShareFeed
@@ -79,13 +81,17 @@ class Application:
         *,
         token: str | None = None,
         workers: Sequence[Counters] = (),
+        access_log: AccessLog = "off",
         limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
         """Show ``filesystem`` to programs, ``overview`` to users and ``feed`` to nodes; with ``token``, only to holders of it.
 
+        ``access_log`` says whether and how each answer is logged.
+
         Where ``workers`` stand between this application and its clients, they count what clients are answered.
         """
         self._limits = limits
+        self._access_log = access_log
         self._filesystem = filesystem
         self._share = SharePages(feed)
         self._html = HtmlPages(overview, self._ask_indexes)
@@ -128,6 +134,7 @@ class Application:
         is_sent = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
+            began_s = trio.current_time()
             reply = await self._reply(scope)
             self._count(reply, scope["method"])
             try:
@@ -137,6 +144,8 @@ class Application:
                 # The status is sent: all that is left is to close the connection, which the server does when we return.
                 self._filesystem.count_error("send", error)
             finally:
+                if self._access_log != "off":
+                    log_access(scope, reply, began_s, is_whole=is_sent, as_json=self._access_log == "json")
                 if isinstance(reply, Bytes) and reply.file is not None:
                     reply.file.close()
                 elif isinstance(reply, Relayed):
@@ -153,10 +162,12 @@ class Application:
             if request.headers.keys() >= {"content-length", "transfer-encoding"}:
                 # A proxy may have used the other one, and taken the rest for a request: smuggling (RFC 9112, 6.1).
                 return plain(HTTPStatus.BAD_REQUEST, "a body has one length", ("Connection", "close"))
-            if request.method not in {"GET", "HEAD"}:
+            if request.method not in {"GET", "HEAD"} and not (request.method == "POST" and self._html.takes_post(request)):
                 return plain(HTTPStatus.METHOD_NOT_ALLOWED, "this repository is read-only", ("Allow", "GET, HEAD"))
             if request.names == ("healthz",):
                 return plain(HTTPStatus.OK, "ok", ("Cache-Control", "no-store"))
+            if request.names == ("readyz",):
+                return await self._readiness()
             if self._token is not None and not carries(self._token, request.headers.get("authorization")):
                 challenge = ("WWW-Authenticate", 'Basic realm="wheelfs", charset="UTF-8"')
                 return plain(HTTPStatus.UNAUTHORIZED, "this gateway wants its token, as the password of any user", challenge)
@@ -167,6 +178,11 @@ class Application:
             status = status_of(known)
             retry = (("Retry-After", str(RETRY_AFTER_S)),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
             return plain(status, str(known), *retry)
+
+    async def _readiness(self) -> Reply:
+        """Reply whether clients can be served: that the process lives is told by ``/healthz``.  Raises `WheelfsError`."""
+        await trio.to_thread.run_sync(self._share.check)
+        return plain(HTTPStatus.OK, "ready", ("Cache-Control", "no-store"))
 
     async def _authorized(self, request: Request) -> Reply:
         """Reply to an authorized client; raises `WheelfsError`."""
