@@ -33,8 +33,10 @@ _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NOTHING: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_LINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-_AWAY: Final = frozenset({errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN, errno.EREMOTEIO, errno.ESTALE})
-"""What a cluster's file system says of what lies on a server that is away, or of copies that differ."""
+_AWAY: Final = frozenset({errno.ENOTCONN, errno.EHOSTDOWN, errno.ESTALE})
+"""What a cluster's file system says of what lies on a server that is away, whether there is such a thing or not."""
+_SICK: Final = frozenset({errno.EIO, errno.EREMOTEIO})
+"""What it says of a name whose copies differ."""
 _NO_FILE: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
 """What ``open`` says of a link that is not followed, of a socket, and of a directory on some file systems."""
 _REPLACED: Final = frozenset({errno.ENOENT, errno.ESTALE})
@@ -147,7 +149,9 @@ class DirectoryObjects:
         if error.errno in _NO_LINKS:
             return OriginFault(attempted, happened, "only a file system with hard links can be pushed to")
         if error.errno in _AWAY:
-            advice = "is a server of its file system away, or do copies of it differ?"
+            return OriginUnreachable(attempted, happened, "is a server of its file system away?")
+        if error.errno in _SICK:
+            advice = "do copies of it differ, or is a disk failing?"
             if verb == "write":
                 advice += " a file system without hard links (rclone's) says this, too, and cannot be pushed to"
             return OriginFault(attempted, happened, advice)

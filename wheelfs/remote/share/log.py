@@ -99,8 +99,10 @@ class ShareCatalog:
             if cursor.identity != identity:
                 cursor, place = Cursor(identity, None), None
         if isinstance(place, Following):
-            if is_due and not place.in_resync and self._is_readable(cursor.doubt.unread):
-                return self._resync(cursor)
+            # What was not seen can be now: only a resync without a doubt tells what is gone.
+            is_seen = 0 < cursor.doubt.end <= place.number or (is_due and self._is_readable(cursor.doubt.unread))
+            if is_seen and not place.in_resync:
+                return self._resync(Cursor(cursor.identity, place))
             return self._follow(cursor, place, is_due=is_due)
         # A root's snapshots go when the second one after it is made.
         if place is None or (is_due and self._is_there(root_key(place.root + 2))):
@@ -116,7 +118,8 @@ class ShareCatalog:
         self._quiet = 0 if batches else self._quiet + 1
         files, gone = folded(batches)
         number = place.number + len(batches)
-        doubt = Doubt(cursor.doubt.unread or unread, cursor.doubt.end if cursor.doubt.end > number else 0)
+        unread = unread if place.in_resync or unread < record_key(number) else ""  # the next one is simply asked for again
+        doubt = Doubt(cursor.doubt.unread or unread, cursor.doubt.end if cursor.doubt.end > number or not place.in_resync else 0)
         is_over = is_end and not (place.in_resync and batches)
         return FeedPage(
             tuple(files.values()),
@@ -156,21 +159,23 @@ class ShareCatalog:
     def _records(self, number: int) -> tuple[list[Batch], bool, str]:
         """Return the records from ``number`` on, up to the end or some portion of them, and whether that is the end.
 
-        Also the key of the first one that could not be read, if there is one.
+        Also the key of the first one that could not be read, if there is one.  That is passed over only where a later one is
+        there: else it may be the end, of which a server says that it cannot tell now whether there is one.
         """
         found: list[Batch] = []
-        window, said, unread = 1, 0, ""
+        window, said, unread, last_seen = 1, 0, "", 0
         while said < self._limits.portion_files:
             numbers = range(number + len(found), number + len(found) + window)
             for one in self._together(self._record, numbers):
                 if one == "missing":
-                    return found, True, unread
+                    return found[:last_seen], True, unread
                 if one == "unread":
                     unread = unread or record_key(number + len(found))
                 found.append(one if isinstance(one, Batch) else Batch())
+                last_seen = len(found) if one != "unread" else last_seen
                 said += len(found[-1].files) + len(found[-1].gone) + 1
             window = min(2 * window, self._limits.records_at_once)
-        return found, False, unread
+        return found[:last_seen], not last_seen, unread
 
     def files(self) -> list[SharedFile]:
         """Return all that the share has, each name and content once; `end` then says how many records that took."""
@@ -251,7 +256,7 @@ class ShareCatalog:
             return False
 
     def _is_there(self, key: str) -> bool:
-        """Tell whether there is a root or record, by its first byte; one that cannot be read while the marker can is there."""
+        """Tell whether there may be a root or record, by its first byte: one that cannot be read while the marker can counts."""
         try:
             return self._objects.read_range(key, 0, 1) is not None
         except (OriginFault, OriginDenied):

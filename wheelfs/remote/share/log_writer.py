@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.errors import OriginFault, OriginTimeout
+from wheelfs.errors import OriginDenied, OriginFault, OriginTimeout
 from wheelfs.model.share_catalog import (
     LOG,
     MARKER_KEY,
@@ -107,30 +107,38 @@ class WrittenShareCatalog(ShareCatalog):
     def _append(self, number: int, encoded: bytes, may_tell: Callable[[], bool]) -> int:
         """Write a record at the end of the log, which is not before ``number``, and return its number."""
         attempted = f"write to the log of the share {self._objects.url}"
+        is_taken = False  # the one before: then it is there, whether it can be read or not
         for _ in range(_MAX_APPENDS):
             if not may_tell():
                 raise OriginTimeout(attempted, "finding its end took too long", "try again")
             if self._written.create(record_key(number), encoded):
                 # After the newest root but one nothing is cleared away, so a record that has one before it is at the end there.
-                is_before_root = self._is_there(self._root_after(number))
-                if not is_before_root and (number == 0 or self._is_there(record_key(number - 1))):
+                is_before_root = self._has(self._root_after(number))
+                if not is_before_root and (number == 0 or is_taken or self._has(record_key(number - 1))):
                     return number
                 # No reader looks where old records were cleared away, or beyond a gap; this one does no harm there.
                 newest = self._newest_root() * self._limits.span
                 if newest == number:
                     return number
-                number = newest
+                number, is_taken = newest, False
             else:
-                number += 1
+                number, is_taken = number + 1, True
         raise OriginFault(attempted, "its end cannot be found", "try again")
+
+    def _has(self, key: str) -> bool:
+        """Tell whether there is a root or record; unlike `_is_there` raises where that is not certain."""
+        return self._objects.read_range(key, 0, 1) is not None
 
     # --- roots ---------------------------------------------------------------------------------------------------------
 
     def _summarize(self, end: int, may_tell: Callable[[], bool]) -> None:
         """Write the roots that are due where the log goes up to ``end``: any writer may, and the first one wins."""
         newest = due = end // self._limits.span
-        while newest and not self._is_there(root_key(newest)):
-            newest -= 1
+        try:
+            while newest and not self._has(root_key(newest)):
+                newest -= 1
+        except (OriginFault, OriginDenied):
+            return  # whether there is one is not known: the next writer may see it
         for number in range(newest + 1, due + 1):
             if not self._make_root(number, may_tell):
                 return
