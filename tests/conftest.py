@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.fakes import real_index
+from tests.fakes.cleaning_up import CleaningUp
 from tests.fakes.clients import Clients
 from tests.fakes.index import FakeIndex
 from tests.fakes.mounts import Mounted, mount_points, unmount_lazily
-from tests.fakes.processes import Finished, run, wheelfs_command, wheelfs_environment
+from tests.fakes.processes import Finished, fork_from_now_on, run, wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,12 +24,20 @@ settings.register_profile("searching", deadline=None, suppress_health_check=[Hea
 settings.register_profile("repeatable", settings.get_profile("searching"), derandomize=True)
 settings.load_profile("repeatable")
 
-_SLOW = {"clients", "mount", "shares", "gateway", "conformance", "test_linters.py"}
+_SLOW = {"clients", "mount", "shares", "gateway", "conformance", "world", "test_linters.py"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--real-index", action="store_true", help="run the tests that need pip's configured index")
     parser.addoption("--lint", action="store_true", help="run the linters too")
+    parser.addoption("--fresh-interpreters", action="store_true", help="start an interpreter for each wheelfs instead of a fork")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # xdist's workers are part of the run that their controller cleans up after
+        config.pluginmanager.register(CleaningUp(), "wheelfs-cleaning-up")
+    if not config.getoption("--fresh-interpreters"):
+        fork_from_now_on()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -36,10 +45,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("real_index"):
                 item.add_marker(pytest.mark.skip(reason="needs --real-index (scripts/test gives it when pip's index answers)"))
-    if "soak" not in config.option.markexpr:
-        for item in items:
-            if item.get_closest_marker("soak"):
-                item.add_marker(pytest.mark.skip(reason="long: asked for with -m soak"))
+    for marker in ("soak", "world"):
+        if marker not in config.option.markexpr:
+            for item in items:
+                if (found := item.get_closest_marker(marker)) and not found.kwargs.get("quick"):
+                    item.add_marker(pytest.mark.skip(reason=f"long: asked for with -m {marker}"))
     # Slow ones first: several processes share the tests, and none shall begin a long one when the others are done.
     items.sort(key=lambda item: _SLOW.isdisjoint({item.path.parent.name, item.path.name}))
 
@@ -82,12 +92,12 @@ def real_index_url() -> str:
 class RunWheelfs(Protocol):
     """Runs the command to its end, isolated from this machine's configuration."""
 
-    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> Finished: ...
+    def __call__(self, *arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 300.0) -> Finished: ...
 
 
 @pytest.fixture
 def run_wheelfs(tmp_path: Path) -> RunWheelfs:
-    def run_it(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 60.0) -> Finished:
+    def run_it(*arguments: str, env: Mapping[str, str] | None = None, timeout_s: float = 300.0) -> Finished:
         environment = {**wheelfs_environment(tmp_path / "home"), **(env or {})}
         return run(wheelfs_command(*arguments), environment=environment, cwd=tmp_path, timeout_s=timeout_s)
 

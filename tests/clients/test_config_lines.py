@@ -12,13 +12,15 @@ import pytest
 from uv import find_uv_bin
 
 from tests.fakes.environments import programs_of
-from tests.fakes.processes import run
+from tests.fakes.processes import ROOT, run, wheelfs_command
 from tests.fakes.waiting import eventually
 from tests.gateway.serving import Serving
 from wheelfs.cli.client_lines import mount_lines
 from wheelfs.frontends.http.html_ui import setup_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.clients import Clients, Pip, Uv
     from tests.fakes.index import FakeIndex
@@ -59,10 +61,22 @@ class Lines:
         return "".join(line.removeprefix("# ") + "\n" for line in itertools.takewhile(bool, begun))
 
 
-def shell(client: Pip | Uv, script: str, cwd: Path, programs: Path | None = None) -> Finished:
+def shell(
+    client: Pip | Uv, script: str, cwd: Path, programs: Path | None = None, more: Mapping[str, str] | None = None
+) -> Finished:
     """Run a script as it stands, with the client's environment activated."""
     found_in = [*([programs] if programs else []), client.venv() / "bin", client.environment["PATH"], Path(find_uv_bin()).parent]
-    return run(["bash", "-euc", script], environment={**client.environment, "PATH": ":".join(map(str, found_in))}, cwd=cwd)
+    environment = {**client.environment, **(more or {}), "PATH": ":".join(map(str, found_in))}
+    return run(["bash", "-euc", script], environment=environment, cwd=cwd)
+
+
+def wheelfs_program(directory: Path) -> Path:
+    """Return a directory with a program ``wheelfs`` in it."""
+    directory.mkdir()
+    program = directory / "wheelfs"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(wheelfs_command())} "$@"\n')
+    program.chmod(0o755)
+    return directory
 
 
 def project(directory: Path, more: str = "") -> Path:
@@ -178,7 +192,7 @@ def test_uvs_lines_for_a_project_whose_lock_may_name_the_mount(
 
 
 @pytest.mark.parametrize("purpose", mount_lines(Path("/")))
-def test_what_a_fresh_mount_tells(mount: Mounted, clients: Clients, tmp_path: Path, purpose: str) -> None:
+def test_what_a_fresh_mount_tells(mount: Mounted, clients: Clients, fake_index: FakeIndex, tmp_path: Path, purpose: str) -> None:
     line = mount_lines(mount.path)[purpose].replace("PACKAGE", "app")
     if purpose == "without any index":
         store_everything(mount)
@@ -186,11 +200,18 @@ def test_what_a_fresh_mount_tells(mount: Mounted, clients: Clients, tmp_path: Pa
         pip = clients.pip()
         pip.run(*shlex.split(line)[1:]).succeeded()
         assert pip.installed() == EXPECTED
+    elif line.startswith("uv "):
+        uv = clients.uv()
+        shell(uv, line, tmp_path).succeeded()
+        assert uv.installed() == EXPECTED
     else:
         uv, where = clients.uv(), project(tmp_path / "project")
-        shell(uv, line, where).succeeded()
-        assert uv.installed() == EXPECTED or "lock" in line
-        assert (where / "uv.lock").exists() == ("lock" in line)
+        settings = {"WHEELFS_INDEX": f"main={fake_index.url}", "WHEELFS_STORE": str(tmp_path / "runs"), "PYTHONPATH": str(ROOT)}
+        own = {"UV_DEFAULT_INDEX": fake_index.url}
+        shell(uv, line, where, wheelfs_program(tmp_path / "programs"), {**settings, **own}).succeeded()
+        lock = (where / "uv.lock").read_text()
+        assert fake_index.url in lock
+        assert str(mount.path) not in lock
 
 
 @pytest.mark.real_index

@@ -12,7 +12,7 @@ from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_f
 from wheelfs.core.platforms.targets import named
 from wheelfs.core.resolve.lock_files import read_lock
 from wheelfs.errors import InvalidInput
-from wheelfs.model.wanted import Unfetchable
+from wheelfs.model.wanted import LocalPath, Unfetchable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,9 +43,11 @@ class Locked:
 
 def names(text: str, python: str = "3.11", platform: str = LINUX) -> set[str]:
     found = set()
-    for entry in read_lock("read it", text, target(python, platform)):
+    for entry in read_lock("read it", text, target(python, platform)).asked:
         if isinstance(entry, Unfetchable):
             found.add(f"{'own' if entry.is_own_tree else 'no'} {entry.text}")
+        elif isinstance(entry, LocalPath):
+            found.add(f"path {entry.path.rpartition('/')[2]}")
         else:
             found.add(str(entry))
     return found
@@ -132,7 +134,7 @@ def test_what_is_no_file_of_an_index_is_told_and_the_rest_is_wanted(project: Pro
         'dependencies = ["member", "bypath", "source", "local"]\n'
         f'[tool.uv.sources]\nmember = {{ path = "../member", editable = true }}\nbypath = {{ path = "../{wheel.name}" }}\n'
     )
-    files = {"source==1.0", "local==1.5+special", "tool==1.0", "no bypath==1.0"}
+    files = {"source==1.0", "local==1.5+special", "tool==1.0", f"path {wheel.name}"}
     assert locked.wants() == ({*files, "own member"}, {*files, "own member"})
 
 

@@ -58,7 +58,7 @@ class Follower:
 
     def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
         self.catalog = ShareCatalog(objects, limits)
-        self.point: str | None = None
+        self.cursor: str | None = None
         self.files: dict[FileKey, SharedFile] = {}
         self._round: dict[FileKey, SharedFile] | None = None
 
@@ -66,24 +66,24 @@ class Follower:
         """Take all that is new; return how many files came in each portion."""
         told: list[int] = []
         while True:
-            news = self.ask()
-            told.append(len(news.files))
-            if not news.more:
+            events = self.ask()
+            told.append(len(events.files))
+            if not events.more:
                 return told
 
     def ask(self) -> FeedPage:
         """Take one portion."""
-        news = self.catalog.news(self.point)
-        if news.starts_resync:
+        events = self.catalog.events(self.cursor)
+        if events.starts_resync:
             self._round = {}
         into = self.files if self._round is None else self._round
-        into.update((file_key(file), file) for file in news.files)
-        for key in news.gone:
+        into.update((file_key(file), file) for file in events.files)
+        for key in events.gone:
             into.pop(key, None)
-        self.point = news.point
-        if self._round is not None and not news.more:
+        self.cursor = events.cursor
+        if self._round is not None and not events.more:
             self.files, self._round = self._round, None
-        return news
+        return events
 
 
 def file(number: int) -> SharedFile:
@@ -91,16 +91,16 @@ def file(number: int) -> SharedFile:
     return SharedFile("demo", f"demo-{number}-py3-none-any.whl", "main", number.to_bytes(32), 10)
 
 
-def append(catalog: WrittenShareCatalog, point: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
+def append(catalog: WrittenShareCatalog, cursor: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
     """Write to the log, and return its end as somebody knows it who follows it."""
-    return f"{0:032x}:{catalog.append(point, files, gone, may_tell=lambda: True).rpartition(':')[2]}"
+    return f"{0:032x}:{catalog.append(cursor, files, gone, may_tell=lambda: True).rpartition(':')[2]}"
 
 
 def filled(objects: Objects, count: int, *, first: int = 0, limits: ShareLimits = SHARE_LIMITS) -> WrittenShareCatalog:
     """Append so many records of a file each, numbered from ``first`` on."""
     catalog = WrittenShareCatalog(objects, limits)
     catalog.prepare()
-    point = None
+    cursor = None
     for number in range(first, first + count):
-        point = append(catalog, point, [file(number)])
+        cursor = append(catalog, cursor, [file(number)])
     return catalog

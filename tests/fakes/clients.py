@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ class Uv(_Client):
     """uv as a user runs it in an activated virtual environment."""
 
     def run(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 120.0
+        self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 300.0
     ) -> Finished:
         """Run ``uv ARGUMENTS``."""
         self.venv()
@@ -58,20 +59,29 @@ class Uv(_Client):
             command, environment={**self.environment, **(environment or {})}, cwd=cwd or self.directory, timeout_s=timeout_s
         )
 
-    def uvx(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = 120.0) -> Finished:
+    def uvx(self, *arguments: str, environment: Mapping[str, str] | None = None, timeout_s: float = 300.0) -> Finished:
         """Run ``uvx ARGUMENTS``: a tool in an environment that uv makes for it."""
         command = [str(Path(uv.find_uv_bin()).with_name("uvx")), *arguments]
         return run(command, environment={**self.environment, **(environment or {})}, cwd=self.directory, timeout_s=timeout_s)
+
+
+def _pip_runner() -> str:
+    """Return what ``pip --python PYTHON`` runs with that Python: itself, without being installed there."""
+    found = importlib.util.find_spec("pip")
+    assert found is not None
+    assert found.origin is not None
+    return str(Path(found.origin).with_name("__pip-runner__.py"))
 
 
 class Pip(_Client):
     """pip as a user runs it in an activated virtual environment: our pinned pip, working on that environment."""
 
     def run(
-        self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 120.0
+        self, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None, timeout_s: float = 300.0
     ) -> Finished:
         """Run ``pip ARGUMENTS``."""
-        command = [sys.executable, "-m", "pip", "--python", str(self.python), *arguments]
+        # Not by `--python`, which would start two interpreters, and import pip in each.
+        command = [str(self.python), _pip_runner(), *arguments]
         return run(
             command, environment={**self.environment, **(environment or {})}, cwd=cwd or self.directory, timeout_s=timeout_s
         )

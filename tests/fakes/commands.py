@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 FIELDS = {"filename", "project", "version", "sha256", "size_bytes", "result", "reason", "error_class"}
 
+FETCH_FIELDS = {
+    *("wanted", "filename", "project", "version", "sha256", "size_bytes", "fetched_bytes", "saved_bytes", "missing_bytes"),
+    *("result", "origin", "pinned", "reason", "error_class", "places", "notice"),
+}
+
 
 def error_of(done: Finished) -> dict[str, Any]:
     [answer] = objects(done)
@@ -28,6 +33,15 @@ def error_of(done: Finished) -> dict[str, Any]:
 
 def objects(done: Finished) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def fetched_files(done: Finished) -> dict[str, dict[str, Any]]:
+    """Return what ``fetch --json`` reported of each file, by its name, or by what was asked for."""
+    *lines, last = objects(done)
+    assert set(last) == {"summary"}
+    files = [line["file"] for line in lines]
+    assert all(set(file) == FETCH_FIELDS for file in files)
+    return {file["filename"] or file["wanted"]: file for file in files}
 
 
 class Shop:

@@ -12,9 +12,10 @@ from wheelfs.store.store import Store
 from wheelfs.store.verify import verify
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from tests.fakes.processes import Process
 
 _DEADLINE_S: Final = 60.0
 _LOOK_S: Final = 0.0005
@@ -63,7 +64,7 @@ def transactions(store: Path) -> int:
     return committed
 
 
-def kill_when(process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
+def kill_when(process: Process, ready: Callable[[], bool]) -> bool:
     """Kill a process as soon as ``ready()`` is true, and tell whether it had not ended by itself before."""
     deadline_s = time.monotonic() + _DEADLINE_S
     try:

@@ -1,6 +1,6 @@
 """A simple repository, by default on loopback: real HTTP/1.1 over real sockets, with every habit and failure that indexes have.
 
-All options are plain attributes and may be changed while the index runs.  Nothing here waits longer than the index lives.
+Nothing here waits longer than the index lives.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import ssl
 import threading
 import zipfile
 import zlib
+from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any, Literal, Self
+from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
@@ -27,65 +29,51 @@ from tests.fakes.wheels import build_wheel, wheel_filename
 _LAST_MODIFIED = formatdate(1_700_000_000, usegmt=True)
 
 
-class FakeIndex:
-    """An index that runs from ``__enter__`` (or `start`) to ``__exit__`` (or `close`)."""
+@dataclass(kw_only=True)
+class Habits:
+    """How an index does what others do otherwise; the defaults are the kindest.  All may change while it runs."""
 
-    def __init__(
-        self,
-        *,
-        page_format: Literal["html", "json", "both"] = "both",
-        sizes: bool = True,
-        hashes: bool = True,
-        upload_times: bool = True,
-        core_metadata: bool = True,
-        ranges: Literal["yes", "ignore", "refuse", "not-implemented", "suffix-unsupported"] = "yes",
-        etags: bool = True,
-        content_length: bool = True,
-        gzip: Literal["no", "accepted", "always"] = "no",
-        coding: Literal["gzip", "deflate", "br"] = "gzip",
-        urls: Literal["relative", "absolute"] = "relative",
-        base_href: bool = False,
-        redirects: bool = False,
-        signatures: Literal["no", "redirects", "links"] = "no",
-        credentials: tuple[str, str] | None = None,
-        no_store: bool = False,
-        max_age_s: int = 600,
-        tls: bool = False,
-        address: str = "127.0.0.1",
-    ) -> None:
-        """``credentials`` asks for basic auth; ``redirects`` moves pages and files; ``tls`` serves HTTPS, signed by `ca_pem`.
+    page_format: Literal["html", "json", "both"] = "both"
+    sizes: bool = True
+    hashes: bool = True
+    upload_times: bool = True
+    core_metadata: bool = True
+    ranges: Literal["yes", "ignore", "refuse", "not-implemented", "suffix-unsupported"] = "yes"
+    etags: bool = True
+    content_length: bool = True
+    gzip: Literal["no", "accepted", "always"] = "no"
+    coding: Literal["gzip", "deflate", "br"] = "gzip"
+    urls: Literal["relative", "absolute"] = "relative"
+    base_href: bool = False
+    redirects: bool = False
+    """Pages and files are at other addresses, to which requests are redirected."""
+    signatures: Literal["no", "redirects", "links"] = "no"
+    """Files are behind addresses with a signature, which are redirected to, or stand on pages; see `FakeIndex.expire`."""
+    credentials: tuple[str, str] | None = None
+    """The user and password of basic auth, which all requests need."""
+    no_store: bool = False
+    max_age_s: int = 600
 
-        ``signatures``: files are behind addresses with a signature, which are redirected to, or stand on pages; see `expire`.
-        """
-        self.page_format = page_format
-        self.sizes = sizes
-        self.hashes = hashes
-        self.upload_times = upload_times
-        self.core_metadata = core_metadata
-        self.ranges = ranges
-        self.etags = etags
-        self.content_length = content_length
-        self.gzip = gzip
-        self.coding = coding
-        self.urls = urls
-        self.base_href = base_href
-        self.redirects = redirects
-        self.signatures = signatures
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class FakeIndex(Habits):
+    """An index that runs from ``__enter__`` (or `start`) to ``__exit__`` (or `close`).  ``tls``: HTTPS, signed by `ca_pem`."""
+
+    tls: bool = False
+    address: str = "127.0.0.1"
+
+    def __post_init__(self) -> None:
         self.signature = "signature-0"
-        self.credentials = credentials
-        self.no_store = no_store
-        self.max_age_s = max_age_s
         self.faults: list[faults.Fault] = []
         self.requests: list[Request] = []
         self.ca_pem: bytes | None = None
-        self.tls = self._certified() if tls else None
+        self.tls_context = self._certified() if self.tls else None
         self._files: dict[str, pages.Hosted] = {}
         self._pages: dict[str, tuple[bytes, str]] = {}
         self._lock = threading.Lock()
         self.answering = threading.Event()
         self.answering.set()
         self._server: Server | None = None
-        self._address = address
         self._port = 0
 
     # --- life --------------------------------------------------------------------------------------------------------
@@ -100,7 +88,7 @@ class FakeIndex:
     def start(self) -> None:
         """Listen; after `stop`, on the same port as before."""
         if self._server is None:
-            self._server = Server(self, self._address, self._port)
+            self._server = Server(self, self.address, self._port)
             self._port = self._server.server_address[1]
             self._server.begin()
 
@@ -136,7 +124,7 @@ class FakeIndex:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"{'https' if self.tls else 'http'}://{self._address}:{self._port}"
+        return f"{'https' if self.tls else 'http'}://{self.address}:{self._port}"
 
     @property
     def url(self) -> str:
@@ -242,7 +230,7 @@ class FakeIndex:
                 return Answer(403, b"the signature has expired\n")
             return Answer(302, headers={"Location": f"{path}?{self._signed}"})
         if path.startswith("/files/"):
-            return self._file(request, path.removeprefix("/files/").replace("%2B", "+").replace("%2b", "+"), action)
+            return self._file(request, unquote(path.removeprefix("/files/")), action)
         if path in ("/simple", "/simple/"):
             return self._page(request, None)
         if path.startswith("/simple/"):

@@ -9,13 +9,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tests.fakes.processes import wheelfs_command, wheelfs_environment
+from tests.fakes.processes import spawn, wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_READY_S = 30.0
-_STOP_S = 30.0
+    from tests.fakes.processes import Process
+
+_READY_S = 120.0
+_STOP_S = 120.0
 _POLL_S = 0.02
 
 
@@ -45,10 +47,10 @@ class Mounted:
         self._command = wheelfs_command("--store", str(store), "mount", str(path), "-f", *options)
         self._environment = {**wheelfs_environment(home), **environment}
         self._log_path = home / f"{path.name}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @property
-    def process(self) -> subprocess.Popen[bytes]:
+    def process(self) -> Process:
         """The running command."""
         assert self._process is not None, "not started"
         return self._process
@@ -61,9 +63,7 @@ class Mounted:
     def start(self) -> Self:
         """Start the command and return when the mount answers; a command that ends before fails the test with its log."""
         with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
-            )
+            self._process = spawn(self._command, environment=self._environment, stdout=log.fileno(), stderr=log.fileno())
         deadline_s = time.monotonic() + _READY_S
         while not self._answers():
             assert self.process.poll() is None, f"mount ended with {self.process.returncode}\n{self.log}"

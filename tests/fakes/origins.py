@@ -213,11 +213,11 @@ class MemoryShare:
     async def lacks(self, sha256: bytes) -> bool:
         return sha256.hex() not in self.origin.files
 
-    async def news(self, point: str | None) -> FeedPage:
+    async def events(self, cursor: str | None) -> FeedPage:
         await trio.lowlevel.checkpoint()
         if self.hangs:
             await trio.sleep_forever()
-        return FeedPage(self.files if point is None else (), (), "all")
+        return FeedPage(self.files if cursor is None else (), (), "all")
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -47,7 +47,7 @@ class Site(Protocol):
     """What the server asks of the index behind it; called by connection threads."""
 
     requests: list[Request]
-    tls: ssl.SSLContext | None
+    tls_context: ssl.SSLContext | None
     answering: threading.Event
 
     def next_fault(self, method: str, path: str) -> faults.Action | None: ...
@@ -92,7 +92,7 @@ class Server(ThreadingHTTPServer):
         thread.start()
 
     def _serve(self, request: socket.socket, client_address: Any) -> None:
-        tls = self.site.tls
+        tls = self.site.tls_context
         try:
             stream = tls.wrap_socket(request, server_side=True) if tls else request
             self._connections.add(stream)

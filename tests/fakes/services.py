@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.config import Settings
 from wheelfs.service.limits import SERVICE_LIMITS
-from wheelfs.service.node import running
+from wheelfs.service.node import Waits, running
 from wheelfs.service.projects.index import Index
 from wheelfs.service.vfs.protocol import Absent
 from wheelfs.store.store import Store
@@ -104,8 +104,7 @@ async def service(
             indexes=indexes,
             shares=shares,
             counters=counters,
-            bound_s=None,
-            network_slots=places,
+            waits=Waits(places),
             limits=limits,
         ) as node:
             yield Service(node, store, counters)

@@ -129,7 +129,7 @@ def _record_digest(content: bytes) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
-def build_sdist(name: str, version: str) -> bytes:
+def build_sdist(name: str, version: str, *, wheel: bytes | None = None) -> bytes:
     """Return a source distribution that pip and uv can build without network: its backend hands out a wheel it brings along."""
     package = canonicalize_name(name).replace("-", "_")
     root = f"{package}-{version}"
@@ -137,7 +137,7 @@ def build_sdist(name: str, version: str) -> bytes:
         "PKG-INFO": metadata_text(name, version),
         "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
         "backend.py": _BACKEND.encode(),
-        wheel_filename(name, version): build_wheel(name, version),
+        wheel_filename(name, version): build_wheel(name, version) if wheel is None else wheel,
     }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TextIO
 
-from tests.fakes.processes import wheelfs_command, wheelfs_environment
+from tests.fakes.processes import spawn, wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from tests.fakes.processes import Process
+
+
+_END_S = 120.0
 
 
 class Serving:
@@ -25,7 +30,8 @@ class Serving:
         self.log = where / "log"
         self._command = wheelfs_command("--store", str(self.store), "--json", "serve", "--listen", listen, *options)
         self._environment = {**wheelfs_environment(where / "home"), **(environment or {})}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Process | None = None
+        self._output: TextIO | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -33,12 +39,14 @@ class Serving:
 
     def start(self) -> Self:
         """Start it, or once more after `end` or `kill`; it is ready when this returns."""
-        with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True, stdin=subprocess.DEVNULL
-            )
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        output, theirs = os.pipe()
+        self._output = os.fdopen(output)
+        try:
+            with self.log.open("a") as log:
+                self._process = spawn(self._command, environment=self._environment, stdout=theirs, stderr=log.fileno())
+        finally:
+            os.close(theirs)
+        line = self._output.readline()
         assert line, self.log.read_text()
         [self.url] = json.loads(line)["urls"]
         return self
@@ -54,14 +62,15 @@ class Serving:
 
     def end(self) -> int:
         """End it as an operator does and return its exit code."""
-        assert self._process is not None
-        with self._process as process:
-            process.send_signal(signal.SIGTERM)
-            return process.wait(30)
+        return self._ended_by(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill it, as the kernel does when memory is short; nothing happens when it has ended."""
+        self._ended_by(signal.SIGKILL)
+
+    def _ended_by(self, number: signal.Signals) -> int:
         assert self._process is not None
-        with self._process as process:
-            process.kill()
-            process.wait(30)
+        assert self._output is not None
+        with self._output:
+            self._process.send_signal(number)
+            return self._process.wait(_END_S)

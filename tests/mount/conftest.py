@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.fakes.wheels import build_wheel, wheel_filename
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import RunWheelfs
+    from tests.fakes.index import FakeIndex
+    from tests.fakes.processes import Finished
 
 
 @pytest.fixture
@@ -22,3 +25,11 @@ def tools(run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path) -> bytes:
     path.write_bytes(content)
     run_wheelfs("--store", str(store_dir), "add", str(path)).succeeded()
     return content
+
+
+@pytest.fixture
+def fetch(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path) -> Callable[..., Finished]:
+    def fetch(*words: str, **settings: Any) -> Finished:
+        return run_wheelfs("--store", str(store_dir), "fetch", "--index", f"main={fake_index.url}", *words, **settings)
+
+    return fetch

@@ -132,12 +132,9 @@ def test_an_index_without_ranges_just_works(mounted: MountWheelfs, ranges: str) 
         assert read_stored(mount, new) == content
 
 
-@pytest.mark.parametrize("options", [("--delta", "never"), ()], ids=["never", "auto on a fast line"])
-def test_whole_files_are_fetched_where_that_is_wanted_or_faster(
-    fake_index: FakeIndex, mounted: MountWheelfs, options: tuple[str, ...]
-) -> None:
+def test_whole_files_are_fetched_where_that_is_wanted(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
     old, new, content = add_versions(fake_index, NEW)
-    mount = mounted(*options, index=fake_index.url)
+    mount = mounted("--delta", "never", index=fake_index.url)
     read_stored(mount, old)
     assert read_stored(mount, new) == content
     assert fake_index.body_bytes(new) == len(content)

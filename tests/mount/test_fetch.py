@@ -8,11 +8,11 @@ import os
 import pty
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.commands import error_of, objects
+from tests.fakes.commands import error_of, fetched_files, objects
 from tests.fakes.faults import Fault, Slow, Status, WrongBytes
 from tests.fakes.index import FakeIndex
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
@@ -30,27 +30,6 @@ if TYPE_CHECKING:
 IN_FLIGHT_BYTES = 350_000
 """What may be under way on one connection when its reader dies: in the kernel's buffers, and not yet written to the spool."""
 
-FIELDS = {
-    *("wanted", "filename", "project", "version", "sha256", "size_bytes", "fetched_bytes", "saved_bytes", "missing_bytes"),
-    *("result", "origin", "pinned", "reason", "error_class"),
-}
-
-
-@pytest.fixture
-def fetch(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path) -> Callable[..., Finished]:
-    def fetch(*words: str, **settings: Any) -> Finished:
-        return run_wheelfs("--store", str(store_dir), "fetch", "--index", f"main={fake_index.url}", *words, **settings)
-
-    return fetch
-
-
-def files_of(done: Finished) -> dict[str, dict[str, Any]]:
-    *lines, last = objects(done)
-    assert set(last) == {"summary"}
-    files = [line["file"] for line in lines]
-    assert all(set(file) == FIELDS for file in files)
-    return {file["filename"] or file["wanted"]: file for file in files}
-
 
 def test_what_was_fetched_installs_offline(
     fake_index: FakeIndex, fetch: Callable[..., Finished], mounted: MountWheelfs, clients: Clients, tmp_path: Path
@@ -59,7 +38,7 @@ def test_what_was_fetched_installs_offline(
     other, _ = fake_index.add_wheel("other", "2.0")
     fake_index.add_wheel("other", "1.0")
     (tmp_path / "req.txt").write_text("demo == 1.0\nother; python_version > '3'\nnever; python_version < '3'\n")
-    files = files_of(fetch("--json", "-r", str(tmp_path / "req.txt")).succeeded())
+    files = fetched_files(fetch("--json", "-r", str(tmp_path / "req.txt")).succeeded())
     assert {filename: file["result"] for filename, file in files.items()} == {name: "fetched", other: "fetched"}
     assert files[name] == {
         "wanted": "demo==1.0",
@@ -76,6 +55,8 @@ def test_what_was_fetched_installs_offline(
         "pinned": False,
         "reason": None,
         "error_class": None,
+        "places": [f"{tmp_path / 'req.txt'}, line 1"],
+        "notice": None,
     }
     assert fake_index.body_bytes(name) == len(content)
     fake_index.stop()
@@ -89,10 +70,10 @@ def test_what_is_stored_is_not_fetched_again_and_can_be_pinned(
     name, _ = fake_index.add_wheel("demo", "1.0", big_bytes=300_000)
     assert fetch("demo").succeeded().stdout.splitlines()[0] == f"fetched {name}"
     fake_index.reset_counters()
-    assert files_of(fetch("--json", "--pin", "demo").succeeded())[name]["result"] == "present"
+    assert fetched_files(fetch("--json", "--pin", "demo").succeeded())[name]["result"] == "present"
     assert fake_index.body_bytes(".whl") == 0
     other, _ = fake_index.add_wheel("other", "1.0")
-    assert files_of(fetch("--json", "--pin", "other==1.0").succeeded())[other]["pinned"]
+    assert fetched_files(fetch("--json", "--pin", "other==1.0").succeeded())[other]["pinned"]
     listed = objects(run_wheelfs("--store", str(store_dir), "ls", "--json").succeeded())
     assert {line["filename"]: line["pinned"] for line in listed} == {name: True, other: True}
 
@@ -131,7 +112,7 @@ def test_a_dry_run_tells_files_and_bytes_and_fetches_none(
     name, content = fake_index.add_wheel("demo", "1.0", big_bytes=300_000)
     done = fetch("--dry-run", "demo").succeeded()
     assert done.stdout.startswith(f"would fetch {name} (")
-    file = files_of(fetch("--dry-run", "--json", "demo").succeeded())[name]
+    file = fetched_files(fetch("--dry-run", "--json", "demo").succeeded())[name]
     assert (file["result"], file["missing_bytes"], file["pinned"]) == ("would-fetch", len(content), False)
     assert fake_index.body_bytes(".whl") == 0
 
@@ -146,23 +127,24 @@ def test_files_are_chosen_for_the_machine_that_is_named(fake_index: FakeIndex, f
         (("--python", "3.10", "--platform", "manylinux_2_17_aarch64"), older),
         (("--python", "3.11", "--platform", "win_amd64"), sdist_filename("demo", "1.0")),
     ):
-        assert list(files_of(fetch("--json", "--dry-run", *words, "demo").succeeded())) == [expected]
+        assert list(fetched_files(fetch("--json", "--dry-run", *words, "demo").succeeded())) == [expected]
 
 
 def test_a_part_that_fails_is_told_and_does_not_keep_the_rest(fake_index: FakeIndex, fetch: Callable[..., Finished]) -> None:
     good, _ = fake_index.add_wheel("good", "1.0")
+    fake_index.add_wheel("old", "1.0")
     gone, _ = fake_index.add_wheel("gone", "1.0")
     broken, _ = fake_index.add_wheel("broken", "1.0", big_bytes=300_000)
     fake_index.faults += [Fault(gone, Status(404), times=None), Fault(broken, WrongBytes(at=1000), times=None)]
-    done = fetch("--json", "good", "gone", "broken", "unknown", "good>5", "https://files.example/a-1.0-py3-none-any.whl")
+    done = fetch("--json", "good", "gone", "broken", "unknown", "old>5", "https://files.example/a-1.0-py3-none-any.whl")
     assert done.returncode == 1
-    found = {name: (file["result"], file["error_class"]) for name, file in files_of(done).items()}
+    found = {name: (file["result"], file["error_class"]) for name, file in fetched_files(done).items()}
     assert found == {
         good: ("fetched", None),
         gone: ("failed", "OriginMissing"),
         broken: ("failed", "ContentMismatch"),
         "unknown": ("failed", "OriginMissing"),
-        "good>5": ("failed", "OriginMissing"),
+        "old>5": ("failed", "OriginMissing"),
         "https://files.example/a-1.0-py3-none-any.whl": ("failed", "InvalidInput"),
     }
 
@@ -188,7 +170,7 @@ def test_a_file_with_another_hash_than_asked_for_fails(
     requirements.write_text(f"demo==1.0 --hash=sha256:{'0' * 64}\n")
     done = fetch("--json", "-r", str(requirements))
     assert done.returncode == 26
-    assert [file["error_class"] for file in files_of(done).values()] == ["ContentMismatch"]
+    assert [file["error_class"] for file in fetched_files(done).values()] == ["ContentMismatch"]
     requirements.write_text(f"demo==1.0 \\\n --hash=sha256:{'0' * 64} \\\n --hash=sha256:{hashlib.sha256(content).hexdigest()}\n")
     fetch("-r", str(requirements)).succeeded()
 
@@ -224,13 +206,13 @@ def test_a_killed_fetch_is_resumed_and_no_byte_on_disk_is_fetched_again(
     sent_bytes = fake_index.body_bytes(".whl")
     fake_index.faults.clear()
     fake_index.reset_counters()
-    planned = files_of(fetch("--json", "--dry-run", *words).succeeded())
+    planned = fetched_files(fetch("--json", "--dry-run", *words).succeeded())
     missing_bytes = sum(file["missing_bytes"] for file in planned.values())
     assert total_bytes - sent_bytes <= missing_bytes <= total_bytes - sent_bytes + 2 * len(wheels) * IN_FLIGHT_BYTES
     assert missing_bytes < total_bytes
     fetch(*words).succeeded()
     assert fake_index.body_bytes(".whl") == missing_bytes
-    assert {file["result"] for file in files_of(fetch("--json", *words).succeeded()).values()} == {"present"}
+    assert {file["result"] for file in fetched_files(fetch("--json", *words).succeeded()).values()} == {"present"}
 
 
 def test_lock_files_bring_what_they_name(
@@ -250,15 +232,15 @@ def test_lock_files_bring_what_they_name(
     uv = clients.uv()
     uv.run("--project", str(project), "lock", "--default-index", fake_index.url).succeeded()
     done = fetch("--json", str(project / "uv.lock")).succeeded()
-    assert set(files_of(done)) == {*names, extra}
+    assert set(fetched_files(done)) == {*names, extra}
     done = fetch("--json", "--dry-run", "--python", "3.11", "--platform", "win_amd64", str(project / "uv.lock")).succeeded()
-    assert set(files_of(done)) == {*names, extra, windows}
+    assert set(fetched_files(done)) == {*names, extra, windows}
     lock = tmp_path / "pylock.toml"
     uv.run(
         *("--project", str(project), "export", "--format", "pylock.toml", "--no-emit-project", "--no-dev"),
         *("--default-index", fake_index.url, "-o", str(lock)),
     ).succeeded()
-    assert set(files_of(fetch("--json", str(lock)).succeeded())) == names
+    assert set(fetched_files(fetch("--json", str(lock)).succeeded())) == names
 
 
 @pytest.mark.parametrize(
@@ -297,7 +279,7 @@ def test_files_include_each_other_and_constraints_narrow(
     )
     (tmp_path / "req.txt").write_text("-r more/base.txt\n")
     done = fetch("--json", "-r", str(tmp_path / "req.txt")).succeeded()
-    assert list(files_of(done)) == [older]
+    assert list(fetched_files(done)) == [older]
     assert "--index-url in a requirements file has no effect" in done.stderr
 
 
@@ -322,7 +304,7 @@ def test_the_last_line_sums_up_what_was_fetched_saved_and_already_here(
     fetch("numbers==1.0").succeeded()
     fake_index.reset_counters()
     done = fetch("--json", "--delta", "always", "numbers==1.0", "numbers==1.1").succeeded()
-    file = files_of(done)[name]
+    file = fetched_files(done)[name]
     sent_bytes = fake_index.body_bytes(name)
     assert sent_bytes < 200_000 < len(new)
     assert (file["fetched_bytes"], file["saved_bytes"]) == (sent_bytes, len(new) - sent_bytes)
@@ -368,7 +350,7 @@ def test_the_users_own_trees_are_skipped_and_told(fake_index: FakeIndex, fetch: 
     done = fetch("-r", str(tmp_path / "req.txt")).succeeded()
     assert "skipped ./other: it is installed from where it lies" in done.stderr
     assert done.stdout.splitlines()[-1].endswith("; 2 skipped")
-    files = files_of(fetch("--json", "-r", str(tmp_path / "req.txt")).succeeded())
+    files = fetched_files(fetch("--json", "-r", str(tmp_path / "req.txt")).succeeded())
     assert {name: file["result"] for name, file in files.items()} == {".": "skipped", "./other": "skipped", name: "present"}
     (tmp_path / "req.txt").write_text("-e .\nunknown\n")
     assert fetch("-r", str(tmp_path / "req.txt")).returncode == 24, "what was skipped is no part that came"

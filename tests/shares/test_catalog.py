@@ -43,10 +43,10 @@ def test_who_follows_all_along_who_comes_now_and_who_was_away_know_the_same(step
     catalog = filled(objects, 0, limits=SHORT)
     always, sometimes = Follower(objects, SHORT), Follower(objects, SHORT)
     expected: dict[FileKey, SharedFile] = {}
-    point = None
+    cursor = None
     for adds, number, looks in steps:
         one = file(number)
-        point = append(catalog, point, [one] if adds else [], [] if adds else [file_key(one)])
+        cursor = append(catalog, cursor, [one] if adds else [], [] if adds else [file_key(one)])
         if adds:
             expected[file_key(one)] = one
         else:
@@ -91,11 +91,11 @@ def test_portions_are_small_and_a_follower_that_is_restarted_in_the_middle_goes_
     more = True
     while more:
         follower.catalog = ShareCatalog(objects, small)  # a new process each time
-        news = follower.catalog.news(follower.point)
-        told += [one.filename for one in news.files]
-        assert len(news.files) <= 4
-        follower.point, more = news.point, news.more
-        assert news.is_resync
+        events = follower.catalog.events(follower.cursor)
+        told += [one.filename for one in events.files]
+        assert len(events.files) <= 4
+        follower.cursor, more = events.cursor, events.more
+        assert events.is_resync
     assert sorted(told) == sorted(file(number).filename for number in range(41))
     assert follower.follow() == [0]
 
@@ -105,7 +105,7 @@ def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() ->
     catalog = filled(objects, 3, limits=SHORT)
     follower = Follower(objects, SHORT)
     follower.follow()
-    append(catalog, follower.point, [], [file_key(file(0))])
+    append(catalog, follower.cursor, [], [file_key(file(0))])
     filled(objects, 20, first=3, limits=SHORT)
     for number in range(16):
         objects.kept.pop(record_key(number))
@@ -116,9 +116,9 @@ def test_who_comes_back_after_the_old_records_were_cleared_away_begins_anew() ->
 
 def go_on_and_clear_away(objects: Memory, catalog: WrittenShareCatalog) -> None:
     """Take file 0 out, and append 7 to 19; of snapshots and records those go first that are there longer."""
-    point = append(catalog, None, [], [file_key(file(0))])
+    cursor = append(catalog, None, [], [file_key(file(0))])
     for number in range(7, 20):
-        point = append(catalog, point, [file(number)])
+        cursor = append(catalog, cursor, [file(number)])
     newest = {snapshot_key(one.name) for number in (4, 5) for one in decode_root(objects.kept[root_key(number)])}
     for key in [key for key in objects.kept if key.startswith("snapshots/") and key not in newest]:
         del objects.kept[key]
@@ -162,7 +162,7 @@ def test_first_sight_is_not_over_where_the_records_behind_it_are_cleared_away(cl
     objects = Memory()
     filled(objects, 7, limits=SHORT)
     follower = Follower(objects, ShareLimits(span=4, portion_files=1))
-    while not (follower.point or "").endswith(":5a"):
+    while not (follower.cursor or "").endswith(":5a"):
         follower.ask()
     follower.catalog = ShareCatalog(objects, SHORT)
     filled(objects, 13, first=7, limits=SHORT)
@@ -220,9 +220,9 @@ def test_a_root_relies_on_no_snapshot_that_was_there_before_it() -> None:
     objects = Memory()
     catalog = filled(objects, 4, limits=SHORT)
     before = {key for key in objects.kept if key.startswith("snapshots/")}
-    point = append(catalog, None, [], [file_key(file(number)) for number in range(4)])
+    cursor = append(catalog, None, [], [file_key(file(number)) for number in range(4)])
     for number in (*range(4), 1, 2, 3):
-        point = append(catalog, point, [file(number)])
+        cursor = append(catalog, cursor, [file(number)])
     newest = decode_root(objects.kept[root_key(3)])
     assert len(before) == 1
     assert not before & {snapshot_key(one.name) for one in newest}

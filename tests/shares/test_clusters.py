@@ -252,7 +252,7 @@ def test_a_name_with_an_input_output_error_costs_its_own_file_only(
         return real_open(path, flags, mode, dir_fd=dir_fd)
 
     def status(path: str | Path, **options: object) -> os.stat_result:
-        if isinstance(path, str | Path) and Path(path).name == sick:
+        if Path(path).name == sick:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real_stat(path, **options)  # type: ignore[arg-type]
 

@@ -54,11 +54,11 @@ def opened(url: str) -> Any:
 
 
 async def told(share: HttpShare) -> list[str]:
-    point, names, more = None, [], True
+    cursor, names, more = None, [], True
     while more:
-        news = await share.news(point)
-        names += [file.filename for file in news.files]
-        point, more = news.point, news.more
+        events = await share.events(cursor)
+        names += [file.filename for file in events.files]
+        cursor, more = events.cursor, events.more
     return names
 
 
@@ -153,7 +153,7 @@ async def test_a_place_that_is_neither_is_told_clearly_and_becomes_a_share_when_
     with WebServer(tmp_path / "empty") as server:
         async with opened(server.url) as share:
             with pytest.raises(OriginFault, match="neither a gateway nor a share of objects"):
-                await share.news(None)
+                await share.events(None)
             server.directory = directory
             assert await told(share) == [NAME]
 
@@ -164,11 +164,11 @@ async def test_a_share_that_was_away_may_come_back_as_a_gateway(tmp_path: Path, 
         slow_poll_s = share.poll_s
         web.stop()
         with pytest.raises(OriginUnreachable):
-            await share.news("")
+            await share.events("")
         web.directory = tmp_path / "empty"
         web.start()
         with pytest.raises(OriginFault, match="neither"):
-            await share.news(None)
+            await share.events(None)
         assert share.poll_s < slow_poll_s, "a gateway is asked more often"
 
 
@@ -177,14 +177,14 @@ async def test_refused_credentials_are_told_as_such(web: WebServer) -> None:
     web.directory = web.directory / "nothing"
     async with opened(web.url) as share:
         with pytest.raises(OriginDenied):
-            await share.news(None)
+            await share.events(None)
 
 
 async def test_a_page_of_a_proxy_is_no_share(tmp_path: Path, web: WebServer) -> None:
     (web.directory / "wheelfs-share").write_bytes(b"<html>log in first")
     async with opened(web.url) as share:
         with pytest.raises(OriginError, match="neither"):
-            await share.news(None)
+            await share.events(None)
 
 
 async def test_a_request_that_hangs_holds_up_nobody_else(web: WebServer) -> None:
@@ -192,7 +192,7 @@ async def test_a_request_that_hangs_holds_up_nobody_else(web: WebServer) -> None
         await told(share)
         web.hang()
         with trio.move_on_after(0.2) as scope:
-            await share.news("")
+            await share.events("")
         assert scope.cancelled_caught
         web.unhang()
         assert await content_of(share, sha256_of(web.directory), Range(0, 10)) == CONTENT[:10]

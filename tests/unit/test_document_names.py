@@ -52,7 +52,7 @@ FOREIGN_OPTIONS = frozenset(
             "--index-url",
         ),
         *("--no-config", "--no-index", "--no-self", "--offline-mode", "--request-timeout", "--require-hashes", "--trusted-host"),
-        *("--without-urls", "--from-dir"),
+        *("--without-urls", "--from-dir", "--report", "--all-releases", "--only-final", "--hash"),
     }
 )
 """Options of pip, uv, poetry, pdm and devpi."""
@@ -150,7 +150,7 @@ def wrong_dotted(name: str) -> bool:
 def wrong_command(words: str) -> bool:
     """Whether ``wheelfs WORDS`` names a command or an option that there is not."""
     assert isinstance(cli, click.Group)
-    given = words.split()
+    given = words.partition(" -- ")[0].split()  # what follows is the command of `wheelfs run`
     options = {word.partition("=")[0] for word in given if re.match(r"--?[a-z]", word)}
     command = next((word for word in given if re.fullmatch(r"[a-z]+", word)), None)
     if command is None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wheelfs.app.indexes import effective_indexes
 from wheelfs.app.wiring import limits_of, read_requirements, running_node, target_of
 from wheelfs.private_files import readers_of
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wheelfs.config import Settings
+    from wheelfs.core.platforms.targets import Target
+    from wheelfs.core.resolve.allowed_files import AllowedFiles
     from wheelfs.model.wanted import Wanted
     from wheelfs.reports.fetch import FetchArguments, FetchedFile, FetchSummary
     from wheelfs.reports.progress import Progress
@@ -36,52 +40,95 @@ def fetch(
     """
     import trio
 
-    from wheelfs.service.operations.fetch import Prefetch, summed_up, unfetchable
+    from wheelfs.service.operations.fetch import unfetchable
     from wheelfs.service.operations.resolve import Resolver
     from wheelfs.store.allocator import reuse_memory
     from wheelfs.store.store import Store
-    from wheelfs.telemetry import Counters
 
     reuse_memory()
     began_us, began_s = time.time_ns() // 1_000, time.monotonic()
     target = target_of(asked.python, asked.platforms)
-    wants = read_requirements(asked.requirements, asked.files, asked.locks, target, prereleases=asked.prereleases, note=note)
-    files: list[FetchedFile] = []
-
-    def done(file: FetchedFile) -> None:
-        files.append(file)
-        report(file)
-
-    for requirement in wants.unfetchable:
-        done(unfetchable(requirement))
+    wants = read_requirements(
+        asked.requirements,
+        asked.files,
+        asked.locks,
+        target,
+        constraints=asked.constraints,
+        groups=asked.groups,
+        allowed=_allowed(asked),
+        note=note,
+    )
     resolver = None
-    if asked.with_deps and wants.wanted:
+    if asked.with_deps and (wants.wanted or wants.local or wants.trees):
         resolver = Resolver.found(asked, target, os.environ, note=note)
-
-    async def bring(store: Store) -> FetchSummary:
-        counters = Counters()
-        wanted = wants.wanted if resolver is None else await _resolved(resolver, wants, settings, store, counters)
-        async with running_node(settings, store, counters, bound_s=None, network_slots=0) as node:
-            if settings.no_index:  # then the shares alone say which files there are
-                await node.follower.catch_up()
-            run = Prefetch(node, target, pin=asked.pin, dry_run=asked.dry_run, began_us=began_us, report=done, progress=progress)
-            await run.run([*wanted, *wants.locked])
-        fetched_bytes = counters.so_far().fetched_bytes
-        return summed_up(files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - began_s)
-
+    run = _Run(settings, asked, wants, target, resolver, report, progress, began_us, began_s)
+    for one in wants.unfetchable:
+        run.done(unfetchable(one))
     with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
-        return trio.run(bring, store)
+        return trio.run(run.bring, store)
 
 
-async def _resolved(resolver: Resolver, wants: Wants, settings: Settings, store: Store, counters: Counters) -> list[Wanted]:
-    """Return what the resolver finds to be wanted, through a mount of its own."""
-    from wheelfs.frontends.fuse.kernel.control import request_bound_s
-    from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
-    from wheelfs.frontends.fuse.mount.private import private_mount
+def _allowed(asked: FetchArguments) -> AllowedFiles:
+    """Return what the options say, those for all projects first: beside them names are exceptions, in whatever order."""
+    from wheelfs.core.resolve.allowed_files import AllowedFiles
 
-    running = running_node(settings, store, counters, bound_s=request_bound_s(), network_slots=FUSE_LIMITS.network_waits)
-    async with running as node:
-        if settings.no_index:
-            await node.follower.catch_up()
-        async with private_mount(node.tree) as mountpoint:
-            return await resolver.resolve(wants, mountpoint, node)
+    allowed = AllowedFiles()
+    said = [("--no-binary", value) for value in asked.no_binary] + [("--only-binary", value) for value in asked.only_binary]
+    for option, value in sorted(said, key=lambda one: ":all:" not in one[1]):
+        allowed = allowed.after(option, value)
+    if asked.prefer_binary:
+        allowed = allowed.after("--prefer-binary")
+    return allowed.after("--pre") if asked.prereleases else allowed
+
+
+@dataclass(slots=True)
+class _Run:
+    settings: Settings
+    asked: FetchArguments
+    wants: Wants
+    target: Target
+    resolver: Resolver | None
+    report: Callable[[FetchedFile], None]
+    progress: Progress
+    began_us: int
+    began_s: float
+    files: list[FetchedFile] = field(default_factory=list)
+
+    def done(self, file: FetchedFile) -> None:
+        self.files.append(file)
+        self.report(file)
+
+    async def bring(self, store: Store) -> FetchSummary:
+        import trio
+
+        from wheelfs.core.projects.index_scopes import IndexScopes
+        from wheelfs.service.operations.fetch import Prefetch, summed_up
+        from wheelfs.service.operations.fetch_local import LocalFiles
+        from wheelfs.telemetry import Counters
+
+        counters, asked = Counters(), self.asked
+        wanted = self.wants.as_one() if self.resolver is None else await self._resolved(self.resolver, store, counters)
+        scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(self.settings)})
+        adding = LocalFiles(store, self.wants.wanted, self.target, scopes, asked.pin, asked.dry_run, self.progress)
+        for local in self.wants.local:
+            self.done(await trio.to_thread.run_sync(adding.bring, local))
+        async with running_node(self.settings, store, counters, bound_s=None, network_slots=0) as node:
+            if self.settings.no_index:  # then the shares alone say which files there are
+                await node.follower.catch_up()
+            run = Prefetch(node, self.target, asked.pin, asked.dry_run, self.began_us, self.done, self.progress)
+            await run.run([*wanted, *self.wants.locked])
+        fetched_bytes = counters.so_far().fetched_bytes
+        return summed_up(self.files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - self.began_s)
+
+    async def _resolved(self, resolver: Resolver, store: Store, counters: Counters) -> list[Wanted]:
+        """Return what the resolver finds to be wanted, through a mount of its own."""
+        from wheelfs.frontends.fuse.kernel.control import request_bound_s
+        from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
+        from wheelfs.frontends.fuse.mount.private import private_mount
+
+        slots = FUSE_LIMITS.network_waits
+        async with running_node(self.settings, store, counters, bound_s=request_bound_s(), network_slots=slots) as node:
+            if self.settings.no_index:
+                await node.follower.catch_up()
+            async with private_mount(node.tree) as mountpoint:
+                return await resolver.resolve(self.wants, mountpoint, node)

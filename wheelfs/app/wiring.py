@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.core.platforms.targets import Target
+    from wheelfs.core.resolve.allowed_files import AllowedFiles
+    from wheelfs.remote.origin import Origin
     from wheelfs.reports.status import Status
     from wheelfs.service.operations.requirements import Wants
     from wheelfs.service.running import Running
@@ -55,10 +58,16 @@ def store_to_look_at(settings: Settings) -> Store:
 
 @asynccontextmanager
 async def running_node(
-    settings: Settings, store: Store, counters: Counters, *, bound_s: float | None, network_slots: int
+    settings: Settings,
+    store: Store,
+    counters: Counters,
+    *,
+    bound_s: float | None,
+    network_slots: int,
+    downloads_by_url: Origin | None = None,
 ) -> AsyncIterator[Running]:
-    """Run the service over the store and the configured indexes."""
-    from wheelfs.service.node import running
+    """Run the service over the store and the configured indexes; see `wheelfs.service.node.running`."""
+    from wheelfs.service.node import Waits, running
 
     async with AsyncExitStack() as closing:
         indexes = []
@@ -76,8 +85,8 @@ async def running_node(
                 indexes=indexes,
                 shares=shares,
                 counters=counters,
-                bound_s=bound_s,
-                network_slots=network_slots,
+                waits=Waits(network_slots) if bound_s is None else Waits(network_slots, bound_s),
+                downloads_by_url=downloads_by_url,
             )
         )
         yield node
@@ -116,19 +125,21 @@ def target_of(python: str | None = None, platforms: Sequence[str] = ()) -> Targe
 def read_requirements(
     words: Sequence[str],
     files: Sequence[Path],
-    locks: Sequence[Path],
+    locks: Sequence[str],
     target: Target,
     *,
-    prereleases: bool = False,
+    constraints: Sequence[Path] = (),
+    groups: Sequence[str] = (),
+    allowed: AllowedFiles | None = None,
     note: Callable[[str], None],
 ) -> Wants:
-    """Return what words, requirements files and lock files ask for; ``note`` is called with options that have no effect.
+    """Return what words, requirements files and lock files ask for; ``note`` is called with what has no effect.
 
     Raises `InvalidInput`.
     """
     from wheelfs.service.operations.requirements import read_wants
 
-    wants = read_wants(words, files, locks, target, prereleases=prereleases)
-    for option in wants.ignored:
-        note(f"{option} in a requirements file has no effect: files come from the configured indexes")
+    wants = read_wants(words, files, locks, target, constraints=constraints, groups=groups, allowed=allowed, environ=os.environ)
+    for text in wants.notes:
+        note(text)
     return wants

@@ -20,7 +20,8 @@ def mount_lines(mount: Path) -> dict[str, str]:
     return {
         "pip": f"pip install --index-url {(mount / 'here/simple').as_uri()} PACKAGE",
         "uv pip": f"uv pip install --default-index {(mount / 'here/simple').as_uri()} PACKAGE",
-        "uv lock": f"uv lock --default-index {(mount / 'simple').as_uri()}",
+        # Not `uv lock --default-index …`: that writes the mount's path into the lock.
+        "uv lock, uv sync": "wheelfs run -- uv sync",
         "without any index": f"pip install --no-index --find-links {quoted} PACKAGE",
     }
 
@@ -54,11 +55,14 @@ def client_lines(client: Client, mount: Path) -> list[str]:
                 f"# $ uvx --default-index {everything} TOOL",
                 f"# $ uv tool install --default-index {everything} TOOL",
                 "",
-                "# what a uv.lock says that was made without the mount: offline, hashes checked, the lock untouched:",
+                "# projects, also frozen and offline; their locks stay as the index made them:",
+                "# $ wheelfs run -- uv sync",
+                "",
+                "# the same where wheelfs is not installed:",
                 "# $ uv export --frozen --no-emit-project -o requirements.txt",
                 f"# $ uv pip sync --offline --no-index --find-links {quoted} --require-hashes requirements.txt",
                 "",
-                "# pyproject.toml of a project whose uv.lock may name the mount:",
+                "# pyproject.toml of a project whose uv.lock may name the mount; no machine without a mount can use that lock:",
                 "# [[tool.uv.index]]",
                 f"# url = {_toml(everything)}",
                 "# default = true",
@@ -71,7 +75,10 @@ def client_lines(client: Client, mount: Path) -> list[str]:
                 "poetry export --without-urls -f requirements.txt -o requirements.txt",
                 f"pip install --no-deps --require-hashes --index-url {here} -r requirements.txt",
                 "",
-                "# Or let it use the same store over HTTP, while wheelfs serve runs:",
+                "# Or without a mount, the lock as its sources made it:",
+                "# $ wheelfs run -- poetry install",
+                "",
+                "# Or over HTTP, while wheelfs serve runs; this writes the gateway into pyproject.toml:",
                 "# $ poetry source add --priority primary wheelfs http://127.0.0.1:8080/simple/",
             ]
         case "pdm":
@@ -79,6 +86,9 @@ def client_lines(client: Client, mount: Path) -> list[str]:
             return [
                 "# For this user; pdm lock and pdm sync then go through the mount, and pdm.lock is the same as without it:",
                 f"pdm config pypi.url {everything}",
+                "",
+                "# Or without a mount:",
+                "# $ wheelfs run -- pdm sync",
             ]
 
 

@@ -13,7 +13,7 @@ import click
 
 import wheelfs
 from wheelfs.cli.command import common_options
-from wheelfs.cli.commands import add, completion, export, fetch, housekeeping, inspect, mount, serve, shares, track
+from wheelfs.cli.commands import add, completion, export, fetch, housekeeping, inspect, mount, run, serve, shares, track
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.interrupts import INTERRUPTED
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -55,6 +55,7 @@ for _command in (
     mount.mount,
     mount.umount,
     serve.serve,
+    run.run,
     add.add,
     fetch.fetch,
     track.track,

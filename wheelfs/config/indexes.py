@@ -28,8 +28,9 @@ MAX_INDEX_NAME: Final = 64
 MAX_INDEXES: Final = 64
 """A look-up may ask every index once; more than this is a mistake in a template."""
 MAX_PATTERNS: Final = 1_000
-RESERVED_NAMES: Final = frozenset({"local", "stored"})
-"""``local`` is the origin of files that were added by hand, ``stored`` a directory of the mount."""
+RESERVED_NAMES: Final = frozenset({"download", "local", "stored"})
+"""``local`` is the origin of files that were added by hand, ``download`` of those fetched by their URL alone; ``stored`` is a
+directory of the mount."""
 
 _INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _NAMED_INDEX = re.compile(r"(?P<name>[^=:/?#\s]*)=(?P<url>.*)\Z", re.DOTALL)

@@ -34,6 +34,9 @@ Kind = Literal["wheel", "sdist", "other"]
 MAX_NAME_BYTES: Final = 255
 """NAME_MAX of every file system that a wheel is likely to be copied to."""
 
+DOWNLOAD: Final = "download"
+"""The origin of files that were fetched by their URL alone; no index may be called so."""
+
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\]")
 _SDIST_SUFFIXES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z", ".tar")
 
@@ -104,16 +107,16 @@ class WheelName:
 def versions_of(filenames: Iterable[str]) -> dict[str, Version]:
     """Return the version of each of a project's files; what is neither wheel nor sdist tells none."""
     # Parsing names is the dearest part of a large page, and a version has dozens of wheels: one of them is enough.
-    parsed: dict[str, Version | None] = {}
+    parsed: dict[str, Version] = {}
     found = {}
     for filename in filenames:
         spelled = _spelled(filename)
         if spelled not in parsed:
             known = project_and_version(filename)
-            parsed[spelled] = None if known is None else known[1]
-        version = parsed[spelled]
-        if version is not None:
-            found[filename] = version
+            if known is None:
+                continue  # of a variant (PEP 825) and the plain wheel beside it only the latter has a name that is read
+            parsed[spelled] = known[1]
+        found[filename] = parsed[spelled]
     return found
 
 

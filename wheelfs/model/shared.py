@@ -11,8 +11,8 @@ from wheelfs.errors import InvalidInput
 from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US
 from wheelfs.model.names import check_filename, kind_of, parse_project_name
 
-MAX_POINT: Final = 1_000
-"""A point becomes a part of an address."""
+MAX_CURSOR: Final = 1_000
+"""Characters of a cursor, which becomes a part of an address."""
 
 
 class SharedFile(msgspec.Struct, frozen=True, array_like=True):
@@ -36,10 +36,10 @@ class SharedFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FeedPage(msgspec.Struct, frozen=True, array_like=True):
-    """A page of a share's change feed; the next one is asked for with ``point``.
+    """A page of a share's change feed; the next one is asked for with ``cursor``.
 
     ``gone`` are ``(project, filename, sha256)`` of names that were removed.  ``more``: there is more already.
-    ``is_resync``: this page does not continue from the point asked for (the share was made again, or its journal does not reach
+    ``is_resync``: this page does not continue from the cursor asked for (the share was made again, or its journal does not reach
     back that far): from the first such page to the one without ``more`` everything the share has is named, and nothing else.
     ``starts_resync``: this is the first such page, also where another resync was not complete.
     ``is_partial``: at the end of a resync in which something could not be seen: what it did not name may exist all the same.
@@ -47,7 +47,7 @@ class FeedPage(msgspec.Struct, frozen=True, array_like=True):
 
     files: tuple[SharedFile, ...]
     gone: tuple[tuple[str, str, bytes], ...]
-    point: str
+    cursor: str
     more: bool = False
     is_resync: bool = False
     starts_resync: bool = False

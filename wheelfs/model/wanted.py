@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.specifiers import SpecifierSet
 
 if TYPE_CHECKING:
-    from wheelfs.model.names import ProjectName
+    from wheelfs.model.names import Kind, ProjectName
+
+WHEELS_AND_SDISTS: Final[frozenset[Kind]] = frozenset(("wheel", "sdist"))
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One file of a project.
 
-    ``hashes`` are "ALGORITHM:HEX", any of which its file must have; none: any file will do.  ``extras`` matter only to what it
-    depends on.  ``prereleases``: they are as good as other versions.
+    ``hashes`` are "ALGORITHM:HEX", any of which its file must have; none: any file will do.  ``filenames``: a lock's own choice,
+    one of which it must be; none: any.  ``extras`` matter only to what it depends on.  ``prereleases``: they are as good as other
+    versions (None: only where a version asks for one, or there is nothing else; False: never).  ``kinds`` may be taken;
+    ``prefers_wheels``: an older wheel goes before a newer sdist.  ``places`` say where it was asked for, and compare as equal.
     """
 
     project: ProjectName
     specifier: SpecifierSet = field(default_factory=SpecifierSet)
     hashes: frozenset[str] = frozenset()
     extras: frozenset[str] = frozenset()
-    prereleases: bool = False
+    prereleases: bool | None = None
+    kinds: frozenset[Kind] = WHEELS_AND_SDISTS
+    prefers_wheels: bool = False
+    filenames: frozenset[str] = frozenset()
+    places: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         extras = f"[{','.join(sorted(self.extras))}]" if self.extras else ""
@@ -31,12 +39,31 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfetchable:
-    """Something that is wanted and that no index has, in the user's words, and why.
+class LocalPath:
+    """A file or directory of the user's, as it was written in ``text``; ``path`` is relative to the working directory, or not.
 
-    ``is_own_tree``: it is the user's own directory, which needs no fetching to be installed.
+    ``project`` is the one that is said to be there, where that is said.
+    """
+
+    text: str
+    path: str
+    project: ProjectName | None = None
+    hashes: frozenset[str] = frozenset()
+    extras: frozenset[str] = frozenset()
+    is_editable: bool = False
+    place: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unfetchable:
+    """Something that is wanted and cannot be had ahead, in the user's words, and why.
+
+    ``is_own_tree``: it is the user's own directory, which needs no fetching to be installed.  ``project`` where it is known:
+    what else asks for that project is answered by this one.
     """
 
     text: str
     reason: str
     is_own_tree: bool = False
+    project: ProjectName | None = None
+    place: str = field(default="", compare=False)

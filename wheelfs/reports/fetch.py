@@ -13,16 +13,22 @@ FetchResult = Literal["fetched", "present", "would-fetch", "skipped", "failed"]
 class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
     """What a fetch is told beside the configuration: words, requirements files, lock files, and the target (None: this one).
 
-    ``with_deps``: what the words and requirements files ask for, and all that it needs.
+    ``with_deps``: what the words and requirements files ask for, and all that it needs.  ``locks`` may name extras of theirs
+    (``pylock.toml[docs]``), ``groups`` are NAME or FILE:NAME.  ``only_binary`` and ``no_binary`` are as pip takes them.
     """
 
     requirements: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
-    locks: tuple[Path, ...] = ()
+    locks: tuple[str, ...] = ()
+    constraints: tuple[Path, ...] = ()
+    groups: tuple[str, ...] = ()
     python: str | None = None
     platforms: tuple[str, ...] = ()
     with_deps: bool = False
     prereleases: bool = False
+    only_binary: tuple[str, ...] = ()
+    no_binary: tuple[str, ...] = ()
+    prefer_binary: bool = False
     pin: bool = False
     dry_run: bool = False
 
@@ -33,6 +39,8 @@ class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
     ``fetched_bytes`` of it came in this run, ``saved_bytes`` were taken from other stored files; an earlier run brought the rest.
     ``missing_bytes``: how much of it still has to come (None: its size cannot be found out).  For one that was skipped or
     failed ``reason`` says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out of it is None.
+    ``places`` are where it was asked for ("FILE, line N"), and ``notice`` is what should be known of a file that was taken: that
+    it is an sdist, because no wheel could be.
     """
 
     wanted: str
@@ -49,6 +57,8 @@ class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     reason: str | None = None
     error_class: str | None = None
+    places: tuple[str, ...] = ()
+    notice: str | None = None
 
 
 class FetchSummary(msgspec.Struct, frozen=True, kw_only=True):

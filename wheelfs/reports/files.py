@@ -48,7 +48,8 @@ class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
 class ShownFile(ListedFile, frozen=True, kw_only=True):
     """All that is known of one file.  ``listed`` is false when its index no longer lists it; times are RFC 3339.
 
-    ``hidden`` tells why no directory shows it, by the user's own policy.
+    ``hidden`` tells why no directory shows it, by the user's own policy.  ``odd``: what is unusual in a stored wheel, where one
+    file is asked for.
     """
 
     stored_bytes: int | None = None
@@ -59,6 +60,7 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
     listed: bool = True
     hidden: str | None = None
     url: str | None = None
+    odd: tuple[str, ...] = ()
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 from packaging.markers import default_environment
@@ -14,6 +14,7 @@ from packaging.tags import platform_tags
 import wheelfs
 from wheelfs.core.platforms.machine import Machine
 from wheelfs.core.views.policy import policy_of
+from wheelfs.model.names import DOWNLOAD
 from wheelfs.service.admission import Admission
 from wheelfs.service.fetch.context import FetchContext
 from wheelfs.service.fetch.pool import DownloadPool
@@ -44,6 +45,17 @@ if TYPE_CHECKING:
     from wheelfs.telemetry import Counters
 
 
+class Waits(NamedTuple):
+    """How long and how many callers may wait.
+
+    ``bound_s`` is the longest that one request may take where the frontend has such a limit (a kernel's time-out), else infinity;
+    ``slots`` how many of them may wait for the network at once.
+    """
+
+    slots: int
+    bound_s: float = math.inf
+
+
 @asynccontextmanager
 async def running(
     *,
@@ -52,17 +64,18 @@ async def running(
     indexes: Sequence[Index],
     shares: Sequence[Share] = (),
     counters: Counters,
-    bound_s: float | None,
-    network_slots: int,
+    waits: Waits,
+    downloads_by_url: Origin | None = None,
     limits: ServiceLimits = SERVICE_LIMITS,
 ) -> AsyncIterator[Running]:
     """Run the service for the duration of the block.
 
-    ``bound_s`` is the longest that one request may take where the frontend has such a limit (a kernel's time-out), else None;
-    ``network_slots`` how many of its callers may wait for the network at once.
+    ``waits`` are those of the callers, ``downloads_by_url`` fetches files of the origin `DOWNLOAD`, which no index lists.
     """
-    bounds_s = math.inf if bound_s is None else bound_s
-    lookup_s, open_s = min(settings.lookup_timeout_s, bounds_s), min(settings.open_timeout_s, bounds_s)
+    lookup_s, open_s = min(settings.lookup_timeout_s, waits.bound_s), min(settings.open_timeout_s, waits.bound_s)
+    origins = {index.name: index.client for index in indexes}
+    if downloads_by_url is not None:
+        origins[DOWNLOAD] = downloads_by_url
     # The outer block closes spool files only when all tasks that write into them have ended.
     with ExitStack() as closing:
         async with trio.open_nursery() as nursery:
@@ -77,7 +90,7 @@ async def running(
             )
             fetching = FetchContext(
                 store=store,
-                origins={index.name: index.client for index in indexes},
+                origins=origins,
                 hosts=hosts,
                 nursery=nursery,
                 progress_timeout_s=open_s,
@@ -88,7 +101,7 @@ async def running(
             downloads = DownloadPool(fetching)
             closing.callback(store.uses.flush)
             closing.callback(downloads.close)
-            node = _assemble(settings, indexes, shares, downloads, Admission(network_slots, bounds_s), lookup_s, limits)
+            node = _assemble(settings, indexes, shares, downloads, Admission(waits.slots, waits.bound_s), lookup_s, limits)
             nursery.start_soon(hosts.keep_probing)
             nursery.start_soon(keep_in_order, store, downloads, limits.upkeep)
             try:

@@ -94,10 +94,10 @@ def fill(url: str, scratch: Path, files: int) -> None:
     scratch.mkdir()
     catalog = WrittenShareCatalog(open_objects(scratch.as_uri()))
     catalog.prepare()
-    point, number = None, 0
+    cursor, number = None, 0
     while number < files:
         some = min(AT_ONCE if number < files - ALONE else 1, files - number)
-        point = catalog.append(point, [file(number + one) for one in range(some)], may_tell=lambda: True)
+        cursor = catalog.append(cursor, [file(number + one) for one in range(some)], may_tell=lambda: True)
         number += some
     objects = open_objects(url)
 
@@ -177,7 +177,7 @@ def measure(directory: Path, url: str, files: int) -> dict[str, Took]:
         told["a poll with nothing new, on average"] = alone.apply(follow, (node, url, _POLLS))
         catalog = WrittenShareCatalog(open_objects(url))
         with Store.open(node) as store:
-            catalog.append(store.shared.point("lab"), [file(files)], may_tell=lambda: True)
+            catalog.append(store.shared.cursor("lab"), [file(files)], may_tell=lambda: True)
         told["a poll with one new file, of a new process"] = alone.apply(follow, (node, url, 1))
         stored(node, "1.0")
         told["push of a wheel"] = alone.apply(push_all, (node, url))

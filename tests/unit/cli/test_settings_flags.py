@@ -29,6 +29,7 @@ ARGUMENTS = {
     "unpin": ["x"],
     "export": ["/d"],
     "completion": ["bash"],
+    "run": ["true"],
 }
 REQUIRED = {"push": ["--share", "file:///s"], "pull": ["--share", "file:///s"]}
 OF_THE_GATEWAY = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from wheelfs.reports.fetch import FetchedFile, FetchSummary
 
 
-LOCK_SUFFIXES = (".toml", ".lock")
-"""How the names of lock files end, and no requirement does."""
+_LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
+"""How the names of lock files end, and no requirement does; extras of a lock may stand behind it."""
 
 
 @click.command(
@@ -28,7 +29,8 @@ LOCK_SUFFIXES = (".toml", ".lock")
     examples=(
         "wheelfs fetch numpy 'requests==2.32.5'",
         "wheelfs fetch --with-deps 'pandas[excel]'",
-        "wheelfs fetch -r requirements.txt --pin",
+        "wheelfs fetch -r requirements.txt --only-binary :all: --pin",
+        "wheelfs fetch 'pylock.toml[docs]' --group dev",
         "wheelfs fetch pylock.toml --python 3.12 --platform manylinux_2_28_aarch64",
         "wheelfs fetch uv.lock --dry-run --json",
     ),
@@ -46,16 +48,41 @@ LOCK_SUFFIXES = (".toml", ".lock")
     help="Choose files for this platform, as a wheel's tag has it; manylinux_2_28_x86_64 includes older ones.",
 )
 @click.option("--with-deps", is_flag=True, help="Fetch all that the requirements need, too, as uv resolves them.")
+@click.option(
+    "-c",
+    "--constraint",
+    "constraints",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Take no versions but those that this requirements file allows.",
+)
+@click.option(
+    "--group",
+    "groups",
+    metavar="[FILE:]NAME",
+    multiple=True,
+    help="Fetch a dependency group of pyproject.toml, or of FILE, which may be a pylock.toml.",
+)
 @click.option("--pre", "prereleases", is_flag=True, help="Take pre-releases like other versions.")
+@click.option(
+    "--only-binary",
+    metavar="NAMES",
+    multiple=True,
+    help="Take no sdists of these projects: names with commas between, or :all:. Names go before :all:, whatever the order.",
+)
+@click.option("--no-binary", metavar="NAMES", multiple=True, help="Take no wheels of these projects, named in the same way.")
+@click.option("--prefer-binary", is_flag=True, help="Take an older wheel rather than a newer sdist.")
 @click.option("--pin", is_flag=True, help="Keep the files for good: they are never removed to make room.")
 @click.option("--dry-run", is_flag=True, help="Only show which files it would be, and how many bytes would be fetched.")
 @click.pass_context
 def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, ...], **choices: Any) -> int:
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
 
-    REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. A lock file is a
-    pylock.toml or a uv.lock. What is stored is not fetched again, and an interrupted run resumes. The exit code is 1 when a part
-    is here and another part failed.
+    REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. All that is asked
+    of one project, in words and files, is one requirement, as in pip and uv. A lock file is a pylock.toml, with the names of its
+    extras in brackets, or a uv.lock. A wheel that is named by its path is added. What is stored is not fetched again, and an
+    interrupted run resumes. The exit code is 1 when a part is here and another part failed.
 
     Dependencies are fetched as far as the files name them, or with --with-deps: then uv, which must be installed, resolves the
     requirements against the indexes. For that metadata is fetched, also with --dry-run, and an sdist may have to be built. The
@@ -67,13 +94,13 @@ def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, 
     from wheelfs import app
     from wheelfs.reports.fetch import FetchArguments
 
-    if not words and not files:
-        raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, or -r FILE")
+    if not words and not files and not choices["groups"]:
+        raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, -r FILE or --group NAME")
     session = session_of(context)
     asked = FetchArguments(
-        requirements=tuple(word for word in words if not word.endswith(LOCK_SUFFIXES)),
+        requirements=tuple(word for word in words if not _is_lock(word)),
         files=files,
-        locks=tuple(Path(word) for word in words if word.endswith(LOCK_SUFFIXES)),
+        locks=tuple(word for word in words if _is_lock(word)),
         **choices,  # the options above, each under the name of its field
     )
     output = session.output
@@ -97,13 +124,21 @@ def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, 
     return exit_code_of(classes, tried=len(tried), otherwise=OriginError)
 
 
+def _is_lock(word: str) -> bool:
+    return _LOCK.fullmatch(word) is not None
+
+
 def _print_file(output: Output, file: FetchedFile) -> None:
     if output.json:
         output.record({"file": file})
-    elif file.result == "skipped":
-        output.talk(f"wheelfs: skipped {file.wanted}: {file.reason}")
+        return
+    places = f" ({' and '.join(file.places)})" if file.places else ""
+    if file.notice is not None:
+        output.talk(f"wheelfs: {file.filename}: {file.notice}")
+    if file.result == "skipped":
+        output.talk(f"wheelfs: skipped {file.wanted}: {file.reason}{places}")
     elif file.result == "failed":
-        output.talk(f"wheelfs: failed {file.filename or file.wanted}: {file.reason}")
+        output.talk(f"wheelfs: failed {file.filename or file.wanted}: {file.reason}{places}")
     elif file.result == "would-fetch":
         size = "of unknown size" if file.missing_bytes is None else size_text(file.missing_bytes)
         output.line(f"would fetch {file.filename} ({size})")

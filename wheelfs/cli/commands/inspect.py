@@ -133,6 +133,7 @@ def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
     yield "private", "yes" if file.private else None
     yield "listed", None if file.listed else "no longer by its index"
     yield "hidden", None if file.hidden is None else f"it is {file.hidden}"
+    yield "odd", "; ".join(file.odd) or None
 
 
 def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.tags import compatible_tags, cpython_tags, mac_platforms
 from packaging.version import InvalidVersion, Version
 
+from wheelfs.core.platforms.known import is_minor, is_platform, like_platform, like_python
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _LINUX = re.compile(r"(?P<family>manylinux|musllinux)_(?P<major>[12])_(?P<minor>
 _MAC = re.compile(r"macosx_(?P<major>\d{1,2})_(?P<minor>\d{1,2})_(?P<machine>\w+)")
 _LEGACY: Final = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 """Older names of the same platforms (PEP 600)."""
+_OLD_NAMES: Final = {name: minor for minor, name in _LEGACY.items()}
+_OLD_LINUX = re.compile(rf"(?P<name>{'|'.join(_OLD_NAMES)})_(?P<machine>\w+)")
 _MARKERS: Final = {
     "linux": ("linux", "Linux", "posix"),
     "manylinux": ("linux", "Linux", "posix"),
@@ -59,7 +62,8 @@ def named(
 
     A ``manylinux_X_Y``, ``musllinux_X_Y`` or ``macosx_X_Y`` platform stands for all that it can run.  Raises `UsageError`.
     """
-    version = _python(python) if python is not None else Version(environment["python_full_version"].removesuffix("+"))
+    here = Version(environment["python_full_version"].removesuffix("+"))
+    version = here if python is None else _python(python, here.minor)
     known = dict(environment)
     accepted = list(machine_platforms)
     if platforms:
@@ -80,18 +84,33 @@ def named(
     return Target(tags, known, version)
 
 
-def _python(text: str) -> Version:
+def _python(text: str, here: int) -> Version:
     try:
         version = Version(text)
     except InvalidVersion:
         version = None
+    attempted, meant = f"read --python {text[:40]!r}", like_python(text, here=here)
+    advice = "for example --python 3.12" if meant is None or meant == text else f"did you mean {meant}?"
     if version is None or len(version.release) not in (2, 3) or version.major != 3 or version.epoch or version.local:
-        raise UsageError(f"read --python {text[:40]!r}", "it is no version of Python 3", "for example --python 3.12")
+        raise UsageError(attempted, "it is no version of Python 3", advice)
+    if not is_minor(version.minor, here=here):
+        raise UsageError(attempted, "there is no such version of Python", advice)
     return version if len(version.release) == 3 else Version(f"{text}.0")
 
 
-def runs(platform: str) -> list[str]:
-    """Return the platform tags that a machine of platform tag ``platform`` can run; raises `UsageError`."""
+def runs(platform: str, *, named_by: str = "--platform") -> list[str]:
+    """Return the platform tags that a machine of platform tag ``platform`` can run; raises `UsageError`.
+
+    ``named_by`` is the option that it comes from, for the message.
+    """
+    if not is_platform(platform):
+        meant = like_platform(platform)
+        advice = (
+            "for example manylinux_2_28_x86_64, macosx_11_0_arm64 or win_amd64" if meant is None else f"did you mean {meant}?"
+        )
+        raise UsageError(f"read {named_by} {platform[:80]!r}", "it is no platform tag of a wheel", advice)
+    if old := _OLD_LINUX.fullmatch(platform):
+        return runs(f"manylinux_2_{_OLD_NAMES[old['name']]}_{old['machine']}")
     if linux := _LINUX.fullmatch(platform):
         family, machine, minor = linux["family"], linux["machine"], int(linux["minor"])
         names: list[str] = []
@@ -102,9 +121,6 @@ def runs(platform: str) -> list[str]:
         return [*names, f"linux_{machine}"]
     if mac := _MAC.fullmatch(platform):
         return list(mac_platforms((int(mac["major"]), int(mac["minor"])), mac["machine"]))
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", platform):
-        advice = "for example manylinux_2_28_x86_64, macosx_11_0_arm64 or win_amd64"
-        raise UsageError(f"read --platform {platform[:80]!r}", "it is no platform tag of a wheel", advice)
     return [platform]
 
 

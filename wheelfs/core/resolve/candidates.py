@@ -9,10 +9,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from wheelfs.core.versions import names_one_version
 from wheelfs.errors import InvalidInput
-from wheelfs.model.names import WheelName, kind_of, project_and_version
+from wheelfs.model.names import WheelName, kind_of, versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from packaging.version import Version
 
@@ -29,64 +29,122 @@ class NothingFits:
     is_mismatch: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A file that the target can use.  ``rank``: the smallest is preferred among the files of a version."""
+
+    link: FileLink
+    version: Version
+    rank: tuple[int, int, str, str]
+
+    @property
+    def is_wheel(self) -> bool:
+        return kind_of(self.link.filename) == "wheel"
+
+
 def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLink | NothingFits:
     """Return the file that an installer on ``target`` would take.
 
-    The newest version that fits and has one; of it the wheel with the most preferred tags and the highest build, else an
-    sdist.  Pre-releases are taken when they are wanted, by a version or at all, or when there is nothing else (PEP 440), yanked
-    files only when a single version is asked for (PEP 592).
+    The newest version that fits and has one that can be used; of it the wheel with the most preferred tags and the highest
+    build, else an sdist.  Files that are known to have a hash that was asked for go before all others, and so does any wheel
+    where wheels are preferred.  Pre-releases are taken when they are wanted, by a version or at all, or when nothing else that
+    can be used fits (PEP 440), yanked files only when a single version is asked for and nothing else of it is left (PEP 592).
     """
-    by_version: dict[Version, list[FileLink]] = {}
-    for link in links:
-        told = project_and_version(link.filename)
-        if told is not None:
-            by_version.setdefault(told[1], []).append(link)
-    if not by_version:
-        return NothingFits("it has no files")
-    versions = sorted(wanted.specifier.filter(by_version, prereleases=wanted.prereleases or None), reverse=True)
-    if not versions:
-        return NothingFits("no version fits")
-    is_single = names_one_version(wanted.specifier)
-    fitting = [link for version in versions for link in by_version[version] if is_single or link.yanked is None]
+    named = [link for link in links if not wanted.filenames or link.filename in wanted.filenames]
+    versions = versions_of(link.filename for link in named)
+    listed = [link for link in named if link.filename in versions]
+    if not listed:
+        return NothingFits("it has none of the files that the lock names" if wanted.filenames else "it has no files")
+    # Before tags are looked at, since a page may list thousands: what no pre-release could change is left out.
+    inside = set(wanted.specifier.filter(set(versions.values()), prereleases=True))
+    fitting = [link for link in listed if versions[link.filename] in inside]
     if not fitting:
-        return NothingFits("what fits is yanked")
-    named = [link for link in fitting if has_one_of(link, wanted.hashes)]
-    if not named:
-        return NothingFits("none of its files has a hash that was asked for", is_mismatch=True)
-    usable = [(rank, link) for link in named if (rank := _rank(link, target)) is not None]
+        return NothingFits("no version fits")
+    usable = [one for link in fitting if (one := _usable(link, versions[link.filename], wanted, target)) is not None]
     if not usable:
-        return NothingFits("none of its files is for this Python and platform")
-    newest = {version: place for place, version in enumerate(versions)}
-    return min(usable, key=lambda one: (newest[_version(one[1])], one[0]))[1]
+        return _none_usable(fitting, wanted)
+    allowed = set(wanted.specifier.filter({one.version for one in usable}, prereleases=wanted.prereleases))
+    usable = [one for one in usable if one.version in allowed]
+    if not usable:
+        return NothingFits("what fits is a pre-release")
+    return _best(usable, wanted)
 
 
-def has_one_of(link: FileLink, hashes: frozenset[str]) -> bool:
-    """Return whether a file has one of ``hashes``, or may have: what its index does not tell is checked when it is here."""
+def _best(usable: Sequence[_Candidate], wanted: Wanted) -> FileLink | NothingFits:
+    verdicts = {one.link.filename: has_one_of(one.link, wanted.hashes) for one in usable}
+    hashed = [one for one in usable if verdicts[one.link.filename] is not False]
+    if not hashed:
+        return NothingFits("none of its files has a hash that was asked for", is_mismatch=True)
+    kept = [one for one in hashed if one.link.yanked is None] or (hashed if names_one_version(wanted.specifier) else [])
+    if not kept:
+        return NothingFits("what fits is yanked")
+
+    def order(one: _Candidate) -> tuple[bool, bool, Version]:
+        return verdicts[one.link.filename] is True, one.is_wheel and wanted.prefers_wheels, one.version
+
+    best = max(map(order, kept))
+    return min((one for one in kept if order(one) == best), key=lambda one: one.rank).link
+
+
+def _none_usable(fitting: Sequence[FileLink], wanted: Wanted) -> NothingFits:
+    kinds = {kind_of(link.filename) for link in fitting}
+    if not wanted.kinds & kinds:
+        excluded = "--only-binary" if "sdist" in kinds else "--no-binary"
+        return NothingFits(f"what fits is excluded by {excluded}")
+    if wanted.kinds != {"wheel", "sdist"}:
+        excluded = "--only-binary" if "wheel" in wanted.kinds else "--no-binary"
+        return NothingFits(f"none of its files that {excluded} allows is for this Python and platform")
+    return NothingFits("none of its files is for this Python and platform")
+
+
+def has_one_of(link: FileLink, hashes: frozenset[str]) -> bool | None:
+    """Return whether a file has one of ``hashes``; None: its index does not tell, so that has to be compared when it is here."""
+    if not hashes:
+        return None
     told = {f"{algorithm}:{digest}".lower() for algorithm, digest in (link.other_hashes or {}).items()}
     if link.sha256 is not None:
         told.add(f"sha256:{link.sha256.hex()}")
-    return not hashes or not told or not hashes.isdisjoint(told)
+    if not hashes.isdisjoint(told):
+        return True
+    # Of another algorithm than those that are told it is open what the file has.
+    algorithms = {one.partition(":")[0] for one in told}
+    return False if {one.partition(":")[0] for one in hashes} <= algorithms else None
 
 
-def _rank(link: FileLink, target: Target) -> tuple[int, int, str] | None:
-    """Return how preferred a file is, the smallest most, or None when it cannot be used."""
+def why_an_sdist(chosen: FileLink, wanted: Wanted, links: Iterable[FileLink]) -> str | None:
+    """Return what to say of an sdist that was taken because no wheel could be; None for others, and where it was asked for."""
+    if kind_of(chosen.filename) != "sdist" or "wheel" not in wanted.kinds:
+        return None
+    versions = versions_of(link.filename for link in links)
+    version = versions[chosen.filename]
+    has_wheels = any(name.endswith(".whl") and of == version for name, of in versions.items())
+    why = f"no wheel of version {version} is for this Python and platform" if has_wheels else f"version {version} has no wheel"
+    advice = "--only-binary takes wheels alone" if any(name.endswith(".whl") for name in versions) else "no version has one"
+    return f"it is an sdist, which is built where it is installed: {why} ({advice})"
+
+
+def _usable(link: FileLink, version: Version, wanted: Wanted, target: Target) -> _Candidate | None:
+    kind = kind_of(link.filename)
+    if kind not in wanted.kinds:
+        return None
     if link.requires_python is not None:
         try:
             if not SpecifierSet(link.requires_python).contains(target.python, prereleases=True):
                 return None
         except InvalidSpecifier:
             pass  # as in pip: what cannot be read forbids nothing
-    if kind_of(link.filename) != "wheel":
-        return len(target.ranks), 0, ""
+    if kind != "wheel":
+        return _Candidate(link, version, (len(target.ranks), 0, "", link.filename))
     try:
         wheel = WheelName(link.filename)
     except InvalidInput:
         return None
     ranks = [target.ranks[tag] for tag in wheel.tags if tag in target.ranks]
-    return (min(ranks), -(wheel.build[0] if wheel.build else 0), link.filename) if ranks else None
+    build = wheel.build or (0, "")
+    # A build's letters go upwards like its number; there are few, so the largest is told apart by what it lacks to the end.
+    return _Candidate(link, version, (min(ranks), -build[0], _descending(build[1]), link.filename)) if ranks else None
 
 
-def _version(link: FileLink) -> Version:
-    told = project_and_version(link.filename)
-    assert told is not None
-    return told[1]
+def _descending(text: str) -> str:
+    """Return a text that sorts the other way round among texts of one length."""
+    return "".join(chr(0x10FFFF - ord(letter)) for letter in text)

@@ -10,12 +10,15 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.core.resolve.merge import as_one
 from wheelfs.core.resolve.requirements_txt import parse
 from wheelfs.errors import InternalError, UsageError
-from wheelfs.model.wanted import Wanted
+from wheelfs.model.wanted import LocalPath, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from wheelfs.core.resolve.allowed_files import AllowedFiles
 
 _LINUX = re.compile(r"manylinux_2_(?P<minor>\d+)_(?P<machine>x86_64|aarch64)")
 _LEGACY = re.compile(r"manylinux2014_(?P<machine>x86_64|aarch64)")
@@ -65,20 +68,37 @@ def platform_options(platforms: Sequence[str]) -> tuple[list[str], dict[str, str
 
 
 def requirements_text(wanted: Iterable[Wanted], *, extras: bool = True) -> str:
-    """Return a requirements file; markers were evaluated before, and hashes are compared by whoever fetches."""
+    """Return a requirements file; markers were evaluated before, and hashes are compared when files are fetched."""
     return "".join(f"{one if extras else replace(one, extras=frozenset())}\n" for one in wanted)
 
 
-def pins(text: str, asked: Iterable[Wanted], environment: Mapping[str, str]) -> list[Wanted]:
-    """Return what uv has chosen, with the hashes that were asked for where any were; raises `InternalError`."""
-    hashes: dict[str, frozenset[str]] = {}
-    for one in asked:
-        hashes[one.project] = hashes.get(one.project, frozenset()) | one.hashes
+def choice_options(allowed: AllowedFiles) -> list[str]:
+    """Return uv's options for the kinds of files and releases that may be taken; it has none that prefers wheels."""
+    options = [f"--only-binary={name}" for name in sorted(allowed.only_binary)]
+    options += [f"--no-binary={name}" for name in sorted(allowed.no_binary)]
+    named = [(name, "allow") for name in sorted(allowed.all_releases)] + [
+        (name, "disallow") for name in sorted(allowed.only_final)
+    ]
+    for name, mode in named:
+        options += [f"--prerelease={mode}"] if name == ":all:" else [f"--prerelease-package={name}={mode}"]
+    return options
+
+
+def pins(text: str, asked: Iterable[Wanted], allowed: AllowedFiles, environment: Mapping[str, str]) -> list[Wanted]:
+    """Return what uv has chosen of the index, with the hashes that were asked for where any were; raises `InternalError`.
+
+    What it was given by path stands in its answer, too, and is left out.
+    """
+    known: dict[str, Wanted] = {one.project: one for one in as_one(list(asked))}
     found: list[Wanted] = []
     for entry in parse(text, environment):
+        if isinstance(entry, LocalPath):
+            continue
         if not isinstance(entry, Wanted) or not entry.specifier:
             raise InternalError("read what uv has resolved", f"{entry} is no version of a project")
-        found.append(replace(entry, extras=frozenset(), hashes=hashes.get(entry.project, frozenset())))
+        one = known.get(entry.project)
+        hashes, places = (frozenset[str](), ()) if one is None else (one.hashes, one.places)
+        found.append(allowed.applied(replace(entry, extras=frozenset(), hashes=hashes, places=places)))
     return found
 
 

@@ -34,7 +34,7 @@ class RenderedFile(NamedTuple):
 
     ``has_metadata``: ``FILENAME.metadata`` is sure to be served beside it, and to match ``metadata_sha256``.
     ``comment`` is for people ("not listed by its index").  ``base`` is the relative address of the file's directory (ending with
-    a slash) where the file does not lie beside the page.
+    a slash) where the file does not lie beside the page.  ``url`` is where it lies instead, in full.
     """
 
     link: FileLink
@@ -42,6 +42,13 @@ class RenderedFile(NamedTuple):
     metadata_sha256: bytes | None = None
     comment: str | None = None
     base: str = ""
+    url: str | None = None
+
+    @property
+    def href(self) -> str:
+        """The file's URL as a page has it, relative to the page unless ``url`` is given; without fragment."""
+        name = self.link.filename
+        return self.url or self.base + (name if PLAIN_NAME.match(name) else quote(name, safe=""))
 
     @classmethod
     def of(cls, link: FileLink, *, metadata: bool, comment: str | None = None) -> RenderedFile:
@@ -93,9 +100,8 @@ def _document(title: str, metas: list[tuple[str, str]], lines: list[str]) -> byt
 
 
 def _anchor(entry: RenderedFile) -> str:
-    link, has_metadata, metadata_sha256, comment, base = entry
-    name = link.filename
-    parts = [f'<a href="{base}{name if PLAIN_NAME.match(name) else quote(name, safe="")}']
+    link, has_metadata, metadata_sha256, comment = entry.link, entry.has_metadata, entry.metadata_sha256, entry.comment
+    parts = [f'<a href="{_escaped(entry.href)}']
     if link.sha256 is not None:
         parts.append(f"#sha256={link.sha256.hex()}")
     elif link.other_hashes:
@@ -114,7 +120,7 @@ def _anchor(entry: RenderedFile) -> str:
         parts.append(f' data-size="{link.size_bytes}"')
     if link.provenance is not None:
         parts.append(f' data-provenance="{_escaped(link.provenance)}"')
-    parts.append(f">{_escaped(name)}</a><br>")
+    parts.append(f">{_escaped(link.filename)}</a><br>")
     if comment is not None:
         parts.append(_comment(comment))
     return "".join(parts)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 import msgspec
 from packaging.version import Version
 
-from wheelfs.core.simple.html_render import PLAIN_NAME, REPOSITORY_VERSION, RenderedFile
+from wheelfs.core.simple.html_render import REPOSITORY_VERSION, RenderedFile
 from wheelfs.core.times import rfc3339
 from wheelfs.model.names import versions_of
 
@@ -73,9 +72,7 @@ def _file(entry: RenderedFile) -> dict[str, Any]:
     hashes = dict(link.other_hashes or {})
     if link.sha256 is not None:
         hashes["sha256"] = link.sha256.hex()
-    name = link.filename
-    url = entry.base + (name if PLAIN_NAME.match(name) else quote(name, safe=""))
-    file: dict[str, Any] = {"filename": name, "url": url, "hashes": hashes}
+    file: dict[str, Any] = {"filename": link.filename, "url": entry.href, "hashes": hashes}
     if link.requires_python is not None:
         file["requires-python"] = link.requires_python
     if link.size_bytes is not None:

@@ -30,5 +30,5 @@ def _platforms(words: tuple[str, ...], machine: Machine) -> Machine | None:
         return None
     tags: set[str] = set()
     for word in words:
-        tags.update(machine.platforms if word == "here" else runs(word))
+        tags.update(machine.platforms if word == "here" else runs(word, named_by="[flat] platforms"))
     return Machine(frozenset(tags))

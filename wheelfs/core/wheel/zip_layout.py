@@ -91,9 +91,12 @@ def find_directory(tail: bytes, file_size: int) -> DirectoryLocation | NeedMore:
     position = _find_end(tail, tail_start, file_size)
     if position is None:
         needed = max(0, file_size - _COMMENT_MAX - _END.size)
-        if tail_start <= needed:
+        if tail_start > needed:
+            return NeedMore(needed)
+        # As in Python's zipfile and so in pip: bytes behind the last record (NULs, a line end of some upload) do no harm.
+        position = tail.rfind(_END_MAGIC, needed - tail_start)
+        if position < 0 or _bytes_behind(tail, position) is None:
             raise NotAZip("it has no end-of-central-directory record (truncated, or no ZIP at all)")
-        return NeedMore(needed)
     _, disk, directory_disk, entries_here, entries, size, offset, _ = _END.unpack_from(tail, position)
     end = tail_start + position
     zip64 = False
@@ -134,6 +137,21 @@ def _find_end(tail: bytes, tail_start: int, file_size: int) -> int | None:
             return position
         position += len(_END_MAGIC) - 1
     return None
+
+
+def bytes_behind(tail: bytes) -> int:
+    """Return how many bytes follow the end record and its comment, by a file's last bytes; 0 where there is no record."""
+    if _find_end(tail, 0, len(tail)) is not None:
+        return 0
+    position = tail.rfind(_END_MAGIC)
+    return 0 if position < 0 else _bytes_behind(tail, position) or 0
+
+
+def _bytes_behind(tail: bytes, position: int) -> int | None:
+    """Return how many bytes follow the end record at ``position``; None where it, or its comment, is cut short."""
+    after = len(tail) - position - _END.size
+    comment = int.from_bytes(tail[position + _END.size - 2 : position + _END.size], "little")
+    return after - comment if 0 <= comment <= after else None
 
 
 def _find_end64(tail: bytes, tail_start: int, end: int) -> tuple[int, int, int, int, int, int, int] | NeedMore | None:
@@ -237,8 +255,8 @@ def _zip64_fields(extra: bytes, size: int, packed: int, offset: int, disk: int) 
 def metadata_member(members: Sequence[Member], project: str | None = None) -> Member | None:
     """Return the member ``NAME-VERSION.dist-info/METADATA`` at top level, or None.
 
-    With ``project`` (normalized) the directory's name must be that project's.  Two candidates are as bad as none: which one an
-    installer would take is not defined.
+    With ``project`` (normalized) the directory's name must be that project's.  Two directories are as bad as none: installers
+    refuse them.  Of one member that is there twice the later one is taken: it is what lies there when all is unpacked.
     """
     found = [
         member
@@ -247,7 +265,7 @@ def metadata_member(members: Sequence[Member], project: str | None = None) -> Me
         and member.name.count("/") == 1
         and (project is None or _normalized(member.name.partition("-")[0]) == project)
     ]
-    return found[0] if len(found) == 1 else None
+    return found[-1] if len({member.name for member in found}) == 1 else None
 
 
 def _normalized(name: str) -> str:

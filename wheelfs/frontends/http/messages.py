@@ -37,6 +37,8 @@ class Request:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     scheme: str = "http"
+    extension: Any = None
+    """What an application found out of a request before it was answered."""
 
     @property
     def host(self) -> str:
@@ -78,6 +80,7 @@ def request_of(scope: Scope) -> Request:
         query=dict(reversed(query)),
         headers=headers,
         scheme=scope["scheme"],
+        extension=scope.get("wheelfs"),
     )
 
 

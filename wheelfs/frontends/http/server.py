@@ -8,6 +8,7 @@ import socket
 import ssl
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import trio
@@ -88,27 +89,59 @@ async def serve_http(
     limits: HttpLimits = HTTP_LIMITS,
 ) -> None:
     """Serve on bound ``sockets``, which are taken over, until ``shutdown``; requests under way then have ``limits.end_s``."""
-    config = _config(tls, limits)
-    context = WorkerContext(None)
-    wrapped = ASGIWrapper(application)
+    speaker = Speaker(tls=tls, limits=limits)
+    await serve_connections(partial(speaker.speak, application), sockets, speaker, on_ready=on_ready, shutdown=shutdown)
 
-    async def talk(stream: Any) -> None:  # a socket's or a TLS stream, which its base does not declare
-        await _Connection(wrapped, config, context, {}, stream).run()
 
-    secure = config.create_ssl_context()
+async def serve_connections(
+    talk: Callable[[Any], Awaitable[None]],
+    sockets: Sequence[socket.socket],
+    speaker: Speaker,
+    *,
+    on_ready: Callable[[], None],
+    shutdown: trio.Event,
+) -> None:
+    """Let ``talk`` have each connection on bound ``sockets``, which are taken over; see `serve_http`."""
+    limits = speaker.limits
     places = trio.Semaphore(places_for_connections(limits))
-    async with config.log, trio.open_nursery() as connections:
+    async with speaker, trio.open_nursery() as connections:
         with ExitStack() as listening:
             async with trio.open_nursery() as accepting:
                 for bound in sockets:
                     listening.enter_context(bound)
                     bound.listen(limits.backlog)
-                    accepting.start_soon(accept_connections, bound, talk, connections, places, secure, limits)
+                    accepting.start_soon(accept_connections, bound, talk, connections, places, speaker.secure, limits)
                 on_ready()
                 await shutdown.wait()
                 accepting.cancel_scope.cancel()
-        await context.terminated.set()  # idle connections end now
+        await speaker.end_idle()
         connections.cancel_scope.deadline = trio.current_time() + limits.end_s
+
+
+class Speaker:
+    """Speaks HTTP over connections that are there already; an asynchronous context, in which all its connections lie."""
+
+    def __init__(self, *, tls: Tls | None = None, limits: HttpLimits = HTTP_LIMITS) -> None:
+        """``tls`` is what connections are to be wrapped in before (`secure`)."""
+        self.limits = limits
+        self._config = _config(tls, limits)
+        self._context = WorkerContext(None)
+        self.secure = self._config.create_ssl_context()
+
+    async def __aenter__(self) -> Speaker:
+        await self._config.log.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._config.log.aclose()
+
+    async def speak(self, application: Callable[..., Awaitable[None]], stream: Any) -> None:
+        """Answer the requests of one connection by ``application``: a socket's or a TLS stream's."""
+        await _Connection(ASGIWrapper(application), self._config, self._context, {}, stream).run()
+
+    async def end_idle(self) -> None:
+        """End connections on which no request is being answered; others end after the one that is."""
+        await self._context.terminated.set()
 
 
 async def _stay(connection: H11Protocol, event: object) -> None:

@@ -1,7 +1,7 @@
-"""What other nodes ask of a gateway, below ``/-/share/v1/``: news of its files, files by their sha256, and how they are made.
+"""What other nodes ask of a gateway, below ``/-/share/v1/``: changes of its files, files by their sha256, and how they are made.
 
-``news?since=POINT`` is MessagePack (`wheelfs.model.shared.News`); ``file/SHA256`` is a sealed file, with ranges, or one that is
-being fetched from its index; ``manifest/SHA256`` says how a sealed one is made (`wheelfs.model.manifest.Manifest`, without
+``news?since=CURSOR`` is MessagePack (`wheelfs.model.shared.FeedPage`); ``file/SHA256`` is a sealed file, with ranges, or one that
+is being fetched from its index; ``manifest/SHA256`` says how a sealed one is made (`wheelfs.model.manifest.Manifest`, without
 packs).  What is not here is 404: nodes then ask their indexes, or this gateway as one.  To the byte:
 docs/design/gateway-protocol.md.
 """
@@ -39,10 +39,10 @@ class SharePages:
         """Raise `StoreError` where the store cannot be read."""
         self._feed.check()
 
-    async def _news(self, request: Request) -> Reply:
-        """Return what is new since the point in the query."""
-        news = await trio.to_thread.run_sync(self._feed.events, request.query.get("since"))
-        return Text(HTTPStatus.OK, "application/msgpack", msgspec.msgpack.encode(news), (("Cache-Control", "no-store"),))
+    async def _events(self, request: Request) -> Reply:
+        """Return what has changed since the cursor in the query."""
+        events = await trio.to_thread.run_sync(self._feed.events, request.query.get("since"))
+        return Text(HTTPStatus.OK, "application/msgpack", msgspec.msgpack.encode(events), (("Cache-Control", "no-store"),))
 
     async def find(self, request: Request) -> FileNode | Reply | None:
         """Return the stored file that the path names, what else is to be answered, or None for a path of another kind."""
@@ -50,7 +50,7 @@ class SharePages:
             return None
         match request.names[3:]:
             case ("news",):
-                return await self._news(request)
+                return await self._events(request)
             case ("file", sha256) if _SHA256.match(sha256):
                 found = self._feed.file(bytes.fromhex(sha256))
                 return UNKNOWN_FILE if found is None else FileNode(*found)

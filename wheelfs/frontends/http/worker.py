@@ -57,7 +57,7 @@ class WorkerApplication(Application):
         node = None if request.names is None or request.is_directory else self._stored_lookup.find(request.names)
         if node is not None:
             try:
-                return await self._file(request, node, BINARY)
+                return await self._files.file(request, node, BINARY)
             except WheelfsError:
                 pass  # removed or found damaged a moment ago: the head can fetch it again
         headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}

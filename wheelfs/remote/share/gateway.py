@@ -14,7 +14,7 @@ import trio
 from wheelfs.errors import OriginFault, OriginMissing, UsageError
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
-from wheelfs.model.shared import MAX_POINT, FeedPage, is_safe
+from wheelfs.model.shared import MAX_CURSOR, FeedPage, is_safe
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.share.manifests import composition_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.origin import Origin
 
-MAX_NEWS_BYTES: Final = 16 << 20
+MAX_PAGE_BYTES: Final = 16 << 20
 MAX_MANIFEST_BYTES: Final = 64 << 20
 """That of a wheel of a million members; more is fetched as if it were not told how it is made."""
 
@@ -78,19 +78,19 @@ class Gateway:
         """Never certain: it may be about to fetch the file, and its feed reports what goes."""
         return False
 
-    async def news(self, point: str | None) -> FeedPage:
-        """Return what is new since ``point`` (None: everything), in portions, of what can be shown; raises `OriginError`."""
-        since = "" if point is None else f"?since={quote(point, safe='')}"
-        body = await self.origin.fetch_small(f"{self.url}/-/share/v1/news{since}", limit_bytes=MAX_NEWS_BYTES)
+    async def events(self, cursor: str | None) -> FeedPage:
+        """Return what is new since ``cursor`` (None: everything), in portions, of what can be shown; raises `OriginError`."""
+        since = "" if cursor is None else f"?since={quote(cursor, safe='')}"
+        body = await self.origin.fetch_small(f"{self.url}/-/share/v1/news{since}", limit_bytes=MAX_PAGE_BYTES)
         try:
-            news = msgspec.msgpack.decode(body, type=FeedPage)
-            if len(news.point) > MAX_POINT:
-                raise msgspec.ValidationError("its point is too long")
+            events = msgspec.msgpack.decode(body, type=FeedPage)
+            if len(events.cursor) > MAX_CURSOR:
+                raise msgspec.ValidationError("its cursor is too long")
         except msgspec.MsgspecError as error:
             raise OriginFault(
-                f"ask {self.name} for news", f"invalid response ({error})", "is the share's URL that of `wheelfs serve`?"
+                f"ask {self.name} for changes", f"invalid response ({error})", "is the share's URL that of `wheelfs serve`?"
             ) from None
-        return msgspec.structs.replace(news, files=tuple(file for file in news.files if is_safe(file)))
+        return msgspec.structs.replace(events, files=tuple(file for file in events.files if is_safe(file)))
 
     async def aclose(self) -> None:
         """Close all connections."""

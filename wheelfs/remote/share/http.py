@@ -1,6 +1,6 @@
 """A share at an HTTP address: a gateway of ``wheelfs serve``, or a share of objects behind any web server or in a public bucket.
 
-Which of the two is found out by asking for the marker of a share of objects, once, and once more after every question for news
+Which of the two is found out by asking for the marker of a share of objects, once, and once more after every request for changes
 that failed: another server may be there by then.
 """
 
@@ -79,11 +79,11 @@ class HttpShare:
             return False  # the gateway's own answer says what is wrong, if there is one
         return content is not None and content.startswith(_BEGINS)
 
-    async def news(self, point: str | None) -> FeedPage:
-        """Return what is new since ``point``, in portions; raises `OriginError`."""
+    async def events(self, cursor: str | None) -> FeedPage:
+        """Return what is new since ``cursor``, in portions; raises `OriginError`."""
         found = await self._asked()
         try:
-            return await found.news(point)
+            return await found.events(cursor)
         except OriginMissing as error:
             self._found = None
             if found is self._objects:

@@ -58,7 +58,7 @@ class ShareCatalog:
         self._objects = objects
         self._limits = limits
         self._quiet = self._limits.look_around
-        """Questions without news since the last look around; the first one is one."""
+        """Requests without changes since the identity was checked last; the first one counts."""
         self._identity = ""
         """The share's, as it was when it was looked at last."""
         self._snapshot: tuple[str, Batch] | None = None
@@ -89,25 +89,25 @@ class ShareCatalog:
 
     # --- following -----------------------------------------------------------------------------------------------------
 
-    def news(self, point: str | None) -> FeedPage:
-        """Return what is new since ``point``, in portions; everything, where the difference is not known."""
-        cursor = parse_cursor(point)
-        place = cursor.place
-        is_due = self._quiet >= self._limits.look_around or place is None or cursor.identity != self._identity
+    def events(self, cursor: str | None) -> FeedPage:
+        """Return what is new since ``cursor``, in portions; everything, where the difference is not known."""
+        known = parse_cursor(cursor)
+        place = known.place
+        is_due = self._quiet >= self._limits.look_around or place is None or known.identity != self._identity
         if is_due:
             identity, self._quiet = self.check(), 0
-            if cursor.identity != identity:
-                cursor, place = Cursor(identity, None), None
+            if known.identity != identity:
+                known, place = Cursor(identity, None), None
         if isinstance(place, Following):
             # What was not seen can be now: only a resync without a doubt tells what is gone.
-            is_seen = 0 < cursor.doubt.end <= place.number or (is_due and self._is_readable(cursor.doubt.unread))
+            is_seen = 0 < known.doubt.end <= place.number or (is_due and self._is_readable(known.doubt.unread))
             if is_seen and not place.in_resync:
-                return self._resync(Cursor(cursor.identity, place))
-            return self._follow(cursor, place, is_due=is_due)
+                return self._resync(Cursor(known.identity, place))
+            return self._follow(known, place, is_due=is_due)
         # A root's snapshots go when the second one after it is made.
         if place is None or (is_due and self._is_there(root_key(place.root + 2))):
-            return self._resync(cursor)
-        return self._begin(cursor, place)
+            return self._resync(known)
+        return self._begin(known, place)
 
     def _follow(self, cursor: Cursor, place: Following, *, is_due: bool) -> FeedPage:
         batches, is_end, unread = self._records(place.number)
@@ -140,8 +140,8 @@ class ShareCatalog:
         identity, doubt = cursor.identity, cursor.doubt
         if place.snapshot >= len(root):
             self._snapshot = None  # some megabytes
-            point = Cursor(identity, Following(place.root * self._limits.span, in_resync=True), doubt).text()
-            return FeedPage((), (), point, more=True, is_resync=True, starts_resync=starts_resync)
+            reached = Cursor(identity, Following(place.root * self._limits.span, in_resync=True), doubt).text()
+            return FeedPage((), (), reached, more=True, is_resync=True, starts_resync=starts_resync)
         batch = self._snapshot_of(root[place.snapshot])
         if batch is None and (newest := self._newest_root()) > place.root:
             return self._resync(cursor, newest)
@@ -153,8 +153,8 @@ class ShareCatalog:
         following = Beginning(place.root, place.snapshot, place.file + self._limits.portion_files)
         if following.file >= len(batch.files):
             following = Beginning(place.root, place.snapshot + 1)
-        point = Cursor(identity, following, doubt).text()
-        return FeedPage(files, gone, point, more=True, is_resync=True, starts_resync=starts_resync)
+        reached = Cursor(identity, following, doubt).text()
+        return FeedPage(files, gone, reached, more=True, is_resync=True, starts_resync=starts_resync)
 
     def _records(self, number: int) -> tuple[list[Batch], bool, str]:
         """Return the records from ``number`` on, up to the end or some portion of them, and whether that is the end.

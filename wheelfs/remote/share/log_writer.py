@@ -81,7 +81,7 @@ class WrittenShareCatalog(ShareCatalog):
 
     def append(
         self,
-        point: str | None,
+        cursor: str | None,
         files: Sequence[SharedFile],
         gone: Sequence[FileKey] = (),
         *,
@@ -89,11 +89,11 @@ class WrittenShareCatalog(ShareCatalog):
     ) -> str:
         """Announce files, whose manifests are there, and files that are gone.
 
-        ``point`` is what `news` or this returned last: the end of the log is looked for from there on.  Returns the end.
+        ``cursor`` is what `events` or this returned last: the end of the log is looked for from there on.  Returns the end.
         ``may_tell`` is called before each record; where it returns False `OriginTimeout` is raised.
         """
-        cursor = parse_cursor(point)
-        number = cursor.place.number if isinstance(cursor.place, Following) else self._newest_root() * self._limits.span
+        known = parse_cursor(cursor)
+        number = known.place.number if isinstance(known.place, Following) else self._newest_root() * self._limits.span
         said: list[SharedFile | FileKey] = [*gone, *files]
         for start in range(0, len(said), self._limits.record_files):
             some = said[start : start + self._limits.record_files]
@@ -102,7 +102,7 @@ class WrittenShareCatalog(ShareCatalog):
             )
             number = self._append(number, encode_record(batch), may_tell) + 1
         self._summarize(number, may_tell)
-        return Cursor(cursor.identity, Following(number)).text()
+        return Cursor(known.identity, Following(number)).text()
 
     def _append(self, number: int, encoded: bytes, may_tell: Callable[[], bool]) -> int:
         """Write a record at the end of the log, which is not before ``number``, and return its number."""

@@ -1,4 +1,4 @@
-"""A share of objects as a mount sees it: news of its catalog, and bytes of its files by range, put together from packs.
+"""A share of objects as a mount sees it: changes of its catalog, and bytes of its files by range, put together from packs.
 
 All asking is done in threads that are abandoned when their time is over: a network file system may hang for minutes.
 """
@@ -61,11 +61,11 @@ class ObjectOrigin:
     async def aclose(self) -> None:
         """Nothing is held open."""
 
-    # --- news ----------------------------------------------------------------------------------------------------------
+    # --- changes ----------------------------------------------------------------------------------------------------------
 
-    async def news(self, point: str | None) -> FeedPage:
-        """Return what is new since ``point``, in portions."""
-        return await self._ask(lambda: self._share.catalog.news(point))
+    async def events(self, cursor: str | None) -> FeedPage:
+        """Return what is new since ``cursor``, in portions."""
+        return await self._ask(lambda: self._share.catalog.events(cursor))
 
     # --- bytes ---------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ class Share(Protocol):
 
     @property
     def poll_s(self) -> float:
-        """How often its news are asked for, in seconds."""
+        """How often it is asked for changes, in seconds."""
         ...
 
     @property
@@ -48,8 +48,8 @@ class Share(Protocol):
         """
         ...
 
-    async def news(self, point: str | None) -> FeedPage:
-        """Return what is new since ``point`` (None: everything), in portions; raises `OriginError`."""
+    async def events(self, cursor: str | None) -> FeedPage:
+        """Return what is new since ``cursor`` (None: everything), in portions; raises `OriginError`."""
         ...
 
     async def aclose(self) -> None: ...

@@ -145,8 +145,13 @@ def described(source: Source, descriptor: int, size_bytes: int) -> Described:
 
 def _agreeing(source: Source, metadata: bytes, project: ProjectName, version: Version) -> str | None:
     """Return the Requires-Python of a METADATA that agrees with the file's name; raises `InvalidInput` for one that does not."""
-    said, _ = parse_email(metadata)
-    name, stated = said.get("name", ""), said.get("version", "")
+    said, unread = parse_email(metadata)
+
+    def first(field: str, known: str | None) -> str:
+        # As in pip and uv, of a field that is there twice the first one counts; the reader puts both aside.
+        return known if known is not None else next(iter(unread.get(field, ())), "")
+
+    name, stated = first("name", said.get("name")), first("version", said.get("version"))
     if str(canonicalize_name(name)) != project:
         raise InvalidInput(
             source.attempted, f"its METADATA says project {name[:80]!r}, its name {project}", "rename it, or build it again"
@@ -159,4 +164,4 @@ def _agreeing(source: Source, metadata: bytes, project: ProjectName, version: Ve
         raise InvalidInput(
             source.attempted, f"its METADATA says version {stated[:80]!r}, its name {version}", "rename it, or build it again"
         )
-    return said.get("requires_python")
+    return first("requires-python", said.get("requires_python")) or None

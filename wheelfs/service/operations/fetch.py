@@ -13,11 +13,12 @@ import msgspec
 import trio
 
 from wheelfs.core.projects.ownership import NoSuchProject, Owned, Undecided
-from wheelfs.core.resolve.candidates import NothingFits, choose
+from wheelfs.core.resolve.candidates import NothingFits, choose, why_an_sdist
 from wheelfs.core.views.view import View
 from wheelfs.errors import ContentMismatch, OriginMissing, StoreError, WheelfsError
 from wheelfs.model.names import project_and_version
 from wheelfs.reports.fetch import FetchedFile, FetchSummary
+from wheelfs.service.operations.fetch_hashes import check_stored
 from wheelfs.service.tasks import await_future
 
 if TYPE_CHECKING:
@@ -71,11 +72,11 @@ class Prefetch:
     async def _bring_one(self, nursery: trio.Nursery, wanted: Wanted) -> None:
         ref = None
         try:
-            entry = await self._choose(wanted)
+            entry, notice = await self._choose(wanted)
             ref = entry.ref
             if (ref.project, ref.filename) not in self._chosen:
                 self._chosen.add((ref.project, ref.filename))
-                await self._bring(nursery, entry, wanted)
+                await self._bring(nursery, entry, wanted, notice)
         except StoreError:
             raise
         except WheelfsError as error:
@@ -90,13 +91,15 @@ class Prefetch:
                     origin=None if ref is None else ref.origin,
                     reason=str(error),
                     error_class=type(error).__name__,
+                    places=wanted.places,
                 )
             )
         finally:
             self._done_files += 1
             self.progress.overall(self._done_files, self._files, self._saved_bytes)
 
-    async def _choose(self, wanted: Wanted) -> Entry:
+    async def _choose(self, wanted: Wanted) -> tuple[Entry, str | None]:
+        """Return the file to take, and what should be known of it."""
         attempted = f"find {wanted}"
         ownership = await self.node.projects.find(wanted.project)
         match ownership:
@@ -110,24 +113,27 @@ class Prefetch:
                 assert_never(unreachable)
         seen = self.node.views.entries(ownership, wanted.project, View())
         entries = {entry.ref.filename: entry for entry in seen.entries}
-        chosen = choose(wanted, [entry.ref.link for entry in entries.values()], self.target)
+        links = [entry.ref.link for entry in entries.values()]
+        chosen = choose(wanted, links, self.target)
         if not isinstance(chosen, NothingFits):
-            return entries[chosen.filename]
+            return entries[chosen.filename], why_an_sdist(chosen, wanted, links)
         if not ownership.reachable and not isinstance(choose(wanted, ownership.listed, self.target), NothingFits):
             raise self.node.projects.unreachable(ownership, wanted.project)
         if chosen.is_mismatch:
             raise ContentMismatch(attempted, f"{chosen.reason} (from {ownership.owner})")
         raise OriginMissing(attempted, "; ".join((f"{chosen.reason} (from {ownership.owner})", *seen.hidden)))
 
-    async def _bring(self, nursery: trio.Nursery, entry: Entry, wanted: Wanted) -> None:
+    async def _bring(self, nursery: trio.Nursery, entry: Entry, wanted: Wanted, notice: str | None) -> None:
         ref, downloads, fetching = entry.ref, self.node.downloads, self.node.fetching
         stored = None if entry.sealed_sha256 is None else self.node.store.catalog.content(entry.sealed_sha256)
+        about = FetchedFile(wanted=str(wanted), result="present", places=wanted.places, notice=notice)
         if entry.sealed_sha256 is not None and stored is not None and stored.poisoned is None:
+            await check_stored(self.node.store, entry.sealed_sha256, wanted.hashes, filename=ref.filename)
             if self.pin and not self.dry_run:
                 await self._pin(ref, entry.sealed_sha256)
             brought = not self.dry_run and stored.sealed_at_us >= self.began_us
-            told = FetchedFile(
-                wanted=str(wanted),
+            told = msgspec.structs.replace(
+                about,
                 result="fetched" if brought else "present",
                 size_bytes=stored.size_bytes,
                 fetched_bytes=stored.size_bytes if brought else 0,
@@ -140,7 +146,7 @@ class Prefetch:
             size_bytes = await fetching.ask_size(ref) if size_bytes is None else size_bytes
             here_bytes = downloads.present_bytes(ref) or 0
             missing_bytes = None if size_bytes is None else max(0, size_bytes - here_bytes)
-            told = FetchedFile(wanted=str(wanted), result="would-fetch", size_bytes=size_bytes, missing_bytes=missing_bytes)
+            told = msgspec.structs.replace(about, result="would-fetch", size_bytes=size_bytes, missing_bytes=missing_bytes)
             self._tell(told, ref)
             return
         telling = trio.CancelScope()
@@ -156,15 +162,14 @@ class Prefetch:
             telling.cancel()
             self.progress.end(ref.filename)
         assert sha256 is not None
-        asked_for = {one.removeprefix("sha256:") for one in wanted.hashes if one.startswith("sha256:")}
-        if asked_for and sha256.hex() not in asked_for:  # an index without hashes could not be asked before
-            raise ContentMismatch(f"fetch {ref.filename}", f"its sha256 is {sha256.hex()}, which was not asked for")
+        # An index need not have told the hash that was asked for.
+        await check_stored(self.node.store, sha256, wanted.hashes, filename=ref.filename)
         if self.pin:
             await self._pin(ref, sha256)
         self._saved_bytes += saved_bytes
         sealed = self.node.store.catalog.content(sha256)
-        told = FetchedFile(
-            wanted=str(wanted),
+        told = msgspec.structs.replace(
+            about,
             result="fetched",
             sha256=sha256.hex(),
             size_bytes=size_bytes if sealed is None else sealed.size_bytes,
@@ -235,7 +240,8 @@ def summed_up(files: Sequence[FetchedFile], *, fetched_bytes: int, duration_s: f
 
 
 def unfetchable(one: Unfetchable) -> FetchedFile:
-    """Return the report of what no index has."""
+    """Return the report of what cannot be had ahead."""
+    places = (one.place,) if one.place else ()
     if one.is_own_tree:
-        return FetchedFile(wanted=one.text, result="skipped", reason=one.reason)
-    return FetchedFile(wanted=one.text, result="failed", reason=one.reason, error_class="InvalidInput")
+        return FetchedFile(wanted=one.text, result="skipped", reason=one.reason, places=places)
+    return FetchedFile(wanted=one.text, result="failed", reason=one.reason, error_class="InvalidInput", places=places)

@@ -9,7 +9,9 @@ import msgspec
 from wheelfs.core.projects.ownership import Owned
 from wheelfs.core.times import rfc3339_seconds
 from wheelfs.core.views.view import View
+from wheelfs.core.wheel.oddities import oddities
 from wheelfs.errors import InvalidInput, NotKnown
+from wheelfs.model.content import key_of_sha256
 from wheelfs.model.names import ProjectName, parse_project_name, version_of, versions_of
 from wheelfs.reports.files import ListedFile, ShownFile, ShownProject
 from wheelfs.service.file_refs import FileRef, link_of
@@ -86,9 +88,22 @@ def show(projects: Projects, views: Views, downloads: DownloadPool, word: str) -
     if not files:
         raise not_known(word)
     if isinstance(name, Filename):
-        return files[0]
+        return msgspec.structs.replace(files[0], odd=_odd(downloads.context.store, files[0]))
     versions = {file.version for file in files}
     return msgspec.structs.replace(project, files=files, versions=tuple(one for one in project.versions if one in versions))
+
+
+def _odd(store: Store, file: ShownFile) -> tuple[str, ...]:
+    """Return what is odd in a stored wheel; a file that is not here whole, or is damaged, is not looked at."""
+    if file.state != "stored" or not file.filename.endswith(".whl"):
+        return ()
+    names = [name for name in store.catalog.stored_names(file.project) if name.filename == file.filename]
+    name = next((name for name in names if file.sha256 in (None, name.sha256.hex())), None)
+    if name is None or not store.holds(name.sha256):
+        return ()
+    metadata = store.catalog.metadata(key_of_sha256(name.sha256))
+    with store.reading(name.sha256) as sealed:
+        return oddities(lambda offset, size: bytes(sealed.read(offset, size)), sealed.size, metadata)
 
 
 def project_of(projects: Projects, views: Views, downloads: DownloadPool, name: str) -> ShownProject | None:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, assert_never
 
-from wheelfs.core.resolve.lock_files import read_lock
-from wheelfs.core.resolve.requirements_txt import Ignored, Include, Prereleases, Problem, parse, requirement
+from wheelfs.core.resolve.allowed_files import OPTIONS, AllowedFiles
+from wheelfs.core.resolve.dependency_groups import requirements_of
+from wheelfs.core.resolve.lock_files import is_lock_name, lock_and_extras, read_lock
+from wheelfs.core.resolve.merge import as_one, narrowed
+from wheelfs.core.resolve.requirements_lines import decoded
+from wheelfs.core.resolve.requirements_txt import Include, Option, Problem, parse, requirement
 from wheelfs.errors import InvalidInput
-from wheelfs.model.wanted import Unfetchable, Wanted
+from wheelfs.model.names import kind_of, project_and_version
+from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
+    from wheelfs.core.resolve.requirements_txt import Asked
+    from wheelfs.model.names import ProjectName
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """A lock of 1,000 packages takes about 5 MB."""
@@ -22,45 +29,120 @@ MAX_FILES: Final = 1_000
 """Requirements files that include each other."""
 _SHOWN_PROBLEMS: Final = 20
 
+_WORDS: Final = "the command line"
+_EDITABLE: Final = "it is installed from where it lies, so there is nothing to fetch ahead"
+_BUILT: Final = "it is built from where it lies when it is installed, so there is nothing to fetch ahead"
+_NO_EFFECT: Final = "files come from the configured indexes"
+_ADVICE: Final = {
+    "--index-url": "; see wheelfs fetch --index",
+    "--extra-index-url": "; see wheelfs fetch --index",
+    "--find-links": "; wheelfs add takes the wheels of a directory",
+    "--no-index": "; see wheelfs fetch --offline",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A wheel or sdist of the user's that is asked for by its path; of ``project``, for the dependencies of its ``extras``."""
+
+    path: Path
+    project: ProjectName
+    asked: LocalPath
+
 
 @dataclass(slots=True)
 class Wants:
-    """All that is asked for, each thing once, and the options that had no effect.
+    """All that is asked for, each thing once, and ``notes`` on what has no effect, or another one elsewhere.
 
-    ``locked`` comes from lock files, which name dependencies themselves.  ``constraints`` say nothing of what is wanted: they
-    are heeded in ``wanted`` already, and hold for its dependencies.
+    ``wanted`` has each requirement by itself, and `as_one` has them as an installer sees them.  ``locked`` comes from lock files,
+    which name dependencies themselves.  ``constraints`` say nothing of what is wanted: they are heeded in ``wanted`` already, and
+    hold for its dependencies.  ``trees`` are directories of ``unfetchable`` whose dependencies can be found out.
     """
 
     wanted: list[Wanted] = field(default_factory=list)
     locked: list[Wanted] = field(default_factory=list)
     constraints: list[Wanted] = field(default_factory=list)
+    local: list[LocalFile] = field(default_factory=list)
+    trees: list[tuple[Path, LocalPath]] = field(default_factory=list)
     unfetchable: list[Unfetchable] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    allowed: AllowedFiles = field(default_factory=AllowedFiles)
+    requires_hashes: bool = False
+
+    def as_one(self) -> list[Wanted]:
+        """Return one requirement for each project.
+
+        What is given by its path or URL answers the others of its project.  Of words of the command line that pin several
+        versions each is a requirement of its own: no installer takes them together, so they can only mean all these files.
+        """
+        elsewhere = {one.project for one in self.local} | {one.project for one in self.unfetchable}
+        wanted = [one for one in self.wanted if one.project not in elsewhere]
+        joined = {one.project for one in wanted if one.places != (_WORDS,) or not _is_pin(one)}
+        return [*as_one([one for one in wanted if one.project in joined]), *(one for one in wanted if one.project not in joined)]
 
 
 def read_wants(
-    requirements: Sequence[str], files: Sequence[Path], locks: Sequence[Path], target: Target, *, prereleases: bool = False
+    requirements: Sequence[str],
+    files: Sequence[Path],
+    locks: Sequence[str],
+    target: Target,
+    *,
+    constraints: Sequence[Path] = (),
+    groups: Sequence[str] = (),
+    allowed: AllowedFiles | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Wants:
-    """Return what is asked for; raises `InvalidInput` with all problems of the words and requirements files."""
-    reading = _Reading(target, prereleases=prereleases)
+    """Return what is asked for; raises `InvalidInput` with all problems of the words and requirements files.
+
+    ``locks`` may name extras of theirs (``pylock.toml[docs]``), ``groups`` are NAME or FILE:NAME, as pip has both; ``environ``
+    has the variables that requirements files may name, ``allowed`` what was said before any file.
+    """
+    reading = _Reading(target, allowed or AllowedFiles(), environ or {})
     for word in requirements:
-        reading.take(requirement(word.strip(), target.environment), "the command line")
+        reading.word(word.strip())
+    for file in constraints:
+        reading.file(file, constraints=True)
+    chosen: dict[str, set[str]] = {}
+    for group in groups:
+        path, colon, name = group.rpartition(":")
+        chosen.setdefault(path if colon else "pyproject.toml", set()).add(name)
     for file in files:
-        reading.file(file, constraints=False)
+        if is_lock_name(lock_and_extras(str(file))[0].rpartition("/")[2]):
+            locks = [*locks, str(file)]
+        else:
+            reading.file(file, constraints=False)
     for lock in locks:
-        attempted = f"read {lock}"
-        for entry in read_lock(attempted, _text(lock, attempted), target):
-            reading.take_locked(entry)
+        path, extras = lock_and_extras(lock)
+        reading.lock(Path(path), extras, chosen.pop(path, None))
+    for path, names in chosen.items():
+        if is_lock_name(path.rpartition("/")[2]):
+            reading.lock(Path(path), frozenset(), names)
+        else:
+            reading.groups(Path(path), names)
     return reading.finish()
 
 
 class _Reading:
-    def __init__(self, target: Target, *, prereleases: bool) -> None:
+    def __init__(self, target: Target, allowed: AllowedFiles, environ: Mapping[str, str]) -> None:
         self._target = target
-        self._prereleases = prereleases
-        self._wants = Wants()
+        self._environ = environ
+        self._wants = Wants(allowed=allowed)
         self._seen: set[tuple[Path, bool]] = set()
         self._problems: list[str] = []
+        self._direct_constraints: list[LocalPath | Unfetchable] = []
+
+    def word(self, text: str) -> None:
+        """Take a requirement of the command line, with its ``--hash`` options; it is a line as a file has them."""
+        for entry in parse(" ".join(text.splitlines()), self._target.environment):
+            match entry:
+                case Wanted() | LocalPath() | Unfetchable():
+                    self._take(_placed(entry, _WORDS), Path())
+                case Problem():
+                    self._problems.append(f"{_WORDS}: {text[:200]}: {entry.reason}")
+                case Include() | Option():
+                    self._problems.append(f"{_WORDS}: {text[:200]}: it is an option of requirements files, and no requirement")
+                case _ as unreachable:
+                    assert_never(unreachable)
 
     def file(self, path: Path, *, constraints: bool) -> None:
         """Read a file and what it includes, each once: pip lets them include each other, too."""
@@ -71,63 +153,164 @@ class _Reading:
         attempted = f"read {path}"
         if len(self._seen) > MAX_FILES:
             raise InvalidInput(attempted, f"more than {MAX_FILES} requirements files include each other")
-        for entry in parse(_text(path, attempted), self._target.environment):
-            if isinstance(entry, Include):
-                if "://" in entry.path:
-                    raise InvalidInput(attempted, f"it includes the URL {entry.path[:200]}", "get that first, and name the file")
-                self.file(path.parent / entry.path, constraints=constraints or entry.constraints)
+        try:
+            text = decoded(_content(path, attempted))
+        except ValueError as error:
+            raise InvalidInput(attempted, str(error)) from None
+        for entry in parse(text, self._target.environment, self._environ, where=str(path)):
+            match entry:
+                case Include():
+                    self._include(path, entry, constraints=constraints)
+                case Option():
+                    self._option(entry, f"{path}, line {entry.line}")
+                case Problem(line, said, reason):
+                    self._problems.append(f"{path}, line {line}: {said[:200]}: {reason}")
+                case Wanted() if constraints:
+                    self._wants.constraints.append(entry)
+                case LocalPath() | Unfetchable() if constraints:
+                    self._direct_constraints.append(entry)
+                case Wanted() | LocalPath() | Unfetchable():
+                    self._take(entry, Path())
+                case _ as unreachable:
+                    assert_never(unreachable)
+
+    def _include(self, path: Path, entry: Include, *, constraints: bool) -> None:
+        if "://" in entry.path and not entry.path.lower().startswith("file:"):
+            happened = f"line {entry.line} includes the URL {entry.path[:200]}"
+            raise InvalidInput(f"read {path}", happened, "get that first, and name the file")
+        included = path.parent / entry.path.removeprefix("file://")
+        self.file(included, constraints=constraints or entry.constraints)
+
+    def lock(self, path: Path, extras: frozenset[str], groups: set[str] | None) -> None:
+        """Read a lock, of which paths count from where it lies."""
+        attempted = f"read {path}"
+        try:
+            text = _content(path, attempted).decode("utf-8")
+        except UnicodeDecodeError:
+            raise InvalidInput(attempted, "it is not UTF-8") from None
+        found = read_lock(
+            attempted, text, self._target, extras=extras, groups=groups, allowed=self._wants.allowed, where=str(path)
+        )
+        self._wants.notes += [f"{path}: {note}" for note in found.notes]
+        for entry in found.asked:
+            if isinstance(entry, Wanted):
+                self._wants.locked.append(entry)
             else:
-                self.take(entry, str(path), constraints=constraints)
+                self._take(entry, path.parent)
 
-    def take_locked(self, entry: Wanted | Unfetchable) -> None:
-        if isinstance(entry, Wanted):
-            self._wants.locked.append(entry)
-        else:
-            self._wants.unfetchable.append(entry)
+    def groups(self, path: Path, names: set[str]) -> None:
+        """Take the dependency groups of a pyproject.toml."""
+        attempted = f"read {path}"
+        try:
+            text = _content(path, attempted).decode("utf-8")
+        except UnicodeDecodeError:
+            raise InvalidInput(attempted, "it is not UTF-8") from None
+        for name in sorted(names):
+            for word in requirements_of(attempted, text, name):
+                entry = requirement(word, self._target.environment)
+                if isinstance(entry, Problem):
+                    self._problems.append(f"{path}, group {name}: {entry.text[:200]}: {entry.reason}")
+                elif entry is not None:
+                    place = f"{path}, group {name}"
+                    self._take(
+                        replace(entry, places=(place,)) if isinstance(entry, Wanted) else replace(entry, place=place), Path()
+                    )
 
-    def take(
-        self, entry: Wanted | Unfetchable | Prereleases | Ignored | Problem | None, where: str, *, constraints: bool = False
-    ) -> None:
+    def _take(self, entry: Asked, base: Path) -> None:
         match entry:
             case Wanted():
-                (self._wants.constraints if constraints else self._wants.wanted).append(entry)
-            case Prereleases():
-                self._prereleases = True
-            case Unfetchable() if not constraints:
+                self._wants.wanted.append(entry)
+            case Unfetchable():
                 self._wants.unfetchable.append(entry)
-            case Ignored(option):
-                self._wants.ignored.append(option)
-            case Problem(line, text, reason):
-                self._problems.append(f"{where}, line {line}: {text[:200]}: {reason}")
-            case _:
-                pass
+            case LocalPath():
+                self._local(entry, base)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _local(self, asked: LocalPath, base: Path) -> None:
+        """Take what lies at a path; like pip's and uv's it counts from the working directory, wherever the file lies."""
+        path = base / asked.path
+        told = project_and_version(path.name)
+        if path.is_dir() or asked.is_editable:
+            reason = _EDITABLE if asked.is_editable else _BUILT
+            self._wants.unfetchable.append(Unfetchable(asked.text, reason, True, asked.project, asked.place))
+            if path.is_dir():  # the tree may lie on another machine, for which this is fetched
+                self._wants.trees.append((path, asked))
+        elif not path.exists():
+            reason = f"there is no such file or directory (looked for at {path.resolve()})"
+            self._wants.unfetchable.append(Unfetchable(asked.text, reason, project=asked.project, place=asked.place))
+        elif told is None or kind_of(path.name) == "other":
+            reason = "by its name it is neither a wheel nor an sdist, so it is built from where it lies when it is installed"
+            self._wants.unfetchable.append(Unfetchable(asked.text, reason, True, asked.project, asked.place))
+        elif asked.project not in (None, told[0]):
+            reason = f"the file is one of {told[0]}, and not of {asked.project}"
+            self._wants.unfetchable.append(Unfetchable(asked.text, reason, project=asked.project, place=asked.place))
+        else:
+            self._wants.local.append(LocalFile(path, told[0], asked))
+
+    def _option(self, option: Option, place: str) -> None:
+        wants = self._wants
+        if option.name in OPTIONS:
+            wants.allowed = wants.allowed.after(option.name, option.value)
+        elif option.name in ("--require-hashes", "--no-require-hashes"):
+            wants.requires_hashes = option.name == "--require-hashes"
+        elif option.name != "--hash":
+            advice = _ADVICE.get(option.name, "")
+            wants.notes.append(f"{option.spelled} in a requirements file has no effect: {_NO_EFFECT}{advice} ({place})")
 
     def finish(self) -> Wants:
+        wants = self._wants
+        named = {one.project for one in wants.wanted}
+        for direct in self._direct_constraints:
+            if direct.project in named:
+                self._take(direct, Path())
+        hashed = [one for one in wants.constraints if one.hashes]
+        lacking = [one for one in wants.wanted if not one.hashes and not any(other.project == one.project for other in hashed)]
+        if wants.requires_hashes:
+            self._problems += [f"{_where(one.places)}{one}: it has no --hash, and --require-hashes is set" for one in lacking]
+        elif lacking and any(one.hashes for one in wants.wanted):
+            lacks = ", ".join(map(str, lacking[:3])) + (" and others" if len(lacking) > 3 else "")
+            wants.notes.append(f"pip, unlike uv, will not install these files: some have a --hash, and {lacks} none")
+        self._raise_problems()
+        wants.wanted = list(dict.fromkeys(self._constrained(one) for one in wants.wanted))
+        wants.locked = list(dict.fromkeys(self._constrained(one) for one in wants.locked))
+        wants.unfetchable = list(dict.fromkeys(wants.unfetchable))
+        wants.local = list(dict.fromkeys(wants.local))
+        wants.notes = list(dict.fromkeys(wants.notes))
+        return wants
+
+    def _raise_problems(self) -> None:
         if self._problems:
             more = len(self._problems) - _SHOWN_PROBLEMS
             shown = [*self._problems[:_SHOWN_PROBLEMS], *([f"and {more} more"] if more > 0 else [])]
             raise InvalidInput("read what to fetch", "; ".join(shown))
-        self._wants.wanted = list(dict.fromkeys(self._constrained(one) for one in self._wants.wanted))
-        self._wants.locked = list(dict.fromkeys(self._constrained(one) for one in self._wants.locked))
-        self._wants.unfetchable = list(dict.fromkeys(self._wants.unfetchable))
-        self._wants.ignored = list(dict.fromkeys(self._wants.ignored))
-        return self._wants
 
     def _constrained(self, wanted: Wanted) -> Wanted:
         for other in self._wants.constraints:
             if other.project == wanted.project:
-                wanted = replace(wanted, specifier=wanted.specifier & other.specifier, hashes=wanted.hashes | other.hashes)
-        return replace(wanted, prereleases=self._prereleases)
+                wanted = narrowed(wanted, replace(other, extras=frozenset()))
+        return self._wants.allowed.applied(wanted)
 
 
-def _text(path: Path, attempted: str) -> str:
+def _placed(asked: Asked, place: str) -> Asked:
+    return replace(asked, places=(place,)) if isinstance(asked, Wanted) else replace(asked, place=place)
+
+
+def _is_pin(wanted: Wanted) -> bool:
+    specifiers = list(wanted.specifier)
+    return len(specifiers) == 1 and specifiers[0].operator == "==" and "*" not in specifiers[0].version
+
+
+def _where(places: Sequence[str]) -> str:
+    return f"{' and '.join(places)}: " if places else ""
+
+
+def _content(path: Path, attempted: str) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise InvalidInput(attempted, f"it is larger than {MAX_FILE_BYTES} bytes")
-        return content.decode("utf-8")
     except OSError as error:
         raise InvalidInput(attempted, error.strerror or str(error)) from None
-    except UnicodeDecodeError:
-        raise InvalidInput(attempted, "it is not UTF-8") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise InvalidInput(attempted, f"it is larger than {MAX_FILE_BYTES} bytes")
+    return content

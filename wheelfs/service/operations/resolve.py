@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
-    from wheelfs.model.wanted import Wanted
+    from wheelfs.model.wanted import LocalPath, Wanted
     from wheelfs.reports.fetch import FetchArguments
     from wheelfs.service.operations.requirements import Wants
     from wheelfs.service.running import Running
@@ -79,7 +79,9 @@ class Resolver:
         return cls(uv=uv, options=options, environment=environment, target=target, is_for_here=not asked.platforms, note=note)
 
     async def resolve(self, wants: Wants, mountpoint: Path, node: Running) -> list[Wanted]:
-        """Return one version for each of ``wants.wanted`` and all that they need, as found through ``mountpoint``.
+        """Return one version for each of what is wanted of an index, and for all that this and local files need.
+
+        It is looked for through ``mountpoint``.
 
         Raises `Unresolvable`, and `OriginUnreachable` when an index could not be asked.
         """
@@ -87,22 +89,32 @@ class Resolver:
         index_url = (mountpoint / ("here/simple" if self.is_for_here else "simple")).as_uri()
         with tempfile.TemporaryDirectory(prefix="wheelfs-uv-", ignore_cleanup_errors=True) as name:
             directory = Path(name)
-            (directory / "requirements.in").write_text(uv_dialogue.requirements_text(wants.wanted))
+            (directory / "requirements.in").write_text(uv_dialogue.requirements_text(wants.as_one()) + _by_path(wants))
             command = [self.uv, "pip", "compile", "requirements.in"]
             if wants.constraints:
                 (directory / "constraints.txt").write_text(uv_dialogue.requirements_text(wants.constraints, extras=False))
                 command += ["--constraints", "constraints.txt"]
             command += ["--default-index", index_url, "--offline", "--no-config", "--cache-dir", str(directory / "cache")]
             command += ["--python", sys.executable, "--no-header", "--no-annotate", "--color", "never", "--no-progress"]
-            command += self.options
-            command += ["--prerelease", "allow"] if any(one.prereleases for one in wants.wanted) else []
+            command += [*self.options, *uv_dialogue.choice_options(wants.allowed)]
             done = await _run(command, directory, self.environment)
         out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
         if done.returncode:
             raise _error(done.returncode, uv_dialogue.said(err, index_url), node)
         for warning in uv_dialogue.warnings(err):
             self.note(f"uv: {printable(warning)}")
-        return uv_dialogue.pins(out, [*wants.wanted, *wants.constraints], self.target.environment)
+        return uv_dialogue.pins(out, [*wants.wanted, *wants.constraints], wants.allowed, self.target.environment)
+
+
+def _by_path(wants: Wants) -> str:
+    """Return the lines of a requirements file for local wheels, sdists and directories: what these need is looked for, too."""
+    lines = [f"{local.project}{_extras(local.asked)} @ {local.path.absolute().as_uri()}" for local in wants.local]
+    lines += [f"{'-e ' if asked.is_editable else ''}{path.resolve().as_uri()}{_extras(asked)}" for path, asked in wants.trees]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _extras(asked: LocalPath) -> str:
+    return f"[{','.join(sorted(asked.extras))}]" if asked.extras else ""
 
 
 async def _run(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:

@@ -126,11 +126,13 @@ class Projects:
                 break
         return self._decide(answers, project, index)
 
-    def entries(self, owned: Owned, project: ProjectName, *, filename: str | None = None) -> list[Entry]:
+    def entries(
+        self, owned: Owned, project: ProjectName, *, filename: str | None = None, everything: bool = False
+    ) -> list[Entry]:
         """Return the owner's files, in its page's order and then those it no longer lists; with ``filename`` only that one.
 
-        While files that are not stored cannot be fetched they are left out (``[offline] show = "stored"``), except one asked for
-        by name: opening it is how a user learns why it cannot be fetched.
+        While files that are not stored cannot be fetched they are left out (``[offline] show = "stored"``) unless ``everything``
+        is wanted, and except one asked for by name: opening it is how a user learns why it cannot be fetched.
         """
         stored = self._store.catalog.stored_names(project)
         digests = {name.sha256: name for name in stored}
@@ -147,7 +149,7 @@ class Projects:
             is_at_hand = sealed is not None or link.sha256 in shared or self.lists_remote(owned)
             if is_at_hand:
                 taken.add(link.filename)
-            elif filename is None:
+            elif filename is None and not everything:
                 continue
             entries.append(
                 Entry(

@@ -66,7 +66,7 @@ class Backlog:
             self._files.update((file_key(file), file) for file in changes.files if not file.private)
             for key in changes.gone:
                 self._files.pop(key, None)
-            self._cursor, self._has_more = changes.point, changes.more
+            self._cursor, self._has_more = changes.cursor, changes.more
 
     def begin(self, identity: str) -> None:
         """Start over if the share is another one than before, which has none of the files; blocks."""

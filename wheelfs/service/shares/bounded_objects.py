@@ -6,7 +6,7 @@ operation here runs in another thread, which can be.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -18,25 +18,21 @@ if TYPE_CHECKING:
     from wheelfs.model.share_objects import FoundObject
     from wheelfs.remote.share.objects import Objects
     from wheelfs.service.hosts.breaker import Hosts
+    from wheelfs.service.shares.limits import WriteThroughLimits
 
 T = TypeVar("T")
-
-OPERATION_S: Final = 300.0
-"""Within it a pack of 32 MiB arrives on a line of 1 Mbit/s."""
-
-THREADS: Final = 4
-"""Also those that hang."""
 
 
 class BoundedObjects:
     """`wheelfs.remote.share.objects.Objects`, to be made under trio and called from other threads."""
 
-    def __init__(self, objects: Objects, hosts: Hosts) -> None:
+    def __init__(self, objects: Objects, hosts: Hosts, limits: WriteThroughLimits) -> None:
         self.url = objects.url
         self._objects = objects
         self._hosts = hosts
+        self._timeout_s = limits.operation_s
         self._token = trio.lowlevel.current_trio_token()
-        self._limiter = trio.CapacityLimiter(THREADS)
+        self._limiter = trio.CapacityLimiter(limits.operation_threads)
         self._scopes: set[trio.CancelScope] = set()
         self._stopped = False
 
@@ -70,7 +66,7 @@ class BoundedObjects:
             try:
                 if self._stopped:
                     stopping.cancel()
-                with self._hosts.request(attempted, self.url, timeout_s=OPERATION_S):
+                with self._hosts.request(attempted, self.url, timeout_s=self._timeout_s):
                     return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
             finally:
                 self._scopes.discard(stopping)

@@ -37,16 +37,16 @@ class RemoteCatalogCache:
     def catch_up(self) -> None:
         """Take over what has changed; raises `OriginError`."""
         for _ in range(PORTIONS):
-            cursor = self._names.point(self._name)
-            changes = self._share.catalog.news(cursor)
-            is_new = changes.files or changes.gone or changes.point != cursor
+            cursor = self._names.cursor(self._name)
+            changes = self._share.catalog.events(cursor)
+            is_new = changes.files or changes.gone or changes.cursor != cursor
             if is_new and not self._names.take(self._name, changes, asked=cursor).result():
                 continue
             if not changes.more:
                 break
         else:
             raise OriginFault(f"follow the log of the share {self._share.url}", "it does not end")
-        self._end = self._names.point(self._name)
+        self._end = self._names.cursor(self._name)
         place: bytes | None = None
         if self._names.is_to_be_swept(self._name):
             while (place := self._names.sweep(self._name, place).result()) is not None:

@@ -95,13 +95,13 @@ class ShareFollower:
     async def _take_changes(self, share: Share) -> None:
         attempted = f"ask the share {share.name} for changes"
         for _ in range(self._limits.portions):
-            cursor = self._names.point(share.name)
+            cursor = self._names.cursor(share.name)
             with self._hosts.request(attempted, share.url, timeout_s=self._timeout_s):
-                changes = await share.news(cursor)
+                changes = await share.events(cursor)
             if changes.files and self._names.count() >= self._limits.max_files:
                 advice = "the share is broken, or too large for this node; what is known of it stays listed"
                 raise OriginFault(attempted, f"it lists more than {self._limits.max_files:,} files", advice)
-            if (changes.files or changes.gone or changes.point != cursor) and not await await_future(
+            if (changes.files or changes.gone or changes.cursor != cursor) and not await await_future(
                 self._names.take(share.name, changes, asked=cursor)
             ):
                 continue  # another process on this store asks as well, and was faster

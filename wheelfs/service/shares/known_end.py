@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def known_end(store: Store, identity: str) -> int:
     """Return the most records that the store has seen of the log of the share with this identity; 0 where it saw none."""
-    cursors = map(parse_cursor, store.shared.points())
+    cursors = map(parse_cursor, store.shared.cursors())
     return max((cursor.end for cursor in cursors if cursor.identity == identity), default=0)
 
 

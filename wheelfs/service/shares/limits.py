@@ -57,6 +57,12 @@ class WriteThroughLimits:
     flush_s: float = 10.0
     """How long the end of wheelfs may take to push what waits; the rest is pushed at the next start."""
 
+    operation_s: float = 300.0
+    """The longest operation on the share's objects: within it a pack of 32 MiB is sent on a line of 1 Mbit/s."""
+
+    operation_threads: int = 4
+    """Operations under way at once, those that hang included."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShareLimits:

@@ -49,7 +49,7 @@ class WriteThrough:
         self._hosts = hosts
         self._limits = limits.write_through
         self._push_limits = limits.push
-        self._objects = BoundedObjects(objects, hosts)
+        self._objects = BoundedObjects(objects, hosts, limits.write_through)
         self._share = WrittenShare(self._objects)
         self._cache = RemoteCatalogCache(store, self._share, name)
         self._condemned = CondemnedView(self._share)

@@ -13,6 +13,7 @@ from wheelfs.core.formatting import counted
 from wheelfs.core.projects.ownership import Owned, Undecided
 from wheelfs.core.simple import html_render, json_render
 from wheelfs.core.simple.html_render import RenderedFile
+from wheelfs.core.simple.render import render_project_page
 from wheelfs.core.times import rfc3339
 from wheelfs.core.views.paths import JSON_PAGE, PAGE
 from wheelfs.errors import NotKnown
@@ -198,27 +199,9 @@ def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], commen
     assert node.project is not None
     files = (_rendered_file(entry, offers_metadata(entry, owned, node.view)) for entry in entries)
     page = owned.page or ProjectPage(node.project, ())
-    if node.form == "json":
-        return json_render.render_project_page(
-            node.project,
-            files,
-            status=page.status,
-            status_reason=page.status_reason,
-            tracks=page.tracks,
-            alternate_locations=page.alternate_locations,
-            # Nothing tells when they came to be, and nothing of them can be stored.
-            fileless_versions=() if node.view.stored or node.view.asof is not None else page.fileless_versions,
-            comments=comments,
-        )
-    return html_render.render_project_page(
-        node.project,
-        files,
-        status=page.status,
-        status_reason=page.status_reason,
-        tracks=page.tracks,
-        alternate_locations=page.alternate_locations,
-        comments=comments,
-    )
+    # Nothing tells when versions without files came to be, and nothing of them can be stored.
+    fileless = () if node.view.stored or node.view.asof is not None else page.fileless_versions
+    return render_project_page(node.form, page, files, fileless_versions=fileless, comments=comments)
 
 
 def offers_metadata(entry: Entry, ownership: Ownership, view: View) -> bool:

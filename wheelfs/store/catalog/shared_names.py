@@ -45,13 +45,13 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
     file: SharedFile
 
 
-class _Point(msgspec.Struct, frozen=True, array_like=True):
+class _Cursor(msgspec.Struct, frozen=True, array_like=True):
     """How much of a share's feed was read.  ``round`` counts full resyncs; ``in_resync``: one is under way.
 
     ``is_unswept``: what the last round did not name is still to be forgotten, also by a process that comes later.
     """
 
-    point: str
+    cursor: str
     round: int = 0
     in_resync: bool = False
     is_unswept: bool = False
@@ -73,7 +73,7 @@ class SharedName(NamedTuple):
 _encoder: Final = msgspec.msgpack.Encoder()
 _entry_decoder: Final = msgspec.msgpack.Decoder(_Entry)
 _lost_decoder: Final = msgspec.msgpack.Decoder(_LostEntry)
-_point_decoder: Final = msgspec.msgpack.Decoder(_Point)
+_cursor_decoder: Final = msgspec.msgpack.Decoder(_Cursor)
 
 
 class SharedNames:
@@ -86,34 +86,34 @@ class SharedNames:
         self._journal = ChangeJournal(environment.database("changes"))
         # None in a store of an older build that may not be written: nothing is shared there.
         self._shared = environment.database_if_any("shared")
-        self._points = environment.database_if_any("share-points")
+        self._cursors = environment.database_if_any("share-points")
 
-    def point(self, share: str) -> str | None:
+    def cursor(self, share: str) -> str | None:
         """Return up to where a share's feed was read, None when nothing was."""
         with self._environment.read() as transaction:
-            known = self._point(transaction, share)
-        return None if known is None else known.point
+            known = self._cursor(transaction, share)
+        return None if known is None else known.cursor
 
-    def points(self) -> list[str]:
+    def cursors(self) -> list[str]:
         """Return up to where the feeds of all shares were read."""
-        if self._points is None:
+        if self._cursors is None:
             return []
         with self._environment.read() as transaction:
-            keys = [key for key in rows(transaction, self._points, key_of) if not key.startswith(b"\0")]
-            points = [self._point(transaction, key.decode()) for key in keys]
-        return [point.point for point in points if point is not None]
+            keys = [key for key in rows(transaction, self._cursors, key_of) if not key.startswith(b"\0")]
+            found = [self._cursor(transaction, key.decode()) for key in keys]
+        return [known.cursor for known in found if known is not None]
 
     def pushed(self, share: str) -> str | None:
         """Return up to where this store's content was pushed to a share, as given to `keep_pushed`."""
         with self._environment.read() as transaction:
-            known = self._point(transaction, _PUSHED + share)
-        return None if known is None else known.point
+            known = self._cursor(transaction, _PUSHED + share)
+        return None if known is None else known.cursor
 
     def keep_pushed(self, share: str, text: str) -> Future[None]:
         """Note up to where this store's content was pushed to a share."""
 
         def work(transaction: lmdb.Transaction) -> None:
-            self._put_point(transaction, _PUSHED + share, _Point(text))
+            self._put_cursor(transaction, _PUSHED + share, _Cursor(text))
 
         return self._writer.submit(work)
 
@@ -160,38 +160,38 @@ class SharedNames:
         names.close()  # its cursor must go before the transaction
         return found
 
-    def take(self, share: str, news: FeedPage, *, asked: str | None) -> Future[bool]:
-        """Write down what a share reported since the point ``asked``; the future tells whether that was done.
+    def take(self, share: str, page: FeedPage, *, asked: str | None) -> Future[bool]:
+        """Write down what a share reported since the cursor ``asked``; the future tells whether that was done.
 
         False: another process has written to the same feed's state meanwhile, so these entries are discarded.
         """
 
         def work(transaction: lmdb.Transaction) -> bool:
             assert self._shared is not None
-            known_point = self._point(transaction, share)
+            recorded = self._cursor(transaction, share)
             # Otherwise entries written by one process would be swept by the other's new round.
-            if (None if known_point is None else known_point.point) != asked:
+            if (None if recorded is None else recorded.cursor) != asked:
                 return False
-            before = known_point or _Point("")
-            begins = news.is_resync and (news.starts_resync or not before.in_resync)
+            before = recorded or _Cursor("")
+            begins = page.is_resync and (page.starts_resync or not before.in_resync)
             number = before.round + begins
-            for file in news.files:
+            for file in page.files:
                 key = _key(share, file.project, file.filename, file.sha256)
                 if len(key) > compressed.MAX_KEY_BYTES:
                     continue  # no index could list it either
-                transaction.delete(_lost_key(key), db=self._points)
+                transaction.delete(_lost_key(key), db=self._cursors)
                 known = transaction.get(key, db=self._shared)
                 value = _encoder.encode(_Entry(number, file))
                 if known is None or bytes(known) != value:
                     transaction.put(key, value, db=self._shared)
                     if known is None or _decoded(known).file != file:
                         self._report(transaction, file)
-            for project, filename, sha256 in news.gone:
+            for project, filename, sha256 in page.gone:
                 if len(key := _key(share, project, filename, sha256)) <= compressed.MAX_KEY_BYTES:
-                    transaction.delete(_lost_key(key), db=self._points)
+                    transaction.delete(_lost_key(key), db=self._cursors)
                     self._drop(transaction, key)
-            is_unswept = (before.is_unswept or news.is_resync) and not news.is_partial
-            self._put_point(transaction, share, _Point(news.point, number, news.is_resync and news.more, is_unswept))
+            is_unswept = (before.is_unswept or page.is_resync) and not page.is_partial
+            self._put_cursor(transaction, share, _Cursor(page.cursor, number, page.is_resync and page.more, is_unswept))
             return True
 
         return self._writer.submit(work)
@@ -202,17 +202,17 @@ class SharedNames:
         def work(transaction: lmdb.Transaction) -> None:
             key = _key(share, *file)
             if (known := transaction.get(key, db=self._shared)) is not None:
-                transaction.put(_lost_key(key), _encoder.encode(_LostEntry(share, _decoded(known))), db=self._points)
+                transaction.put(_lost_key(key), _encoder.encode(_LostEntry(share, _decoded(known))), db=self._cursors)
                 self._drop(transaction, key)
 
         return self._writer.submit(work)
 
     def forgotten(self, share: str, limit: int) -> list[SharedFile]:
         """Return up to ``limit`` of the names that `forget` took away from a share."""
-        if self._points is None:
+        if self._cursors is None:
             return []
         with self._environment.read() as transaction:
-            found = rows(transaction, self._points, lambda _, value: _lost_decoder.decode(value), prefix=_LOST)
+            found = rows(transaction, self._cursors, lambda _, value: _lost_decoder.decode(value), prefix=_LOST)
         return [lost.entry.file for lost in found if lost.share == share][:limit]
 
     def restore(self, share: str, file: SharedFile) -> Future[None]:
@@ -221,9 +221,9 @@ class SharedNames:
         def work(transaction: lmdb.Transaction) -> None:
             key = _key(share, file.project, file.filename, file.sha256)
             # False: it was reported again, or is gone, meanwhile.
-            if transaction.delete(_lost_key(key), db=self._points):
-                point = self._point(transaction, share) or _Point("")
-                transaction.put(key, _encoder.encode(_Entry(point.round, file)), db=self._shared)
+            if transaction.delete(_lost_key(key), db=self._cursors):
+                cursor = self._cursor(transaction, share) or _Cursor("")
+                transaction.put(key, _encoder.encode(_Entry(cursor.round, file)), db=self._shared)
                 self._report(transaction, file)
 
         return self._writer.submit(work)
@@ -231,7 +231,7 @@ class SharedNames:
     def is_to_be_swept(self, share: str) -> bool:
         """Tell whether a full resync is complete, and what it did not name is still here."""
         with self._environment.read() as transaction:
-            known = self._point(transaction, share)
+            known = self._cursor(transaction, share)
         return known is not None and known.is_unswept and not known.in_resync
 
     def sweep(self, share: str, after: bytes | None) -> Future[bytes | None]:
@@ -239,14 +239,14 @@ class SharedNames:
 
         def work(transaction: lmdb.Transaction) -> bytes | None:
             assert self._shared is not None
-            assert self._points is not None
-            point = self._point(transaction, share)
-            if point is None or point.in_resync or not point.is_unswept:
+            assert self._cursors is not None
+            cursor = self._cursor(transaction, share)
+            if cursor is None or cursor.in_resync or not cursor.is_unswept:
                 return None
             ending = b"\0" + share.encode()
 
             def judged(key: bytes, value: bytes | memoryview) -> tuple[bytes, bool]:
-                return key, key.endswith(ending) and _decoded(value).round < point.round
+                return key, key.endswith(ending) and _decoded(value).round < cursor.round
 
             found = rows(transaction, self._shared, judged, after=after, limit=_SWEPT_AT_ONCE)
             for key, is_stale in found:
@@ -254,10 +254,12 @@ class SharedNames:
                     self._drop(transaction, key)
             if len(found) == _SWEPT_AT_ONCE:
                 return found[-1][0]
-            for key, lost in rows(transaction, self._points, lambda key, value: (key, _lost_decoder.decode(value)), prefix=_LOST):
-                if lost.share == share and lost.entry.round != point.round:
-                    transaction.delete(key, db=self._points)
-            self._put_point(transaction, share, _Point(point.point, point.round))
+            for key, lost in rows(
+                transaction, self._cursors, lambda key, value: (key, _lost_decoder.decode(value)), prefix=_LOST
+            ):
+                if lost.share == share and lost.entry.round != cursor.round:
+                    transaction.delete(key, db=self._cursors)
+            self._put_cursor(transaction, share, _Cursor(cursor.cursor, cursor.round))
             return None
 
         return self._writer.submit(work)
@@ -273,15 +275,15 @@ class SharedNames:
         # Without the sha256: nothing changed in what is stored here, which a write-through would otherwise push again.
         self._journal.append(transaction, Change("file", file.project, file.filename, index=file.index))
 
-    def _point(self, transaction: lmdb.Transaction, share: str) -> _Point | None:
-        found = None if self._points is None else transaction.get(share.encode(), db=self._points)
+    def _cursor(self, transaction: lmdb.Transaction, share: str) -> _Cursor | None:
+        found = None if self._cursors is None else transaction.get(share.encode(), db=self._cursors)
         try:
-            return None if found is None else _point_decoder.decode(found)
+            return None if found is None else _cursor_decoder.decode(found)
         except msgspec.MsgspecError:
             return None  # the share reports everything again
 
-    def _put_point(self, transaction: lmdb.Transaction, share: str, point: _Point) -> None:
-        transaction.put(share.encode(), _encoder.encode(point), db=self._points)
+    def _put_cursor(self, transaction: lmdb.Transaction, share: str, cursor: _Cursor) -> None:
+        transaction.put(share.encode(), _encoder.encode(cursor), db=self._cursors)
 
 
 def _key(share: str, project: str, filename: str, sha256: bytes) -> bytes:

@@ -60,3 +60,59 @@ def test_what_is_no_python_is_a_usage_error(python: str) -> None:
 def test_what_is_no_platform_tag_is_a_usage_error(platform: str) -> None:
     with pytest.raises(UsageError, match="--platform"):
         target("3.12", platform)
+
+
+@pytest.mark.parametrize(
+    ("platform", "meant"),
+    [
+        ("win_amd65", "win_amd64"),
+        ("win_x86_64", "win_amd64"),
+        ("windows", "win_amd64"),
+        ("manylinux_2_28_x86-64", "manylinux_2_28_x86_64"),
+        ("manylinux_2_28", "manylinux_2_28_x86_64"),
+        ("manylinux_2_28_arm64", "manylinux_2_28_aarch64"),
+        ("manylinx_2_28_x86_64", "manylinux_2_28_x86_64"),
+        ("macosx_11_0_aarch64", "macosx_11_0_arm64"),
+        ("macosx_14_arm64", "macosx_14_0_arm64"),
+        ("linux/amd64", "linux_x86_64"),
+    ],
+)
+def test_a_mistyped_platform_says_what_may_have_been_meant(platform: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=rf"did you mean {meant}\?"):
+        target("3.12", platform)
+
+
+@pytest.mark.parametrize(
+    ("python", "meant"), [("3.99", "3.9"), ("312", "3.12"), ("3.1", "3.10"), ("cp312", "3.12"), ("3.122", "3.12")]
+)
+def test_a_mistyped_python_says_what_may_have_been_meant(python: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=rf"did you mean {meant}\?"):
+        target(python)
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        *("win32", "win_arm64", "any", "linux_armv7l", "musllinux_1_2_riscv64", "manylinux1_i686", "freebsd_14_1_release_amd64"),
+        *(
+            "ios_13_0_arm64_iphoneos",
+            "android_24_arm64_v8a",
+            "pyodide_2025_0_wasm32",
+            "macosx_11_0_universal2",
+            "aix_7204_1806_64",
+        ),
+    ],
+)
+def test_rare_platforms_are_no_typing_errors(platform: str) -> None:
+    assert Tag("cp312", "cp312", platform) in target("3.12", platform).ranks
+
+
+def test_an_older_name_of_manylinux_stands_for_all_that_it_runs() -> None:
+    tags = target("3.12", "manylinux2014_x86_64").ranks
+    for platform in ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"):
+        assert Tag("cp312", "cp312", platform) in tags
+    assert Tag("cp312", "cp312", "manylinux_2_18_x86_64") not in tags
+
+
+def test_a_python_that_is_still_to_come_is_none_that_is_mistyped() -> None:
+    assert target("3.16").environment["python_version"] == "3.16"

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from packaging.markers import default_environment
 from packaging.specifiers import SpecifierSet
 
 from wheelfs.core.platforms.targets import named
-from wheelfs.core.resolve.candidates import NothingFits, choose
+from wheelfs.core.resolve.candidates import NothingFits, choose, why_an_sdist
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import Wanted
@@ -24,8 +26,8 @@ def link(filename: str, **more: object) -> FileLink:
     return FileLink(filename, f"https://files.example/{filename}", sha256=hashlib.sha256(filename.encode()).digest(), **more)  # type: ignore[arg-type]
 
 
-def chosen(specifier: str, *links: FileLink | str, hashes: frozenset[str] = frozenset()) -> str | NothingFits:
-    wanted = Wanted(ProjectName("a"), SpecifierSet(specifier), hashes)
+def chosen(specifier: str, *links: FileLink | str, hashes: frozenset[str] = frozenset(), **more: Any) -> str | NothingFits:
+    wanted = Wanted(ProjectName("a"), SpecifierSet(specifier), hashes, **more)
     found = choose(wanted, [link(one) if isinstance(one, str) else one for one in links], TARGET)
     return found if isinstance(found, NothingFits) else found.filename
 
@@ -83,6 +85,55 @@ def test_only_a_file_with_one_of_the_hashes_is_taken() -> None:
     other = FileLink(PURE, "https://files.example/x", other_hashes={"sha512": "ab"})
     assert chosen("", other, hashes=frozenset({"sha512:ab"})) == PURE
     assert chosen("", other, hashes=frozenset({"sha512:cd"})) == NothingFits(refused.reason, is_mismatch=True)
+
+
+def test_a_hash_of_an_algorithm_that_is_not_told_is_left_open() -> None:
+    assert chosen("", PURE, hashes=frozenset({"sha512:ab"})) == PURE
+    assert chosen("", PURE, hashes=frozenset({"sha512:ab", "sha256:00"})) == PURE
+    digest = hashlib.sha256(PURE.encode()).hexdigest()
+    newer = "a-2.0-py3-none-any.whl"
+    assert chosen("", PURE, newer, hashes=frozenset({f"sha256:{digest}", "sha512:ab"})) == PURE
+
+
+def test_kinds_that_are_excluded_are_not_taken() -> None:
+    newer = "a-2.0.tar.gz"
+    assert chosen("", PURE, newer, kinds=frozenset({"wheel"})) == PURE
+    assert chosen("", PURE, newer, prefers_wheels=True) == PURE
+    assert chosen("", PURE, "a-1.0.tar.gz", kinds=frozenset({"sdist"})) == "a-1.0.tar.gz"
+    assert chosen("", newer, kinds=frozenset({"wheel"})) == NothingFits("what fits is excluded by --only-binary")
+    assert chosen("", PURE, kinds=frozenset({"sdist"})) == NothingFits("what fits is excluded by --no-binary")
+    only = NothingFits("none of its files that --only-binary allows is for this Python and platform")
+    assert chosen("", FOREIGN, newer, kinds=frozenset({"wheel"})) == only
+
+
+def test_a_lock_names_the_files_of_which_one_is_taken() -> None:
+    assert chosen("", PURE, EXACT, filenames=frozenset({PURE})) == PURE
+    assert chosen("", EXACT, filenames=frozenset({PURE})) == NothingFits("it has none of the files that the lock names")
+
+
+def test_a_prerelease_is_taken_when_no_other_version_can_be_used_here() -> None:
+    beta = "a-2.0b1-py3-none-any.whl"
+    assert chosen("", FOREIGN, beta) == beta
+    assert chosen("", FOREIGN, beta, prereleases=False) == NothingFits("what fits is a pre-release")
+
+
+def test_of_a_pinned_version_what_is_not_yanked_goes_first() -> None:
+    assert chosen("==1.0", link(EXACT, yanked=""), PURE) == PURE
+
+
+def test_an_sdist_that_comes_for_want_of_a_wheel_is_explained() -> None:
+    wanted = Wanted(ProjectName("a"))
+    links = [link("a-2.0.tar.gz"), link(PURE)]
+    assert (said := why_an_sdist(links[0], wanted, links)) is not None
+    assert "version 2.0 has no wheel (--only-binary" in said
+    links = [link("a-1.0.tar.gz"), link(FOREIGN)]
+    assert "no wheel of version 1.0 is for this Python and platform" in (why_an_sdist(links[0], wanted, links) or "")
+    assert why_an_sdist(links[1], wanted, links) is None
+    assert why_an_sdist(links[0], replace(wanted, kinds=frozenset({"sdist"})), links) is None
+
+
+def test_variant_wheels_are_passed_over() -> None:
+    assert chosen("", "a-1.0-py3-none-any-cu130.whl", PURE, "a-1.0-variants.json") == PURE
 
 
 def test_what_does_not_fit_is_told_apart() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from wheelfs.core.resolve.requirements_txt import Ignored, Include, Prereleases, Problem, parse
+from wheelfs.core.resolve.requirements_txt import Include, Option, Problem, parse
 from wheelfs.model.names import ProjectName
-from wheelfs.model.wanted import Unfetchable, Wanted
+from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
     from wheelfs.core.resolve.requirements_txt import Entry
@@ -38,9 +39,13 @@ def wanted(name: str, specifier: str = "", *hashes: str, extras: tuple[str, ...]
         ("--requirement=other.txt", Include("other.txt", constraints=False)),
         ("-c limits.txt", Include("limits.txt", constraints=True)),
         ("--constraint 'limits.txt'", Include("limits.txt", constraints=True)),
-        ("-i https://index.example/simple", Ignored("-i")),
-        ("--extra-index-url=https://index.example/simple", Ignored("--extra-index-url")),
-        ("--pre", Prereleases()),
+        ("-i https://index.example/simple", Option("--index-url", "https://index.example/simple", "-i")),
+        ("--extra-index-url=https://index.example/", Option("--extra-index-url", "https://index.example/", "--extra-index-url")),
+        ("--extra-ind x", Option("--extra-index-url", "x", "--extra-index-url")),
+        ("--only-binary :all:", Option("--only-binary", ":all:", "--only-binary")),
+        ("--no-binary=a,b", Option("--no-binary", "a,b", "--no-binary")),
+        ("--pre", Option("--pre", "", "--pre")),
+        ("a==1 --hash=sha512:ab", wanted("a", "==1", "sha512:ab")),
     ],
 )
 def test_a_line_means_what_it_means_to_pip(line: str, expected: Entry) -> None:
@@ -53,21 +58,67 @@ def test_comments_and_false_markers_want_nothing(line: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "project"),
     [
-        "./dist/a-1.0-py3-none-any.whl",
-        "/srv/a.whl",
-        "https://files.example/a-1.0-py3-none-any.whl",
-        "git+https://code.example/a.git",
-        "a @ https://files.example/a-1.0-py3-none-any.whl",
-        "-e .",
-        "--editable=src/a",
+        ("https://files.example/a-1.0-py3-none-any.whl", "a"),
+        ("https://files.example/a-1.0-py3-none-any.whl ; sys_platform == 'linux'", "a"),
+        ("git+https://code.example/a.git", None),
+        ("a @ https://files.example/a-1.0-py3-none-any.whl", "a"),
+        ("-e git+https://code.example/a.git#egg=a", None),
     ],
 )
-def test_what_no_index_has_is_told_apart(line: str) -> None:
-    [entry] = entries(line)
+def test_what_is_at_an_address_of_its_own_is_named_with_its_line(line: str, project: str | None) -> None:
+    [entry] = parse(f"\n{line}\n", LINUX, where="req.txt")
     assert isinstance(entry, Unfetchable)
-    assert entry.text
+    assert (entry.project, entry.place) == (project, "req.txt, line 2")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("./dist/a-1.0-py3-none-any.whl", LocalPath("./dist/a-1.0-py3-none-any.whl", "./dist/a-1.0-py3-none-any.whl")),
+        ("dist/a.whl ; python_version > '3'", LocalPath("dist/a.whl", "dist/a.whl")),
+        ("a-1.0.tar.gz", LocalPath("a-1.0.tar.gz", "a-1.0.tar.gz")),
+        ("./a.whl[x, y]", LocalPath("./a.whl[x, y]", "./a.whl", extras=frozenset({"x", "y"}))),
+        ("file:///srv/a%20b/a.whl#sha256=ab", LocalPath("file:///srv/a%20b/a.whl#sha256=ab", "/srv/a b/a.whl")),
+        ("file:./a.whl", LocalPath("file:./a.whl", "./a.whl")),
+        ("a @ file:///srv/a.whl", LocalPath("a @ file:///srv/a.whl", "/srv/a.whl", ProjectName("a"))),
+        ("A[x]@ ./a.whl", LocalPath("A @ ./a.whl", "./a.whl", ProjectName("a"), extras=frozenset({"x"}))),
+        ("proj/", LocalPath("proj/", "proj/")),
+        ("-e .", LocalPath(".", ".", is_editable=True)),
+        ("--editable=src/a[x]", LocalPath("src/a[x]", "src/a", extras=frozenset({"x"}), is_editable=True)),
+        ("-e 'src/a b'", LocalPath("src/a b", "src/a b", is_editable=True)),
+        ("-e src/a ; sys_platform == 'linux'", LocalPath("src/a", "src/a", is_editable=True)),
+    ],
+)
+def test_a_path_is_told_from_a_name(line: str, expected: LocalPath) -> None:
+    [entry] = entries(line)
+    assert isinstance(entry, LocalPath)
+    assert entry == replace(expected, hashes=entry.hashes)
+    assert entry.hashes == ({"sha256:ab"} if "sha256" in line else frozenset())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a @ https://files.example/a-1.0-py3-none-any.whl ; sys_platform == 'win32'",
+        "https://files.example/a-1.0-py3-none-any.whl; sys_platform == 'win32'",
+        "./a.whl; sys_platform == 'win32'",
+        "-e ./a ; sys_platform == 'win32'",
+    ],
+)
+def test_a_false_marker_passes_over_paths_and_addresses_too(line: str) -> None:
+    assert entries(line) == []
+
+
+def test_variables_are_replaced_as_pip_does() -> None:
+    lines = "a==${V}\na==${v}\na${EMPTY}\n-r ${DIR}/b.txt\na==$V\n"
+    found = list(parse(lines, LINUX, {"V": "1", "v": "2", "EMPTY": "", "DIR": "sub"}))
+    assert [one for one in found if not isinstance(one, Problem)] == [
+        wanted("a", "==1"),
+        Include("sub/b.txt", constraints=False, line=4),
+    ]
+    assert [one.line for one in found if isinstance(one, Problem)] == [2, 3, 5]
 
 
 def test_continued_lines_are_one_and_a_comment_ends_them() -> None:
@@ -76,7 +127,8 @@ def test_continued_lines_are_one_and_a_comment_ends_them() -> None:
 
 
 def test_all_problems_are_told_each_with_its_line() -> None:
-    found = entries("good\n\nnot a requirement\n--frobnicate\na==1 --hash=what\n\\\n  b=\\\n=\n-r\na; 'x' in extras\n")
+    text = "good\n\nnot a requirement\n--frobnicate\na==1 --hash=what\n\\\n  b=\\\n=\n-r\na; 'x' in extras\n"
+    found = entries(f"{text}a --hash=sha1:ab\n--pre b\n")
     assert [(one.line, one.text) for one in found if isinstance(one, Problem)] == [
         (3, "not a requirement"),
         (4, "--frobnicate"),
@@ -84,5 +136,7 @@ def test_all_problems_are_told_each_with_its_line() -> None:
         (6, "b=="),
         (9, "-r"),
         (10, "a; 'x' in extras"),
+        (11, "a"),
+        (12, "--pre b"),
     ]
     assert wanted("good") in found

@@ -6,8 +6,9 @@ import pytest
 from packaging.markers import default_environment
 from packaging.specifiers import SpecifierSet
 
+from wheelfs.core.resolve.allowed_files import AllowedFiles
 from wheelfs.core.resolve.requirements_txt import requirement
-from wheelfs.core.resolve.uv_dialogue import pins, platform_options, requirements_text, said, warnings
+from wheelfs.core.resolve.uv_dialogue import choice_options, pins, platform_options, requirements_text, said, warnings
 from wheelfs.errors import InternalError, UsageError
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import Wanted
@@ -51,26 +52,38 @@ def test_uv_resolves_for_one_platform_at_a_time() -> None:
 
 
 def test_requirements_keep_their_extras_and_constraints_have_none() -> None:
-    wanted = requirement("Demo[b,a]>=1,<2 ; python_version > '3' --hash=sha256:00", ENVIRONMENT)
+    wanted = requirement("Demo[b,a]>=1,<2 ; python_version > '3'", ENVIRONMENT)
     assert isinstance(wanted, Wanted)
     assert requirements_text([wanted]) == "demo[a,b]<2,>=1\n"
     assert requirements_text([wanted], extras=False) == "demo<2,>=1\n"
 
 
-def test_pins_get_the_hashes_that_were_asked_for() -> None:
+def test_pins_get_the_hashes_that_all_asked_for_and_what_is_allowed() -> None:
     asked = [
-        Wanted(ProjectName("demo"), SpecifierSet(">=1"), frozenset({"sha256:00"}), frozenset({"x"})),
+        Wanted(ProjectName("demo"), SpecifierSet(">=1"), frozenset({"sha256:00", "sha256:11"}), frozenset({"x"})),
         Wanted(ProjectName("demo"), hashes=frozenset({"sha256:11"})),
     ]
-    found = pins("demo==1.5\n    # via nothing\nother==2.0+cpu\n", asked, ENVIRONMENT)
+    allowed = AllowedFiles().after("--only-binary", "other")
+    found = pins("demo==1.5\n    # via nothing\nother==2.0+cpu\nmine @ file:///srv/mine\n-e .\n", asked, allowed, ENVIRONMENT)
     assert [str(one) for one in found] == ["demo==1.5", "other==2.0+cpu"]
-    assert [one.hashes for one in found] == [{"sha256:00", "sha256:11"}, frozenset()]
+    assert [one.hashes for one in found] == [{"sha256:11"}, frozenset()]
+    assert [one.kinds for one in found] == [{"wheel", "sdist"}, {"wheel"}]
 
 
-@pytest.mark.parametrize("text", ["demo\n", "-e .\n", "demo @ https://files.example/demo.whl\n", "???\n"])
+@pytest.mark.parametrize("text", ["demo\n", "demo @ https://files.example/demo.whl\n", "???\n"])
 def test_an_answer_that_is_no_set_of_pins_is_a_bug_of_ours(text: str) -> None:
     with pytest.raises(InternalError):
-        pins(text, [], ENVIRONMENT)
+        pins(text, [], AllowedFiles(), ENVIRONMENT)
+
+
+def test_uv_is_told_what_may_be_taken() -> None:
+    allowed = AllowedFiles().after("--only-binary", ":all:").after("--no-binary", "a").after("--all-releases", "b").after("--pre")
+    assert choice_options(allowed) == [
+        "--only-binary=:all:",
+        "--no-binary=a",
+        "--prerelease=allow",
+        "--prerelease-package=b=allow",
+    ]
 
 
 def test_what_uv_says_is_shown_without_colours_warnings_and_our_address() -> None:

@@ -52,9 +52,9 @@ def guarded(authority: trustme.CA) -> FakeIndex:
     """Return an index that talks to nobody without a certificate of ``authority``."""
     index = FakeIndex(tls=True)
     index.add(WHEEL, CONTENT)
-    assert index.tls is not None
-    authority.configure_trust(index.tls)
-    index.tls.verify_mode = ssl.CERT_REQUIRED
+    assert index.tls_context is not None
+    authority.configure_trust(index.tls_context)
+    index.tls_context.verify_mode = ssl.CERT_REQUIRED
     return index
 
 

@@ -24,18 +24,18 @@ ODD = (SharedFile("demo", "demo-old_beta.tar.gz", "main", bytes(32), 0, upload_t
 
 
 class Liar(FakeIndex):
-    news = FeedPage((), (), "1")
+    events = FeedPage((), (), "1")
 
     def answer(self, request: Request, action: faults.Action | None) -> Answer:
-        return Answer(200, msgspec.msgpack.encode(self.news))
+        return Answer(200, msgspec.msgpack.encode(self.events))
 
 
-async def told(news: FeedPage) -> FeedPage:
+async def told(events: FeedPage) -> FeedPage:
     with Liar() as liar:
-        liar.news = news
+        liar.events = events
         gateway = Gateway("lab", liar.origin, {}, access=DEFAULT_ACCESS)
         try:
-            return await gateway.news(None)
+            return await gateway.events(None)
         finally:
             await gateway.aclose()
 
@@ -62,6 +62,6 @@ async def test_what_cannot_be_shown_is_left_out_of_the_news_and_the_rest_is_not(
     assert (await told(FeedPage(files, (), "2"))).files == (HONEST, *ODD)
 
 
-async def test_a_point_that_fits_into_no_address_is_no_answer() -> None:
-    with pytest.raises(OriginFault, match="point is too long"):
+async def test_a_cursor_that_fits_into_no_address_is_no_answer() -> None:
+    with pytest.raises(OriginFault, match="cursor is too long"):
         await told(FeedPage((), (), "9" * 100_000))

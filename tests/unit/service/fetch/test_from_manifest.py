@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ import trio
 from tests.fakes.compositions import chunk_bounds, composition_of
 from tests.fakes.origins import MemoryOrigin, MemoryShare, Trouble
 from tests.fakes.services import Service, service
-from tests.fakes.waiting import DEADLINE_S, until
+from tests.fakes.waiting import DEADLINE_S, reached, until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import ContentChanged, OriginFault, OriginUnreachable
 from wheelfs.service.fetch.limits import FETCH_LIMITS
@@ -220,12 +219,6 @@ async def test_a_share_that_hangs_when_asked_how_a_file_is_made_costs_a_moment(t
         nonlocal done
         assert await one.read(f"simple/demo/{NEW}") == SECOND
         done = True
-
-    async def reached(condition: Callable[[], bool]) -> None:
-        end_s = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < end_s
-            await trio.lowlevel.checkpoint()
 
     async with service(tmp_path / "s", [index], shares=[share]) as one, trio.open_nursery() as nursery:
         nursery.start_soon(reader, one)

@@ -10,13 +10,15 @@ import trio
 from tests.fakes.collisions import forged
 from tests.fakes.origins import MemoryOrigin, Trouble
 from tests.fakes.services import Service, service
-from tests.fakes.waiting import until
+from tests.fakes.waiting import reached, until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.core.http.ranges import Range
 from wheelfs.errors import ContentMismatch, OriginFault, OriginUnreachable, StoreDamaged
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from trio.testing import MockClock
 
 PARTS = {f"demo/part{number:02}.bin": incompressible(30_000, f"part {number}") for number in range(30)}
 NEW = {f"demo/part{number:02}.bin": incompressible(50_000, f"new {number}") for number in range(0, 30, 3)}
@@ -35,8 +37,12 @@ def origin_with_both() -> MemoryOrigin:
     return origin
 
 
+def stored_names(one: Service) -> list[str]:
+    return [stored.filename for stored in one.store.catalog.stored_names("demo")]
+
+
 async def is_stored(one: Service, name: str) -> None:
-    await until(lambda: any(stored.filename == name for stored in one.store.catalog.stored_names("demo")))
+    await until(lambda: name in stored_names(one))
 
 
 async def test_only_the_missing_ranges_are_asked_for(tmp_path: Path) -> None:
@@ -49,6 +55,37 @@ async def test_only_the_missing_ranges_are_asked_for(tmp_path: Path) -> None:
         assert origin.sent_bytes[NEW_NAME] < 1.1 * (NEW_BYTES + TAIL_BYTES)
         assert all(isinstance(wanted, Range) for wanted in origin.asked)
         assert one.counters.so_far().delta_saved_bytes == len(NEW_WHEEL) - origin.sent_bytes[NEW_NAME]
+
+
+class SecondsEach:
+    """Lets every piece of a response take that long, on a clock that stands still otherwise."""
+
+    def __init__(self, clock: MockClock, piece_s: float) -> None:
+        self._clock = clock
+        self._piece_s = piece_s
+
+    async def wait(self) -> None:
+        self._clock.jump(self._piece_s)
+
+
+@pytest.mark.parametrize(("piece_s", "in_parts"), [(0.0, False), (0.01, True)], ids=["on a fast line", "on a slow line"])
+async def test_by_itself_it_asks_for_the_whole_file_where_that_is_faster(
+    tmp_path: Path, mock_clock: MockClock, piece_s: float, in_parts: bool
+) -> None:
+    parts = PARTS | {"demo/large.bin": incompressible(1 << 20, "large enough that its time tells something")}
+    origin = MemoryOrigin()
+    origin.add("demo", OLD_NAME, build_wheel("demo", "1.0", files=parts))
+    origin.add("demo", NEW_NAME, build_wheel("demo", "1.1", files=parts | NEW, made_at=(2022, 2, 2, 0, 0, 0)))
+    origin.pause = SecondsEach(mock_clock, piece_s)
+    async with service(tmp_path / "s", [origin], delta="auto") as one:
+        for name in (OLD_NAME, NEW_NAME):
+            assert await one.read(f"simple/demo/{name}") == origin.files[name]
+            await reached(lambda name=name: name in stored_names(one))  # type: ignore[misc]
+        assert one.node.hosts.rate("https://files.corp.example") is not None, "it was decided by what the line has shown"
+    if in_parts:
+        assert origin.sent_bytes[NEW_NAME] < 1.1 * (NEW_BYTES + TAIL_BYTES)
+    else:
+        assert origin.sent_bytes[NEW_NAME] == len(origin.files[NEW_NAME])
 
 
 async def test_tiny_empty_and_gzipped_members_are_taken_from_the_store_too(tmp_path: Path) -> None:

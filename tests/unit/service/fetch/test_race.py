@@ -15,7 +15,7 @@ import trio.testing
 
 from tests.fakes.origins import MemoryOrigin, MemoryShare, Trouble
 from tests.fakes.services import Service, service
-from tests.fakes.waiting import DEADLINE_S
+from tests.fakes.waiting import DEADLINE_S, reached
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.fetch.breaker import FIRST_PAUSE_S
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing, OriginTimeout, OriginUnreachable
@@ -24,7 +24,7 @@ from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.service.file_refs import FileRef
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from trio.testing import MockClock
@@ -45,14 +45,6 @@ def index_and_shares(count: int) -> tuple[MemoryOrigin, list[MemoryShare]]:
         share.add(WHEEL)
         share.add(NEWER)
     return index, shares
-
-
-async def reached(condition: Callable[[], bool]) -> None:
-    """Let tasks and threads go on until the condition holds, while the virtual clock stands still."""
-    end_s = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end_s
-        await trio.lowlevel.checkpoint()
 
 
 @asynccontextmanager
@@ -103,7 +95,7 @@ async def test_a_share_that_has_told_news_since_it_was_slow_is_asked_first_again
             await reached(lambda: share.origin.requests["range"] == 1)
             mock_clock.jump(DELAY_S)
         nursery.start_soon(one.node.follower.keep_fresh)
-        await reached(lambda: one.store.shared.point("lab0") is not None)
+        await reached(lambda: one.store.shared.cursor("lab0") is not None)
         before = index.requests["range"]
         async with reading(one, OTHER):
             pass
@@ -178,7 +170,7 @@ async def test_a_share_whose_files_hang_while_its_news_come_costs_a_file_one_mom
         mock_clock.jump(DELAY_S)
         await reached(lambda: file is not None)
         nursery.start_soon(one.node.follower.keep_fresh)
-        await reached(lambda: one.store.shared.point("lab0") is not None)
+        await reached(lambda: one.store.shared.cursor("lab0") is not None)
         async with reading(one):
             pass
         assert file is not None

@@ -10,8 +10,8 @@ import trio
 
 from wheelfs.errors import OriginTimeout, OriginUnreachable
 from wheelfs.service.hosts.breaker import Hosts
-from wheelfs.service.shares import bounded_objects
 from wheelfs.service.shares.bounded_objects import BoundedObjects
+from wheelfs.service.shares.limits import SHARE_LIMITS, WriteThroughLimits
 from wheelfs.telemetry import Counters
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def hosts_of(url: str) -> Hosts:
     return Hosts(offline=False, probe=probe, probe_timeout_s=1.0, counters=Counters(), rates=NoRates(), file_urls=[url])
 
 
-def bounded(objects: HangingObjects, hosts: Hosts) -> BoundedObjects:
-    return BoundedObjects(cast("Objects", objects), hosts)
+def bounded(objects: HangingObjects, hosts: Hosts, limits: WriteThroughLimits = SHARE_LIMITS.write_through) -> BoundedObjects:
+    return BoundedObjects(cast("Objects", objects), hosts, limits)
 
 
 async def test_an_answer_reaches_the_thread_that_asked(objects: HangingObjects) -> None:
@@ -68,12 +68,9 @@ async def test_an_answer_reaches_the_thread_that_asked(objects: HangingObjects) 
     assert hosts.state(URL)[0] == "up"
 
 
-async def test_an_operation_that_hangs_is_given_up_and_counts_against_the_host(
-    objects: HangingObjects, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bounded_objects, "OPERATION_S", 0.05)
+async def test_an_operation_that_hangs_is_given_up_and_counts_against_the_host(objects: HangingObjects) -> None:
     hosts = hosts_of(URL)
-    found = bounded(objects, hosts)
+    found = bounded(objects, hosts, WriteThroughLimits(operation_s=0.05))
     with pytest.raises(OriginTimeout, match=r"read packs/1 in the share file:///lab/wheels: no answer within"):
         await trio.to_thread.run_sync(lambda: found.read("packs/1", limit_bytes=5))
     assert not hosts.may_ask(URL), "the next one does not wait as long"

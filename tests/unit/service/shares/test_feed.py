@@ -51,19 +51,19 @@ def remove(store: Store, version: str) -> None:
             store.catalog.remove_name(name.key).result()
 
 
-def told(news: FeedPage) -> list[str]:
-    return [file.filename.split("-")[1] for file in news.files]
+def told(events: FeedPage) -> list[str]:
+    return [file.filename.split("-")[1] for file in events.files]
 
 
-def everything(one: ShareFeed, point: str | None = None) -> tuple[list[str], str, int]:
+def everything(one: ShareFeed, cursor: str | None = None) -> tuple[list[str], str, int]:
     names: list[str] = []
     for portions in range(1, 100):
-        news = one.events(point)
-        assert news.is_resync
-        names += told(news)
-        point = news.point
-        if not news.more:
-            return names, point, portions
+        events = one.events(cursor)
+        assert events.is_resync
+        names += told(events)
+        cursor = events.cursor
+        if not events.more:
+            return names, cursor, portions
     raise AssertionError("it does not end")
 
 
@@ -72,13 +72,13 @@ def test_all_is_told_in_portions_and_then_only_what_is_new(store: Store) -> None
     assert everything(one)[0] == []
     for version in ("1", "2", "3", "4", "5"):
         add(store, version)
-    names, point, portions = everything(one)
+    names, cursor, portions = everything(one)
     assert (names, portions) == (["1", "2", "3", "4", "5"], 3)
     digest = add(store, "6")
-    news = one.events(point)
-    assert (told(news), news.gone, news.more, news.is_resync) == (["6"], (), False, False)
-    assert (news.files[0].sha256, news.files[0].requires_python) == (digest, ">=3.8")
-    assert told(one.events(news.point)) == []
+    events = one.events(cursor)
+    assert (told(events), events.gone, events.more, events.is_resync) == (["6"], (), False, False)
+    assert (events.files[0].sha256, events.files[0].requires_python) == (digest, ">=3.8")
+    assert told(one.events(events.cursor)) == []
 
 
 def test_what_comes_while_all_is_told_is_told_afterwards(store: Store) -> None:
@@ -87,14 +87,14 @@ def test_what_comes_while_all_is_told_is_told_afterwards(store: Store) -> None:
         add(store, version)
     first = one.events(None)
     add(store, "1")
-    rest, point, _ = everything(one, first.point)
+    rest, cursor, _ = everything(one, first.cursor)
     assert told(first) + rest == ["3", "4", "5"]
-    assert told(one.events(point)) == ["1"]
+    assert told(one.events(cursor)) == ["1"]
 
 
 def test_what_is_new_is_told_in_portions_too(store: Store) -> None:
     one = ShareFeed(store, limits=FeedLimits(names=2))
-    point = one.events(None).point
+    cursor = one.events(None).cursor
     for version in ("1", "2", "3", "4", "5"):
         add(store, version)
     remove(store, "2")
@@ -102,53 +102,53 @@ def test_what_is_new_is_told_in_portions_too(store: Store) -> None:
     gone: list[str] = []
     more, portions = True, 0
     while more:
-        news = one.events(point)
-        assert not news.is_resync
-        assert len(news.files) + len(news.gone) <= 2
-        names += told(news)
-        gone += [filename for _, filename, _ in news.gone]
-        point, more, portions = news.point, news.more, portions + 1
+        events = one.events(cursor)
+        assert not events.is_resync
+        assert len(events.files) + len(events.gone) <= 2
+        names += told(events)
+        gone += [filename for _, filename, _ in events.gone]
+        cursor, more, portions = events.cursor, events.more, portions + 1
     assert portions > 2
     assert sorted(names) == ["1", "3", "4", "5"]
     assert set(gone) == {wheel_filename("demo", "2")}
-    assert (told(one.events(point)), one.events(point).more) == ([], False)
+    assert (told(one.events(cursor)), one.events(cursor).more) == ([], False)
 
 
 def test_long_names_make_shorter_portions(store: Store) -> None:
     one = ShareFeed(store, limits=FeedLimits(size_bytes=300))
-    before = one.events(None).point
+    before = one.events(None).cursor
     for version in ("1", "2", "3"):
         add(store, version)
     names, _, portions = everything(one)
     assert (names, portions) == (["1", "2", "3"], 2)
-    news = one.events(before)
-    assert (told(news), news.more) == (["1", "2"], True)
-    assert told(one.events(news.point)) == ["3"]
+    events = one.events(before)
+    assert (told(events), events.more) == (["1", "2"], True)
+    assert told(one.events(events.cursor)) == ["3"]
 
 
 def test_what_goes_is_told_and_what_came_back_is_there(store: Store) -> None:
     one = ShareFeed(store)
     gone, _ = add(store, "1"), add(store, "2")
-    _, point, _ = everything(one)
+    _, cursor, _ = everything(one)
     remove(store, "1")
     remove(store, "2")
     add(store, "2")
-    news = one.events(point)
-    assert (told(news), news.gone) == (["2"], (("demo", wheel_filename("demo", "1"), gone),))
+    events = one.events(cursor)
+    assert (told(events), events.gone) == (["2"], (("demo", wheel_filename("demo", "1"), gone),))
 
 
-@pytest.mark.parametrize("point", ["", "j:0123:7", "c:0123:7:00", "j::", "nonsense", "j:" + "0" * 5000])
-def test_a_point_of_another_store_begins_anew(store: Store, point: str) -> None:
+@pytest.mark.parametrize("cursor", ["", "j:0123:7", "c:0123:7:00", "j::", "nonsense", "j:" + "0" * 5000])
+def test_a_point_of_another_store_begins_anew(store: Store, cursor: str) -> None:
     add(store, "1")
-    news = ShareFeed(store).events(point)
-    assert (told(news), news.is_resync) == (["1"], True)
+    events = ShareFeed(store).events(cursor)
+    assert (told(events), events.is_resync) == (["1"], True)
 
 
 def test_a_point_from_before_the_memory_begins_anew(store: Store) -> None:
     one = ShareFeed(store)
     add(store, "1")
-    point = one.events(None).point
-    beyond = point.rpartition(":")[0] + ":999999"
+    cursor = one.events(None).cursor
+    beyond = cursor.rpartition(":")[0] + ":999999"
     assert one.events(beyond).is_resync
 
 

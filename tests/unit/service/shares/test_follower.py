@@ -33,7 +33,7 @@ def file(number: int) -> SharedFile:
 
 @dataclass
 class Telling(MemoryShare):
-    """Tells one file after the other; ``asked`` are the points that it was asked about."""
+    """Tells one file after the other; ``asked`` are the cursors of the requests."""
 
     count: int = COUNT
     asked: list[str | None] = field(default_factory=list)
@@ -41,9 +41,9 @@ class Telling(MemoryShare):
     hold: trio.Event | None = None
     """Waited for before the answer that follows the third file."""
 
-    async def news(self, point: str | None) -> FeedPage:
-        self.asked.append(point)
-        number = int(point or 0)
+    async def events(self, cursor: str | None) -> FeedPage:
+        self.asked.append(cursor)
+        number = int(cursor or 0)
         await trio.lowlevel.checkpoint()
         if number == 3 and self.hold is not None:
             await self.hold.wait()
@@ -68,7 +68,7 @@ def known(one: Service) -> list[str]:
 async def test_a_node_that_is_cut_off_in_the_middle_goes_on_there(tmp_path: Path) -> None:
     share = Telling(hold=trio.Event())
     async with following(tmp_path / "s", share) as one:
-        await until(lambda: one.store.shared.point("lab") == "3")
+        await until(lambda: one.store.shared.cursor("lab") == "3")
     share.hold, share.asked = None, []
     async with following(tmp_path / "s", share) as one:
         await until(lambda: len(known(one)) == COUNT)
@@ -82,12 +82,12 @@ async def test_a_portion_that_a_full_store_refuses_is_asked_for_again_and_told_o
     share = Telling()
     take, refused = SharedNames.take, 0
 
-    def full(self: SharedNames, name: str, news: FeedPage, *, asked: str | None) -> object:
+    def full(self: SharedNames, name: str, events: FeedPage, *, asked: str | None) -> object:
         nonlocal refused
         if asked == "2" and refused < 3:
             refused += 1
-            raise StoreFull("write down news", "no space left")
-        return take(self, name, news, asked=asked)
+            raise StoreFull("record changes", "no space left")
+        return take(self, name, events, asked=asked)
 
     monkeypatch.setattr(SharedNames, "take", full)
     async with following(tmp_path / "s", share) as one:
@@ -115,7 +115,7 @@ async def test_what_is_not_told_any_more_is_forgotten_also_by_the_process_that_c
             one.store.shared.take(
                 "lab", FeedPage((), (), "0", more=True, is_resync=True), asked="6"
             ).result()  # the share is another one
-            await until(lambda: one.store.shared.point("lab") == "6")
+            await until(lambda: one.store.shared.cursor("lab") == "6")
             assert gone.filename in known(one)
     async with following(tmp_path / "s", share) as one:
         await until(lambda: gone.filename not in known(one))
@@ -130,9 +130,9 @@ async def test_a_share_whose_news_never_end_fills_no_disk(tmp_path: Path, caplog
 
 async def test_a_share_may_say_that_what_nobody_can_have_known_is_gone(tmp_path: Path) -> None:
     class Odd(Telling):
-        async def news(self, point: str | None) -> FeedPage:
-            told = await super().news(point)
-            return FeedPage(told.files, (("d" * 1_000, "x", b""), ("", "", b"")), told.point, told.more, told.is_resync)
+        async def events(self, cursor: str | None) -> FeedPage:
+            told = await super().events(cursor)
+            return FeedPage(told.files, (("d" * 1_000, "x", b""), ("", "", b"")), told.cursor, told.more, told.is_resync)
 
     async with following(tmp_path, Odd()) as one:
         await until(lambda: len(one.node.follower.of("demo")) == COUNT)

@@ -43,7 +43,7 @@ async def node(path: Path, indexes: list[MemoryOrigin], *files: SharedFile, **op
     share = MemoryShare(files=files)
     async with service(path, indexes, shares=[share], **options) as one, trio.open_nursery() as nursery:  # type: ignore[arg-type]
         nursery.start_soon(one.node.follower.keep_fresh)
-        await until(lambda: one.store.shared.point(share.name) is not None)
+        await until(lambda: one.store.shared.cursor(share.name) is not None)
         yield one
         nursery.cancel_scope.cancel()
 

@@ -27,8 +27,8 @@ def file(project: str, number: int = 0, **changed: object) -> SharedFile:
     return msgspec.structs.replace(made, **changed)
 
 
-def take(store: Store, share: str, news: FeedPage) -> None:
-    assert store.shared.take(share, news, asked=store.shared.point(share)).result()
+def take(store: Store, share: str, page: FeedPage) -> None:
+    assert store.shared.take(share, page, asked=store.shared.cursor(share)).result()
 
 
 def sweep(store: Store, share: str) -> None:
@@ -52,7 +52,7 @@ def test_what_is_told_is_found_by_project_and_in_order(store: Store) -> None:
     assert store.shared.of_project("on") == []
     assert list(store.shared.projects()) == ["one", "two"]
     assert list(store.shared.projects("one")) == ["two"]
-    assert (store.shared.point("a"), store.shared.point("b"), store.shared.point("c")) == ("p", "q", None)
+    assert (store.shared.cursor("a"), store.shared.cursor("b"), store.shared.cursor("c")) == ("p", "q", None)
 
 
 def test_places_go_on_where_a_batch_ended(store: Store) -> None:
@@ -92,7 +92,7 @@ def test_what_was_told_in_a_beginning_that_was_begun_anew_is_forgotten(store: St
 def test_news_of_a_point_that_another_process_has_left_are_for_nothing(store: Store) -> None:
     take(store, "a", FeedPage((file("one"),), (), "p"))
     assert not store.shared.take("a", FeedPage((file("two"),), (), "q"), asked=None).result()
-    assert (names(store), store.shared.point("a")) == ([file("one").filename], "p")
+    assert (names(store), store.shared.cursor("a")) == ([file("one").filename], "p")
 
 
 def test_what_is_to_be_forgotten_is_so_by_whoever_comes_next(store: Store) -> None:
@@ -106,7 +106,7 @@ def test_what_is_to_be_forgotten_is_so_by_whoever_comes_next(store: Store) -> No
     sweep(store, "a")
     assert names(store) == [file("new").filename, file("newer").filename]
     assert not store.shared.is_to_be_swept("a")
-    assert store.shared.point("a") == "k"
+    assert store.shared.cursor("a") == "k"
 
 
 def test_each_change_is_in_the_journal_once(store: Store) -> None:

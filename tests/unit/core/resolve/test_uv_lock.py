@@ -1,0 +1,86 @@
+"""Locks that real versions of uv have written, from the first on: see tests/world_files/make_locks.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from packaging.markers import default_environment
+
+from tests.world_files.make_locks import LOCKS
+from wheelfs.core.platforms.targets import named
+from wheelfs.core.resolve.lock_files import read_lock
+from wheelfs.errors import InvalidInput
+from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wheelfs.core.resolve.requirements_txt import Asked
+
+ENVIRONMENT = {key: str(value) for key, value in default_environment().items()}
+EARLIEST = LOCKS / "uv-0.2.0.lock"
+LATER = sorted(set(LOCKS.glob("uv-*.lock")) - {EARLIEST})
+
+
+def asked(text: str, platform: str = "manylinux_2_28_x86_64", python: str = "3.11") -> list[Asked]:
+    target = named(python, [platform], machine_platforms=[], environment=ENVIRONMENT)
+    return list(read_lock("read it", text, target, where="uv.lock").asked)
+
+
+def pins(text: str, platform: str = "manylinux_2_28_x86_64") -> set[str]:
+    return {str(one) for one in asked(text, platform) if isinstance(one, Wanted)}
+
+
+@pytest.mark.parametrize("lock", LATER, ids=lambda lock: lock.name)
+def test_a_lock_of_every_form_wants_the_same(lock: Path) -> None:
+    text = lock.read_text()
+    common = {"app==1.0", "docs-tool==1.0", "fancy==1.0", "liba==3.0", "source==1.0", "tool==1.0"}
+    assert pins(text) == {*common, "libd==2.0"}
+    assert pins(text, "win_amd64") == {*common, "libd==1.0", "color==1.0"}
+
+
+def test_the_earliest_form() -> None:
+    assert pins(EARLIEST.read_text()) == {"h2==4.1.0", "hpack==4.2.0", "hyperframe==6.1.0", "sniffio==1.3.1"}
+
+
+def test_each_file_is_named_with_its_hashes() -> None:
+    [source] = [one for one in asked(LATER[0].read_text()) if isinstance(one, Wanted) and one.project == "source"]
+    assert source.filenames == {"source-1.0.tar.gz"}
+    assert len(source.hashes) == 1
+    assert source.places == ("uv.lock",)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('{ registry = "https://index.example/simple" }', Wanted),
+        ('{ registry = "../wheels" }', Wanted),
+        ('{ path = "../a-1.0-py3-none-any.whl" }', LocalPath),
+        ('{ git = "https://code.example/a?rev=1#2" }', Unfetchable),
+        ('{ url = "https://files.example/a-1.0-py3-none-any.whl" }', Unfetchable),
+        ('"registry+https://index.example/simple"', Wanted),
+        ('"path+file:///srv/a-1.0-py3-none-any.whl"', LocalPath),
+        ('"git+https://code.example/a"', Unfetchable),
+        ('"direct+https://files.example/a-1.0-py3-none-any.whl"', Unfetchable),
+    ],
+)
+def test_sources_of_either_form(source: str, expected: type[object]) -> None:
+    [one] = asked(f'version = 1\n[[package]]\nname = "a"\nversion = "1.0"\nsource = {source}\n')
+    assert isinstance(one, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("[metadata]\nlock-version = '2.1'\n", "poetry export"),
+        ("[metadata]\nlock_version = '4.5'\n", "pdm export"),
+        ('{"_meta": {}}', "pipenv requirements"),
+        ("[project]\nname = 'a'\n", "it is a pyproject.toml"),
+        ("version = 2\n", "neither a pylock.toml nor a uv.lock of version 1"),
+        ("{", "no TOML"),
+    ],
+)
+def test_what_is_not_read_is_told_apart(text: str, advice: str) -> None:
+    with pytest.raises(InvalidInput, match=advice):
+        asked(text)

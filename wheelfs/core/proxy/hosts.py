@@ -1,0 +1,58 @@
+"""Which hosts a run answers from the store: those of the configured indexes, and those that their pages link files to."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+_AUTHORITY: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~-]+):(?P<port>\d{1,5})\Z")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Endpoint:
+    """A place that connections go to; ``host`` in lower case, an IPv6 address without brackets."""
+
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """``HOST:PORT``, as ``CONNECT`` spells it (RFC 9110, 9.3.6)."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def origin(self, scheme: str) -> str:
+        """Return ``SCHEME://HOST[:PORT]``, the port left out where it is the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}" if DEFAULT_PORTS.get(scheme) == self.port else f"{scheme}://{host}:{self.port}"
+
+
+def endpoint_of_authority(text: str) -> Endpoint | None:
+    """Return the target of a ``CONNECT`` (RFC 9110, 9.3.6); None when it is not ``HOST:PORT``."""
+    found = _AUTHORITY.match(text)
+    if found is None or not 0 < int(found["port"]) <= 65_535:
+        return None
+    return Endpoint(found["host"].strip("[]").lower(), int(found["port"]))
+
+
+def endpoint_of_url(url: str) -> Endpoint | None:
+    """Return where an http(s) address leads; None for any other address."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    if port is None or not parts.hostname or parts.scheme not in DEFAULT_PORTS:
+        return None
+    return Endpoint(parts.hostname.lower(), port)
+
+
+def endpoints_of(urls: Iterable[str]) -> set[Endpoint]:
+    """Return where http(s) addresses lead; others are left out."""
+    return {endpoint for endpoint in map(endpoint_of_url, urls) if endpoint is not None}

@@ -1,0 +1,120 @@
+"""Reading ``pylock.toml``: which of its packages a target needs, and which file of each.
+
+Source: "pylock.toml Specification" (PEP 751), read by ``packaging.pylock``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from hashlib import algorithms_available
+from typing import TYPE_CHECKING, Any, Final
+
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageDirectory,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+)
+from packaging.specifiers import SpecifierSet
+
+from wheelfs.model.names import ProjectName
+from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from packaging.markers import Environment
+
+    from wheelfs.core.platforms.targets import Target
+    from wheelfs.core.resolve.allowed_files import AllowedFiles
+    from wheelfs.core.resolve.requirements_txt import Asked
+
+OWN_TREE: Final = "it is installed from the directory where it lies, so there is nothing to fetch"
+NOT_IN_AN_INDEX: Final = "it is no file of an index; wheelfs add takes files and URLs"
+IS_REPOSITORY: Final = "it is built from a repository when it is installed, so there is no file to fetch ahead"
+
+
+def read(
+    data: Mapping[str, Any],
+    target: Target,
+    *,
+    extras: Collection[str],
+    groups: Collection[str] | None,
+    allowed: AllowedFiles,
+    where: str,
+) -> Iterator[Asked]:
+    """Yield what a lock wants; raises what ``packaging.pylock`` raises."""
+    lock = Pylock.from_dict(data)
+    _check_named(lock, extras, groups)
+    environment: Environment = {**target.environment}  # type: ignore[typeddict-item]
+    list(replace(lock, packages=[]).select(environment=environment, tags=target.tags))  # is the lock for such a target at all?
+    chosen: list[tuple[Package, object]] = []
+    for package in lock.packages:
+        # One by one: a package without a file for the target is no reason to bring nothing of the others.
+        try:
+            chosen += replace(lock, packages=[package]).select(
+                environment=environment,
+                tags=target.tags,
+                extras=extras,
+                dependency_groups=groups,
+                prefer_sdist_predicate=lambda name: "wheel" not in allowed.kinds(ProjectName(name)),
+            )
+        except PylockSelectError as error:
+            yield Unfetchable(_pin(package), str(error), place=where)
+    twice = [str(name) for name, count in Counter(package.name for package, _ in chosen).items() if count > 1]
+    if twice:
+        raise PylockSelectError(f"it has more than one {', '.join(twice)} for this target")
+    for package, file in chosen:
+        yield _asked(package, file, where)
+
+
+def _check_named(lock: Pylock, extras: Collection[str], groups: Collection[str] | None) -> None:
+    for kind, named, known in (
+        ("extra", extras, lock.extras or ()),
+        ("dependency group", groups or (), [*(lock.dependency_groups or ()), *(lock.default_groups or ())]),
+    ):
+        if unknown := sorted(set(named) - set(map(str, known))):
+            raise PylockSelectError(f"it has no {kind} {', '.join(unknown)} (it has {', '.join(map(str, known)) or 'none'})")
+
+
+def left_out(data: Mapping[str, Any], extras: Collection[str], groups: Collection[str] | None) -> list[str]:
+    """Return the extras and dependency groups of a lock that were not chosen, as a message has them."""
+    default = set(data.get("default-groups", ())) if groups is None else set(groups)
+    more = [f"extra {name}" for name in data.get("extras", ()) if name not in extras]
+    return more + [f"group {name}" for name in data.get("dependency-groups", ()) if name not in default]
+
+
+def _asked(package: Package, file: object, where: str) -> Asked:
+    project = ProjectName(package.name)
+    match file:
+        case PackageWheel() | PackageSdist():
+            hashes = _hashes(file.hashes)
+            if not hashes:
+                return Unfetchable(
+                    _pin(package), f"its hashes are {', '.join(file.hashes)} alone, which cannot be compared", place=where
+                )
+            if file.path is not None and file.url is None:
+                return LocalPath(_pin(package), file.path, project, hashes, place=where)
+            version = SpecifierSet() if package.version is None else SpecifierSet(f"=={package.version}")
+            return Wanted(project, version, hashes, filenames=frozenset({file.filename}), places=(where,) if where else ())
+        case PackageArchive() if file.path is not None:
+            return LocalPath(_pin(package), file.path, project, _hashes(file.hashes), place=where)
+        case PackageDirectory():
+            return Unfetchable(_pin(package), OWN_TREE, is_own_tree=True, project=project, place=where)
+        case PackageVcs():
+            return Unfetchable(_pin(package), IS_REPOSITORY, project=project, place=where)
+        case _:
+            return Unfetchable(_pin(package), NOT_IN_AN_INDEX, project=project, place=where)
+
+
+def _hashes(hashes: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(f"{algorithm}:{digest}".lower() for algorithm, digest in hashes.items() if algorithm in algorithms_available)
+
+
+def _pin(package: Package) -> str:
+    return str(package.name) if package.version is None else f"{package.name}=={package.version}"

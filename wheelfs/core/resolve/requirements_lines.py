@@ -1,0 +1,77 @@
+"""From the bytes of a requirements file to its logical lines: encoding, continued lines, comments, variables.
+
+Source: pip's "Requirements File Format" (Encoding, Line continuations, Comments, Using environment variables).
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    # The mark of UTF-16 in this order is how that of UTF-32 begins, so the longer one is looked for first.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CODING = re.compile(rb"#.*?coding[:=]\s*([-\w.]+)")
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+
+
+def decoded(content: bytes) -> str:
+    """Return the text of a requirements file; raises `ValueError` with the reason.
+
+    A byte order mark goes before a coding line among the first two lines (PEP 263), that before UTF-8.
+    """
+    for mark, encoding in _BOMS:
+        if content.startswith(mark):
+            return _decoded(content[len(mark) :], encoding)
+    for line in content.split(b"\n", 2)[:2]:
+        if coding := _CODING.match(line):
+            return _decoded(content, coding[1].decode("ascii", "replace"))
+    return _decoded(content, "utf-8")
+
+
+def _decoded(content: bytes, encoding: str) -> str:
+    try:
+        return content.decode(encoding)
+    except LookupError:
+        raise ValueError(f"its coding line names {encoding[:40]!r}, which is no encoding of text") from None
+    except UnicodeError:
+        advice = "; another encoding is named in the first line, as in # -*- coding: latin-1 -*-" if encoding == "utf-8" else ""
+        raise ValueError(f"it is not {encoding.upper()}{advice}") from None
+
+
+def logical_lines(text: str, environ: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Yield lines that hold something, each with the number of its first line, counted from 1.
+
+    Continued lines are joined, comments cut off, and ``${NAME}`` (capitals, digits, underscores) is replaced where ``environ``
+    has a value for it, and else stays as it is.  As in pip a comment line ends a continued line.
+    """
+    parts: list[str] = []
+    first = 0
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        if not parts:
+            first = number
+        is_comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not is_comment:
+            parts.append(line.strip("\\"))
+            continue
+        parts.append(" " if is_comment else line)
+        if joined := _finished("".join(parts), environ):
+            yield first, joined
+        parts = []
+    if joined := _finished("".join(parts), environ):
+        yield first, joined
+
+
+def _finished(line: str, environ: Mapping[str, str]) -> str:
+    bare = _COMMENT.sub("", line).strip()
+    return _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], bare)

@@ -1,0 +1,193 @@
+"""Reading ``uv.lock``: the packages that a target needs, of every form that uv has written.
+
+uv documents no format.  What is known here was looked at in the locks of 0.1.45 to 0.13: all call themselves version 1.
+Packages are ``[[distribution]]`` until 0.2.33, with sources as one text ("registry+URL") until 0.2.15, and each wheel is a table
+``[[distribution.wheel]]`` until 0.2.5; a marker may stand at the package itself instead of at what depends on it (0.2.7).  Where
+forks go apart stands in ``environment-markers`` until 0.4, then in ``resolution-markers``.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import Marker
+from packaging.pylock import PylockSelectError
+from packaging.specifiers import SpecifierSet
+from packaging.utils import NormalizedName, canonicalize_name
+
+from wheelfs.core.resolve.pylock import IS_REPOSITORY, NOT_IN_AN_INDEX, OWN_TREE
+from wheelfs.model.names import kind_of, parse_project_name
+from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from wheelfs.core.platforms.targets import Target
+    from wheelfs.core.resolve.requirements_txt import Asked
+
+MADE_BY_USER: Final = ("editable", "virtual", "directory")
+"""Sources that are the user's own tree: their dependencies are wanted, and they themselves are nothing to fetch."""
+_TABLES: Final = ("package", "distribution")
+_EXTRA = re.compile(r"extra [!=]= '([^']*)'")
+
+_Package = dict[str, Any]
+
+
+def is_one(data: Mapping[str, Any]) -> bool:
+    """Return whether this may be a uv.lock, of a version that is known."""
+    return data.get("version") == 1 and all(isinstance(data.get(table, []), list) for table in _TABLES)
+
+
+def read(data: Mapping[str, Any], target: Target, *, where: str) -> Iterator[Asked]:
+    """Yield what is reached from the user's own packages, all their extras and groups included.
+
+    Raises `PylockSelectError` when the lock does not speak of ``target``, and what comes of what is not as uv writes it.
+    """
+    lock = _Lock(data, target.environment)
+    lock.check_target()
+    for package in lock.reached():
+        found = _asked(package, where)
+        if found is not None:
+            yield found
+
+
+class _Lock:
+    """The packages of a lock, walked along the dependencies whose markers hold."""
+
+    def __init__(self, data: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self._environment = dict(environment)
+        self._data = data
+        self._by_name: dict[NormalizedName, list[_Package]] = {}
+        for table in _TABLES:
+            for package in data.get(table, []):
+                known = _in_one_form(package)
+                self._by_name.setdefault(canonicalize_name(known["name"]), []).append(known)
+
+    def check_target(self) -> None:
+        """Raise `PylockSelectError` when the lock does not speak of the target: its markers hold only where it does."""
+        python, requires = self._environment["python_full_version"], self._data.get("requires-python", "")
+        if not SpecifierSet(requires).contains(python, prereleases=True):
+            raise PylockSelectError(f"it is for Python {requires}, and not for {python}")
+        supported = self._data.get("supported-markers", [])
+        if supported and not any(self._holds(marker) for marker in supported):
+            raise PylockSelectError(f"it is for other environments only: {' or '.join(supported)}")
+
+    def reached(self) -> Iterator[_Package]:
+        """Yield each package that is reached, once."""
+        reached: set[int] = set()
+        taken: set[tuple[int, str]] = set()
+        queue = self._begin()
+        while queue:  # each package is taken once for each of its extras, so this ends
+            package, group = queue.pop()
+            if (id(package), group) in taken:
+                continue
+            taken.add((id(package), group))
+            if id(package) not in reached:
+                reached.add(id(package))
+                yield package
+            for dependency in _edges(package, group):
+                queue += self._follow(dependency, dependency.get("extra", []))
+
+    def _begin(self) -> list[tuple[_Package, str]]:
+        packages = [package for named in self._by_name.values() for package in named]
+        roots = [package for package in packages if not set(MADE_BY_USER).isdisjoint(package["source"])]
+        # Of a script, and of a workspace without a package: requirements as metadata has them, without what was chosen.
+        manifest = self._data.get("manifest", {})
+        asked = [*manifest.get("requirements", []), *chain.from_iterable(manifest.get("dependency-groups", {}).values())]
+        if not roots and not asked:
+            return [(package, "") for package in packages if self._is_in_fork(package)]
+        begin = [(root, group) for root in roots for group in ("", *_groups(root))]
+        return begin + [step for one in asked for step in self._follow(one, one.get("extras", []))]
+
+    def _follow(self, dependency: Mapping[str, Any], extras: Sequence[str] | str) -> list[tuple[_Package, str]]:
+        if "marker" in dependency and not self._holds(dependency["marker"]):
+            return []
+        named = [extras] if isinstance(extras, str) else extras
+        source = dependency.get("source")
+        source = _source(source) if isinstance(source, str) else source
+        return [
+            (other, extra)
+            for other in self._by_name.get(canonicalize_name(dependency["name"]), [])
+            if dependency.get("version", other.get("version")) == other.get("version")
+            and (source is None or source == other["source"])
+            and ("version" in dependency or self._is_in_fork(other))
+            and ("marker" not in other or self._holds(other["marker"]))
+            for extra in ("", *named)
+        ]
+
+    def _is_in_fork(self, package: _Package) -> bool:
+        markers = package.get("resolution-markers", package.get("environment-markers", []))
+        return not markers or any(self._holds(marker) for marker in markers)
+
+    def _holds(self, marker: str) -> bool:
+        """Tell whether a marker holds for any choice among extras and groups that exclude each other: all are brought.
+
+        uv writes them as extras of the names extra-N-PROJECT-EXTRA and group-N-PROJECT-GROUP.
+        """
+        parsed = Marker(marker)
+        choices = ["", *_EXTRA.findall(marker)]
+        return any(parsed.evaluate({**self._environment, "extra": choice}) for choice in choices)
+
+
+def _in_one_form(package: Mapping[str, Any]) -> _Package:
+    """Return a package as newer versions of uv write it."""
+    known = dict(package)
+    if isinstance(known["source"], str):
+        known["source"] = _source(known["source"])
+    if "wheel" in known:
+        known["wheels"] = known.pop("wheel")
+    return known
+
+
+def _source(text: str) -> dict[str, str]:
+    """Return a source that is written as one text ("registry+URL", "editable+PATH", "git+URL", "path+URL", "direct+URL")."""
+    kind, _, where = text.partition("+")
+    return {{"direct": "url"}.get(kind, kind): where}
+
+
+def _asked(package: _Package, where: str) -> Asked | None:
+    """Return what a package is to us; None for the project whose lock it is, of which nothing is expected."""
+    source, name = package["source"], str(package["name"])
+    for kind in MADE_BY_USER:
+        if kind in source:
+            if source[kind] == ".":
+                return None
+            return Unfetchable(name, OWN_TREE, is_own_tree=True, place=where)
+    project = parse_project_name(name)
+    pin = f"{name}=={package['version']}" if "version" in package else name
+    files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+    hashes = frozenset(file["hash"].lower() for file in files if "hash" in file)
+    if "registry" in source:
+        filenames = frozenset(filter(None, (_filename(file) for file in files)))
+        places = (where,) if where else ()
+        return Wanted(project, SpecifierSet(f"=={package['version']}"), hashes, filenames=filenames, places=places)
+    if "path" in source:
+        return LocalPath(pin, str(source["path"]).removeprefix("file://"), project, hashes, place=where)
+    return Unfetchable(pin, IS_REPOSITORY if "git" in source else NOT_IN_AN_INDEX, project=project, place=where)
+
+
+def _filename(file: Mapping[str, Any]) -> str | None:
+    """Return the name of a file, where the lock says it: by itself, or at the end of an address or path."""
+    for key in ("filename", "url", "path"):
+        if isinstance(told := file.get(key), str):
+            name = unquote(urlsplit(told).path).rpartition("/")[2]
+            return name if kind_of(name) != "other" else None
+    return None
+
+
+def _groups(package: _Package) -> list[str]:
+    # A group of development dependencies is told from an extra of the same name by what no extra's name has.
+    return [*package.get("optional-dependencies", {}), *(f"dev:{name}" for name in package.get("dev-dependencies", {}))]
+
+
+def _edges(package: _Package, group: str) -> list[Mapping[str, Any]]:
+    if not group:
+        found = package.get("dependencies", [])
+    elif group.startswith("dev:"):
+        found = package.get("dev-dependencies", {}).get(group.removeprefix("dev:"), [])
+    else:
+        found = package.get("optional-dependencies", {}).get(group, [])
+    return list(found)

@@ -1,0 +1,93 @@
+"""The bundle of trusted authorities that a run's command is given: a file that is gone when the run is, however it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wheelfs.core.proxy.environment import USERS_BUNDLES
+from wheelfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def users_roots(environ: Mapping[str, str]) -> bytes:
+    """Return, as PEM, the authorities that the caller trusts: those that the environment names, else the system's.
+
+    Raises `UsageError` for a bundle that is named and cannot be read: clients would refuse it too, with less of a reason.
+    """
+    named = list(dict.fromkeys(environ[name] for name in USERS_BUNDLES if environ.get(name)))
+    if named:
+        return b"".join(_read(Path(path)) for path in named)
+    paths = ssl.get_default_verify_paths()
+    for path in (paths.cafile, paths.capath):
+        with suppress(UsageError):
+            return _read(Path(path))
+    context = ssl.create_default_context()
+    return "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True))).encode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+        return b"".join(file.read_bytes().rstrip(b"\n") + b"\n" for file in files)
+    except OSError as error:
+        raise UsageError(
+            f"read the trusted authorities in {path}",
+            error.strerror or str(error),
+            f"check {', '.join(USERS_BUNDLES)} in the environment",
+        ) from None
+
+
+class Bundle:
+    """The file; ``path`` is what the command's environment names."""
+
+    def __init__(self, directory: Path, roots: bytes) -> None:
+        self.path = directory / "authorities.pem"
+        self._roots = roots
+
+    def write(self, authority: bytes) -> None:
+        """Put the caller's authorities and this one in, at once: a client that starts meanwhile reads the old or the new file."""
+        new = self.path.with_suffix(".new")
+        new.write_bytes(self._roots + authority)
+        new.replace(self.path)
+
+
+@contextmanager
+def private_bundle(roots: bytes) -> Iterator[Bundle]:
+    """Lend a bundle in a directory that only this user can read.
+
+    A process beside this one waits for its end and removes the directory, so that a SIGKILL leaves nothing behind either.  To be
+    called before threads and event loops: it forks.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="wheelfs-run-", dir=os.environ.get("XDG_RUNTIME_DIR") or None))
+    reading, writing = os.pipe()
+    remover = os.fork()
+    if remover == 0:
+        _remove_when_closed(reading, writing, directory)
+    os.close(reading)
+    try:
+        yield Bundle(directory, roots)
+    finally:
+        os.close(writing)
+        os.waitpid(remover, 0)
+
+
+def _remove_when_closed(reading: int, writing: int, directory: Path) -> None:
+    """Be the remover: wait until the other end of the pipe is closed, by the run or by its death, and end."""
+    try:
+        os.setsid()  # Ctrl-C is for the run
+        os.close(writing)
+        for descriptor in (0, 1, 2):  # a pipe that the run's output goes to must end with the run
+            with suppress(OSError):
+                os.close(descriptor)
+        os.read(reading, 1)
+        shutil.rmtree(directory, ignore_errors=True)
+    finally:
+        os._exit(0)

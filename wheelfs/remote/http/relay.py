@@ -1,0 +1,59 @@
+"""Passing a client's request on as it is, to the host that it was meant for: what wheelfs itself has no answer to."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import httpx2
+
+from wheelfs.core.proxy.head import HOP_BY_HOP, Header
+from wheelfs.remote.http.client import pieces_of
+from wheelfs.remote.http.errors import as_origin_errors
+from wheelfs.remote.http.tls import CA_VARIABLES, trust
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+_ONE_CONNECTION: Final = HOP_BY_HOP | {b"transfer-encoding"}
+"""Bodies are framed anew on the next connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayedAnswer:
+    """Another host's answer; ``pieces`` is its body as it was sent, content codings and all."""
+
+    status: int
+    headers: list[Header]
+    pieces: AsyncIterator[bytes]
+
+
+class Relay:
+    """Connections to any host, as the caller's environment would have them (proxies, trusted authorities)."""
+
+    def __init__(self, environ: Mapping[str, str], *, read_timeout_s: float) -> None:
+        """Raises `UsageError` when the environment names authorities that cannot be read."""
+        bundle = next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
+        timeout = httpx2.Timeout(read_timeout_s, connect=30.0)
+        self._http = httpx2.AsyncClient(verify=trust(bundle), timeout=timeout)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    @asynccontextmanager
+    async def answer(
+        self, method: str, url: str, headers: Sequence[Header], body: AsyncIterator[bytes]
+    ) -> AsyncIterator[RelayedAnswer]:
+        """Send the request and lend the answer; redirects are answers like others.  Raises `OriginError`."""
+        kept = [(name, value) for name, value in headers if name.lower() not in _ONE_CONNECTION]
+        has_body = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in headers)
+        request = httpx2.Request(method, url, headers=kept, content=body if has_body else None)
+        with as_origin_errors(f"pass a request on to {request.url.host}"):
+            response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            try:
+                sent = [(name, value) for name, value in response.headers.raw if name.lower() not in _ONE_CONNECTION]
+                yield RelayedAnswer(response.status_code, sent, pieces_of(response, decoded=False))
+            finally:
+                await response.aclose()

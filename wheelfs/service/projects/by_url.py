@@ -1,0 +1,179 @@
+"""What a URL on the host of an index means: a page of it, or a file that one of its pages links to.
+
+Frozen installs ask for files by the URLs in their lock and never read a page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
+from wheelfs.core.proxy.hosts import endpoint_of_url, endpoints_of
+from wheelfs.errors import InvalidInput
+from wheelfs.model.links import FileLink
+from wheelfs.model.names import DOWNLOAD, parse_project_name, project_and_version
+from wheelfs.service.file_refs import FileRef, link_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheelfs.core.projects.ownership import Ownership
+    from wheelfs.core.proxy.hosts import Endpoint
+    from wheelfs.model.names import ProjectName
+    from wheelfs.service.projects.index import Index
+    from wheelfs.service.projects.projects import Projects
+    from wheelfs.store.catalog.catalog import Catalog
+
+METADATA_SUFFIX: Final = ".metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class ListOfProjects:
+    """The root of an index."""
+
+    index: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageOf:
+    """The page of a project on an index; ``is_canonical`` unless the URL spells the project's name another way."""
+
+    index: str
+    project: ProjectName
+    is_canonical: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileAt:
+    """A file that is listed or stored; ``path`` is where the tree has it (the core metadata beside it, if that was asked for)."""
+
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAt:
+    """A stored file that was fetched from this URL, listed or not."""
+
+    ref: FileRef
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A wheel or sdist that no index lists at this URL; ``ref`` is of the origin `DOWNLOAD`."""
+
+    ref: FileRef
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Anything else; only the host itself can answer."""
+
+
+Meaning = ListOfProjects | PageOf | FileAt | StoredAt | Unlisted | Elsewhere
+
+
+class Urls:
+    """Recognises URLs of the configured indexes and of their files."""
+
+    def __init__(self, projects: Projects, catalog: Catalog) -> None:
+        self._projects = projects
+        self._catalog = catalog
+        # The longest first: one index may lie below another.
+        self._indexes = sorted(projects.indexes, key=lambda index: -len(index.url))
+
+    def base(self, index: str) -> str:
+        """Return the URL of an index, without a slash at its end."""
+        return next(one.url for one in self._indexes if one.name == index)
+
+    async def meaning(self, url: str) -> Meaning:
+        """Return what ``url`` means; may ask an index whose page could list it.
+
+        Raises `WheelfsError` when whether an index lists it cannot be found out.
+        """
+        plain = url.partition("#")[0].partition("?")[0]
+        for index in self._indexes:
+            rest = plain.removeprefix(index.url)
+            if rest != plain and (not rest or rest.startswith("/")):
+                page = _page_below(index.name, rest)
+                if page is not None:
+                    return page
+        return await self._file(plain, url.partition("#")[0])
+
+    async def _file(self, plain: str, url: str) -> Meaning:
+        name = unquote(plain.rpartition("/")[2])
+        filename, plain = name.removesuffix(METADATA_SUFFIX), plain.removesuffix(METADATA_SUFFIX)
+        parsed = project_and_version(filename)
+        if parsed is None:
+            return Elsewhere()
+        project = parsed[0]
+        indexes = self._by_likelihood(plain, project)
+        for index in indexes:
+            if _lists(self._projects.known(project, index=index.name), plain, filename):
+                return FileAt(("index", index.name, "simple", project, name))
+        if self._is_private(project, plain, filename):
+            return FileAt(("simple", project, name))
+        for stored in self._catalog.stored_names(project) if name == filename else ():
+            if stored.filename == filename and stored.url and _same(stored.url, plain):
+                return StoredAt(FileRef(project, stored.index, link_of(stored)))
+        for index in indexes:
+            found = await self._projects.find(project, index=index.name)
+            if _lists(found, plain, filename):
+                return FileAt(("index", index.name, "simple", project, name))
+            if isinstance(found, Undecided):
+                raise found.error.with_traceback(None)  # many callers share it
+        if name != filename:
+            return Elsewhere()
+        return Unlisted(FileRef(project, DOWNLOAD, FileLink(filename, url)))
+
+    def _is_private(self, project: ProjectName, plain: str, filename: str) -> bool:
+        """Return whether a URL is where pages say that a file added by hand is: next to the page (`OriginalPages`)."""
+        owned = self._projects.known(project)
+        is_owned = isinstance(owned, Owned) and owned.owner == LOCAL and any(link.filename == filename for link in owned.kept)
+        return is_owned and any(plain == f"{index.url}/{project}/{filename}" for index in self._projects.indexes[:1])
+
+    def _by_likelihood(self, plain: str, project: ProjectName) -> list[Index]:
+        """Return the indexes that a project's name is routed to, the one whose own host the URL is on first."""
+        endpoint = endpoint_of_url(plain)
+        routed = self._projects.scopes.of(project)
+        indexes = [index for index in self._projects.indexes if index.name in routed]
+        return sorted(indexes, key=lambda index: endpoint_of_url(index.url) != endpoint)
+
+
+def file_endpoints(projects: Projects, names: Iterator[ProjectName]) -> set[Endpoint]:
+    """Return the hosts that the known pages of the projects ``names`` link files to."""
+    found: set[Endpoint] = set()
+    for project in names:
+        for index in projects.indexes:
+            owned = projects.known(project, index=index.name)
+            if isinstance(owned, Owned):
+                found |= endpoints_of(link.url for link in owned.listed)
+    return found
+
+
+def _page_below(index: str, rest: str) -> ListOfProjects | PageOf | None:
+    """Return the page that a path below an index is; None for a file, or anything else."""
+    parts = rest.strip("/").split("/")
+    if parts == [""]:
+        return ListOfProjects(index)
+    name = unquote(parts[0])
+    if len(parts) != 1 or (not rest.endswith("/") and project_and_version(name.removesuffix(METADATA_SUFFIX)) is not None):
+        return None
+    try:
+        project = parse_project_name(name)
+    except InvalidInput:
+        return None
+    return PageOf(index, project, rest == f"/{project}/")
+
+
+def _lists(ownership: Ownership, plain: str, filename: str) -> bool:
+    if not isinstance(ownership, Owned):
+        return False
+    links = (*ownership.listed, *ownership.kept)
+    return any(link.filename == filename and _same(link.url, plain) for link in links)
+
+
+def _same(known: str, plain: str) -> bool:
+    """Return whether two URLs differ at most in their query, which may hold a signature, and in spelling."""
+    return endpoint_of_url(known) == endpoint_of_url(plain) and unquote(urlsplit(known).path) == unquote(urlsplit(plain).path)
