@@ -244,17 +244,20 @@ def test_a_name_with_an_input_output_error_costs_its_own_file_only(
 ) -> None:
     wheels = fill(tmp_path / "a", "1.0")
     push_all(tmp_path / "a", objects)
-    real_open, real_stat, sick = os.open, os.stat, Path(record_key(1)).name
+    real_open, real_stat = os.open, os.stat
+
+    def refuse(path: int | str | Path, directory: int | None) -> None:
+        above = "" if directory is None else f"{Path(f'/proc/self/fd/{directory}').readlink()}/"
+        if f"{above}{path}".endswith(f"share/{record_key(1)}"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     def opened(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if Path(path).name == sick:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        refuse(path, dir_fd)
         return real_open(path, flags, mode, dir_fd=dir_fd)
 
-    def status(path: str | Path, **options: object) -> os.stat_result:
-        if Path(path).name == sick:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return real_stat(path, **options)  # type: ignore[arg-type]
+    def status(path: int | str | Path, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        refuse(path, dir_fd)
+        return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(os, "open", opened)
     monkeypatch.setattr(os, "stat", status)

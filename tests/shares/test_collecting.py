@@ -60,7 +60,10 @@ def fill(path: Path, *versions: str, data: bytes = DATA) -> dict[str, bytes]:
 
 def push_all(path: Path, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
     with Store.open(path) as store:
-        assert "failed" not in {file.result for file in push(store, WrittenShare(objects, limits), [], private=False)}
+        failed = [
+            file.reason for file in push(store, WrittenShare(objects, limits), [], private=False) if file.result == "failed"
+        ]
+        assert not failed
 
 
 def pulled(path: Path, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> dict[str, bytes]:

@@ -333,8 +333,9 @@ def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_deleted_or_forgo
 
 
 @pytest.mark.soak
-def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_in_a_thousand_worlds(store: Store) -> None:
+@pytest.mark.parametrize("first", range(10_000, 11_000, 100))
+def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_in_a_thousand_worlds(store: Store, first: int) -> None:
     deleted: Counter[str] = Counter()
-    for seed in range(10_000, 11_000):
+    for seed in range(first, first + 100):
         deleted += simulate(seed, store, cluster=True)
     assert not [kind for kind in KINDS if not deleted[kind]], "what was never deleted was not looked at"

@@ -141,14 +141,9 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             head = GatewayHead(place.head)
             try:
                 stored_lookup = StoredLookup(node.projects, node.views, node.fetching)
+                overview, feed, access_log = Overview(node, store), ShareFeed(store), settings.serve_access_log
                 application = WorkerApplication(
-                    node.tree,
-                    Overview(node, store),
-                    ShareFeed(store),
-                    stored_lookup,
-                    head,
-                    token=token,
-                    access_log=settings.serve_access_log,
+                    node.tree, overview, feed, stored_lookup, head, token=token, access_log=access_log
                 )
                 await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             finally:
