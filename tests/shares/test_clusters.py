@@ -244,6 +244,8 @@ def test_a_name_with_an_input_output_error_costs_its_own_file_only(
 ) -> None:
     wheels = fill(tmp_path / "a", "1.0")
     push_all(tmp_path / "a", objects)
+    fill(tmp_path / "b", "2.0")
+    push_all(tmp_path / "b", objects)
     real_open, real_stat = os.open, os.stat
 
     def refuse(path: int | str | Path, directory: int | None) -> None:
@@ -261,9 +263,9 @@ def test_a_name_with_an_input_output_error_costs_its_own_file_only(
 
     monkeypatch.setattr(os, "open", opened)
     monkeypatch.setattr(os, "stat", status)
-    wheels |= fill(tmp_path / "b", "2.0")
-    push_all(tmp_path / "b", objects)
-    assert pulled(tmp_path / "c", objects) == wheels
+    wheels |= fill(tmp_path / "c", "3.0")
+    push_all(tmp_path / "c", objects)
+    assert pulled(tmp_path / "d", objects) == wheels
     with pytest.raises(OriginError):
         collect_later(objects, 9)
 
