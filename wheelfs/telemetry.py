@@ -7,20 +7,25 @@ whichever module wrote it.
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from wheelfs.config.redaction import redact
+from wheelfs.private_files import OWNER_ALONE, Readers, restrict_open
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from io import TextIOWrapper
     from pathlib import Path
 
+ACCESS_LOG: Final = "wheelfs.access"
+"""The logger of a gateway's answers; a record of it with ``is_bare`` is a line of its own kind, such as JSON."""
 LOG_FILE_BYTES: Final = 8 << 20
 """A daemon lives for months: its log is kept to this size, and one predecessor."""
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -43,6 +48,8 @@ class RedactingFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def format(self, record: logging.LogRecord) -> str:
+        if getattr(record, "is_bare", False):
+            return redact(printable(record.getMessage()))
         return redact(super().format(record))
 
 
@@ -51,18 +58,35 @@ def level_for(level: str, verbosity: int) -> str:
     return _LEVELS[min(_LEVELS.index(level) + verbosity, len(_LEVELS) - 1)]
 
 
-def set_up_logging(level: str, *, log_file: Path | None = None) -> None:
+class _PrivateLog(RotatingFileHandler):
+    """A log that only ``readers`` may read besides its owner, the ones that it is rotated to included."""
+
+    def __init__(self, readers: Readers, *args: Any, **options: Any) -> None:
+        self._readers = readers
+        super().__init__(*args, **options)
+
+    def _open(self) -> TextIOWrapper:
+        def opener(path: str, flags: int) -> int:
+            descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+            restrict_open(descriptor, self._readers)
+            return descriptor
+
+        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=opener)
+
+
+def set_up_logging(level: str, *, log_file: Path | None = None, readers: Readers = OWNER_ALONE) -> None:
     """Send what is logged at ``level`` (error, warning, info, debug) and above to stderr, or to ``log_file``.
 
+    Only ``readers`` may read that besides its owner.
     Replaces an earlier set-up.  Raises OSError when the file cannot be opened.
     """
     target: logging.Handler
     if log_file is None:
         target = logging.StreamHandler(sys.stderr)
     else:
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        target = RotatingFileHandler(
-            log_file, maxBytes=LOG_FILE_BYTES, backupCount=1, encoding="utf-8", errors="backslashreplace"
+        log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = _PrivateLog(
+            readers, log_file, maxBytes=LOG_FILE_BYTES, backupCount=1, encoding="utf-8", errors="backslashreplace"
         )
     target.setFormatter(RedactingFormatter(_FORMAT))
     root = logging.getLogger()
@@ -73,6 +97,7 @@ def set_up_logging(level: str, *, log_file: Path | None = None) -> None:
     # Libraries log their own view of every request; it is worth reading only when debugging.
     root.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
     logging.getLogger("wheelfs").setLevel(level.upper())
+    logging.getLogger(ACCESS_LOG).setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheelfs.model.share_catalog import file_key
+from wheelfs.model.share_objects import FoundObject
 from wheelfs.model.shared import SharedFile
 from wheelfs.remote.limits import SHARE_LIMITS
-from wheelfs.remote.share.log import ShareCatalog, WrittenShareCatalog
+from wheelfs.remote.share.log import ShareCatalog
+from wheelfs.remote.share.log_writer import WrittenShareCatalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.model.share_catalog import FileKey
-    from wheelfs.model.share_objects import FoundObject
     from wheelfs.model.shared import FeedPage
     from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects
@@ -38,10 +39,15 @@ class Memory:
         return None if content is None else content[start:end]
 
     def create(self, key: str, content: bytes) -> bool:
-        return self.kept.setdefault(key, content) is content
+        if key in self.kept:
+            return False
+        self.kept[key] = content
+        return True
 
     def found(self, prefix: str) -> Iterator[FoundObject]:
-        raise AssertionError("nothing is listed")
+        assert prefix == "log", "nothing is listed, except where a share may have to be made"
+        assert "wheelfs-share" not in self.kept
+        return iter([FoundObject(key, len(content), 0.0) for key, content in self.kept.items() if key.startswith("log/")])
 
     def delete(self, key: str) -> None:
         raise AssertionError("nothing is deleted")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import random
 import threading
+import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheelfs.errors import OriginMissing, OriginTimeout
+from wheelfs.errors import OriginFault, OriginMissing, OriginTimeout, OriginUnreachable
 from wheelfs.model.share_objects import FoundObject
 
 if TYPE_CHECKING:
@@ -38,11 +39,44 @@ class _Version(NamedTuple):
     writer: str
 
 
+class Cluster:
+    """A file system of several servers: what lies on one that is away is not there, or an error, and cannot be made."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.servers = chance.choice((2, 3, 4))
+        self.away: int | None = None
+        self.sick: set[str] = set()
+        """Keys whose copies differ: an input/output error."""
+        self._skews_s: dict[str, float] = {}
+
+    def is_away(self, key: str) -> bool:
+        return self.away == zlib.crc32(key.encode()) % self.servers
+
+    def skew_s(self, machine: str) -> float:
+        """How far the clock of a machine is ahead, which its files have their times from; less than the margin."""
+        if machine not in self._skews_s:
+            self._skews_s[machine] = self.chance.uniform(-1_200.0, 1_200.0)
+        return self._skews_s[machine]
+
+    def turn(self, keys: list[str]) -> None:
+        """Let a server go or come back now and then, and copies of an object differ for a while."""
+        if self.chance.random() < (0.03 if self.away is None else 0.06):
+            self.away = self.chance.randrange(self.servers) if self.away is None else None
+        if self.chance.random() < 0.02:
+            self.sick = {self.chance.choice(keys)} if keys and not self.sick else set()
+
+    def heal(self) -> None:
+        self.away, self.sick = None, set()
+
+
 class World:
     """The objects, the time, and the machines."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, cluster: bool = False) -> None:
+        """``cluster``: of a file system of several servers that may be away, with times of those who write."""
         self.chance = random.Random(seed)
+        self.cluster = Cluster(random.Random(seed + 1)) if cluster else None
         self.is_directory = self.chance.random() < 0.5
         """Whether what is written has another name before it has its own, as in a directory."""
         self.is_calm = False
@@ -199,6 +233,13 @@ class SlowObjects:
         self._ask()
         if self._is_lost():
             raise _lost(key)
+        if (cluster := self._world.cluster) is not None:
+            if key in cluster.sick:
+                raise _sick(key)
+            if cluster.is_away(key) and cluster.chance.random() < 0.3:
+                raise _away(key)  # also of what never was there
+            if cluster.is_away(key):
+                return None
         return self._world.seen(key, self._machine.name).content
 
     def read_range(self, key: str, start: int, end: int) -> bytes | None:
@@ -208,6 +249,8 @@ class SlowObjects:
     def create(self, key: str, content: bytes) -> bool:
         world, is_urgent = self._world, key.startswith(_SMALL)
         self._ask(is_urgent=is_urgent)
+        if world.cluster is not None and world.cluster.is_away(key):
+            raise _away(key)
         if world.content(key) is not None:
             return False
         if world.is_directory and "/" in key:
@@ -240,10 +283,21 @@ class SlowObjects:
         keys = sorted(key for key in self._world.all_keys() if key.startswith(f"{prefix}/"))
         self._world.chance.shuffle(keys)
         found = [(key, self._world.seen(key, self._machine.name)) for key in keys]
-        return iter([FoundObject(key, len(one.content), one.since_s) for key, one in found if one.content is not None])
+        cluster = self._world.cluster
+        if cluster is None:
+            return iter([FoundObject(key, len(one.content), one.since_s) for key, one in found if one.content is not None])
+        return iter(
+            [
+                FoundObject(key, len(one.content), one.since_s + cluster.skew_s(one.writer))
+                for key, one in found
+                if one.content is not None and not cluster.is_away(key)
+            ]
+        )
 
     def delete(self, key: str) -> None:
         self._ask(is_urgent=True)
+        if self._world.cluster is not None and self._world.cluster.is_away(key):
+            raise _away(key)
         self._world.put(key, None, self._machine.name)
         if self._is_lost():
             raise _lost(key)
@@ -253,6 +307,14 @@ class SlowObjects:
 
     def _ask(self, *, is_urgent: bool = False) -> None:
         self._machine.ask(is_urgent=is_urgent)
+
+
+def _away(key: str) -> OriginUnreachable:
+    return OriginUnreachable(f"ask for {key}", "transport endpoint is not connected")
+
+
+def _sick(key: str) -> OriginFault:
+    return OriginFault(f"ask for {key}", "input/output error")
 
 
 def _lost(key: str) -> OriginTimeout:

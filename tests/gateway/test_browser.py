@@ -100,10 +100,10 @@ def test_a_project_a_version_and_its_set_up_line_are_found_by_search_and_click(
 
 def test_what_nobody_has_looked_up_is_asked_for_with_one_click(lab: Serving, browser: Browser) -> None:
     browser.open(f"{lab.url}/?q=unheard-of")
-    browser.click("link", "Ask the indexes for unheard-of")
+    browser.click("button", "Ask the indexes for unheard-of")
     assert browser.names("heading") == ["unheard-of", "Versions"]
     browser.open(f"{lab.url}/project/nobody-has-it/")
-    browser.click("link", "Ask the indexes for nobody-has-it")
+    browser.click("button", "Ask the indexes for nobody-has-it")
     assert browser.names("heading") == ["nobody-has-it is not known here"]
 
 

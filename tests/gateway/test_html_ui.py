@@ -71,7 +71,9 @@ def test_a_search_finds_parts_of_names_and_shows_nothing_unescaped(tmp_path: Pat
             assert browser.get("/project/Demo.One/1.0").headers["location"] == "/project/demo-one/1.0/"
             for path in ("/project/nobody-knows/", "/project/demo-one/9.9/", "/project/<script>/", "/project/a/b/c/"):
                 assert browser.get(path).status_code == 404
-            assert browser.get("/project/nobody-knows/?ask=indexes").status_code == 404
+            asked = browser.post("/project/nobody-knows/?ask=indexes")
+            assert (asked.status_code, asked.headers["location"]) == (303, "/project/nobody-knows/")
+            assert browser.get(asked.headers["location"]).status_code == 404
             assert browser.get("/", params={f"x{n}": "y" for n in range(50)}).status_code == 200
 
 
@@ -82,7 +84,7 @@ def test_pages_stay_small_with_thousands_of_projects_and_files(tmp_path: Path) -
             for version in versions:
                 index.add(wheel_filename("large", version, tag=f"py3-none-any.p{tag}"), b"wheel", project="large")
         with httpx2.Client(base_url=gateway.url, trust_env=False) as browser:
-            project = browser.get("/project/large/?ask=indexes")
+            project = browser.post("/project/large/?ask=indexes", follow_redirects=True)
             assert set(texts(project, "//td[1]/a/text()")) == set(versions)
             assert set(texts(project, "//td[2]/text()")) == {"50"}
             assert len(project.content) < 50_000

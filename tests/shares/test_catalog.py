@@ -25,7 +25,8 @@ from wheelfs.model.share_catalog import (
     staying,
 )
 from wheelfs.remote.limits import SHARE_LIMITS, ShareLimits
-from wheelfs.remote.share.log import ShareCatalog, WrittenShareCatalog
+from wheelfs.remote.share.log import ShareCatalog
+from wheelfs.remote.share.log_writer import WrittenShareCatalog
 
 if TYPE_CHECKING:
     from tests.shares.conftest import Place

@@ -136,7 +136,7 @@ def test_a_directory_that_is_no_share_is_told_in_the_status(
 
 
 @pytest.mark.parametrize("below", ["manifests", "packs"])
-def test_a_file_that_the_share_lost_is_listed_no_more_until_it_is_pushed_again(
+def test_a_file_that_the_share_does_not_have_is_an_error_and_stays_listed_until_that_is_certain(
     tmp_path: Path, mounted: MountWheelfs, below: str
 ) -> None:
     share = tmp_path / "share"
@@ -151,7 +151,8 @@ def test_a_file_that_the_share_lost_is_listed_no_more_until_it_is_pushed_again(
         path.unlink()
     with pytest.raises(OSError, match=NAME):
         (node.path / NAME).read_bytes()
-    eventually(lambda: NAME not in {path.name for path in node.path.iterdir()})
+    eventually(lambda: "it stays listed, and is asked for again" in node.log)
+    assert NAME in {path.name for path in node.path.iterdir()}
     assert (node.path / wheel_filename("other", "1.0")).exists()
 
 

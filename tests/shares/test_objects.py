@@ -139,9 +139,9 @@ def test_an_object_in_a_directory_is_flushed_before_it_has_its_name(tmp_path: Pa
         steps.append("flush")
         fsync(descriptor)
 
-    def naming(path: Path, target: Path) -> None:
+    def naming(path: str, target: str, **options: int | bool) -> None:
         steps.append("name")
-        link(path, target)
+        link(path, target, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "fsync", flushing)
     monkeypatch.setattr(os, "link", naming)

@@ -18,7 +18,7 @@ import pytest
 from tests.fakes.slow_objects import DAY_S, LAG_S, Machine, SlowObjects, TrueObjects, World
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import OriginError
-from wheelfs.model.condemned import FRESH_S
+from wheelfs.model.condemned import FRESH_S, decode_condemned
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import file_key
 from wheelfs.model.share_objects import manifest_key, pack_key
@@ -30,6 +30,7 @@ from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
 from wheelfs.service.shares.condemned_view import CondemnedView
 from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.gc import collect
+from wheelfs.service.shares.known_end import known_end
 from wheelfs.service.shares.limits import PushLimits
 from wheelfs.service.shares.outcomes import Pushed
 from wheelfs.service.shares.push_batch import PushTarget, push_names
@@ -113,8 +114,8 @@ class Watcher:
 
 
 class Simulation:
-    def __init__(self, seed: int, store: Store) -> None:
-        self.world = World(seed)
+    def __init__(self, seed: int, store: Store, *, cluster: bool = False) -> None:
+        self.world = World(seed, cluster=cluster)
         self.watcher = Watcher(self.world)
         self.world.changed = self.watcher.look
         self._store = store
@@ -164,11 +165,15 @@ class Simulation:
 
         def work(objects: SlowObjects) -> None:
             cache = RemoteCatalogCache(self._store, WrittenShare(objects, SMALL), memory)
+            before: set[FileKey] = set()
             for _ in range(10):
                 expected = self.watcher.known_since(self.world.now_s - LAG_S)
                 cache.catch_up()
                 known = set(map(file_key, cache.of_project("demo")))
-                assert expected - self.watcher.removed <= known, "a follower does not know what all were told of long ago"
+                if self.world.cluster is None:
+                    assert expected - self.watcher.removed <= known, "a follower does not know what all were told of long ago"
+                assert before - self.watcher.removed <= known, "a follower has forgotten what it knew"
+                before = known
 
         self.start("follower", work)
 
@@ -186,12 +191,20 @@ class Simulation:
         def work(objects: SlowObjects) -> None:
             expected = self.watcher.known_since(self.world.now_s - LAG_S)
             seen = {file_key(file) for file in ShareCatalog(objects, SMALL).files()}
-            assert expected - self.watcher.removed <= seen, "a reader does not see what all were told of long ago"
+            assert self.world.cluster is not None or expected - self.watcher.removed <= seen, (
+                "a reader does not see what all were told of long ago"
+            )
 
         self.start("reader", work, step_s=self.world.chance.choice((20.0, None)))
 
     def collect(self, objects: SlowObjects, grace_s: float) -> None:
-        collect(ShareGarbage(objects, SMALL), grace_s=grace_s, dry_run=False, running_s=lambda: self.world.now_s)
+        collect(
+            ShareGarbage(objects, SMALL),
+            grace_s=grace_s,
+            dry_run=False,
+            known_end=lambda identity: known_end(self._store, identity),
+            running_s=lambda: self.world.now_s,
+        )
 
     def push_all(self, objects: SlowObjects) -> list[type]:
         share = WrittenShare(objects, SMALL)
@@ -223,6 +236,8 @@ class Simulation:
                 # Most often in the middle of what makes a file known.
                 if chance.random() < (0.02 if machine.is_in_a_hurry() else 0.002):
                     machine.kill()
+            if self.world.cluster is not None:
+                self.world.cluster.turn(self.world.keys("log/"))
             if not self.world.go_on(patient=True):
                 self.world.now_s += chance.choice((60.0, 0.3 * DAY_S, 8 * DAY_S))
             self.check()
@@ -248,6 +263,8 @@ class Simulation:
     def finish(self) -> None:
         """In peace: all garbage goes, all files come, and who follows knows them."""
         self.world.is_calm = True
+        if self.world.cluster is not None:
+            self.world.cluster.heal()
         for _ in range(6):
             self.world.now_s += 8 * DAY_S
             self.alone(lambda objects: self.collect(objects, 7 * DAY_S))
@@ -265,7 +282,8 @@ class Simulation:
         for days in (8, 8, 8, 200, 200):
             self.world.now_s += days * DAY_S
             self.alone(lambda objects: self.collect(objects, 7 * DAY_S))
-        assert not self.world.keys("condemned/")
+        lists = [decode_condemned(self.world.content(key) or b"") for key in self.world.keys("condemned/")]
+        assert not [one for one in lists if one.keys], "only notes of the log's end stay"
         assert not [key for key in self.world.keys("") if "/.new-" in key]
 
     def know_all(self, objects: SlowObjects, memory: str) -> None:
@@ -274,10 +292,11 @@ class Simulation:
         assert set(map(file_key, cache.of_project("demo"))) == set(told(self.world))
 
 
-def simulate(seed: int, store: Store, steps: int = 500) -> Counter[str]:
+def simulate(seed: int, store: Store, steps: int = 500, *, cluster: bool = False) -> Counter[str]:
     """Run the world of a seed, to which the names that machines give by chance belong, too."""
-    simulation = Simulation(seed, store)
-    names = random.Random(seed)
+    simulation = Simulation(seed, store, cluster=cluster)
+    # Identities of shares are among them: the store, which all worlds have in common, must not take one for another.
+    names = random.Random(f"{seed} on a cluster" if cluster else seed)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(secrets, "token_bytes", names.randbytes)
         patched.setattr(secrets, "token_hex", lambda count: names.randbytes(count).hex())
@@ -304,3 +323,19 @@ def test_no_file_that_is_told_of_ever_lacks_a_byte_and_all_garbage_goes(store: S
 def test_no_file_that_is_told_of_ever_lacks_a_byte_in_two_thousand_runs(store: Store) -> None:
     for seed in range(1_000, 3_000):
         simulate(seed, store)
+
+
+def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_deleted_or_forgotten(store: Store) -> None:
+    deleted: Counter[str] = Counter()
+    for seed in range(30):
+        deleted += simulate(seed, store, steps=250, cluster=True)
+    assert not [kind for kind in KINDS if not deleted[kind]], "what was never deleted was not looked at"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("first", range(10_000, 11_000, 100))
+def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_in_a_thousand_worlds(store: Store, first: int) -> None:
+    deleted: Counter[str] = Counter()
+    for seed in range(first, first + 100):
+        deleted += simulate(seed, store, cluster=True)
+    assert not [kind for kind in KINDS if not deleted[kind]], "what was never deleted was not looked at"

@@ -15,6 +15,7 @@ from wheelfs.app.fetching import fetch as fetch
 from wheelfs.app.indexes import effective_indexes as effective_indexes
 from wheelfs.app.wiring import is_unborn, limits_of, running_node, start_background, store_to_look_at
 from wheelfs.config import redact
+from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import MountReady
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
             nursery.cancel_scope.cancel()
 
     written_share(settings)
-    with Store.open(settings.store, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         trio.run(serve, store)
 
 
@@ -74,7 +75,7 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
 
     reuse_memory()
     scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(settings)})
-    with Store.open(settings.store, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         for is_url, batch in groupby(sources, key=lambda source: source.startswith(("http://", "https://"))):
             if not is_url:
                 yield from add_paths(store, map(Path, batch), index=index, scopes=scopes, progress=progress)
@@ -99,7 +100,7 @@ def list_files(settings: Settings, *, patterns: Sequence[str]) -> Iterator[Liste
 
     if is_unborn(settings.store):
         return
-    with store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings) as store:
         yield from inspect.list_files(store, words=patterns)
 
 
@@ -117,7 +118,7 @@ def show(settings: Settings, name: str) -> ShownProject | ShownFile:
         async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             return inspect.show(node.projects, node.views, node.downloads, name)
 
-    with store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings) as store:
         return trio.run(look, store)
 
 
@@ -126,7 +127,7 @@ def remove(settings: Settings, words: Sequence[str], *, dry_run: bool) -> Iterat
     from wheelfs.service.operations import housekeeping
     from wheelfs.store.store import Store
 
-    with Store.open(settings.store, create=False) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
         yield from housekeeping.remove(store, words, dry_run=dry_run)
 
 
@@ -135,7 +136,7 @@ def pin(settings: Settings, words: Sequence[str], *, pinned: bool) -> Iterator[K
     from wheelfs.service.operations import housekeeping
     from wheelfs.store.store import Store
 
-    with Store.open(settings.store, create=False) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
         yield from housekeeping.pin(store, words, pinned=pinned)
 
 
@@ -145,7 +146,7 @@ def collect(settings: Settings, *, dry_run: bool) -> Collection:
     from wheelfs.store.gc.collect import collect as collect_garbage
     from wheelfs.store.store import Store
 
-    with Store.open(settings.store, create=False) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
         done = collect_garbage(store, dry_run=dry_run)
         return Collection(
             dry_run=dry_run,
@@ -161,7 +162,7 @@ def stats(settings: Settings) -> Stats:
     from wheelfs.service.operations import housekeeping
 
     counters = status(settings).counters
-    with store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings) as store:
         return housekeeping.stats(store, counters)
 
 
@@ -169,7 +170,7 @@ def stats_by_project(settings: Settings) -> Iterator[ProjectStats]:
     """Yield what each project holds and takes."""
     from wheelfs.service.operations import housekeeping
 
-    with store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings) as store:
         yield from housekeeping.stats_by_project(store)
 
 
@@ -182,7 +183,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
-    with Store.open(settings.store, create=False, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), create=False, limits=limits_of(settings)) as store:
         checked, damaged = audit(store, quick=quick, words=patterns, note=note)
 
         async def repair_all() -> list[DamagedFile]:
@@ -237,5 +238,5 @@ def add_pip_cache(
         async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             return await Taking(node, store, private=private, report=report, progress=progress).run(cached)
 
-    with Store.open(settings.store, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         return trio.run(take, store)

@@ -45,5 +45,5 @@ def export(
             async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
                 return Export(node, store, destination, report, progress).run(patterns)
 
-    with store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings) as store:
         return trio.run(write, store)

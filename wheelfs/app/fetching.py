@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.app.indexes import effective_indexes
 from wheelfs.app.wiring import limits_of, read_requirements, running_node, target_of
+from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ def fetch(
     run = _Run(settings, asked, wants, target, resolver, report, progress, began_us, began_s)
     for one in wants.unfetchable:
         run.done(unfetchable(one))
-    with Store.open(settings.store, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         return trio.run(run.bring, store)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from wheelfs.app.wiring import limits_of
 from wheelfs.errors import UsageError
+from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import GatewayReady
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     from wheelfs.frontends.http.workers import take_place
     from wheelfs.store.store import Store
 
+    if settings.private_addresses is None:
+        settings = msgspec.structs.replace(settings, private_addresses=False)
     tls = _tls(settings)
     token = _token(settings)
     place = take_place()
@@ -42,7 +47,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
         ready(GatewayReady(urls=urls, pid=os.getpid(), store=str(settings.store), open=token is None))
 
     try:
-        with Store.open(settings.store, limits=limits_of(settings)) as store:
+        with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
             if settings.serve_workers > 1:
                 run_head(settings, store, listening, arguments, tls=tls, on_ready=on_ready)
             else:

@@ -49,7 +49,13 @@ def run_single(
                     node.status.serving(url)
                 on_ready()
 
-            application = Application(node.tree, Overview(node, store), ShareFeed(store, node.downloads.in_progress), token=token)
+            application = Application(
+                node.tree,
+                Overview(node, store),
+                ShareFeed(store, node.downloads.in_progress),
+                token=token,
+                access_log=settings.serve_access_log,
+            )
             await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 

@@ -37,7 +37,7 @@ def opened_index(setting: IndexSetting, settings: Settings) -> Index:
     from wheelfs.remote.limits import HttpLimits
     from wheelfs.service.projects.index import Index
 
-    access, limits = access_of(setting), HttpLimits(read_timeout_s=settings.open_timeout_s)
+    access, limits = access_of(setting, settings), HttpLimits(read_timeout_s=settings.open_timeout_s)
     client = open_index(setting.name, setting.url, os.environ, access=access, limits=limits)
     ttl_s = settings.page_ttl_s if setting.ttl_s is None else setting.ttl_s
     return Index(setting.name, client.url, client, ttl_s, setting.projects)
@@ -57,7 +57,7 @@ def opened_share(setting: IndexSetting, settings: Settings) -> Share:
     from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.share.http import HttpShare
 
-    access, limits = access_of(setting), HttpLimits(read_timeout_s=settings.open_timeout_s)
+    access, limits = access_of(setting, settings), HttpLimits(read_timeout_s=settings.open_timeout_s)
     return HttpShare(setting.name, setting.url, os.environ, access=access, limits=limits)
 
 
@@ -66,7 +66,7 @@ def is_http(url: str) -> bool:
     return url.partition("://")[0].lower() in ("http", "https")
 
 
-def access_of(setting: IndexSetting) -> Access:
+def access_of(setting: IndexSetting, settings: Settings) -> Access:
     """Return how an index or a share wants to be reached."""
     from wheelfs.remote.http.tls import Access
 
@@ -76,6 +76,7 @@ def access_of(setting: IndexSetting) -> Access:
         client_key=_text(setting.client_key),
         proxy=setting.proxy,
         account=setting.username,
+        private_addresses=settings.private_addresses is not False,
     )
 
 

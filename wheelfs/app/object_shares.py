@@ -10,6 +10,7 @@ from wheelfs.app.indexes import access_of, is_http
 from wheelfs.app.wiring import limits_of
 from wheelfs.config import IndexSetting
 from wheelfs.errors import OriginUnreachable
+from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -
     target = _opened(settings, url)
     # Under the name that mounts know it by, what they and this command find out about it is shared.
     name = next((share.name for share in settings.shares if _same(share.url, url)), None)
-    with Store.open(settings.store, create=False) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
         yield from push_files(store, target, words, private=private, share_name=name)
 
 
@@ -38,7 +39,10 @@ def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) 
     from wheelfs.service.shares.pull import pull as pull_files
     from wheelfs.store.store import Store
 
-    with _read(settings, url) as share, Store.open(settings.store, limits=limits_of(settings)) as store:
+    with (
+        _read(settings, url) as share,
+        Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
+    ):
         yield from pull_files(store, share, words, contents=contents)
 
 
@@ -53,8 +57,17 @@ def collect(settings: Settings, url: str, *, grace_s: float, dry_run: bool) -> S
     """Delete what nothing in the share at ``url`` needs; raises `UsageError`, `OriginError`."""
     from wheelfs.remote.share.gc import ShareGarbage
     from wheelfs.service.shares import gc
+    from wheelfs.service.shares.known_end import known_end
+    from wheelfs.store.store import Store
 
-    return gc.collect(ShareGarbage(_objects(settings, url)), grace_s=grace_s, dry_run=dry_run)
+    def seen_here(identity: str) -> int:
+        if not (settings.store / "format").exists():
+            return 0  # a machine that only collects needs no store
+        with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
+            return known_end(store, identity)
+
+    garbage = ShareGarbage(_objects(settings, url))
+    return gc.collect(garbage, grace_s=grace_s, dry_run=dry_run, known_end=seen_here)
 
 
 @contextmanager
@@ -66,7 +79,7 @@ def _read(settings: Settings, url: str) -> Iterator[ObjectShare]:
     from wheelfs.remote.share.share import ObjectShare
 
     setting = next((share for share in settings.shares if _same(share.url, url)), IndexSetting(name="share", url=url))
-    with http_objects(url, os.environ, access=access_of(setting)) as objects:
+    with http_objects(url, os.environ, access=access_of(setting, settings)) as objects:
         _check_online(settings, objects.url)
         yield ObjectShare(objects)
 
@@ -83,7 +96,10 @@ def _objects(settings: Settings, url: str) -> Objects:
     objects = open_objects(url)
     if not objects.url.startswith("file:"):
         _check_online(settings, objects.url)
-    return objects
+        return objects
+    from wheelfs.remote.share.timed_objects import TimedObjects
+
+    return TimedObjects(objects)
 
 
 def _check_online(settings: Settings, url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wheelfs.app.wiring import is_unborn, limits_of, read_requirements, running_node, store_to_look_at, target_of
+from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ def track(
 
     for requirement in wants.unfetchable:
         report(untrackable(requirement))
-    with Store.open(settings.store, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         trio.run(take_up, store)
 
 
@@ -64,7 +65,7 @@ def untrack(
 
     for requirement in wants.unfetchable:
         report(untrackable(requirement))
-    with Store.open(settings.store, create=False) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
         trio.run(give_up, store)
 
 
@@ -102,7 +103,7 @@ def _look(settings: Settings, report_all: Callable[[Running], None]) -> None:
         async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             report_all(node)
 
-    with store_to_look_at(settings.store) as store:
+    with store_to_look_at(settings) as store:
         trio.run(look, store)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.app.indexes import effective_indexes, opened_index, opened_share
 from wheelfs.app.write_through import write_through
+from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -44,15 +45,15 @@ def is_unborn(path: Path) -> bool:
         return False  # opening it will say why
 
 
-def store_to_look_at(path: Path) -> Store:
+def store_to_look_at(settings: Settings) -> Store:
     """Open a store that is there, also one that may not be written (another user's, a read-only file system)."""
     from wheelfs.errors import StoreReadOnly
     from wheelfs.store.store import Store
 
     try:
-        return Store.open(path, create=False)
+        return Store.open(settings.store, create=False, readers=readers_of(settings.store_group))
     except StoreReadOnly:
-        return Store.open(path, readonly=True)
+        return Store.open(settings.store, readonly=True)
 
 
 @asynccontextmanager
@@ -104,6 +105,7 @@ async def start_background(
     await nursery.start(serve_control, store.run_directory, {"status": status or node.status.report})
     nursery.start_soon(node.tracking.keep_fresh)
     nursery.start_soon(node.follower.keep_fresh)
+    nursery.start_soon(node.fetching.missing_objects.keep_asking)
     nursery.start_soon(write_through, settings, store, node)
 
 

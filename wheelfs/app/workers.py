@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wheelfs.app.wiring import limits_of, running_node, start_background
+from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     import socket
@@ -140,8 +141,9 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             head = GatewayHead(place.head)
             try:
                 stored_lookup = StoredLookup(node.projects, node.views, node.fetching)
+                overview, feed, access_log = Overview(node, store), ShareFeed(store), settings.serve_access_log
                 application = WorkerApplication(
-                    node.tree, Overview(node, store), ShareFeed(store), stored_lookup, head, token=token
+                    node.tree, overview, feed, stored_lookup, head, token=token, access_log=access_log
                 )
                 await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             finally:
@@ -149,5 +151,5 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
                     await head.aclose()
             nursery.cancel_scope.cancel()
 
-    with Store.open(settings.store, limits=limits_of(settings)) as store:
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         trio.run(serve, store)

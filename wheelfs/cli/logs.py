@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from wheelfs.errors import StoreError
+from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +20,8 @@ def check_log(log_file: Path) -> None:
     Before a daemon is spawned: it could only say so in the log.
     """
     try:
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        with log_file.open("ab"):
-            pass
+        log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise _not_writable(log_file, error) from None
 
@@ -30,7 +31,8 @@ def log_to(settings: Settings, verbosity: int, log_file: Path | None) -> None:
     from wheelfs.telemetry import level_for, set_up_logging
 
     try:
-        set_up_logging(level_for(settings.log_level, verbosity), log_file=log_file)
+        readers = readers_of(settings.store_group)
+        set_up_logging(level_for(settings.log_level, verbosity), log_file=log_file, readers=readers)
     except OSError as error:
         if log_file is None:
             raise

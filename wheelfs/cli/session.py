@@ -43,6 +43,8 @@ class Session:
     def settings(self) -> Settings:
         """Return the effective configuration; raise `UsageError`.  From then on is logged at the level that a flag asked for."""
         settings = load(tuple(self.given.values()), config_file=self.config_file)
+        for warning in settings.warnings:
+            self.output.talk(f"wheelfs: {warning}")
         if "log_level" in self.given:
             log_to(settings, self.verbosity, None)
         return settings

@@ -263,6 +263,8 @@ def _table(index: IndexSetting) -> dict[str, object]:
 
 def check_index_name(name: str) -> str:
     """Return ``name`` when an index may be called so; raise ValueError otherwise."""
+    if "://" in name or "@" in name:  # with a password, it may be; what is cut off could not be told from a name
+        raise ValueError("the name looks like an address: give that as url")
     if not _INDEX_NAME.match(name):
         raise ValueError(f"the name {name[:80]!r} is not letters, digits and . _ - (beginning with a letter or digit)")
     if len(name) > MAX_INDEX_NAME:

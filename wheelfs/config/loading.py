@@ -6,6 +6,7 @@ All problems of all sources are collected and reported together, each with its p
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ class _Loader:
         self._values: dict[str, object] = {}
         self._provenance: dict[str, str] = {option.field: "default" for option in OPTIONS}
         self._problems: list[str] = []
+        self._warnings: list[str] = []
 
     def take(self, option: Option, raw: object, place: str, base: Path) -> None:
         """Parse and keep one value, over what was there."""
@@ -106,6 +108,7 @@ class _Loader:
         """Take everything that a TOML file says."""
         try:
             with path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
                 data = file.read(MAX_FILE_BYTES + 1)
         except FileNotFoundError:
             if must_exist:
@@ -122,6 +125,8 @@ class _Loader:
         except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
             self._problems.append(f"{path}: not valid TOML: {error}")
             return
+        if mode & stat.S_IROTH and redact(text := data.decode()) != text:
+            self._warnings.append(f"{path} holds credentials and can be read by every user of this machine: run chmod o-r {path}")
         self._take_table(document, (), path)
 
     def _take_table(self, table: Mapping[str, object], above: tuple[str, ...], path: Path) -> None:
@@ -159,7 +164,7 @@ class _Loader:
             lines = [redact(problem) for problem in self._problems]
             happened = lines[0] if count == 1 else f"{count} problems:" + "".join(f"\n  {line}" for line in lines)
             raise UsageError("read the configuration", happened)
-        return Settings(**self._values, provenance=self._provenance)  # type: ignore[arg-type]  # every kind returns its field's type
+        return Settings(**self._values, provenance=self._provenance, warnings=tuple(self._warnings))  # type: ignore[arg-type]  # every kind returns its field's type
 
 
 def _toml_name(key_path: tuple[str, ...]) -> str:

@@ -40,6 +40,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         default_text="/var/lib/wheelfs for root, else wheelfs in the XDG data directory",
     ),
     Option(
+        field="store_group",
+        toml=("store-group",),
+        variable="WHEELFS_STORE_GROUP",
+        kind=TextKind("a group's name"),
+        meaning="The group whose members may read the store and the logs. Without one only their owner may; what others could "
+        "read is closed to them when it is opened next.",
+        metavar="GROUP",
+        default_text="none",
+    ),
+    Option(
         field="indexes",
         toml=("index",),
         variable="WHEELFS_INDEX",
@@ -163,6 +173,15 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "them. This happens as soon as the dependencies are known; nothing is asked that resolving would not ask, and no file is "
         "fetched for it.",
         default_text="true",
+    ),
+    Option(
+        field="private_addresses",
+        toml=("network", "private-addresses"),
+        variable="WHEELFS_PRIVATE_ADDRESSES",
+        kind=FlagKind(),
+        meaning="Whether files and redirects may lead to addresses of this machine or of a private network where the index "
+        "itself is not on one. A gateway would fetch there what its clients may not reach.",
+        default_text="false for serve, else true",
     ),
     Option(
         field="min_age_s",
@@ -300,6 +319,17 @@ OPTIONS: Final[tuple[Option, ...]] = (
         metavar="N",
         mount_option=False,
         default_text="1",
+    ),
+    Option(
+        field="serve_access_log",
+        toml=("serve", "access-log"),
+        variable="WHEELFS_SERVE_ACCESS_LOG",
+        kind=ChoiceKind(("off", "on", "json")),
+        meaning='Whether each answer is logged, where the gateway logs: "on" as a line of text, "json" as a JSON object.',
+        flag="--access-log",
+        commands=("serve",),
+        mount_option=False,
+        default_text='"off"',
     ),
     Option(
         field="serve_token_file",

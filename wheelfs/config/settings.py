@@ -18,17 +18,21 @@ OfflineShow = Literal["stored", "all"]
 Verify = Literal["origin", "strict"]
 Delta = Literal["auto", "always", "never"]
 Showing = Literal["show", "hide"]
+AccessLog = Literal["off", "on", "json"]
 LogLevel = Literal["error", "warning", "info", "debug"]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The effective configuration.  ``provenance`` says for every other field where its value comes from.
 
+    ``warnings`` are about the files that it was read from.
+
     ``indexes`` is empty when none is configured; `wheelfs.app.indexes` then takes pip's or uv's, else PyPI.  With ``no_index``
     no index is used, whatever ``indexes`` says.
     """
 
     store: Path
+    store_group: str | None = None
     log_file: Path | None = None
     indexes: tuple[IndexSetting, ...] = ()
     no_index: bool = False
@@ -42,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lookup_timeout_s: float = 15.0
     open_timeout_s: float = 30.0
     look_ahead: bool = True
+    private_addresses: bool | None = None
     min_age_s: int = 0
     flat_platforms: tuple[str, ...] = ()
     flat_pythons: tuple[str, ...] = ()
@@ -54,10 +59,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: LogLevel = "info"
     serve_listen: str = "127.0.0.1:8080"
     serve_workers: int = 1
+    serve_access_log: AccessLog = "off"
     serve_token_file: Path | None = None
     serve_tls_certificate: Path | None = None
     serve_tls_key: Path | None = None
     provenance: dict[str, str] = {}
+    warnings: tuple[str, ...] = ()
 
 
 def data_directory(environ: Mapping[str, str]) -> Path:

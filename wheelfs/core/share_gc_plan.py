@@ -118,7 +118,9 @@ def _left_over(seen: ShareContents, is_old: _Old, planned: Set[str]) -> list[Fou
             continue
         if name.startswith(_LEFT_OVER):
             found.append(one)
-    oldest_us = min((one.at_us for one in seen.lists.values() if not one.is_void and not _is_over(one, seen.now_s)), default=None)
+    oldest_us = min(
+        (one.at_us for one in seen.lists.values() if one.keys and not one.is_void and not _is_over(one, seen.now_s)), default=None
+    )
     for name, one_list in seen.lists.items():
         # What makes others void goes after them: they would hold again.
         is_over = _is_over(one_list, seen.now_s) and (not one_list.is_void or oldest_us is None or one_list.at_us < oldest_us)

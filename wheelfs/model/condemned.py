@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from wheelfs.model.framing import ShareFormatError, framed, unframed
+from wheelfs.model.framing import framed, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,13 +35,15 @@ _MAGIC: Final = b"WFC1"
 class Condemned(msgspec.Struct, frozen=True, array_like=True):
     """Keys condemned at ``at_us`` (the place's clock), to be deleted ``grace_s`` later if nothing needs them then.
 
-    ``is_void``: instead, what earlier lists say of these keys holds no more, since they are gone, or needed.
+    ``is_void``: instead, what earlier lists say of these keys holds no more, since they are gone, or needed.  ``end``: as many
+    records had the log when the list was written; a run that sees fewer does not see all of the share.
     """
 
     at_us: int
     grace_s: int
     keys: tuple[str, ...]
     is_void: bool = False
+    end: int = 0
 
     @property
     def begins_s(self) -> float:
@@ -61,10 +63,7 @@ def encode_condemned(condemned: Condemned) -> bytes:
 
 def decode_condemned(encoded: bytes) -> Condemned:
     """Read what `encode_condemned` wrote; raise `ShareFormatError` for anything else."""
-    try:
-        return msgspec.msgpack.decode(unframed(_MAGIC, encoded), type=Condemned)
-    except msgspec.MsgspecError as error:
-        raise ShareFormatError(f"it is no list of what is condemned ({error})") from None
+    return unpacked(_MAGIC, encoded, Condemned, "list of what is condemned")
 
 
 class Condemnations:
@@ -90,7 +89,11 @@ class Condemnations:
 
     def is_pending_deletion(self, key: str, *, since_s: float, now_s: float) -> bool:
         """Tell whether ``key``, there at ``since_s``, may be gone, or go before what is written now is seen."""
-        return any(one.begins_s - MARGIN_S <= now_s <= one.ends_s + MARGIN_S for one in self._entries_for(key, since_s))
+        return any(
+            # A list of later than now is by a clock that is ahead, by which the time may have come already.
+            (one.begins_s - MARGIN_S <= now_s or one.at_us / 1e6 > now_s + MARGIN_S) and now_s <= one.ends_s + MARGIN_S
+            for one in self._entries_for(key, since_s)
+        )
 
     def may_delete(self, key: str, *, began_s: float, now_s: float) -> bool:
         """Tell whether ``key`` may be deleted at ``now_s`` if nothing needs it by what was read from ``began_s`` on."""

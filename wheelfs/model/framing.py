@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
 
 MAGIC_BYTES: Final = 4
 CHECK_BYTES: Final = 16
@@ -29,6 +33,20 @@ def unframed(magic: bytes, encoded: bytes) -> bytes:
     if len(encoded) < MAGIC_BYTES + CHECK_BYTES or _check(encoded[:-CHECK_BYTES]) != encoded[-CHECK_BYTES:]:
         raise ShareFormatError("its checksum is wrong")
     return encoded[MAGIC_BYTES:-CHECK_BYTES]
+
+
+def unpacked(magic: bytes, encoded: bytes, kind: type[T], what: str) -> T:
+    """Return the MessagePack value of what `framed` made; raise `ShareFormatError`, which names ``what``, for anything else.
+
+    The checksum is no promise: any writer can make one.  Text that is no UTF-8 is a `UnicodeDecodeError`, which msgspec does not
+    count among its own errors, as it does not an impossible number or too deep a nesting.
+    """
+    try:
+        return msgspec.msgpack.decode(unframed(magic, encoded), type=kind)
+    except ShareFormatError:
+        raise
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+        raise ShareFormatError(f"it is no {what} ({error})") from None
 
 
 def packed_numbers(numbers: array[int]) -> bytes:

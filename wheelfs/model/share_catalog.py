@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from wheelfs.model.framing import ShareFormatError, framed, unframed
+from wheelfs.model.framing import ShareFormatError, framed, unpacked
 from wheelfs.model.names import project_and_version
 from wheelfs.model.share_objects import is_object_name
 
@@ -129,20 +129,14 @@ def encode_root(root: Root) -> bytes:
 
 def decode_root(encoded: bytes) -> Root:
     """Read what `encode_root` wrote; raise `ShareFormatError` for anything else."""
-    try:
-        root = msgspec.msgpack.decode(unframed(_ROOT_MAGIC, encoded), type=tuple[SnapshotOf, ...])
-    except msgspec.MsgspecError as error:
-        raise ShareFormatError(f"it is no root ({error})") from None
+    root = unpacked(_ROOT_MAGIC, encoded, tuple[SnapshotOf, ...], "root")
     if not all(is_object_name(one.name) for one in root):
         raise ShareFormatError("it names what is no snapshot")
     return root
 
 
 def _batch(magic: bytes, encoded: bytes) -> Batch:
-    try:
-        batch = msgspec.msgpack.decode(unframed(magic, encoded), type=Batch)
-    except msgspec.MsgspecError as error:
-        raise ShareFormatError(f"it cannot be read ({error})") from None
+    batch = unpacked(magic, encoded, Batch, "part of a catalog")
     return Batch(tuple(file for file in batch.files if is_possible(file)), batch.gone)
 
 

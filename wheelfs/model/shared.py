@@ -42,6 +42,7 @@ class FeedPage(msgspec.Struct, frozen=True, array_like=True):
     ``is_resync``: this page does not continue from the cursor asked for (the share was made again, or its journal does not reach
     back that far): from the first such page to the one without ``more`` everything the share has is named, and nothing else.
     ``starts_resync``: this is the first such page, also where another resync was not complete.
+    ``is_partial``: at the end of a resync in which something could not be seen: what it did not name may exist all the same.
     """
 
     files: tuple[SharedFile, ...]
@@ -50,6 +51,7 @@ class FeedPage(msgspec.Struct, frozen=True, array_like=True):
     more: bool = False
     is_resync: bool = False
     starts_resync: bool = False
+    is_partial: bool = False
 
 
 def is_safe(file: SharedFile) -> bool:

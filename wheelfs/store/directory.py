@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
+from wheelfs.private_files import OWNER_ALONE, Readers, is_as_wanted, is_open_to_others, restrict_open, restrict_tree
 from wheelfs.store.coordination.locks import lock_within
 from wheelfs.store.engine.environment import Durability, Environment, open_environment, store_error
 from wheelfs.store.engine.network_fs import refuse_network
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wheelfs.store.upgrades import Fields
+
+log = logging.getLogger(__name__)
 
 CHUNKS_MAP_BYTES: Final = 16 << 40
 """Address space only, taken by every process.  The size of the largest ext4 file; an eighth of what x86-64 gives a process."""
@@ -45,8 +49,9 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StoreDirectory:
     """An open store directory; `close` closes the environments that were opened through it."""
 
-    def __init__(self, path: Path, format_: Format, *, readonly: bool, lock_timeout_s: float) -> None:
+    def __init__(self, path: Path, format_: Format, *, readonly: bool, lock_timeout_s: float, readers: Readers) -> None:
         self.path = path
+        self.readers = readers
         self.format = format_
         self.readonly = readonly
         self.spool = path / "spool"
@@ -55,10 +60,18 @@ class StoreDirectory:
         self._environments: list[Environment] = []
 
     @classmethod
-    def open(cls, path: Path, *, create: bool, readonly: bool = False, lock_timeout_s: float = 10.0) -> StoreDirectory:
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool,
+        readonly: bool = False,
+        lock_timeout_s: float = 10.0,
+        readers: Readers = OWNER_ALONE,
+    ) -> StoreDirectory:
         """Open the store at ``path``, or make one where ``create`` allows it and the directory is missing or empty.
 
-        One of an older format is upgraded.
+        One of an older format is upgraded, and one that others than ``readers`` may read is closed to them.
         Raises `StoreOnNetwork`, `StoreFormat` (foreign or newer), `StoreLocked`, `StoreReadOnly`, `StoreFull`, `StoreError`.
         """
         attempted = f"open store {path}"
@@ -67,24 +80,26 @@ class StoreDirectory:
         create = create and not readonly
         try:
             if create:
-                path.mkdir(parents=True, exist_ok=True)
+                path.mkdir(parents=True, exist_ok=True, mode=0o700)
             elif not path.is_dir():
                 raise StoreError(attempted, "there is no such directory", "wheelfs mount or wheelfs add make a store")
             _refuse_foreign(path, attempted)
             if not create and not (path / "format").exists():
                 raise StoreError(attempted, "there is no store in this directory", "wheelfs mount or wheelfs add make a store")
             with _locked(path, lock_timeout_s, readonly=readonly):
-                if not (path / "format").exists():
-                    _write_format(path, _new_fields())
+                is_new = not (path / "format").exists()
+                if is_new:
+                    _write_format(path, _new_fields(), readers)
                 for fields in upgraded(path, _read_fields(path, attempted), attempted, readonly=readonly):
-                    _write_format(path, fields)
+                    _write_format(path, fields, readers)
                 format_ = _checked_format(_read_fields(path, attempted), attempted)
                 if not readonly:
-                    (path / "spool").mkdir(exist_ok=True)
+                    (path / "spool").mkdir(exist_ok=True, mode=0o700)
                     (path / "run").mkdir(exist_ok=True, mode=0o700)
+                    _close_to_others(path, readers, is_new=is_new)
         except OSError as error:
             raise store_error(attempted, error) from error
-        return cls(path, format_, readonly=readonly, lock_timeout_s=lock_timeout_s)
+        return cls(path, format_, readonly=readonly, lock_timeout_s=lock_timeout_s, readers=readers)
 
     def open_environment(
         self, name: Literal["chunks", "catalog"], databases: Sequence[str], *, writer_lock_s: float = TUNING.writer_lock_s
@@ -103,6 +118,8 @@ class StoreDirectory:
                     readonly=self.readonly,
                     writer_lock_s=writer_lock_s,
                 )
+                if not (self.readonly or is_as_wanted((self.path / name / "data.mdb").stat(), self.readers)):
+                    restrict_tree(self.path / name, self.readers)  # made just now
         except OSError as error:
             raise store_error(f"open store {self.path}", error) from error
         self._environments.append(environment)
@@ -120,6 +137,17 @@ class StoreDirectory:
         with _locked(self.path, self._lock_timeout_s, readonly=self.readonly):
             while self._environments:
                 self._environments.pop().close()
+
+
+def _close_to_others(path: Path, readers: Readers, *, is_new: bool) -> None:
+    """Let only ``readers`` into a store, which holds private wheels; that an older one was open is said, once."""
+    status = path.stat()
+    if is_as_wanted(status, readers):
+        return
+    restrict_tree(path, readers)
+    if is_open_to_others(status, readers) and not is_new:
+        who = "its owner" if readers.group is None else "its owner and that group"
+        log.warning("the store %s could be read by others: from now on only by %s (store-group names a group)", path, who)
 
 
 def _refuse_foreign(path: Path, attempted: str) -> None:
@@ -145,10 +173,11 @@ def _new_fields() -> Fields:
     return msgspec.structs.asdict(format_)
 
 
-def _write_format(path: Path, fields: Fields) -> None:
+def _write_format(path: Path, fields: Fields, readers: Readers) -> None:
     """Write ``format`` in one step; before anything else, so that a creation cut short leaves a directory that can be used."""
     new = path / "format.new"
     with new.open("wb") as file:
+        restrict_open(file.fileno(), readers)
         file.write(msgspec.json.encode(fields) + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -193,7 +222,7 @@ def _locked(path: Path, timeout_s: float, *, readonly: bool) -> Iterator[None]:
     """Hold the store's ``lock`` (flock, released by the kernel when the holder dies) while opening or closing."""
     flags = os.O_RDONLY if readonly else os.O_RDWR | os.O_CREAT
     try:
-        descriptor = os.open(path / "lock", flags | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path / "lock", flags | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:
         # A read-only copy without its lock file: no process can be creating it.
         yield

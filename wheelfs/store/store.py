@@ -17,6 +17,7 @@ from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import InvalidInput, NotKnown, StoreDamaged, StoreLocked, StoreReadOnly
 from wheelfs.model.recipe import Recipe, RecipeError
+from wheelfs.private_files import OWNER_ALONE, Readers
 from wheelfs.store.catalog.last_use import LastUses
 from wheelfs.store.catalog.records import StoredContent, StoredName
 from wheelfs.store.chunks.ingest import Ingested, ingest
@@ -74,12 +75,13 @@ class Store(StoreFiles):
         readonly: bool = False,
         limits: Limits = NO_LIMITS,
         tuning: Tuning = TUNING,
+        readers: Readers = OWNER_ALONE,
     ) -> Self:
         """Open the store at ``path``, making it where ``create`` allows; raises what `StoreDirectory.open` does.
 
-        What this process stores stays within ``limits``.
+        What this process stores stays within ``limits``; only ``readers`` may read it besides its owner.
         """
-        return cls(StoreDirectory.open(path, create=create, readonly=readonly), limits, tuning)
+        return cls(StoreDirectory.open(path, create=create, readonly=readonly, readers=readers), limits, tuning)
 
     # --- files ---------------------------------------------------------------------------------------------------------
 

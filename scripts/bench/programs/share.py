@@ -16,7 +16,7 @@ from tests.fakes.s3 import S3Server
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.model.shared import SharedFile
 from wheelfs.remote.limits import SHARE_LIMITS
-from wheelfs.remote.share.log import WrittenShareCatalog
+from wheelfs.remote.share.log_writer import WrittenShareCatalog
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.shares.catalog_cache import RemoteCatalogCache

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import trio
 
 from wheelfs.errors import InternalError, OriginBusy, WheelfsError
+from wheelfs.frontends.http.access_log import log_access
 from wheelfs.frontends.http.files import changed
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.messages import Bytes, Relayed, Reply, Request, plain, request_of
@@ -19,6 +20,7 @@ from wheelfs.service.tasks import failure
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from wheelfs.config.settings import AccessLog
     from wheelfs.remote.http.gateway_head import HeadAnswer
     from wheelfs.service.vfs.protocol import Filesystem, OpenFile
     from wheelfs.telemetry import Counters
@@ -32,16 +34,27 @@ _END: Final = {"type": "http.response.body", "body": b"", "more_body": False}
 class Answering:
     """ASGI 3; what is replied to a GET or HEAD is for `reply` to say."""
 
-    def __init__(self, filesystem: Filesystem, counters: Counters | None, limits: HttpLimits = HTTP_LIMITS) -> None:
+    def __init__(
+        self,
+        filesystem: Filesystem,
+        counters: Counters | None,
+        limits: HttpLimits = HTTP_LIMITS,
+        access_log: AccessLog = "off",
+    ) -> None:
         """``counters`` is None where another process counts what clients are answered."""
         self._limits = limits
         self._filesystem = filesystem
         self._counters = counters
+        self._access_log = access_log
         self._places = limits.requests
 
     async def reply(self, request: Request) -> Reply:
         """Return the reply to a request; what this raises becomes a status."""
         raise NotImplementedError
+
+    def takes_post(self, request: Request) -> bool:
+        """Return whether `reply` is for a POST, too."""
+        return False
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -77,6 +90,7 @@ class Answering:
         is_sent = False
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
+            began_s = trio.current_time()
             reply = await self._reply(scope)
             self._count(reply, scope["method"])
             try:
@@ -86,6 +100,8 @@ class Answering:
                 # The status is sent: all that is left is to close the connection, which the server does when we return.
                 self._filesystem.count_error("send", error)
             finally:
+                if self._access_log != "off":
+                    log_access(scope, reply, began_s, is_whole=is_sent, as_json=self._access_log == "json")
                 if isinstance(reply, Bytes) and reply.file is not None:
                     reply.file.close()
                 elif isinstance(reply, Relayed):
@@ -102,7 +118,7 @@ class Answering:
             if request.headers.keys() >= {"content-length", "transfer-encoding"}:
                 # A proxy may have used the other one, and taken the rest for a request: smuggling (RFC 9112, 6.1).
                 return plain(HTTPStatus.BAD_REQUEST, "a body has one length", ("Connection", "close"))
-            if request.method not in {"GET", "HEAD"}:
+            if request.method not in {"GET", "HEAD"} and not (request.method == "POST" and self.takes_post(request)):
                 return plain(HTTPStatus.METHOD_NOT_ALLOWED, "this repository is read-only", ("Allow", "GET, HEAD"))
             return await self.reply(request)
         except Exception as error:

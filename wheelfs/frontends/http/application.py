@@ -9,6 +9,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import trio
+
 from wheelfs.core.http.authorization import carries
 from wheelfs.core.simple.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
 from wheelfs.core.views import paths
@@ -34,6 +36,7 @@ from wheelfs.service.vfs.protocol import Absent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheelfs.config.settings import AccessLog
     from wheelfs.service.overview import Overview
     from wheelfs.service.shares.feed import ShareFeed
     from wheelfs.service.vfs.protocol import Filesystem, Node
@@ -51,13 +54,16 @@ class Application(Answering):
         *,
         token: str | None = None,
         workers: Sequence[Counters] = (),
+        access_log: AccessLog = "off",
         limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
         """Show ``filesystem`` to programs, ``overview`` to users and ``feed`` to nodes; with ``token``, only to holders of it.
 
+        ``access_log`` says whether and how each answer is logged.
+
         Where ``workers`` stand between this application and its clients, they count what clients are answered.
         """
-        super().__init__(filesystem, None if workers else overview.counters, limits)
+        super().__init__(filesystem, None if workers else overview.counters, limits, access_log)
         self._files = FileReplies(filesystem, limits)
         self._share = SharePages(feed)
         self._html = HtmlPages(overview, self._ask_indexes)
@@ -68,10 +74,20 @@ class Application(Answering):
         """Reply to a client; raises `WheelfsError`."""
         if request.names == ("healthz",):
             return plain(HTTPStatus.OK, "ok", ("Cache-Control", "no-store"))
+        if request.names == ("readyz",):
+            return await self._readiness()
         if self._token is not None and not carries(self._token, request.headers.get("authorization")):
             challenge = ("WWW-Authenticate", 'Basic realm="wheelfs", charset="UTF-8"')
             return plain(HTTPStatus.UNAUTHORIZED, "this gateway wants its token, as the password of any user", challenge)
         return await self._authorized(request)
+
+    def takes_post(self, request: Request) -> bool:
+        return self._html.takes_post(request)
+
+    async def _readiness(self) -> Reply:
+        """Reply whether clients can be served: that the process lives is told by ``/healthz``.  Raises `WheelfsError`."""
+        await trio.to_thread.run_sync(self._share.check)
+        return plain(HTTPStatus.OK, "ready", ("Cache-Control", "no-store"))
 
     async def _authorized(self, request: Request) -> Reply:
         """Reply to an authorized client; raises `WheelfsError`."""

@@ -52,24 +52,31 @@ async def accept_connections(
     """Let ``talk`` have each client of ``listening``, in ``connections``, until cancelled."""
     listening.setblocking(False)
     while True:
-        if not places.value:
-            log.warning("all places for connections are taken: further clients wait")
-        await places.acquire()
-        client = await _next(listening, limits)
-        connections.start_soon(_converse, client, talk, places, secure, limits.headers_s)
-
-
-async def _next(listening: socket.socket, limits: HttpLimits) -> socket.socket:
-    while True:
         await trio.lowlevel.wait_readable(listening)
-        try:
-            client, _ = listening.accept()
-        except OSError as error:
-            if error.errno not in _GONE:
-                log.error("cannot accept a connection: %s", error.strerror)
-                await trio.sleep(limits.full_pause_s)
-            continue
-        return client
+        # Until none is waiting, and not one a turn: under a flood each turn takes as long as all clients that are served in it.
+        for _ in range(limits.accepted_at_once):
+            if not places.value:
+                log.warning("all places for connections are taken: further clients wait")
+                await places.acquire()
+            else:
+                places.acquire_nowait()
+            client = await _next(listening, limits)
+            if client is None:
+                places.release()
+                break
+            connections.start_soon(_converse, client, talk, places, secure, limits.headers_s)
+
+
+async def _next(listening: socket.socket, limits: HttpLimits) -> socket.socket | None:
+    """Accept a client; None where there is none now."""
+    try:
+        client, _ = listening.accept()
+    except OSError as error:
+        if error.errno not in _GONE:
+            log.error("cannot accept a connection: %s", error.strerror)
+            await trio.sleep(limits.full_pause_s)
+        return None
+    return client
 
 
 async def _converse(

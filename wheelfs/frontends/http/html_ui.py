@@ -70,6 +70,14 @@ class HtmlPages:
         names = request.names
         return names is not None and (not names or names[0] == "project" or names == ("-", "style.css"))
 
+    def takes_post(self, request: Request) -> bool:
+        """Return whether the request is one of the forms on these pages, sent from one of them: it has the indexes asked."""
+        if not self.covers(request) or not request.names or len(request.names) != 2 or "ask" not in request.query:
+            return False
+        # Any web page can send a form, too; browsers say where it stands.
+        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+        return site in (None, "same-origin", "none") and (origin is None or origin.partition("://")[2] == request.host)
+
     async def reply(self, request: Request) -> Reply:
         """Answer a request that `covers` claimed."""
         match request.names:
@@ -110,8 +118,9 @@ class HtmlPages:
         if project != name or not request.is_directory:
             below = "" if version is None else f"{quote(version, safe='')}/"
             return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", f"/project/{project}/{below}"))
-        if "ask" in request.query:
+        if request.method == "POST":
             await self._ask(project)
+            return plain(HTTPStatus.SEE_OTHER, "the indexes were asked", ("Location", f"/project/{project}/"))
         shown = await trio.to_thread.run_sync(self._overview.project, project)
         if shown is None:
             return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=project, project=project)

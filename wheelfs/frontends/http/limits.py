@@ -29,6 +29,9 @@ class HttpLimits:
     connections: int = 4_096
     """An idle one takes 40 kB, and is closed after some seconds; further clients wait to be accepted until then."""
 
+    accepted_at_once: int = 64
+    """Clients taken in one turn of the loop, so that those that are served go on in between."""
+
     descriptors: int = 16_384
     """Wanted where the system allows it: a connection takes one, and so do files being fetched, indexes, and the head."""
 

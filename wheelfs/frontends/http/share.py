@@ -35,6 +35,10 @@ class SharePages:
         """Give what ``feed`` has."""
         self._feed = feed
 
+    def check(self) -> None:
+        """Raise `StoreError` where the store cannot be read."""
+        self._feed.check()
+
     async def _events(self, request: Request) -> Reply:
         """Return what has changed since the cursor in the query."""
         events = await trio.to_thread.run_sync(self._feed.events, request.query.get("since"))

@@ -14,13 +14,16 @@ from wheelfs.frontends.http.messages import BINARY, Relayed, Reply, Request
 from wheelfs.frontends.http.share import UNKNOWN_FILE
 
 if TYPE_CHECKING:
+    from wheelfs.config.settings import AccessLog
     from wheelfs.remote.http.gateway_head import GatewayHead
     from wheelfs.service.overview import Overview
     from wheelfs.service.shares.feed import ShareFeed
     from wheelfs.service.vfs.protocol import Filesystem
     from wheelfs.service.vfs.stored_lookup import StoredLookup
 
-_PASSED_ON: Final = ("accept", "host", "if-match", "if-none-match", "if-range", "range", "user-agent")
+_PASSED_ON: Final = (
+    *("accept", "host", "if-match", "if-none-match", "if-range", "origin", "range", "sec-fetch-site", "user-agent"),
+)
 """What the head's answers depend on.  Authorization was decided here."""
 
 
@@ -36,11 +39,16 @@ class WorkerApplication(Application):
         head: GatewayHead,
         *,
         token: str | None,
+        access_log: AccessLog = "off",
     ) -> None:
         """See the base; ``stored_lookup`` finds what is stored, ``head`` answers for the rest."""
-        super().__init__(filesystem, overview, feed, token=token)
+        super().__init__(filesystem, overview, feed, token=token, access_log=access_log)
         self._stored_lookup = stored_lookup
         self._head = head
+
+    async def _readiness(self) -> Reply:
+        await super()._readiness()
+        return Relayed(await self._head.ask("GET", "/readyz", {}))
 
     async def _authorized(self, request: Request) -> Reply:
         shared = await self._of_share(request)

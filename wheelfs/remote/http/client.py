@@ -19,6 +19,7 @@ from wheelfs import __version__
 from wheelfs.core.http.ranges import Busy, Moved, judge_status, length_of
 from wheelfs.core.simple.links import absolute
 from wheelfs.errors import OriginFault, UsageError
+from wheelfs.remote.http.addresses import AddressGuard
 from wheelfs.remote.http.credentials import origin_of
 from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import CA_VARIABLES, DEFAULT_ACCESS, trust
@@ -63,6 +64,7 @@ class Client:
         Raises `UsageError` when certificates that the environment or ``access`` name cannot be read, or a proxy is impossible.
         """
         self._origin = origin
+        self._guard = None if access.private_addresses else AddressGuard(origin[1], access.proxy, environ)
         self._credentials = credentials
         self._limits = limits
         ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
@@ -130,7 +132,10 @@ class Client:
 
     async def _follow(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
         for _ in range(self._limits.max_redirects + 1):
+            if self._guard is not None:
+                await self._guard.check(url, attempted)
             response = await self._send(method, url, headers)
+            await self._check_peer(url, response, attempted)
             moved = judge_status(response.status_code, response.headers)
             if not isinstance(moved, Moved):
                 return response
@@ -142,6 +147,16 @@ class Client:
                 raise OriginFault(attempted, "it redirects from HTTPS to an address without encryption, which is refused")
             url = target
         raise OriginFault(attempted, f"it redirects more than {self._limits.max_redirects} times")
+
+    async def _check_peer(self, url: str, response: httpx2.Response, attempted: str) -> None:
+        stream = response.extensions.get("network_stream")
+        peer = None if stream is None or self._guard is None else stream.get_extra_info("server_addr")
+        if self._guard is not None and peer is not None:
+            try:
+                await self._guard.check_peer(url, str(peer[0]), attempted)
+            except BaseException:
+                await response.aclose()
+                raise
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str]) -> httpx2.Response:
         """Ask once, with our credentials there; again where the password is refused and the keyring has another one by now."""

@@ -21,7 +21,8 @@ class Access:
 
     ``ca`` is a bundle (or a directory) of trusted authorities in place of the environment's; ``client_cert`` and ``client_key``
     are PEM files (the key may be in the first); ``proxy`` is an address in place of the environment's proxies; ``account`` the
-    user whose password the keyring is asked for.
+    user whose password the keyring is asked for.  ``private_addresses``: whether its links and redirects may lead to addresses
+    that are nearer to this machine than its own.
     """
 
     ca: str | None = None
@@ -29,6 +30,7 @@ class Access:
     client_key: str | None = None
     proxy: str | None = field(default=None, repr=False)
     account: str | None = None
+    private_addresses: bool = True
 
 
 DEFAULT_ACCESS: Final = Access()

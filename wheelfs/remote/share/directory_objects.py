@@ -5,6 +5,10 @@ locks, an order of listing, or that what one machine wrote is seen by another at
 
 What is made is as open as the share's directory: those who may read it can read each object, those who may write to it can add
 some.  The umask of the first writer would otherwise shut out all others.
+
+Others may write here, so nothing is trusted to be what its name says.  Writing goes from directory to directory by descriptor and
+follows no link below the root: a link that takes the place of a directory would let its maker choose what we write and open up.
+What is no regular file is an object without bytes, there and damaged: a FIFO opened as a file would be waited for without end.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import errno
 import os
 import secrets
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,8 +32,20 @@ if TYPE_CHECKING:
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _NOTHING: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_IS_THERE: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY})
 _NO_LINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_AWAY: Final = frozenset({errno.ENOTCONN, errno.EHOSTDOWN, errno.ESTALE})
+"""What a cluster's file system says of what lies on a server that is away, whether there is such a thing or not."""
+_SICK: Final = frozenset({errno.EIO, errno.EREMOTEIO})
+"""What it says of a name whose copies differ."""
+_NO_FILE: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.EISDIR})
+"""What ``open`` says of a link that is not followed, of a socket, and of a directory on some file systems."""
+_REPLACED: Final = frozenset({errno.ENOENT, errno.ESTALE})
+"""What a client sees whose directory was replaced by another client's, made in the same moment."""
+
+_ATTEMPTS: Final = 5
+"""Each takes another client that makes the same directory at the same moment."""
+_TEMPORARY: Final = ".new-"
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class DirectoryObjects:
@@ -47,41 +63,30 @@ class DirectoryObjects:
         return content
 
     def read_range(self, key: str, start: int, end: int) -> bytes | None:
-        parts: list[bytes] = []
-        try:
-            with (self._root / key).open("rb", buffering=0) as file:
-                while start < end and (part := os.pread(file.fileno(), end - start, start)):
-                    parts.append(part)
-                    start += len(part)
-        except OSError as error:
-            if error.errno in _NOTHING:
-                self._check_root(key)
-                return None
-            raise self._error("read", key, error) from error
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        for attempt in range(_ATTEMPTS):
+            try:
+                return _bytes_of(self._root / key, start, end)
+            except OSError as error:
+                if error.errno in _NOTHING:
+                    self._check_root(key)
+                    return None
+                if error.errno != errno.ESTALE or attempt == _ATTEMPTS - 1:
+                    raise self._error("read", key, error) from error
+        raise AssertionError("unreachable")
 
     def create(self, key: str, content: bytes) -> bool:
-        final = self._root / key
-        # A name of our own, so that no two machines ever write to one file; what a killed writer leaves is not visible.
-        temporary = final.with_name(f".new-{secrets.token_hex(16)}")
-        try:
-            mode = stat.S_IMODE(self._root.stat().st_mode)
-            if final.exists():
-                return False
-            self._make(final.parent, mode)
+        *parents, name = key.split("/")
+        for attempt in range(_ATTEMPTS):
             try:
-                with temporary.open("xb", buffering=0) as file:
-                    # Readable for all, writable for none: an object never changes.
-                    _open_up(temporary, stat.S_IRUSR | stat.S_IWUSR | mode & (stat.S_IRGRP | stat.S_IROTH))
-                    write_all(file.fileno(), content, 0)
-                    os.fsync(file.fileno())
-                is_first = _named(temporary, final)
-            finally:
-                temporary.unlink(missing_ok=True)
-            _flush(final.parent)
-        except OSError as error:
-            raise self._error("write", key, error) from error
-        return is_first
+                with self._opened_root() as root:
+                    mode = stat.S_IMODE(os.fstat(root).st_mode)
+                    with _made(root, parents, mode) as directory:
+                        return not _is_there(directory, name) and _created(directory, name, content, mode)
+            except OSError as error:
+                # The directory was ours a moment ago: another client's took its place, or its handle went stale.
+                if error.errno not in _REPLACED or attempt == _ATTEMPTS - 1 or not self._root.is_dir():
+                    raise self._error("write", key, error) from error
+        raise AssertionError("unreachable")
 
     def found(self, prefix: str) -> Iterator[FoundObject]:
         def raised(error: OSError) -> None:
@@ -89,39 +94,36 @@ class DirectoryObjects:
                 raise self._error("list", prefix, error) from error
 
         self._check_root(prefix)
-        for directory, _, names in os.walk(self._root / prefix, onerror=raised):
-            for path in (Path(directory) / name for name in names):
+        for directory, below, names in os.walk(self._root / prefix, onerror=raised):
+            # Directories that a killed writer was about to name.
+            left_over = [name for name in below if name.startswith(_TEMPORARY)]
+            for path in (Path(directory) / name for name in (*names, *left_over)):
                 try:
                     status = path.lstat()
                 except OSError as error:
                     raised(error)  # it may have been deleted meanwhile
                     continue
-                if stat.S_ISREG(status.st_mode):
+                if stat.S_ISREG(status.st_mode) or (stat.S_ISDIR(status.st_mode) and path.name in left_over):
                     yield FoundObject(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime)
 
     def delete(self, key: str) -> None:
         try:
             self._root.stat()
-            (self._root / key).unlink(missing_ok=True)
+            path = self._root / key
+            if path.name.startswith(_TEMPORARY) and path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise self._error("delete", key, error) from error
 
-    def _make(self, directory: Path, mode: int) -> None:
-        """Make a directory below the root, durably."""
-        if directory.is_dir():
-            return
-        self._make(directory.parent, mode)
-        # Under another name until it has its mode: others may want to write to it at once, and we may be killed here.
-        made = directory.with_name(f".new-{secrets.token_hex(16)}")
-        made.mkdir()
+    @contextmanager
+    def _opened_root(self) -> Iterator[int]:
+        root = os.open(self._root, _DIRECTORY)
         try:
-            _open_up(made, mode)
-            made.rename(directory)
-        except OSError as error:
-            made.rmdir()
-            if error.errno not in _IS_THERE:
-                raise
-        _flush(directory.parent)
+            yield root
+        finally:
+            os.close(root)
 
     def _check_root(self, key: str) -> None:
         if not self._root.is_dir():
@@ -138,36 +140,140 @@ class DirectoryObjects:
             # Not that an object is missing, which is no error: all of them are away with the directory.
             advice = "is its file system mounted? if it is to be new, make the directory first"
             return OriginUnreachable(attempted, happened, advice)
+        if error.errno in _NO_FILE:
+            return OriginFault(
+                attempted, "what has its name, or that of a directory above it, is a link or no file", "delete that"
+            )
         if error.errno in _NO_ROOM:
             return OriginFault(attempted, happened, "make room there and run it again")
         if error.errno in _NO_LINKS:
             return OriginFault(attempted, happened, "only a file system with hard links can be pushed to")
+        if error.errno in _AWAY:
+            return OriginUnreachable(attempted, happened, "is a server of its file system away?")
+        if error.errno in _SICK:
+            advice = "do copies of it differ, or is a disk failing?"
+            if verb == "write":
+                advice += " a file system without hard links (rclone's) says this, too, and cannot be pushed to"
+            return OriginFault(attempted, happened, advice)
         return OriginFault(attempted, happened)
 
 
-def _open_up(path: Path, mode: int) -> None:
-    """Give what we have just made this mode, where its file system has modes."""
-    if stat.S_IMODE(path.stat().st_mode) != mode:
-        with suppress(OSError):
-            path.chmod(mode)
-
-
-def _named(temporary: Path, final: Path) -> bool:
-    """Give a file its final name, and tell whether it was free.  A link, and not a rename, which replaces what is there."""
+def _bytes_of(path: Path, start: int, end: int) -> bytes:
+    """Return bytes ``[start, end)`` of a regular file, none of anything else; raises OSError."""
     try:
-        os.link(temporary, final)
-    except FileExistsError:
-        # NFS may lose an answer and ask again: then the file that is there is this one (open(2), at O_EXCL).
-        return temporary.stat().st_nlink == 2
+        # Without O_NONBLOCK opening a FIFO waits for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return b""
+        raise
+    parts: list[bytes] = []
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        while start < end and (part := os.pread(descriptor, end - start, start)):
+            parts.append(part)
+            start += len(part)
+    finally:
+        os.close(descriptor)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _is_there(directory: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        # What a cluster says of a name whose copies differ.  That there is one, only the listing says for certain: a record that
+        # is taken for written would leave a gap in the log.
+        if error.errno != errno.EIO or name not in os.listdir(directory):
+            raise
     return True
 
 
-def _flush(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _created(directory: int, name: str, content: bytes, mode: int) -> bool:
+    """Write a file durably, and tell whether its name was free; raises OSError."""
+    # A name of our own, so that no two machines ever write to one file; what a killed writer leaves is not visible.
+    temporary = f"{_TEMPORARY}{secrets.token_hex(16)}"
+    file = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
-        os.fsync(descriptor)
+        # Readable for all, writable for none: an object never changes.
+        _open_up(file, stat.S_IRUSR | stat.S_IWUSR | mode & (stat.S_IRGRP | stat.S_IROTH))
+        write_all(file, content, 0)
+        os.fsync(file)
+        is_first = _named(directory, temporary, name, file)
+    finally:
+        os.close(file)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=directory)
+    _flush(directory)
+    return is_first
+
+
+def _named(directory: int, temporary: str, name: str, file: int) -> bool:
+    """Give a file its final name, and tell whether it was free.  A link, and not a rename, which replaces what is there."""
+    try:
+        os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
+    except FileExistsError:
+        # NFS may lose an answer and ask again: then the file that is there is this one (open(2), at O_EXCL).
+        return os.fstat(file).st_nlink == 2
+    return True
+
+
+@contextmanager
+def _made(root: int, names: list[str], mode: int) -> Iterator[int]:
+    """Open the directory ``names`` below ``root``, made durably where it is not there, and lend it; raises OSError."""
+    directory = os.dup(root)
+    try:
+        for name in names:
+            try:
+                below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            except FileNotFoundError:
+                _make(directory, name, mode)
+                below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
+            os.close(directory)
+            directory = below
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def _make(parent: int, name: str, mode: int) -> None:
+    """Make a directory, durably, unless another client does so in the same moment."""
+    # Under another name until it has its mode: others may want to write to it at once, and we may be killed here.
+    temporary = f"{_TEMPORARY}{secrets.token_hex(16)}"
+    os.mkdir(temporary, 0o700, dir_fd=parent)
+    try:
+        made = os.open(temporary, _DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            _open_up(made, mode)
+        finally:
+            os.close(made)
+        # To rename a directory to an empty one replaces that: on it, another client may be about to make a file.
+        if _is_there(parent, name):
+            os.rmdir(temporary, dir_fd=parent)
+            return
+        os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except OSError:
+        with suppress(OSError):
+            os.rmdir(temporary, dir_fd=parent)
+        # File systems say EEXIST, ENOTEMPTY or EPERM when another one was faster; what counts is that there is one.
+        if not _is_there(parent, name):
+            raise
+    _flush(parent)
+
+
+def _open_up(descriptor: int, mode: int) -> None:
+    """Give what we have just made this mode, where its file system has modes."""
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
+        with suppress(OSError):
+            os.fchmod(descriptor, mode)
+
+
+def _flush(directory: int) -> None:
+    try:
+        os.fsync(directory)
     except OSError as error:
         if error.errno != errno.EINVAL:  # some network file systems have no fsync of directories, and need none
             raise
-    finally:
-        os.close(descriptor)

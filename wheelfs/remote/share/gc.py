@@ -7,30 +7,32 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from wheelfs.errors import OriginFault, OriginMissing
 from wheelfs.model.condemned import CONDEMNED, decode_condemned, encode_condemned
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import LOG, ROOTS, SNAPSHOTS, number_of, root_key
-from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name, pack_key
+from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name, manifest_key, pack_key
 from wheelfs.remote.limits import SHARE_LIMITS
-from wheelfs.remote.share.log import WrittenShareCatalog
+from wheelfs.remote.share.log_writer import WrittenShareCatalog
 from wheelfs.remote.share.share import MAX_LIST_BYTES, MAX_MANIFEST_BYTES, clock_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from wheelfs.model.condemned import Condemned
     from wheelfs.model.share_objects import FoundObject
     from wheelfs.remote.limits import ShareLimits
+    from wheelfs.remote.share.log import Unseen
     from wheelfs.remote.share.objects import Objects
 
 T = TypeVar("T")
 
 _PREFIXES: Final = (LOG, ROOTS, SNAPSHOTS, PACKS, MANIFESTS, CONDEMNED)
 _UNREADABLE: Final = "while it cannot be read it is not known what it needs"
+_AWAY: Final = "nothing was deleted or condemned; if a server of its file system is away, run it again when all of it is there"
 _ADVICE: Final = "update wheelfs; if it is damaged, delete that object, and push its files again"
 
 
@@ -43,9 +45,9 @@ class ShareGarbage:
         self._catalog = _WholeCatalog(objects, limits)
         self.url = objects.url
 
-    def check(self) -> None:
-        """Raise `OriginMissing` where there is no share, `OriginFault` for another version's."""
-        self._catalog.check()
+    def check(self) -> str:
+        """Return the share's identity; raises `OriginMissing` where there is no share, `OriginFault` for another version's."""
+        return self._catalog.check()
 
     def clock_s(self) -> float:
         """Return what time it is where the objects are, in seconds of the epoch: their ages are by that clock."""
@@ -55,17 +57,31 @@ class ShareGarbage:
         """Return all objects by key."""
         return {found.key: found for prefix in _PREFIXES for found in self._objects.found(prefix)}
 
-    def needed(self, there: Iterable[str]) -> set[bytes]:
-        """Return the sha256 of all live files; ``there`` are the keys of the existing log records."""
+    def needed(self, there: Mapping[str, FoundObject], known_end: int) -> tuple[set[bytes], int]:
+        """Return the sha256 of all live files, and the end of the log: how many records it has had.
+
+        ``there`` are all objects, ``known_end`` is how far the log went when it was seen before.  Raises `OriginMissing` where
+        less is seen now: a run that does not see all of a share takes for unneeded what the rest of it needs.
+        """
         needed = {file.sha256 for file in self._catalog.files()}
         end = min(self._catalog.missing)
+        attempted = f"read {end} in the share {self.url}"
         if any(key > end and number_of(key.rpartition("/")[2]) is not None for key in there if key.startswith(f"{LOG}/")):
             raise OriginMissing(
-                f"read {end} in the share {self.url}",
+                attempted,
                 f"it is not there, and later records are; {_UNREADABLE}",
                 "run it again; if it is lost, push something from a store that is new to the share, which takes its place",
             )
-        return needed
+        number = number_of(end.rpartition("/")[2]) or 0
+        roots = (number_of(key.rpartition("/")[2]) for key in there if key.startswith(f"{ROOTS}/"))
+        if number < (known := max((known_end, *((root or 0) * self._limits.span for root in roots)))):
+            happened = f"it is not there, and the log has had {known:,} records; {_UNREADABLE}"
+            raise OriginMissing(attempted, happened, _AWAY)
+        if lost := sorted(manifest_key(sha256) for sha256 in needed if manifest_key(sha256) not in there):
+            happened = f"it is not listed, nor are {len(lost) - 1:,} others that files need; {_UNREADABLE}"
+            advice = f"{_AWAY}; if it is lost, push its file again by name, or take it out with wheelfs rm --share"
+            raise OriginMissing(f"read {lost[0]} in the share {self.url}", happened, advice)
+        return needed, number
 
     def superseded(self) -> set[str]:
         """Return the keys of what the catalog needs no more."""
@@ -140,10 +156,10 @@ class _WholeCatalog(WrittenShareCatalog):
         self.missing: set[str] = set()
         """Keys of records that were asked for and are not there: the first one is the end of the log."""
 
-    def _object(self, key: str, limit_bytes: int, decode: Callable[[bytes], T]) -> T | Literal["missing", "damaged"]:
+    def _object(self, key: str, limit_bytes: int, decode: Callable[[bytes], T]) -> T | Unseen:
         found = super()._object(key, limit_bytes, decode)
         attempted = f"read {key} in the share {self._objects.url}"
-        if found == "damaged":
+        if found in ("damaged", "unread"):
             raise OriginFault(attempted, _UNREADABLE, _ADVICE)
         if found == "missing" and key.startswith(f"{LOG}/"):
             self.missing.add(key)

@@ -20,7 +20,8 @@ from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
 from wheelfs.model.share_objects import PACK_HEAD, PackPlace, is_object_name, manifest_key, pack_key
 from wheelfs.remote.limits import SHARE_LIMITS
-from wheelfs.remote.share.log import ShareCatalog, WrittenShareCatalog
+from wheelfs.remote.share.log import ShareCatalog
+from wheelfs.remote.share.log_writer import WrittenShareCatalog
 from wheelfs.remote.share.manifests import composition_of
 
 if TYPE_CHECKING:

@@ -111,7 +111,7 @@ def spawn(
             [(os.POSIX_SPAWN_DUP2, 2, 1)]
             if output is None
             else [
-                (os.POSIX_SPAWN_OPEN, 1, os.fspath(output), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640),
+                (os.POSIX_SPAWN_OPEN, 1, os.fspath(output), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ]
         )

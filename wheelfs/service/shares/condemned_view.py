@@ -58,7 +58,7 @@ class CondemnedView:
             looked_at_s = self._clock_s()
             self._current = self._share.condemned(self._lists)
             self._lists = self._lists | self._current
-            if self._lists and self._offset_s is None:
+            if self._offset_s is None and any(one.keys for one in self._lists.values()):
                 offset_s = self._share.clock_s() - looked_at_s
                 # The offset may be too large by as long as that took.
                 self._offset_s = offset_s if self._clock_s() - looked_at_s <= FRESH_S else None

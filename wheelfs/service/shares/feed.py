@@ -72,6 +72,10 @@ class ShareFeed:
             digests=recipe.data.digests,
         ).encode()
 
+    def check(self) -> None:
+        """Raise `StoreError` where the store cannot be read."""
+        self._store.catalog.names_of(bytes(32))
+
     def events(self, cursor: str | None) -> FeedPage:
         """Return what has changed since ``cursor``; where that is not known, a page of a full resync."""
         since, within = _SINCE.match(cursor or ""), _WITHIN.match(cursor or "")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.share_gc_plan import ShareContents, is_manifest, plan
 from wheelfs.core.times import rfc3339_seconds
-from wheelfs.errors import UsageError
-from wheelfs.model.condemned import MARGIN_S, RUN_S, Condemnations, Condemned
+from wheelfs.errors import OriginFault, UsageError
+from wheelfs.model.condemned import LAPSE_S, MARGIN_S, RUN_S, Condemnations, Condemned
 from wheelfs.reports.shares import ShareCollection
 from wheelfs.service.shares.condemned_view import running_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wheelfs.core.share_gc_plan import Plan
     from wheelfs.model.share_objects import FoundObject
@@ -27,12 +27,22 @@ _AT_ONCE: Final = 8
 """Objects that are deleted between two looks at the time: as many as the share deletes at once."""
 _LIST_KEYS: Final = 100_000
 """Keys in one list of what is condemned: some 6 MB."""
+_END_NOTES: Final = 4
+"""Of a volume whose servers have a quarter each, the one that is away has all of them once in 256 times."""
 
 
-def collect(share: ShareGarbage, *, grace_s: float, dry_run: bool, running_s: Callable[[], float] = running_s) -> ShareCollection:
+def collect(
+    share: ShareGarbage,
+    *,
+    grace_s: float,
+    dry_run: bool,
+    known_end: Callable[[str], int] = lambda _identity: 0,
+    running_s: Callable[[], float] = running_s,
+) -> ShareCollection:
     """Condemn what nothing needs, and delete what was condemned ``grace_s`` ago; raises `OriginError`, `UsageError`.
 
-    A dry run writes nothing, and so goes by this machine's clock.  ``running_s`` also goes on while the machine sleeps.
+    ``known_end`` says of a share's identity how long its log was when it was seen here before.  A dry run writes nothing, and so
+    goes by this machine's clock.  ``running_s`` also goes on while the machine sleeps.
     """
     if grace_s < MARGIN_S:
         raise UsageError(
@@ -40,16 +50,19 @@ def collect(share: ShareGarbage, *, grace_s: float, dry_run: bool, running_s: Ca
             f"a grace period of less than {MARGIN_S / 3_600:.0f} hour would let what is being pushed be deleted",
             "give --grace 1h or more",
         )
-    share.check()
-    return _Run(share, grace_s, running_s, dry_run=dry_run).run()
+    end = known_end(share.check())
+    return _Run(share, grace_s, running_s, known_end=end, dry_run=dry_run).run()
 
 
 class _Run:
-    def __init__(self, share: ShareGarbage, grace_s: float, running_s: Callable[[], float], *, dry_run: bool) -> None:
+    def __init__(
+        self, share: ShareGarbage, grace_s: float, running_s: Callable[[], float], *, known_end: int, dry_run: bool
+    ) -> None:
         self._share = share
         self._grace_s = grace_s
         self._running_s = running_s
         self._dry_run = dry_run
+        self._end = known_end
         # Before it is asked for the time: then what is held to be now is never earlier than it is, which would shorten a grace
         # period, however long the answer takes.
         asked_s = running_s()
@@ -78,7 +91,10 @@ class _Run:
     def _look(self) -> ShareContents:
         objects = self._share.objects()
         superseded = self._share.superseded()
-        needed = {sha256.hex() for sha256 in self._share.needed(objects)}
+        known_end = max((self._end, *(one.end for one in self._share.lists().values())))
+        sha256s, self._end = self._share.needed(objects, known_end)
+        needed = {sha256.hex() for sha256 in sha256s}
+        self._refuse_other_clocks(objects)
         uses = self._share.uses(filter(is_manifest, objects), lambda key: key.rpartition("/")[2] in needed)
         # Last, and with the time from which on deleting is bounded: what was condemned may hold no more since this began.
         lists, now_s = self._share.lists(), self._now_s()
@@ -93,8 +109,21 @@ class _Run:
             lists=lists,
         )
 
+    def _refuse_other_clocks(self, objects: Mapping[str, FoundObject]) -> None:
+        """Raise `OriginFault` where something was written after this moment: then ages and grace periods mean nothing."""
+        newest = max(objects.values(), key=lambda found: found.modified_s, default=None)
+        if newest is None or newest.modified_s <= self._now_s() + MARGIN_S:
+            return
+        hours = (newest.modified_s - self._now_s()) / 3_600
+        raise OriginFault(
+            f"collect the garbage of {self._share.url}",
+            f"{newest.key} was written {hours:.1f} hours after now: clocks of machines that write there differ",
+            "set the clocks of this machine and of the others; some file systems take times from the machine that writes",
+        )
+
     def _do(self, seen: ShareContents, made: Plan) -> list[FoundObject]:
         """Write down what is condemned, delete what may be, and return that."""
+        self._note_end(seen)
         self._write([found.key for found in made.condemn])
         deleted: list[FoundObject] = []
         for _, stage in groupby(made.delete, key=lambda found: found.key.partition("/")[0]):
@@ -109,7 +138,18 @@ class _Run:
         self._write([*made.void, *sorted(gone)], is_void=True)
         return deleted
 
+    def _note_end(self, seen: ShareContents) -> None:
+        """Write down how long the log is: a run that sees less must not take what the rest needs for unneeded.
+
+        Several times, in lists that condemn nothing: what hides the log's end may hide one of them as well.
+        """
+        if not any(one.end >= self._end and one.ends_s > seen.now_s + LAPSE_S / 2 for one in seen.lists.values()):
+            for _ in range(_END_NOTES if self._end else 0):
+                self._share.condemn(self._list(()))
+
     def _write(self, keys: list[str], *, is_void: bool = False) -> None:
         for at in range(0, len(keys), _LIST_KEYS):
-            now_us = int(self._now_s() * 1e6)
-            self._share.condemn(Condemned(now_us, int(self._grace_s), tuple(keys[at : at + _LIST_KEYS]), is_void))
+            self._share.condemn(self._list(tuple(keys[at : at + _LIST_KEYS]), is_void=is_void))
+
+    def _list(self, keys: tuple[str, ...], *, is_void: bool = False) -> Condemned:
+        return Condemned(int(self._now_s() * 1e6), int(self._grace_s), keys, is_void, self._end)

@@ -17,6 +17,7 @@ from wheelfs.file_io import write_all
 from wheelfs.model.links import description_of
 from wheelfs.model.recipe import Chunk
 from wheelfs.reports.shares import PulledFile, PullResult
+from wheelfs.service.shares.known_end import known_end, refuse_less
 from wheelfs.service.shares.shared_files import select_shared
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.chunks.lookup import locate, read_verified
@@ -41,8 +42,9 @@ def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bo
     A word is a filename, a project, or a requirement.  Raises `InvalidInput` and `NotKnown` for words that mean nothing, and
     `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
     """
-    share.catalog.check()
+    known = known_end(store, share.catalog.check())
     files = share.catalog.files()
+    refuse_less(f"list the files of the share {share.url}", share.catalog.end, known)
     if words:
         files = select_shared(files, "pull", words, share.url)
     for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -13,7 +14,7 @@ from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.journal import ChangeJournal
 from wheelfs.store.catalog.pages import first_components
 from wheelfs.store.catalog.records import Change, name_key
-from wheelfs.store.engine.iteration import batches, rows
+from wheelfs.store.engine.iteration import batches, key_of, rows
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,6 +31,9 @@ SHARED_DATABASES: Final = ("shared", "share-points")
 
 _PUSHED: Final = "\0pushed\0"
 """Before a share's name, which has no zero bytes: a key beside that of what it has reported."""
+
+_LOST: Final = b"\0lost\0"
+"""Before a digest of the key of a name that the share lists and does not have: kept apart, to be asked for again."""
 
 _BATCH: Final = 512
 """Names or projects read in one transaction: some milliseconds."""
@@ -53,6 +57,11 @@ class _Cursor(msgspec.Struct, frozen=True, array_like=True):
     is_unswept: bool = False
 
 
+class _LostEntry(msgspec.Struct, frozen=True, array_like=True):
+    share: str
+    entry: _Entry
+
+
 class SharedName(NamedTuple):
     """A file that a share has, and the share's name; ``key`` is its place."""
 
@@ -63,6 +72,7 @@ class SharedName(NamedTuple):
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _entry_decoder: Final = msgspec.msgpack.Decoder(_Entry)
+_lost_decoder: Final = msgspec.msgpack.Decoder(_LostEntry)
 _cursor_decoder: Final = msgspec.msgpack.Decoder(_Cursor)
 
 
@@ -83,6 +93,15 @@ class SharedNames:
         with self._environment.read() as transaction:
             known = self._cursor(transaction, share)
         return None if known is None else known.cursor
+
+    def cursors(self) -> list[str]:
+        """Return up to where the feeds of all shares were read."""
+        if self._cursors is None:
+            return []
+        with self._environment.read() as transaction:
+            keys = [key for key in rows(transaction, self._cursors, key_of) if not key.startswith(b"\0")]
+            found = [self._cursor(transaction, key.decode()) for key in keys]
+        return [known.cursor for known in found if known is not None]
 
     def pushed(self, share: str) -> str | None:
         """Return up to where this store's content was pushed to a share, as given to `keep_pushed`."""
@@ -160,6 +179,7 @@ class SharedNames:
                 key = _key(share, file.project, file.filename, file.sha256)
                 if len(key) > compressed.MAX_KEY_BYTES:
                     continue  # no index could list it either
+                transaction.delete(_lost_key(key), db=self._cursors)
                 known = transaction.get(key, db=self._shared)
                 value = _encoder.encode(_Entry(number, file))
                 if known is None or bytes(known) != value:
@@ -168,18 +188,43 @@ class SharedNames:
                         self._report(transaction, file)
             for project, filename, sha256 in page.gone:
                 if len(key := _key(share, project, filename, sha256)) <= compressed.MAX_KEY_BYTES:
+                    transaction.delete(_lost_key(key), db=self._cursors)
                     self._drop(transaction, key)
-            is_unswept = before.is_unswept or page.is_resync
+            is_unswept = (before.is_unswept or page.is_resync) and not page.is_partial
             self._put_cursor(transaction, share, _Cursor(page.cursor, number, page.is_resync and page.more, is_unswept))
             return True
 
         return self._writer.submit(work)
 
     def forget(self, share: str, file: FileKey) -> Future[None]:
-        """Forget one name of a share until it reports it again."""
+        """No longer list one name of a share, until it reports it again or is found to have it (`restore`)."""
 
         def work(transaction: lmdb.Transaction) -> None:
-            self._drop(transaction, _key(share, *file))
+            key = _key(share, *file)
+            if (known := transaction.get(key, db=self._shared)) is not None:
+                transaction.put(_lost_key(key), _encoder.encode(_LostEntry(share, _decoded(known))), db=self._cursors)
+                self._drop(transaction, key)
+
+        return self._writer.submit(work)
+
+    def forgotten(self, share: str, limit: int) -> list[SharedFile]:
+        """Return up to ``limit`` of the names that `forget` took away from a share."""
+        if self._cursors is None:
+            return []
+        with self._environment.read() as transaction:
+            found = rows(transaction, self._cursors, lambda _, value: _lost_decoder.decode(value), prefix=_LOST)
+        return [lost.entry.file for lost in found if lost.share == share][:limit]
+
+    def restore(self, share: str, file: SharedFile) -> Future[None]:
+        """List a forgotten name of a share again."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            key = _key(share, file.project, file.filename, file.sha256)
+            # False: it was reported again, or is gone, meanwhile.
+            if transaction.delete(_lost_key(key), db=self._cursors):
+                cursor = self._cursor(transaction, share) or _Cursor("")
+                transaction.put(key, _encoder.encode(_Entry(cursor.round, file)), db=self._shared)
+                self._report(transaction, file)
 
         return self._writer.submit(work)
 
@@ -194,6 +239,7 @@ class SharedNames:
 
         def work(transaction: lmdb.Transaction) -> bytes | None:
             assert self._shared is not None
+            assert self._cursors is not None
             cursor = self._cursor(transaction, share)
             if cursor is None or cursor.in_resync or not cursor.is_unswept:
                 return None
@@ -208,6 +254,11 @@ class SharedNames:
                     self._drop(transaction, key)
             if len(found) == _SWEPT_AT_ONCE:
                 return found[-1][0]
+            for key, lost in rows(
+                transaction, self._cursors, lambda key, value: (key, _lost_decoder.decode(value)), prefix=_LOST
+            ):
+                if lost.share == share and lost.entry.round != cursor.round:
+                    transaction.delete(key, db=self._cursors)
             self._put_cursor(transaction, share, _Cursor(cursor.cursor, cursor.round))
             return None
 
@@ -237,6 +288,10 @@ class SharedNames:
 
 def _key(share: str, project: str, filename: str, sha256: bytes) -> bytes:
     return name_key(project, filename, sha256) + b"\0" + share.encode()
+
+
+def _lost_key(key: bytes) -> bytes:
+    return _LOST + hashlib.blake2b(key, digest_size=16).digest()
 
 
 def _named(key: bytes, value: bytes | memoryview) -> SharedName:

@@ -172,7 +172,7 @@ def open_environment(
     refuse_network(path)
     try:
         if not readonly:
-            path.mkdir(exist_ok=True)
+            path.mkdir(exist_ok=True, mode=0o700)
             if is_unborn(data):
                 # The creator holds the store's lock; LMDB would always take what a full disk left of one for damage.
                 data.unlink(missing_ok=True)
@@ -222,7 +222,7 @@ def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durab
                 readonly=readonly,
                 create=not readonly,
                 lib_version=_ENGINE,
-                mode=0o644,
+                mode=0o600,
             )
         except lmdb.MemoryError as error:
             raise StoreError(

@@ -120,7 +120,7 @@ class Spool:
             return None
         data = -1
         try:
-            data = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            data = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             found = replay(_read_whole(journal), key, boot_id())
             if found is None or not _fits(found, os.fstat(data).st_size, size_bytes, validator):
                 return SpoolFile(
@@ -160,7 +160,7 @@ def _begin(journal: int, data: int, path: Path, part: Path, key: bytes, size_byt
 def _lock(path: Path, *, create: bool) -> int | None:
     """Return a descriptor of the journal, locked; None when another one holds the lock."""
     for _ in range(_LOCK_ATTEMPTS):
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_still(descriptor, path):

@@ -1,0 +1,316 @@
+"""Shares on a cluster's file system: what is away with one of its servers is missing without an error, and is not gone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.catalogs import Memory, file, filled
+from tests.fakes.later import DAY_S, GRACE_S, LaterObjects, collect_later
+from tests.shares.test_collecting import fill, keys, orphan_pack, pulled, push_all, take_all_out
+from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginTimeout
+from wheelfs.model.condemned import MARGIN_S, Condemnations, Condemned
+from wheelfs.model.share_catalog import MARKER_KEY, record_key
+from wheelfs.remote.limits import ShareLimits
+from wheelfs.remote.share.gc import ShareGarbage
+from wheelfs.remote.share.log_writer import WrittenShareCatalog
+from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.remote.share.timed_objects import TimedObjects
+from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
+from wheelfs.service.shares.gc import collect
+from wheelfs.service.shares.known_end import known_end
+from wheelfs.service.shares.pull import pull
+from wheelfs.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wheelfs.model.share_objects import FoundObject
+    from wheelfs.remote.share.objects import Objects
+
+
+class Outage:
+    """Objects of which some are away: not there, not listed, and not to be made."""
+
+    def __init__(self, objects: Objects, is_away: Callable[[str], bool] = lambda key: False) -> None:
+        self._objects = objects
+        self.url = objects.url
+        self.is_away = is_away
+        self.delete = objects.delete
+
+    def read(self, key: str, *, limit_bytes: int) -> bytes | None:
+        return None if self.is_away(key) else self._objects.read(key, limit_bytes=limit_bytes)
+
+    def read_range(self, key: str, start: int, end: int) -> bytes | None:
+        return None if self.is_away(key) else self._objects.read_range(key, start, end)
+
+    def create(self, key: str, content: bytes) -> bool:
+        if self.is_away(key):
+            raise OriginFault(f"write {key}", "transport endpoint is not connected")
+        return self._objects.create(key, content)
+
+    def found(self, prefix: str) -> Iterator[FoundObject]:
+        return (found for found in self._objects.found(prefix) if not self.is_away(found.key))
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> Objects:
+    (tmp_path / "share").mkdir()
+    return open_objects((tmp_path / "share").as_uri())
+
+
+def collect_in_outages(objects: Outage, days: float) -> None:
+    with pytest.raises(OriginMissing, match="nothing was deleted or condemned"):
+        collect_later(objects, days)
+
+
+def test_while_the_end_of_the_log_is_away_nothing_is_condemned_once_any_run_has_seen_it(objects: Objects, tmp_path: Path) -> None:
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    collect_later(objects, 9)
+    everything = keys(objects, "packs", "manifests", "condemned")
+    outage = Outage(objects, record_key(0).__eq__)
+    for days in (10, 18, 30):
+        collect_in_outages(outage, days)
+    assert keys(objects, "packs", "manifests", "condemned") == everything
+    assert pulled(tmp_path / "b", objects) == wheels
+
+
+def test_while_the_end_of_the_log_is_away_nothing_is_condemned_where_this_machine_has_seen_it(
+    objects: Objects, tmp_path: Path
+) -> None:
+    fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    everything = keys(objects, "packs", "manifests", "condemned")
+    garbage = ShareGarbage(LaterObjects(Outage(objects, record_key(0).__eq__), 9))
+    with Store.open(tmp_path / "a") as store, pytest.raises(OriginMissing, match="nothing was deleted or condemned"):
+        collect(garbage, grace_s=GRACE_S, dry_run=False, known_end=lambda identity: known_end(store, identity))
+    assert keys(objects, "packs", "manifests", "condemned") == everything
+
+
+def test_while_a_manifest_is_away_its_packs_are_not_taken_for_unneeded(objects: Objects, tmp_path: Path) -> None:
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    collect_in_outages(Outage(objects, lambda key: key.startswith("manifests/")), 9)
+    assert not keys(objects, "condemned")
+    assert pulled(tmp_path / "b", objects) == wheels
+
+
+def test_while_roots_are_seen_beyond_the_end_of_the_log_nothing_is_condemned(objects: Objects) -> None:
+    short = ShareLimits(span=4)
+    filled(objects, 9, limits=short)
+    outage = Outage(objects, lambda key: key.startswith("log/") and key >= record_key(6))
+    garbage = ShareGarbage(LaterObjects(outage, 9), short)
+    outage.is_away = lambda key: key == "roots/00000002" or (key.startswith("log/") and key >= record_key(6))
+    listed = {found.key: found for found in objects.found("roots")}
+    with pytest.raises(OriginMissing):
+        garbage.needed(listed, 0)
+
+
+def test_a_manifest_that_is_lost_for_good_is_named_with_what_to_do(objects: Objects, tmp_path: Path) -> None:
+    fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    [manifest] = keys(objects, "manifests")
+    objects.delete(manifest)
+    with pytest.raises(OriginMissing, match=r"wheelfs rm --share"):
+        collect_later(objects, 9)
+    take_all_out(objects)
+    collect_later(objects, 9)
+
+
+def test_pull_does_not_report_a_shorter_log_than_this_machine_has_seen(objects: Objects, tmp_path: Path) -> None:
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    with Store.open(tmp_path / "a") as store:
+        with pytest.raises(OriginMissing, match="when it was seen here before"):
+            list(pull(store, WrittenShare(Outage(objects, record_key(0).__eq__)), [], contents=False))
+        assert len(list(pull(store, WrittenShare(objects), [], contents=False))) == len(wheels)
+
+
+def test_a_resync_that_sees_less_than_was_seen_before_forgets_nothing(objects: Objects, tmp_path: Path) -> None:
+    short = ShareLimits(span=4)
+    outage = Outage(objects)
+    filled(objects, 3, limits=short)
+    with Store.open(tmp_path / "store") as store:
+        cache = RemoteCatalogCache(store, WrittenShare(outage, short), "lab")
+        cache.catch_up()
+        filled(objects, 8, first=3, limits=short)
+        for number in range(4):
+            objects.delete(record_key(number))
+        # It has to begin again, and sees neither the records nor the snapshot that have the first ones.
+        outage.is_away = lambda key: key.startswith(("log/", "snapshots/"))
+        for _ in range(10):
+            cache.catch_up()
+        assert {file.filename for file in cache.of_project("demo")} >= {file(number).filename for number in range(3)}
+        outage.is_away = lambda key: False
+        for _ in range(10):
+            cache.catch_up()
+        assert {file.filename for file in cache.of_project("demo")} == {file(number).filename for number in range(11)}
+
+
+def test_a_share_whose_marker_is_away_is_neither_made_again_nor_said_to_be_none(objects: Objects) -> None:
+    filled(objects, 2)
+    outage = Outage(objects, MARKER_KEY.__eq__)
+    for use in (WrittenShareCatalog(outage).prepare, WrittenShareCatalog(outage).check):
+        with pytest.raises(OriginMissing, match="its marker wheelfs-share is not there, though its log is"):
+            use()
+    outage.is_away = lambda key: key in (MARKER_KEY, record_key(0))
+    with pytest.raises(OriginMissing, match="a server of its file system is away"):
+        WrittenShareCatalog(outage).prepare()
+
+
+class Replacing(Memory):
+    def create(self, key: str, content: bytes) -> bool:
+        self.kept[key] = content
+        return True
+
+
+def test_a_server_that_replaces_objects_is_refused_also_where_a_share_was_made_before() -> None:
+    objects = Replacing()
+    objects.kept[MARKER_KEY] = b"wheelfs share 1\n" + b"0" * 32 + b"\n"
+    for _ in range(2):
+        with pytest.raises(OriginFault, match="only if it is absent"):
+            WrittenShareCatalog(objects).prepare()
+    assert objects.kept[MARKER_KEY].endswith(b"0\n"), "the share that is there stays"
+
+
+def test_a_directory_that_another_client_replaces_is_made_again(
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on CephFS: another client's fresh directory takes the place of the empty one that we are about to write to."""
+    real, raced = os.open, [False]
+
+    def racing(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if flags & os.O_CREAT and not raced[0]:
+            raced[0] = True
+            (tmp_path / "share" / "log").rmdir()
+            (tmp_path / "share" / "log").mkdir()
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", racing)
+    assert objects.create("log/00000000", b"x")
+    assert raced[0]
+    assert (tmp_path / "share" / "log" / "00000000").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTEMPTY, errno.EEXIST])
+def test_whatever_a_file_system_says_of_a_directory_that_is_there_it_is_used(
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refusing(source: str, target: str, **_: object) -> None:
+        (tmp_path / "share" / target).mkdir(exist_ok=True)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "rename", refusing)
+    assert objects.create("log/00000000", b"x")
+    assert [path.name for path in (tmp_path / "share").iterdir()] == ["log"], "and nothing is left"
+
+
+def test_a_stale_handle_is_asked_for_again(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects.create("log/00000000", b"x")
+    real, stale = os.open, [2]
+
+    def opened(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if stale[0]:
+            stale[0] -= 1
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", opened)
+    assert objects.read("log/00000000", limit_bytes=9) == b"x"
+    stale[0] = 2
+    assert objects.create("log/00000001", b"x")
+
+
+def test_a_directory_that_a_killed_writer_was_about_to_name_goes_when_it_is_old(objects: Objects, tmp_path: Path) -> None:
+    fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    left = tmp_path / "share" / "packs" / f".new-{'0' * 32}"
+    left.mkdir()
+    collect_later(objects, 1)
+    assert left.exists()
+    collect_later(objects, 9)
+    assert not left.exists()
+
+
+def test_a_name_with_an_input_output_error_costs_its_own_file_only(
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    fill(tmp_path / "b", "2.0")
+    push_all(tmp_path / "b", objects)
+    real_open, real_stat = os.open, os.stat
+
+    def refuse(path: int | str | Path, directory: int | None) -> None:
+        above = "" if directory is None else f"{Path(f'/proc/self/fd/{directory}').readlink()}/"
+        if f"{above}{path}".endswith(f"share/{record_key(1)}"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def opened(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        refuse(path, dir_fd)
+        return real_open(path, flags, mode, dir_fd=dir_fd)
+
+    def status(path: int | str | Path, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> os.stat_result:
+        refuse(path, dir_fd)
+        return real_stat(path, dir_fd=dir_fd, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(os, "stat", status)
+    wheels |= fill(tmp_path / "c", "3.0")
+    push_all(tmp_path / "c", objects)
+    assert pulled(tmp_path / "d", objects) == wheels
+    with pytest.raises(OriginError):
+        collect_later(objects, 9)
+
+
+def test_where_clocks_differ_by_more_than_the_margin_nothing_is_collected(objects: Objects, tmp_path: Path) -> None:
+    fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    [manifest] = keys(objects, "manifests")
+    path = tmp_path / "share" / manifest
+    os.utime(path, (path.stat().st_atime, path.stat().st_mtime + 3 * 3_600))
+    with pytest.raises(OriginFault, match=r"clocks of machines that write there differ"):
+        collect_later(objects, 0)
+
+
+def test_a_list_by_a_clock_that_is_ahead_is_believed_at_once() -> None:
+    ahead = Condemned(int((DAY_S + 3 * MARGIN_S) * 1e6), int(MARGIN_S), ("manifests/aa/x",))
+    assert Condemnations([ahead]).is_pending_deletion("manifests/aa/x", since_s=DAY_S, now_s=DAY_S)
+
+
+def test_a_file_system_that_hangs_is_a_time_out_and_is_not_waited_for_again(objects: Objects) -> None:
+    hanging = threading.Event()
+
+    class Frozen(Outage):
+        def read_range(self, key: str, start: int, end: int) -> bytes | None:
+            hanging.wait(60.0)
+            return None
+
+    timed = TimedObjects(Frozen(objects), operation_s=0.3)
+    assert timed.create("log/00000000", b"x")
+    assert [found.key for found in timed.found("log")] == ["log/00000000"]
+    try:
+        with pytest.raises(OriginTimeout, match="did not answer"):
+            timed.read_range("wheelfs-share", 0, 10)
+        with pytest.raises(OriginTimeout):
+            timed.read("log/00000000", limit_bytes=10)
+    finally:
+        hanging.set()
+
+
+def test_an_orphan_still_goes_when_all_is_seen(objects: Objects, tmp_path: Path) -> None:
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    orphan_pack(objects, b"left")
+    before = keys(objects, "packs")
+    collect_later(objects, 9)
+    collect_later(objects, 17)
+    assert len(before - keys(objects, "packs")) == 1
+    assert pulled(tmp_path / "b", objects) == wheels
