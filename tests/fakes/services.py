@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from wheelfs.config import Settings
+from wheelfs.config import IndexSetting, Settings
 from wheelfs.service.limits import SERVICE_LIMITS
 from wheelfs.service.node import Waits, running
 from wheelfs.service.projects.index import Index
@@ -83,9 +83,13 @@ async def service(
     look_ahead: bool = True,
     tied: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     shares: Sequence[MemoryShare] = (),
+    share_settings: Sequence[IndexSetting] = (),
     limits: ServiceLimits = SERVICE_LIMITS,
 ) -> AsyncIterator[Service]:
-    """Run the service on the store in ``path``; ``tied`` are the patterns of names of an index, ``limits`` its constants."""
+    """Run the service on the store in ``path``; ``tied`` are the patterns of names of an index, ``limits`` its constants.
+
+    ``share_settings`` say which names the shares may give; by default any.
+    """
     settings = Settings(
         store=path,
         open_timeout_s=open_s,
@@ -94,6 +98,7 @@ async def service(
         offline=offline,
         delta=delta,
         look_ahead=look_ahead,
+        shares=tuple(share_settings) or tuple(IndexSetting(share.name, share.url) for share in shares),
     )
     counters = Counters()
     indexes = [Index(origin.name, origin.url, origin, ttl_s, tied.get(origin.name, ())) for origin in origins]

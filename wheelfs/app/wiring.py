@@ -65,8 +65,12 @@ async def running_node(
     bound_s: float | None,
     network_slots: int,
     downloads_by_url: Origin | None = None,
+    with_shares: bool = True,
 ) -> AsyncIterator[Running]:
-    """Run the service over the store and the configured indexes; see `wheelfs.service.node.running`."""
+    """Run the service over the store, the configured indexes and, unless ``with_shares`` is False, shares.
+
+    For the rest see `wheelfs.service.node.running`.
+    """
     from wheelfs.service.node import Waits, running
 
     async with AsyncExitStack() as closing:
@@ -75,7 +79,7 @@ async def running_node(
             indexes.append(opened_index(setting, settings))
             closing.push_async_callback(indexes[-1].client.aclose)
         shares = []
-        for setting in settings.shares:
+        for setting in settings.shares if with_shares else ():
             shares.append(opened_share(setting, settings))
             closing.push_async_callback(shares[-1].aclose)
         node = await closing.enter_async_context(
@@ -98,7 +102,7 @@ async def start_background(
     """Start what a process that stays does besides answering its clients, on ``nursery``; returns when it can be asked.
 
     It answers on the store's control socket (``status``: with this in place of the node's own), keeps tracked projects and the
-    names of shares fresh, and pushes what is stored.
+    names of shares fresh, counts what is withheld, and pushes what is stored.
     """
     from wheelfs.service.process.control_socket import serve_control
 
@@ -106,6 +110,7 @@ async def start_background(
     nursery.start_soon(node.tracking.keep_fresh)
     nursery.start_soon(node.follower.keep_fresh)
     nursery.start_soon(node.fetching.missing_objects.keep_asking)
+    nursery.start_soon(node.withheld.keep_counted)
     nursery.start_soon(write_through, settings, store, node)
 
 

@@ -118,11 +118,11 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     listening = socket.socket(fileno=place.listening)
     urls = server.urls_of([listening], tls=tls is not None)
     # Offline, so that it never asks an index or a share, whatever happens: only the head does.
-    own = msgspec.structs.replace(settings, offline=True, shares=())
+    own = msgspec.structs.replace(settings, offline=True)
 
     async def serve(store: Store) -> None:
         counters = Counters(Scoreboard(place.counts))
-        running = running_node(own, store, counters, bound_s=None, network_slots=0)
+        running = running_node(own, store, counters, bound_s=None, network_slots=0, with_shares=False)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
 

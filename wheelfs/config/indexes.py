@@ -45,6 +45,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     ``projects`` are patterns of normalized project names; empty: the index is for every name that is not tied to another.
     ``ttl_s`` None: what ``[network] page-ttl-s`` says.  ``ca``, ``client_cert`` and ``client_key`` are files of PEM certificates.
     ``username`` is the account whose password the keyring is asked for.  ``min_age`` is what `age_s` reads; None: ``[policy]``'s.
+    ``names``, of a share only, are the patterns of names that it may give to files that no index lists; None: any.
     """
 
     name: str
@@ -57,6 +58,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     proxy: str | None = None
     username: str | None = None
     min_age: str | None = None
+    names: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ class IndexesKind:
     toml_types: tuple[type, ...] = (list,)
 
     def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
-        return self._parsed(raw, base, check_url)
+        indexes = self._parsed(raw, base, check_url)
+        if any(index.names is not None for index in indexes):
+            raise ValueError("names is a key of [[share]]; an index is tied to names by projects")
+        return indexes
 
     def _parsed(self, raw: object, base: Path, check: Callable[[str], str]) -> tuple[IndexSetting, ...]:
         items: Sequence[object] = _items(raw) if isinstance(raw, str) else raw if isinstance(raw, list | tuple) else [raw]
@@ -100,12 +105,14 @@ class IndexesKind:
 
 @dataclass(frozen=True, slots=True)
 class SharesKind(IndexesKind):
-    """Gateways of `wheelfs serve`, directories and buckets, in order; described like indexes, without what only those have."""
+    """Gateways of `wheelfs serve`, directories and buckets, in order; described like indexes, without pages of their own."""
 
     def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
         shares = self._parsed(raw, base, check_share_url)
-        if any(share.projects or share.ttl_s is not None for share in shares):
-            raise ValueError("a share has neither projects nor ttl-s")
+        if any(share.ttl_s is not None for share in shares):
+            raise ValueError("a share has no ttl-s")
+        if any(share.projects and share.names is not None for share in shares):
+            raise ValueError("a share has either projects (names that are tied to it) or names (those that it may give)")
         return shares
 
 
@@ -204,12 +211,20 @@ def _username(value: object, _base: Path) -> str:
 
 
 def _projects(value: object, _base: Path) -> tuple[str, ...]:
+    return _patterns("projects", value, least=1)
+
+
+def _names(value: object, _base: Path) -> tuple[str, ...]:
+    return _patterns("names", value, least=0)
+
+
+def _patterns(key: str, value: object, *, least: int) -> tuple[str, ...]:
     patterns = value if isinstance(value, list) else [value]
-    if not patterns or len(patterns) > MAX_PATTERNS:
-        raise ValueError(f'projects must be a list of 1 to {MAX_PATTERNS} patterns, such as ["lab-*"]')
+    if not least <= len(patterns) <= MAX_PATTERNS:
+        raise ValueError(f'{key} must be a list of {least} to {MAX_PATTERNS} patterns, such as ["lab-*"]')
     texts = [pattern for pattern in patterns if isinstance(pattern, str) and _PATTERN.match(pattern)]
     if len(texts) < len(patterns):
-        raise ValueError("projects must be project names, in which * stands for anything")
+        raise ValueError(f"{key} must be project names, in which * stands for anything")
     return tuple(re.sub(r"[-_.]+", "-", pattern).lower() for pattern in texts)
 
 
@@ -236,6 +251,11 @@ INDEX_KEYS: Final[dict[str, Key]] = {
         _projects,
         "Project names that are tied to it; `*` stands for anything. They are asked of no index without a matching pattern, and "
         "this index is asked for no other name.",
+    ),
+    "names": Key(
+        _names,
+        "Of a share only: the project names that it may give to files which no index lists; `*` stands for anything, and `[]` "
+        "leaves it bytes alone. By default any that is not tied.",
     ),
     "ttl-s": Key(_ttl, "How long its pages are served without asking it, in place of `[network] page-ttl-s`."),
     "ca": Key(_path("ca"), "A file (or directory) of PEM certificates to trust, in place of the system's and the environment's."),

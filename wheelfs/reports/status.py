@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from wheelfs.core.formatting import counted
+
 # At run time too: msgspec evaluates the annotations of its structs.
 from wheelfs.reports.shares import ShareWrite  # noqa: TC001
 
@@ -85,6 +87,21 @@ class TrackedState(msgspec.Struct, frozen=True, kw_only=True):
     failing: int = 0
 
 
+class WithheldFiles(msgspec.Struct, frozen=True, kw_only=True):
+    """Files that are not shown because no index in charge of their names vouches for them, as last counted.
+
+    ``silent``: an index in charge has not answered; ``tied``: the name is tied to another index or share; ``owned``: an index
+    has the project and does not list them.  ``remedy`` is what would show them.
+    """
+
+    files: int = 0
+    projects: int = 0
+    silent: int = 0
+    tied: int = 0
+    owned: int = 0
+    remedy: str = ""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Health of one process, or of all on a store.
 
@@ -101,3 +118,16 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     silent: tuple[int, ...] = ()
     tracked: TrackedState = TrackedState()
     share_writes: tuple[ShareWrite, ...] = ()
+    withheld: WithheldFiles = WithheldFiles()
+
+
+def withheld_sentence(withheld: WithheldFiles) -> str:
+    """Return what is withheld, why, and what would show it, in one line."""
+    why = {
+        "an index in charge of the name has not answered": withheld.silent,
+        "the name is tied to another index or share": withheld.tied,
+        "an index has the project and does not list them": withheld.owned,
+    }
+    reasons = "; ".join(f"{count:,}: {reason}" for reason, count in why.items() if count)
+    number = f"{counted(withheld.files, 'file')} of {counted(withheld.projects, 'project')}"
+    return f"{number} not shown, since only shares name them ({reasons}); to show: {withheld.remedy}"

@@ -13,6 +13,7 @@ from packaging.tags import platform_tags
 
 import wheelfs
 from wheelfs.core.platforms.machine import Machine
+from wheelfs.core.projects.index_scopes import ShareScope
 from wheelfs.core.views.policy import policy_of
 from wheelfs.model.names import DOWNLOAD
 from wheelfs.service.admission import Admission
@@ -28,6 +29,7 @@ from wheelfs.service.projects.projects import Projects
 from wheelfs.service.projects.tracked_files import TrackedFiles
 from wheelfs.service.projects.tracking import Tracking
 from wheelfs.service.projects.visible_files import Views
+from wheelfs.service.projects.withheld import Withheld
 from wheelfs.service.running import Running
 from wheelfs.service.shares.follower import ShareFollower
 from wheelfs.service.upkeep import keep_in_order
@@ -130,7 +132,7 @@ def _assemble(
     fetching = downloads.context
     store, hosts, nursery = fetching.store, fetching.hosts, fetching.nursery
     show_all = settings.offline_show == "all"
-    follower = ShareFollower(store=store, shares=shares, hosts=hosts, timeout_s=lookup_s, show_all=show_all, limits=limits.shares)
+    follower = _follower(settings, shares, fetching, lookup_s, limits)
     projects = Projects(
         store=store,
         indexes=indexes,
@@ -146,7 +148,8 @@ def _assemble(
     views = Views(projects=projects, machine=machine, policy=policy_of(settings, machine))
     tracked = TrackedFiles(projects=projects, context=fetching, machine=machine)
     tracking = Tracking(files=tracked, projects=projects, context=fetching, limits=limits.tracking)
-    status = _status_report(settings, indexes, shares, tracking, fetching)
+    withheld = Withheld(projects, store.catalog, hosts)
+    status = _status_report(settings, indexes, shares, tracking, withheld, fetching)
     metadata = Metadata(projects=projects, downloads=downloads, admission=admission, timeout_s=lookup_s)
     prefetcher = Prefetcher(
         projects=projects,
@@ -157,7 +160,7 @@ def _assemble(
         enabled=settings.look_ahead,
         limits=limits.prefetch,
     )
-    parts = TreeParts(projects, views, tracked, follower, metadata, prefetcher, status, downloads, admission)
+    parts = TreeParts(projects, views, tracked, follower, metadata, prefetcher, status, downloads, admission, withheld)
     return Running(
         tree=make_tree(parts, strict=settings.verify == "strict", limits=limits.vfs),
         status=status,
@@ -171,11 +174,32 @@ def _assemble(
         follower=follower,
         hosts=hosts,
         prefetcher=prefetcher,
+        withheld=withheld,
+    )
+
+
+def _follower(
+    settings: Settings, shares: Sequence[Share], fetching: FetchContext, lookup_s: float, limits: ServiceLimits
+) -> ShareFollower:
+    any_name = ("*",)
+    return ShareFollower(
+        store=fetching.store,
+        shares=shares,
+        hosts=fetching.hosts,
+        timeout_s=lookup_s,
+        show_all=settings.offline_show == "all",
+        scopes={one.name: ShareScope(one.projects, any_name if one.names is None else one.names) for one in settings.shares},
+        limits=limits.shares,
     )
 
 
 def _status_report(
-    settings: Settings, indexes: Sequence[Index], shares: Sequence[Share], tracking: Tracking, fetching: FetchContext
+    settings: Settings,
+    indexes: Sequence[Index],
+    shares: Sequence[Share],
+    tracking: Tracking,
+    withheld: Withheld,
+    fetching: FetchContext,
 ) -> StatusReport:
     return StatusReport(
         version=wheelfs.__version__,
@@ -184,5 +208,6 @@ def _status_report(
         shares=shares,
         hosts=fetching.hosts,
         tracking=tracking,
+        withheld=withheld.state,
         counters=fetching.counters,
     )

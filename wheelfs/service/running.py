@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.tracked_files import TrackedFiles
     from wheelfs.service.projects.tracking import Tracking
     from wheelfs.service.projects.visible_files import Views
+    from wheelfs.service.projects.withheld import Withheld
     from wheelfs.service.shares.follower import ShareFollower
     from wheelfs.service.vfs.tree import Tree
     from wheelfs.store.store import Store
@@ -36,3 +37,4 @@ class Running:
     follower: ShareFollower
     hosts: Hosts
     prefetcher: Prefetcher
+    withheld: Withheld

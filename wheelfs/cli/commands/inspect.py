@@ -17,6 +17,7 @@ from wheelfs.config import OPTIONS, described, redact
 from wheelfs.core.formatting import counted, size_text
 from wheelfs.errors import StoreError
 from wheelfs.reports.files import ShownProject
+from wheelfs.reports.status import withheld_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -191,6 +192,8 @@ def _status_lines(report: Status) -> Iterator[str]:
         unsized = f", sizes of {counted(tracked.unsized, 'file')} not known yet" if tracked.unsized else ""
         failing = f", {tracked.failing} cannot be looked up" if tracked.failing else ""
         yield f"tracked {counted(tracked.projects, 'project')}{unsized}{failing}"
+    if report.withheld.files:
+        yield f"hidden  {withheld_sentence(report.withheld)}"
     counters = report.counters
     yield (
         f"network {counted(counters.requests, 'request')}, {size_text(counters.fetched_bytes)} fetched, "

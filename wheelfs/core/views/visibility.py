@@ -29,6 +29,7 @@ STEP_US: Final = 60_000_000
 class ExclusionReason(Enum):
     """Why a file is not shown, in the order in which that is looked for."""
 
+    WITHHELD = "that no index in charge of their names lists; the setting no-index, or [[share]] projects, would show a share's"
     NOT_STORED = "not stored"
     OTHER_MACHINE = "for other machines"
     UNDATED = "without an upload time"

@@ -105,7 +105,7 @@ class FetchContext:
         ``validators`` are those of the answer that the bytes came with.
         """
         known = () if validators is None else (validators,)
-        names = [_stored_name(ref, size_bytes, self.facts.metadata_sha256(ref), validators=known) for ref in refs]
+        names = [self._stored_name(ref, size_bytes, self.facts.metadata_sha256(ref), validators=known) for ref in refs]
         expected = refs[0].link.sha256
         # The first one's own last: it is the one that was asked for.
         hashes = {name: value for ref in reversed(refs) for name, value in (ref.link.other_hashes or {}).items()}
@@ -117,8 +117,9 @@ class FetchContext:
     def keep_name(self, ref: FileRef, sha256: bytes, size_bytes: int) -> None:
         """Record, unless it is known, that stored content also goes by this name, so that it is found without its index."""
         known = self.store.catalog.stored_names(ref.project, replaced=True)  # what it no longer means stays so
-        if not any((name.filename, name.sha256) == (ref.filename, sha256) and ref.origin in name.origins for name in known):
-            name = msgspec.structs.replace(_stored_name(ref, size_bytes, ref.link.metadata_sha256), sha256=sha256)
+        name = msgspec.structs.replace(self._stored_name(ref, size_bytes, ref.link.metadata_sha256), sha256=sha256)
+        same = next((one for one in known if one.key == name.key), None)
+        if same is None or not (name.of_share or (ref.origin in same.origins and not same.of_share)):
             with suppress(StoreReadOnly):
                 self.store.catalog.add_name(name).add_done_callback(_log_failure)
 
@@ -129,32 +130,33 @@ class FetchContext:
                 return sealed.read(offset, size)
             return await trio.to_thread.run_sync(sealed.read, offset, size, limiter=self.disk)
 
+    def _stored_name(
+        self, ref: FileRef, size_bytes: int, metadata_sha256: bytes | None, *, validators: tuple[Validators, ...] = ()
+    ) -> StoredName:
+        about = description_of(ref.link)
+        about["metadata_sha256"] = metadata_sha256
+        told = ref.link.other_hashes or {}
+        return StoredName(
+            project=ref.project,
+            filename=ref.filename,
+            index=ref.origin,
+            size_bytes=size_bytes,
+            private=ref.origin == LOCAL,
+            # No index that is configured here has said so.
+            of_share=ref.origin != LOCAL and not self.sources.is_configured(ref.origin),
+            url=ref.link.url,
+            added_at_us=time.time_ns() // 1_000,
+            validators=validators,
+            # What cannot be checked stays as it was said; what can is added when it was.
+            hashes={name: value for name, value in told.items() if digest_bytes(name) is None} or None,
+            **about,
+        )
+
     def refuse_damaged(self, ref: FileRef) -> None:
         """Raise `StoreDamaged` for content that is quarantined for damage and has no origin that could be asked again."""
         stored = None if ref.link.sha256 is None else self.store.catalog.content(ref.link.sha256)
         if stored is not None and stored.poisoned is not None and not self.sources.has_index(ref):
             raise StoreDamaged(f"open {ref.filename}", stored.poisoned, "it is quarantined; add it again with wheelfs add")
-
-
-def _stored_name(
-    ref: FileRef, size_bytes: int, metadata_sha256: bytes | None, *, validators: tuple[Validators, ...] = ()
-) -> StoredName:
-    about = description_of(ref.link)
-    about["metadata_sha256"] = metadata_sha256
-    told = ref.link.other_hashes or {}
-    return StoredName(
-        project=ref.project,
-        filename=ref.filename,
-        index=ref.origin,
-        size_bytes=size_bytes,
-        private=ref.origin == LOCAL,  # one that was added by hand on another node
-        url=ref.link.url,
-        added_at_us=time.time_ns() // 1_000,
-        validators=validators,
-        # What cannot be checked stays as it was said; what can is added when it was.
-        hashes={name: value for name, value in told.items() if digest_bytes(name) is None} or None,
-        **about,
-    )
 
 
 def _log_failure(future: Future[bool]) -> None:

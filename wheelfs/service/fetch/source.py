@@ -71,4 +71,8 @@ class Sources:
 
     def has_index(self, ref: FileRef) -> bool:
         """Return whether the index that lists ``ref`` is configured and gives its URL."""
-        return ref.origin in self._origins and bool(ref.link.url)
+        return self.is_configured(ref.origin) and bool(ref.link.url)
+
+    def is_configured(self, origin: str) -> bool:
+        """Return whether there is an index of this name."""
+        return origin in self._origins

@@ -102,7 +102,7 @@ class Hosts:
 
     def may_ask(self, url: str) -> bool:
         """Return whether a request for ``url`` would be let through now."""
-        return not self.offline and isinstance(self._host(url).state, Up)
+        return not self._is_forbidden(url) and isinstance(self._host(url).state, Up)
 
     def may_ask_now(self, url: str) -> bool:
         """Do what `may_ask` does for a caller with a request at hand: if the host is down, it is probed sooner."""
@@ -112,7 +112,7 @@ class Hosts:
     def availability(self, url: str) -> object:
         """Return a value that changes whenever the result of `may_ask`, or the time since which the host is down, changes."""
         state = self._host(url).state
-        return state.since_s if isinstance(state, Down) else not self.offline
+        return state.since_s if isinstance(state, Down) else not self._is_forbidden(url)
 
     def is_responsive(self, url: str) -> bool:
         """Return whether the host has no open request, or has recently responded to one."""
@@ -204,7 +204,7 @@ class Hosts:
 
     def _admitted(self, attempted: str, url: str) -> _Host:
         """Return the host if a request may be sent to it; raises `OriginUnreachable`."""
-        if self.offline:
+        if self._is_forbidden(url):
             raise OriginUnreachable(
                 attempted, "wheelfs is offline (--offline)", "stored files stay available; start without --offline to fetch"
             )
@@ -272,8 +272,12 @@ class Hosts:
         else:
             self._responded(host.probe_url, host, is_probe=True)
 
+    def _is_forbidden(self, url: str) -> bool:
+        """Return whether ``--offline`` forbids it: the network, not a directory, however that is mounted."""
+        return self.offline and not url.startswith("file:")
+
     def _demand(self, host: _Host) -> None:
-        if isinstance(host.state, Down) and not self.offline:
+        if isinstance(host.state, Down):
             host.state = breaker.in_demand(host.state)
             self._wake.set()
 

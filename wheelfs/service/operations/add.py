@@ -120,7 +120,8 @@ def _taken(
         content = store.catalog.content(sha256)
         if same is not None and content is not None and content.poisoned is None:
             # Fetched before: from now on it is here on the user's word, and stays; unless its index lists it, which has it again.
-            kept = msgspec.structs.replace(same, private=True, index=same.index if index is None else index)
+            origin = (LOCAL if same.of_share else same.index) if index is None else index
+            kept = msgspec.structs.replace(same, private=True, of_share=False, index=origin)
             if kept != same and _listed(store, source, about, sha256, index, scopes) is None:
                 store.catalog.add_name(kept).result()
             return sha256, "present"

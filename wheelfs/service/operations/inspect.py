@@ -123,6 +123,10 @@ def not_known(name: str) -> NotKnown:
     )
 
 
+def _may_show(projects: Projects, name: StoredName) -> bool:
+    return not name.of_share and any(projects.may_show(name.project, origin) for origin in name.origins)
+
+
 def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: ProjectName) -> ShownProject | None:
     ownership = projects.known(project)
     tracked = downloads.context.store.catalog.tracked(project)
@@ -131,9 +135,9 @@ def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: P
     stored = {(name.filename, name.sha256): name for name in names}
     if isinstance(ownership, Owned):
         entries = projects.entries(ownership, project)
-    elif names or ranges is not None:
+    elif (own := [name for name in names if _may_show(projects, name)]) or ranges is not None:
         # It has no owner now (an index before theirs is silent, say), so only the view of their own index shows them.
-        entries = [Entry(FileRef(project, name.index, link_of(name)), name.sha256) for name in names]
+        entries = [Entry(FileRef(project, name.index, link_of(name)), name.sha256) for name in own]
     else:
         return None
     owned = ownership if isinstance(ownership, Owned) else None

@@ -53,4 +53,5 @@ def merged(idle: Status, answers: Iterable[Status], *, silent: Iterable[int] = (
         share_writes=tuple(one for status in statuses for one in status.share_writes if one.state != "elsewhere"),
         # They look after the same projects.
         tracked=max((status.tracked for status in statuses), key=lambda state: state.projects, default=idle.tracked),
+        withheld=max((status.withheld for status in statuses), key=lambda state: state.files, default=idle.withheld),
     )

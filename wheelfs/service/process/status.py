@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wheelfs.core.times import rfc3339_seconds
-from wheelfs.reports.status import Counters, GatewayInfo, MountInfo, OriginState, Status
+from wheelfs.reports.status import Counters, GatewayInfo, MountInfo, OriginState, Status, WithheldFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,15 +35,17 @@ class StatusReport:
         shares: Sequence[Share] = (),
         hosts: Hosts,
         tracking: Tracking,
+        withheld: Callable[[], WithheldFiles] = WithheldFiles,
         counters: LiveCounters,
     ) -> None:
-        """``store`` is the path of the store's directory."""
+        """``store`` is the path of the store's directory; ``withheld`` returns what is not shown because only shares name it."""
         self._version = version
         self._store = store
         self._indexes = indexes
         self._shares = shares
         self._hosts = hosts
         self._tracking = tracking
+        self._withheld = withheld
         self._counters = counters
         self._mounts: list[MountInfo] = []
         self._gateways: list[GatewayInfo] = []
@@ -75,6 +77,7 @@ class StatusReport:
             offline=self._hosts.offline,
             counters=Counters.of(self._counters.so_far()),
             tracked=self._tracking.state(),
+            withheld=self._withheld(),
             share_writes=tuple(state() for state in self._share_writes),
         )
 

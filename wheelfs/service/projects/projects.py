@@ -19,12 +19,14 @@ import trio
 from wheelfs.core.fetch import freshness
 from wheelfs.core.projects import ownership
 from wheelfs.core.projects.index_scopes import IndexScopes
-from wheelfs.core.projects.ownership import Has, HasNot, NoAnswer, Owned, StoredFile
+from wheelfs.core.projects.ownership import Has, HasNot, NoAnswer, Owned
 from wheelfs.errors import OriginUnreachable, StoreDamaged
 from wheelfs.model.names import ProjectName
-from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.model.share_catalog import file_key
+from wheelfs.service.file_refs import FileRef
 from wheelfs.service.projects.hash_comparison import HashComparison
 from wheelfs.service.projects.index import Away, Entry
+from wheelfs.service.projects.known_files import KnownFiles
 from wheelfs.service.projects.limits import PROJECT_LIMITS
 from wheelfs.service.projects.page_cache import PageCache
 from wheelfs.service.projects.page_requests import PageRequests
@@ -68,7 +70,7 @@ class Projects:
         """``timeout_s`` is how long an index that is asked may be silent; ``show_all`` also lists what cannot be fetched now."""
         self.indexes = tuple(indexes)
         self.names = tuple(index.name for index in self.indexes)
-        self.scopes = IndexScopes({index.name: index.projects for index in self.indexes})
+        self.scopes = IndexScopes({index.name: index.projects for index in self.indexes}, follower.scopes)
         self._ranks = {ownership.LOCAL: -1, **{name: rank for rank, name in enumerate(self.names)}}
         self._by_name = {index.name: index for index in self.indexes}
         self._store = store
@@ -82,6 +84,7 @@ class Projects:
         self._show_all = show_all
         self._pages = PageCache(store.catalog, limits)
         self._follower = follower
+        self.files = KnownFiles(catalog=store.catalog, follower=follower, scopes=self.scopes)
 
     # --- ownership ------------------------------------------------------------------------------------------------
 
@@ -150,10 +153,9 @@ class Projects:
         """
         stored, before = self._stored_names(project, owned.owner)
         digests = {name.sha256: name for name in stored}
-        shared = {file.sha256: file.private for file in self._follower.of(project)}
-        private = {name.sha256 for name in stored if name.private}
-        private.update(digest for digest, is_private in shared.items() if is_private)
-        by_name = {name.filename: name for name in stored if owned.owner in name.origins}
+        shared = {name.file.sha256 for name in self._follower.of(project)}
+        private = {name.sha256 for name in stored if name.private and not name.of_share}
+        by_name = {name.filename: name for name in stored if owned.owner in name.origins and not name.of_share}
         entries: list[Entry] = []
         taken: set[str] = set()
         for link in owned.listed:
@@ -233,19 +235,24 @@ class Projects:
         if ref.link.sha256 is not None:
             return ref.link.sha256 if self._store.holds(ref.link.sha256) else None
         names = self._store.catalog.stored_names(ref.project)
-        by_name = {name.filename: name for name in names if name.filename == ref.filename and ref.origin in name.origins}
+        by_name = {name.filename: name for name in names if _is_named(name, ref)}
         sha256 = stored_as(ref.link, by_name)
         return sha256 if sha256 is not None and self._store.holds(sha256) else None
 
     def is_listed(self, project: ProjectName, view: View) -> bool:
         """Return whether ``simple/`` of a view lists the project, by what is stored; decodes no page: there may be thousands."""
         names = self._store.catalog.stored_names(project)
-        origins = [origin for name in names for origin in name.origins]
-        origins += [] if view.stored else [file.index for file in self._follower.of(project)]
+        origins = [origin for name in names if not name.of_share for origin in name.origins]
         if any(view.index in (None, origin) and self.may_show(project, origin) for origin in origins):
             return True
         heads = [self._store.catalog.page_head(index.name, project) for index in self._in_charge(project, view.index)]
-        return not view.stored and any(head is not None and not head.absent for head in heads)
+        if not view.stored and any(head is not None and not head.absent for head in heads):
+            return True
+        if not names and (view.stored or not self._follower.of(project)):
+            return False
+        found = self.known(project, index=view.index)
+        entries = self.entries(found, project) if isinstance(found, Owned) else []
+        return any(entry.sealed_sha256 is not None for entry in entries) if view.stored else bool(entries)
 
     def stamp(self, project: ProjectName, *, index: str | None = None) -> object:
         """Return a value that changes whenever what is shown of a project may change; cheap enough for every look-up."""
@@ -255,8 +262,10 @@ class Projects:
         ]
         shown = tuple((None if head is None else head.changed_at_us, availability) for head, availability in heads)
         names = self._store.catalog.stored_names(project, replaced=True)
-        shared = tuple((file.filename, file.index, file.sha256) for file in self._follower.of(project))
-        stored = tuple((one.filename, one.origins, one.sha256, one.private, one.replaced, str(one.hashes)) for one in names)
+        shared = tuple((name.share, *file_key(name.file), name.listed_by) for name in self._follower.of(project))
+        stored = tuple(
+            (one.filename, one.origins, one.sha256, one.private, one.of_share, one.replaced, str(one.hashes)) for one in names
+        )
         return shown, stored, shared
 
     def changed_at_us(self, project: ProjectName, *, index: str | None = None) -> int | None:
@@ -272,19 +281,14 @@ class Projects:
         return (project for project, _ in groupby(merge(self._store.catalog.projects(after), shared)))
 
     def may_show(self, project: str, origin: str) -> bool:
-        """Return False for files of a configured index that the project's name is not routed to."""
-        return origin not in self._by_name or origin in self.scopes.of(project)
+        """Return whether a stored file of that origin may be shown without asking who owns the project.
 
-    def may_list(self, project: str, origin: str) -> bool:
-        """Do what `may_show` does for a share's file, which is also hidden while a higher index than its own has the project."""
-        if origin in self._by_name:
-            for name in self.scopes.of(project):
-                if name == origin:
-                    return True
-                head = self._store.catalog.page_head(name, project)
-                if head is not None and not head.absent:
-                    return False
-        return self.may_show(project, origin)
+        Not one of a configured index that the name is not routed to; nor, where the name is tied, one of an index that is not
+        configured any more.
+        """
+        if origin == ownership.LOCAL:
+            return True
+        return origin in self.scopes.of(project) if origin in self._by_name else self.scopes.tied_to(project) is None
 
     def rank(self, origin: str) -> tuple[int, str]:
         """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""
@@ -380,18 +384,15 @@ class Projects:
         return HasNot(index.name) if page is None else Has(index.name, page, reachable=self._hosts.may_ask(index.url))
 
     def _decide(self, answers: list[Answer], project: ProjectName, index: str | None) -> Ownership:
-        names = self._store.catalog.stored_names(project)
-        stored = [StoredFile(name.index, link_of(name), private=name.private) for name in names]
-        stored += [StoredFile(origin, link_of(name)) for name in names for origin in name.also]
-        here = {(name.filename, name.sha256) for name in names}
-        stored += [
-            StoredFile(file.index, link_of(file), private=file.private)
-            for file in self._follower.of(project)
-            if (file.filename, file.sha256) not in here
-        ]
-        if index is not None:
-            stored = [file for file in stored if file.origin == index]
-        return ownership.decide(answers, stored, configured=self.names)
+        files = self.files.of(project, index)
+        if index is None and not any(file.of_share and file.may_own for file in files):
+            silence = self.files.silence_of_shares(project)
+            answers = answers if silence is None else [*answers, silence]
+        return ownership.decide(answers, files, configured=self.names, tied_to=self.scopes.tied_to(project))
 
     def _in_charge(self, project: ProjectName, index: str | None) -> tuple[Index, ...]:
         return tuple(self._by_name[name] for name in self.scopes.of(project) if index in (None, name))
+
+
+def _is_named(name: StoredName, ref: FileRef) -> bool:
+    return name.filename == ref.filename and ref.origin in name.origins and not name.of_share

@@ -9,15 +9,16 @@ import trio
 
 from wheelfs.errors import OriginFault, OriginTimeout, OriginUnreachable
 from wheelfs.service.tasks import await_future, failure
-from wheelfs.store.catalog.shared_names import only
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from wheelfs.core.projects.index_scopes import ShareScope
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.share.protocol import Share
     from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.shares.limits import ShareLimits
+    from wheelfs.store.catalog.shared_names import SharedName
     from wheelfs.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -27,9 +28,21 @@ class ShareFollower:
     """The names that shares have reported, and the task that asks them for changes."""
 
     def __init__(
-        self, *, store: Store, shares: Sequence[Share], hosts: Hosts, timeout_s: float, show_all: bool, limits: ShareLimits
+        self,
+        *,
+        store: Store,
+        shares: Sequence[Share],
+        hosts: Hosts,
+        timeout_s: float,
+        show_all: bool,
+        scopes: Mapping[str, ShareScope],
+        limits: ShareLimits,
     ) -> None:
-        """``timeout_s`` bounds one request; ``show_all`` lists what no share can give now as well."""
+        """``timeout_s`` bounds one request; ``show_all`` lists what no share can give now as well.
+
+        ``scopes`` are the names that each share may give.
+        """
+        self.scopes = scopes
         self._names = store.shared
         self._shares = tuple(shares)
         self._hosts = hosts
@@ -42,14 +55,21 @@ class ShareFollower:
         """Whether there is nothing to look up; very cheap."""
         return not self._shares or not self._names.count()
 
-    def of(self, project: str) -> list[SharedFile]:
-        """Return the files of a project that a share can give now."""
-        return [] if self.is_empty else only(self._names.of_project(project), self._available())
+    def of(self, project: str) -> list[SharedName]:
+        """Return the files of a project that a share can give now, each as often as there are such shares."""
+        if self.is_empty:
+            return []
+        available = self._available()
+        return [name for name in self._names.of_project(project) if name.share in available]
 
     def after(self, key: bytes | None) -> Iterator[SharedFile]:
         """Yield the files after ``key`` that a share can give now, in order of project and filename."""
         available = self._available()
         return (name.file for name in self._names.names(key) if name.share in available)
+
+    def has_read(self, shares: Iterable[str]) -> bool:
+        """Return whether one of these shares has ever reported what it has."""
+        return any(self._names.cursor(share) is not None for share in shares)
 
     def projects(self, after: str | None) -> Iterator[str]:
         """Yield the projects after ``after`` that shares have files of, in order."""

@@ -122,6 +122,7 @@ def _stored_name(file: SharedFile) -> StoredName:
         size_bytes=file.size_bytes,
         added_at_us=time.time_ns() // 1_000,
         private=file.private,
+        of_share=True,
         url=file.url,
         **description_of(file),
     )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.tracked_files import TrackedFiles
     from wheelfs.service.projects.visible_files import Views
+    from wheelfs.service.projects.withheld import Withheld
     from wheelfs.service.shares.follower import ShareFollower
     from wheelfs.service.vfs.limits import VfsLimits
 
@@ -41,6 +42,7 @@ class TreeParts:
     status: StatusReport
     downloads: DownloadPool
     admission: Admission
+    withheld: Withheld
 
 
 def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
@@ -55,7 +57,8 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
         views=views,
         batch=limits.names_batch,
     )
-    pages = Pages(projects=projects, views=views, flat=flat, context=downloads.context, limits=limits)
+    context = downloads.context
+    pages = Pages(projects=projects, views=views, flat=flat, withheld=parts.withheld, context=context, limits=limits)
     owners = ProjectLookup(projects, parts.admission, limits)
     files = FileNodes(parts.metadata, downloads, parts.admission)
     opener = FileOpener(

@@ -1,4 +1,6 @@
-"""The flat directories' files: what is stored and what is tracked, each name once, in the order of project and filename.
+"""The flat directories' files: what is stored or tracked, or a share has, each name once, by project and filename.
+
+What only a share named is listed where the page of its project lists it too, by what is known without asking an index.
 
 A catalog may hold a million files, so they are read in batches after a given place, each in short transactions.  A file that is
 stored while a directory is being read keeps its place, so no reader misses it.
@@ -11,6 +13,8 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wheelfs.core.projects.ownership import Owned
+from wheelfs.core.views.visibility import ExclusionReason
 from wheelfs.model.names import ProjectName
 from wheelfs.service.file_refs import FileRef, link_of
 from wheelfs.store.catalog.records import name_key
@@ -20,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wheelfs.core.views.view import View
-    from wheelfs.core.views.visibility import ExclusionReason, ViewFilter
+    from wheelfs.core.views.visibility import ViewFilter
+    from wheelfs.model.links import FileLink
     from wheelfs.model.shared import SharedFile
     from wheelfs.model.tracked import Tracked
     from wheelfs.service.projects.projects import Projects
@@ -50,6 +55,8 @@ class FlatFile(NamedTuple):
     ref: FileRef
     size_bytes: int
     is_private: bool
+    is_withheld: bool = False
+    """No index that is configured here vouches for its name, and it may not have that name without one."""
 
     @property
     def place(self) -> Place:
@@ -83,10 +90,12 @@ class FlatFiles:
     def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
         """Return the file of that name."""
         names = [name for name in self._catalog.stored_names(project) if name.filename == filename]
-        same = [_of_stored(name, rank) for name in names if (rank := self._best_origin(name)) is not None]
+        granted = _Granted(self._projects)
+        stored = (self._of_stored(name, granted) for name in names)
+        same = [file for file in stored if file is not None and not file.is_withheld]
         if not same and not view.stored:
-            shared = [file for file in self._follower.of(project) if file.filename == filename]
-            same = [self._of_shared(file) for file in shared if self._projects.may_list(project, file.index)]
+            shared = [name.file for name in self._follower.of(project) if name.file.filename == filename]
+            same = [file for file in (self._of_shared(one, granted) for one in shared) if not file.is_withheld]
         if not same and not view.stored and (found := self._tracked_files.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
         best = min(same, key=_rank, default=None)
@@ -95,20 +104,21 @@ class FlatFiles:
     def _from(
         self, place: Place | None, view: View, *, page: int | None = None, hidden: Counter[ExclusionReason] | None = None
     ) -> Iterator[FlatFile]:
-        files: Iterator[FlatFile] = self._stored(place, page or self._batch)
+        granted = _Granted(self._projects)
+        files: Iterator[FlatFile] = self._stored(place, page or self._batch, granted)
         if not view.stored and self._catalog.tracked_projects():
             files = merge(files, self._tracked(place), key=_place)
         if not view.stored and not self._follower.is_empty:
-            files = merge(files, self._shared(place), key=_place)
+            files = merge(files, self._shared(place, granted), key=_place)
         view_filter = self._views.view_filter(view, flat=True)
         for best in _best_of_each(files):
-            why = _hides(view_filter, best)
+            why = ExclusionReason.WITHHELD if best.is_withheld else _hides(view_filter, best)
             if why is None:
                 yield best
             elif hidden is not None:
                 hidden[why] += 1
 
-    def _stored(self, place: Place | None, page: int) -> Iterator[FlatFile]:
+    def _stored(self, place: Place | None, page: int, granted: _Granted) -> Iterator[FlatFile]:
         after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST)
         best: dict[tuple[str, ...], tuple[int, str] | None] = {}
         project = ""
@@ -118,27 +128,48 @@ class FlatFiles:
                 best.clear()
             if not name.filename.endswith(".whl"):
                 continue
+            if name.of_share:
+                yield self._of_granted(name, granted)
+                continue
             if name.origins not in best:
                 best[name.origins] = self._best_origin(name)
             if (rank := best[name.origins]) is not None:
                 yield _of_stored(name, rank)
+            elif name.index not in self._projects.names:
+                yield self._of_granted(name, granted)
+
+    def _of_stored(self, name: StoredName, granted: _Granted) -> FlatFile | None:
+        rank = None if name.of_share else self._best_origin(name)
+        if rank is not None:
+            return _of_stored(name, rank)
+        return self._of_granted(name, granted) if name.of_share or name.index not in self._projects.names else None
 
     def _best_origin(self, name: StoredName) -> tuple[int, str] | None:
         """Return the rank of the best origin of a file; None when its name is tied to others than those."""
         origins = (origin for origin in name.origins if self._projects.may_show(name.project, origin))
         return min(map(self._projects.rank, origins), default=None)
 
-    def _shared(self, place: Place | None) -> Iterator[FlatFile]:
+    def _of_granted(self, name: StoredName, granted: _Granted) -> FlatFile:
+        """Return a stored file that is shown only where its project's page shows it as well."""
+        owner, link = granted.find(name.project, name.filename, name.sha256)
+        if link is None:
+            return _of_stored(name, _WITHHELD)._replace(is_withheld=True)
+        return _of_stored(name, self._projects.rank(owner))._replace(ref=FileRef(ProjectName(name.project), owner, link))
+
+    def _shared(self, place: Place | None, granted: _Granted) -> Iterator[FlatFile]:
         # After every digest is also after every share's name.
         after = None if place is None else name_key(place.project, place.filename, _NO_DIGEST + b"\xff")
         for file in self._follower.after(after):
-            if file.filename.endswith(".whl") and self._projects.may_list(file.project, file.index):
-                yield self._of_shared(file)
+            if file.filename.endswith(".whl"):
+                yield self._of_shared(file, granted)
 
-    def _of_shared(self, file: SharedFile) -> FlatFile:
-        number, index = self._projects.rank(file.index)
-        ref = FileRef(ProjectName(file.project), file.index, link_of(file))
-        return FlatFile(file.project, file.filename, (_ELSEWHERE + number, index), ref, file.size_bytes, file.private)
+    def _of_shared(self, file: SharedFile, granted: _Granted) -> FlatFile:
+        owner, link = granted.find(file.project, file.filename, file.sha256)
+        ref = FileRef(ProjectName(file.project), owner, link_of(file) if link is None else link)
+        if link is None:
+            return FlatFile(file.project, file.filename, _WITHHELD, ref, file.size_bytes, False, is_withheld=True)
+        number, index = self._projects.rank(owner)
+        return FlatFile(file.project, file.filename, (_ELSEWHERE + number, index), ref, file.size_bytes, False)
 
     def _tracked(self, place: Place | None) -> Iterator[FlatFile]:
         for tracked in self._tracked_projects(place):
@@ -158,12 +189,35 @@ _ELSEWHERE: Final = 1 << 29
 _LAST: Final = (1 << 30, "")
 """What is stored goes before what is only tracked."""
 
+_WITHHELD: Final = (1 << 31, "")
+"""What is not shown hides nothing else of its name."""
+
+
+class _Granted:
+    """What of shares' files is shown, one project after the other, by what indexes are known to have answered."""
+
+    def __init__(self, projects: Projects) -> None:
+        self._projects = projects
+        self._project: str | None = None
+        self._owner = ""
+        self._links: dict[tuple[str, bytes | None], FileLink] = {}
+
+    def find(self, project: str, filename: str, sha256: bytes) -> tuple[str, FileLink | None]:
+        """Return the owner of a project and its link to this content under this name; None where it has none."""
+        if project != self._project:
+            found = self._projects.known(ProjectName(project))
+            links = (*found.listed, *found.kept) if isinstance(found, Owned) else ()
+            self._project = project
+            self._owner = found.owner if isinstance(found, Owned) else ""
+            self._links = {(link.filename, link.sha256): link for link in links}
+        return self._owner, self._links.get((filename, sha256))
+
 
 def _of_stored(name: StoredName, rank: tuple[int, str]) -> FlatFile:
     # Interned: the kernel remembers most files of a listing, and so do we; a project has hundreds.
     project = ProjectName(sys.intern(name.project))
     ref = FileRef(project, sys.intern(rank[1]), link_of(name), name.added_at_us)
-    return FlatFile(project, name.filename, rank, ref, name.size_bytes, name.private)
+    return FlatFile(project, name.filename, rank, ref, name.size_bytes, name.private and not name.of_share)
 
 
 def _of_tracked(ref: FileRef, size_bytes: int) -> FlatFile:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.index import Entry
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
+    from wheelfs.service.projects.withheld import Withheld
     from wheelfs.service.vfs.flat_files import FlatFiles
     from wheelfs.service.vfs.limits import VfsLimits
 
@@ -42,8 +43,18 @@ NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
 class Pages:
     """Renders the pages of all views."""
 
-    def __init__(self, *, projects: Projects, views: Views, flat: FlatFiles, context: FetchContext, limits: VfsLimits) -> None:
+    def __init__(
+        self,
+        *,
+        projects: Projects,
+        views: Views,
+        flat: FlatFiles,
+        withheld: Withheld,
+        context: FetchContext,
+        limits: VfsLimits,
+    ) -> None:
         """Begin with none rendered."""
+        self._withheld = withheld
         self._projects = projects
         self._views = views
         self._flat = flat
@@ -116,7 +127,7 @@ class Pages:
             return kept
         assert isinstance(ownership, Owned)
         seen = self._views.entries(ownership, project, view)
-        text = _project_page(node, ownership, seen.entries, [*self._comments(ownership, project), *seen.hidden])
+        text = _project_page(node, ownership, seen.entries, [*self._comments(ownership, project, view), *seen.hidden])
         self._keep(path, stamp, text)
         return text
 
@@ -128,7 +139,7 @@ class Pages:
         stamp = self._stamp(node.project, node.view)
         if self._kept(node.path, stamp) is None and self._is_listable(ownership, node.project):
             seen = self._views.entries(ownership, node.project, node.view)
-            comments = [*self._comments(ownership, node.project), *seen.hidden]
+            comments = [*self._comments(ownership, node.project, node.view), *seen.hidden]
             text = await trio.to_thread.run_sync(
                 _project_page, node, ownership, seen.entries, comments, limiter=self._context.disk
             )
@@ -174,8 +185,9 @@ class Pages:
         files = [RenderedFile(file.ref.link) for file in self._flat.all(node.view, hidden)]
         return html_render.render_links_page(files, comments=self._views.view_filter(node.view, flat=True).explain(hidden))
 
-    def _comments(self, owned: Owned, project: ProjectName) -> Iterator[str]:
+    def _comments(self, owned: Owned, project: ProjectName, view: View) -> Iterator[str]:
         yield f"from {owned.owner}"
+        yield from self._withheld.explain(project, owned, view.index)
         away = self._projects.away(owned, project)
         if away is not None:
             since = "wheelfs is told to be offline" if away.since_s is None else f"since {rfc3339(round(away.since_s * 1e6))}"

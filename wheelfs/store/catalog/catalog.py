@@ -20,6 +20,7 @@ from wheelfs.model.names import ProjectName
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.journal import KEPT, ChangeJournal
 from wheelfs.store.catalog.names import NAME_DATABASES, NameTable
+from wheelfs.store.catalog.once_listed import note_listed
 from wheelfs.store.catalog.pages import PAGE_DATABASES, PageTable, unpacked
 from wheelfs.store.catalog.rates import RATE_DATABASES, HostRate, RateTable
 from wheelfs.store.catalog.records import Changes, ContentFacts, Counts, PageHead, PageRecord, StoredContent, StoredName
@@ -71,6 +72,7 @@ class Catalog:
         self._paces = RateTable(environment)
         self._facts = environment.database("facts")
         self._metadata = environment.database("metadata")
+        self._shared = environment.database_if_any("shared")
         check_schema(environment, writer)
 
     # --- files ---------------------------------------------------------------------------------------------------------
@@ -256,6 +258,8 @@ class Catalog:
         def put(transaction: lmdb.Transaction) -> bool:
             before = self._pages.packed_page(transaction, index, project)
             changed = self._pages.put(transaction, index, project, record)
+            if changed and before is not None:
+                note_listed(transaction, self._names, self._shared, index, project, before)
             if changed and record.page is not None:
                 self._names.describe(transaction, index, project, record.page, before)
             return changed

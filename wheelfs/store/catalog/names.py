@@ -149,7 +149,8 @@ class NameTable:
         """Show sealed content under a name; False when that content is not here.
 
         A name that is there already stays pinned and private if it was, and keeps the time at which it came.  It stays with the
-        index that vouched for it first, and belongs to the other one too, unless the user has filed it there by hand.
+        index that vouched for it first, and belongs to the other one too, unless the user has filed it there by hand.  What an
+        index or the user says of it replaces what a share says.
         """
         if self.content(transaction, name.sha256) is None:
             return False
@@ -157,24 +158,7 @@ class NameTable:
         compressed.check_key(key)
         before = transaction.get(key, db=self._names)
         if before is not None:
-            old = _decoded(key, before)
-            hashes = {**(old.hashes or {}), **(name.hashes or {})} or None
-            validators = tuple(dict.fromkeys((*name.validators, *old.validators)))[:MAX_VALIDATORS]
-            # What had been replaced is current again by whoever brings it now, and by nothing that was said of it before.
-            origins = dict.fromkeys(name.origins if old.replaced is not None else (*old.origins, *name.origins))
-            if old.replaced is None and name.index != old.index and not name.private:
-                name = msgspec.structs.replace(old, pinned=name.pinned)
-            elif name.index != old.index:
-                origins.pop(LOCAL, None)
-            name = msgspec.structs.replace(
-                name,
-                hashes=hashes,
-                validators=validators,
-                also=tuple(origin for origin in origins if origin != name.index)[:MAX_ALSO],
-                pinned=old.pinned or name.pinned,
-                private=old.private or name.private,
-                added_at_us=min(old.added_at_us, name.added_at_us),
-            )
+            name = _joined(_decoded(key, before), name)
         transaction.put(key, _encoder.encode(name.value()), db=self._names)
         transaction.put(name.sha256 + key[:-32], b"", db=self._names_of)
         self._report(transaction, name)
@@ -185,7 +169,9 @@ class NameTable:
 
         ``before`` is the page that it gave last, packed.  A name that means another content there by now is `replace_by`d.
         """
-        names = [name for name in self.of_project(transaction, project, replaced=False) if index in name.origins]
+        names = [
+            name for name in self.of_project(transaction, project, replaced=False) if index in name.origins and not name.of_share
+        ]
         by_name = {link.filename: link for link in page.files} if names else {}
         said: dict[str, FileLink] = {}
         if names and before is not None:
@@ -248,6 +234,16 @@ class NameTable:
         if hashes:  # by them it may be shown
             self._report(transaction, known)
         return True
+
+    def note_listed(self, transaction: lmdb.Transaction, index: str, project: str, links: Sequence[FileLink]) -> None:
+        """Note that an index has listed stored files that only a share named: they stay its own when it lists them no more."""
+        names = [name for name in self.of_project(transaction, project) if name.of_share and index not in name.also]
+        listed = {(link.filename, link.sha256) for link in links} if names else set()
+        for name in names:
+            if (name.filename, name.sha256) in listed:
+                known = msgspec.structs.replace(name, also=(*name.also, index)[-MAX_ALSO:])
+                transaction.put(name.key, _encoder.encode(known.value()), db=self._names)
+                self._report(transaction, known)
 
     def remove(self, transaction: lmdb.Transaction, key: bytes) -> bool:
         """Remove a name, and its content with the last one (its chunks are then orphans); tell whether it was there."""
@@ -336,6 +332,30 @@ class NameTable:
 
     def _count(self, transaction: lmdb.Transaction, more_bytes: int) -> None:
         transaction.put(_RAW_BYTES, _NUMBER.pack(self._total(transaction, _RAW_BYTES) + more_bytes), db=self._totals)
+
+
+def _joined(old: StoredName, name: StoredName) -> StoredName:
+    """Return what is known of a stored name, of which ``name`` is said now."""
+    if old.of_share or name.of_share:
+        word, private = (old, old.private) if name.of_share else (name, name.private)
+        origins = dict.fromkeys(word.origins)
+    else:
+        word, private = name, old.private or name.private
+        # What had been replaced is current again by what brings it now, and by nothing that was said of it before.
+        origins = dict.fromkeys(name.origins if old.replaced is not None else (*old.origins, *name.origins))
+        if old.replaced is None and name.index != old.index and not name.private:
+            word = old
+        elif name.index != old.index:
+            origins.pop(LOCAL, None)
+    return msgspec.structs.replace(
+        word,
+        hashes={**(old.hashes or {}), **(name.hashes or {})} or None,
+        validators=tuple(dict.fromkeys((*name.validators, *old.validators)))[:MAX_VALIDATORS],
+        also=tuple(origin for origin in origins if origin != word.index)[:MAX_ALSO],
+        pinned=old.pinned or name.pinned,
+        private=private,
+        added_at_us=min(old.added_at_us, name.added_at_us),
+    )
 
 
 def _decoded(key: bytes, value: bytes | memoryview) -> StoredName:

@@ -44,6 +44,7 @@ class NameValue(msgspec.Struct, frozen=True, array_like=True):
     hashes: dict[str, str] | None = None
     validators: tuple[Validators, ...] = ()
     replaced: str | None = None
+    of_share: bool = False
 
 
 _value_fields: Final = attrgetter(*NameValue.__struct_fields__)
@@ -55,6 +56,8 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     ``index`` is the origin that vouched for it, ``also`` are further indexes that list the same bytes under the same name;
     ``private`` says that it cannot be fetched again (a local file), so it is never
     evicted; ``url`` carries no credentials.  ``sha256`` is empty only on the way into `Catalog.seal`, which fills it in.
+    ``of_share``: only a share said what it is called and where it is from, no index that is configured here and no user; then
+    ``also`` are the indexes that have listed it here.
 
     ``hashes`` (hexadecimal by algorithm) are the content's own as far as they were compared with what an index vouched with, and
     what it vouched with that cannot be checked here.  ``validators`` are those of answers whose bytes were this content.
@@ -78,6 +81,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     hashes: dict[str, str] | None = None
     validators: tuple[Validators, ...] = ()
     replaced: str | None = None
+    of_share: bool = False
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -112,6 +116,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
             hashes=value.hashes,
             validators=value.validators,
             replaced=value.replaced,
+            of_share=value.of_share,
         )
 
     def value(self) -> NameValue:

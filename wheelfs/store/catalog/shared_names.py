@@ -17,11 +17,12 @@ from wheelfs.store.catalog.records import Change, name_key
 from wheelfs.store.engine.iteration import batches, key_of, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     import lmdb
 
+    from wheelfs.model.links import FileLink
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.shared import FeedPage
     from wheelfs.store.engine.environment import Environment
@@ -38,11 +39,14 @@ _LOST: Final = b"\0lost\0"
 _BATCH: Final = 512
 """Names or projects read in one transaction: some milliseconds."""
 _SWEPT_AT_ONCE: Final = 2_000
+MAX_LISTED_BY: Final = 16
+"""Indexes that are remembered of one file; the oldest is forgotten first."""
 
 
 class _Entry(msgspec.Struct, frozen=True, array_like=True):
     round: int
     file: SharedFile
+    listed_by: tuple[str, ...] = ()
 
 
 class _Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -63,11 +67,15 @@ class _LostEntry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SharedName(NamedTuple):
-    """A file that a share has, and the share's name; ``key`` is its place."""
+    """A file that a share has, and the share's name; ``key`` is its place.
+
+    ``listed_by`` are indexes that listed this content under this name while it was known here, and do so no more.
+    """
 
     key: bytes
     share: str
     file: SharedFile
+    listed_by: tuple[str, ...] = ()
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -180,11 +188,12 @@ class SharedNames:
                 if len(key) > compressed.MAX_KEY_BYTES:
                     continue  # no index could list it either
                 transaction.delete(_lost_key(key), db=self._cursors)
-                known = transaction.get(key, db=self._shared)
-                value = _encoder.encode(_Entry(number, file))
-                if known is None or bytes(known) != value:
-                    transaction.put(key, value, db=self._shared)
-                    if known is None or _decoded(known).file != file:
+                found = transaction.get(key, db=self._shared)
+                known = None if found is None else _decoded(found)
+                entry = _Entry(number, file, () if known is None else known.listed_by)
+                if entry != known:
+                    transaction.put(key, _encoder.encode(entry), db=self._shared)
+                    if known is None or known.file != file:
                         self._report(transaction, file)
             for project, filename, sha256 in page.gone:
                 if len(key := _key(share, project, filename, sha256)) <= compressed.MAX_KEY_BYTES:
@@ -286,6 +295,21 @@ class SharedNames:
         transaction.put(share.encode(), _encoder.encode(cursor), db=self._cursors)
 
 
+def note_listed(
+    transaction: lmdb.Transaction, shared: lmdb._Database | None, index: str, project: str, links: Sequence[FileLink]
+) -> None:
+    """Note that an index has listed these files: those that shares have stay its own when it lists them no more."""
+    prefix = project.encode() + b"\0"
+    if shared is None or len(prefix) > compressed.MAX_KEY_BYTES:
+        return
+    entries = rows(transaction, shared, lambda key, value: (key, _decoded(value)), prefix=prefix)
+    listed = {(link.filename, link.sha256) for link in links} if entries else set()
+    for key, entry in entries:
+        if (entry.file.filename, entry.file.sha256) in listed and index not in entry.listed_by:
+            kept = (*entry.listed_by, index)[-MAX_LISTED_BY:]
+            transaction.put(key, _encoder.encode(msgspec.structs.replace(entry, listed_by=kept)), db=shared)
+
+
 def _key(share: str, project: str, filename: str, sha256: bytes) -> bytes:
     return name_key(project, filename, sha256) + b"\0" + share.encode()
 
@@ -295,7 +319,8 @@ def _lost_key(key: bytes) -> bytes:
 
 
 def _named(key: bytes, value: bytes | memoryview) -> SharedName:
-    return SharedName(key, key.rpartition(b"\0")[2].decode(), _decoded(value).file)
+    entry = _decoded(value)
+    return SharedName(key, key.rpartition(b"\0")[2].decode(), entry.file, entry.listed_by)
 
 
 def _decoded(value: bytes | memoryview) -> _Entry:
@@ -303,12 +328,3 @@ def _decoded(value: bytes | memoryview) -> _Entry:
         return _entry_decoder.decode(value)
     except msgspec.MsgspecError as error:
         raise compressed.damaged(f"what a share has cannot be read ({error})") from error
-
-
-def only(names: list[SharedName], shares: Collection[str]) -> list[SharedFile]:
-    """Return the files that one of ``shares`` has, each name and content once."""
-    found: dict[tuple[str, bytes], SharedFile] = {}
-    for name in names:
-        if name.share in shares:
-            found.setdefault((name.file.filename, name.file.sha256), name.file)
-    return list(found.values())

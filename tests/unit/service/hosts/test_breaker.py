@@ -170,6 +170,15 @@ async def test_offline_lets_nothing_through() -> None:
         pytest.fail("the request was let through")
 
 
+async def test_offline_forbids_the_network_and_no_directory() -> None:
+    hosts = hosts_with(Probe(), offline=True)
+    assert hosts.may_ask("file:///lab/wheels")
+    assert not hosts.may_ask("s3://bucket/wheels")
+    with hosts.request("ask", "file:///lab/wheels", timeout_s=BOUND_S):
+        pass
+    assert hosts.state("file:///lab/wheels")[0] == "up"
+
+
 async def test_what_is_let_through_and_probes_are_counted_and_what_is_refused_is_not(autojump_clock: MockClock) -> None:
     counters = Counters()
     hosts = hosts_with(Probe(), offline=True, counters=counters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wheelfs.reports.status import Counters, OriginState, Status
+from wheelfs.reports.status import Counters, OriginState, Status, WithheldFiles, withheld_sentence
 from wheelfs.service.process.merged_status import merged
 
 
@@ -57,3 +57,13 @@ def test_counters_are_added_up() -> None:
         errors_by={"open OriginTimeout": 8},
     )
     assert joined.silent == (7,)
+
+
+def test_of_what_is_withheld_the_process_that_has_counted_most_is_believed() -> None:
+    some, more = (WithheldFiles(files=number, projects=1, silent=number, remedy="--no-index") for number in (1, 2))
+    joined = merged(IDLE, [status(withheld=some), status(withheld=more), status()])
+    assert joined.withheld == more
+    assert withheld_sentence(more) == (
+        "2 files of 1 project not shown, since only shares name them "
+        "(2: an index in charge of the name has not answered); to show: --no-index"
+    )

@@ -125,7 +125,7 @@ async def test_what_is_not_told_any_more_is_forgotten_also_by_the_process_that_c
 async def test_a_share_whose_news_never_end_fills_no_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with following(tmp_path, Telling(count=200), ServiceLimits(shares=ShareLimits(max_files=3))) as one:
         await until(lambda: "it lists more than 3 files" in caplog.text)
-        assert [name.filename for name in one.node.follower.of("demo")] == [file(number).filename for number in range(3)]
+        assert [name.file.filename for name in one.node.follower.of("demo")] == [file(number).filename for number in range(3)]
 
 
 async def test_a_share_may_say_that_what_nobody_can_have_known_is_gone(tmp_path: Path) -> None:
