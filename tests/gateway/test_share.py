@@ -32,7 +32,7 @@ def test_a_node_lists_and_installs_what_the_gateway_has_without_any_index(
 ) -> None:
     with FakeIndex() as index, Serving(tmp_path / "gateway", "--index", f"main={index.url}") as gateway:
         index.add_wheel("demo", "1.0", big_bytes=900_000)
-        node = mounted("--share", gateway.url, index="http://127.0.0.1:1/simple")
+        node = mounted("--no-index", "--share", gateway.url)
         assert wheels_at(node) == set()
         content = httpx2.get(f"{gateway.url}/simple/demo/{NAME}", trust_env=False).content
         index.close()
@@ -43,14 +43,16 @@ def test_a_node_lists_and_installs_what_the_gateway_has_without_any_index(
         assert uv.installed() == {"demo": "1.0"}
 
 
-def test_a_private_wheel_of_the_gateway_goes_before_an_index_on_every_node(
+def test_a_private_wheel_of_the_gateway_goes_before_an_index_on_nodes_that_tie_its_name_to_the_gateway(
     tmp_path: Path, mounted: MountWheelfs, run_wheelfs: RunWheelfs, clients: Clients
 ) -> None:
     path = tmp_path / wheel_filename("lab-tools", "1.0")
     path.write_bytes(build_wheel("lab-tools", "1.0"))
     with FakeIndex() as index, Serving(tmp_path / "gateway", "--offline") as gateway:
         index.add_wheel("lab-tools", "9.0")
-        node = mounted("--share", gateway.url, index=index.url)
+        config = tmp_path / "config.toml"
+        config.write_text(f'[[share]]\nname = "head"\nurl = "{gateway.url}"\nprojects = ["lab-*"]\n')
+        node = mounted("-o", f"config={config}", index=index.url)
         run_wheelfs("--store", str(gateway.store), "add", str(path)).succeeded()
         eventually(lambda: wheels_at(node) == {path.name})
         for _ in range(2):  # from there, and from the node's own store
@@ -113,9 +115,9 @@ def test_what_the_gateway_removes_vanishes_from_nodes_that_did_not_take_it(
     for version in ("1.0", "2.0"):
         paths[version] = tmp_path / wheel_filename("demo", version)
         paths[version].write_bytes(build_wheel("demo", version))
-    with FakeIndex() as index, Serving(tmp_path / "gateway", "--offline") as gateway:
+    with Serving(tmp_path / "gateway", "--offline") as gateway:
         run_wheelfs("--store", str(gateway.store), "add", *map(str, paths.values())).succeeded()
-        node = mounted("--share", gateway.url, index=index.url)
+        node = mounted("--no-index", "--share", gateway.url)
         eventually(lambda: len(wheels_at(node)) == 2)
         (node.path / paths["1.0"].name).read_bytes()
         run_wheelfs("--store", str(gateway.store), "rm", "demo").succeeded()

@@ -73,7 +73,7 @@ def test_a_node_lists_and_installs_over_https_what_a_web_server_has(
     with WebServer(directory, tls=True) as server:
         assert server.ca_pem is not None
         (tmp_path / "ca.pem").write_bytes(server.ca_pem)
-        node = mounted("--share", server.url, index=NO_INDEX, env={"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+        node = mounted("--no-index", "--share", server.url, env={"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
         eventually(lambda: (node.path / NAME).exists())
         uv = clients.uv()
         uv.run("pip", "install", "--default-index", (node.path / "simple").as_uri(), "demo").succeeded()
@@ -99,7 +99,7 @@ def test_without_any_index_a_node_has_what_the_store_and_the_shares_have(
 def test_fetch_takes_from_a_web_server_and_a_gateway_passes_on_what_it_has(
     tmp_path: Path, web: WebServer, run_wheelfs: RunWheelfs
 ) -> None:
-    with FakeIndex() as index, Serving(tmp_path / "head", "--index", f"main={NO_INDEX}", "--share", web.url) as gateway:
+    with FakeIndex() as index, Serving(tmp_path / "head", "--no-index", "--share", web.url) as gateway:
         index.add(NAME, CONTENT)
         for number, options in enumerate(([f"main={index.url}", "--share", web.url], [f"main={gateway.url}/simple"])):
             store = str(tmp_path / f"node{number}")

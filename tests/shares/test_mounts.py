@@ -61,7 +61,7 @@ def test_a_node_lists_and_installs_what_is_in_the_share_without_any_index(
 ) -> None:
     fill(tmp_path / "a", demo=CONTENT)
     push_all(tmp_path / "a", place.url)
-    node = mounted("--share", place.url, index=NO_INDEX, env=place.environment)
+    node = mounted("--no-index", "--share", place.url, env=place.environment)
     eventually(lambda: (node.path / NAME).exists())
     assert (node.path / NAME).read_bytes() == CONTENT
     uv = clients.uv()
@@ -145,7 +145,7 @@ def test_a_file_that_the_share_does_not_have_is_an_error_and_stays_listed_until_
     push_all(tmp_path / "a", share.as_uri())
     sha256 = hashlib.sha256(CONTENT).hexdigest()
     lost = [path for path in (share / below).rglob("*") if path.is_file() and (below == "packs" or path.name == sha256)]
-    node = mounted("--share", f"lab={share.as_uri()}", index=NO_INDEX)
+    node = mounted("--no-index", "--share", f"lab={share.as_uri()}")
     eventually(lambda: (node.path / NAME).exists())
     for path in lost:
         path.unlink()

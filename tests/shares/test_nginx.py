@@ -42,7 +42,7 @@ def test_a_share_below_a_path_behind_tls_and_a_password_is_listed_read_and_follo
         refused = run_wheelfs("--store", str(tmp_path / "b"), "pull", "--share", server.url, env=trust)
         assert refused.returncode == 23
         assert "401" in refused.stderr
-        node = mounted("--share", f"lab={url}", index=NO_INDEX, env=trust)
+        node = mounted("--no-index", "--share", f"lab={url}", env=trust)
         eventually((node.path / NAME).exists)
         assert (node.path / NAME).read_bytes() == CONTENT
         fill(tmp_path / "a", other=build_wheel("other", "1.0"))
