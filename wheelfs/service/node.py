@@ -23,13 +23,13 @@ from wheelfs.service.hosts.breaker import Hosts, is_within
 from wheelfs.service.hosts.saved_rates import SavedRates
 from wheelfs.service.limits import SERVICE_LIMITS
 from wheelfs.service.process.status import StatusReport
+from wheelfs.service.process.withheld import Withheld
 from wheelfs.service.projects.metadata import Metadata
 from wheelfs.service.projects.prefetcher import Prefetcher, ResolverMachine
 from wheelfs.service.projects.projects import Projects
 from wheelfs.service.projects.tracked_files import TrackedFiles
 from wheelfs.service.projects.tracking import Tracking
 from wheelfs.service.projects.visible_files import Views
-from wheelfs.service.projects.withheld import Withheld
 from wheelfs.service.running import Running
 from wheelfs.service.shares.follower import ShareFollower
 from wheelfs.service.upkeep import keep_in_order

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.process.status import StatusReport
+    from wheelfs.service.process.withheld import Withheld
     from wheelfs.service.projects.prefetcher import Prefetcher
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.tracked_files import TrackedFiles
     from wheelfs.service.projects.tracking import Tracking
     from wheelfs.service.projects.visible_files import Views
-    from wheelfs.service.projects.withheld import Withheld
     from wheelfs.service.shares.follower import ShareFollower
     from wheelfs.service.vfs.tree import Tree
     from wheelfs.store.store import Store

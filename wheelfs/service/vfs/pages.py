@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from wheelfs.core.views.visibility import ExclusionReason
     from wheelfs.model.names import ProjectName
     from wheelfs.service.fetch.context import FetchContext
+    from wheelfs.service.process.withheld import Withheld
     from wheelfs.service.projects.index import Entry
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
-    from wheelfs.service.projects.withheld import Withheld
     from wheelfs.service.vfs.flat_files import FlatFiles
     from wheelfs.service.vfs.limits import VfsLimits
 
