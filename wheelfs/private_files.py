@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Who may read besides the owner: the group of this number, or nobody else."""
+    """Who may read besides the owner: the group of this number, or no one else."""
 
     group: int | None = None
 

@@ -54,7 +54,7 @@ class Build:
         self.run("umount", str(self.path))
 
     def remount(self) -> None:
-        """Begin anew, with a cold kernel cache."""
+        """Begin again, with a cold kernel cache."""
         self.umount()
         self.mount()
 

@@ -56,7 +56,7 @@ class Scene:
         self.on.uv().run("pip", "install", "--default-index", mirror, *self.held.requirements, timeout_s=300.0).succeeded()
 
     def state(self, name: str) -> Callable[[], None]:
-        """Return what brings the index into a state that nobody has noticed yet, with every page stale."""
+        """Return what brings the index into a state that has not been noticed yet, with every page stale."""
 
         def prepare() -> None:
             self.index.start()
@@ -121,7 +121,7 @@ def measure_pip(scene: Scene, rounds: int) -> None:
 
 
 def measure_unknown(scene: Scene, rounds: int) -> None:
-    """Measure how long ``uv pip install`` takes to fail for a name that nobody has heard of, and show what it says then."""
+    """Measure how long ``uv pip install`` takes to fail for a name that does not exist, and show what it says then."""
     numbers = itertools.count()
     said: dict[str, str] = {}
 

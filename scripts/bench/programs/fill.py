@@ -235,7 +235,7 @@ def measure(on: Ground, wheels: Wheels, rounds: int) -> None:
         def share(server: Serving) -> tuple[str, ...]:
             return "--share", server.url, "--index", f"main={server.url}/simple"
 
-        # The first to write so much into new memory pays for it.
+        # The first to write that much into new memory pays for it.
         interleaved([scene.curl("warming up", nginx[0].pid, plain(nginx[0]))], 1)
 
         names = ("gateway", "gateway of 2 workers")

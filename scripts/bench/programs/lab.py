@@ -36,7 +36,7 @@ _READ_LIMIT_S = 120.0
 
 
 def measure_opening(here: Lab, readers: int) -> list[str]:
-    """Let all processes open one wheel that nobody has yet; return what was wrong."""
+    """Let all processes open one wheel that none of them has yet; return what was wrong."""
     content = build_wheel("brandnew", "1.0", big_bytes=_NEW_BYTES, compression="stored")
     filename = wheel_filename("brandnew", "1.0")
     here.index.add(filename, content)

@@ -30,7 +30,7 @@ IN_FLIGHT: Final = 2_000
 
 
 def names(files: int) -> Iterator[tuple[str, str]]:
-    """Yield (project, filename) of wheels that nobody will open."""
+    """Yield (project, filename) of wheels that are never opened."""
     for number in range(files):
         project, version = divmod(number, FILES_OF_A_PROJECT)
         yield f"filler{project:05}", f"filler{project:05}-1.{version}-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"

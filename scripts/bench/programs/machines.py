@@ -1,4 +1,4 @@
-"""A lab on one machine: an index behind a slow line, room for servers on the gateway, and nodes with stores and mounts."""
+"""A lab on one machine: an index over a slow line, room for servers on the gateway, and nodes with stores and mounts."""
 
 from __future__ import annotations
 

@@ -34,5 +34,5 @@ def all_s() -> float:
 
 
 def _fields(process: Path) -> list[str]:
-    """Return what stands behind the name, which may hold anything: the 12th and on are utime, stime, cutime, cstime (proc(5))."""
+    """Return what follows the name, which may hold anything: the 12th and on are utime, stime, cutime, cstime (proc(5))."""
     return (process / "stat").read_text().rpartition(")")[2].split()

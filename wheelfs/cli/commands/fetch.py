@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
-"""How the names of lock files end, and no requirement does; extras of a lock may stand behind it."""
+"""How the names of lock files end, and no requirement does; extras of a lock may follow."""
 
 
 @click.command(

@@ -64,7 +64,7 @@ def mount(context: click.Context, directory: Path, foreground: bool, options: tu
     takes every setting of a mount, as in fstab: those with a flag under its name, such as index=NAME=URL (repeatable), offline
     and allow_other, and the others, such as open-timeout-s=SECONDS; also config=FILE, fsname=NAME (the source that is shown) and
     nonempty. The usual ones of mount(8) are accepted and ignored. In fstab, and as "wheelfs SOURCE DIR -o OPTS", the source is
-    none, a URL or NAME=URL.
+    "none", a URL or NAME=URL.
     """
     session = session_of(context)
     parsed = parse_options(options)

@@ -130,7 +130,7 @@ def _described(platform: str) -> dict[str, str]:
     if described is None:
         return {}
     system, name, kind = described
-    # Behind the family and the numbers: win_amd64, macosx_11_0_arm64, manylinux2014_x86_64.
+    # After the family and the numbers: win_amd64, macosx_11_0_arm64, manylinux2014_x86_64.
     machine = re.sub(r"^[a-z]+\d*(_\d+)*_", "", platform)
     return {
         "sys_platform": system,

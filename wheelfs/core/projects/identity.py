@@ -40,7 +40,7 @@ def replacement(link: FileLink, known: Known, *, said: FileLink | None) -> str |
 
     ``said`` is what the page said of that name before; a size is compared with it, since some indexes state wrong ones.
     """
-    if link.sha256 is not None:  # then nobody takes one for the other, and what is stored is of use while its index is away
+    if link.sha256 is not None:  # then one is not mistaken for the other, and what is stored is of use while its index is away
         return None
     wrong = contradiction(link.other_hashes, known.hashes or {})
     if wrong is not None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wheelfs.model.links import FileLink
 
 MAX_HEADER_BYTES: Final = 256 * 1024
-"""Of METADATA only so much is looked at: its headers come first, and hold some kilobytes."""
+"""How much of METADATA is looked at: its headers come first, and hold some kilobytes."""
 MAX_REQUIREMENTS: Final = 64
 """The largest applications have some fifty; a wheel that names thousands makes no flood of questions."""
 VERSIONS: Final = 3

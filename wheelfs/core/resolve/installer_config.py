@@ -1,8 +1,8 @@
 """Which index pip's and uv's configuration files name; pure functions of the files' texts.
 
-Only the one *default* index is taken.  Extra indexes are reported as ignored: pip merges all its indexes without asking who
-owns a name, so that whoever registers a private name on a public index is installed from (dependency confusion).  wheelfs knows
-an order of priority, which cannot be read out of such a list; who wants several indexes names them with ``--index``.
+Only the one *default* index is taken.  Extra indexes are reported as ignored: pip merges all its indexes without asking which
+one owns a name, so that a private name that a stranger registers on a public index is installed from there (dependency
+confusion).  wheelfs knows an order of priority, which such a list does not give: several indexes are named with ``--index``.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def is_lock_name(filename: str) -> bool:
 
 
 def lock_and_extras(text: str) -> tuple[str, frozenset[str]]:
-    """Return the path of a lock and the extras of it that are named behind it, as in ``pylock.toml[docs,test]``."""
+    """Return the path of a lock and the extras of it that are named after it, as in ``pylock.toml[docs,test]``."""
     if match := _EXTRAS.fullmatch(text):
         return match["path"], frozenset(canonicalize_name(extra) for extra in match["extras"].split(",") if extra.strip())
     return text, frozenset()

@@ -30,7 +30,7 @@ _ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|lz|lzma))
 _SCHEME = re.compile(r"((?:git|hg|svn|bzr)\+[a-z]+|https?|ftp|file|s3):", re.IGNORECASE)
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[(?P<extras>[^\]]*)\])?\s*@(?P<rest>.*)", re.DOTALL)
 _EDITABLE = re.compile(r"(?:-e|--editable)(?=[\s=./])[\s=]*(.*?)(?:\s+(?:-C|--config-settings?)[\s=].*)?", re.DOTALL)
-"""Read as a whole: unlike pip, uv heeds a marker behind it."""
+"""Read as a whole: unlike pip, uv heeds a marker after it."""
 _EXTRAS = re.compile(r"(?P<path>.+?)\[(?P<extras>[^\]]*)\]", re.DOTALL)
 
 _WITH_VALUE: Final = {
@@ -176,7 +176,7 @@ def _of_named(
     project = parse_project_name(named["name"])
     location, marker = _without_marker(named["rest"].strip(), " ;", "; ")
     if not location:
-        raise InvalidRequirement(f"nothing is named behind the @ of {text[:200]!r}")
+        raise InvalidRequirement(f"nothing is named after the @ of {text[:200]!r}")
     if not _holds(marker, environment):
         return None
     extras = frozenset(extra.strip() for extra in (named["extras"] or "").split(",") if extra.strip())
@@ -240,7 +240,7 @@ def _without_extras(text: str) -> tuple[str, frozenset[str]]:
 
 
 def _holds(marker: Marker | None, environment: Mapping[str, str]) -> bool:
-    # The context of metadata: there an extra is none of those that are asked for, as pip has it.
+    # The context of metadata: there no extra counts as asked for, as pip has it.
     return marker is None or marker.evaluate(dict(environment), context="metadata")
 
 

@@ -238,7 +238,7 @@ def _digest(text: str | None) -> bytes | None:
 def _hashes(hashes: dict[str, str], fragment: str) -> tuple[bytes | None, dict[str, str] | None]:
     """Return the sha256, and all other hashes that the index gives: in JSON, or in the address's fragment (PEP 503).
 
-    What is said to be a sha256 and is none stays among the others: such a file is listed, and cannot be opened.  An empty hash
+    What is said to be a sha256 and is not one stays among the others: such a file is listed, and cannot be opened.  An empty hash
     says nothing.
     """
     if not hashes and fragment.startswith("sha256=") and "&" not in fragment:  # most links: a page may have 200,000

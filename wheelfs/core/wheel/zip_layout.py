@@ -93,7 +93,7 @@ def find_directory(tail: bytes, file_size: int) -> DirectoryLocation | NeedMore:
         needed = max(0, file_size - _COMMENT_MAX - _END.size)
         if tail_start > needed:
             return NeedMore(needed)
-        # As in Python's zipfile and so in pip: bytes behind the last record (NULs, a line end of some upload) do no harm.
+        # As in Python's zipfile and so in pip: bytes after the last record (NULs, a line end of some upload) do no harm.
         position = tail.rfind(_END_MAGIC, needed - tail_start)
         if position < 0 or _bytes_behind(tail, position) is None:
             raise NotAZip("it has no end-of-central-directory record (truncated, or no ZIP at all)")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
 _ONE_CONNECTION: Final = HOP_BY_HOP | {b"transfer-encoding"}
-"""Bodies are framed anew on the next connection."""
+"""Bodies are framed again on the next connection."""
 
 
 @dataclass(frozen=True, slots=True)

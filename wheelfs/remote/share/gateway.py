@@ -40,7 +40,7 @@ POLL_S: Final = 2.0
 
 
 class Gateway:
-    """A share behind ``wheelfs serve``; ``origin`` fetches its files."""
+    """A share that ``wheelfs serve`` gives; ``origin`` fetches its files."""
 
     poll_s: float = POLL_S
 

@@ -59,7 +59,7 @@ def open_objects(url: str) -> Objects:
         raise UsageError(
             f"write to the share {redact(url)}",
             "over HTTP a share of objects can only be read",
-            "give the directory or bucket behind it",
+            "give the directory or bucket that it serves",
         )
     try:
         checked = check_objects_url(url)

@@ -32,7 +32,7 @@ _OPENINGS: Final = 4
 """Attempts to open the spool file while the file keeps changing."""
 _NOTHING: Final = Spans()
 _MOST_COMPARED_BYTES: Final = 8 << 20
-"""So much of a file that may be another one is hashed on the spot; of more, readers are told that it changed."""
+"""Up to this size a file that may be another one is hashed on the spot; of a larger one, readers are told that it changed."""
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class PartialFile:
     """Those of the index's last answer; None while it has not answered."""
     takes_whole_answers: bool = False
     """Set when the entity tag or size of a file without a hash was another one than before: then all is taken from one answer.
-    Servers behind one address may each have tags of their own."""
+    Servers that share an address may each have tags of their own."""
     _earlier: dict[int, list[EarlierBytes]] = field(default_factory=dict)
     """By generation: what was here of the file before, to find out whether it is the same one after all."""
     _same: set[int] = field(default_factory=set)

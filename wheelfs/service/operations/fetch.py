@@ -38,7 +38,7 @@ AT_ONCE: Final = 8
 
 @dataclass(slots=True)
 class Prefetch:
-    """One run; ``report`` is told of every file as it is done.
+    """One run; ``report`` is called with every file as it is done.
 
     ``began_us``: what was stored since was brought by this run, resolving included, which reads small wheels whole.
     """

@@ -55,7 +55,7 @@ def find_uv(environ: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolver:
-    """uv, and what it is told beside the requirements.  ``note`` is told of its warnings."""
+    """uv, and what it is told beside the requirements.  ``note`` is called with its warnings."""
 
     uv: str
     options: Sequence[str]
@@ -133,7 +133,8 @@ async def _run(command: Sequence[str], directory: Path, environment: Mapping[str
         happened = f"uv has no answer after {RESOLVE_S:.0f} s"
         raise Unresolvable("resolve dependencies", happened, "narrow the versions down") from None
     except OSError as error:
-        raise ProgramMissing("resolve dependencies", f"{command[0]} cannot be run: {error.strerror}", "install uv anew") from None
+        happened = f"{command[0]} cannot be run: {error.strerror}"
+        raise ProgramMissing("resolve dependencies", happened, "install uv again") from None
 
 
 def _error(returncode: int, said: str, node: Running) -> OriginUnreachable | Unresolvable:

@@ -84,7 +84,7 @@ class HashComparison:
 
     async def _compare(self, index: str, name: StoredName, link: FileLink) -> None:
         wanted = hashes.unchecked(link.other_hashes, name.hashes)
-        with suppress(StoreDamaged, StoreReadOnly):  # damage is found, and told, by whoever reads the file
+        with suppress(StoreDamaged, StoreReadOnly):  # damage is found and reported when the file is read
             found = await trio.to_thread.run_sync(self._digests, name.sha256, wanted)
             wrong = hashes.contradiction(link.other_hashes, found)
             catalog = self._store.catalog

@@ -108,7 +108,7 @@ class PageRequests:
             request.done.set()
 
     async def _look_for_replacements(self, index: Index, project: ProjectName) -> None:
-        """Ask for stored files as the page was asked for; whoever waits for the page waits for that no longer than a moment."""
+        """Ask for stored files as the page was asked for; a caller that waits for the page waits for that only briefly."""
         done = trio.Event()
 
         async def look() -> None:

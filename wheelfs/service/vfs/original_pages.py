@@ -1,4 +1,4 @@
-"""Pages as an index itself would give them: its own file URLs, and nothing told of a file that it does not tell.
+"""Pages as an index itself would give them: its own file URLs, and nothing about a file that it does not say.
 
 ``wheelfs run`` answers with these, so that a lock made from them is byte for byte the lock made from the index.
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import lmdb
 
 KEPT: Final = 100_000
-"""About 10 MB.  A reader that is further behind learns that (`Changes.complete`) and must treat everything as changed."""
+"""About 10 MB.  A reader that lags further learns that (`Changes.complete`) and must treat everything as changed."""
 
 _SEQ: Final = struct.Struct(">Q")
 _encoder: Final = msgspec.msgpack.Encoder()

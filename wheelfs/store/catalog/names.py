@@ -35,7 +35,7 @@ NAME_DATABASES: Final = ("contents", "recipes", "departed", "names", "names-of",
 MAX_ALSO: Final = 64
 """As many as there may be indexes."""
 MAX_VALIDATORS: Final = 8
-"""Of one content: servers behind one address may each have their own."""
+"""Of one content: servers that share an address may each have their own."""
 
 _RAW_BYTES: Final = b"raw-bytes"
 _BLOCKS_BELOW: Final = b"blocks-below"

@@ -1,1 +1,1 @@
-"""The life cycle of a mount: preflight, the session, the daemon that stays behind, unmounting."""
+"""The life cycle of a mount: preflight, the session, the daemon that stays, unmounting."""

@@ -69,7 +69,7 @@ class RunApplication(Answering):
         passing: Passing | None,
         counters: Counters,
     ) -> None:
-        """``size_of`` finds out the size of a file that no page tells of; ``passing`` is None when nothing may go out."""
+        """``size_of`` finds out the size of a file that no page lists; ``passing`` is None when nothing may go out."""
         super().__init__(filesystem, counters)
         self._files = FileReplies(filesystem, HTTP_LIMITS)
         self._urls = urls

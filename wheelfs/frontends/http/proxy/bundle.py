@@ -63,7 +63,7 @@ class Bundle:
 def private_bundle(roots: bytes) -> Iterator[Bundle]:
     """Lend a bundle in a directory that only this user can read.
 
-    A process beside this one waits for its end and removes the directory, so that a SIGKILL leaves nothing behind either.  To be
+    A process beside this one waits for its end and removes the directory, so that nothing stays after a SIGKILL either.  To be
     called before threads and event loops: it forks.
     """
     directory = Path(tempfile.mkdtemp(prefix="wheelfs-run-", dir=os.environ.get("XDG_RUNTIME_DIR") or None))

@@ -114,7 +114,7 @@ class _Secure(TLSStream):
 
 
 async def _first_request(stream: ByteStream) -> tuple[h11.Request | None, bytes]:
-    """Return the first request's head (None when it is none), and all bytes that have come."""
+    """Return the first request's head (None when it is not one), and all bytes that have come."""
     talk = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
     seen = b""
     try:
@@ -128,7 +128,7 @@ async def _first_request(stream: ByteStream) -> tuple[h11.Request | None, bytes]
 
 
 def _end_of_head(seen: bytes) -> int:
-    """Return where the body begins: behind the first empty line (RFC 9112, 2.2 lets lines end without a carriage return)."""
+    """Return where the body begins: after the first empty line (RFC 9112, 2.2 lets lines end without a carriage return)."""
     ends = [at + len(mark) for mark in (b"\r\n\r\n", b"\n\n") if (at := seen.find(mark)) >= 0]
     return min(ends, default=len(seen))
 
