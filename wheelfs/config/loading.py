@@ -122,7 +122,7 @@ class _Loader:
             return
         try:
             document = tomllib.loads(data.decode())
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             self._problems.append(f"{path}: not valid TOML: {error}")
             return
         if mode & stat.S_IROTH and redact(text := data.decode()) != text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, Protocol, TypedDict
 
 import msgspec
@@ -49,13 +50,23 @@ def description_of(file: HasDescription) -> Description:
     }
 
 
+class LeftOut(StrEnum):
+    """Why a link of a page is not among its files."""
+
+    ADDRESS = "without an address that can be used"
+    NAME = "that are no distribution files"
+    PROJECT = "of other projects"
+    TWICE = "whose name another link of the page has"
+
+
 class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One file on a project page.
 
     ``url`` is absolute and carries neither credentials nor fragment.  ``yanked`` is None when the file is not yanked, else the
     reason, which may be empty.  ``has_metadata`` says that the index serves ``url + ".metadata"``; ``metadata_sha256`` is
     that file's digest when the index gives it.  ``upload_time_us`` is in microseconds since the epoch, UTC.  ``size_bytes`` is
-    None when the index does not say.  New fields go to the end: stored pages of older builds must still read.
+    None when the index does not say.  ``alternatives`` are the addresses of further links of the same name and content, in
+    the page's order: for when the first is dead.  New fields go to the end: stored pages of older builds must still read.
     """
 
     filename: str
@@ -69,14 +80,15 @@ class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
     upload_time_us: int | None = None
     other_hashes: dict[str, str] | None = None
     provenance: str | None = None
+    alternatives: tuple[str, ...] = ()
 
 
 class ProjectPage(msgspec.Struct, frozen=True, array_like=True):
     """A project page: the files in the index's own order, and what is said of the project as a whole.
 
-    ``refused`` counts links that were left out because their name or address was unsafe or unusable.  ``fileless_versions``
-    are those that the index names (PEP 700) without having a file of them.  ``api_version`` is part of the format, written and
-    not read.  New fields go to the end, as in `FileLink`.
+    ``refused`` counts the links that are not among the files, and ``left_out`` says how many for which `LeftOut` reason (empty
+    on pages that older builds stored).  ``fileless_versions`` are those that the index names (PEP 700) without having a file
+    of them.  ``api_version`` is part of the format, written and not read.  New fields go to the end, as in `FileLink`.
     """
 
     project: str
@@ -88,6 +100,14 @@ class ProjectPage(msgspec.Struct, frozen=True, array_like=True):
     alternate_locations: tuple[str, ...] = ()
     refused: int = 0
     fileless_versions: tuple[str, ...] = ()
+    left_out: dict[str, int] = {}
+
+    def explain_left_out(self) -> str | None:
+        """Return one phrase about the links that were left out, with reasons; None when there are none."""
+        if not self.refused:
+            return None
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.left_out.items())
+        return f"{self.refused} {'link' if self.refused == 1 else 'links'} left out" + (f": {reasons}" if reasons else "")
 
 
 class Validators(msgspec.Struct, frozen=True, array_like=True):

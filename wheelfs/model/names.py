@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 ProjectName = NewType("ProjectName", str)
 """A project name in its normalized form (PEP 503): lower case, runs of ``-_.`` folded to one ``-``."""
 
-Kind = Literal["wheel", "sdist", "other"]
+Kind = Literal["wheel", "sdist", "variants", "other"]
+"""``variants`` is the JSON file that describes a version's variant wheels (PEP 825, draft)."""
 
 MAX_NAME_BYTES: Final = 255
 """NAME_MAX of every file system that a wheel is likely to be copied to."""
@@ -38,6 +39,8 @@ DOWNLOAD: Final = "download"
 """The origin of files that were fetched by their URL alone; no index may be called so."""
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\]")
+_VARIANTS_SUFFIX: Final = "-variants.json"
+_VARIANT_LABEL = re.compile(r"[0-9a-z._]{1,64}\Z")
 _SDIST_SUFFIXES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z", ".tar")
 
 
@@ -75,33 +78,60 @@ def kind_of(filename: str) -> Kind:
         return "wheel"
     if filename.endswith(_SDIST_SUFFIXES):
         return "sdist"
-    return "other"
+    return "variants" if filename.endswith(_VARIANTS_SUFFIX) else "other"
 
 
 class WheelName:
-    """A parsed wheel filename; ``tags`` has every compressed tag spelled out."""
+    """A parsed wheel filename; ``tags`` has every compressed tag spelled out, ``variant`` is a label (PEP 825, draft) or None."""
 
-    __slots__ = ("build", "filename", "project", "tags", "version")
+    __slots__ = ("build", "filename", "project", "tags", "variant", "version")
 
     def __init__(self, filename: str) -> None:
         """Parse; raise `InvalidInput` with the reason when it is not a wheel filename."""
         check_filename(filename)
+        plain, variant = _without_variant(filename)
         try:
-            name, version, build, tags = parse_wheel_filename(filename)
+            name, version, build, tags = parse_wheel_filename(plain)
         except (InvalidWheelFilename, InvalidVersion) as error:
             raise InvalidInput(
                 f"read wheel filename {filename[:120]!r}",
                 str(error),
-                "a wheel is called NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM.whl",
+                "a wheel is called NAME-VERSION(-BUILD)-PYTHON-ABI-PLATFORM(-VARIANT).whl",
             ) from None
         self.filename = filename
         self.project = ProjectName(name)
         self.version: Version = version
         self.build = build
         self.tags: frozenset[Tag] = tags
+        self.variant = variant
 
     def __repr__(self) -> str:
         return f"WheelName({self.filename!r})"
+
+
+def variant_of(filename: str) -> str | None:
+    """Return a wheel's variant label (PEP 825, draft), or None."""
+    return _without_variant(filename)[1]
+
+
+def wheel_tags(filename: str) -> tuple[str, str, str] | None:
+    """Return a wheel's Python, ABI and platform tags, each a dot-separated set (PEP 427), unparsed; None for what is no wheel."""
+    if not filename.endswith(".whl"):
+        return None
+    parts = _without_variant(filename)[0].removesuffix(".whl").rsplit("-", 3)
+    return (parts[1], parts[2], parts[3]) if len(parts) == 4 else None
+
+
+def _without_variant(filename: str) -> tuple[str, str | None]:
+    """Return a wheel's filename without its variant label, and the label.
+
+    Name, version, three tags, and a build number, which begins with a digit, unlike a Python tag: what comes after is the label.
+    """
+    parts = filename.removesuffix(".whl").split("-")
+    has_build = len(parts) > 2 and parts[2][:1].isdigit()
+    if len(parts) != 6 + has_build or not filename.endswith(".whl") or not _VARIANT_LABEL.match(parts[-1]):
+        return filename, None
+    return "-".join(parts[:-1]) + ".whl", parts[-1]
 
 
 def versions_of(filenames: Iterable[str]) -> dict[str, Version]:
@@ -126,12 +156,13 @@ def _spelled(filename: str) -> str:
 
 
 def project_and_version(filename: str) -> tuple[ProjectName, Version] | None:
-    """Return what a wheel's or sdist's filename says, or None for any other file."""
+    """Return what the filename of a wheel, an sdist or a file about variants says, or None for any other file."""
     try:
         if filename.endswith(".whl"):
             wheel = WheelName(filename)
             return wheel.project, wheel.version
-        name, version = parse_sdist_filename(check_filename(filename))
+        stem = filename.removesuffix(_VARIANTS_SUFFIX)
+        name, version = parse_sdist_filename(check_filename(filename if stem == filename else f"{stem}.tar.gz"))
         # Unlike its sibling for wheels, that takes any characters for a name.
         return parse_project_name(name), version
     except (InvalidInput, InvalidSdistFilename, InvalidVersion):

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar, assert_never
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from wheelfs.errors import InvalidInput, NotKnown
 from wheelfs.model.names import kind_of, parse_project_name, project_and_version
+from wheelfs.model.versions import parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,7 +75,7 @@ def parse_word(attempted: str, word: str) -> Word:
     if named is not None and kind_of(word) != "other" and not _has_wildcard(word):
         return Filename(word, named[0])
     try:
-        requirement = Requirement(word)
+        requirement = parse_requirement(word)
     except InvalidRequirement as error:
         if _has_wildcard(word):  # asked second: numpy==1.* is a requirement
             return Pattern(word)

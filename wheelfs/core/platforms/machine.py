@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.tags import compatible_tags, cpython_tags
 
-from wheelfs.model.names import kind_of
+from wheelfs.model.names import kind_of, wheel_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,15 +20,15 @@ class Machine:
     platforms: frozenset[str]
 
     def accepts(self, filename: str) -> bool:
-        """Return whether ``filename`` is an sdist, or a wheel that can run here under some CPython 3."""
-        tags = _tags(filename)
+        """Return whether ``filename`` is an sdist, a file about variants, or a wheel that can run here under some CPython 3."""
+        tags = wheel_tags(filename)
         if tags is None:
-            return kind_of(filename) == "sdist"
+            return kind_of(filename) in ("sdist", "variants")
         return any(python.startswith(("cp3", "py3")) for python in tags[0].split(".")) and self._runs(tags[2])
 
     def runs(self, filename: str) -> bool:
         """Return whether a wheel is for this platform, whatever Python it wants."""
-        tags = _tags(filename)
+        tags = wheel_tags(filename)
         return tags is not None and self._runs(tags[2])
 
     def _runs(self, platforms: str) -> bool:
@@ -56,15 +56,7 @@ class Pythons:
 
     def accept(self, filename: str) -> bool:
         """Return whether a wheel is for one of these, whatever platform it wants."""
-        tags = _tags(filename)
+        tags = wheel_tags(filename)
         if tags is None:
             return False
         return any((python, abi) in self.pairs for python in tags[0].split(".") for abi in tags[1].split("."))
-
-
-def _tags(filename: str) -> tuple[str, str, str] | None:
-    """Return a wheel's Python, ABI and platform tags, each a dot-separated set (PEP 427); None for what is no wheel."""
-    if not filename.endswith(".whl"):
-        return None
-    parts = filename[:-4].rsplit("-", 3)
-    return (parts[1], parts[2], parts[3]) if len(parts) == 4 else None

@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from wheelfs.core.platforms.known import is_minor, is_platform, like_platform, like_python
 from wheelfs.errors import UsageError
+from wheelfs.model.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -86,7 +87,7 @@ def named(
 
 def _python(text: str, here: int) -> Version:
     try:
-        version = Version(text)
+        version = parse_version(text)
     except InvalidVersion:
         version = None
     attempted, meant = f"read --python {text[:40]!r}", like_python(text, here=here)

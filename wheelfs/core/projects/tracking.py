@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from wheelfs.core.versions import names_one_version
+from wheelfs.model.names import variant_of
+from wheelfs.model.versions import parse_specifiers, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +76,7 @@ def _specifiers(ranges: tuple[str, ...]) -> tuple[SpecifierSet, ...]:
     found = []
     for text in ranges:
         try:
-            found.append(SpecifierSet(text))
+            found.append(parse_specifiers(text))
         except InvalidSpecifier:
             continue
     return tuple(found)
@@ -83,7 +85,7 @@ def _specifiers(ranges: tuple[str, ...]) -> tuple[SpecifierSet, ...]:
 @lru_cache(maxsize=20_000)
 def _version(text: str) -> Version | None:
     try:
-        return Version(text)
+        return parse_version(text)
     except InvalidVersion:
         return None
 
@@ -93,6 +95,8 @@ def _version_text(filename: str, project: str) -> str | None:
     if not filename.endswith(".whl"):
         return None
     parts = filename[:-4].split("-")
+    if variant_of(filename) is not None:  # none is chosen: PEP 825 is a draft
+        return None
     if len(parts) not in (5, 6) or not all(parts) or _normalized(parts[0]) != project:
         return None
     return parts[1]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import InvalidSpecifier
 
 from wheelfs.core.versions import names_one_version
 from wheelfs.errors import InvalidInput
-from wheelfs.model.names import WheelName, kind_of, versions_of
+from wheelfs.model.names import WheelName, kind_of, variant_of, versions_of
+from wheelfs.model.versions import parse_specifiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +51,9 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
     where wheels are preferred.  Pre-releases are taken when they are wanted, by a version or at all, or when nothing else that
     can be used fits (PEP 440), yanked files only when a single version is asked for and nothing else of it is left (PEP 592).
     """
-    named = [link for link in links if not wanted.filenames or link.filename in wanted.filenames]
+    # Variants (PEP 825, draft) are passed on to installers, and none is chosen here.
+    plain = (link for link in links if kind_of(link.filename) != "variants" and variant_of(link.filename) is None)
+    named = [link for link in plain if not wanted.filenames or link.filename in wanted.filenames]
     versions = versions_of(link.filename for link in named)
     listed = [link for link in named if link.filename in versions]
     if not listed:
@@ -129,7 +132,7 @@ def _usable(link: FileLink, version: Version, wanted: Wanted, target: Target) ->
         return None
     if link.requires_python is not None:
         try:
-            if not SpecifierSet(link.requires_python).contains(target.python, prereleases=True):
+            if not parse_specifiers(link.requires_python).contains(target.python, prereleases=True):
                 return None
         except InvalidSpecifier:
             pass  # as in pip: what cannot be read forbids nothing

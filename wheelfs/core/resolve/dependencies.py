@@ -10,12 +10,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 from packaging.version import InvalidVersion, Version
 
 from wheelfs.core.resolve.candidates import NothingFits, choose
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import parse_project_name
+from wheelfs.model.versions import parse_requirement, parse_version
 from wheelfs.model.wanted import Wanted
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def requirements(metadata: bytes, environment: Mapping[str, str], extras: Iterab
 
 def _wanted(text: str, environment: Mapping[str, str], extras: tuple[str, ...]) -> Wanted | None:
     try:
-        one = Requirement(text)
+        one = parse_requirement(text)
         if one.url or (
             one.marker is not None and not any(one.marker.evaluate({**environment, "extra": extra}) for extra in extras)
         ):
@@ -84,6 +85,6 @@ def python_of(filename: str) -> str | None:
 @lru_cache(maxsize=4_096)
 def _version(text: str) -> Version | None:
     try:
-        return Version(text)
+        return parse_version(text)
     except InvalidVersion:
         return None

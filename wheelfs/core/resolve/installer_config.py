@@ -61,7 +61,7 @@ def from_uv(files: Iterable[tuple[str, str]]) -> Named:
     for place, text in files:
         try:
             whole = tomllib.loads(text)
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # ValueError: also a number of 5,000 digits
             raise ValueError(f"{place} is no valid TOML") from None
         pip = whole.get("pip")
         for table, where in ((whole, place), (pip if isinstance(pip, dict) else {}, f"{place} [pip]")):

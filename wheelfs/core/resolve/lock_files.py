@@ -89,7 +89,7 @@ def read_lock(
         *(UndefinedComparison, UndefinedEnvironmentName),
     ) as error:
         raise InvalidInput(attempted, str(error)) from None
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InvalidInput(attempted, f"it is not built as a lock file is ({type(error).__name__}: {error})") from None
     kind = _kind_of(data)
     if kind is not None:
@@ -102,7 +102,7 @@ def read_lock(
 def _parsed(attempted: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         toml_error = error
     try:
         data = json.loads(text)

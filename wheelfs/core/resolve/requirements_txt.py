@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import InvalidRequirement
 
 from wheelfs.core.resolve.requirements_lines import logical_lines
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import ProjectName, parse_project_name, project_and_version
+from wheelfs.model.versions import parse_requirement
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def requirement(
         bare, marker = _without_marker(text, ";")
         if "/" in bare or bare.startswith(".") or _ARCHIVE.search(_without_extras(bare)[0]):
             return _of_path(bare, environment, marker, digests, place)
-        wanted = Requirement(text)
+        wanted = parse_requirement(text)
         project = parse_project_name(wanted.name)
         if not _holds(wanted.marker, environment):
             return None

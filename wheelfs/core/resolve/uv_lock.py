@@ -15,11 +15,11 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.markers import Marker
 from packaging.pylock import PylockSelectError
-from packaging.specifiers import SpecifierSet
 from packaging.utils import NormalizedName, canonicalize_name
 
 from wheelfs.core.resolve.pylock import IS_REPOSITORY, NOT_IN_AN_INDEX, OWN_TREE
 from wheelfs.model.names import kind_of, parse_project_name
+from wheelfs.model.versions import parse_specifiers
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class _Lock:
     def check_target(self) -> None:
         """Raise `PylockSelectError` when the lock does not speak of the target: its markers hold only where it does."""
         python, requires = self._environment["python_full_version"], self._data.get("requires-python", "")
-        if not SpecifierSet(requires).contains(python, prereleases=True):
+        if not parse_specifiers(requires).contains(python, prereleases=True):
             raise PylockSelectError(f"it is for Python {requires}, and not for {python}")
         supported = self._data.get("supported-markers", [])
         if supported and not any(self._holds(marker) for marker in supported):
@@ -163,7 +163,7 @@ def _asked(package: _Package, where: str) -> Asked | None:
     if "registry" in source:
         filenames = frozenset(filter(None, (_filename(file) for file in files)))
         places = (where,) if where else ()
-        return Wanted(project, SpecifierSet(f"=={package['version']}"), hashes, filenames=filenames, places=places)
+        return Wanted(project, parse_specifiers(f"=={package['version']}"), hashes, filenames=filenames, places=places)
     if "path" in source:
         return LocalPath(pin, str(source["path"]).removeprefix("file://"), project, hashes, place=where)
     return Unfetchable(pin, IS_REPOSITORY if "git" in source else NOT_IN_AN_INDEX, project=project, place=where)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final
 
 import msgspec
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from wheelfs.core.simple.html_parse import check_version
 from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
-from wheelfs.model.links import ProjectPage
+from wheelfs.model.links import LeftOut, ProjectPage
 from wheelfs.model.names import versions_of
+from wheelfs.model.versions import parse_version
 
 if TYPE_CHECKING:
     from wheelfs.model.names import ProjectName
 
-_MAX_LOCATIONS = 1_000
+MAX_VALUES: Final = 20 * MAX_FILES
+"""A file has a dozen.  Each takes some 60 bytes of memory once it is decoded, and may take two of the body."""
+
+_MAX_LOCATIONS: Final = 1_000
 
 
 def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
@@ -26,9 +30,11 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
     Decoded without a schema, since a schema fails as a whole: an entry with a value of the wrong type is refused by itself.
     """
     attempted = f"read the page of {project}"
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
+        raise OriginFault(attempted, f"it has more than {MAX_VALUES:,} values")
     try:
         page = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, RecursionError, ValueError):  # ValueError: no UTF-8, or a number of 5,000 digits
         raise OriginFault(attempted, "the answer is no valid JSON") from None
     meta = page.get("meta") if isinstance(page, dict) else None
     version = meta.get("api-version") if isinstance(meta, dict) else None
@@ -42,10 +48,11 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
         raise OriginFault(attempted, "the page has no list of files")
     links = Links(page_url, project)
     for entry in files:
-        if isinstance(entry, dict) and isinstance(entry.get("url"), str) and isinstance(entry.get("filename"), str):
-            _add(links, entry)
+        url = entry.get("url") if isinstance(entry, dict) else None
+        if isinstance(url, str):
+            _add(links, url, entry)
         else:
-            links.refused += 1
+            links.refuse(LeftOut.ADDRESS)
     status, reason = _status(page, meta)
     return ProjectPage(
         project=project,
@@ -56,25 +63,26 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
         tracks=_addresses(meta.get("tracks"), page_url),
         alternate_locations=_addresses(page.get("alternate-locations"), page_url),
         refused=links.refused,
+        left_out=links.left_out,
         fileless_versions=_fileless(page.get("versions"), [link.filename for link in links.files]),
     )
 
 
-def _add(links: Links, entry: dict[str, object]) -> None:
+def _add(links: Links, url: str, entry: dict[str, object]) -> None:
     metadata = entry.get("core-metadata", entry.get("dist-info-metadata"))
-    yanked = entry.get("yanked")
+    yanked = entry.get("yanked")  # what counts is whether it is true (PEP 691): an empty reason means no
     digest = metadata.get("sha256") if isinstance(metadata, dict) else None
     told = Told(
         hashes=_strings(entry.get("hashes")),
         size_bytes=size_bytes(entry.get("size")),
         requires_python=_text(entry.get("requires-python")),
-        yanked=yanked if isinstance(yanked, str) else "" if yanked is True else None,
+        yanked=None if not yanked else yanked if isinstance(yanked, str) else "",
         has_metadata=metadata is True or isinstance(metadata, dict),
-        metadata_sha256=_text(digest),
+        metadata_sha256="" if digest is not None and not isinstance(digest, str) else digest,
         upload_time_us=time_us(entry.get("upload-time")),
         provenance=_text(entry.get("provenance")),
     )
-    links.add(cast("str", entry["url"]), cast("str", entry["filename"]), told)
+    links.add(url, _text(entry.get("filename")) or "", told)
 
 
 def _status(page: dict[str, object], meta: dict[str, object]) -> tuple[str | None, str | None]:
@@ -94,8 +102,8 @@ def _fileless(told: object, filenames: list[str]) -> tuple[str, ...]:
     found = set(versions_of(filenames).values())
     named = set()
     for text in told:
-        with suppress(InvalidVersion, TypeError):
-            named.add(Version(text))
+        with suppress(InvalidVersion):
+            named.add(parse_version(text))
     return tuple(map(str, sorted(named - found)))
 
 

@@ -1,12 +1,14 @@
 """From what a page says of a file to a `FileLink`, or to a refusal: the one door for names and addresses written by strangers.
 
 Nothing here raises for a bad link: one hostile or broken entry must not take a project's other files away.  What is refused is
-counted.  A page with more links than `MAX_FILES` is refused as a whole.
+counted, with its reason; a field that makes no sense is dropped, and its file stays.  A page with more links than `MAX_FILES`
+is refused as a whole.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -17,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from wheelfs.core.hashes import digest_bytes
 from wheelfs.errors import InvalidInput, OriginFault
-from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US, FileLink
+from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US, FileLink, LeftOut
 from wheelfs.model.names import ProjectName, check_filename, kind_of
 
 MAX_FILES: Final = 200_000
@@ -39,6 +41,7 @@ _UNSAFE_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\Z")
 _PLAIN_TAIL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.%+!~-]*(?:#[A-Za-z0-9_=&-]+)?\Z")
 _MAX_DIRECTORIES: Final = 1_000
+_MAX_ALTERNATIVES: Final = 4
 _SEPARATORS = re.compile(r"[-_.]+")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -90,56 +93,83 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 
 class Links:
-    """Collects the files of one page.  ``base_url`` is where relative addresses start; ``refused`` counts what was left out."""
+    """Collects the files of one page.  ``base_url`` is where relative addresses start."""
 
     def __init__(self, base_url: str, project: ProjectName) -> None:
         self.base_url = base_url
         self.files: list[FileLink] = []
-        self.refused = 0
+        self._left_out: Counter[LeftOut] = Counter()
         self._project = project
         self._schemes = ("file",) if base_url.startswith("file:") else ("http", "https")
-        self._names: set[str] = set()
+        self._places: dict[str, int] = {}
         self._prefixes: dict[str, bool] = {}
         self._hosts: dict[str, str | None] = {}
         self._directories: dict[str, str] = {}
         self._seen = 0
 
+    @property
+    def refused(self) -> int:
+        """How many links were left out."""
+        return self._left_out.total()
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many links were left out, by reason."""
+        return {reason.value: self._left_out[reason] for reason in LeftOut if reason in self._left_out}
+
+    def refuse(self, reason: LeftOut) -> None:
+        """Count a link that is left out."""
+        self._left_out[reason] += 1
+
     def add(self, href: str, name: str, told: Told) -> None:
         """Take one file in, or count it as refused.  Raises `OriginFault` when there are too many.
 
-        ``name`` is used when it looks like a distribution file's name, else the last segment of the address.
+        The last segment of the address is the file's name where it is one of this project's, as pip and uv have it; ``name``
+        (the text, or what JSON calls it) only else.
         """
         self._seen += 1
         if self._seen > MAX_FILES:
             raise OriginFault(f"read the page of {self._project}", f"it has more than {MAX_FILES:,} links")
         address = self._address(href)
         if address is None:
-            self.refused += 1
+            self.refuse(LeftOut.ADDRESS)
             return
         url, fragment = address
         filename = self._filename(name, url)
-        sha256, other_hashes = _hashes(told.hashes, fragment)
-        python = None if told.requires_python is None else plain_text(told.requires_python)
-        if filename is None or filename in self._names or len(python or "") >= MAX_TEXT:
-            self.refused += 1
+        if isinstance(filename, LeftOut):
+            self.refuse(filename)
             return
+        sha256, other_hashes = _hashes(told.hashes, fragment)
+        has_metadata, metadata_digest = _metadata_promise(told)
+        python = None if told.requires_python is None else plain_text(told.requires_python)
         provenance = None if told.provenance is None else self._address(told.provenance)
-        self._names.add(filename)
-        self.files.append(
-            FileLink(
-                filename,
-                url,
-                sha256,
-                told.size_bytes,
-                python or None,
-                None if told.yanked is None else plain_text(told.yanked),
-                told.has_metadata,
-                _digest(told.metadata_sha256),
-                told.upload_time_us,
-                other_hashes,
-                None if provenance is None else provenance[0],
-            )
+        link = FileLink(
+            filename,
+            url,
+            sha256,
+            told.size_bytes,
+            python if python and len(python) < MAX_TEXT else None,
+            None if told.yanked is None else plain_text(told.yanked),
+            has_metadata,
+            metadata_digest,
+            told.upload_time_us,
+            other_hashes,
+            None if provenance is None else provenance[0],
         )
+        place = self._places.setdefault(filename, len(self.files))
+        if place == len(self.files):
+            self.files.append(link)
+        else:
+            self._add_again(place, link)
+
+    def _add_again(self, place: int, link: FileLink) -> None:
+        """Keep the address of a further link of one name, which pip tries when the first is dead."""
+        first = self.files[place]
+        hashes = [(one.sha256, one.other_hashes) for one in (first, link)]
+        if hashes[0] != hashes[1] or link.url == first.url or len(first.alternatives) >= _MAX_ALTERNATIVES:
+            self.refuse(LeftOut.TWICE)
+        else:
+            self.files[place] = msgspec.structs.replace(first, alternatives=(*first.alternatives, link.url))
 
     def _address(self, href: str) -> tuple[str, str] | None:
         """Return the absolute address, without userinfo and fragment, and the fragment; None when it is unsafe or no file's."""
@@ -184,20 +214,23 @@ class Links:
                 self._directories[head] = directory
         return directory + tail
 
-    def _filename(self, name: str, url: str) -> str | None:
+    def _filename(self, name: str, url: str) -> str | LeftOut:
         """Return the file's name when it is safe and belongs to the project."""
-        name = name.strip()
-        if not (name.endswith(_LEGACY_SUFFIXES) or kind_of(name) != "other") or "/" in name:
-            name = url.partition("?")[0].rpartition("/")[2]
-            if "%" in name:
-                name = unquote(name, errors="surrogateescape")
-            if not (name.endswith(_LEGACY_SUFFIXES) or kind_of(name) != "other"):
-                return None
-        try:
-            check_filename(name)
-        except InvalidInput:
-            return None
-        return name if self._belongs(name) else None
+        segment = url.partition("?")[0].rpartition("/")[2]
+        refusal = LeftOut.NAME
+        for text in (segment, name.strip()):
+            # A text may be percent-encoded, too: no version holds a percent sign.
+            plain = unquote(text, errors="surrogateescape") if "%" in text else text
+            if "/" in plain or (kind_of(plain) == "other" and not plain.endswith(_LEGACY_SUFFIXES)):
+                continue
+            try:
+                check_filename(plain)
+            except InvalidInput:
+                continue
+            if self._belongs(plain):
+                return plain
+            refusal = LeftOut.PROJECT
+        return refusal
 
     def _belongs(self, filename: str) -> bool:
         """Whether the name starts with the project's, compared in normalized form; versions are not parsed, for speed.
@@ -233,6 +266,12 @@ def _digest(text: str | None) -> bytes | None:
     except ValueError:
         return None
     return digest if len(digest) == 32 else None
+
+
+def _metadata_promise(told: Told) -> tuple[bool, bytes | None]:
+    """Return whether a metadata file is promised, and its digest; a promise with a digest that is none is no promise."""
+    digest = _digest(told.metadata_sha256)
+    return told.has_metadata and (digest is not None or told.metadata_sha256 is None), digest
 
 
 def _hashes(hashes: dict[str, str], fragment: str) -> tuple[bytes | None, dict[str, str] | None]:

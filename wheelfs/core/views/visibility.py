@@ -10,10 +10,11 @@ from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import InvalidVersion
 
 from wheelfs.core.formatting import counted
 from wheelfs.core.times import rfc3339
+from wheelfs.model.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -143,7 +144,7 @@ def filter_of(view: View, policy: Policy, *, machine: Machine, now_us: int, flat
 @lru_cache(maxsize=20_000)
 def _prerelease(version: str) -> bool:
     try:
-        return Version(version).is_prerelease
+        return parse_version(version).is_prerelease
     except InvalidVersion:
         return False
 

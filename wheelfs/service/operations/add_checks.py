@@ -17,6 +17,7 @@ from wheelfs.core.wheel import metadata as wheel_metadata
 from wheelfs.core.wheel import zip_layout
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import ProjectName, WheelName, kind_of, project_and_version
+from wheelfs.model.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,7 +158,7 @@ def _agreeing(source: Source, metadata: bytes, project: ProjectName, version: Ve
             source.attempted, f"its METADATA says project {name[:80]!r}, its name {project}", "rename it, or build it again"
         )
     try:
-        same = Version(stated) == version
+        same = parse_version(stated) == version
     except InvalidVersion:
         same = False
     if not same:

@@ -190,7 +190,7 @@ class Export:
         if text is None:
             return
         with suppress(OriginFault):
-            for link in parse_html(text, "utf-8", (self.destination.path / path).as_uri(), project).files:
+            for link in parse_html(text, (self.destination.path / path).as_uri(), project).files:
                 place = _path(project, link.filename)
                 if self.destination.holds(place, link.size_bytes):
                     has_metadata = link.has_metadata and self.destination.holds(f"{place}.metadata", None)

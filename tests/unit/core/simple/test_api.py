@@ -160,8 +160,10 @@ def test_every_key_of_a_json_file_is_read() -> None:
     assert page.alternate_locations == ("https://b.example/simple/demo/",)
 
 
-@pytest.mark.parametrize(("told", "understood"), [(False, None), (True, ""), ("", ""), ("why", "why"), (None, None), (7, None)])
-def test_yanked_in_json_is_a_truth_or_a_reason(told: object, understood: str | None) -> None:
+@pytest.mark.parametrize(
+    ("told", "understood"), [(False, None), (True, ""), ("", None), ("why", "why"), (None, None), (7, ""), (0, None), ([], None)]
+)
+def test_yanked_in_json_is_whatever_counts_as_true(told: object, understood: str | None) -> None:
     assert js(entry(yanked=told)).files[0].yanked == understood
 
 
@@ -248,9 +250,16 @@ def test_own_files_are_known_by_their_normalized_name(own: str) -> None:
     assert one(f'<a href="{own}">{own}</a>').filename == own
 
 
-def test_a_name_that_comes_twice_is_taken_once() -> None:
-    page = html(f'<a href="/a/{WHEEL}">{WHEEL}</a><a href="/b/{WHEEL}">{WHEEL}</a>')
-    assert ([link.url for link in page.files], page.refused) == ([f"https://index.example/a/{WHEEL}"], 1)
+def test_a_name_that_comes_twice_is_taken_once_and_the_other_address_is_kept() -> None:
+    page = html(f'<a href="/a/{WHEEL}">{WHEEL}</a><a href="/b/{WHEEL}">{WHEEL}</a><a href="/a/{WHEEL}">{WHEEL}</a>')
+    (link,) = page.files
+    assert (link.url, link.alternatives) == (f"https://index.example/a/{WHEEL}", (f"https://index.example/b/{WHEEL}",))
+    assert page.left_out == {"whose name another link of the page has": 1}
+
+
+def test_a_link_of_the_same_name_and_another_hash_is_no_alternative() -> None:
+    page = html(f'<a href="/a/{WHEEL}#sha256={DIGEST}">x</a><a href="/b/{WHEEL}#sha256={"cd" * 32}">x</a>')
+    assert (page.files[0].alternatives, page.refused) == ((), 1)
 
 
 def test_userinfo_and_upper_case_hosts_are_cleaned_from_addresses() -> None:

@@ -1,0 +1,138 @@
+"""HTML tokens: what browsers and pip's parser make of a document, in linear time."""
+
+from __future__ import annotations
+
+import time
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wheelfs.core.simple.html_tokens import Start, Text, resolved, tokens
+
+
+def starts(body: str) -> list[tuple[str, dict[str, str]]]:
+    return [(one.name, one.attributes) for one in tokens(body.encode(), attributes_of={"a"}) if isinstance(one, Start)]
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes"),
+    [
+        ('<a href="x">', {"href": "x"}),
+        ("<A HREF='x' Data-Y>", {"href": "x", "data-y": ""}),
+        ("<a href=x/y>", {"href": "x/y"}),
+        ("<a\n href = x\tb='>'\f>", {"href": "x", "b": ">"}),
+        ('<a href="1" href="2">', {"href": "1"}),
+        ('<a/href="x"/>', {"href": "x"}),
+        ('<a href="?a=1&copy=2&amp;b">', {"href": "?a=1&copy=2&b"}),
+        ('<a x="&gt;=3.8&#44;&lt;4">', {"x": ">=3.8,<4"}),
+        ("<a =x>", {"=x": ""}),
+        ('<a x="&#' + "9" * 5_000 + ';">', {"x": "&#" + "9" * 5_000 + ";"}),
+    ],
+)
+def test_attributes_are_read_as_the_standard_says(body: str, attributes: dict[str, str]) -> None:
+    assert starts(body) == [("a", attributes)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<!-- <a href=x> -->",
+        "<!-- <a href=x>",
+        "<script>'<a href=x>'</script>",
+        "<style><a href=x></style>",
+        "<title><a href=x></title>",
+        "<!DOCTYPE <a href=x>",
+        "<? <a href=x ?>",
+        '<a href="x',
+        "<a href=x",
+        "<a",
+        "< a href=x>",
+        "&lt;a href=x>",
+    ],
+)
+def test_what_only_looks_like_a_link_is_none(body: str) -> None:
+    assert [name for name, _ in starts(body) if name == "a"] == []
+
+
+@pytest.mark.parametrize(
+    "body", ["<!--><a href=x>", "<!---><a href=x>", "<p don't><a href=x>", "<p x='>'><a href=x>", "<script><a href=x>"]
+)
+def test_a_link_after_odd_markup_is_found(body: str) -> None:
+    assert ("a", {"href": "x"}) in starts(body)
+
+
+def test_text_is_resolved_and_a_title_is_text() -> None:
+    body = b"a &amp; b<title>x < y</title><i>&notathing&#x41</i>"
+    assert [one.text for one in tokens(body, attributes_of=()) if isinstance(one, Text)] == ["a & b", "x < y", "\u00acathingA"]
+
+
+class _Anchors(HTMLParser):
+    """What pip's parser, the standard library's, makes of a document."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[dict[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self.found.append({key: value or "" for key, value in reversed(attrs)})
+
+
+_NAMES = st.sampled_from(["href", "data-x", "Data-Y", "class"])
+_VALUES = st.text(st.characters(codec="utf-8", exclude_characters="&\"'\r\0<>", exclude_categories=("Cc", "Cs")), max_size=12)
+_TAGS = st.builds(
+    lambda name, pairs, quote, space: "<" + name + "".join(f"{space}{key}={quote}{value}{quote}" for key, value in pairs) + ">",
+    st.sampled_from(["a", "A", "p", "br", "base", "td"]),
+    st.lists(st.tuples(_NAMES, _VALUES), max_size=4),
+    st.sampled_from(['"', "'"]),
+    st.sampled_from([" ", "\n", "  \t"]),
+)
+_PIECES = st.one_of(
+    _TAGS, st.sampled_from(["</a>", "</p>", "<!-- <a href='c'> -->", "<!DOCTYPE html>", "<script>'<a>'</script>"]), _VALUES
+)
+
+
+@given(st.lists(_PIECES, max_size=30).map("".join))
+def test_the_links_of_well_formed_documents_are_those_that_pips_parser_finds(body: str) -> None:
+    peer = _Anchors()
+    peer.feed(body)
+    peer.close()
+    assert [attributes for name, attributes in starts(body) if name == "a"] == peer.found
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<", ">", "a", "/", "!", "--", '"', "'", "=", " ", "&", "#", ";", "9", "script", "title"]), max_size=60
+    )
+)
+def test_no_document_is_an_error_and_every_token_takes_some_of_it(pieces: list[str]) -> None:
+    body = "".join(pieces).encode()
+    assert len(list(tokens(body, attributes_of={"a"}))) <= len(body)
+
+
+CONSTRUCTS = (
+    *(b"<div>", b"</p>", b"<!--", b"<!-->", b"<!x", b"<a ", b'<a href="', b"<a x='", b"<p ='", b"<a x=", b'<a"', b"<a/"),
+    *(b"<script>", b"<title>", b"</script", b"&#9", b"&a", b"<a a b c>", b"<a a=1\t", b"<", b"=", b"<p =\"'"),
+)
+
+
+@pytest.mark.parametrize("construct", CONSTRUCTS)
+@pytest.mark.parametrize("before", [b"", b"<div>" * 20_000], ids=["flat", "nested"])
+def test_cost_grows_with_the_body_and_not_with_its_square(construct: bytes, before: bytes) -> None:
+    """Counted in processor time of this thread, the best of three: four times the body may take twelve times as long."""
+    costs = [min(_cost_s(before + construct * count) for _ in range(3)) for count in (20_000, 80_000)]
+    assert all(later < max(12 * earlier, 0.5) for earlier, later in pairwise(costs))
+
+
+def _cost_s(body: bytes) -> float:
+    began = time.thread_time()
+    for _ in tokens(body, attributes_of={"a"}):
+        pass
+    return time.thread_time() - began
+
+
+def test_references_follow_the_rule_for_attributes() -> None:
+    assert resolved(b"?a&copy=1&lt;&nosuch;&amp") == "?a&copy=1<&nosuch;&"
