@@ -16,6 +16,7 @@ import httpx2
 import trio
 
 from wheelfs import __version__
+from wheelfs.core.http.coding import Decoder, can_decode, codings_of
 from wheelfs.core.http.ranges import Busy, Moved, judge_status, length_of
 from wheelfs.core.simple.links import absolute
 from wheelfs.errors import OriginFault, UsageError
@@ -27,14 +28,12 @@ from wheelfs.remote.limits import HTTP_LIMITS
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 
     from wheelfs.remote.http.credentials import Credentials, OwnOrigin
     from wheelfs.remote.http.tls import Access
     from wheelfs.remote.limits import HttpLimits
 
-CODINGS: Final = frozenset({"gzip", "deflate", "identity", ""})
-"""What bodies may be compressed with.  The library knows more of them on some machines: here an index is read alike on all."""
 READ_BYTES: Final = 512 * 1024
 """Taken out of a socket at a time where that much is there; the library's own 64 KiB mean eight times the turns of the loop.
 Larger ones no longer fit the processor's cache, through which each byte passes four times on its way."""
@@ -81,15 +80,19 @@ class Client:
 
     @asynccontextmanager
     async def answer(
-        self, method: str, url: str, headers: Mapping[str, str], *, attempted: str
+        self, method: str, url: str, headers: Mapping[str, str], *, attempted: str, readable: bool = False
     ) -> AsyncIterator[httpx2.Response]:
         """Ask, and lend the answer with its body unread: of any status but a redirect's; its ``url`` is where it was found.
 
-        Asked again a few times when the origin is busy or the connection breaks before the answer.  What goes wrong inside the
-        block with reading the body is an `OriginError` too.
+        ``readable``: where it comes in a coding that cannot be undone, it is asked for once more without any.  Asked again a few
+        times when the origin is busy or the connection breaks before the answer.  What goes wrong inside the block with reading
+        the body is an `OriginError` too.
         """
         with as_origin_errors(attempted):
             response = await self._persist(method, url, headers, attempted)
+            if readable and not can_decode(codings_of(response.headers.get("content-encoding"))):
+                await drain(response)
+                response = await self._persist(method, url, {**headers, "Accept-Encoding": "identity"}, attempted)
             try:
                 yield response
             finally:
@@ -178,19 +181,16 @@ async def drain(response: httpx2.Response) -> None:
     try:
         length = length_of(response.headers)
         if length is not None and length <= DRAIN_BYTES:
-            async with aclosing(pieces_of(response, decoded=False)) as arriving:
+            async with aclosing(pieces_of(response)) as arriving:
                 async for _ in arriving:
                     pass
     finally:
         await response.aclose()
 
 
-async def pieces_of(response: httpx2.Response, *, decoded: bool) -> AsyncGenerator[bytes, None]:
-    """Yield the body as it arrives, uncopied; ``decoded`` undoes a content coding by and by.  To be closed (``aclosing``)."""
-    codings = {coding.strip().lower() for coding in response.headers.get("content-encoding", "").split(",")}
-    if decoded and not codings <= CODINGS:
-        raise httpx2.DecodingError("a coding that was not asked for", request=response.request)
-    source = response.aiter_bytes() if decoded else response.aiter_raw()
+async def pieces_of(response: httpx2.Response) -> AsyncGenerator[bytes, None]:
+    """Yield the body as it arrives, uncopied and as it was sent.  To be closed (``aclosing``)."""
+    source = response.aiter_raw()
     try:
         async for piece in source:
             yield piece
@@ -203,12 +203,22 @@ async def pieces_of(response: httpx2.Response, *, decoded: bool) -> AsyncGenerat
                 pass
 
 
+async def decoded(pieces: AsyncIterator[bytes], codings: Sequence[str]) -> AsyncGenerator[bytes, None]:
+    """Yield what pieces of a body are without their codings; raises `BadCoding`, also when the body ends before they do."""
+    decoder = Decoder(codings)
+    async for piece in pieces:
+        for unpacked in decoder.feed(piece):
+            yield unpacked
+    decoder.finish()
+
+
 async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: str) -> bytes:
     """Return the decoded body; raise `OriginFault` when it is longer than the limit, however little of it was announced."""
     pieces: list[bytes] = []
     held = 0
-    async with aclosing(pieces_of(response, decoded=True)) as arriving:
-        async for piece in arriving:
+    codings = codings_of(response.headers.get("content-encoding"))
+    async with aclosing(pieces_of(response)) as arriving, aclosing(decoded(arriving, codings)) as unpacked:
+        async for piece in unpacked:
             held += len(piece)
             if held > limit_bytes:
                 raise OriginFault(attempted, f"the answer has more than {limit_bytes >> 20} MiB")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import httpx2
 
 from wheelfs.config import redact
+from wheelfs.core.http.coding import BadCoding
 from wheelfs.errors import OriginDenied, OriginFault, OriginTimeout, OriginUnreachable
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ def as_origin_errors(attempted: str) -> Iterator[None]:
     """Turn the client's exceptions inside the block into `OriginError`s; none of their texts may hold a credential."""
     try:
         yield
+    except BadCoding as error:
+        if str(error) == "truncated":
+            raise OriginFault(attempted, "truncated: the compressed answer ends in the middle") from None
+        raise OriginFault(attempted, f"the answer is compressed in a way that cannot be undone: {error}") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
         raise _translated(attempted, error) from None
 
@@ -47,8 +52,6 @@ def _translated(attempted: str, error: Exception) -> OriginError:
             return OriginUnreachable(attempted, _system_reason(error) or _reason(error) or "no connection")
         case httpx2.InvalidURL() | httpx2.UnsupportedProtocol() | httpx2.LocalProtocolError():
             return OriginFault(attempted, "its address cannot be used for a request")
-        case httpx2.DecodingError():
-            return OriginFault(attempted, "the answer is compressed in a way that cannot be undone")
         case httpx2.RemoteProtocolError() if "incomplete" in str(error) or "without sending complete" in str(error):
             return OriginFault(attempted, "truncated: the answer broke off before its announced end")
         case httpx2.RemoteProtocolError():

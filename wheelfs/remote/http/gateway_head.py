@@ -38,7 +38,7 @@ class HeadAnswer:
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes; raises `OriginError`.  To be closed (``aclosing``)."""
         with as_origin_errors(ATTEMPTED):
-            async with aclosing(pieces_of(self._response, decoded=False)) as arriving:
+            async with aclosing(pieces_of(self._response)) as arriving:
                 async for piece in arriving:
                     yield piece
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import trio
 
+from wheelfs.core.http.coding import HEAD_BYTES, codings_of, is_packed_on_the_way
 from wheelfs.core.http.ranges import (
     AskAgain,
     Busy,
@@ -32,7 +33,7 @@ from wheelfs.core.http.ranges import (
 from wheelfs.core.simple.api import ACCEPT, parse_page
 from wheelfs.errors import ContentChanged, OriginBusy, OriginDenied, OriginFault, OriginMissing, UsageError
 from wheelfs.model.links import Validators
-from wheelfs.remote.http.client import Client, drain, pieces_of, read_body
+from wheelfs.remote.http.client import Client, decoded, drain, pieces_of, read_body
 from wheelfs.remote.http.credentials import credentials_for, origin_of
 from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 
 _WAYS: Final = 4
 """Ways to ask for one part: as wanted, by an explicit range, whole, and one to spare."""
+_WITH_PAGE: Final = frozenset({200, 201, 202, 203, 226})
+"""Statuses whose body is read as a page, as pip and uv do; not 206, of which nothing says what is missing."""
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _NEVER_FRESH = re.compile(r"(?:^|[,\s])(?:no-store|no-cache)(?:$|[,\s=])", re.IGNORECASE)
 
@@ -103,7 +106,8 @@ class HttpIndex:
             headers["If-None-Match"] = validators.etag
         if validators is not None and validators.last_modified is not None:
             headers["If-Modified-Since"] = validators.last_modified
-        async with self._client.answer("GET", self._page_url(project), headers, attempted=attempted) as response:
+        page_url = self._page_url(project)
+        async with self._client.answer("GET", page_url, headers, attempted=attempted, readable=True) as response:
             status = response.status_code
             max_age_s = _max_age_s(response.headers)
             common = judge_status(status, response.headers)
@@ -114,13 +118,14 @@ class HttpIndex:
                 raise self._refusal(attempted, common, status)
             if status == 304 and len(headers) > 1:
                 return PageUnchanged(max_age_s)
-            if status != 200:
+            if status not in _WITH_PAGE:
                 raise OriginFault(attempted, f"it answered with status {status}")
             body = await read_body(response, self._limits.page_bytes, attempted=attempted)
             url = str(response.url)
         content_type = response.headers.get("content-type")
         if len(body) > self._limits.parse_in_thread_bytes:
-            page = await trio.to_thread.run_sync(parse_page, body, content_type, url, project)
+            # Abandoned when it is not wanted any more: it holds nothing, and a process that is told to end does not wait for it.
+            page = await trio.to_thread.run_sync(parse_page, body, content_type, url, project, abandon_on_cancel=True)
         else:
             page = parse_page(body, content_type, url, project)
         found = Validators(etag=response.headers.get("etag"), last_modified=response.headers.get("last-modified"))
@@ -147,8 +152,11 @@ class HttpIndex:
             async with self._client.answer("GET", url, headers, attempted=attempted) as response:
                 outcome = judge(asked, validator=validator, status=response.status_code, headers=response.headers)
                 if isinstance(outcome, PartialBody | Complete):
-                    async with aclosing(_chunks(response, outcome, attempted)) as chunks:
-                        yield _reply(outcome, response.headers, chunks)
+                    async with (
+                        _content(response, outcome, url, otherwise=fresh) as (size_bytes, pieces),
+                        aclosing(_chunks(pieces, size_bytes, attempted)) as chunks,
+                    ):
+                        yield _reply(outcome, size_bytes, response.headers, chunks)
                     return
                 await drain(response)
                 if isinstance(outcome, AskAgain) and outcome.nonsense is not None:
@@ -234,26 +242,58 @@ class HttpIndex:
                 assert_never(outcome)
 
 
-def _reply(outcome: PartialBody | Complete, headers: Mapping[str, str], chunks: AsyncIterator[bytes]) -> RangeReply:
+def _reply(
+    outcome: PartialBody | Complete, size_bytes: int | None, headers: Mapping[str, str], chunks: AsyncIterator[bytes]
+) -> RangeReply:
     etag, last_modified = headers.get("etag"), headers.get("last-modified")
     if isinstance(outcome, PartialBody):
         is_whole = outcome.start == 0 and outcome.end == outcome.total_bytes
         return RangeReply(outcome.start, outcome.total_bytes, is_whole, etag, chunks, last_modified)
-    return RangeReply(0, outcome.size_bytes, True, etag, chunks, last_modified)
+    return RangeReply(0, size_bytes, True, etag, chunks, last_modified)
 
 
-async def _chunks(response: httpx2.Response, outcome: PartialBody | Complete, attempted: str) -> AsyncGenerator[bytes, None]:
+@asynccontextmanager
+async def _content(
+    response: httpx2.Response, outcome: PartialBody | Complete, url: str, *, otherwise: bool
+) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
+    """Lend how many bytes of the file come (None: not told), and them; ``otherwise`` as for `is_packed_on_the_way`."""
+    async with aclosing(pieces_of(response)) as arriving:
+        if isinstance(outcome, PartialBody):
+            yield outcome.end - outcome.start, arriving
+            return
+        if not outcome.encoded:
+            yield outcome.size_bytes, arriving
+            return
+        codings = codings_of(response.headers.get("content-encoding"))
+        head = b""
+        async for piece in arriving:
+            head += piece
+            if len(head) >= HEAD_BYTES:
+                break
+        async with aclosing(_with_head(head, arriving)) as sent:
+            if is_packed_on_the_way(_filename(url), head, codings, otherwise=otherwise):
+                async with aclosing(decoded(sent, codings)) as unpacked:
+                    yield None, unpacked
+            else:
+                yield length_of(response.headers), sent
+
+
+async def _with_head(head: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    if head:
+        yield head
+    async for piece in rest:
+        yield piece
+
+
+async def _chunks(pieces: AsyncIterator[bytes], left: int | None, attempted: str) -> AsyncGenerator[bytes, None]:
     """Yield exactly the bytes announced, as they arrive and without copying them; raise `OriginFault` when fewer come."""
-    left = outcome.end - outcome.start if isinstance(outcome, PartialBody) else outcome.size_bytes
-    encoded = isinstance(outcome, Complete) and outcome.encoded
     with as_origin_errors(attempted):
-        async with aclosing(pieces_of(response, decoded=encoded)) as arriving:
-            async for piece in arriving:
-                if left is not None:
-                    if len(piece) > left:
-                        raise OriginFault(attempted, "it sends more than it announced")
-                    left -= len(piece)
-                yield piece
+        async for piece in pieces:
+            if left is not None:
+                if len(piece) > left:
+                    raise OriginFault(attempted, "it sends more than it announced")
+                left -= len(piece)
+            yield piece
     if left:
         raise OriginFault(attempted, f"truncated: {left} bytes of the answer are missing")
 
