@@ -77,6 +77,7 @@ def access_of(setting: IndexSetting, settings: Settings) -> Access:
         proxy=setting.proxy,
         account=setting.username,
         private_addresses=settings.private_addresses is not False,
+        absent=frozenset(setting.absent),
     )
 
 

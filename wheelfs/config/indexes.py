@@ -32,6 +32,9 @@ RESERVED_NAMES: Final = frozenset({"download", "local", "stored"})
 """``local`` is the origin of files that were added by hand, ``download`` of those fetched by their URL alone; ``stored`` is a
 directory of the mount."""
 
+ABSENT_STATUSES: Final = frozenset({400, 401, 403, 405, 406, 409, 451})
+"""What servers say of a name that they do not have, or that they do not want to say anything of; 404 and 410 always mean it."""
+
 _INDEX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _NAMED_INDEX = re.compile(r"(?P<name>[^=:/?#\s]*)=(?P<url>.*)\Z", re.DOTALL)
 _PATTERN = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._*-]{0,200}\Z")
@@ -46,6 +49,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     ``ttl_s`` None: what ``[network] page-ttl-s`` says.  ``ca``, ``client_cert`` and ``client_key`` are files of PEM certificates.
     ``username`` is the account whose password the keyring is asked for.  ``min_age`` is what `age_s` reads; None: ``[policy]``'s.
     ``names``, of a share only, are the patterns of names that it may give to files that no index lists; None: any.
+    ``absent`` are statuses that mean "no such project" there, beside 404 and 410.
     """
 
     name: str
@@ -59,6 +63,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     username: str | None = None
     min_age: str | None = None
     names: tuple[str, ...] | None = None
+    absent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +114,8 @@ class SharesKind(IndexesKind):
 
     def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
         shares = self._parsed(raw, base, check_share_url)
-        if any(share.ttl_s is not None for share in shares):
-            raise ValueError("a share has no ttl-s")
+        if any(share.ttl_s is not None or share.absent for share in shares):
+            raise ValueError("a share has neither ttl-s nor absent")
         if any(share.projects and share.names is not None for share in shares):
             raise ValueError("a share has either projects (names that are tied to it) or names (those that it may give)")
         return shares
@@ -237,6 +242,14 @@ def _min_age(value: object, _base: Path) -> str:
     return text
 
 
+def _absent(value: object, _base: Path) -> tuple[int, ...]:
+    statuses = value if isinstance(value, list) else [value]
+    if not all(isinstance(status, int) and status in ABSENT_STATUSES for status in statuses):
+        possible = ", ".join(map(str, sorted(ABSENT_STATUSES)))
+        raise ValueError(f"absent must be a list of statuses that can mean that there is no such project: {possible}")
+    return tuple(sorted(set(statuses)))
+
+
 class Key(NamedTuple):
     """One key of an index's table."""
 
@@ -268,6 +281,11 @@ INDEX_KEYS: Final[dict[str, Key]] = {
     ),
     "min-age": Key(
         _min_age, "How old its files must be to be shown, in place of `[policy] min-age`; `0` for one that gives no upload times."
+    ),
+    "absent": Key(
+        _absent,
+        "Statuses by which it says that it has no such project, beside 404 and 410: `[403]` for a bucket that may not be listed. "
+        "Without it such an answer is an error, and no lower index is asked.",
     ),
 }
 

@@ -70,7 +70,8 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of one project.  ``origin`` is the index that owns it; ``checked`` (RFC 3339): when that was asked.
 
     ``tracked``: the ranges of versions that are tracked ("" for all), None when none is.
-    ``tracks`` and ``alternate_locations`` are where else it is, by its own account (PEP 708).
+    ``tracks`` and ``alternate_locations`` are where else it is, by its own account.  ``left_out``: how many links of its page
+    are not among the files, by reason.
     """
 
     project: str
@@ -82,6 +83,7 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
     tracked: tuple[str, ...] | None = None
     tracks: tuple[str, ...] = ()
     alternate_locations: tuple[str, ...] = ()
+    left_out: dict[str, int] = {}
 
 
 class KeptFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -106,6 +106,7 @@ def show(context: click.Context, name: str) -> None:
                     None if shown.tracked is None else ", ".join(which or "all versions" for which in shown.tracked),
                 ),
                 ("tracks", ", ".join(map(redact, shown.tracks))),
+                ("left out", ", ".join(f"{count} {reason}" for reason, count in shown.left_out.items()) or None),
                 ("also at", ", ".join(map(redact, shown.alternate_locations))),
                 ("versions", ", ".join(shown.versions)),
             ],

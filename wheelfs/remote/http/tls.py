@@ -22,7 +22,8 @@ class Access:
     ``ca`` is a bundle (or a directory) of trusted authorities in place of the environment's; ``client_cert`` and ``client_key``
     are PEM files (the key may be in the first); ``proxy`` is an address in place of the environment's proxies; ``account`` the
     user whose password the keyring is asked for.  ``private_addresses``: whether its links and redirects may lead to addresses
-    that are nearer to this machine than its own.
+    that are nearer to this machine than its own.  ``absent`` are the statuses of a page, beside 404 and 410, that mean that the
+    index has no such project.
     """
 
     ca: str | None = None
@@ -31,6 +32,7 @@ class Access:
     proxy: str | None = field(default=None, repr=False)
     account: str | None = None
     private_addresses: bool = True
+    absent: frozenset[int] = frozenset()
 
 
 DEFAULT_ACCESS: Final = Access()

@@ -57,6 +57,7 @@ _WAYS: Final = 4
 """Ways to ask for one part: as wanted, by an explicit range, whole, and one to spare."""
 _WITH_PAGE: Final = frozenset({200, 201, 202, 203, 226})
 """Statuses whose body is read as a page, as pip and uv do; not 206, of which nothing says what is missing."""
+_ABSENT_ADVICE: Final = "; if it answers so for every name that it does not have, say absent = [{status}] in its [[index]]"
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _NEVER_FRESH = re.compile(r"(?:^|[,\s])(?:no-store|no-cache)(?:$|[,\s=])", re.IGNORECASE)
 
@@ -76,6 +77,7 @@ class HttpIndex:
         """Raises `UsageError` when the address is invalid, or the settings of certificates or proxies are impossible."""
         self.name = name
         self._limits = limits
+        self._absent = access.absent
         clean, credentials = credentials_for(name, url, environ, account=access.account, renew_after_s=limits.keyring_renew_s)
         parts = urlsplit(clean)
         if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -111,11 +113,11 @@ class HttpIndex:
             status = response.status_code
             max_age_s = _max_age_s(response.headers)
             common = judge_status(status, response.headers)
-            if isinstance(common, Missing):
+            if isinstance(common, Missing) or status in self._absent:
                 await drain(response)
                 return PageAbsent()
             if common is not None:
-                raise self._refusal(attempted, common, status)
+                raise self._refusal(attempted, common, status, advice=_ABSENT_ADVICE)
             if status == 304 and len(headers) > 1:
                 return PageUnchanged(max_age_s)
             if status not in _WITH_PAGE:
@@ -219,7 +221,7 @@ class HttpIndex:
                 raise OriginFault(attempted, f"it answered with status {response.status_code}")
             return await read_body(response, limit_bytes, attempted=attempted)
 
-    def _refusal(self, attempted: str, outcome: Common, status: int) -> OriginError:
+    def _refusal(self, attempted: str, outcome: Common, status: int, *, advice: str = "") -> OriginError:
         match outcome:
             case Missing():
                 return OriginMissing(attempted, f"there is no such file (status {status})")
@@ -228,7 +230,7 @@ class HttpIndex:
                 return OriginDenied(
                     attempted,
                     f"access is refused (status {status})",
-                    f"give credentials by {variable}_USERNAME and _PASSWORD, or in ~/.netrc",
+                    f"give credentials by {variable}_USERNAME and _PASSWORD, or in ~/.netrc" + advice.format(status=status),
                 )
             case Busy(retry_after_s):
                 happened = f"it answered with status {status}"

@@ -162,6 +162,7 @@ def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: P
         tracked=ranges,
         tracks=() if page is None else page.tracks,
         alternate_locations=() if page is None else page.alternate_locations,
+        left_out={} if page is None else page.left_out,
     )
 
 

@@ -18,6 +18,7 @@ from wheelfs.store.catalog.records import PageRecord
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wheelfs.model.links import ProjectPage
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.origin import PageOutcome
     from wheelfs.service.hosts.breaker import Hosts
@@ -71,6 +72,7 @@ class PageRequests:
         self._in_flight: dict[tuple[str, str], PageRequest] = {}
         self._failed: dict[tuple[str, str], tuple[float, WheelfsError]] = {}
         self._silences: dict[str, _Silence] = {}
+        self._left_out: dict[tuple[str, str], str | None] = {}
 
     def begin(self, index: Index, project: ProjectName, head: PageHead | None) -> PageRequest:
         """Ask the index in the background; join the request in flight if there is one.  ``head`` is what is known so far."""
@@ -168,6 +170,7 @@ class PageRequests:
         now_us = time.time_ns() // 1_000
         match outcome:
             case PageFound(page, validators, max_age_s):
+                self._tell_left_out(index, project, page)
                 record = PageRecord(
                     index_url=index.url,
                     fetched_at_us=now_us,
@@ -181,6 +184,18 @@ class PageRequests:
                 await await_future(self._catalog.touch_page(index.name, project, fetched_at_us=now_us, max_age_s=max_age_s))
             case PageAbsent():
                 await await_future(self._catalog.put_absent(index.name, project, index_url=index.url, fetched_at_us=now_us))
+
+    def _tell_left_out(self, index: Index, project: ProjectName, page: ProjectPage) -> None:
+        """Log which links a page has beside its files, whenever that is another story than last time."""
+        explained = page.explain_left_out()
+        key = (index.name, project)
+        if explained == self._left_out.get(key):
+            return
+        self._left_out[key] = explained
+        if len(self._left_out) > self._limits.max_failures:
+            self._left_out.pop(next(iter(self._left_out)))
+        if explained is not None:
+            log.info("the page of %s on %s: %s", project, index.name, explained)
 
 
 def _page_url(index: Index, project: ProjectName) -> str | None:

@@ -188,6 +188,8 @@ class Pages:
     def _comments(self, owned: Owned, project: ProjectName, view: View) -> Iterator[str]:
         yield f"from {owned.owner}"
         yield from self._withheld.explain(project, owned, view.index)
+        if owned.page is not None and (left_out := owned.page.explain_left_out()) is not None:
+            yield left_out
         away = self._projects.away(owned, project)
         if away is not None:
             since = "wheelfs is told to be offline" if away.since_s is None else f"since {rfc3339(round(away.since_s * 1e6))}"

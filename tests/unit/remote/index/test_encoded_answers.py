@@ -31,9 +31,7 @@ class Encoding(FakeIndex):
 
     def answer(self, request: Request, action: faults.Action | None) -> Answer:
         answer = super().answer(request, action)
-        if answer.status not in (200, 203) or not request.path.split("?")[0].endswith(
-            self.only or ("/", "metadata", ".whl", ".gz")
-        ):
+        if answer.status not in (200, 203) or not request.path.split("?")[0].endswith(("/", "metadata", ".whl", ".gz")):
             return answer
         if self.how == "br-unless-identity" and request.headers.get("accept-encoding") == "identity":
             return answer
