@@ -71,7 +71,7 @@ def size_bytes(value: object) -> int | None:
     """Return a size that can be believed, from JSON (a number) or HTML (digits); None for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SIZE_BYTES:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_SIZE_BYTES:  # no file is empty
         return value
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,14 @@ _WHOLE_BYTES: Final = 1 << 30
 _GENERATED: Final = {paths.PAGE: PLAIN_TYPE, paths.STATUS: "application/json"}
 
 
+class _OtherSize(Exception):
+    """A file that was verified has another size than its page says."""
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(size_bytes)
+        self.size_bytes = size_bytes
+
+
 class FileReplies:
     """Replies with nodes of ``filesystem``."""
 
@@ -36,7 +45,15 @@ class FileReplies:
         self._limits = limits
 
     async def file(self, request: Request, node: Node, content_type: str, *headers: tuple[str, str]) -> Reply:
-        """Reply with a file; what is generated is read whole, since its tag is made of its text."""
+        """Reply with a file; one whose page was wrong about its size is known with the right one once it is open."""
+        try:
+            return await self._sized(request, node, content_type, *headers)
+        except _OtherSize as other:
+            assert isinstance(node, FileNode)
+            return await self._sized(request, replace(node, size_bytes=other.size_bytes), content_type, *headers)
+
+    async def _sized(self, request: Request, node: Node, content_type: str, *headers: tuple[str, str]) -> Reply:
+        """Reply with a file of a known size; what is generated is read whole, since its tag is made of its text."""
         if not (node.attributes.immutable or isinstance(node, FileNode)):
             file = await self._filesystem.open(node)
             try:
@@ -83,7 +100,7 @@ class FileReplies:
             # A view of the store is valid until the next checkpoint only.
             first = bytes(await opened.read(start, min(self._limits.piece_bytes, end - start)))
             if opened.size not in (None, node.attributes.size_bytes):
-                raise changed()
+                raise _OtherSize(opened.size) if node.attributes.immutable else changed()
         except BaseException:
             opened.close()
             raise

@@ -203,6 +203,10 @@ class Download:
         if self.partial.takes_whole_answers:
             return await self.until_sealed()
         facts = self.context.facts
+        if self.partial.is_size_disputed:
+            # Page and server disagree about the size: nothing can be believed before all of it has the digest.
+            await self.until_sealed()
+            return
         tail_bytes = await from_manifest.ensure_end(self) or facts.tail_bytes(self.ref.project, self.partial.size_bytes)
         if self.partial.size_bytes is None:
             await self._run(Suffix(tail_bytes))

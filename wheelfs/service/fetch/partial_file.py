@@ -92,6 +92,10 @@ class PartialFile:
     waited_s: float = 0.0
     """Time already spent waiting without a response; counts against the caller's total timeout."""
     origin_has_ranges: bool = False
+    is_size_confirmed: bool = False
+    """Whether a response had the size that is expected."""
+    is_size_disputed: bool = False
+    """Whether the index's page gave another size than its server does."""
     etag: str | None = None
     """The entity tag that responses must have; None where the sha256 is known and decides instead."""
     validators: Validators | None = None
@@ -203,7 +207,8 @@ class PartialFile:
     def _load_facts(self) -> None:
         # After a change the stored facts describe the old file, until the new one's size overwrites them.
         if self.generation:
-            self.size_bytes = self.ref.link.size_bytes
+            if not self.is_size_disputed:
+                self.size_bytes = self.ref.link.size_bytes
             return
         self.size_bytes = self.context.facts.size_of(self.ref)
         if self.ref.link.sha256 is None:
@@ -264,7 +269,10 @@ class PartialFile:
         for stream in self.live:
             stream.end = 0  # it will bring nothing more
         self._drop()
-        self.size_bytes = self.ref.link.size_bytes
+        # A page may be wrong about a size: where no response had it, the next one says, and the digest of the whole decides.
+        self.is_size_disputed = self.ref.link.size_bytes is not None and not self.is_size_confirmed
+        self.is_size_confirmed = False
+        self.size_bytes = None if self.is_size_disputed else self.ref.link.size_bytes
         self.etag = self.manifest = self.validators = None
         self.wake()
 
@@ -304,9 +312,10 @@ class PartialFile:
             return
         if self.size_bytes not in (None, total_bytes):
             happened = f"it has {total_bytes} bytes there, but {self.size_bytes} were announced"
-            if self.ref.link.size_bytes is None:
-                raise ContentChanged(self.attempted, happened, "what was fetched is of no use")
-            raise OriginFault(self.attempted, happened)
+            if self.ref.link.size_bytes is not None and (self.is_size_confirmed or not self.is_from_index):
+                raise OriginFault(self.attempted, happened)
+            raise ContentChanged(self.attempted, happened, "what was fetched is of no use")
+        self.is_size_confirmed = True
         if self.size_bytes is None or (is_hashless and etag is not None and self.etag is None):
             self.size_bytes = total_bytes
             self.etag = etag if is_hashless else None

@@ -24,9 +24,13 @@ def stored_as(link: FileLink, by_name: Mapping[str, StoredName]) -> bytes | None
 
 
 def with_stored_digests(link: FileLink, name: StoredName | None) -> FileLink:
-    """Return the link with the digests of what is stored, where the index gives none, or none that is not checked."""
+    """Return the link with the size of what is stored, and its digests where the index gives none, or none that is checked."""
     if name is not None and not identity.is_vouched(link):
         return msgspec.structs.replace(link, metadata_sha256=link.metadata_sha256 or name.metadata_sha256)
-    if name is None or (link.sha256 is not None and (link.metadata_sha256 is not None or name.metadata_sha256 is None)):
+    if name is None:
         return link
-    return msgspec.structs.replace(link, sha256=name.sha256, metadata_sha256=link.metadata_sha256 or name.metadata_sha256)
+    metadata_sha256 = link.metadata_sha256 or name.metadata_sha256
+    if (link.sha256, link.size_bytes, link.metadata_sha256) == (name.sha256, name.size_bytes, metadata_sha256):
+        return link
+    # Its size, too: a page may be wrong about that.
+    return msgspec.structs.replace(link, sha256=name.sha256, size_bytes=name.size_bytes, metadata_sha256=metadata_sha256)

@@ -149,6 +149,10 @@ class TreeOperations(pyfuse3.Operations):
         if node.attributes.is_dir:
             raise pyfuse3.FUSEError(errno.EISDIR)
         file = await self._filesystem.open(node)
+        if node.attributes.immutable and file.size not in (None, node.attributes.size_bytes):
+            # Its page was wrong about its size, by which the kernel would cut it: it looks the name up again, and opens that.
+            file.close()
+            raise pyfuse3.FUSEError(errno.ESTALE)
         # What changes is read past the page cache: the kernel cuts cached reads at a size that may be a second old, and half a
         # project page is worse than none.  An open file of the tree is a snapshot, so one open sees one page.
         direct_io = file.direct_io or not node.attributes.immutable
