@@ -14,7 +14,7 @@ from wheelfs.core.fetch.delta import CONNECTIONS
 from wheelfs.core.hashes import digest_bytes
 from wheelfs.core.http.ranges import Range
 from wheelfs.core.projects.ownership import LOCAL
-from wheelfs.errors import StoreDamaged, StoreReadOnly
+from wheelfs.errors import OriginDenied, OriginMissing, OriginUnreachable, StoreDamaged, StoreReadOnly
 from wheelfs.model.links import description_of
 from wheelfs.service.fetch.facts import FileFacts
 from wheelfs.service.fetch.limits import FETCH_LIMITS
@@ -80,11 +80,7 @@ class FetchContext:
         attempted = f"look up {ref.filename} on {ref.origin}"
         origin = self.sources.index_of(ref)
         with self.hosts.request(attempted, ref.link.url, timeout_s=self.progress_timeout_s, index_url=origin.url):
-            head = await origin.head(ref.link.url)
-            size_bytes, etag = head.size_bytes, head.etag
-            if size_bytes is None:
-                async with origin.open_range(ref.link.url, Range(0, 1)) as reply:
-                    size_bytes, etag = reply.total_bytes, reply.etag
+            size_bytes, etag = await _size_at(origin, (ref.link.url, *ref.link.alternatives))
         if size_bytes is not None:
             self.facts.keep_size(ref, size_bytes, etag)
         return size_bytes
@@ -157,6 +153,21 @@ class FetchContext:
         stored = None if ref.link.sha256 is None else self.store.catalog.content(ref.link.sha256)
         if stored is not None and stored.poisoned is not None and not self.sources.has_index(ref):
             raise StoreDamaged(f"open {ref.filename}", stored.poisoned, "it is quarantined; add it again with wheelfs add")
+
+
+async def _size_at(origin: Origin, urls: Sequence[str]) -> tuple[int | None, str | None]:
+    """Return size and entity tag at the first address that is not dead; raises the last one's error."""
+    for last, url in enumerate(urls, 1 - len(urls)):
+        try:
+            head = await origin.head(url)
+            if head.size_bytes is not None:
+                return head.size_bytes, head.etag
+            async with origin.open_range(url, Range(0, 1)) as reply:
+                return reply.total_bytes, reply.etag
+        except (OriginMissing, OriginDenied, OriginUnreachable):
+            if last == 0:
+                raise
+    raise AssertionError("a file has an address")
 
 
 def _log_failure(future: Future[bool]) -> None:

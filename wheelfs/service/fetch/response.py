@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import trio
 
 from wheelfs.core.http.ranges import Suffix
+from wheelfs.errors import OriginDenied, OriginMissing, OriginUnreachable
 from wheelfs.model.links import Validators
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from wheelfs.core.http.ranges import ByteRequest
+    from wheelfs.errors import OriginError
     from wheelfs.remote.origin import RangeReply
     from wheelfs.service.fetch.partial_file import PartialFile, Stream
     from wheelfs.service.fetch.source import Source
@@ -41,8 +44,7 @@ async def receive(
     """
     asked_s = trio.current_time()
     # Where the sha256 is known, that decides in the end: nodes of one CDN may well give different entity tags.
-    opening = source.origin.open_range(source.url, wanted, validator=partial.etag, fresh=partial.ask_past_caches)
-    async with opening as reply:
+    async with _opened(source, wanted, validator=partial.etag, fresh=partial.ask_past_caches) as reply:
         if not answered():
             return
         answered_s = trio.current_time()
@@ -68,6 +70,23 @@ async def receive(
         )
         if reply.is_whole and reply.total_bytes is None:
             await partial.adopt(stream.at, reply.etag)
+
+
+@asynccontextmanager
+async def _opened(source: Source, wanted: ByteRequest, *, validator: str | None, fresh: bool) -> AsyncIterator[RangeReply]:
+    """Ask at the file's address, and at further ones of its page's where that is dead; raises the first's error."""
+    async with AsyncExitStack() as stack:
+        first: OriginError | None = None
+        for url in (source.url, *source.alternatives):
+            try:
+                reply = await stack.enter_async_context(source.origin.open_range(url, wanted, validator=validator, fresh=fresh))
+            except (OriginMissing, OriginDenied, OriginUnreachable) as error:
+                first = first or error
+            else:
+                yield reply
+                return
+        assert first is not None
+        raise first
 
 
 async def _receive_body(

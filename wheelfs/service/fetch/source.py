@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 class Source(NamedTuple):
     """Where bytes of a file can be asked for.
 
-    ``host`` is a URL of the host whose state counts, ``share`` the share's name, None for the file's index.
+    ``host`` is a URL of the host whose state counts, ``share`` the share's name, None for the file's index.  ``alternatives``
+    are the addresses of further links of its page, for when the first is dead.
     """
 
     origin: Origin
     url: str
     host: str
     share: str | None
+    alternatives: tuple[str, ...] = ()
 
 
 class Sources:
@@ -52,7 +54,7 @@ class Sources:
                     source = Source(share.origin, share.file_url(ref.link.sha256), share.url, share.name)
                     (last if share.name in slow or self._hosts.is_deprioritized(share.url) else first).append(source)
         try:
-            index = Source(self.index_of(ref), ref.link.url, ref.link.url, None)
+            index = Source(self.index_of(ref), ref.link.url, ref.link.url, None, ref.link.alternatives)
         except OriginUnreachable:
             if first or last:
                 return [*first, *last]
