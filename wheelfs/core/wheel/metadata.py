@@ -14,8 +14,8 @@ from wheelfs.core.wheel import zip_layout
 MAX_DIRECTORY_BYTES: Final = 64 * 1024 * 1024
 """The directory of 70,000 members takes 8 MB; one above this is not read into memory."""
 
-_LONGEST_EXTRAS: Final = 2 * 0xFFFF + zip_layout.LOCAL_HEADER_BYTES
-"""A local header, and the longest name and extra field that it can announce (APPNOTE 4.3.7)."""
+_LIKELY_EXTRAS: Final = zip_layout.LOCAL_HEADER_BYTES + 4_096
+"""A local header, and more than the extra fields that wheels have; it can announce 64 KiB of them (APPNOTE 4.3.7)."""
 
 Search = Generator[tuple[int, int], bytes, "Found"]
 """Yields ``(start, end)``, is sent exactly those bytes, returns `Found`; raises `zip_layout.NotAZip`."""
@@ -53,28 +53,38 @@ def search_directory(size_bytes: int, tail_bytes: int) -> DirectorySearch:
 def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
     """Find the METADATA of a wheel of ``size_bytes``, looking at its last ``tail_bytes`` first; at most a handful of ranges."""
     found, directory = yield from search_directory(size_bytes, tail_bytes)
-    members = zip_layout.parse_directory(directory, found)
-    for other in members:
-        if other.header_offset + other.compressed_size > found.offset:
-            raise zip_layout.NotAZip(f"the data of {other.name!r} lies outside the file")
+    members = zip_layout.parse_directory(directory, found, ending=b".dist-info/METADATA")
     member = zip_layout.metadata_member(members, project)
     if member is None:
         raise zip_layout.NotAZip(f"it has no {project.replace('-', '_')}-*.dist-info/METADATA")
-    first, last = zip_layout.member_window(member, members, found.offset)
-    last = min(last, first + _LONGEST_EXTRAS + member.compressed_size)
-    if last - first > zip_layout.MAX_METADATA_BYTES:
-        raise zip_layout.NotAZip(f"its METADATA takes {last - first} bytes")
-    window = yield first, last
+    if member.header_offset + member.compressed_size > found.offset:
+        raise zip_layout.NotAZip(f"the data of {member.name!r} lies outside the file")
+    # Where the next member begins is not looked for: the local header says how long it is, and mostly it has a short extra.
+    first = member.header_offset
+    likely = _LIKELY_EXTRAS + len(member.name.encode("utf-8", "surrogateescape")) + member.compressed_size
+    if likely > zip_layout.MAX_METADATA_BYTES:
+        raise zip_layout.NotAZip(f"its METADATA takes {member.compressed_size} bytes")
+    window = yield first, min(found.offset, first + likely)
+    last = min(found.offset, zip_layout.data_offset(member, window[: zip_layout.LOCAL_HEADER_BYTES]) + member.compressed_size)
+    if last > first + len(window):
+        window = yield first, last
     return Found(zip_layout.extract_member(member, window, first), size_bytes - found.offset)
+
+
+def step(asking: Search, data: bytes | memoryview) -> tuple[int, int] | Found:
+    """Send what was asked for; return what is asked for next, or the end.  Raises `zip_layout.NotAZip`."""
+    try:
+        return asking.send(bytes(data))
+    except StopIteration as done:
+        found: Found = done.value
+        return found
 
 
 def read_from(read: Callable[[int, int], bytes | memoryview], size_bytes: int, tail_bytes: int, project: str) -> bytes:
     """Return the METADATA of a wheel that can be read at once by ``read(offset, size)``.  Raises `zip_layout.NotAZip`."""
     asking = search(size_bytes, tail_bytes, project)
-    start, end = next(asking)
-    while True:
-        try:
-            start, end = asking.send(bytes(read(start, end - start)))
-        except StopIteration as done:
-            found: Found = done.value
-            return found.metadata
+    found: tuple[int, int] | Found = next(asking)
+    while not isinstance(found, Found):
+        start, end = found
+        found = step(asking, read(start, end - start))
+    return found.metadata

@@ -125,18 +125,25 @@ def _located(end: int, entries: int, size: int, offset: int, zip64: bool) -> Dir
 
 
 def _find_end(tail: bytes, tail_start: int, file_size: int) -> int | None:
-    """Return where in ``tail`` the end record begins: the last one whose comment reaches exactly to the end of the file."""
+    """Return where in ``tail`` the end record begins: the last one whose comment reaches exactly to the end of the file.
+
+    Else the last one with more behind it than its comment, as in ``zipfile``, by which pip reads: some servers append bytes.
+    """
+    last = None
     position = len(tail) - _END.size + len(_END_MAGIC)
     lowest = max(0, file_size - _COMMENT_MAX - _END.size - tail_start)
     while position > lowest:
         position = tail.rfind(_END_MAGIC, lowest, position)
         if position < 0:
-            return None
+            break
         comment = int.from_bytes(tail[position + _END.size - 2 : position + _END.size], "little")
         if position + _END.size + comment == len(tail):
             return position
+        if last is None and position + _END.size + comment < len(tail):
+            last = position
         position += len(_END_MAGIC) - 1
-    return None
+    # Not before all of the tail that can hold a comment is there: an exact one may lie further ahead.
+    return last if tail_start <= max(0, file_size - _COMMENT_MAX - _END.size) else None
 
 
 def bytes_behind(tail: bytes) -> int:
@@ -180,10 +187,11 @@ def _find_end64(tail: bytes, tail_start: int, end: int) -> tuple[int, int, int, 
     raise NotAZip("its zip64 end-of-central-directory record is not where it should be")
 
 
-def parse_directory(data: bytes | memoryview, location: DirectoryLocation) -> tuple[Member, ...]:
+def parse_directory(data: bytes | memoryview, location: DirectoryLocation, *, ending: bytes = b"") -> tuple[Member, ...]:
     """Return the members in the directory's order; ``data`` is exactly the directory.  Raises `NotAZip`.
 
-    No entry's data is promised to be where it says, or apart from its neighbours': see `wheelfs.core.wheel.cutting`.
+    With ``ending`` only those whose names end so (the others are only stepped over, four times as fast).  No entry's data is
+    promised to be where it says, or apart from its neighbours': see `wheelfs.core.wheel.cutting`.
     """
     if len(data) != location.size_bytes:
         raise NotAZip("the central directory is not complete")
@@ -207,6 +215,9 @@ def parse_directory(data: bytes | memoryview, location: DirectoryLocation) -> tu
         following = name_end + extra_size + comment_size
         if following > total:
             raise NotAZip("its central directory ends in the middle of an entry")
+        if ending and not data.endswith(ending, position + head, name_end):
+            position = following
+            continue
         if packed == _FULL32 or size == _FULL32 or offset == _FULL32 or disk == _FULL16:
             size, packed, offset, disk = _zip64_fields(data[name_end : name_end + extra_size], size, packed, offset, disk)
         offset += prepended

@@ -83,8 +83,8 @@ class Download:
     async def ensure_tail(self) -> None:
         """Make sure that what resolvers read is here: end of central directory, central directory, METADATA.
 
-        Of a file that is no wheel only the beginning of the response is awaited, so that an absent one fails here and not
-        in a later read.  Raises the origin's error.  A file that is small, or whose origin has no ranges, is fetched whole.
+        Of a file that is no wheel only the beginning of the response is awaited, so that an absent one fails here.  Raises the
+        origin's error.  A file that is small, or whose origin has no ranges, is fetched whole.
         """
         if self.has_tail:
             return
@@ -155,12 +155,17 @@ class Download:
     @property
     def is_busy(self) -> bool:
         """Whether something still works on this file, so that the download must not be forgotten."""
-        return self.users > 0 or self.is_fetching_whole or bool(self.partial.live) or _is_under_way(self._tail)
+        return (
+            self.users > 0
+            or self.is_fetching_whole
+            or bool(self.partial.live)
+            or (self._tail is not None and not self._tail.done)
+        )
 
     @property
     def is_fetching_whole(self) -> bool:
         """Whether the whole file is being fetched."""
-        return _is_under_way(self._whole)
+        return self._whole is not None and not self._whole.done
 
     # --- what the ways of fetching in parts call (`Demand`) -------------------------------------------------------
 
@@ -200,13 +205,10 @@ class Download:
         self._tail_generation = self.partial.generation
 
     async def _find_tail(self) -> None:
-        if self.partial.takes_whole_answers:
+        # Where page and server disagree about the size, only the digest of the whole is believed.
+        if self.partial.takes_whole_answers or self.partial.is_size_disputed:
             return await self.until_sealed()
         facts = self.context.facts
-        if self.partial.is_size_disputed:
-            # Page and server disagree about the size: nothing can be believed before all of it has the digest.
-            await self.until_sealed()
-            return
         tail_bytes = await from_manifest.ensure_end(self) or facts.tail_bytes(self.ref.project, self.partial.size_bytes)
         if self.partial.size_bytes is None:
             await self._run(Suffix(tail_bytes))
@@ -228,21 +230,22 @@ class Download:
 
     async def _find_metadata(self, search: metadata.Search) -> None:
         generation = self.partial.generation
-        try:
-            start, end = next(search)
-            while True:
-                await self.need(start, end)
-                data = await self.partial.read(start, end)
-                if self.sealed_sha256 is not None:
-                    return  # it is read from the stored file when it is requested
-                if data is None:
-                    raise ContentChanged(self.partial.attempted, "it changed while its directory was read")
-                start, end = search.send(data)
-        except StopIteration as done:
-            found: metadata.Found = done.value
-            self.context.facts.saw_directory(self.ref.project, found.directory_bytes)
-            if generation == self.partial.generation:
-                await self.context.facts.keep_metadata(self.ref, found.metadata)
+        found: tuple[int, int] | metadata.Found = next(search)
+        while not isinstance(found, metadata.Found):
+            start, end = found
+            await self.need(start, end)
+            data = await self.partial.read(start, end)
+            if self.sealed_sha256 is not None:
+                return  # it is read from the stored file when it is requested
+            if data is None:
+                raise ContentChanged(self.partial.attempted, "it changed while its directory was read")
+            if len(data) <= self.context.limits.parse_at_once_bytes:
+                found = metadata.step(search, data)
+            else:
+                found = await trio.to_thread.run_sync(metadata.step, search, data, abandon_on_cancel=True)
+        self.context.facts.saw_directory(self.ref.project, found.directory_bytes)
+        if generation == self.partial.generation:
+            await self.context.facts.keep_metadata(self.ref, found.metadata)
 
     async def _run(self, wanted: ByteRequest) -> None:
         """Run one stream to its end; raises its error."""
@@ -397,7 +400,3 @@ class Download:
 
     def _changes_too_often(self) -> ContentChanged:
         return ContentChanged(self.partial.attempted, "it changes at its origin again and again")
-
-
-def _is_under_way(work: Work | None) -> bool:
-    return work is not None and not work.done

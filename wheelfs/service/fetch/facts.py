@@ -16,6 +16,7 @@ from wheelfs.store.catalog.records import ContentFacts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheelfs.model.content import ContentKey
     from wheelfs.service.fetch.limits import FetchLimits
     from wheelfs.service.file_refs import FileRef
     from wheelfs.store.store import Store
@@ -29,6 +30,8 @@ class FileFacts:
         self._catalog = store.catalog
         self._limits = limits
         self._directory_bytes: OrderedDict[str, int] = OrderedDict()
+        self._unreadable: OrderedDict[ContentKey, None] = OrderedDict()
+        self.unreadable_seen = 0
 
     def size_of(self, ref: FileRef) -> int | None:
         """Return the exact size: from the index, or as found out earlier; None when it is unknown."""
@@ -65,6 +68,8 @@ class FileFacts:
             kept = self._catalog.metadata(ref.key)
             if kept and hashlib.sha256(kept).digest() == announced:
                 return
+        if metadata:
+            self._unreadable.pop(ref.key, None)
         await await_future(self._catalog.put_metadata(ref.key, metadata))
 
     def metadata_sha256(self, ref: FileRef) -> bytes | None:
@@ -73,6 +78,18 @@ class FileFacts:
             return ref.link.metadata_sha256
         kept = None if ref.link.has_metadata else self._catalog.metadata(ref.key)
         return hashlib.sha256(kept).digest() if kept else None
+
+    def found_unreadable(self, ref: FileRef) -> None:
+        """Remember, while this process lives, that a wheel's METADATA cannot be read, so that no page promises it."""
+        if ref.key not in self._unreadable:
+            self._unreadable[ref.key] = None
+            self.unreadable_seen += 1
+            if len(self._unreadable) > self._limits.known_unreadable:
+                self._unreadable.popitem(last=False)
+
+    def is_readable(self, ref: FileRef) -> bool:
+        """Return whether a wheel's METADATA can be read, for all that is known."""
+        return ref.key not in self._unreadable
 
     def tail_bytes(self, project: str, size_bytes: int | None) -> int:
         """Return how long a tail to ask for of a file of ``size_bytes`` (None: unknown)."""

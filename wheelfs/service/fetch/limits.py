@@ -55,6 +55,9 @@ class FetchLimits:
     max_unsized_bytes: int = 16 * 1024 * 1024 * 1024
     """A response without a length must end at some point: no package file comes near this."""
 
+    parse_at_once_bytes: int = 1024 * 1024
+    """A longer part of a wheel's directory is parsed in a thread: one of a million members takes a second."""
+
     # --- memory, disk and threads ---------------------------------------------------------------------------------
 
     flush_bytes: int = 256 * 1024
@@ -80,6 +83,9 @@ class FetchLimits:
 
     max_names: int = 32
     """Names recorded for one content when it is stored; one that was left out is recorded when it is opened the next time."""
+
+    known_unreadable: int = 10_000
+    """Wheels whose METADATA cannot be read: each is a few dozen bytes."""
 
     known_directories: int = 10_000
     """Projects whose directory size is remembered."""

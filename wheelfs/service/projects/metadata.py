@@ -63,6 +63,7 @@ class Metadata:
                 await self._fetch_once(ref)
             kept = self._kept(ref)
         if kept is None:
+            self._context.facts.found_unreadable(ref)
             raise self._unusable(ref)
         return kept
 

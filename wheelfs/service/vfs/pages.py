@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wheelfs.core.views.visibility import ExclusionReason
     from wheelfs.model.names import ProjectName
     from wheelfs.service.fetch.context import FetchContext
+    from wheelfs.service.fetch.facts import FileFacts
     from wheelfs.service.process.withheld import Withheld
     from wheelfs.service.projects.index import Entry
     from wheelfs.service.projects.projects import Projects
@@ -127,7 +128,8 @@ class Pages:
             return kept
         assert isinstance(ownership, Owned)
         seen = self._views.entries(ownership, project, view)
-        text = _project_page(node, ownership, seen.entries, [*self._comments(ownership, project, view), *seen.hidden])
+        comments = [*self._comments(ownership, project, view), *seen.hidden]
+        text = _project_page(node, ownership, seen.entries, comments, self._context.facts)
         self._keep(path, stamp, text)
         return text
 
@@ -141,13 +143,14 @@ class Pages:
             seen = self._views.entries(ownership, node.project, node.view)
             comments = [*self._comments(ownership, node.project, node.view), *seen.hidden]
             text = await trio.to_thread.run_sync(
-                _project_page, node, ownership, seen.entries, comments, limiter=self._context.disk
+                _project_page, node, ownership, seen.entries, comments, self._context.facts, limiter=self._context.disk
             )
             self._keep(node.path, stamp, text)
 
     def _stamp(self, project: ProjectName, view: View) -> object:
         # A hash: the stamp of a project with 400 stored files has 140 kB, and each instant below asof/ has a page of its own.
-        return hash(self._projects.stamp(project, index=view.index)), self._views.view_filter(view)
+        known = hash(self._projects.stamp(project, index=view.index))
+        return known, self._views.view_filter(view), self._context.facts.unreadable_seen
 
     # --- lists ----------------------------------------------------------------------------------------------------
 
@@ -215,10 +218,11 @@ def _node_in(place: Directory, form: Form) -> PageNode:
     return PageNode("project", f"{place.path}/{NAMES[form]}", place.view, place.project, 0, UNKNOWN_TIME_NS, form)
 
 
-def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], comments: Sequence[str]) -> bytes:
+def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], comments: Sequence[str], facts: FileFacts) -> bytes:
     """Render a project's page; may be called in any thread."""
     assert node.project is not None
-    files = (_rendered_file(entry, offers_metadata(entry, owned, node.view)) for entry in entries)
+    # What was found to be unreadable is no longer promised: installers then read the wheel, and say what is wrong with it.
+    files = (_rendered_file(one, facts.is_readable(one.ref) and offers_metadata(one, owned, node.view)) for one in entries)
     page = owned.page or ProjectPage(node.project, ())
     # Nothing tells when versions without files came to be, and nothing of them can be stored.
     fileless = () if node.view.stored or node.view.asof is not None else page.fileless_versions
@@ -226,7 +230,7 @@ def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], commen
 
 
 def offers_metadata(entry: Entry, ownership: Ownership, view: View) -> bool:
-    """Return whether METADATA is sure to be served beside a file.
+    """Return whether METADATA is served beside a file.
 
     For every wheel: from the index where it offers it, else out of the wheel itself, so it surely matches.  Else while an index
     that offers it can be asked (PEP 714 speaks of any distribution).
