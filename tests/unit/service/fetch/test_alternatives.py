@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from wheelfs.core.http.ranges import Wanted
+    from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.remote.origin import FileHead, RangeReply
 
 NAME = wheel_filename("demo", "1.0")
@@ -49,7 +49,7 @@ class TwiceLinked(MemoryOrigin):
 
     @asynccontextmanager
     async def open_range(
-        self, url: str, wanted: Wanted, *, validator: str | None = None, fresh: bool = False
+        self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         self.check(url)
         async with super().open_range(url, wanted, validator=validator, fresh=fresh) as reply:
