@@ -38,6 +38,8 @@ def client_lines(client: Client, mount: Path) -> list[str]:
                 "[global]",
                 f"index-url = {here}",
                 "",
+                "# uploaded-prior-to has no effect on a file:// index (pip 26.3): set min-age, or read asof/TIME/simple.",
+                "",
                 "# only what is stored, whether the index answers or not:",
                 f"# $ pip install --no-index --find-links {quoted} PACKAGE",
             ]

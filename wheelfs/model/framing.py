@@ -9,6 +9,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from wheelfs.model.decoding import DECODE_ERRORS
+
 T = TypeVar("T")
 
 MAGIC_BYTES: Final = 4
@@ -45,7 +47,7 @@ def unpacked(magic: bytes, encoded: bytes, kind: type[T], what: str) -> T:
         return msgspec.msgpack.decode(unframed(magic, encoded), type=kind)
     except ShareFormatError:
         raise
-    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
+    except DECODE_ERRORS as error:
         raise ShareFormatError(f"it is no {what} ({error})") from None
 
 

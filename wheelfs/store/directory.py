@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.private_files import OWNER_ALONE, Readers, is_as_wanted, is_open_to_others, restrict_open, restrict_tree
 from wheelfs.store.coordination.locks import lock_within
 from wheelfs.store.engine.environment import Durability, Environment, open_environment, store_error
@@ -196,7 +197,7 @@ def _read_fields(path: Path, attempted: str) -> Fields:
     try:
         fields = msgspec.json.decode(text, type=dict)
         version = fields["wheelfs_store"]
-    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
+    except (*DECODE_ERRORS, KeyError) as error:
         raise _senseless(attempted, str(error)) from error
     refuse_unknown(version, attempted)
     return fields
@@ -205,7 +206,7 @@ def _read_fields(path: Path, attempted: str) -> Fields:
 def _checked_format(fields: Fields, attempted: str) -> Format:
     try:
         format_ = msgspec.convert(fields, Format)
-    except msgspec.MsgspecError as error:
+    except DECODE_ERRORS as error:
         raise _senseless(attempted, str(error)) from error
     page = 4096
     if any(size < page or size % page or size > 1 << 46 for size in (format_.chunks_map_bytes, format_.catalog_map_bytes)):

@@ -46,6 +46,20 @@ def test_a_password_that_everybody_can_read_for_as_long_as_the_mount_lives_is_wa
         assert "list of processes" in run("mount", "-f", str(tmp_path), *words).err
 
 
+def test_pips_cutoff_that_has_no_effect_on_a_mount_is_warned_of_unless_min_age_is_set(
+    fake: FakeApp, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = ("mount", "-f", str(tmp_path / "mount"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    assert "uploaded-prior-to" not in run(*words).err
+    (tmp_path / "pip.conf").write_text("[install]\nuploaded-prior-to = 2026-11-01\n")
+    assert f"{tmp_path}/pip.conf [install] uploaded-prior-to keeps new files from pip" in run(*words).err
+    assert "uploaded-prior-to" not in run(*words, "--min-age", "7d").err
+    (tmp_path / "pip.conf").unlink()
+    monkeypatch.setenv("PIP_UPLOADED_PRIOR_TO", "2026-11-01")
+    assert "PIP_UPLOADED_PRIOR_TO in the environment" in run(*words).err
+
+
 @pytest.mark.parametrize(("user", "words", "said"), [(0, (), True), (0, ("--allow-other",), False), (1000, (), False)])
 def test_root_is_told_that_no_other_user_can_use_the_mount(
     fake: FakeApp,

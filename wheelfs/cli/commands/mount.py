@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.reports.mounts import MountReady
 
+CUTOFF_IGNORED: Final = (
+    "{place} keeps new files from pip, and pip (26.3) ignores it for every file:// address: set min-age, "
+    "mount asof/TIME/simple, or use wheelfs serve"
+)
+
 log = logging.getLogger(__name__)
 
 ROOT_ONLY: Final = "only root can use this mount (others get EACCES): --allow-other lets other users in"
@@ -75,6 +80,7 @@ def mount(context: click.Context, directory: Path, foreground: bool, options: tu
     arguments = MountArguments(nonempty=parsed.nonempty, source=parsed.source)
     # Not resolve(): a dead mount answers ENOTCONN, and must still be named so that it can be cleared.
     mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
+    _warn_of_upload_cutoff(session, settings, quiet=quiet)
     if foreground:
         _warn_of_passwords(session)
         _stay(session, settings, mountpoint, arguments, quiet=quiet)
@@ -90,6 +96,15 @@ def _warn_of_passwords(session: Session) -> None:
                 f"wheelfs: a password in {given.place} can be read in the list of processes as long as this mount lives: give it "
                 f"by {_variable_of(given.field)}, a configuration file or ~/.netrc"
             )
+
+
+def _warn_of_upload_cutoff(session: Session, settings: Settings, *, quiet: bool) -> None:
+    """Say that pip does not do through a mount what it is told to do."""
+    from wheelfs.remote.index.default import pip_upload_cutoff
+
+    place = None if settings.min_age_s or quiet else pip_upload_cutoff(os.environ)
+    if place is not None:
+        session.output.talk(f"wheelfs: {CUTOFF_IGNORED.format(place=place)}")
 
 
 def _variable_of(field: str) -> str:

@@ -51,6 +51,20 @@ def from_pip(files: Iterable[tuple[str, str]]) -> Named:
     return _named(strongest, extra.split())
 
 
+def upload_cutoff(files: Iterable[tuple[str, str]]) -> str | None:
+    """Return which of pip's files sets ``uploaded-prior-to``, for people; None when none does, broken ones passed over."""
+    for place, text in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(text)
+        except configparser.Error:
+            continue
+        for section in parser.sections():
+            if any(parser.get(section, key, fallback="").strip() for key in ("uploaded-prior-to", "uploaded_prior_to")):
+                return f"{place} [{section}] uploaded-prior-to"
+    return None
+
+
 def from_uv(files: Iterable[tuple[str, str]]) -> Named:
     """Return what uv's ``uv.toml`` files say, given as ``(place, text)`` from the strongest to the weakest.
 

@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion
 from wheelfs.core.simple.html_parse import check_version
 from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.links import LeftOut, ProjectPage
 from wheelfs.model.names import versions_of
 from wheelfs.model.versions import parse_version
@@ -34,7 +35,7 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
         raise OriginFault(attempted, f"it has more than {MAX_VALUES:,} values")
     try:
         page = msgspec.json.decode(body)
-    except (msgspec.MsgspecError, RecursionError, ValueError):  # ValueError: no UTF-8, or a number of 5,000 digits
+    except DECODE_ERRORS:
         raise OriginFault(attempted, "the answer is no valid JSON") from None
     meta = page.get("meta") if isinstance(page, dict) else None
     version = meta.get("api-version") if isinstance(meta, dict) else None

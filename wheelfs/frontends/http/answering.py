@@ -58,8 +58,10 @@ class Answering:
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":  # there are none here: closing one that was not accepted is 403 to the client
+            await send({"type": "websocket.close"})
         if scope["type"] != "http":
-            return  # the server refuses what is not answered: there are no web sockets here
+            return
         if not self._places:
             busy = plain(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests at once; try again", ("Retry-After", "1"))
             self._count(busy, scope["method"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.config.settings import home_directory
-from wheelfs.core.resolve.installer_config import Named, from_pip, from_uv, without_name
+from wheelfs.core.resolve.installer_config import Named, from_pip, from_uv, upload_cutoff, without_name
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,6 +69,13 @@ def configured_index(
         if named.url is not None:
             return IndexSource(name, _as_url(named.url), named.place or "", ignored)
     return IndexSource(name, pypi_url(environ), "PyPI, since neither pip nor uv is configured with another index", ignored)
+
+
+def pip_upload_cutoff(environ: Mapping[str, str], read: Callable[[Path], str | None] = read_text) -> str | None:
+    """Return where pip is told to take only files uploaded before some time, for people; None where it is not."""
+    if environ.get("PIP_UPLOADED_PRIOR_TO", "").strip():
+        return "PIP_UPLOADED_PRIOR_TO in the environment"
+    return upload_cutoff(_present(_pip_files(environ), read))
 
 
 def _pip_files(environ: Mapping[str, str]) -> list[Path]:

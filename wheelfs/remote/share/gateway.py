@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from wheelfs.errors import OriginFault, OriginMissing, UsageError
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.shared import MAX_CURSOR, FeedPage, is_safe
@@ -86,7 +87,7 @@ class Gateway:
             events = msgspec.msgpack.decode(body, type=FeedPage)
             if len(events.cursor) > MAX_CURSOR:
                 raise msgspec.ValidationError("its cursor is too long")
-        except msgspec.MsgspecError as error:
+        except DECODE_ERRORS as error:
             raise OriginFault(
                 f"ask {self.name} for changes", f"invalid response ({error})", "is the share's URL that of `wheelfs serve`?"
             ) from None

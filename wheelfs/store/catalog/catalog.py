@@ -16,6 +16,7 @@ import msgspec
 
 from wheelfs.errors import StoreDamaged
 from wheelfs.model.content import ContentKey
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.names import ProjectName
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.journal import KEPT, ChangeJournal
@@ -376,7 +377,7 @@ class Catalog:
             return None
         try:
             return _facts_decoder.decode(found)
-        except msgspec.MsgspecError as error:
+        except DECODE_ERRORS as error:
             raise compressed.damaged(f"the facts about {key.hex()} cannot be read ({error})") from error
 
     def _size_in(self, transaction: lmdb.Transaction, key: ContentKey) -> int | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.store.catalog.compressed import damaged
 from wheelfs.store.catalog.records import Change, Changes
 
@@ -56,6 +57,6 @@ class ChangeJournal:
             if 0 <= seq < last and cursor.set_range(_SEQ.pack(seq + 1)):
                 try:
                     found.extend(map(_decoder.decode, islice(cursor.iternext(keys=False, values=True), limit)))
-                except msgspec.MsgspecError as error:
+                except DECODE_ERRORS as error:
                     raise damaged(f"a change cannot be read ({error})") from error
         return Changes(found, last, oldest - 1 <= seq <= last)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.links import ProjectPage
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.records import Change, PageHead, PageRecord
@@ -46,7 +47,7 @@ class PageTable:
             return None
         try:
             return _head_decoder.decode(found)
-        except msgspec.MsgspecError as error:
+        except DECODE_ERRORS as error:
             raise compressed.damaged(f"the head of {project} of {index} cannot be read ({error})") from error
 
     def packed_page(self, transaction: lmdb.Transaction, index: str, project: str) -> bytes | None:
@@ -148,7 +149,7 @@ def unpacked(packed: bytes, project: str, *, digest: bytes = b"") -> ProjectPage
         raise compressed.damaged(f"the page of {project} is not what was written")
     try:
         return _page_decoder.decode(encoded)
-    except msgspec.MsgspecError as error:
+    except DECODE_ERRORS as error:
         raise compressed.damaged(f"the page of {project} cannot be read ({error})") from error
 
 

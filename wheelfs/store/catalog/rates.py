@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.store.catalog import compressed
 
 if TYPE_CHECKING:
@@ -57,5 +58,5 @@ class RateTable:
 def _decoded(value: bytes | memoryview) -> HostRate | None:
     try:
         return _decoder.decode(value)
-    except msgspec.MsgspecError:
+    except DECODE_ERRORS:
         return None

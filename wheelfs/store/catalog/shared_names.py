@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 # At run time too: msgspec evaluates the annotations of its structs.
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.shared import SharedFile  # noqa: TC001
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.journal import ChangeJournal
@@ -288,7 +289,7 @@ class SharedNames:
         found = None if self._cursors is None else transaction.get(share.encode(), db=self._cursors)
         try:
             return None if found is None else _cursor_decoder.decode(found)
-        except msgspec.MsgspecError:
+        except DECODE_ERRORS:
             return None  # the share reports everything again
 
     def _put_cursor(self, transaction: lmdb.Transaction, share: str, cursor: _Cursor) -> None:
@@ -326,5 +327,5 @@ def _named(key: bytes, value: bytes | memoryview) -> SharedName:
 def _decoded(value: bytes | memoryview) -> _Entry:
     try:
         return _entry_decoder.decode(value)
-    except msgspec.MsgspecError as error:
+    except DECODE_ERRORS as error:
         raise compressed.damaged(f"what a share has cannot be read ({error})") from error

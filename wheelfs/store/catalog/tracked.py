@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.tracked import Tracked
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.records import Change
@@ -75,5 +76,5 @@ class TrackedTable:
 def _decoded(project: bytes, value: bytes | memoryview) -> Tracked:
     try:
         return _decoder.decode(value)
-    except msgspec.MsgspecError as error:
+    except DECODE_ERRORS as error:
         raise compressed.damaged(f"what is tracked of {project.decode()} cannot be read ({error})") from error
