@@ -155,12 +155,8 @@ class Download:
     @property
     def is_busy(self) -> bool:
         """Whether something still works on this file, so that the download must not be forgotten."""
-        return (
-            self.users > 0
-            or self.is_fetching_whole
-            or bool(self.partial.live)
-            or (self._tail is not None and not self._tail.done)
-        )
+        is_fetching_tail = self._tail is not None and not self._tail.done
+        return self.users > 0 or self.is_fetching_whole or bool(self.partial.live) or is_fetching_tail
 
     @property
     def is_fetching_whole(self) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from wheelfs.core.projects.identity import replacement
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import StoreDamaged
+from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.links import description_of
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.pages import first_components, unpacked
@@ -361,12 +362,12 @@ def _joined(old: StoredName, name: StoredName) -> StoredName:
 def _decoded(key: bytes, value: bytes | memoryview) -> StoredName:
     try:
         return StoredName.from_stored(key, _name_decoder.decode(value))
-    except (msgspec.MsgspecError, ValueError) as error:
+    except DECODE_ERRORS as error:
         raise compressed.damaged(f"the name {key[:-33]!r} cannot be read ({error})") from error
 
 
 def _decoded_content(sha256: bytes, value: bytes | memoryview) -> tuple[bytes, StoredContent]:
     try:
         return sha256, _content_decoder.decode(value)
-    except msgspec.MsgspecError as error:
+    except DECODE_ERRORS as error:
         raise compressed.damaged(f"the content {sha256.hex()} cannot be read ({error})") from error

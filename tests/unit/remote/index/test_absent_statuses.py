@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("status", [400, 401, 403, 405])
 async def test_a_status_means_no_such_project_only_where_the_index_says_so(status: int) -> None:
     with FakeIndex() as index:
-        index.faults.append(Fault("?", Status(status), times=None))
+        index.faults.append(Fault("demo", Status(status), times=None))
         plain = HttpIndex("lab", index.url, {})
         with pytest.raises(OriginError):
             await plain.project_page(DEMO)
@@ -37,7 +37,7 @@ async def test_a_status_means_no_such_project_only_where_the_index_says_so(statu
 
 async def test_the_error_names_the_option_and_that_of_a_file_does_not() -> None:
     with FakeIndex() as index:
-        index.faults.append(Fault("?", Status(403), times=None))
+        index.faults.append(Fault("demo", Status(403), times=None))
         client = HttpIndex("lab", index.url, {}, access=Access(absent=frozenset({405})))
         with pytest.raises(OriginDenied, match=r"absent = \[403\]"):
             await client.project_page(DEMO)
