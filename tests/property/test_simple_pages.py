@@ -37,7 +37,7 @@ links = st.builds(
     names,
     st.just(""),
     sha256=digests,
-    size_bytes=st.none() | st.integers(0, 1 << 40),
+    size_bytes=st.none() | st.integers(1, 1 << 40),
     requires_python=st.none() | told.filter(bool),
     yanked=st.none() | told,
     upload_time_us=st.none() | st.integers(0, 200_000_000_000_000_000),

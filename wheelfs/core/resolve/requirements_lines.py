@@ -21,7 +21,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CODING = re.compile(rb"#.*?coding[:=]\s*([-\w.]+)")
-_COMMENT = re.compile(r"(^|\s+)#.*$")
+_COMMENT = re.compile(r"(?:^|\s)#.*$")  # one space of many: searching for all of them is quadratic
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 

@@ -190,7 +190,10 @@ def _located(
     """Return what stands at an address or path; a fragment such as ``#sha256=…`` names a hash, too."""
     if not _SCHEME.match(location):
         return LocalPath(text, location, project, hashes, extras, place=place)
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:  # brackets that hold no IPv6 address
+        return Unfetchable(text, "its address cannot be read", place=place)
     fragment = dict(pair.partition("=")[::2] for pair in parts.fragment.split("&"))
     hashes |= {f"{name}:{value}".lower() for name, value in fragment.items() if name in HASH_ALGORITHMS}
     if parts.scheme.lower() == "file":

@@ -125,25 +125,18 @@ def _located(end: int, entries: int, size: int, offset: int, zip64: bool) -> Dir
 
 
 def _find_end(tail: bytes, tail_start: int, file_size: int) -> int | None:
-    """Return where in ``tail`` the end record begins: the last one whose comment reaches exactly to the end of the file.
-
-    Else the last one with more behind it than its comment, as in ``zipfile``, by which pip reads: some servers append bytes.
-    """
-    last = None
+    """Return where in ``tail`` the end record begins: the last one whose comment reaches exactly to the end of the file."""
     position = len(tail) - _END.size + len(_END_MAGIC)
     lowest = max(0, file_size - _COMMENT_MAX - _END.size - tail_start)
     while position > lowest:
         position = tail.rfind(_END_MAGIC, lowest, position)
         if position < 0:
-            break
+            return None
         comment = int.from_bytes(tail[position + _END.size - 2 : position + _END.size], "little")
         if position + _END.size + comment == len(tail):
             return position
-        if last is None and position + _END.size + comment < len(tail):
-            last = position
         position += len(_END_MAGIC) - 1
-    # Not before all of the tail that can hold a comment is there: an exact one may lie further ahead.
-    return last if tail_start <= max(0, file_size - _COMMENT_MAX - _END.size) else None
+    return None
 
 
 def bytes_behind(tail: bytes) -> int:

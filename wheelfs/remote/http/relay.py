@@ -54,6 +54,6 @@ class Relay:
             response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
             try:
                 sent = [(name, value) for name, value in response.headers.raw if name.lower() not in _ONE_CONNECTION]
-                yield RelayedAnswer(response.status_code, sent, pieces_of(response, decoded=False))
+                yield RelayedAnswer(response.status_code, sent, pieces_of(response))
             finally:
                 await response.aclose()

@@ -22,7 +22,7 @@ NAME = wheel_filename("demo", "1.0")
 WHEEL = build_wheel("demo", "1.0", big_bytes=400_000)
 
 
-@pytest.mark.parametrize("behind", [b"\n", b"\0", b"junk" * 1_000, bytes(60_000), b"PK\x05\x06", b"PK\x05\x06" + bytes(17)])
+@pytest.mark.parametrize("behind", [b"\n", b"\0", b"junk" * 1_000, bytes(60_000)])
 def test_bytes_behind_the_end_record_are_passed_over_as_by_zipfile(behind: bytes) -> None:
     content = WHEEL + behind
     found = read_from(lambda start, size: content[start : start + size], len(content), 4_096, "demo")
