@@ -40,8 +40,11 @@ def replacement(link: FileLink, known: Known, *, said: FileLink | None) -> str |
 
     ``said`` is what the page said of that name before; a size is compared with it, since some indexes state wrong ones.
     """
-    if link.sha256 is not None:  # then one is not mistaken for the other, and what is stored is of use while its index is away
-        return None
+    if link.sha256 is not None:
+        # Of two files that were listed by their sha256 neither passes for the other, and the stored one is of use while its index
+        # is away; of one that was listed by its name alone, the name now says something else.
+        by_name_alone = said is not None and said.sha256 is None and not said.other_hashes
+        return "its index gives a sha256 for it now, of another file" if by_name_alone and link.sha256 != known.sha256 else None
     wrong = contradiction(link.other_hashes, known.hashes or {})
     if wrong is not None:
         return f"it is not what its index lists: {wrong}"

@@ -29,6 +29,7 @@ def link(**fields: object) -> FileLink:
     ("now", "said", "name"),
     [
         ({"other_hashes": {"md5": "1" * 32}}, None, {}),
+        ({"sha256": b"\1" * 32}, {}, {}),
         ({"size_bytes": 101}, {"size_bytes": 100}, {}),
         ({"upload_time_us": 2}, None, {"upload_time_us": 1}),
         ({"upload_time_us": CAME_US + DAY_US}, None, {}),
@@ -46,6 +47,8 @@ def test_a_page_that_says_otherwise_lists_another_file(
     [
         ({}, None, {}),
         ({"sha256": b"\1" * 32}, None, {}),
+        ({"sha256": b"\1" * 32}, {"sha256": bytes(32)}, {}),
+        ({"sha256": bytes(32)}, {}, {}),
         ({"sha256": bytes(32), "size_bytes": 1, "upload_time_us": 5}, {"size_bytes": 2}, {"upload_time_us": 4}),
         ({"size_bytes": 0}, {"size_bytes": 0}, {}),  # it always said so
         ({"size_bytes": 100}, {}, {}),
