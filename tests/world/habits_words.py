@@ -112,7 +112,7 @@ def words_fetch_sha512(shop: Shop) -> None:
 
 
 def _rebuilt_is_noticed(faces: Faces) -> str | None:
-    """With a cache, as users have one: uv keys what it unpacked from a directory by the file's ctime."""
+    """With a cache, as users have one: ``--refresh`` has uv look again, and it goes by the file's ctime (plain directories too)."""
     with tempfile.TemporaryDirectory() as directory:
         found = [_add_and_install(faces, Path(directory), build) for build in ("first", "second")]
     return None if found == ["first", "second"] else f"uv with its cache installed {found}"
@@ -130,7 +130,7 @@ def _add_and_install(faces: Faces, where: Path, build: str) -> str:
     mounted, wanted = faces.node.mount.path / path.name, path.read_bytes()
     eventually(lambda: mounted.exists() and mounted.read_bytes() == wanted)
     line = [uv.find_uv_bin(), "pip", "install", "--no-deps", "--python", sys.executable, "--target", f"target-{build}"]
-    line += ["--no-index", "--find-links", str(mounted.parent), name]
+    line += ["--refresh", "--no-index", "--find-links", str(mounted.parent), name]
     run(line, environment=isolated_environment(where / "home"), cwd=where, timeout_s=60).succeeded()
     return (where / f"target-{build}" / package / "__init__.py").read_text()
 

@@ -4,40 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-_OTHER_HASH: Final = "a hash of another kind than sha256 is not compared before a file is stored, and then gone from the page"
 _SIZE: Final = "a wrong size on the page is believed over the hash, and over what the server says"
-_REPLACED: Final = "a file without a sha256 on its page never changes, whatever shows that it was replaced"
 _PROMISE: Final = "the gateway passes the failure of a promised .metadata on, though it can read the wheel"
 _CODING: Final = "the HTTP client decodes, reads one member only, and sees no early end"
-_RANGE: Final = "an answer to a range that makes no sense is an error, and not asked another way"
 _NAME: Final = "the text of a link names the file, not its address"
 
 KNOWN_WRONG: Final[dict[str, str]] = {
-    "sha512_wrong": _OTHER_HASH,
-    "sha512_wrong_json": _OTHER_HASH,
-    "sha384_wrong": _OTHER_HASH,
-    "sha224_wrong": _OTHER_HASH,
-    "sha1_wrong": _OTHER_HASH,
-    "md5_wrong": _OTHER_HASH,
-    "blake2b_wrong": _OTHER_HASH,
-    "sha3_256_wrong": _OTHER_HASH,
-    "words_fetch_sha512": "wheelfs fetch -r compares no --hash but sha256",
-    "sha256_short": "a file with a malformed sha256 vanishes, and an older version is taken",
-    "sha256_empty": "a file whose sha256 is empty vanishes, and an older version is taken",
-    "replaced_etag": _REPLACED,
-    "replaced_last_modified": _REPLACED,
-    "replaced_length": _REPLACED,
-    "replaced_upload_time": _REPLACED,
-    "replaced_md5": _REPLACED,
-    "replaced_size": _REPLACED,
-    "hashes_appear_other": "the flat directory goes on showing the build that came when the page had no hash",
-    "file_wrong_then_right": "what came wrong twice is refused for ten minutes, though it is mended",
-    "file_empty_then_right": "what came wrong twice is refused for ten minutes, though it is mended",
     "project_appears": "that there is no such project is believed for a minute, ttl-s = 0 or not",
-    "etag_two_backends_no_hash": "another entity tag is an error, and not read once more from one answer",
-    "suffix_beginning": _RANGE,
-    "suffix_no_content_range": _RANGE,
-    "ranges_short": _RANGE,
     "sdist_as_gzip": "the file is decoded, so that it is not what its hash says",
     "sdist_as_gzip_no_hash": "the unpacked tar is stored as .tar.gz",
     "page_gzip_members": _CODING,
@@ -70,8 +43,6 @@ KNOWN_WRONG: Final[dict[str, str]] = {
     "wheel_trailing_zeros": "metadata is promised of a wheel whose end cannot be read, and fails",
     "file_two_links_first_dead": "of two links of one name only the first is known",
     "file_redirect_chain": "nine redirects in a row are too many; pip follows 30, uv 10",
-    "words_private_rebuilt": "every private file has one ctime, by which uv keys what it has unpacked",
     "words_links_left_out": "links that are left out are counted and named nowhere",
     "words_variants": "the JSON of variant wheels is left out",
-    "words_two_on_one_host": "the error of one index is shown for another one on its host",
 }
