@@ -112,7 +112,7 @@ def words_fetch_sha512(shop: Shop) -> None:
 
 
 def _rebuilt_is_noticed(faces: Faces) -> str | None:
-    """With a cache, as users have one: ``--refresh`` has uv look again, and it goes by the file's ctime (plain directories too)."""
+    """With a cache, as users have one: ``--refresh`` has uv look again, and it goes by ctime (plain directories too)."""
     with tempfile.TemporaryDirectory() as directory:
         found = [_add_and_install(faces, Path(directory), build) for build in ("first", "second")]
     return None if found == ["first", "second"] else f"uv with its cache installed {found}"

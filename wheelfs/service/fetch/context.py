@@ -81,6 +81,8 @@ class FetchContext:
         origin = self.sources.index_of(ref)
         with self.hosts.request(attempted, ref.link.url, timeout_s=self.progress_timeout_s, index_url=origin.url):
             size_bytes, etag = await _size_at(origin, (ref.link.url, *ref.link.alternatives))
+        if size_bytes == 0 and ref.kind != "other":
+            return None
         if size_bytes is not None:
             self.facts.keep_size(ref, size_bytes, etag)
         return size_bytes
@@ -160,7 +162,7 @@ async def _size_at(origin: Origin, urls: Sequence[str]) -> tuple[int | None, str
     for last, url in enumerate(urls, 1 - len(urls)):
         try:
             head = await origin.head(url)
-            if head.size_bytes is not None:
+            if head.size_bytes:
                 return head.size_bytes, head.etag
             async with origin.open_range(url, Range(0, 1)) as reply:
                 return reply.total_bytes, reply.etag

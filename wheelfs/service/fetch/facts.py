@@ -38,7 +38,7 @@ class FileFacts:
         if ref.link.size_bytes is not None:
             return ref.link.size_bytes
         facts = self._catalog.facts(ref.key)
-        if facts is not None and facts.size_bytes is not None:
+        if facts is not None and (facts.size_bytes or (facts.size_bytes == 0 and ref.kind == "other")):
             return facts.size_bytes
         stored = self._catalog.content(ref.key)  # fetched under another key, before its sha256 was known
         return None if stored is None else stored.size_bytes
@@ -55,7 +55,9 @@ class FileFacts:
         return None if facts is None else facts.etag
 
     def keep_size(self, ref: FileRef, size_bytes: int, etag: str | None) -> None:
-        """Remember a size that was found out."""
+        """Remember a size that was found out; no wheel or sdist is empty, whatever a server says for the moment."""
+        if size_bytes == 0 and ref.kind != "other":
+            return
         self._catalog.put_facts(ref.key, ContentFacts(size_bytes=size_bytes, etag=etag, checked_at_us=_now_us()))
 
     async def keep_metadata(self, ref: FileRef, metadata: bytes) -> None:

@@ -310,6 +310,8 @@ class PartialFile:
             raise ContentChanged(self.attempted, "its entity tag is another one than before", "what was fetched is of no use")
         if total_bytes is None:
             return
+        if total_bytes == 0 and self.ref.kind != "other":  # a server that is fetching it itself, say; nothing to be remembered
+            raise OriginFault(self.attempted, "it is empty there", "try again; if it stays so, its index serves a broken file")
         if self.size_bytes not in (None, total_bytes):
             happened = f"it has {total_bytes} bytes there, but {self.size_bytes} were announced"
             if self.ref.link.size_bytes is not None and (self.is_size_confirmed or not self.is_from_index):

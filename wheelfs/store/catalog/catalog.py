@@ -208,8 +208,8 @@ class Catalog:
         checked_at_us = time.time_ns() // 1_000
 
         def work(transaction: lmdb.Transaction) -> None:
-            facts = self._facts_in(transaction, key) or ContentFacts()
-            self._put_facts(transaction, key, msgspec.structs.replace(facts, poisoned=reason, checked_at_us=checked_at_us))
+            # Its size and tag were those of the wrong bytes.
+            self._put_facts(transaction, key, ContentFacts(poisoned=reason, checked_at_us=checked_at_us))
             self._names.poison(transaction, key, reason)
 
         return self._writer.submit(work)

@@ -91,3 +91,15 @@ async def test_a_reader_of_the_whole_file_does_not_get_wrong_bytes_to_the_end(
                 await rest_of(file)
         finally:
             file.close()
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+async def test_a_file_that_is_empty_for_the_moment_is_asked_for_again_at_once(tmp_path: Path, hashed: bool) -> None:
+    origin = MemoryOrigin()
+    origin.add("demo", NAME, WHEEL, hashed=hashed, sized=False)
+    origin.files[NAME] = b""
+    async with service(tmp_path / "s", [origin]) as one:
+        with pytest.raises(OriginFault, match="empty"):
+            await one.read(PATH)
+        origin.files[NAME] = WHEEL
+        assert await one.read(PATH) == WHEEL
