@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.model.content import key_of_sha256
@@ -13,7 +14,6 @@ from wheelfs.store.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from tests.fakes.processes import Process
 
@@ -74,3 +74,13 @@ def kill_when(process: Process, ready: Callable[[], bool]) -> bool:
     finally:
         process.kill()
     return process.wait(30) < 0
+
+
+def unread_bytes(port: int) -> int:
+    """Return how much has come from a port of this machine that its peers have not yet taken out of their sockets (proc(5))."""
+    unread = 0
+    for line in Path("/proc/thread-self/net/tcp").read_text().splitlines()[1:]:
+        _, _, remote, _, queues, *_ = line.split()
+        if int(remote.rpartition(":")[2], 16) == port:
+            unread += int(queues.rpartition(":")[2], 16)
+    return unread
