@@ -32,12 +32,13 @@ def is_granted(request: urllib.request.Request, server: subprocess.Popen[bytes])
 
 
 class S3Server:
-    """A server with one bucket, from ``__enter__`` to ``__exit__``; ``environment`` is what makes a client find it."""
+    """A server from ``__enter__`` to ``__exit__``, with an empty bucket at ``url``; clients find it by ``environment``."""
 
     def __init__(self, directory: Path, address: str = "127.0.0.1") -> None:
         self._programs = programs_of("moto", REQUIREMENTS, configured_index())
         self._directory = directory
         self._address = address
+        self._made = 0
         with socket.socket() as free:
             free.bind((address, 0))
             self._port = free.getsockname()[1]
@@ -55,7 +56,7 @@ class S3Server:
         with (self._directory / "s3.log").open("wb") as log:
             self._process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            self._make_bucket()
+            self._make(BUCKET)
         except BaseException:
             self.__exit__()
             raise
@@ -65,6 +66,12 @@ class S3Server:
         self._process.kill()
         self._process.wait(_STOP_S)
 
-    def _make_bucket(self) -> None:
-        request = urllib.request.Request(f"{self.environment['AWS_ENDPOINT_URL']}/{BUCKET}", method="PUT")
+    def another_url(self) -> str:
+        """Return the URL of another empty bucket: starting a server for each test would take a second of the processor."""
+        self._made += 1
+        self._make(f"{BUCKET}-{self._made}")
+        return f"s3://{BUCKET}-{self._made}/wheels"
+
+    def _make(self, bucket: str) -> None:
+        request = urllib.request.Request(f"{self.environment['AWS_ENDPOINT_URL']}/{bucket}", method="PUT")
         eventually(lambda: is_granted(request, self._process), deadline_s=_READY_S)

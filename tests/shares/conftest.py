@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -25,6 +26,12 @@ class Place(NamedTuple):
         return open_objects(self.url)
 
 
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
 @pytest.fixture(
     params=[
         "directory",
@@ -39,7 +46,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         directory.mkdir()
         yield Place(directory.as_uri(), {})
         return
-    with S3Server(tmp_path) if request.param == "s3" else AzureServer(tmp_path) as server:
-        for name, value in server.environment.items():
+    with ExitStack() as stack:
+        if request.param == "s3":
+            s3: S3Server = request.getfixturevalue("s3_server")
+            place = Place(s3.another_url(), s3.environment)
+        else:
+            azure = stack.enter_context(AzureServer(tmp_path))
+            place = Place(azure.url, azure.environment)
+        for name, value in place.environment.items():
             monkeypatch.setenv(name, value)
-        yield Place(server.url, server.environment)
+        yield place
