@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from tests.fakes.later import DAY_S, collect_later
+from tests.fakes.later import DAY_S, collect_later, push_later
 from tests.shares.test_collecting import fill, keys, pulled
 from wheelfs.errors import OriginTimeout
 from wheelfs.remote.share.objects import open_objects
@@ -63,9 +63,12 @@ def test_nothing_is_told_of_that_was_deleted_while_its_machine_slept(tmp_path: P
                 now_s += 16 * DAY_S
                 assert (collect_later(objects, 8).condemned, collect_later(objects, 16).deleted) == (2, 2)
 
-        with mock.patch.object(cache, "catch_up", catch_up):
+        # The storage's clock goes on as well.
+        with mock.patch.object(cache, "catch_up", catch_up), mock.patch.object(share, "clock_s", lambda: time.time() + now_s):
             condemned = CondemnedView(share, clock_s=lambda: now_s)
             list(push_names(store, PushTarget(share, cache, condemned), store.catalog.stored_names("good")))
+    assert not share.catalog.files(), "another run may be deleting still"
+    push_later(tmp_path / "a", objects, 16.1)
     assert pulled(tmp_path / "b", objects) == wheels, "written once more"
 
 

@@ -27,7 +27,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeApp:
 @pytest.fixture(autouse=True)
 def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     before = dict(os.environ)
-    monkeypatch.setattr("wheelfs.telemetry.set_up_logging", lambda level, *, log_file=None: None)
+    monkeypatch.setattr("wheelfs.telemetry.set_up_logging", lambda level, **_: None)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("WHEELFS_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("WHEELFS_LOG_FILE", str(tmp_path / "log" / "mount.log"))

@@ -78,7 +78,7 @@ def test_a_flag_of_every_command_may_also_stand_before_the_name(fake: FakeApp, r
 
 
 def test_a_field_of_the_settings_is_an_option_and_the_other_way_round() -> None:
-    fields = {field.name for field in msgspec.structs.fields(Settings)} - {"provenance"}
+    fields = {field.name for field in msgspec.structs.fields(Settings)} - {"provenance", "warnings"}
     assert [option.field for option in OPTIONS if option.field not in fields] == []
     assert fields == {option.field for option in OPTIONS}
     for distinct in ("toml", "variable", "name"):
@@ -138,7 +138,7 @@ def test_every_command_logs_at_the_level_of_the_flag(
     fake: FakeApp, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], levels: set[str]
 ) -> None:
     set_up: list[str] = []
-    monkeypatch.setattr("wheelfs.telemetry.set_up_logging", lambda level, *, log_file=None: set_up.append(level))
+    monkeypatch.setattr("wheelfs.telemetry.set_up_logging", lambda level, **_: set_up.append(level))
     monkeypatch.setenv("WHEELFS_LOG_LEVEL", "debug")
     assert run("ls", *words).code == 0
     assert set(set_up[1:]) == levels, "the first is that of the time before the configuration is read"

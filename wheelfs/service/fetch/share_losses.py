@@ -66,6 +66,7 @@ class MissingObjects:
         self._nursery = nursery
         self._timeout_s = timeout_s
         self._suspected: dict[tuple[str, FileKey], Suspicion] = {}
+        self._next_s = trio.current_time() + FORGOTTEN_S
 
     def report(self, share: str, ref: FileRef) -> None:
         """Handle a file that a share did not have: if its catalog lists it and the share is there, the name is suspected."""
@@ -74,17 +75,20 @@ class MissingObjects:
 
     async def keep_asking(self) -> None:
         """Ask again for what was missing, and for what was forgotten, until cancelled."""
-        next_s = trio.current_time() + FORGOTTEN_S
         while True:
             await trio.sleep(LOOK_S)
-            now_s = trio.current_time()
-            due = [one for one, suspicion in self._suspected.items() if suspicion.due_s <= now_s]
-            for share, file in due[:MAX_ASKED]:
-                await self._forget_if_lost(self._shares[share], file)
-            if now_s >= next_s:
-                next_s = now_s + FORGOTTEN_S
-                for known in self._shares.values():
-                    await self._restore_found(known)
+            await self.look()
+
+    async def look(self) -> None:
+        """Ask for what is due."""
+        now_s = trio.current_time()
+        due = [one for one, suspicion in self._suspected.items() if suspicion.due_s <= now_s]
+        for share, file in due[:MAX_ASKED]:
+            await self._forget_if_lost(self._shares[share], file)
+        if now_s >= self._next_s:
+            self._next_s = now_s + FORGOTTEN_S
+            for known in self._shares.values():
+                await self._restore_found(known)
 
     async def _forget_if_lost(self, share: Share, file: FileKey) -> None:
         is_lost = await self._is_lost(share, file)

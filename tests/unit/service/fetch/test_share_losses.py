@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import trio
-
 from tests.fakes.origins import MemoryShare
 from tests.fakes.services import service
 from wheelfs.model.share_catalog import file_key
@@ -14,6 +12,8 @@ from wheelfs.service.fetch.share_losses import AGAIN_S, FORGOTTEN_S, LOOK_S, Sus
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import trio.testing
 
 CONTENT = b"a wheel"
 FILE = SharedFile("demo", "demo-1.0-py3-none-any.whl", "main", b"\7" * 32, len(CONTENT))
@@ -30,31 +30,31 @@ def test_a_name_is_forgotten_when_it_is_missing_again_minutes_and_then_hours_lat
 
 
 async def test_what_is_away_for_an_hour_stays_listed_and_what_is_lost_goes_and_comes_back(
-    tmp_path: Path, autojump_clock: trio.abc.Clock
+    tmp_path: Path, mock_clock: trio.testing.MockClock
 ) -> None:
     share = MemoryShare(files=(FILE,))
-    async with service(tmp_path, [], shares=[share]) as one, trio.open_nursery() as nursery:
+    async with service(tmp_path, [], shares=[share]) as one:
         names, missing = one.store.shared, one.node.fetching.missing_objects
         await one.node.follower.catch_up()
-        nursery.start_soon(missing.keep_asking)
 
-        async def look() -> None:
-            await missing._forget_if_lost(share, file_key(FILE))
+        async def later(seconds: float) -> None:
+            for _ in range(int(seconds / LOOK_S)):
+                mock_clock.jump(LOOK_S)
+                await missing.look()
 
-        await look()
-        await trio.sleep(3_600.0)
+        await missing._forget_if_lost(share, file_key(FILE))
+        await later(3_600.0)
         assert names.has("lab", file_key(FILE)), "an hour's outage"
         share.origin.files[FILE.sha256.hex()] = CONTENT
-        await trio.sleep(2 * AGAIN_S[1])
+        await later(2 * AGAIN_S[1])
         assert not missing._suspected, "it is there again"
 
         share.origin.files.clear()
-        await look()
-        await trio.sleep(sum(AGAIN_S) + 3 * LOOK_S)
+        await missing._forget_if_lost(share, file_key(FILE))
+        await later(sum(AGAIN_S) + 3 * LOOK_S)
         assert not names.has("lab", file_key(FILE))
         assert names.forgotten("lab", 10) == [FILE]
         share.origin.files[FILE.sha256.hex()] = CONTENT
-        await trio.sleep(FORGOTTEN_S + 2 * LOOK_S)
+        await later(FORGOTTEN_S + 2 * LOOK_S)
         assert names.has("lab", file_key(FILE))
         assert not names.forgotten("lab", 10)
-        nursery.cancel_scope.cancel()
