@@ -32,7 +32,8 @@ POLICY: Final = (
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 )
 """Foreign text is on these pages, escaped; this is a second line of defence."""
-_QUIET: Final = ("Referrer-Policy", "no-referrer")
+_QUIET: Final = ("Referrer-Policy", "same-origin")
+"""Not ``no-referrer``: with that browsers send a form of these pages as if it came from nowhere."""
 _MAX_QUERY: Final = 100
 _STATES: Final = {"up": "answers", "down": "does not answer", "unknown": "not asked yet"}
 
