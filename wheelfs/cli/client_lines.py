@@ -44,31 +44,7 @@ def client_lines(client: Client, mount: Path) -> list[str]:
                 f"# $ pip install --no-index --find-links {quoted} PACKAGE",
             ]
         case "uv":
-            # Not UV_FIND_LINKS, UV_DEFAULT_INDEX or a global index: all would write the mount's path into every uv.lock.
-            return [
-                "# uv.toml: for uv pip; leaves uv lock and uv sync alone",
-                "[pip]",
-                f"index-url = {_toml(here)}",
-                "",
-                "# only what is stored, whether the index answers or not:",
-                f"# $ uv pip install --no-index --find-links {quoted} PACKAGE",
-                "",
-                "# tools:",
-                f"# $ uvx --default-index {everything} TOOL",
-                f"# $ uv tool install --default-index {everything} TOOL",
-                "",
-                "# projects, also frozen and offline; their locks stay as the index made them:",
-                "# $ wheelfs run -- uv sync",
-                "",
-                "# the same where wheelfs is not installed:",
-                "# $ uv export --frozen --no-emit-project -o requirements.txt",
-                f"# $ uv pip sync --offline --no-index --find-links {quoted} --require-hashes requirements.txt",
-                "",
-                "# pyproject.toml of a project whose uv.lock may name the mount; no machine without a mount can use that lock:",
-                "# [[tool.uv.index]]",
-                f"# url = {_toml(everything)}",
-                "# default = true",
-            ]
+            return _uv_lines(quoted, here, everything)
         case "poetry":
             # poetry installs nothing from file://, with a misleading connection error.
             return [
@@ -92,6 +68,34 @@ def client_lines(client: Client, mount: Path) -> list[str]:
                 "# Or without a mount:",
                 "# $ wheelfs run -- pdm sync",
             ]
+
+
+def _uv_lines(quoted: str, here: str, everything: str) -> list[str]:
+    # Not UV_FIND_LINKS, UV_DEFAULT_INDEX or a global index: all would write the mount's path into every uv.lock.
+    return [
+        "# uv.toml: for uv pip; leaves uv lock and uv sync alone",
+        "[pip]",
+        f"index-url = {_toml(here)}",
+        "",
+        "# only what is stored, whether the index answers or not:",
+        f"# $ uv pip install --no-index --find-links {quoted} PACKAGE",
+        "",
+        "# tools:",
+        f"# $ uvx --default-index {everything} TOOL",
+        f"# $ uv tool install --default-index {everything} TOOL",
+        "",
+        "# projects, also frozen and offline; their locks stay as the index made them:",
+        "# $ wheelfs run -- uv sync",
+        "",
+        "# the same where wheelfs is not installed:",
+        "# $ uv export --frozen --no-emit-project -o requirements.txt",
+        f"# $ uv pip sync --offline --no-index --find-links {quoted} --require-hashes requirements.txt",
+        "",
+        "# pyproject.toml of a project whose uv.lock may name the mount; no machine without a mount can use that lock:",
+        "# [[tool.uv.index]]",
+        f"# url = {_toml(everything)}",
+        "# default = true",
+    ]
 
 
 def _toml(text: str) -> str:

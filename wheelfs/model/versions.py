@@ -1,4 +1,4 @@
-"""Versions, specifiers and requirements out of strangers' texts: ``packaging`` behind one door.
+"""Versions, specifiers and requirements out of strangers' texts: ``packaging``, through one door.
 
 ``packaging`` raises its own errors for what is malformed, but a plain ValueError, now or when two are compared, for a number of
 more digits than Python converts (4,300); a number of so many is no version here.

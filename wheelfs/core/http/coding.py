@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PIECE_BYTES: Final = 1 << 20
 """Most that is unpacked at a time: a bomb is noticed by who counts the pieces before it is all there."""
 HEAD_BYTES: Final = 4_096
-"""So much of an encoded file tells its kind, packed or unpacked."""
+"""As many bytes of an encoded file tell its kind, packed or unpacked."""
 
 _GZIP: Final = ("gzip", "x-gzip")
 _KNOWN: Final = frozenset({*_GZIP, "deflate"})

@@ -83,7 +83,7 @@ def tokens(body: bytes, *, attributes_of: Collection[str]) -> Iterator[Start | E
 
 
 def resolved(raw: bytes) -> str:
-    """Return text with its character references resolved; one without a semicolon before a letter, digit or ``=`` is none.
+    """Return text with its character references resolved; one without a semicolon before a letter, digit or ``=`` does not count.
 
     That is the standard's rule for attributes (``?a=1&copy=2`` is an address), and does no harm in text.
     """

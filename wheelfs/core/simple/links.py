@@ -269,7 +269,7 @@ def _digest(text: str | None) -> bytes | None:
 
 
 def _metadata_promise(told: Told) -> tuple[bool, bytes | None]:
-    """Return whether a metadata file is promised, and its digest; a promise with a digest that is none is no promise."""
+    """Return whether a metadata file is promised, and its digest; a promise with an impossible digest is no promise."""
     digest = _digest(told.metadata_sha256)
     return told.has_metadata and (digest is not None or told.metadata_sha256 is None), digest
 
