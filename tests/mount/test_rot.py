@@ -154,7 +154,7 @@ def test_a_rotten_page_or_metadata_is_asked_for_again(
     assert (mount.path / "simple" / "block" / "index.html").read_bytes() == page
     assert (mount.path / "simple" / "block" / f"{name}.metadata").read_bytes() == metadata
     assert (mount.path / "simple" / "block" / name).read_bytes() == wheels[name]
-    assert "asked for again" in mount.log
+    assert "fetched again" in mount.log
 
 
 @pytest.mark.parametrize("environment", ["catalog", "chunks"])
