@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -40,3 +41,13 @@ def parse_requirement(text: str) -> Requirement:
         return Requirement(text)
     except RecursionError:
         raise InvalidRequirement(f"a marker nested too deeply: {text[:80]!r}") from None
+
+
+def parse_marker(text: str) -> Marker:
+    """Return a marker (PEP 508); raise `InvalidMarker` for anything else, one nested too deeply included."""
+    if _ENDLESS.search(text):
+        raise InvalidMarker(f"a number without end: {text[:80]!r}")
+    try:
+        return Marker(text)
+    except RecursionError:
+        raise InvalidMarker(f"a marker nested too deeply: {text[:80]!r}") from None

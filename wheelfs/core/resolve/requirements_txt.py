@@ -18,7 +18,7 @@ from packaging.requirements import InvalidRequirement
 from wheelfs.core.resolve.requirements_lines import logical_lines
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import ProjectName, parse_project_name, project_and_version
-from wheelfs.model.versions import parse_requirement
+from wheelfs.model.versions import parse_marker, parse_requirement
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def _without_marker(text: str, *separators: str) -> tuple[str, Marker | None]:
     if not places:
         return text.strip(), None
     bare, _, marker = text[min(places) :].partition(";")
-    return (text[: min(places)] + bare).strip(), Marker(marker.strip()) if marker.strip() else None
+    return (text[: min(places)] + bare).strip(), parse_marker(marker.strip()) if marker.strip() else None
 
 
 def _without_extras(text: str) -> tuple[str, frozenset[str]]:

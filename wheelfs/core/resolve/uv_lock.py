@@ -13,13 +13,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from packaging.markers import Marker
 from packaging.pylock import PylockSelectError
 from packaging.utils import NormalizedName, canonicalize_name
 
 from wheelfs.core.resolve.pylock import IS_REPOSITORY, NOT_IN_AN_INDEX, OWN_TREE
 from wheelfs.model.names import kind_of, parse_project_name
-from wheelfs.model.versions import parse_specifiers
+from wheelfs.model.versions import parse_marker, parse_specifiers
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class _Lock:
 
         uv writes them as extras of the names extra-N-PROJECT-EXTRA and group-N-PROJECT-GROUP.
         """
-        parsed = Marker(marker)
+        parsed = parse_marker(marker)
         choices = ["", *_EXTRA.findall(marker)]
         return any(parsed.evaluate({**self._environment, "extra": choice}) for choice in choices)
 
