@@ -46,6 +46,8 @@ class Cluster:
         self.chance = chance
         self.servers = chance.choice((2, 3, 4))
         self.away: int | None = None
+        self.errors = 0.0
+        """How often a server that is away is an error instead of an absence."""
         self.sick: set[str] = set()
         """Keys whose copies differ: an input/output error."""
         self._skews_s: dict[str, float] = {}
@@ -61,8 +63,10 @@ class Cluster:
 
     def turn(self, keys: list[str]) -> None:
         """Let a server go or come back now and then, and copies of an object differ for a while."""
-        if self.chance.random() < (0.03 if self.away is None else 0.06):
+        if self.chance.random() < (0.03 if self.away is None else 0.01):
             self.away = self.chance.randrange(self.servers) if self.away is None else None
+            # Most say nothing at all: what is there to be noticed only by what is missing.
+            self.errors = self.chance.choice((0.0, 0.0, 0.0, 0.3))
         if self.chance.random() < 0.02:
             self.sick = {self.chance.choice(keys)} if keys and not self.sick else set()
 
@@ -111,7 +115,7 @@ class World:
     def all_keys(self) -> list[str]:
         return list(self._versions)
 
-    def start(self, name: str, work: Callable[[SlowObjects], None], *, step_s: float | None = None) -> Machine:
+    def start(self, name: str, work: Callable[[SlowObjects], object], *, step_s: float | None = None) -> Machine:
         """Let a machine begin to work; with ``step_s`` none of its operations takes longer."""
         machine = self._machines[name] = Machine(self, name, work, step_s)
         return machine
@@ -138,7 +142,7 @@ class World:
 class Machine:
     """A thread, and the operation that it waits for."""
 
-    def __init__(self, world: World, name: str, work: Callable[[SlowObjects], None], step_s: float | None) -> None:
+    def __init__(self, world: World, name: str, work: Callable[[SlowObjects], object], step_s: float | None) -> None:
         self.name = name
         self._step_s = step_s
         self.asleep_until_s = 0.0
@@ -192,7 +196,7 @@ class Machine:
     def _await(self) -> None:
         assert self._asks.acquire(timeout=_STUCK_S), f"{self.name} neither asks nor ends"
 
-    def _run(self, work: Callable[[SlowObjects], None]) -> None:
+    def _run(self, work: Callable[[SlowObjects], object]) -> None:
         try:
             work(SlowObjects(self._world, self))
         except Killed:
@@ -236,7 +240,7 @@ class SlowObjects:
         if (cluster := self._world.cluster) is not None:
             if key in cluster.sick:
                 raise _sick(key)
-            if cluster.is_away(key) and cluster.chance.random() < 0.3:
+            if cluster.is_away(key) and cluster.chance.random() < cluster.errors:
                 raise _away(key)  # also of what never was there
             if cluster.is_away(key):
                 return None
