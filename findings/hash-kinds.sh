@@ -2,8 +2,8 @@
 # Guess:     an index may give any hash that hashlib has without parameters (PEP 503 names sha224; PEP 691, hashlib.new), a right
 #            one never keeps a file from being installed, and the form of the page makes no difference.
 # Versions:  pip 26.3, uv 0.13.8; all hashes are right
-# Behaviour: pip installs all. uv refuses a whole page of HTML that has one sha224, of which JSON is taken; and of blake2b, which it
-#            knows by name, it wants 64 digits in both forms, where hashlib's blake2b and b2sum give 128.
+# Behaviour: pip installs all. uv refuses a whole page of HTML that has one sha224, of which JSON is taken; and of blake2b, which
+#            it knows by name, it wants 64 digits in both forms, where hashlib's blake2b and b2sum give 128.
 # Seen:      sha256 html: pip demo-1.0, uv demo-1.0
 #            sha256 json: pip demo-1.0, uv demo-1.0
 #            sha224 html: pip demo-1.0, uv cause: Unsupported hash algorithm
