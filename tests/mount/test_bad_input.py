@@ -140,7 +140,7 @@ def test_a_name_that_is_no_wheel_filename_is_refused_with_the_reason(shop: Shop)
         "bad-1.0.whl": "number of parts",
         "bad-one-py3-none-any.whl": "version",
         "b!d-1.0-py3-none-any.whl": "project name",
-        "bad-1.0-build-py3-none-any.whl": "build number",
+        "bad-1.0-1-py3-none-any-x-y.whl": "number of parts",
         "bad\n-1.0-py3-none-any.whl": "not safe",
         "bad-1.0-py3-none-any.zip.txt": "neither a wheel nor an sdist",
         "README": "neither a wheel nor an sdist",

@@ -71,6 +71,21 @@ def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
     return Found(zip_layout.extract_member(member, window, first), size_bytes - found.offset)
 
 
+def check_members(read: Callable[[int, int], bytes | memoryview], size_bytes: int, tail_bytes: int) -> None:
+    """Raise `zip_layout.NotAZip` where the directory says of a member what cannot be: no installer could unpack the wheel."""
+    asking = search_directory(size_bytes, tail_bytes)
+    start, end = next(asking)
+    while True:
+        try:
+            start, end = asking.send(bytes(read(start, end - start)))
+        except StopIteration as done:
+            location, directory = done.value
+            break
+    for member in zip_layout.parse_directory(directory, location):
+        if member.header_offset + member.compressed_size > location.offset:
+            raise zip_layout.NotAZip(f"the data of {member.name!r} does not lie inside the file")
+
+
 def step(asking: Search, data: bytes | memoryview) -> tuple[int, int] | Found:
     """Send what was asked for; return what is asked for next, or the end.  Raises `zip_layout.NotAZip`."""
     try:

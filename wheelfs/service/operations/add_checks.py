@@ -130,9 +130,12 @@ def described(source: Source, descriptor: int, size_bytes: int) -> Described:
         raise InvalidInput(source.attempted, "it is empty", _CUT_SHORT)
     try:
         if kind_of(source.filename) == "wheel":
-            metadata = wheel_metadata.read_from(
-                lambda offset, size: os.pread(descriptor, size, offset), size_bytes, TAIL_BYTES, project
-            )
+
+            def read(offset: int, size: int) -> bytes:
+                return os.pread(descriptor, size, offset)
+
+            metadata = wheel_metadata.read_from(read, size_bytes, TAIL_BYTES, project)
+            wheel_metadata.check_members(read, size_bytes, TAIL_BYTES)
             return Described(project, version, size_bytes, metadata, _agreeing(source, metadata, project, version))
         magic = next((magic for suffix, magic in _MAGIC.items() if source.filename.endswith(suffix)), b"")
         if os.pread(descriptor, len(magic), 0) != magic:
