@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from wheelfs.core.wheel import zip_layout
 
@@ -16,6 +16,8 @@ MAX_DIRECTORY_BYTES: Final = 64 * 1024 * 1024
 
 _LIKELY_EXTRAS: Final = zip_layout.LOCAL_HEADER_BYTES + 4_096
 """A local header, and more than the extra fields that wheels have; it can announce 64 KiB of them (APPNOTE 4.3.7)."""
+
+_Answer = TypeVar("_Answer")
 
 Search = Generator[tuple[int, int], bytes, "Found"]
 """Yields ``(start, end)``, is sent exactly those bytes, returns `Found`; raises `zip_layout.NotAZip`."""
@@ -71,16 +73,23 @@ def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
     return Found(zip_layout.extract_member(member, window, first), size_bytes - found.offset)
 
 
+def converse(asking: Generator[tuple[int, int], bytes, _Answer], read: Callable[[int, int], bytes | memoryview]) -> _Answer:
+    """Answer a search from a file that can be read at once by ``read(offset, size)``; return what it finds.
+
+    Raises `zip_layout.NotAZip`.
+    """
+    try:
+        start, end = next(asking)
+        while True:
+            start, end = asking.send(bytes(read(start, end - start)))
+    except StopIteration as done:
+        answer: _Answer = done.value
+        return answer
+
+
 def check_members(read: Callable[[int, int], bytes | memoryview], size_bytes: int, tail_bytes: int) -> None:
     """Raise `zip_layout.NotAZip` where the directory says of a member what cannot be: no installer could unpack the wheel."""
-    asking = search_directory(size_bytes, tail_bytes)
-    start, end = next(asking)
-    while True:
-        try:
-            start, end = asking.send(bytes(read(start, end - start)))
-        except StopIteration as done:
-            location, directory = done.value
-            break
+    location, directory = converse(search_directory(size_bytes, tail_bytes), read)
     for member in zip_layout.parse_directory(directory, location):
         if member.header_offset + member.compressed_size > location.offset:
             raise zip_layout.NotAZip(f"the data of {member.name!r} does not lie inside the file")
@@ -97,9 +106,4 @@ def step(asking: Search, data: bytes | memoryview) -> tuple[int, int] | Found:
 
 def read_from(read: Callable[[int, int], bytes | memoryview], size_bytes: int, tail_bytes: int, project: str) -> bytes:
     """Return the METADATA of a wheel that can be read at once by ``read(offset, size)``.  Raises `zip_layout.NotAZip`."""
-    asking = search(size_bytes, tail_bytes, project)
-    found: tuple[int, int] | Found = next(asking)
-    while not isinstance(found, Found):
-        start, end = found
-        found = step(asking, read(start, end - start))
-    return found.metadata
+    return converse(search(size_bytes, tail_bytes, project), read).metadata

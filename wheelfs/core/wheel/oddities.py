@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.metadata import parse_email
 
 from wheelfs.core.wheel import zip_layout
-from wheelfs.core.wheel.metadata import search_directory
+from wheelfs.core.wheel.metadata import converse, search_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +25,7 @@ def oddities(read: Callable[[int, int], bytes], size_bytes: int, metadata: bytes
     if metadata is not None:
         found += [f"its METADATA has {field} {count} times; the first counts" for field, count in _repeated(metadata)]
     try:
-        location, directory = _directory(read, size_bytes)
+        location, directory = converse(search_directory(size_bytes, _TAIL_BYTES), read)
         members = zip_layout.parse_directory(directory, location)
     except zip_layout.NotAZip as error:
         return (*found, f"it is no readable ZIP: {error}")
@@ -49,17 +49,6 @@ def _repeated(metadata: bytes) -> Iterator[tuple[str, int]]:
     for field in _SINGLE:
         if len(unread.get(field, ())) > 1:
             yield field.title(), len(unread[field])
-
-
-def _directory(read: Callable[[int, int], bytes], size_bytes: int) -> tuple[zip_layout.DirectoryLocation, bytes]:
-    asking = search_directory(size_bytes, _TAIL_BYTES)
-    start, end = next(asking)
-    while True:
-        try:
-            start, end = asking.send(read(start, end - start))
-        except StopIteration as done:
-            location: tuple[zip_layout.DirectoryLocation, bytes] = done.value
-            return location
 
 
 def _named(names: Iterable[str]) -> str:
