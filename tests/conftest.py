@@ -1,4 +1,4 @@
-"""Fixtures that every test may use; tests/README.md tells of them."""
+"""Fixtures that every test may use; tests/README.md lists them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _no_mount_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     left = mount_points(tmp_path_factory.getbasetemp())
     for path in left:
         unmount_lazily(path)
-    assert not left, f"mounts were left behind: {left}"
+    assert not left, f"mounts were left over: {left}"
 
 
 @pytest.fixture

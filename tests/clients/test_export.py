@@ -135,7 +135,7 @@ def test_running_it_again_writes_only_what_is_missing_or_broken(
     again = objects(run_wheelfs(*store, "export", str(out), "--json").succeeded())
     assert [line["file"]["result"] for line in again[:-1]] == ["present"] * 3
     assert {path: path.stat().st_ino for path in out.rglob("*") if path.is_file()} == before
-    # What a run that was killed, and a bad copy, leave behind.
+    # What a run that was killed, and a bad copy, leave.
     (out / ".wheelfs-export.part").write_bytes(b"half")
     (out / LIBRARY).write_bytes(wheels[LIBRARY][:-1] + b"!")
     (out / OLD).unlink()

@@ -37,7 +37,7 @@ class Locked:
     pylock: str
 
     def wants(self, python: str = "3.11", platform: str = LINUX) -> tuple[set[str], set[str]]:
-        """Return what each of the two files wants: pins; behind "own" and "no" what is skipped and what fails."""
+        """Return what each of the two files wants: pins; after "own" and "no" what is skipped and what fails."""
         return names(self.uv_lock, python, platform), names(self.pylock, python, platform)
 
 

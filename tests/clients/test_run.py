@@ -138,7 +138,7 @@ def test_files_on_a_host_of_their_own_are_answered_too(tmp_path: Path) -> None:
         runs.wheelfs(*UV_QUIET, "sync", "--frozen", "--no-install-project", cwd=again).succeeded()
 
 
-# --- what no page tells of -----------------------------------------------------------------------------------------------
+# --- what no page lists ---------------------------------------------------------------------------------------------------
 
 
 def test_a_file_that_no_page_lists_is_fetched_from_its_url_and_kept_as_a_download(

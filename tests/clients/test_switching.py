@@ -87,7 +87,7 @@ def fill(lab: FakeIndex, public: FakeIndex, projects: int) -> None:
         for version in ("1.0", NEWEST):
             lab.add_wheel(f"lab-{number}", version, requires=[f"part-{number}"], big_bytes=150_000)
             public.add_wheel(f"part-{number}", version, big_bytes=250_000)
-        # Whoever takes the highest version from anywhere takes this one.
+        # A resolver that takes the highest version from anywhere takes this one.
         public.add_wheel(f"lab-{number}", POISON)
 
 

@@ -107,7 +107,7 @@ class OddFields(Habit):
 
 
 class JunkBehind(FakeIndex):
-    """Serves wheels with a byte behind their end record, and offers no METADATA."""
+    """Serves wheels with a byte after their end record, and offers no METADATA."""
 
     def __init__(self) -> None:
         super().__init__(core_metadata=False)

@@ -62,7 +62,7 @@ def test_the_same_command_installs_online_and_offline(mounted: MountWheelfs, cli
 
 @pytest.mark.usefixtures("no_route")
 def test_a_name_that_cannot_be_looked_up_is_no_hindrance_either(mounted: MountWheelfs, clients: Clients) -> None:
-    """The reporter's own failure is DNS: `failed to lookup address information`.  He would have "fallback to offline if can't
+    """The reporter's own failure is DNS: `failed to lookup address information`.  They would have "fallback to offline if can't
     connect anywhere", and noise only where something is missing.
     """
     with FakeIndex() as index:

@@ -131,7 +131,7 @@ async def test_a_head_tells_the_size_or_that_it_is_not_known(speaker: Speaker) -
 
 
 async def test_that_a_project_is_unknown_is_an_answer(speaker: Speaker) -> None:
-    assert await speaker.origin.project_page(ProjectName("nobody-has-this")) == PageAbsent()
+    assert await speaker.origin.project_page(ProjectName("no-index-has-this")) == PageAbsent()
 
 
 async def test_metadata_comes_whole_or_is_missing(speaker: Speaker) -> None:

@@ -89,7 +89,7 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._to)  # it ends when nobody is left to tell it anything
+        os.close(self._to)  # it ends when no process is left that could tell it anything
         try:
             self._process.wait(_STOP_S)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""A share's catalog in memory, and somebody who follows it."""
+"""A share's catalog in memory, and a follower of it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Memory:
 
 
 class Follower:
-    """Whoever follows a log, as a store does: what was told anew replaces all."""
+    """A follower of a log, as a store is one: what is told from the start again replaces all."""
 
     def __init__(self, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> None:
         self.catalog = ShareCatalog(objects, limits)
@@ -92,7 +92,7 @@ def file(number: int) -> SharedFile:
 
 
 def append(catalog: WrittenShareCatalog, cursor: str | None, files: Sequence[SharedFile], gone: Sequence[FileKey] = ()) -> str:
-    """Write to the log, and return its end as somebody knows it who follows it."""
+    """Write to the log, and return its end as a follower knows it."""
     return f"{0:032x}:{catalog.append(cursor, files, gone, may_tell=lambda: True).rpartition(':')[2]}"
 
 

@@ -50,7 +50,7 @@ class CleaningUp:
             return
         end_fork_server()
         for pid in processes_of(self._sweeper.run, self._sweeper.directory):
-            session.config.get_terminal_writer().line(f"left behind by a test, and ended: {command_of(pid)}", red=True)
+            session.config.get_terminal_writer().line(f"left over by a test, and ended: {command_of(pid)}", red=True)
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_unconfigure(self) -> None:

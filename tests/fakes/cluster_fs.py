@@ -6,8 +6,8 @@ input, each answered by a line ``ok``:
 - ``away``: the names of this one of `SERVERS` are ENOENT and missing from listings, and ENOTCONN when they are made;
 - ``sick``: keys that are EIO;
 - ``stale``: so many next look-ups of a file are ESTALE;
-- ``late_s``: new names are listed so much later;
-- ``ahead_s``: what is written has times of so much later, by the clock of this client;
+- ``late_s``: new names are listed by this much later;
+- ``ahead_s``: what is written has times that are later by this, by the clock of this client;
 - ``raced``: so many next directories that are renamed to their names are replaced at once by fresh ones, as another client does.
 """
 

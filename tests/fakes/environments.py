@@ -36,7 +36,7 @@ def programs_of(name: str, requirements: Sequence[str], index_url: str) -> Path:
 
 
 def made_once(directory: Path, make: Callable[[], None]) -> None:
-    """Return when ``directory`` is complete: ``make`` fills it, unless somebody has."""
+    """Return when ``directory`` is complete: ``make`` fills it, unless another process has."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     # Several checkouts may want it at once; who comes second waits for the first.
     with directory.with_suffix(".lock").open("w") as lock:

@@ -76,7 +76,7 @@ class GarbagePage:
 
 @dataclass(frozen=True, slots=True)
 class RedirectLoop:
-    """Redirect for ever, each time to a new address."""
+    """Redirect without end, each time to a new address."""
 
 
 Action = Status | Stall | Reset | Truncate | WrongBytes | WrongLength | Slow | GarbagePage | RedirectLoop

@@ -166,7 +166,7 @@ def imported_libraries() -> set[str]:
 
 
 def serve(asking: socket.socket) -> list[str] | None:
-    """Fork for each request.  Returns None when nobody can ask any more, and in a forked process its arguments."""
+    """Fork for each request.  Returns None when no process can ask any more, and in a forked process its arguments."""
     network = Path(_NETWORK).stat().st_ino
     while True:
         data, descriptors, _, _ = socket.recv_fds(asking, _REQUEST_BYTES, 4)

@@ -49,13 +49,13 @@ class Habits:
     redirects: bool = False
     """Pages and files are at other addresses, to which requests are redirected."""
     signatures: Literal["no", "redirects", "links"] = "no"
-    """Files are behind addresses with a signature, which are redirected to, or stand on pages; see `FakeIndex.expire`."""
+    """Files have addresses with a signature, which are redirected to, or stand on pages; see `FakeIndex.expire`."""
     credentials: tuple[str, str] | None = None
     """The user and password of basic auth, which all requests need."""
     no_store: bool = False
     max_age_s: int = 600
     backends: int = 1
-    """Servers behind its address, asked in turn; each has entity tags of its own."""
+    """Servers that share its address, asked in turn; each has entity tags of its own."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -314,7 +314,7 @@ class FakeIndex(Habits):
         return Answer(206, content[first : last + 1], headers)
 
     def _tag(self, content: bytes) -> str:
-        """Return an entity tag: of one of ``backends`` behind this address, each of which has tags of its own."""
+        """Return an entity tag: of one of ``backends`` at this address, each of which has tags of its own."""
         self._asked += 1
         backend = self._asked % self.backends
         return f'{_etag(content)[:-1]}-{backend}"' if backend else _etag(content)
@@ -331,7 +331,7 @@ class FakeIndex(Habits):
         if answer.status == 200 and (
             self.gzip == "always" or (self.gzip == "accepted" and "gzip" in request.headers.get("accept-encoding", ""))
         ):
-            # Of Brotli only the name: nobody here could undo it.
+            # Of Brotli only the name: nothing here could undo it.
             answer.body = zlib.compress(answer.body) if self.coding == "deflate" else gzip.compress(answer.body, mtime=0)
             answer.headers["Content-Encoding"] = self.coding
         answer.chunked = not self.content_length

@@ -86,7 +86,7 @@ class Mounted:
         return self.process.wait(_STOP_S)
 
     def kill(self) -> None:
-        """End it as a crash would; a dead mount stays behind."""
+        """End it as a crash would; a dead mount stays."""
         self.process.kill()
         self.process.wait(_STOP_S)
 

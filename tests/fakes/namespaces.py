@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _CLONE_NEWNET: Final = 0x40000000  # sched.h
 _SIOCSIFFLAGS: Final = 0x8914  # linux/sockios.h
 _UP_AND_RUNNING: Final = 0x1 | 0x40  # linux/if.h
-_ELSEWHERE: Final = ("192.0.2.1", 80)  # RFC 5737: an address that is nobody's
+_ELSEWHERE: Final = ("192.0.2.1", 80)  # RFC 5737: an address that no machine has
 _HERE: Final = "/proc/thread-self/ns/net"
 
 # `unshare -n` of util-linux makes the same call for a new process; here the test's own index must live inside too.

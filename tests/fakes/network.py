@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Self
 
 from tests.fakes.namespaces import Namespace
 
-INTERNET: Final = "198.51.100.2"  # RFC 5737, so that nothing that is meant for somebody can come here
+INTERNET: Final = "198.51.100.2"  # RFC 5737, so that nothing that is meant for a real machine can come here
 _GATEWAY_OUTSIDE: Final = "198.51.100.1"
 _GATEWAY: Final = "10.77.0.1"
 _BURST_BYTES: Final = 256 * 1024

@@ -47,7 +47,7 @@ class Nginx:
     """Serves ``directory`` at ``url`` from ``__enter__`` to ``__exit__``; what it needs itself lies in ``scratch``.
 
     ``location``: below which path, by `alias`; else at the root.  ``locations``: what it is to do besides, in its own words.
-    ``tls``: a file with the certificate and its key.  ``login``: the user and password of whoever may read it.
+    ``tls``: a file with the certificate and its key.  ``login``: the user and password of those who may read it.
     """
 
     def __init__(

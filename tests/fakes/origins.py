@@ -38,7 +38,7 @@ class Pause(Protocol):
 
 @dataclass(frozen=True)
 class Trouble:
-    """What happens to one answer: after ``after_bytes`` it raises ``error``, or stalls for ever where that is None.
+    """What happens to one answer: after ``after_bytes`` it raises ``error``, or stalls without end where that is None.
 
     ``content`` is sent in place of the file; ``ignores_range``: all of the file comes, whatever was asked for.
     """
@@ -71,7 +71,7 @@ class MemoryOrigin:
     gate: trio.Event | None = None
     """When set to an event, answers wait for it before their first byte."""
     pause: Pause | None = None
-    """When set to an event, answers that begin now wait for it behind their first piece."""
+    """When set to an event, answers that begin now wait for it after their first piece."""
 
     def add(
         self,

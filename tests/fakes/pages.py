@@ -32,7 +32,7 @@ class Hosted:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """What pages tell of each file.  ``prefix`` is put before the filename to make its URL, ``query`` behind it."""
+    """What pages say about each file.  ``prefix`` is put before the filename to make its URL, ``query`` after it."""
 
     prefix: str
     base: str | None

@@ -23,7 +23,7 @@ _KEPT = ("WHEELFS_TEST_RUN", "TMPDIR")
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a program left behind."""
+    """What a program left."""
 
     arguments: tuple[str, ...]
     returncode: int

@@ -44,7 +44,7 @@ class Answer:
 
 
 class Site(Protocol):
-    """What the server asks of the index behind it; called by connection threads."""
+    """What the server asks of the index it asks; called by connection threads."""
 
     requests: list[Request]
     tls_context: ssl.SSLContext | None

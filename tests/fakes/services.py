@@ -61,7 +61,7 @@ class Service:
 
 
 async def rest_of(file: OpenFile, offset: int = 0) -> bytes:
-    """Return what stands behind ``offset``."""
+    """Return what stands after ``offset``."""
     read = bytearray()
     while data := await file.read(offset + len(read), READ_BYTES):
         read += data

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LAG_S: Final = 600.0
-"""So much later others see a change, at most."""
+"""How much later others see a change, at most."""
 STEP_S: Final = 100.0
 """The longest that a small write, or a deletion, takes once the program has decided on it."""
 DAY_S: Final = 86_400.0
@@ -175,7 +175,7 @@ class Machine:
         self._await()
 
     def kill(self) -> None:
-        """End it before or behind the operation that it waits for."""
+        """End it before or after the operation that it waits for."""
         if self.waits():
             if self._world.chance.random() < 0.5:
                 self.step()

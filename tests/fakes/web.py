@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class WebServer(FakeIndex):
-    """Serves ``directory`` at `url`.  ``missing`` is the status of what is not there: buckets that nobody may list say 403."""
+    """Serves ``directory`` at `url`.  ``missing`` is the status of what is not there: buckets that no reader may list say 403."""
 
     def __init__(self, directory: Path, *, missing: int = 404, **options: Any) -> None:
         super().__init__(**options)

@@ -1,4 +1,4 @@
-"""Real mounts for tests, each in a process of its own, never left behind."""
+"""Real mounts for tests, each in a process of its own, none of them left over."""
 
 from __future__ import annotations
 

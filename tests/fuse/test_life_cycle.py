@@ -208,7 +208,7 @@ def test_umount_of_what_is_not_ours_is_refused(tmp_path: Path) -> None:
         unmount(Path("/proc"))
 
 
-# --- the daemon that is left behind ------------------------------------------------------------------------------------
+# --- the daemon that is left over --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ CONTRAST = """
     const [r, g, b] = colour.match(/[0-9.]+/g).map(part => linear(part / 255));
     return .2126 * r + .7152 * g + .0722 * b;
   };
-  const behind = element => {
+  const below = element => {
     for (; element; element = element.parentElement) {
       const colour = getComputedStyle(element).backgroundColor;
       if (colour !== 'rgba(0, 0, 0, 0)') return colour;
@@ -42,12 +42,12 @@ CONTRAST = """
   };
   const hasText = element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
   return Math.min(...[...document.querySelectorAll('body *')].filter(hasText).map(element => {
-    const [one, other] = [light(getComputedStyle(element).color), light(behind(element))];
+    const [one, other] = [light(getComputedStyle(element).color), light(below(element))];
     return (Math.max(one, other) + .05) / (Math.min(one, other) + .05);
   }));
 })()
 """
-"""The least contrast (WCAG 2.2, 1.4.3) of any text on the page to what is behind it."""
+"""The least contrast (WCAG 2.2, 1.4.3) of any text on the page to what is below it."""
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +102,16 @@ def test_what_nobody_has_looked_up_is_asked_for_with_one_click(lab: Serving, bro
     browser.open(f"{lab.url}/?q=unheard-of")
     browser.click("button", "Ask the indexes for unheard-of")
     assert browser.names("heading") == ["unheard-of", "Versions"]
-    browser.open(f"{lab.url}/project/nobody-has-it/")
-    browser.click("button", "Ask the indexes for nobody-has-it")
-    assert browser.names("heading") == ["nobody-has-it is not known here"]
+    browser.open(f"{lab.url}/project/no-index-has-it/")
+    browser.click("button", "Ask the indexes for no-index-has-it")
+    assert browser.names("heading") == ["no-index-has-it is not known here"]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize(("width", "phone"), [(1200, False), (360, True)])
 def test_pages_fit_are_named_and_have_contrast(lab: Serving, browser: Browser, width: int, phone: bool, dark: bool) -> None:
     browser.look(width=width, phone=phone, dark=dark)
-    for path in ("/", "/?q=number", "/project/numbers/", "/project/numbers/2.0%2Blab.1/", "/project/nobody/"):
+    for path in ("/", "/?q=number", "/project/numbers/", "/project/numbers/2.0%2Blab.1/", "/project/unknown/"):
         browser.open(f"{lab.url}{path}")
         assert browser.evaluate("document.documentElement.scrollWidth") <= width, path
         levels = [

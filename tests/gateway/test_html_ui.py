@@ -69,10 +69,10 @@ def test_a_search_finds_parts_of_names_and_shows_nothing_unescaped(tmp_path: Pat
                 assert "default-src 'none'" in page.headers["content-security-policy"]
             assert browser.get("/project/Demo.One").headers["location"] == "/project/demo-one/"
             assert browser.get("/project/Demo.One/1.0").headers["location"] == "/project/demo-one/1.0/"
-            for path in ("/project/nobody-knows/", "/project/demo-one/9.9/", "/project/<script>/", "/project/a/b/c/"):
+            for path in ("/project/no-index-knows/", "/project/demo-one/9.9/", "/project/<script>/", "/project/a/b/c/"):
                 assert browser.get(path).status_code == 404
-            asked = browser.post("/project/nobody-knows/?ask=indexes")
-            assert (asked.status_code, asked.headers["location"]) == (303, "/project/nobody-knows/")
+            asked = browser.post("/project/no-index-knows/?ask=indexes")
+            assert (asked.status_code, asked.headers["location"]) == (303, "/project/no-index-knows/")
             assert browser.get(asked.headers["location"]).status_code == 404
             assert browser.get("/", params={f"x{n}": "y" for n in range(50)}).status_code == 200
 

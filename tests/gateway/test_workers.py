@@ -1,4 +1,4 @@
-"""A gateway of several processes: one upstream fetch whatever happens, none left behind, all of them told of."""
+"""A gateway of several processes: one upstream fetch whatever happens, none left over, all of them reported."""
 
 from __future__ import annotations
 

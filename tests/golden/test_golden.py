@@ -142,7 +142,7 @@ def to_version_0(store: Path) -> None:
 
 
 def from_version_0(path: Path, fields: dict[str, Any]) -> dict[str, Any]:
-    if (path / "partial").exists():  # else an earlier attempt was cut short behind this
+    if (path / "partial").exists():  # else an earlier attempt was cut short after this
         (path / "partial").rename(path / "spool")
     return fields | {"catalog_map_bytes": 256 << 30}
 

@@ -60,7 +60,7 @@ def hostile() -> dict[str, tuple[bytes, str]]:
         "empty": (b"", "empty"),
         "one byte": (b"P", "readable wheel"),
         "text": (b"<html>404</html>" * 100, "end-of-central-directory"),
-        "cut behind the first byte": (wheel[:1], "readable wheel"),
+        "cut after the first byte": (wheel[:1], "readable wheel"),
         "cut in a member": (wheel[:20_000], "end-of-central-directory"),
         "cut in the directory": (wheel[: directory_at(wheel) + 20], "end-of-central-directory"),
         "cut in the end record": (wheel[:-1], "end-of-central-directory"),
@@ -380,12 +380,12 @@ def test_adding_again_needs_no_room_for_what_is_there(shop: Shop) -> None:
 
 
 def test_what_installers_take_all_the_same_is_taken_and_shown_as_odd(shop: Shop) -> None:
-    """As pip has it: bytes behind the end, and a field of METADATA that is there twice."""
+    """As pip has it: bytes after the end, and a field of METADATA that is there twice."""
     twice = build_wheel("twice", "1.0", metadata_extra="Name: twice\n")
-    odd = {wheel_filename("behind", "1.0"): build_wheel("behind", "1.0") + b"\0" * 300, wheel_filename("twice", "1.0"): twice}
+    odd = {wheel_filename("longer", "1.0"): build_wheel("longer", "1.0") + b"\0" * 300, wheel_filename("twice", "1.0"): twice}
     code, files = shop.add(*(shop.put(name, content) for name, content in odd.items()))
     assert (code, {file["result"] for file in files.values()}) == (0, {"added"})
     assert {name: content for name, content in shop.stored().items() if name in odd} == odd
     shown = {name: objects(shop.command("show", "--json", name).succeeded())[0]["odd"] for name in odd}
     assert list(shown.values()) == [["300 bytes follow the end of the ZIP"], ["its METADATA has Name 2 times; the first counts"]]
-    assert "300 bytes follow" in shop.command("show", wheel_filename("behind", "1.0")).succeeded().stdout
+    assert "300 bytes follow" in shop.command("show", wheel_filename("longer", "1.0")).succeeded().stdout

@@ -276,7 +276,7 @@ def test_a_machine_without_fuse_is_told_so(run_wheelfs: RunWheelfs, store_dir: P
     environment = wheelfs_environment(tmp_path / "home")
     done = run(["unshare", "-m", "sh", "-c", without, "sh", *command], environment=environment)
     if "unshare" in done.stderr or "mount:" in done.stderr:
-        pytest.skip("this machine lets nobody make a mount namespace")
+        pytest.skip("this machine lets no process make a mount namespace")
     assert done.returncode == 7, done
     assert "/dev/fuse" in error_of(done)["message"]
 

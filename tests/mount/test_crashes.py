@@ -178,7 +178,7 @@ def check_killed_mounts(index: FakeIndex, mounted: MountWheelfs, store: Path, *,
         in_the_middle += any(one.result() is None for one in reads)
         mount.start()
         assert all(os.getxattr(project / name, "user.wheelfs.state") == b"stored" for name in found), where
-    assert in_the_middle > count // 3, "too many kills hit nobody"
+    assert in_the_middle > count // 3, "too many kills hit nothing"
     for name, content in wheels.items():
         assert (project / name).read_bytes() == content
         eventually(lambda: os.getxattr(project / name, "user.wheelfs.state") == b"stored")  # noqa: B023

@@ -56,7 +56,7 @@ class Books:
     store: Path
     wheels: dict[str, bytes]
     cost: dict[str, int]
-    """How many bytes each wheel takes when nobody is killed."""
+    """How many bytes each wheel takes when no process is killed."""
     owed: dict[str, int] = field(default_factory=dict)
 
     def sent(self, name: str) -> int:
@@ -68,7 +68,7 @@ class Books:
         return self.sent(name) + draw.randrange(max(1, self.cost[name] - here))
 
     def check(self, where: str) -> None:
-        """Nothing of what was journalled at the kill before has been sent since; then look at the journal anew."""
+        """Nothing of what was journalled at the kill before has been sent since; then look at the journal again."""
         here = journalled_bytes(self.store, self.wheels) if (self.store / "format").exists() else dict.fromkeys(self.wheels, 0)
         for name, content in self.wheels.items():
             if name in self.owed:
@@ -195,7 +195,7 @@ def check_killed_mounts_with_delta(index: FakeIndex, mounted: MountWheelfs, stor
         mount.start()
         if number % KILLS == KILLS - 1:
             assert read(mount.path, name) == wheels[name]
-    assert killed > count // 3, "too many kills hit nobody"
+    assert killed > count // 3, "too many kills hit nothing"
     assert all(read(mount.path, name) == wheels[name] for name in names)
     assert mount.stop() == 0
     books.check(f"seed {seed}, at the end")

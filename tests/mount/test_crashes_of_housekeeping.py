@@ -93,7 +93,7 @@ def check_killed_collections(tmp_path: Path, path: Path, *, count: int, seed: in
             for part in (recipe.data, recipe.skeleton)
             for chunk in part
         }
-        assert blocks < 2.2 * sum(chunks.values()), "nothing that a killed gc left stays behind for good"
+        assert blocks < 2.2 * sum(chunks.values()), "nothing that a killed gc left stays for good"
         assert list(store.catalog.retired_batches()) == []
     assert stored(path) == wheels
 

@@ -39,7 +39,7 @@ with Store.open(Path(sys.argv[1])) as store:
 
 
 def rot(store: Path, content: bytes) -> None:
-    """Flip a bit of a stored wheel's largest piece, behind everybody's back."""
+    """Flip a bit of a stored wheel's largest piece, unnoticed by the store."""
     command = [sys.executable, "-c", ROT, str(store), hashlib.sha256(content).hexdigest()]
     subprocess.run(command, check=True, timeout=60)
 
@@ -236,7 +236,7 @@ def test_the_least_recently_used_wheels_make_room_but_never_pinned_ones(
     assert made[0][0] in stored, "pinned"
     assert made[1][0] not in stored, "the oldest that was not"
     assert sum(path.stat().st_blocks * 512 for path in store_dir.rglob("*.mdb")) < 6_000_000
-    assert (page / made[1][0]).read_bytes() == made[1][1], "it is fetched again when somebody wants it"
+    assert (page / made[1][0]).read_bytes() == made[1][1], "it is fetched again when it is wanted"
 
 
 def test_private_files_fill_a_quota_and_no_further(tmp_path: Path, wheelfs: Callable[..., Any]) -> None:

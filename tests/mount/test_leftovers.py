@@ -83,7 +83,7 @@ def started(tmp_path: Path, workers: int, *, held: bool = True) -> subprocess.Po
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that nobody has reaped yet does not."""
+    """Tell whether a process runs; one that is not reaped yet does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -137,6 +137,6 @@ def test_a_process_that_a_test_leaves_fails_the_run_and_is_named(tmp_path: Path)
     assert run.returncode == pytest.ExitCode.TESTS_FAILED
     assert "1 passed" in said, said
     [what] = [json.loads(path.read_text()) for path in (tmp_path / "begun").iterdir()]
-    assert "left behind by a test, and ended: sleep 600" in said
+    assert "left over by a test, and ended: sleep 600" in said
     assert not any(is_alive(pid) for pid in what["processes"])
     assert mount_points(tmp_path) == []

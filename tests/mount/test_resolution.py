@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def resolve(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path, tmp_path: Path) -> Callable[..., Finished]:
     def resolve(*words: str, **settings: Any) -> Finished:
         command = ("--store", str(store_dir), "fetch", "--json", "--with-deps", "--index", f"main={fake_index.url}")
-        # The commands' temporary directories: whether one leaves a mount behind can be seen.
+        # The commands' temporary directories: whether one leaves a mount can be seen.
         (tmp_path / "tmp").mkdir(exist_ok=True)
         settings["env"] = {"TMPDIR": str(tmp_path / "tmp"), **settings.get("env", {})}
         done = run_wheelfs(*command, *words, **settings)

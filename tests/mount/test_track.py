@@ -90,7 +90,7 @@ def test_a_file_whose_size_nobody_tells_is_listed_when_it_was_found_out_without_
         assert index.body_bytes(".whl") < 100_000
         mount.stop()
         index.stop()
-        # Sizes are kept: nobody is there who could tell them.
+        # Sizes are kept: no index is there that could tell them.
         mount = mounted(index=index.url, env={"WHEELFS_OFFLINE_SHOW": "all"})
         assert shows(mount.path, *files)
 

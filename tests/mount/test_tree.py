@@ -272,7 +272,7 @@ def test_pages_promise_the_metadata_that_is_served_for_stored_wheels_too(
         bare, _ = index.add_wheel("bare", "1.0", big_bytes=400_000)
         mount = mounted(index=index.url).path
         page = mount / "simple" / "bare" / "index.html"
-        assert 'data-core-metadata="true"' in page.read_text(), "nobody knows its digest before the wheel was looked at"
+        assert 'data-core-metadata="true"' in page.read_text(), "its digest is unknown before the wheel was looked at"
         (mount / "simple" / "bare" / bare).read_bytes()
         eventually(lambda: 'data-core-metadata="sha256=' in page.read_text())
         for view in ("simple", "stored/simple", "here/simple"):

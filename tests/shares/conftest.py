@@ -36,7 +36,7 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     params=[
         "directory",
         pytest.param("s3", marks=pytest.mark.real_index),
-        # Behind `soak`: it takes some seconds to start, and npm brings it.
+        # With `soak` alone: it takes some seconds to start, and npm brings it.
         pytest.param("azure", marks=[pytest.mark.soak, pytest.mark.skipif(not has_npm(), reason="needs npm")]),
     ]
 )

@@ -200,7 +200,7 @@ def test_writers_whose_memory_is_older_than_the_log_do_not_mislead_each_other() 
     filled(objects, 20, first=3, limits=SHORT)
     for number in range(16):
         objects.kept.pop(record_key(number))
-    for number in (97, 98, 99):  # each finds the record that the one before has left where nobody looks
+    for number in (97, 98, 99):  # each finds the record that the one before has left where no reader looks
         append(WrittenShareCatalog(objects, SHORT), old, [file(number)])
     assert {file_key(file(number)) for number in (97, 98, 99)} <= {file_key(one) for one in ShareCatalog(objects, SHORT).files()}
 

@@ -67,7 +67,7 @@ def push_all(path: Path, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -
 
 
 def pulled(path: Path, objects: Objects, limits: ShareLimits = SHARE_LIMITS) -> dict[str, bytes]:
-    """Return all files that the share tells of, each of which must come."""
+    """Return all files that the share lists, each of which must come."""
     with Store.open(path) as store:
         assert {file.result for file in pull(store, WrittenShare(objects, limits), [], contents=True)} <= {"pulled"}
     return stored(path)
@@ -101,7 +101,7 @@ def test_what_nothing_needs_goes_a_grace_period_after_it_was_condemned_and_not_b
     needed = keys(objects, "packs", "manifests")
     orphan_pack(objects, b"left")
     everything = keys(objects, "packs", "manifests")
-    assert collect_later(objects, 6).condemned == 0, "somebody may be about to use it"
+    assert collect_later(objects, 6).condemned == 0, "a writer may be about to use it"
     told = collect_later(objects, 8, dry_run=True)
     assert collect_later(objects, 8).condemned == 1
     assert (told.deleted, told.condemned) == (0, 0), "a dry run goes by this machine's clock"
@@ -176,7 +176,7 @@ def test_records_and_snapshots_that_the_catalog_needs_no_more_go_and_its_files_s
         wheels |= fill(tmp_path / "a", f"{number}.0")
         push_all(tmp_path / "a", objects, SHORT)
     assert (len(keys(objects, "log")), len(keys(objects, "roots"))) == (6, 3)
-    assert collect_later(objects, 6, limits=SHORT).deleted == 0, "somebody may not see the newest roots yet"
+    assert collect_later(objects, 6, limits=SHORT).deleted == 0, "a reader may not see the newest roots yet"
     assert collect_later(objects, 8, limits=SHORT).deleted > 3
     assert len(keys(objects, "log")) == 2
     assert pulled(tmp_path / "b", objects, SHORT) == wheels
@@ -341,7 +341,7 @@ def round_of_kills(place: Place, directory: Path, seed: int) -> int:
         assert process in victims or process.returncode == 0 or "assert not" in said, (seed, said)
 
     told = pulled(directory / "reader", objects)
-    assert told.items() <= wheels.items(), "every file that is told of is there, to the byte"
+    assert told.items() <= wheels.items(), "every file that is listed is there, to the byte"
     for day in (40, 60, 80):
         for writer in range(3):
             failed = [

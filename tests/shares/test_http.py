@@ -1,4 +1,4 @@
-"""A share of objects behind a plain web server: read like any other, told apart from a gateway, and never written to."""
+"""A share of objects on a plain web server: read like any other, told apart from a gateway, and never written to."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def round_of_writers(place: Place, directory: Path, filled: list[dict[str, bytes
     reader = directory / f"reader{seed}"
     with Store.open(reader) as store:
         assert {file.result for file in pull(store, share, [], contents=True)} == {"pulled"}, seed
-    assert stored(reader) == {name: whole[name] for name in told}, "every file that is told of is there, to the byte"
+    assert stored(reader) == {name: whole[name] for name in told}, "every file that is listed is there, to the byte"
     with Store.open(directory / f"store{victim}") as store:
         assert {file.result for file in push(store, share, [], private=False)} <= {"pushed", "present"}
     assert {file.filename for file in share.catalog.files()} == set(whole), "who was killed goes on where it was"
@@ -90,7 +90,7 @@ def round_of_writers(place: Place, directory: Path, filled: list[dict[str, bytes
 
 
 def rounds(place: Place, tmp_path: Path, seeds: range, *, enough: int) -> int:
-    """Return in how many rounds somebody was killed; ``enough`` of them end it."""
+    """Return in how many rounds a process was killed; ``enough`` of them end it."""
     filled = stores(tmp_path)
     kills = 0
     for seed in seeds:

@@ -95,7 +95,7 @@ def test_only_what_is_new_goes_either_way(place: Place, tmp_path: Path) -> None:
     fill(tmp_path / "a", one)
     fill(tmp_path / "b", two)
     assert pushed(tmp_path / "a", place.url)[one[0]][1] > 900_000
-    assert pushed(tmp_path / "b", place.url)[two[0]][1] < 10_000, "the data were there, in a pack of somebody else"
+    assert pushed(tmp_path / "b", place.url)[two[0]][1] < 10_000, "the data were there, in a pack of another writer"
     with Store.open(tmp_path / "a") as store:
         [file] = pull(store, WrittenShare(place.open()), [two[0]], contents=True)
     assert (file.result, file.read_bytes < 10_000) == ("pulled", True)
@@ -210,7 +210,7 @@ def test_a_file_is_not_told_of_in_a_share_that_was_begun_anew_while_it_was_pushe
     fill(tmp_path / "a", one)
 
     def freshen(self: CondemnedView) -> None:
-        """Wipe the share when the packs are written, and begin it anew."""
+        """Wipe the share when the packs are written, and begin it again."""
         monkeypatch.undo()
         the_one(share, "packs").unlink()
         (share / "wheelfs-share").unlink()

@@ -1,4 +1,4 @@
-"""``share-write``: what a mount or a gateway stores goes to the share by itself, none of it is lost, and nobody waits for it."""
+"""``share-write``: what a mount or a gateway stores goes to the share by itself, nothing is lost, and no caller waits."""
 
 from __future__ import annotations
 

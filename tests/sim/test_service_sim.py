@@ -32,7 +32,7 @@ PROJECTS = ("numbers", "letters", "points")
 SIZES = (1_000, 150_000, 400_000, 2_500_000)
 SLACK_BYTES = 1_000_000
 CALL_BOUND_S = 30.0
-"""Far above the bounds given to the service: what takes longer waits for ever."""
+"""Far above the bounds given to the service: what takes longer waits without end."""
 
 
 def house(seed: int) -> dict[str, dict[str, bytes]]:

@@ -1,7 +1,7 @@
 """Seeded simulations of a share: machines push, are killed, sleep for days, and collect garbage, and each sees the others late.
 
-What must hold at every moment, whatever the seed: a file that is told of has its manifest and all its packs, and is told of for
-ever.  And in the end nothing is there that is not needed.
+What must hold at every moment, whatever the seed: a file that is listed has its manifest and all its packs, and stays listed.  In
+the end nothing is there that is not needed.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def small(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 
 
 def told(world: World) -> dict[FileKey, SharedFile]:
-    """Return the files that the catalog tells of, as it really is."""
+    """Return the files that the catalog lists, as it really is."""
     return {file_key(file): file for file in ShareCatalog(TrueObjects(world), SMALL).files()}
 
 
@@ -94,7 +94,7 @@ class Watcher:
     def look(self) -> None:
         world = self._world
         files = told(world)
-        assert self._known.keys() - self.removed <= files.keys(), "what was told of once is told of no more"
+        assert self._known.keys() - self.removed <= files.keys(), "what was listed once is listed no more"
         self._known = {name: self._known.get(name, world.now_s) for name in files}
         for file in files.values():
             encoded = world.content(manifest_key(file.sha256))
@@ -108,7 +108,7 @@ class Watcher:
     def promised(self, file: StoredName) -> None:
         """What is reported as pushed is in the catalog."""
         key = file.project, file.filename, file.sha256
-        assert key in self._known or key in self.removed, f"{file.filename} is told of where nobody looks"
+        assert key in self._known or key in self.removed, f"{file.filename} is listed where no reader looks"
 
     def known_since(self, before_s: float) -> set[FileKey]:
         return {key for key, since_s in self._known.items() if since_s <= before_s}
@@ -172,7 +172,7 @@ class Simulation:
                 cache.catch_up()
                 known = set(map(file_key, cache.of_project("demo")))
                 if self.world.cluster is None:
-                    assert expected - self.watcher.removed <= known, "a follower does not know what all were told of long ago"
+                    assert expected - self.watcher.removed <= known, "a follower does not know what all were told long ago"
                 assert before - self.watcher.removed <= known, "a follower has forgotten what it knew"
                 before = known
 
@@ -193,7 +193,7 @@ class Simulation:
             expected = self.watcher.known_since(self.world.now_s - LAG_S)
             seen = {file_key(file) for file in ShareCatalog(objects, SMALL).files()}
             assert self.world.cluster is not None or expected - self.watcher.removed <= seen, (
-                "a reader does not see what all were told of long ago"
+                "a reader does not see what all were told long ago"
             )
 
         self.start("reader", work, step_s=self.world.chance.choice((20.0, None)))

@@ -233,7 +233,7 @@ def test_every_field_of_the_settings_is_an_option_and_places_are_unique() -> Non
         ("https://h/f.whl?X-Amz-Signature=abc&x=1", "https://h/f.whl?X-Amz-Signature=***&x=1"),
         ("https://h/f.whl?sv=1&sig=a%2Bb%3D#x", "https://h/f.whl?sv=1&sig=***#x"),
         ("https://h/f.whl?signed=1&sigh=2", "https://h/f.whl?signed=1&sigh=2"),
-        ("nobody@example.org wrote", "nobody@example.org wrote"),
+        ("someone@example.org wrote", "someone@example.org wrote"),
     ],
 )
 def test_credentials_are_redacted_and_nothing_else(text: str, redacted: str) -> None:

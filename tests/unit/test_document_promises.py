@@ -47,7 +47,7 @@ def can_be_wrapped(line: str) -> bool:
 
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if GENERATED not in path.parents], ids=lambda path: path.name)
 def test_prose_is_wrapped(path: Path) -> None:
-    """Tables and code cannot be; what scripts/docs-reference writes is wrapped by nobody."""
+    """Tables and code cannot be; what scripts/docs-reference writes is not wrapped by hand."""
     prose = _FENCE.sub("", text_of(path)).splitlines()
     long = [line for line in prose if len(line) > WIDTH and not line.startswith(("|", "![", "<!--", "#"))]
     assert [line for line in long if can_be_wrapped(line)] == []

@@ -130,13 +130,16 @@ The list is explained in docs/design/glossary.md.
 _GENERATED = ROOT / "docs" / "reference"
 """Written from the help texts of the package, so its words are the package's."""
 
-CHECKED_FOR_WORDS: dict[str, tuple[Callable[[Path], bool], bool]] = {
-    "documents": (lambda path: path.suffix == ".md" and _GENERATED not in path.parents, True),
-    "package": (lambda path: PACKAGE in path.parents or _GENERATED in path.parents, True),
-    "tests": (lambda path: ROOT / "tests" in path.parents and path.suffix == ".py", False),
-    "scripts": (lambda path: ROOT / "scripts" in path.parents, True),
+_STORED = ROOT / "tests" / "golden" / "make.py"
+"""Its words stand in stores that earlier builds wrote, which have to stay as they are."""
+
+CHECKED_FOR_WORDS: dict[str, Callable[[Path], bool]] = {
+    "documents": lambda path: path.suffix == ".md" and _GENERATED not in path.parents,
+    "package": lambda path: PACKAGE in path.parents or _GENERATED in path.parents,
+    "tests": lambda path: ROOT / "tests" in path.parents and path.suffix == ".py" and path != _STORED,
+    "scripts": lambda path: ROOT / "scripts" in path.parents,
 }
-"""Where the list holds: which files, and whether it is switched on already.  To switch on the next place, write True."""
+"""Where the list holds."""
 
 
 def found_words(text: str) -> list[str]:
@@ -150,9 +153,9 @@ def words_section(text: str) -> str:
     return text.partition("\n## Words not to use\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.parametrize("place", [place for place, (_, is_on) in CHECKED_FOR_WORDS.items() if is_on])
+@pytest.mark.parametrize("place", CHECKED_FOR_WORDS)
 def test_no_text_uses_words_that_hide_what_is_meant(place: str) -> None:
-    belongs, _ = CHECKED_FOR_WORDS[place]
+    belongs = CHECKED_FOR_WORDS[place]
     using = {}
     for path in project_files():
         if belongs(path) and path != Path(__file__) and path.suffix in ("", ".html", ".md", ".py"):

@@ -77,7 +77,7 @@ def file_gzip_lie(shop: Shop) -> None:
 
 @habit(
     "an sdist is sent with Content-Encoding: gzip, since it ends in .gz",
-    "Apache's mod_mime; pypiserver behind it",
+    "Apache's mod_mime; pypiserver served by it",
     pip=GOOD,
     without={"flat": "flat directories have no sdists"},
     requirement="sdist-as-gzip",
@@ -146,7 +146,7 @@ def page_gzip_members_json(shop: Shop) -> None:
     _encode(shop, _members, "gzip")
 
 
-@habit("a gzip-encoded page with zeros behind it", "gzip files padded to blocks", uv=GOOD)
+@habit("a gzip-encoded page with zeros after it", "gzip files padded to blocks", uv=GOOD)
 def page_gzip_padded(shop: Shop) -> None:
     _good(shop)
     _encode(shop, lambda body: gzip.compress(body) + bytes(100), "gzip")

@@ -64,7 +64,7 @@ def sha512_only(shop: Shop) -> None:
 
 @habit(
     "vouches by sha512 only, and the digest is another file's",
-    "a file replaced behind a page that is cached",
+    "a file replaced under a page that is cached",
     pip=HASH,
     quick=True,
 )

@@ -64,7 +64,7 @@ def html_no_href(shop: Shop) -> None:
     shop.html('<a name="top">top</a>', a(shop.wheel()), '<a href="#top">up</a>')
 
 
-@habit("links to documentation and to other fragments among the files", "custom servers behind Nexus (astral-sh/uv#7257)")
+@habit("links to documentation and to other fragments among the files", "custom servers that Nexus proxies (astral-sh/uv#7257)")
 def html_fluff(shop: Shop) -> None:
     shop.html(
         '<a href="/about#main">About</a>',

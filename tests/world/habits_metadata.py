@@ -172,12 +172,12 @@ def metadata_login_page(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="true"))
 
 
-@habit("one byte behind the end of the zip", "AWS CodeArtifact (astral-sh/uv#15451)", uv=ERROR, quick=True)
+@habit("one byte after the end of the zip", "AWS CodeArtifact (astral-sh/uv#15451)", uv=ERROR, quick=True)
 def wheel_trailing_byte(shop: Shop) -> None:
     shop.odd_wheel(shop.build() + b"\n")
 
 
-@habit("zeros behind the end of the zip", "files padded to blocks", pip=GOOD, uv=GOOD)
+@habit("zeros after the end of the zip", "files padded to blocks", pip=GOOD, uv=GOOD)
 def wheel_trailing_zeros(shop: Shop) -> None:
     shop.odd_wheel(shop.build() + bytes(512))
 

@@ -71,7 +71,7 @@ def page_login(shop: Shop) -> None:
     shop.serve_page(b'<html><head><title>Log in</title></head><body><form><input name="user"></form></body></html>')
 
 
-@habit("the page is behind a redirect", "Gitea, GitLab: names are normalized by a redirect")
+@habit("the page is reached by a redirect", "Gitea, GitLab: names are normalized by a redirect")
 def page_redirect(shop: Shop) -> None:
     _good(shop)
     shop.site.routes["/elsewhere/"] = shop.site.routes[shop.page_path()]

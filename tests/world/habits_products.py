@@ -349,9 +349,7 @@ def product_gcs_transcoded(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel))
 
 
-@habit(
-    "GitHub Pages: gzip, a max-age of ten minutes, files of releases behind two redirects", "static indexes on GitHub", hosts=2
-)
+@habit("GitHub Pages: gzip, a max-age of ten minutes, files of releases after two redirects", "static indexes on GitHub", hosts=2)
 def product_github_pages(shop: Shop) -> None:
     wheel = shop.wheel(site=shop.sites[1], path="/github-production-release-asset/1", big_bytes=300_000)
     release = f"/me/lab/releases/download/v2.0/{shop.package}-2.0-py3-none-any.whl"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.world.shop import Shop
 
 
-@habit("files are behind a redirect", "GitLab, Gitea, Cloudsmith")
+@habit("files are reached by a redirect", "GitLab, Gitea, Cloudsmith")
 def file_redirect(shop: Shop) -> None:
     wheel = shop.wheel(big_bytes=BIG)
     shop.route("/download/" + wheel.filename, redirect(wheel.path))
@@ -23,7 +23,7 @@ def file_redirect(shop: Shop) -> None:
 
 
 @habit(
-    "files are behind a redirect to another host with a signature",
+    "files are reached by a redirect to another host with a signature",
     "CodeArtifact, Azure, GitLab with object storage",
     hosts=2,
     quick=True,
@@ -77,7 +77,7 @@ def _redirect_habit(status: int) -> None:
         shop.html(a(shop.wheel("1.0")), a(wheel, href="/download/" + wheel.filename))
 
     set_up.__name__ = f"file_redirect_{status}"
-    habit(f"files are behind a {status}", "RFC 9110, 15.4")(set_up)
+    habit(f"files are reached by a {status}", "RFC 9110, 15.4")(set_up)
 
 
 for _status in (301, 303, 307, 308):

@@ -110,8 +110,8 @@ class _Round:
         straight = report.straight[number, self._client] = self._install(Way("straight", self._rig.index_urls(habit)))
         said = of_round(habit.pip if is_pip else habit.uv, number)
         if said is not None and not is_like(straight, said):
-            behind = getattr(straight, "said", "")
-            report.oracle.append(f"{self._client}, round {number + 1}: straight was {straight}, not {said}\n{behind}")
+            words = getattr(straight, "said", "")
+            report.oracle.append(f"{self._client}, round {number + 1}: straight was {straight}, not {said}\n{words}")
         elif self._rig.nodes:
             instead = of_round(habit.instead_pip if is_pip else habit.instead_uv, number)
             for way in ways(self._client, self._rig.nodes[self._client], self._rig.index_name(habit)):

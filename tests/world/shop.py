@@ -179,8 +179,8 @@ class Shop:
 
 def a(item: Item, fragment: str | None = None, *, href: str | None = None, text: str | None = None, **attributes: str) -> str:
     """Return an anchor; ``fragment`` is the truth unless given, "" for none.  Attributes: ``data_yanked="why"``."""
-    behind = item.fragment if fragment is None else fragment
-    address = (href or item.path) + (f"#{behind}" if behind else "")
+    fragment = item.fragment if fragment is None else fragment
+    address = (href or item.path) + (f"#{fragment}" if fragment else "")
     written = "".join(f' {key.replace("_", "-")}="{html.escape(value)}"' for key, value in attributes.items())
     return f'<a href="{html.escape(address)}"{written}>{html.escape(item.filename if text is None else text)}</a>'
 

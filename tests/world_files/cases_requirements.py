@@ -225,7 +225,7 @@ PLACES: Final = [
         "liba-3.0",
         files=PROJ,
         pip="liba-3.0 local:proj",
-        why="pip does not read the marker behind -e; nothing is to be fetched of it either way",
+        why="pip does not read the marker after -e; nothing is to be fetched of it either way",
     ),
     req(
         "--find-links",

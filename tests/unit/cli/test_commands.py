@@ -244,7 +244,7 @@ def test_add_says_when_no_index_of_that_name_is_configured_and_refuses_what_can_
     result = run("add", "x", "--index", "lba")
     assert result.code == 0
     assert "no index 'lba' is configured here" in result.err
-    assert fake.asked["index"] == "lba", "a mount may be told of it by its own --index"
+    assert fake.asked["index"] == "lba", "a mount may get it by its own --index"
     for name in ("local", "../x", ""):
         refused = run("add", "x", "--index", name)
         assert (refused.code, "add --index: the name" in refused.err) == (2, True)

@@ -67,7 +67,7 @@ def test_a_pack_stays_as_long_as_a_manifest_that_names_it() -> None:
     made = plan(seen(there(MANIFEST, PACK), condemned(PACK, ago_s=ago_s)))
     assert (made.delete, keys(made.condemn), keys(made.waiting)) == ([], [MANIFEST], [PACK])
     made = plan(seen({**there(MANIFEST, age_s=60), **there(PACK)}, condemned(PACK, ago_s=ago_s)))
-    assert (made.delete, made.condemn, made.waiting) == ([], [], []), "a writer may be about to tell of it"
+    assert (made.delete, made.condemn, made.waiting) == ([], [], []), "a writer may be about to list it"
     assert deleted(plan(seen(there(PACK, MANIFEST), condemned(PACK, MANIFEST, ago_s=ago_s)))) == [MANIFEST, PACK]
 
 

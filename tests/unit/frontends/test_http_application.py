@@ -71,7 +71,7 @@ async def test_a_stored_file_is_sent_in_large_pieces_while_few_ask(tmp_path: Pat
         scope = {"type": "http", "method": "GET", "path": path, "scheme": "http", "query_string": b"", "headers": []}
 
         async def pieces_of(clients: int) -> set[int]:
-            """Return how large pieces are of which nobody takes a second one before every client has his first."""
+            """Return how large pieces are of which no client takes a second one before each has its first."""
             sizes: set[int] = set()
             begun, all_have_one = [0], trio.Event()
 

@@ -1,4 +1,4 @@
-"""Workers that cannot be started are told of, and leave no process and no socket behind."""
+"""Workers that cannot be started are reported, and leave no process and no socket."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def rot(store: Store, database: str, key: bytes, *, at: int = 100) -> None:
-    """Flip a byte behind everybody's back."""
+    """Flip a byte unnoticed by the store."""
     environment = store.environments[1 if database in ("blocks", "block-info", "index") else 0]
     handle = environment.database(database)
     with environment.raw.begin(write=True) as transaction:

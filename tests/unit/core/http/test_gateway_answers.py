@@ -150,4 +150,4 @@ def test_the_token_is_taken_as_bearer_or_as_password_and_in_no_other_way() -> No
 
 @given(st.text(max_size=40))
 def test_no_header_but_the_right_one_opens(header: str) -> None:
-    assert not carries("a token that nobody guesses", header)
+    assert not carries("a token that cannot be guessed", header)

@@ -1,4 +1,4 @@
-"""What uv is told of a platform and of requirements, and what is made of its answers."""
+"""What uv is told about a platform and about requirements, and what is made of its answers."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_listed_directories_are_found_by_name_with_the_same_meaning_and_end_some
     while todo:
         directory = todo.pop()
         seen += 1
-        assert seen < 100, "views narrow for ever"
+        assert seen < 100, "views narrow without end"
         for name, found in paths.subdirectories(directory, INDEXES):
             assert paths.meaning(directory, name, INDEXES) == found
             assert found.path == f"{directory.path}/{name}".lstrip("/")

@@ -41,9 +41,9 @@ def test_a_good_wheel_is_not_odd() -> None:
     assert odd(GOOD) == ()
 
 
-@pytest.mark.parametrize("behind", [b"\n", b"\0" * 5_000])
-def test_bytes_behind_the_end_do_no_harm_and_are_named(behind: bytes) -> None:
-    assert odd(GOOD + behind) == (f"{len(behind)} bytes follow the end of the ZIP",)
+@pytest.mark.parametrize("trailing", [b"\n", b"\0" * 5_000])
+def test_bytes_after_the_end_do_no_harm_and_are_named(trailing: bytes) -> None:
+    assert odd(GOOD + trailing) == (f"{len(trailing)} bytes follow the end of the ZIP",)
 
 
 def test_more_bytes_behind_than_installers_look_at_are_refused() -> None:

@@ -49,7 +49,7 @@ REFUSED = "TLS failed|connection broke"
 
 
 def guarded(authority: trustme.CA) -> FakeIndex:
-    """Return an index that talks to nobody without a certificate of ``authority``."""
+    """Return an index that talks to no client without a certificate of ``authority``."""
     index = FakeIndex(tls=True)
     index.add(WHEEL, CONTENT)
     assert index.tls_context is not None

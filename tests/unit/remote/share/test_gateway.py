@@ -1,4 +1,4 @@
-"""What a gateway tells of its files, when it lies: a name becomes a path, a key and a link in many places."""
+"""What a gateway says about its files, when it lies: a name becomes a path, a key and a link in many places."""
 
 from __future__ import annotations
 

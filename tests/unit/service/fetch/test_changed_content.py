@@ -1,4 +1,4 @@
-"""Files that turn out to be others than before: nobody gets half of each, and what nobody vouches for is not stored."""
+"""Files that turn out to be others than before: no reader gets half of each, and what no index vouches for is not stored."""
 
 from __future__ import annotations
 

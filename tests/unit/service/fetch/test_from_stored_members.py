@@ -197,7 +197,7 @@ async def test_a_file_of_which_everything_is_stored_costs_its_tail(tmp_path: Pat
 
 @pytest.mark.parametrize("moments", [1, 4])
 async def test_a_file_that_is_another_one_for_a_moment_comes_right_in_the_end(tmp_path: Path, moments: int) -> None:
-    """The directory is of the true file, ranges behind it of another: what was fetched is as doubtful as what was assumed."""
+    """The directory is of the true file, ranges after it of another: what was fetched is as doubtful as what was assumed."""
     origin = origin_with_both()
     async with service(tmp_path / "s", [origin], delta="always", strict=True) as one:
         assert await one.read(f"simple/demo/{OLD_NAME}") == OLD_WHEEL

@@ -1,4 +1,4 @@
-"""Shares in front of an index: each byte from whoever gives it first, and nobody who hangs is waited for.
+"""Shares in front of an index: each byte from the source that gives it first, and none that hangs is waited for.
 
 The clock stands still but where a test moves it, so what is read without that took no time.
 """
@@ -81,7 +81,7 @@ async def test_shares_that_hang_cost_a_moment_however_many_they_are_and_then_not
             for number, share in enumerate(shares):
                 await reached(lambda share=share: share.origin.requests["range"] == 1)  # type: ignore[misc]
                 mock_clock.jump(DELAY_S / 2**number)
-        # Whoever let somebody wait is not waited for again until he has answered something.
+        # A source that let a reader wait is not waited for again until it has answered something.
         async with reading(one, OTHER):
             pass
         assert all(share.origin.requests["range"] == 1 for share in shares)

@@ -48,7 +48,7 @@ def test_it_is_written_only_when_it_tells_something_new(tmp_path: Path) -> None:
         def after(*seen: RateEstimate) -> HostRate | None:
             for rate in seen:
                 rates.save(HOST, rate)
-            store.catalog.put_host_rate("behind them all", HostRate(1, 1, 0)).result()
+            store.catalog.put_host_rate("after them all", HostRate(1, 1, 0)).result()
             return store.catalog.host_rate(HOST)
 
         began_us = clock.us

@@ -1,4 +1,4 @@
-"""Adding many files: several are at work at once, and are told of in their order, as if it had been one at a time."""
+"""Adding many files: several are at work at once, and are reported in their order, as if it had been one at a time."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ async def test_an_index_is_not_asked_for_what_a_higher_one_has_or_another_is_tie
 async def test_nothing_is_asked_ahead_of_who_does_not_resolve(tmp_path: Path) -> None:
     origin = index(app=("base",), base=())
     async with service(tmp_path / "s", [origin]) as one:
-        (await one.open(f"simple/app/{APP}")).close()  # from a lock: the page was read by nobody
+        (await one.open(f"simple/app/{APP}")).close()  # from a lock: no client read the page
         await quiet(one)
         assert not is_known(one, origin, "base")
 

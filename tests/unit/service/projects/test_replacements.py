@@ -154,7 +154,7 @@ async def test_the_same_bytes_with_another_tag_come_back_and_the_tag_is_known_th
 
 
 class Backends(MemoryOrigin):
-    """Several servers behind one address, with entity tags of their own for the same bytes; asked in turn."""
+    """Several servers at one address, with entity tags of their own for the same bytes; asked in turn."""
 
     tags = ["a"]  # noqa: RUF012  (each test sets its own)
     turn = 0

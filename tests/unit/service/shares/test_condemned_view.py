@@ -1,4 +1,4 @@
-"""Whoever pushes looks for new lists of what is condemned before it tells of anything, however long it has slept."""
+"""A push looks for new lists of what is condemned before it lists anything, however long it has slept."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def share() -> Share:
 
 @pytest.fixture(params=[0, -366 * DAY_S, 366 * DAY_S])
 def condemned(share: Share, request: pytest.FixtureRequest) -> CondemnedView:
-    """One whose machine's clock is right, or a year behind or ahead."""
+    """One whose machine's clock is right, or a year late or early."""
     made = CondemnedView(cast("WrittenShare", share), clock_s=lambda: share.now_s + request.param)
     made.begin()
     return made

@@ -108,7 +108,7 @@ async def test_what_is_withheld_is_counted_and_said_once(tmp_path: Path, caplog:
 
 
 async def test_what_was_stored_from_a_share_is_still_only_the_share_s_word(tmp_path: Path) -> None:
-    """Reading it through a mount, without an index or when the indexes have answered, makes it nobody's own."""
+    """Reading it through a mount, without an index or when the indexes have answered, makes it private to no store."""
     share = MemoryShare(files=(shared("2.0", "local", OTHER),))
     share.add(OTHER)
     async with service(tmp_path / "s", [], shares=[share]) as one:

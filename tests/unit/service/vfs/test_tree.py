@@ -107,7 +107,7 @@ async def test_others_are_answered_while_a_large_page_is_rendered(
     render = html_render.render_project_page
 
     def slow(*given: Any, **more: Any) -> bytes:
-        assert answered.wait(10), "nobody was answered meanwhile"
+        assert answered.wait(10), "no caller was answered meanwhile"
         return render(*given, **more)
 
     async with service(tmp_path / "s", [origin]) as one:

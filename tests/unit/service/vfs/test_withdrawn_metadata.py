@@ -22,9 +22,9 @@ NAME = wheel_filename("demo", "1.0")
 WHEEL = build_wheel("demo", "1.0", big_bytes=400_000)
 
 
-@pytest.mark.parametrize("behind", [b"\n", b"\0", b"junk" * 1_000, bytes(60_000)])
-def test_bytes_behind_the_end_record_are_passed_over_as_by_zipfile(behind: bytes) -> None:
-    content = WHEEL + behind
+@pytest.mark.parametrize("trailing", [b"\n", b"\0", b"junk" * 1_000, bytes(60_000)])
+def test_bytes_after_the_end_record_are_passed_over_as_by_zipfile(trailing: bytes) -> None:
+    content = WHEEL + trailing
     found = read_from(lambda start, size: content[start : start + size], len(content), 4_096, "demo")
     with zipfile.ZipFile(io.BytesIO(WHEEL)) as archive:
         assert found == archive.read("demo-1.0.dist-info/METADATA")

@@ -107,7 +107,7 @@ def test_recipes_of_any_length_are_kept_whole_and_replaced_whole(catalog: Catalo
         recipe = bytes(range(251)) * (size // 251 + 1)
         seal(catalog, name("alpha"), "alpha", recipe[:size])
         assert catalog.recipe(sha256) == recipe[:size]
-        catalog.poison(ContentKey(sha256), "so that it may be sealed anew").result(WAIT_S)
+        catalog.poison(ContentKey(sha256), "so that it may be sealed again").result(WAIT_S)
 
 
 def test_sealing_again_keeps_the_recipe_and_adds_the_name(catalog: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""Stored files keep what their index last said of them: once it is away, nobody else can tell."""
+"""Stored files keep what their index last said of them: once it is away, no other source can tell."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ KEY = key_of_sha256(bytes(32))
 
 
 def flip(store: Store, database: str, at: int) -> None:
-    """Flip a bit of the first value behind everybody's back."""
+    """Flip a bit of the first value unnoticed by the store."""
     catalog = store.environments[0]
     table = catalog.database(database)
     with catalog.raw.begin(write=True) as transaction, transaction.cursor(table) as cursor:

@@ -1,4 +1,4 @@
-"""What shares tell, kept: told in portions, told anew, taken back."""
+"""What shares tell, kept: told in portions, told from the start again, taken back."""
 
 from __future__ import annotations
 

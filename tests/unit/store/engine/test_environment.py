@@ -1,4 +1,4 @@
-"""Opening a store, refusing what is none, and one thread that writes."""
+"""Opening a store, refusing what is not one, and one thread that writes."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def test_a_reader_by_the_old_recipe_is_undisturbed_by_a_rewrite(shelf: Shelf) ->
         assert before.read(0, len(data)) == data
         assert shelf.store.open_sealed(sha256) is not before
         assert shelf.read(data) == data
-    assert collect(shelf.store).blocks, "what the reader held goes when he has"
+    assert collect(shelf.store).blocks, "what the reader held goes once the reader has"
     assert shelf.read(data) == data
 
 
@@ -220,7 +220,7 @@ def test_a_reader_in_another_process_is_respected_until_it_is_killed(shelf: Shel
 def test_chunks_of_a_file_that_is_just_being_stored_stay(shelf: Shelf) -> None:
     data = a_wheel("1.0", {"one": 700_000})
     ingested = shelf.ingest(data)
-    assert collect(shelf.store) == Collected(), "nobody has sealed them yet"
+    assert collect(shelf.store) == Collected(), "no writer has sealed them yet"
     shelf.store.seal(ingested, [named("1.0", len(data))])
     assert shelf.read(data) == data
 
@@ -366,7 +366,7 @@ def test_what_was_removed_is_collected_unasked_when_it_is_much(shelf: Shelf) -> 
     shelf.remove("1.0")
     with undisturbed(shelf.store, "verify"):
         shelf.store.collect_if_due()
-    assert shelf.blocks == before, "somebody else has the turn"
+    assert shelf.blocks == before, "another process has the turn"
     shelf.store.collect_if_due()
     assert shelf.stored_bytes < 4 * 310_000
     assert shelf.store.catalog.counts().removed_bytes == 0
