@@ -127,10 +127,14 @@ def test_a_build_that_is_replaced_under_its_name_is_the_one_that_installs(
     url = f"file://{mount.path}/simple"
     assert install(tool, url).build == "first"
     eventually(lambda: NAME in {path.name for path in mount.path.iterdir()})
-    index.add(NAME, SECOND if etags else build_wheel("demo", "2.0", big_bytes=600_000, big_seed="second", files={"x": b"longer"}))
-    page(index)
+    second = SECOND if etags else build_wheel("demo", "2.0", big_bytes=600_000, big_seed="second", files={"x": b"longer"})
     listed = mount.path / "simple" / "demo" / "index.html"
+    assert (listed.parent / NAME).read_bytes() == FIRST
+    index.add(NAME, second)
+    page(index)
     eventually(lambda: "replaced" in listed.read_text())
+    # At once, though the kernel may still remember what the name meant before.
+    assert (listed.parent / NAME).read_bytes() == second
     assert install(tool, url).build == "second"
     assert "no longer shown" in mount.log
     index.stop()

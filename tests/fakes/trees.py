@@ -33,6 +33,8 @@ class FakeNode:
     fails: dict[str, Callable[[], BaseException]] = field(default_factory=dict)
     released: trio.Event | None = None
     slow_names: dict[str, trio.Event] = field(default_factory=dict)
+    superseded: bool = False
+    superseded_once_failed: bool = False
 
 
 def directory(children: dict[str, FakeNode] | None = None) -> FakeNode:
@@ -126,6 +128,9 @@ class FakeFilesystem:
     def listing(self, node: Any) -> FakeListing:
         _fail(node, "listing")
         return FakeListing(list(node.children.items()))
+
+    def is_superseded(self, node: Any, *, failed: bool) -> bool:
+        return node.superseded or (failed and node.superseded_once_failed)
 
     async def open(self, node: Any) -> FakeOpenFile:
         _fail(node, "open")

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from tests.fakes.trees import FakeFilesystem, directory, file
+from wheelfs import errors
 from wheelfs.errors import OriginTimeout, WheelfsError
 from wheelfs.frontends.fuse.operations.barrier import HANDLERS, guarded
 from wheelfs.frontends.fuse.operations.inodes import ROOT, InodeTable
@@ -156,6 +157,17 @@ async def test_an_answer_that_is_too_long_is_cut() -> None:
 
     operations._files[9] = Generous()  # type: ignore[assignment]
     assert await operations.read(9, 0, 10) == b"x" * 10
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_name_that_means_another_file_by_now_is_looked_up_again(fails: bool) -> None:
+    node = file(b"x", fails={"open": lambda: errors.OriginMissing("open it", "gone")} if fails else None)
+    operations = operations_over(FakeFilesystem(directory({"file": node})))
+    number = (await operations.lookup(ROOT, b"file", CTX)).st_ino
+    node.superseded, node.superseded_once_failed = not fails, fails
+    with pytest.raises(pyfuse3.FUSEError) as caught:
+        await operations.open(number, os.O_RDONLY, CTX)
+    assert caught.value.errno == errno.ESTALE
 
 
 async def test_an_inode_that_was_forgotten_is_stale_and_the_root_never_is() -> None:

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from wheelfs.errors import NotKnown, OriginDenied, OriginMissing, StoreDamaged
+from wheelfs.service.projects.superseded import is_superseded
 from wheelfs.service.vfs.nodes import FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.vfs.open_files import OpenPartial, OpenStored, OpenText
 
@@ -64,6 +65,10 @@ class FileOpener:
                 raise
         return await self._open_partial(renewed)
 
+    def is_superseded(self, ref: FileRef, *, failed: bool) -> bool:
+        """Return whether the file's name means another content by now; see `wheelfs.service.projects.superseded`."""
+        return is_superseded(ref, self._projects, self._context.store.catalog, failed=failed)
+
     async def _open_partial(self, ref: FileRef) -> OpenFile:
         download = self._downloads.acquire(ref)
         self._prefetcher.opening(ref)
@@ -105,6 +110,10 @@ class NodeOpener:
         self._status = status
         self._prefetcher = prefetcher
         self._files = files
+
+    def is_superseded(self, node: Node, *, failed: bool) -> bool:
+        """Return whether the node's name means another file by now; ``failed``: opening it has failed."""
+        return isinstance(node, FileNode) and self._files.is_superseded(node.ref, failed=failed)
 
     async def open(self, node: Node) -> OpenFile:
         """Open a file; may use the network, within a bound."""

@@ -110,6 +110,13 @@ class Filesystem(Protocol):
         """Open a file; for a wheel that is not stored this secures its tail, within a bound."""
         ...
 
+    def is_superseded(self, node: Node, *, failed: bool) -> bool:
+        """Return whether the node's name is known to mean another file by now, so that it has to be looked up again.
+
+        Asked at an open by frontends whose callers remember names; ``failed``: opening the node has failed.
+        """
+        ...
+
     def xattrs(self, node: Node) -> Mapping[str, bytes]:
         """Return all extended attributes, keyed by full name (``user.wheelfs.state``)."""
         ...

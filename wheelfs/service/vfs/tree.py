@@ -92,6 +92,10 @@ class Tree:
         total_bytes, free_bytes = self._context.store.disk_space()
         return Space(total_bytes, free_bytes, self._context.store.catalog.counts().files)
 
+    def is_superseded(self, node: Node, *, failed: bool) -> bool:
+        """Return whether the node's name means another file by now; ``failed``: opening it has failed."""
+        return self._opener.is_superseded(node, failed=failed)
+
     async def open(self, node: Node) -> OpenFile:
         """Open a file; may use the network, within a bound."""
         return await self._opener.open(node)

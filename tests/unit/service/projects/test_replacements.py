@@ -12,6 +12,7 @@ from tests.fakes.origins import MemoryOrigin
 from tests.fakes.services import Service, rest_of, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, wheel_filename
+from wheelfs.errors import WheelfsError
 from wheelfs.remote.origin import FileHead
 
 if TYPE_CHECKING:
@@ -69,6 +70,37 @@ async def test_a_page_that_says_nothing_has_its_files_asked_about(tmp_path: Path
         assert await one.read(f"stored/{PATH}") == content
         assert FIRST_SHA256.hex() not in (await one.read("index.html")).decode()
         assert one.store.holds(FIRST_SHA256), "it is still found by its sha256"
+
+
+async def test_a_reader_that_remembers_the_old_file_is_told_that_its_name_means_another(tmp_path: Path) -> None:
+    origin = nightly()
+    async with service(tmp_path / "s", [origin], ttl_s=0.0) as one:
+        await stored(one)
+        old, tree = await one.node_at(PATH), one.node.tree
+        assert not tree.is_superseded(old, failed=True)
+        origin.files[NAME] = SECOND
+        await one.read(PAGE)
+        new = await one.node_at(PATH)
+        assert [tree.is_superseded(node, failed=failed) for node in (old, new) for failed in (False, True)] == [
+            True,
+            True,
+            False,
+            False,
+        ]
+
+
+async def test_a_hash_that_the_page_has_changed_supersedes_where_the_old_file_cannot_be_had(tmp_path: Path) -> None:
+    origin = MemoryOrigin()
+    origin.add("demo", NAME, FIRST)
+    async with service(tmp_path / "s", [origin], ttl_s=0.0) as one:
+        old, tree = await one.node_at(PATH), one.node.tree
+        origin.pages.clear()
+        origin.add("demo", NAME, SECOND)
+        await one.read(PAGE)
+        new = await one.node_at(PATH)
+        assert (tree.is_superseded(old, failed=True), tree.is_superseded(new, failed=True)) == (True, False)
+        with pytest.raises(WheelfsError):
+            await tree.open(old)
 
 
 async def test_also_a_size_alone_tells(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import pyfuse3
 
+from wheelfs.errors import WheelfsError
 from wheelfs.frontends.fuse.operations.attributes import AttributeWriter, negative_entry, statfs_reply
 from wheelfs.frontends.fuse.operations.barrier import guarded
 from wheelfs.frontends.fuse.operations.inodes import InodeTable
@@ -23,7 +24,7 @@ from wheelfs.service.vfs.protocol import Absent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wheelfs.service.vfs.protocol import Filesystem, Listing, OpenFile
+    from wheelfs.service.vfs.protocol import Filesystem, Listing, Node, OpenFile
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +149,7 @@ class TreeOperations(pyfuse3.Operations):
             _read_only()
         if node.attributes.is_dir:
             raise pyfuse3.FUSEError(errno.EISDIR)
-        file = await self._filesystem.open(node)
+        file = await self._open_current(node)
         if node.attributes.immutable and file.size not in (None, node.attributes.size_bytes):
             # Its page was wrong about its size, by which the kernel would cut it: it looks the name up again, and opens that.
             file.close()
@@ -159,6 +160,18 @@ class TreeOperations(pyfuse3.Operations):
         handle = next(self._handles)
         self._files[handle] = file
         return pyfuse3.FileInfo(fh=handle, direct_io=direct_io, keep_cache=not direct_io)
+
+    async def _open_current(self, node: Node) -> OpenFile:
+        # The kernel remembers what a name meant until it is told better, up to half a second late.  At ESTALE it looks the name up
+        # again, and open(2) fails with it only where that finds the same node.
+        if self._filesystem.is_superseded(node, failed=False):
+            raise pyfuse3.FUSEError(errno.ESTALE)
+        try:
+            return await self._filesystem.open(node)
+        except WheelfsError:
+            if self._filesystem.is_superseded(node, failed=True):
+                raise pyfuse3.FUSEError(errno.ESTALE) from None
+            raise
 
     async def read(self, fh: int, off: int, size: int) -> bytes | memoryview:  # type: ignore[override]
         data = await self._files[fh].read(off, size)
