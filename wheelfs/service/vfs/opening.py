@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from wheelfs.errors import NotKnown, OriginDenied, OriginMissing, StoreDamaged
-from wheelfs.service.projects.superseded import is_superseded
+from wheelfs.service.projects.visible_files import is_superseded
 from wheelfs.service.vfs.nodes import FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.vfs.open_files import OpenPartial, OpenStored, OpenText
 
@@ -66,7 +66,7 @@ class FileOpener:
         return await self._open_partial(renewed)
 
     def is_superseded(self, ref: FileRef, *, failed: bool) -> bool:
-        """Return whether the file's name means another content by now; see `wheelfs.service.projects.superseded`."""
+        """Return whether the file's name means another content by now; see `wheelfs.service.projects.visible_files`."""
         return is_superseded(ref, self._projects, self._context.store.catalog, failed=failed)
 
     async def _open_partial(self, ref: FileRef) -> OpenFile:

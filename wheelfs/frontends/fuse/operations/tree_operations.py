@@ -162,8 +162,8 @@ class TreeOperations(pyfuse3.Operations):
         return pyfuse3.FileInfo(fh=handle, direct_io=direct_io, keep_cache=not direct_io)
 
     async def _open_current(self, node: Node) -> OpenFile:
-        # The kernel remembers what a name meant until it is told better, up to half a second late.  At ESTALE it looks the name up
-        # again, and open(2) fails with it only where that finds the same node.
+        # The kernel remembers what a name meant until it is told better, up to half a second late.  At ESTALE it looks the name
+        # up again, and open(2) fails with it only where that finds the same node.
         if self._filesystem.is_superseded(node, failed=False):
             raise pyfuse3.FUSEError(errno.ESTALE)
         try:
