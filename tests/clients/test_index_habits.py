@@ -1,4 +1,4 @@
-"""What indexes do that pip and uv put up with, or refuse: through a mount and a gateway they do the same, first and later."""
+"""What indexes do in the course of time, beyond the habits of tests/world: files are replaced, or come wrong once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import MountWheelfs
     from tests.fakes.clients import Clients
-    from tests.fakes.mounts import Mounted
 
 NAME = wheel_filename("demo", "2.0")
 OLDER_NAME = wheel_filename("demo", "1.0")
@@ -47,8 +46,6 @@ def install(clients: Clients) -> Callable[[str, str], Installed]:
 
     def run(tool: str, url: str) -> Installed:
         client = clients.pip() if tool == "pip" else clients.uv()
-        if tool == "pip":
-            client = clients.pip() if tool == "pip" else clients.uv()
         line = ["install", "--index-url", url] if tool == "pip" else ["pip", "install", "--default-index", url]
         done = client.run(*line, "demo")
         found = next(iter(client.venv().rglob("site-packages/demo/big.bin")), None)
@@ -76,45 +73,8 @@ def index() -> Iterator[FakeIndex]:
         yield one
 
 
-def roots(mount: Mounted) -> list[str]:
-    (name,) = (path.name for path in (mount.path / "index").iterdir())
-    return [f"file://{mount.path}/{place}" for place in (f"index/{name}/simple", "simple", "here/simple")]
-
-
 def vouched(content: bytes, algorithm: str) -> str:
     return f"#{algorithm}={hashlib.new(algorithm, content).hexdigest()}"
-
-
-@TOOLS
-@pytest.mark.parametrize("algorithm", ["sha512", "md5", "sha224"])
-def test_wrong_bytes_are_refused_first_and_later_whatever_hash_says_so(
-    index: FakeIndex, mounted: MountWheelfs, install: Callable[[str, str], Installed], tool: str, algorithm: str
-) -> None:
-    page(index, vouched(SECOND, algorithm), vouched(OLDER, "sha256"))
-    mount = mounted(index=index.url)
-    for url in (*roots(mount), f"file://{mount.path}/simple"):
-        assert install(tool, url).build == NOTHING
-    assert NAME not in {path.name for path in mount.path.iterdir()}
-
-
-@TOOLS
-@pytest.mark.parametrize("algorithm", ["sha512", "md5", "sha224"])
-def test_right_bytes_install_first_and_later_whatever_hash_says_so(
-    index: FakeIndex, mounted: MountWheelfs, install: Callable[[str, str], Installed], tool: str, algorithm: str
-) -> None:
-    page(index, vouched(FIRST, algorithm))
-    mount = mounted(index=index.url)
-    assert [install(tool, url).build for url in roots(mount)] == ["first"] * 3
-
-
-@TOOLS
-def test_a_hash_that_is_none_never_brings_an_older_version(
-    index: FakeIndex, mounted: MountWheelfs, install: Callable[[str, str], Installed], tool: str
-) -> None:
-    page(index, "#sha256=abc", vouched(OLDER, "sha256"))
-    mount = mounted(index=index.url)
-    assert install(tool, f"file://{mount.path}/simple").build == NOTHING
-    assert "no file can have" in mount.log
 
 
 @TOOLS
@@ -139,35 +99,6 @@ def test_a_build_that_is_replaced_under_its_name_is_the_one_that_installs(
     assert "no longer shown" in mount.log
     index.stop()
     assert install(tool, f"file://{mount.path}/stored/simple").build == "second"
-
-
-@TOOLS
-def test_servers_with_entity_tags_of_their_own_for_the_same_bytes_are_no_obstacle(
-    index: FakeIndex, mounted: MountWheelfs, install: Callable[[str, str], Installed], tool: str
-) -> None:
-    index.backends = 2
-    mount = mounted(index=index.url)
-    assert install(tool, f"file://{mount.path}/simple").build == "first"
-
-
-@TOOLS
-@pytest.mark.parametrize("ranges", ["beginning", "nonsense"])
-def test_answers_to_ranges_that_make_no_sense_are_no_obstacle(
-    index: FakeIndex, mounted: MountWheelfs, install: Callable[[str, str], Installed], tool: str, ranges: str
-) -> None:
-    index.ranges = ranges  # type: ignore[assignment]
-    page(index, vouched(FIRST, "sha256"))
-    mount = mounted(index=index.url)
-    assert install(tool, f"file://{mount.path}/simple").build == "first"
-
-
-@TOOLS
-def test_an_index_that_asks_for_a_little_patience_is_waited_for(
-    index: FakeIndex, mounted: MountWheelfs, install: Callable[[str, str], Installed], tool: str
-) -> None:
-    index.faults.append(Fault(NAME, faults.Status(429, {"Retry-After": "4"}), times=2))
-    mount = mounted(index=index.url)
-    assert install(tool, f"file://{mount.path}/simple").build == "first"
 
 
 def test_a_gateway_passes_on_when_it_may_be_asked_again(index: FakeIndex, tmp_path: Path) -> None:

@@ -103,8 +103,7 @@ def is_reachable(origin: str) -> bool:
         return asking.connect_ex((host, int(port))) == 0
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, 0), (signal.SIGTERM, 2), (signal.SIGKILL, 2)])
 def test_a_run_that_is_ended_in_the_middle_leaves_nothing(tmp_path: Path, workers: int, number: signal.Signals) -> None:
     begun = tmp_path / "begun"
     with started(tmp_path, workers) as run:

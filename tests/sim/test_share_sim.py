@@ -361,7 +361,7 @@ def test_no_file_that_is_told_of_ever_lacks_a_byte_in_two_thousand_runs(store: S
 
 def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_deleted_or_forgotten(store: Store) -> None:
     deleted: Counter[str] = Counter()
-    for seed in range(30):
+    for seed in range(10):
         deleted += simulate(seed, store, steps=150, cluster=True)
     assert not [kind for kind in KINDS if not deleted[kind]], "what was never deleted was not looked at"
 

@@ -40,7 +40,7 @@ def file_500(shop: Shop) -> None:
     shop.route(large_page(shop).path, lambda _: Answer(500, b"sorry"))
 
 
-@habit("a file is refused for a second: 429 with Retry-After: 1", "PyPI's and GitHub's limits")
+@habit("a file is refused for a second: 429 with Retry-After: 1", "PyPI's and GitHub's limits", quick=True)
 def file_429(shop: Shop) -> None:
     _busy(shop, 429, 1)
 

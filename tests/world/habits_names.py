@@ -261,7 +261,7 @@ def post_release(shop: Shop) -> None:
     shop.html(*(a(shop.wheel(version)) for version in ("2.0", "2.0+local", "2.0.post1")))
 
 
-@habit("variant wheels and their JSON beside the plain wheel", "PEP 825's draft, NVIDIA's index")
+@habit("variant wheels and their JSON beside the plain wheel", "PEP 825's draft, NVIDIA's index", quick=True)
 def variant_wheels(shop: Shop) -> None:
     variant = shop.wheel(build="variant", filename=f"{shop.package}-2.0-py3-none-any-cu130.whl")
     shop.put(f"{FILES}{shop.package}-2.0-variants.json", b"{}")
