@@ -129,7 +129,7 @@ def check_killed_adds(tmp_path: Path, store: Path, houses: list[House], *, count
 
 
 def test_an_acknowledged_wheel_survives_the_kill_of_add(tmp_path: Path, store_dir: Path, houses: list[House]) -> None:
-    check_killed_adds(tmp_path, store_dir, houses, count=12, seed=20_260_101)
+    check_killed_adds(tmp_path, store_dir, houses, count=6, seed=20_260_101)
 
 
 @pytest.mark.soak
