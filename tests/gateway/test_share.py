@@ -67,7 +67,7 @@ def test_bytes_come_from_the_gateway_and_only_those_that_are_new(tmp_path: Path,
             index.add_wheel("demo", version, big_bytes=900_000, big_seed="the same in both")
         for version in ("1.0", "1.1"):
             httpx2.get(f"{gateway.url}/simple/demo/{wheel_filename('demo', version)}", trust_env=False)
-        node = mounted("--share", gateway.url, index=index.url)
+        node = mounted("--share", gateway.url, "--delta", "always", index=index.url)
         before = len(index.requests_for(".whl"))
         for version in ("1.0", "1.1"):
             name = wheel_filename("demo", version)
