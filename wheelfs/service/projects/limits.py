@@ -11,7 +11,8 @@ class ProjectLimits:
     """The tunable constants of project pages."""
 
     absent_ttl_s: float = 60.0
-    """How long an index's "no such project" is believed: short, since users look for a project they have just published."""
+    """How long an index's "no such project" is believed at most: short, since users look for a project they have just published.
+    Where its pages count as fresh for less than that, so does this."""
 
     failed_ttl_s: float = 1.0
     """How long a failure is repeated instead of asking again: looking a page up and opening it are one action to a user."""

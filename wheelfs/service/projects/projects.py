@@ -362,7 +362,8 @@ class Projects:
         # After a change of the index's URL, an answer of the old URL counts only while the new one cannot be asked.
         if head is not None and (head.index_url == index.url or not may_ask):
             age_s = time.time() - head.fetched_at_us / 1e6
-            lifetime_s = freshness.lifetime_s(self._limits.absent_ttl_s if head.absent else index.ttl_s, head.max_age_s)
+            ttl_s = min(self._limits.absent_ttl_s, index.ttl_s) if head.absent else index.ttl_s
+            lifetime_s = freshness.lifetime_s(ttl_s, head.max_age_s)
         return freshness.decide(
             age_s=age_s,
             ttl_s=lifetime_s,

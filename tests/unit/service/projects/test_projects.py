@@ -93,6 +93,14 @@ async def test_a_project_that_none_has_is_absent_for_a_while_and_then_asked_for_
         assert await owner(one) == "first"
 
 
+async def test_that_a_project_is_absent_is_believed_no_longer_than_a_page_of_its_index(tmp_path: Path) -> None:
+    origin = index("first", has_demo=False)
+    async with service(tmp_path / "s", [origin], ttl_s=0.0) as one:
+        assert isinstance(await one.node.projects.find(DEMO), NoSuchProject)
+        origin.add("demo", NAME, WHEEL)
+        assert await owner(one) == "first"
+
+
 async def test_many_who_ask_at_once_are_one_question(tmp_path: Path) -> None:
     origin = index("first")
     async with service(tmp_path / "s", [origin]) as one, trio.open_nursery() as nursery:
