@@ -18,6 +18,11 @@ HEAD_BYTES: Final = 4_096
 """As many bytes of an encoded file tell its kind, packed or unpacked."""
 
 _GZIP: Final = ("gzip", "x-gzip")
+_OTHER_CODINGS: Final = frozenset(
+    {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm", "bzip2", "x-bzip2", "xz", "lzma", "zip"}
+)
+"""Codings that are not undone here: the rest of IANA's registry, and what servers call archives.  All other words of the header
+(charsets, ``none``, S3's ``aws-chunked``) name none, and change no byte: HTTP libraries pass over what they do not know."""
 _KNOWN: Final = frozenset({*_GZIP, "deflate"})
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _MAGIC: Final = {
@@ -36,9 +41,9 @@ class BadCoding(ValueError):
 
 
 def codings_of(header: str | None) -> tuple[str, ...]:
-    """Return the codings of a Content-Encoding header in the order in which they were applied, without ``identity``."""
+    """Return the codings of a Content-Encoding header in the order in which they were applied, without what names none."""
     named = (coding.strip().lower() for coding in (header or "").split(","))
-    return tuple(coding for coding in named if coding not in ("", "identity"))
+    return tuple(coding for coding in named if coding in _KNOWN or coding in _OTHER_CODINGS)
 
 
 def can_decode(codings: Sequence[str]) -> bool:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
+from wheelfs.core.http.coding import codings_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -210,7 +212,7 @@ def length_of(headers: Mapping[str, str]) -> int | None:
 
 def is_encoded(headers: Mapping[str, str]) -> bool:
     """Return whether a content coding was applied to the body, in spite of our asking for none."""
-    return headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+    return bool(codings_of(headers.get("content-encoding")))
 
 
 def _partial(wanted: ByteRequest, headers: Mapping[str, str]) -> Outcome:

@@ -87,6 +87,12 @@ def test_a_header_lists_codings_in_the_order_of_their_application() -> None:
     assert codings_of(None) == codings_of("identity") == ()
 
 
+@pytest.mark.parametrize("word", ["utf-8", "UTF-8", "iso-8859-1", "none", "binary", "8bit", "aws-chunked", "chunked", "text/html"])
+def test_words_that_name_no_coding_are_passed_over(word: str) -> None:
+    assert codings_of(word) == ()
+    assert codings_of(f"{word}, gzip") == ("gzip",)
+
+
 @given(st.lists(st.binary(max_size=200), max_size=6), st.integers(min_value=1, max_value=64))
 def test_any_members_in_any_pieces_are_their_contents(parts: list[bytes], step: int) -> None:
     packed = b"".join(map(gzip.compress, parts)) or gzip.compress(b"")

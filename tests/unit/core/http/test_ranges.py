@@ -121,6 +121,11 @@ def test_a_compressed_whole_has_no_known_size() -> None:
     assert outcome(Whole(), 200, content_length="20", content_encoding="identity") == Complete(20, encoded=False)
 
 
+def test_a_charset_in_place_of_a_coding_changes_nothing() -> None:
+    assert outcome(Whole(), 200, content_length="20", content_encoding="UTF-8") == Complete(20, encoded=False)
+    assert outcome(From(5), 206, content_range="bytes 5-9/10", content_encoding="utf-8") == PartialBody(5, 10, 10)
+
+
 def test_a_server_that_only_ignores_suffixes_is_asked_explicitly_when_that_saves_bytes() -> None:
     assert outcome(Suffix(5), 200, content_length="2000", accept_ranges="bytes") == AskAgain(Range(1995, 2000))
     assert outcome(Suffix(5), 200, content_length="20", accept_ranges="bytes") == Complete(20, encoded=False)

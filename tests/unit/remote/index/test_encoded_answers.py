@@ -26,7 +26,7 @@ SDIST = build_sdist("demo", "1.0")
 class Encoding(FakeIndex):
     """Packs what it sends, or says so only; ``cut`` bytes are missing, and nothing announces how many there should be."""
 
-    how: Literal["members", "label", "br", "br-unless-identity"] = "members"
+    how: Literal["members", "label", "br", "br-unless-identity", "charset"] = "members"
     cut = 0
 
     def answer(self, request: Request, action: faults.Action | None) -> Answer:
@@ -35,7 +35,7 @@ class Encoding(FakeIndex):
             return answer
         if self.how == "br-unless-identity" and request.headers.get("accept-encoding") == "identity":
             return answer
-        answer.headers["Content-Encoding"] = {"members": "gzip", "label": "x-gzip"}.get(self.how, "br")
+        answer.headers["Content-Encoding"] = {"members": "gzip", "label": "x-gzip", "charset": "utf-8"}.get(self.how, "br")
         if self.how == "members":
             middle = len(answer.body) // 2
             answer.body = gzip.compress(answer.body[:middle]) + gzip.compress(answer.body[middle:])
@@ -85,6 +85,16 @@ async def test_a_page_in_a_coding_that_was_not_asked_for_is_asked_for_again_with
         index.how = "br"
         with pytest.raises(OriginFault, match="cannot be undone"):
             await files_of(index)
+
+
+async def test_a_page_and_a_file_whose_coding_is_a_charset_are_what_was_sent() -> None:
+    with Encoding() as index:
+        index.how = "charset"
+        index.add("demo-1.0-py3-none-any.whl", WHEEL)
+        assert await files_of(index) == ["demo-1.0-py3-none-any.whl"]
+        async with client_of(index) as client:
+            found = await brought(client, index.file_url("demo-1.0-py3-none-any.whl"), Suffix(99))
+    assert found == (len(WHEEL) - 99, WHEEL[-99:], len(WHEEL), False)
 
 
 @pytest.mark.parametrize("how", ["label", "members", "br"])
