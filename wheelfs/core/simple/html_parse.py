@@ -23,6 +23,10 @@ _MAX_ANCHOR_TEXT: Final = 1_000
 _MAX_SAMPLE: Final = 10_000
 _MAX_META: Final = 1_000
 _READ_ATTRIBUTES: Final = frozenset({"a", "base", "meta"})
+OLDEST_VERSION: Final = "1.0"
+"""What a page that states no version is of (PEP 629)."""
+_MAJOR = re.compile(r"\s*v?([0-9]{1,9})(?![0-9])", re.IGNORECASE)
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\Z")
 _SIMPLE_TITLE = re.compile(r"(links for|index of|simple index)\b", re.IGNORECASE)
 
 
@@ -91,8 +95,7 @@ def parse_html(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
             case Text(text):
                 seen.data(text)
     metas = dict(reversed(seen.metas))
-    version = metas.get("pypi:repository-version", "1.0").strip()
-    check_version(version, attempted)
+    version = checked_version(metas.get("pypi:repository-version", OLDEST_VERSION), attempted)
     base = absolute(page_url, seen.base) if seen.base is not None else None
     links = Links(base or page_url, project)
     for attributes, texts in seen.anchors:
@@ -118,13 +121,16 @@ def parse_html(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
     )
 
 
-def check_version(version: str, attempted: str) -> None:
-    """Raise `OriginFault` for a repository API that is not 1.x: clients must not guess at another major version (PEP 629)."""
-    major, dot, minor = version.partition(".")
-    if not (dot and major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit() and len(version) <= 16):
-        raise OriginFault(attempted, "it names no repository API version that makes sense")
-    if int(major) != 1:
-        raise OriginFault(attempted, f"it speaks version {version} of the repository API, and wheelfs 1.x", "update wheelfs")
+def checked_version(told: str, attempted: str) -> str:
+    """Return the version of the repository API (PEP 629) that a page states, `OLDEST_VERSION` where that makes no sense.
+
+    Raises `OriginFault` for another major version alone, at which clients must not guess; pip and uv do not even look.
+    """
+    major = _MAJOR.match(told)
+    if major is not None and int(major[1]) != 1:
+        raise OriginFault(attempted, f"it speaks version {major[0]} of the repository API, and wheelfs 1.x", "update wheelfs")
+    version = told.strip()
+    return version if _VERSION.match(version) else OLDEST_VERSION
 
 
 def _add(links: Links, href: str, attributes: Mapping[str, str], text: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from packaging.version import InvalidVersion
 
-from wheelfs.core.simple.html_parse import check_version
+from wheelfs.core.simple.html_parse import checked_version
 from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
 from wheelfs.model.decoding import DECODE_ERRORS
@@ -44,7 +44,7 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
         raise OriginFault(
             attempted, "the answer is JSON, but no simple page", "check the index's URL (it usually ends in /simple)"
         )
-    check_version(version, attempted)
+    version = checked_version(version, attempted)
     if not isinstance(files, list):
         raise OriginFault(attempted, "the page has no list of files")
     links = Links(page_url, project)

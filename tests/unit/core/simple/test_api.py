@@ -301,14 +301,24 @@ LOGIN = (
         ("{" * 100_000, JSON),
         ("[" * 100_000, JSON),
         (json.dumps({"meta": {"api-version": "2.0"}, "files": []}), JSON),
-        (json.dumps({"meta": {"api-version": "one"}, "files": []}), JSON),
+        (json.dumps({"meta": {"api-version": "v2"}, "files": []}), JSON),
         ("{}", "application/vnd.pypi.simple.v2+json"),
         ('<meta name="pypi:repository-version" content="2.0">', "text/html"),
+        ('<meta name="pypi:repository-version" content=" 2">', "text/html"),
+        ('<meta name="pypi:repository-version" content="10.0-beta">', "text/html"),
     ],
 )
 def test_what_is_no_simple_page_of_version_1_is_the_origins_fault(body: str, content_type: str | None) -> None:
     with pytest.raises(OriginFault):
         parse_page(body.encode(), content_type, URL, DEMO)
+
+
+@pytest.mark.parametrize("version", ["latest", "", "1", "1.x", "v1.0", "one", "1" * 5_000, "1." + "4" * 5_000, "١.٠"])
+def test_a_version_that_makes_no_sense_is_put_up_with(version: str) -> None:
+    in_html = html(f'<meta name="pypi:repository-version" content="{version}"><a href="{WHEEL}">{WHEEL}</a>')
+    in_json = parse_page(json.dumps({"meta": {"api-version": version}, "files": [entry()]}).encode(), JSON, URL, DEMO)
+    for page in (in_html, in_json):
+        assert (page.files[0].filename, page.api_version) == (WHEEL, "1.0")
 
 
 @pytest.mark.parametrize(
