@@ -10,6 +10,7 @@ import trio
 from tests.fakes import faults
 from tests.fakes.faults import Fault
 from tests.fakes.index import FakeIndex
+from tests.fakes.server import Answer
 from wheelfs.core.http.ranges import Whole
 from wheelfs.errors import (
     OriginDenied,
@@ -20,11 +21,13 @@ from wheelfs.errors import (
 )
 from wheelfs.model.names import ProjectName
 from wheelfs.remote.index.http import HttpIndex
-from wheelfs.remote.limits import HttpLimits
+from wheelfs.remote.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.fakes.server import Request
 
 from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL, brought, client_of, with_secret
 
@@ -99,13 +102,30 @@ async def test_a_page_that_is_none_is_the_origins_fault() -> None:
                 await client.project_page(DEMO)
 
 
+class Chained(FakeIndex):
+    """A file is behind a chain of proxies."""
+
+    def answer(self, request: Request, action: faults.Action | None) -> Answer:
+        path, _, hop = request.path.partition("?hop=")
+        if path.endswith(".whl") and int(hop or 0) < 30:
+            return Answer(302, headers={"Location": f"{path}?hop={int(hop or 0) + 1}"})
+        return super().answer(request, action)
+
+
+async def test_as_many_redirects_as_pip_follows_lead_to_the_file() -> None:
+    with Chained() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            assert (await brought(client, index.file_url(WHEEL), Whole()))[1] == CONTENT
+
+
 async def test_a_redirect_loop_ends() -> None:
     with FakeIndex() as index:
         index.faults.append(Fault("/simple/", faults.RedirectLoop()))
         async with client_of(index) as client:
             with pytest.raises(OriginFault, match="redirects more than"):
                 await client.project_page(DEMO)
-            assert len(index.requests) < 20
+            assert len(index.requests) == HTTP_LIMITS.max_redirects + 1
 
 
 # --- failures -----------------------------------------------------------------------------------------------------------
