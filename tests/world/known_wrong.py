@@ -15,5 +15,4 @@ KNOWN_WRONG: Final[dict[str, str]] = {
     "metadata_login_page": _PROMISE,
     "metadata_other_version": _PROMISE,
     "metadata_hash_of_wheel": "a promise with the hash of another file is passed on, and fails",
-    "words_links_left_out": "links that are left out are counted and named nowhere",
 }

@@ -30,6 +30,8 @@ MAX_TEXT: Final = 1_000
 """Reasons and version specifiers are sentences, not books."""
 
 _LEGACY_SUFFIXES: Final = (".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg")
+_WHEEL_DASHES: Final = (4, 5, 6)
+"""NAME-VERSION-PYTHON-ABI-PLATFORM.whl (PEP 427), with a build number, a variant label (PEP 825, draft), or both."""
 _ALGORITHM = re.compile(r"[a-z0-9][a-z0-9_-]{1,31}\Z")
 _HASH_VALUE = re.compile(r"[0-9A-Za-z+/=_.-]{1,256}\Z")
 _HEX = re.compile(r"[0-9a-fA-F]{8,256}\Z")
@@ -222,6 +224,8 @@ class Links:
             # A text may be percent-encoded, too: no version holds a percent sign.
             plain = unquote(text, errors="surrogateescape") if "%" in text else text
             if "/" in plain or (kind_of(plain) == "other" and not plain.endswith(_LEGACY_SUFFIXES)):
+                continue
+            if plain.endswith(".whl") and plain.count("-") not in _WHEEL_DASHES:  # the rest of it is not parsed, for speed
                 continue
             try:
                 check_filename(plain)

@@ -69,6 +69,13 @@ def test_links_that_are_left_out_are_explained() -> None:
     assert html(f'<a href="{WHEEL}">x</a>').explain_left_out() is None
 
 
+@pytest.mark.parametrize("name", ["demo-1.0.whl", "demo-1.0-any.whl", "demo-1.0-py3-none-any-a-b-c.whl"])
+def test_a_wheel_whose_name_is_no_wheels_is_left_out_and_told(name: str) -> None:
+    for page in (html(f'<a href="{name}">{name}</a><a href="{WHEEL}">x</a>'), js(entry(url=name, filename=name), entry())):
+        assert [link.filename for link in page.files] == [WHEEL]
+        assert page.explain_left_out() == "1 link left out: 1 that are no distribution files"
+
+
 def test_variant_wheels_and_the_file_about_them_are_files_of_their_project() -> None:
     names = ["demo-1.0-py3-none-any.whl", "demo-1.0-py3-none-any-cu130.whl", "demo-1.0-variants.json"]
     assert [link.filename for link in html("".join(f'<a href="{name}">{name}</a>' for name in names)).files] == names
