@@ -8,7 +8,6 @@ _SIZE: Final = "a wrong size on the page is believed over the hash, and over wha
 _PROMISE: Final = "the gateway passes the failure of a promised .metadata on, though it can read the wheel"
 
 KNOWN_WRONG: Final[dict[str, str]] = {
-    "json_size_wrong_no_hash": _SIZE,
     "metadata_denied": _PROMISE,
     "metadata_fails": _PROMISE,
     "metadata_empty": _PROMISE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import inspect
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyfuse3
@@ -165,6 +166,21 @@ async def test_a_name_that_means_another_file_by_now_is_looked_up_again(fails: b
     operations = operations_over(FakeFilesystem(directory({"file": node})))
     number = (await operations.lookup(ROOT, b"file", CTX)).st_ino
     node.superseded, node.superseded_once_failed = not fails, fails
+    with pytest.raises(pyfuse3.FUSEError) as caught:
+        await operations.open(number, os.O_RDONLY, CTX)
+    assert caught.value.errno == errno.ESTALE
+
+
+@pytest.mark.parametrize("immutable", [True, False])
+@pytest.mark.parametrize("direct_io", [True, False])
+async def test_a_stored_file_of_another_size_than_its_page_said_is_looked_up_again(immutable: bool, direct_io: bool) -> None:
+    node = file(b"all of it", immutable=immutable, direct_io=direct_io)
+    node.attributes = replace(node.attributes, size_bytes=3)
+    operations = operations_over(FakeFilesystem(directory({"file": node})))
+    number = (await operations.lookup(ROOT, b"file", CTX)).st_ino
+    if direct_io and not immutable:  # a page, or a file of which nothing vouches for the size: read to its end
+        assert (await operations.open(number, os.O_RDONLY, CTX)).direct_io
+        return
     with pytest.raises(pyfuse3.FUSEError) as caught:
         await operations.open(number, os.O_RDONLY, CTX)
     assert caught.value.errno == errno.ESTALE

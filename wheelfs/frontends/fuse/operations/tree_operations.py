@@ -150,7 +150,8 @@ class TreeOperations(pyfuse3.Operations):
         if node.attributes.is_dir:
             raise pyfuse3.FUSEError(errno.EISDIR)
         file = await self._open_current(node)
-        if node.attributes.immutable and file.size not in (None, node.attributes.size_bytes):
+        is_settled = node.attributes.immutable or not file.direct_io
+        if is_settled and file.size not in (None, node.attributes.size_bytes):
             # Its page was wrong about its size, by which the kernel would cut it: it looks the name up again, and opens that.
             file.close()
             raise pyfuse3.FUSEError(errno.ESTALE)
