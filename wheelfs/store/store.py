@@ -131,17 +131,25 @@ class Store(StoreFiles):
                 self._incoming_bytes -= size_bytes
 
     def seal(
-        self, ingested: Ingested, names: Sequence[StoredName], *, check: Callable[[Sequence[StoredName]], None] | None = None
+        self,
+        ingested: Ingested,
+        names: Sequence[StoredName],
+        *,
+        metadata: bytes = b"",
+        check: Callable[[Sequence[StoredName]], None] | None = None,
     ) -> None:
         """Make an ingested file visible under ``names`` (their ``sha256`` is filled in); it is durable when this returns.
 
+        ``metadata`` is the wheel's METADATA, to be served beside it (empty: what is known of it stays).
         ``check`` may look at the stored names of the same projects first, and raise: no other process comes in between.
         """
         content = StoredContent(ingested.size_bytes, time.time_ns() // 1_000, is_zip=ingested.recipe.skeleton_bytes > 0)
         recipe = ingested.recipe
         below = 1 + max((block for chunks in (recipe.data, recipe.skeleton) for block in chunks.extents.blocks), default=-1)
         try:
-            self.catalog.seal(ingested.sha256, content, recipe.encode(), names, blocks_below=below, check=check).result()
+            self.catalog.seal(
+                ingested.sha256, content, recipe.encode(), names, blocks_below=below, metadata=metadata, check=check
+            ).result()
         finally:
             if ingested.lease is not None:
                 ingested.lease.end()
@@ -154,9 +162,11 @@ class Store(StoreFiles):
         expected_sha256: bytes | None,
         expected_hashes: Mapping[str, str] = NO_HASHES,
         names: Sequence[StoredName],
+        metadata: bytes = b"",
     ) -> bytes:
         """Store a file, make it visible and return its sha256; the names get its other hashes, as far as they were expected.
 
+        ``metadata`` as for `seal`.
         Raises `ContentMismatch` when a hash is not the expected one (nothing is then visible), `InvalidInput` when the file is
         shorter than ``size_bytes``, `StoreFull` and other `StoreError`.
         """
@@ -166,7 +176,7 @@ class Store(StoreFiles):
             descriptor, size_bytes, expected_sha256=expected_sha256, expected_hashes=expected_hashes, name=names[0].filename
         )
         hashed = [msgspec.structs.replace(name, hashes={**(name.hashes or {}), **ingested.hashes} or None) for name in names]
-        self.seal(ingested, hashed)
+        self.seal(ingested, hashed, metadata=metadata)
         return ingested.sha256
 
     def open_sealed(self, sha256: bytes) -> SealedFile:

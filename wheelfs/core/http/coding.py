@@ -19,7 +19,8 @@ HEAD_BYTES: Final = 4_096
 
 _GZIP: Final = ("gzip", "x-gzip")
 _OTHER_CODINGS: Final = frozenset(
-    {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm", "bzip2", "x-bzip2", "xz", "lzma", "zip"}
+    {"br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm"}
+    | {"bzip2", "x-bzip2", "xz", "lzma", "zip"}
 )
 """Codings that are not undone here: the rest of IANA's registry, and what servers call archives.  All other words of the header
 (charsets, ``none``, S3's ``aws-chunked``) name none, and change no byte: HTTP libraries pass over what they do not know."""

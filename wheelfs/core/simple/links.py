@@ -142,7 +142,7 @@ class Links:
             self.refuse(filename)
             return
         sha256, other_hashes = _hashes(told.hashes, fragment)
-        has_metadata, metadata_digest = _metadata_promise(told)
+        has_metadata, metadata_digest = _metadata_promise(told, sha256)
         python = None if told.requires_python is None else plain_text(told.requires_python)
         provenance = None if told.provenance is None else self._address(told.provenance)
         link = FileLink(
@@ -272,10 +272,14 @@ def _digest(text: str | None) -> bytes | None:
     return digest if len(digest) == 32 else None
 
 
-def _metadata_promise(told: Told) -> tuple[bool, bytes | None]:
-    """Return whether a metadata file is promised, and its digest; a promise with an impossible digest is no promise."""
+def _metadata_promise(told: Told, sha256: bytes | None) -> tuple[bool, bytes | None]:
+    """Return whether a metadata file is promised, and its digest; a promise with an impossible digest is no promise.
+
+    Some indexes give the hash of the file itself, which is no METADATA's.
+    """
     digest = _digest(told.metadata_sha256)
-    return told.has_metadata and (digest is not None or told.metadata_sha256 is None), digest
+    has_metadata = told.has_metadata and (digest is not None or told.metadata_sha256 is None)
+    return has_metadata, None if digest == sha256 else digest
 
 
 def _hashes(hashes: dict[str, str], fragment: str) -> tuple[bytes | None, dict[str, str] | None]:

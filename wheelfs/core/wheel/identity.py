@@ -1,4 +1,4 @@
-"""Which wheel a file is, told by its content alone: the filename that its own ``.dist-info`` stands for.
+"""Which wheel a file is, told by its content alone: the filename that its own ``.dist-info`` stands for, or its METADATA.
 
 Source: "Binary distribution format" (PEP 427, 425): the directory is called NAME-VERSION.dist-info as the file is, and WHEEL has
 the tags, expanded, and the build tag.
@@ -9,7 +9,13 @@ from __future__ import annotations
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Final
 
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion
+
 from wheelfs.core.wheel import zip_layout
+from wheelfs.errors import InvalidInput
+from wheelfs.model.names import WheelName
+from wheelfs.model.versions import parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +48,23 @@ def filename_of(read: Callable[[int, int], bytes], size_bytes: int) -> str:
     build = (said.get("Build") or "").strip()
     tags = compressed([str(tag).strip() for tag in said.get_all("Tag", [])])
     return "-".join([directory.removesuffix(".dist-info"), *([build] if build else []), tags]) + ".whl"
+
+
+def is_metadata_of(metadata: bytes, filename: str) -> bool:
+    """Return whether ``metadata`` is that of the wheel called ``filename``: it states this project and this version.
+
+    An empty file, a login page and the METADATA of another version are not; a filename that is no wheel's says nothing.
+    """
+    try:
+        wheel = WheelName(filename)
+    except InvalidInput:
+        return True
+    said = HeaderParser().parsestr(metadata.decode("utf-8", "replace"))  # of a field that is there twice the first one counts
+    try:
+        version = parse_version(said.get("Version") or "")
+    except InvalidVersion:
+        return False
+    return str(canonicalize_name(said.get("Name") or "")) == wheel.project and version == wheel.version
 
 
 def compressed(tags: Sequence[str]) -> str:

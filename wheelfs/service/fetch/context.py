@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -10,10 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
+from wheelfs.core.fetch import plan
 from wheelfs.core.fetch.delta import CONNECTIONS
 from wheelfs.core.hashes import digest_bytes
 from wheelfs.core.http.ranges import Range
 from wheelfs.core.projects.ownership import LOCAL
+from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import OriginDenied, OriginMissing, OriginUnreachable, StoreDamaged, StoreReadOnly
 from wheelfs.model.links import description_of
 from wheelfs.service.fetch.facts import FileFacts
@@ -107,10 +111,37 @@ class FetchContext:
         expected = refs[0].link.sha256
         # The first one's own last: it is the one that was asked for.
         hashes = {name: value for ref in reversed(refs) for name, value in (ref.link.other_hashes or {}).items()}
-        return await trio.to_thread.run_sync(
-            lambda: self.store.add_content(spool.fd, size_bytes, expected_sha256=expected, expected_hashes=hashes, names=names),
-            limiter=self._sealing,
-        )
+
+        def add() -> bytes:
+            return self.store.add_content(
+                spool.fd,
+                size_bytes,
+                expected_sha256=expected,
+                expected_hashes=hashes,
+                names=names,
+                metadata=self._metadata_to_keep(refs[0], spool, size_bytes),
+            )
+
+        return await trio.to_thread.run_sync(add, limiter=self._sealing)
+
+    def _metadata_to_keep(self, ref: FileRef, spool: SpoolFile, size_bytes: int) -> bytes:
+        """Return the METADATA to store with a whole wheel: its own, or what its index gave with its hash; empty: it is there.
+
+        It counts once the wheel is verified, which comes next.
+        """
+        kept, announced = self.facts.metadata(ref), ref.link.metadata_sha256
+        if kept is not None and announced is not None and hashlib.sha256(kept).digest() == announced:
+            return b"" if ref.link.sha256 is not None else kept  # without a hash it is kept under another key
+        if ref.kind != "wheel":
+            return b""
+
+        def read(offset: int, length: int) -> bytes:
+            return os.pread(spool.fd, length, offset)  # also what was taken from other wheels, and is only assumed so far
+
+        try:
+            return metadata.read_from(read, size_bytes, plan.TAIL_BYTES, ref.project)
+        except zip_layout.NotAZip:
+            return b""
 
     def keep_name(self, ref: FileRef, sha256: bytes, size_bytes: int) -> None:
         """Record, unless it is known, that stored content also goes by this name, so that it is found without its index."""

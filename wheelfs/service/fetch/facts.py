@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.core.fetch import plan
 from wheelfs.core.hashes import impossible
+from wheelfs.core.wheel.identity import is_metadata_of
 from wheelfs.errors import ContentMismatch
 from wheelfs.service.tasks import await_future
 from wheelfs.store.catalog.records import ContentFacts
@@ -32,6 +33,7 @@ class FileFacts:
         self._directory_bytes: OrderedDict[str, int] = OrderedDict()
         self._unreadable: OrderedDict[ContentKey, None] = OrderedDict()
         self.unreadable_seen = 0
+        self._served: dict[ContentKey, bytes] = {}
 
     def size_of(self, ref: FileRef) -> int | None:
         """Return the exact size: from the index, or as found out earlier; None when it is unknown."""
@@ -60,6 +62,20 @@ class FileFacts:
             return
         self._catalog.put_facts(ref.key, ContentFacts(size_bytes=size_bytes, etag=etag, checked_at_us=_now_us()))
 
+    def metadata(self, ref: FileRef) -> bytes | None:
+        """Return the METADATA of a wheel that is kept; None, too, for what cannot be its own: earlier builds kept any answer."""
+        kept = self._catalog.metadata(ref.key)
+        return kept if kept and (ref.kind != "wheel" or is_metadata_of(kept, ref.filename)) else None
+
+    def served_metadata_sha256(self, ref: FileRef) -> bytes | None:
+        """Return the digest of what `metadata` returns; may be called in any thread."""
+        digest = self._served.get(ref.key)
+        if digest is None and (kept := self.metadata(ref)) is not None:
+            if len(self._served) >= self._limits.known_digests:
+                self._served.clear()
+            digest = self._served[ref.key] = hashlib.sha256(kept).digest()
+        return digest
+
     async def keep_metadata(self, ref: FileRef, metadata: bytes) -> None:
         """Remember the METADATA of a wheel (empty: forget it); it can be looked up when this returns.
 
@@ -67,11 +83,12 @@ class FileFacts:
         """
         announced = ref.link.metadata_sha256
         if metadata and announced is not None and hashlib.sha256(metadata).digest() != announced:
-            kept = self._catalog.metadata(ref.key)
+            kept = self.metadata(ref)
             if kept and hashlib.sha256(kept).digest() == announced:
                 return
         if metadata:
             self._unreadable.pop(ref.key, None)
+        self._served.pop(ref.key, None)
         await await_future(self._catalog.put_metadata(ref.key, metadata))
 
     def metadata_sha256(self, ref: FileRef) -> bytes | None:

@@ -87,6 +87,9 @@ class FetchLimits:
     known_unreadable: int = 10_000
     """Wheels whose METADATA cannot be read: each is a few dozen bytes."""
 
+    known_digests: int = 10_000
+    """Digests of METADATA that pages promise, in memory: a page of many stored wheels is rendered whenever one is added."""
+
     known_directories: int = 10_000
     """Projects whose directory size is remembered."""
 

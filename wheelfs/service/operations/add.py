@@ -16,7 +16,6 @@ import msgspec
 
 from wheelfs.core.projects.ownership import LOCAL
 from wheelfs.errors import InvalidInput, NameTaken
-from wheelfs.model.content import key_of_sha256
 from wheelfs.reports.files import AddedFile
 from wheelfs.service.operations.add_checks import described, files_under, opened
 from wheelfs.service.operations.index_match import listed_name
@@ -142,10 +141,9 @@ def _taken(
     store.seal(
         ingested,
         [name],
+        metadata=about.metadata or b"",
         check=lambda now: _refuse_other_content(source, _of_filename(now, source), ingested.sha256, index),
     )
-    if about.metadata is not None:
-        store.catalog.put_metadata(key_of_sha256(ingested.sha256), about.metadata).result()
     return ingested.sha256, "added"
 
 

@@ -134,7 +134,7 @@ class Export:
                     self.progress.end(name.filename)
                 result = "written"
                 self._written_bytes += sealed.size
-        metadata_sha256 = self._metadata(name, entry, path)
+        metadata_sha256 = self._metadata(name, path)
         self._tell(name, result)
         base = "" if path.startswith("simple/") else _FROM_PROJECT_PAGE
         return RenderedFile(entry.ref.link, metadata_sha256 is not None, metadata_sha256, base=base)
@@ -143,18 +143,15 @@ class Export:
         self.progress.advance(name.filename, len(piece))
         return piece
 
-    def _metadata(self, name: StoredName, entry: Entry, path: str) -> bytes | None:
-        """Write the wheel's own METADATA beside it and return its sha256; None where there is none that fits."""
+    def _metadata(self, name: StoredName, path: str) -> bytes | None:
+        """Write the wheel's own METADATA beside it and return its sha256; None where it has none."""
         if kind_of(name.filename) != "wheel" or len(f"{name.filename}.metadata".encode()) > MAX_NAME_BYTES:
             return None
         metadata = self.store.metadata_of_stored(name.sha256)
         if metadata is None:
             return None
-        sha256 = hashlib.sha256(metadata).digest()
-        if entry.ref.link.metadata_sha256 not in (None, sha256):
-            return None
         self.destination.write_text(f"{path}.metadata", metadata)
-        return sha256
+        return hashlib.sha256(metadata).digest()
 
     def _page(self, project: ProjectName, page: ProjectPage, exported: dict[str, RenderedFile]) -> None:
         files = {entry.link.filename: entry for entry in self._on_page(project)} | exported

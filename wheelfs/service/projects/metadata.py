@@ -2,8 +2,9 @@
 
 For an sdist only its index has them, since the metadata of its build is not contained in it.
 
-What is served is sure to match the wheel: either its index gives a hash, which is checked, or it was read from the wheel.  Each
-is fetched once, however many callers there are.
+An index's file is compared with the hash that the index gives, and must be about this project and version; else, and where there
+is none, what the wheel itself holds is served, so that a broken promise does no harm.  Where that hash is of neither, the whole
+wheel is verified first.  Each is fetched once, however many callers there are.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from wheelfs.core.fetch import plan
-from wheelfs.errors import ContentMismatch, OriginFault, OriginMissing, StoreDamaged
+from wheelfs.core.wheel.identity import is_metadata_of
+from wheelfs.errors import ContentMismatch, OriginError, OriginFault, OriginTimeout, OriginUnreachable, StoreDamaged
 from wheelfs.service.tasks import Work, begin
 
 if TYPE_CHECKING:
@@ -53,49 +55,49 @@ class Metadata:
     async def of(self, entry: Entry) -> bytes:
         """Return the METADATA of a wheel, or of an sdist whose index offers it, fetching no more than it needs."""
         ref = entry.ref
-        kept = self._kept(ref)
         sealed = (entry.sealed_sha256 or self._projects.sealed(ref)) if ref.kind == "wheel" else None
-        if kept is None and sealed is not None:
+        kept = self._kept(ref, is_verified=sealed is not None)
+        if kept is not None:
+            return kept
+        if sealed is not None:
             await self._read_out(ref, sealed)
-            kept = self._kept(ref)
-        elif kept is None:
+        else:
             with self._admission.waiting(f"read the metadata of {ref.filename}"):
                 await self._fetch_once(ref)
-            kept = self._kept(ref)
-        if kept is None:
+        found = self._context.store.catalog.metadata(ref.key)  # the wheel's own, whatever it says
+        if not found:
             self._context.facts.found_unreadable(ref)
-            raise self._unusable(ref)
-        return kept
+            raise OriginFault(
+                f"read the metadata of {ref.filename}", "the wheel has none that can be read", "its index serves a broken wheel"
+            )
+        return found
 
     async def ahead(self, ref: FileRef, *, is_opened: bool) -> bytes:
         """Return the METADATA of a wheel before a client requests it, without taking an admission slot; raises `OriginError`.
 
         ``is_opened``: the wheel's tail is being fetched.  Then the index's own file is requested only where it may come sooner.
         """
-        kept = self._kept(ref)
-        if kept is None:
+        if self._kept(ref, is_verified=False) is None:
             size_bytes = self._context.facts.size_of(ref)
             is_small = size_bytes is not None and size_bytes <= plan.AT_ONCE_BYTES
             await (self._read_tail(ref) if is_opened and is_small else self._fetch_once(ref))
-            kept = self._kept(ref)
-        return kept or b""
+        return self._context.store.catalog.metadata(ref.key) or b""
 
     async def ensure_tail(self, ref: FileRef) -> None:
         """Fetch the tail of a wheel before a client opens it; raises `OriginError`."""
         with self._downloads.using(ref) as download:
             await download.ensure_tail()
 
-    def _kept(self, ref: FileRef) -> bytes | None:
-        """Return what is known, if it has the hash that the index announced: pip refuses everything else, without an override."""
-        kept = self._context.store.catalog.metadata(ref.key)
-        announced = ref.link.metadata_sha256
-        return kept if kept and (announced is None or hashlib.sha256(kept).digest() == announced) else None
+    def _kept(self, ref: FileRef, *, is_verified: bool) -> bytes | None:
+        """Return what is known, if it may be served: whatever a verified wheel holds, else what the index's own hash is of.
 
-    def _unusable(self, ref: FileRef) -> OriginFault:
-        attempted = f"read the metadata of {ref.filename}"
-        if self._context.store.catalog.metadata(ref.key):
-            return ContentMismatch(attempted, "the wheel's own is not what the index announced", "its index serves a broken file")
-        return OriginFault(attempted, "the wheel has none that can be read", "its index serves a broken wheel")
+        Where that hash is of something else, parts of a wheel that nobody has verified yet are no better.
+        """
+        kept = self._context.facts.metadata(ref)
+        announced = ref.link.metadata_sha256
+        if kept is None or is_verified or announced is None or not ref.is_vouched:
+            return kept
+        return kept if hashlib.sha256(kept).digest() == announced else None
 
     async def _fetch_once(self, ref: FileRef) -> None:
         request = self._in_flight.get(ref.key)
@@ -110,10 +112,14 @@ class Metadata:
             try:
                 await self._ask_index(ref)
                 return
-            except (OriginMissing, ContentMismatch) as error:
+            except (OriginUnreachable, OriginTimeout):  # the wheel is on the same host
+                raise
+            except OriginError as error:
                 if ref.kind != "wheel":
                     raise
                 log.warning("%s; it is read from the wheel instead", error)
+        if self._context.store.catalog.metadata(ref.key):  # of no use: it must not pass for what is read now
+            await self._context.facts.keep_metadata(ref, b"")
         await self._read_tail(ref)
 
     async def _ask_index(self, ref: FileRef) -> None:
@@ -126,13 +132,17 @@ class Metadata:
             raise ContentMismatch(
                 attempted, "it does not have the sha256 that the index announced", "its index serves a broken file"
             )
+        if ref.kind == "wheel" and not is_metadata_of(found, ref.filename):
+            raise OriginFault(attempted, "what it serves is not the METADATA of this wheel", "its index serves a broken file")
         await self._context.facts.keep_metadata(ref, found)
 
     async def _read_tail(self, ref: FileRef) -> None:
         with self._downloads.using(ref) as download:
             await download.ensure_tail()
+            if ref.kind == "wheel" and self._kept(ref, is_verified=False) is None:
+                await download.until_sealed()
             sealed = download.sealed_sha256
-        if sealed is not None and self._kept(ref) is None:
+        if sealed is not None and self._kept(ref, is_verified=True) is None:
             await self._read_out(ref, sealed)
 
     async def _read_out(self, ref: FileRef, sha256: bytes) -> None:
@@ -145,8 +155,8 @@ class Metadata:
                 rotten = self._context.store.open_sealed(sha256)
             await self._downloads.heal(ref, sha256, rotten, damage)
             found = await trio.to_thread.run_sync(read, sha256, limiter=self._context.disk)
-        if found is not None:
-            await self._context.facts.keep_metadata(ref, found)
+        if found != self._context.store.catalog.metadata(ref.key):
+            await self._context.facts.keep_metadata(ref, found or b"")
 
 
 def _beside(url: str) -> str:

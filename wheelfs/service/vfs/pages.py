@@ -222,7 +222,7 @@ def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], commen
     """Render a project's page; may be called in any thread."""
     assert node.project is not None
     # What was found to be unreadable is no longer promised: installers then read the wheel, and say what is wrong with it.
-    files = (_rendered_file(one, facts.is_readable(one.ref) and offers_metadata(one, owned, node.view)) for one in entries)
+    files = (_rendered_file(one, facts.is_readable(one.ref) and offers_metadata(one, owned, node.view), facts) for one in entries)
     page = owned.page or ProjectPage(node.project, ())
     # Nothing tells when versions without files came to be, and nothing of them can be stored.
     fileless = () if node.view.stored or node.view.asof is not None else page.fileless_versions
@@ -240,7 +240,11 @@ def offers_metadata(entry: Entry, ownership: Ownership, view: View) -> bool:
     return entry.ref.link.has_metadata and not view.stored and isinstance(ownership, Owned) and ownership.reachable
 
 
-def _rendered_file(entry: Entry, has_metadata: bool) -> RenderedFile:
+def _rendered_file(entry: Entry, has_metadata: bool, facts: FileFacts) -> RenderedFile:
     link = entry.ref.link
     comment = "; ".join(entry.remarks()) or None
-    return RenderedFile(link, has_metadata, link.metadata_sha256 if has_metadata else None, comment)
+    digest = link.metadata_sha256
+    if entry.ref.kind == "wheel":
+        # Not what the index announces: where that is wrong, the wheel's own METADATA is served, and pip must not refuse it.
+        digest = facts.served_metadata_sha256(entry.ref) if entry.sealed_sha256 is not None else None
+    return RenderedFile(link, has_metadata, digest if has_metadata else None, comment)

@@ -133,13 +133,16 @@ class Catalog:
         names: Sequence[StoredName],
         *,
         blocks_below: int = 0,
+        metadata: bytes = b"",
         check: Callable[[Sequence[StoredName]], None] | None = None,
     ) -> Future[None]:
         """Make a verified file visible under ``names``, in one transaction; its chunks must be durable before.
 
-        ``blocks_below`` is a number above those of all blocks that the recipe names.
+        ``blocks_below`` is a number above those of all blocks that the recipe names, ``metadata`` the METADATA to be kept for it
+        (empty: what is kept stays).
         ``check`` is given the names of the projects concerned as they are in that transaction; what it raises ends it.
         """
+        packed = compressed.pack(metadata) if metadata else b""
 
         def work(transaction: lmdb.Transaction) -> None:
             if check is not None:
@@ -147,6 +150,8 @@ class Catalog:
                 check([name for project in projects for name in self._names.of_project(transaction, project)])
             self._names.rely_on_blocks(transaction, blocks_below)
             self._names.seal(transaction, sha256, content, recipe, names)
+            if packed:
+                compressed.put(transaction, self._metadata, sha256, packed)
             facts = self._facts_in(transaction, ContentKey(sha256))
             if facts is not None and facts.poisoned is not None:
                 self._put_facts(transaction, ContentKey(sha256), msgspec.structs.replace(facts, poisoned=None))

@@ -61,6 +61,13 @@ def test_a_metadata_digest_in_html_that_is_none_is_no_promise() -> None:
     assert (link.filename, link.has_metadata, link.metadata_sha256, link.size_bytes) == (WHEEL, False, None, None)
 
 
+def test_the_hash_of_the_file_itself_is_that_of_no_metadata() -> None:
+    in_html = one(f'<a href="{WHEEL}#sha256={DIGEST}" data-core-metadata="sha256={DIGEST}">x</a>')
+    (in_json,) = js(entry(**{"core-metadata": {"sha256": DIGEST}})).files
+    for link in (in_html, in_json):
+        assert (link.has_metadata, link.metadata_sha256) == (True, None)
+
+
 def test_links_that_are_left_out_are_explained() -> None:
     page = html(f'<a href="{WHEEL}">x</a><a href="../">up</a><a href="other-1.0.tar.gz">x</a><a href="">x</a>')
     assert page.explain_left_out() == (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from packaging.tags import parse_tag
 
 from tests.fakes.wheels import build_sdist, build_wheel, wheel_filename
-from wheelfs.core.wheel.identity import compressed, filename_of
+from wheelfs.core.wheel.identity import compressed, filename_of, is_metadata_of
 from wheelfs.core.wheel.zip_layout import NotAZip
 
 
@@ -72,3 +72,27 @@ def test_compressing_undoes_expanding(pythons: list[str], abis: list[str], platf
 def test_any_bytes_are_told_or_refused(content: bytes) -> None:
     with pytest.raises(NotAZip):
         told(content)
+
+
+@pytest.mark.parametrize("filename", ["Demo_Lib-1+cpu-py3-none-any.whl", "demo_lib-1.0+CPU-1-py3-none-any-cu130.whl", "no wheel"])
+def test_metadata_is_a_wheels_when_it_states_its_project_and_version(filename: str) -> None:
+    assert is_metadata_of(b"Metadata-Version: 2.1\nName: demo.lib\nVersion: 1.0+cpu\nVersion: 7\n\nName: other\n", filename)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"<html><form>log in</form></html>",
+        b"Name: demo\n",
+        b"Version: 1.0\n",
+        b"Name: demo\nVersion: 1.0.1\n",
+        b"Name: demo\nVersion: 1.0+cpu\n",
+        b"Name: demo\nVersion: one\n",
+        b"Name: demo-extra\nVersion: 1.0\n",
+        b"\nName: demo\nVersion: 1.0\n",
+    ],
+)
+def test_anything_else_is_not(text: bytes) -> None:
+    assert not is_metadata_of(text, "demo-1.0-py3-none-any.whl")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-METADATA, OTHER = b"Metadata-Version: 2.1\nName: demo\n", b"Metadata-Version: 2.1\nName: demo\nRequires-Dist: evil\n"
+METADATA = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
+OTHER = METADATA + b"Requires-Dist: evil\n"
 MISMATCH = ContentMismatch("fetch demo", "its sha256 is another one")
 
 
@@ -60,6 +61,27 @@ async def test_metadata_that_the_index_announced_is_not_replaced_by_another(stor
     assert store.catalog.metadata(wheel.key) == METADATA
     await facts.keep_metadata(wheel, b"")
     assert not store.catalog.metadata(wheel.key)
+
+
+async def test_what_an_earlier_build_kept_and_is_no_metadata_of_the_wheel_counts_as_nothing(store: Store) -> None:
+    facts = FileFacts(store, FetchLimits())
+    for wrong in (b"", b"<html>", METADATA.replace(b"1.0", b"1.1"), METADATA.replace(b"demo", b"other")):
+        await facts.keep_metadata(ref(), wrong)
+        assert (facts.metadata(ref()), facts.served_metadata_sha256(ref())) == (None, None)
+    await facts.keep_metadata(ref(), METADATA)
+    assert facts.metadata(ref()) == METADATA
+    assert facts.served_metadata_sha256(ref()) == hashlib.sha256(METADATA).digest()
+    await facts.keep_metadata(ref(), OTHER)
+    assert facts.served_metadata_sha256(ref()) == hashlib.sha256(OTHER).digest()
+
+
+async def test_digests_in_memory_are_bounded(store: Store) -> None:
+    facts = FileFacts(store, FetchLimits(known_digests=1))
+    for number in (1, 2, 1):
+        text = METADATA.replace(b"1.0", f"{number}.0".encode())
+        await facts.keep_metadata(ref(number), text)
+        assert facts.served_metadata_sha256(ref(number)) == hashlib.sha256(text).digest()
+    assert len(facts._served) == 1
 
 
 async def test_the_digest_of_metadata_is_the_indexs_or_that_of_what_was_found(store: Store) -> None:

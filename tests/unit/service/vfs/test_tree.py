@@ -20,7 +20,6 @@ from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 from wheelfs.core.simple import html_render
 from wheelfs.errors import (
-    ContentMismatch,
     NotKnown,
     OriginError,
     OriginFault,
@@ -253,16 +252,6 @@ async def test_metadata_of_an_sdist_that_its_index_offers_and_does_not_have_is_m
         with pytest.raises(OriginMissing):
             await one.read(f"simple/demo/{sdist_filename('demo', '1.0')}.metadata")
     assert origin.requests["range"] == 0
-
-
-async def test_metadata_that_is_not_what_the_index_promised_is_never_served(tmp_path: Path, origin: MemoryOrigin) -> None:
-    offer_metadata(origin, b"wrong", b"promised")
-    async with service(tmp_path / "s", [origin]) as one:
-        with pytest.raises(ContentMismatch):
-            await one.read(f"simple/demo/{NAMES[0]}.metadata")
-        await one.read(f"simple/demo/{NAMES[0]}")
-        with pytest.raises(OriginError):
-            await one.read(f"simple/demo/{NAMES[0]}.metadata")
 
 
 async def test_metadata_that_never_comes_is_a_time_out_when_it_is_opened(tmp_path: Path, origin: MemoryOrigin) -> None:
