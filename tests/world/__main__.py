@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.world.all_habits import HABITS
-from tests.world.known_wrong import KNOWN_WRONG
 from tests.world.running import Running
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def print_report(report: Report) -> None:
     straight = ", ".join(
         f"{client}{f' ({number + 1})' if number else ''}: {outcome}" for (number, client), outcome in report.straight.items()
     )
-    state = "ORACLE" if report.oracle else ("known" if name in KNOWN_WRONG else "WRONG") if report.worse else "right"
+    state = "ORACLE" if report.oracle else "WRONG" if report.worse else "right"
     print(f"{state:6} {name:36} {report.took_s:5.1f} s  straight {straight}")
     slow = [f"{one.client}, {one.face}: took {one.took_s:.1f} s" for one in report.tries if one.took_s > SLOW_S]
     for line in report.oracle + report.worse + slow:

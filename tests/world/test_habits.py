@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.world.all_habits import HABITS
-from tests.world.known_wrong import KNOWN_WRONG
 from tests.world.running import Running
 
 if TYPE_CHECKING:
@@ -39,11 +38,4 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_wheelfs_does_what_straight_does(habit: Habit, running: Running) -> None:
     report = running.report(habit)
     assert not report.oracle, "straight is not what the habit says of it:\n" + "\n".join(report.oracle)
-    if habit.name in KNOWN_WRONG:
-        assert report.worse, f"{habit.name} has come right: take it out of KNOWN_WRONG"
-    else:
-        assert not report.worse, f"{habit.because} ({habit.reported}):\n" + "\n".join(report.worse)
-
-
-def test_what_is_known_wrong_is_a_habit() -> None:
-    assert set(KNOWN_WRONG) <= {one.name for one in HABITS}
+    assert not report.worse, f"{habit.because} ({habit.reported}):\n" + "\n".join(report.worse)
