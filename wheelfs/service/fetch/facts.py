@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wheelfs.core.fetch import plan
 from wheelfs.core.hashes import impossible
 from wheelfs.core.wheel.identity import is_metadata_of
-from wheelfs.errors import ContentMismatch
+from wheelfs.errors import ContentMismatch, StoreReadOnly
 from wheelfs.service.tasks import await_future
 from wheelfs.store.catalog.records import ContentFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from wheelfs.model.content import ContentKey
     from wheelfs.service.fetch.limits import FetchLimits
@@ -99,16 +100,22 @@ class FileFacts:
         return hashlib.sha256(kept).digest() if kept else None
 
     def found_unreadable(self, ref: FileRef) -> None:
-        """Remember, while this process lives, that a wheel's METADATA cannot be read, so that no page promises it."""
+        """Remember that a wheel's METADATA cannot be read, so that no page promises it.
+
+        With the page that lists it, as long as that stays the same; of any other wheel while this process lives.
+        """
         if ref.key not in self._unreadable:
             self._unreadable[ref.key] = None
             self.unreadable_seen += 1
             if len(self._unreadable) > self._limits.known_unreadable:
                 self._unreadable.popitem(last=False)
+            with suppress(StoreReadOnly):
+                self._catalog.note_unreadable(ref.origin, ref.project, ref.key)
 
-    def is_readable(self, ref: FileRef) -> bool:
-        """Return whether a wheel's METADATA can be read, for all that is known."""
-        return ref.key not in self._unreadable
+    def unreadable(self, index: str, project: str) -> Collection[bytes]:
+        """Return the content keys of wheels, those on this index's page among them, whose METADATA cannot be read."""
+        head = self._catalog.page_head(index, project)
+        return self._unreadable.keys() | (() if head is None else head.unreadable)
 
     def tail_bytes(self, project: str, size_bytes: int | None) -> int:
         """Return how long a tail to ask for of a file of ``size_bytes`` (None: unknown)."""

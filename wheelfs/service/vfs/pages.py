@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
 
@@ -22,7 +22,7 @@ from wheelfs.service.file_refs import UNKNOWN_TIME_NS
 from wheelfs.service.vfs.nodes import PageNode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from wheelfs.core.projects.ownership import Ownership
     from wheelfs.core.views.paths import Directory, Form
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wheelfs.core.views.visibility import ExclusionReason
     from wheelfs.model.names import ProjectName
     from wheelfs.service.fetch.context import FetchContext
-    from wheelfs.service.fetch.facts import FileFacts
+    from wheelfs.service.file_refs import FileRef
     from wheelfs.service.process.withheld import Withheld
     from wheelfs.service.projects.index import Entry
     from wheelfs.service.projects.projects import Projects
@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.limits import VfsLimits
 
 NAMES: Final[dict[Form, str]] = {"html": PAGE, "json": JSON_PAGE}
+
+
+class _Facts(NamedTuple):
+    """What is known of METADATA beside wheels: its digest, and of which content keys there is none to be served."""
+
+    digest_of: Callable[[FileRef], bytes | None]
+    unreadable: Collection[bytes]
 
 
 class Pages:
@@ -129,9 +136,13 @@ class Pages:
         assert isinstance(ownership, Owned)
         seen = self._views.entries(ownership, project, view)
         comments = [*self._comments(ownership, project, view), *seen.hidden]
-        text = _project_page(node, ownership, seen.entries, comments, self._context.facts)
+        text = _project_page(node, ownership, seen.entries, comments, self._facts_for(ownership, project))
         self._keep(path, stamp, text)
         return text
+
+    def _facts_for(self, owned: Owned, project: ProjectName) -> _Facts:
+        facts = self._context.facts
+        return _Facts(facts.served_metadata_sha256, facts.unreadable(owned.owner, project))
 
     async def _make_if_large(self, node: PageNode, ownership: Ownership) -> None:
         """Render a large page in a thread, so that the next request for it finds it."""
@@ -142,8 +153,9 @@ class Pages:
         if self._kept(node.path, stamp) is None and self._is_listable(ownership, node.project):
             seen = self._views.entries(ownership, node.project, node.view)
             comments = [*self._comments(ownership, node.project, node.view), *seen.hidden]
+            facts = self._facts_for(ownership, node.project)
             text = await trio.to_thread.run_sync(
-                _project_page, node, ownership, seen.entries, comments, self._context.facts, limiter=self._context.disk
+                _project_page, node, ownership, seen.entries, comments, facts, limiter=self._context.disk
             )
             self._keep(node.path, stamp, text)
 
@@ -218,11 +230,10 @@ def _node_in(place: Directory, form: Form) -> PageNode:
     return PageNode("project", f"{place.path}/{NAMES[form]}", place.view, place.project, 0, UNKNOWN_TIME_NS, form)
 
 
-def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], comments: Sequence[str], facts: FileFacts) -> bytes:
+def _project_page(node: PageNode, owned: Owned, entries: Sequence[Entry], comments: Sequence[str], facts: _Facts) -> bytes:
     """Render a project's page; may be called in any thread."""
     assert node.project is not None
-    # What was found to be unreadable is no longer promised: installers then read the wheel, and say what is wrong with it.
-    files = (_rendered_file(one, facts.is_readable(one.ref) and offers_metadata(one, owned, node.view), facts) for one in entries)
+    files = (_rendered_file(one, offers_metadata(one, owned, node.view), facts) for one in entries)
     page = owned.page or ProjectPage(node.project, ())
     # Nothing tells when versions without files came to be, and nothing of them can be stored.
     fileless = () if node.view.stored or node.view.asof is not None else page.fileless_versions
@@ -240,11 +251,13 @@ def offers_metadata(entry: Entry, ownership: Ownership, view: View) -> bool:
     return entry.ref.link.has_metadata and not view.stored and isinstance(ownership, Owned) and ownership.reachable
 
 
-def _rendered_file(entry: Entry, has_metadata: bool, facts: FileFacts) -> RenderedFile:
+def _rendered_file(entry: Entry, has_metadata: bool, facts: _Facts) -> RenderedFile:
     link = entry.ref.link
     comment = "; ".join(entry.remarks()) or None
-    digest = link.metadata_sha256
-    if entry.ref.kind == "wheel":
-        # Not what the index announces: where that is wrong, the wheel's own METADATA is served, and pip must not refuse it.
-        digest = facts.served_metadata_sha256(entry.ref) if entry.sealed_sha256 is not None else None
-    return RenderedFile(link, has_metadata, digest if has_metadata else None, comment)
+    # What was found to be unreadable is no longer promised: installers then read the wheel, and say what is wrong with it.
+    if not has_metadata or (facts.unreadable and entry.ref.key in facts.unreadable):
+        return RenderedFile(link, comment=comment)
+    if entry.ref.kind != "wheel":
+        return RenderedFile(link, True, link.metadata_sha256, comment)
+    # Not what the index announces: where that is wrong, the wheel's own METADATA is served, and pip must not refuse it.
+    return RenderedFile(link, True, None if entry.sealed_sha256 is None else facts.digest_of(entry.ref), comment)

@@ -138,8 +138,7 @@ class Catalog:
     ) -> Future[None]:
         """Make a verified file visible under ``names``, in one transaction; its chunks must be durable before.
 
-        ``blocks_below`` is a number above those of all blocks that the recipe names, ``metadata`` the METADATA to be kept for it
-        (empty: what is kept stays).
+        ``blocks_below`` is a number above those of all blocks that the recipe names; ``metadata`` is kept unless it is empty.
         ``check`` is given the names of the projects concerned as they are in that transaction; what it raises ends it.
         """
         packed = compressed.pack(metadata) if metadata else b""
@@ -239,6 +238,10 @@ class Catalog:
             head = self._pages.head(transaction, index, project)
             packed = self._pages.packed_page(transaction, index, project)
         return None if packed is None else unpacked(packed, project, digest=b"" if head is None else head.digest)
+
+    def note_unreadable(self, index: str, project: str, key: ContentKey) -> Future[bool]:
+        """Note, as long as an index's page stays the same, that METADATA of a wheel on it cannot be read."""
+        return self._writer.submit(lambda transaction: self._pages.note_unreadable(transaction, index, project, key))
 
     def forget_page(self, index: str, project: str) -> Future[None]:
         """Forget what an index answered about a project."""

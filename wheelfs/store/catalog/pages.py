@@ -26,6 +26,9 @@ PAGE_DATABASES: Final = ("page-heads", "pages")
 MAX_REPORTED: Final = 5_000
 """Names of one page that are said to have changed; names that are left out are forgotten when their time is over."""
 
+MAX_UNREADABLE: Final = 1_000
+"""Wheels of one page whose METADATA cannot be read, 32 bytes each: the head is read at every look-up."""
+
 _encoder: Final = msgspec.msgpack.Encoder()
 _head_decoder: Final = msgspec.msgpack.Decoder(PageHead)
 _page_decoder: Final = msgspec.msgpack.Decoder(ProjectPage)
@@ -75,11 +78,18 @@ class PageTable:
             self._journal.append(transaction, Change("page", project, index=index))
             if packed is not None:
                 self._report(transaction, index, project, changed_names(unpacked(packed, project), record.page))
-        self._put_head(
-            transaction,
-            key,
-            PageHead(record.index_url, record.fetched_at_us, changed_at_us, absent, record.validators, record.max_age_s, digest),
+        unreadable = () if before is None or changed else before.unreadable
+        head = PageHead(
+            record.index_url,
+            record.fetched_at_us,
+            changed_at_us,
+            absent,
+            record.validators,
+            record.max_age_s,
+            digest,
+            unreadable,
         )
+        self._put_head(transaction, key, head)
         return changed
 
     def touch(self, transaction: lmdb.Transaction, index: str, project: str, fetched_at_us: int, max_age_s: float | None) -> bool:
@@ -93,6 +103,18 @@ class PageTable:
         age_s = head.max_age_s if max_age_s is None else max_age_s
         now = msgspec.structs.replace(head, fetched_at_us=fetched_at_us, max_age_s=age_s)
         self._put_head(transaction, _key(index, project), now)
+        return True
+
+    def note_unreadable(self, transaction: lmdb.Transaction, index: str, project: str, content_key: bytes) -> bool:
+        """Note that the METADATA of a wheel of this page cannot be read; tell whether that is new, and there is such a page."""
+        head = self.head(transaction, index, project)
+        if head is None or head.absent or content_key in head.unreadable:
+            return False
+        unreadable = (*head.unreadable, content_key)[-MAX_UNREADABLE:]
+        # What is shown of the page is another thing now, to all processes.
+        now = msgspec.structs.replace(head, unreadable=unreadable, changed_at_us=head.changed_at_us + 1)
+        self._put_head(transaction, _key(index, project), now)
+        self._journal.append(transaction, Change("page", project, index=index))
         return True
 
     def forget(self, transaction: lmdb.Transaction, index: str, project: str) -> None:

@@ -129,6 +129,7 @@ class PageHead(msgspec.Struct, frozen=True, array_like=True):
 
     ``absent``: the index answered that it has no such project.  ``changed_at_us`` is when the content last became different,
     and never the same for two contents; ``digest`` tells whether it did.  ``max_age_s``: how long the answer said it is good.
+    ``unreadable`` are the content keys of its wheels whose METADATA cannot be read, as long as the content stays the same.
     """
 
     index_url: str
@@ -138,6 +139,7 @@ class PageHead(msgspec.Struct, frozen=True, array_like=True):
     validators: Validators | None = None
     max_age_s: float | None = None
     digest: bytes = b""
+    unreadable: tuple[bytes, ...] = ()
 
 
 class PageRecord(msgspec.Struct, frozen=True, kw_only=True):

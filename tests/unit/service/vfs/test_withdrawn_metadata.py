@@ -52,3 +52,10 @@ async def test_a_promise_found_false_is_withdrawn(tmp_path: Path) -> None:
         lines = (await one.read("simple/demo/index.html")).splitlines()
         assert [b"core-metadata" in line for line in lines if line.startswith(b"<a")] == [False, True]
         assert await one.read(f"simple/demo/{NAME}") == origin.files[NAME]
+    # The page is asked for again, and is the same; then it is another one.
+    async with service(tmp_path / "s", [origin], ttl_s=0.0) as one:
+        lines = (await one.read("simple/demo/index.html")).splitlines()
+        assert [b"core-metadata" in line for line in lines if line.startswith(b"<a")] == [False, True]
+        origin.add("demo", wheel_filename("demo", "3.0"), build_wheel("demo", "3.0"))
+        lines = (await one.read("simple/demo/index.html")).splitlines()
+        assert [b"core-metadata" in line for line in lines if line.startswith(b"<a")] == [True, True, True]
