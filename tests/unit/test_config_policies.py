@@ -87,5 +87,18 @@ def test_an_index_may_say_how_old_its_own_files_must_be(tmp_path: Path) -> None:
         load(environ={"HOME": "/nonexistent"}, config_file=config)
 
 
+def test_first_seen_is_said_of_all_indexes_and_of_each(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    table = '[[index]]\nname = "lab"\nurl = "https://lab.index.example/simple"\nfirst-seen = {}\n'
+    config.write_text("[policy]\nfirst-seen = true\n" + table.format("false"))
+    settings = load(environ={"HOME": "/nonexistent"}, config_file=config)
+    assert (policy_of(settings, HERE).first_seen, policy_of(settings, HERE).first_seen_of) == (True, {"lab": False})
+    again = load(environ={"HOME": "/nonexistent", **environment_of(settings)}, system_file=Path("/nonexistent"))
+    assert policy_of(again, HERE) == policy_of(settings, HERE)
+    config.write_text(table.format('"yes"'))
+    with pytest.raises(UsageError, match="first-seen must be true or false"):
+        load(environ={"HOME": "/nonexistent"}, config_file=config)
+
+
 def test_nothing_is_hidden_unless_it_is_asked_for() -> None:
     assert policy_of(load(environ={"HOME": "/nonexistent"}, system_file=Path("/nonexistent")), HERE) == Policy()

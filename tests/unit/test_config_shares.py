@@ -33,6 +33,7 @@ def test_a_share_may_be_tied_to_names_or_kept_to_some(
         ("WHEELFS_SHARE", {"names": ["a b"]}, "names must be project names"),
         ("WHEELFS_SHARE", {"projects": []}, "projects must be a list of 1"),
         ("WHEELFS_SHARE", {"ttl-s": 5}, "neither ttl-s"),
+        ("WHEELFS_SHARE", {"first-seen": False}, "nor first-seen"),
         ("WHEELFS_INDEX", {"names": ["a"], "url": "https://index.example/simple"}, "key of .*share"),
     ],
 )

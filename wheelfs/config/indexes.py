@@ -49,7 +49,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     ``ttl_s`` None: what ``[network] page-ttl-s`` says.  ``ca``, ``client_cert`` and ``client_key`` are files of PEM certificates.
     ``username`` is the account whose password the keyring is asked for.  ``min_age`` is what `age_s` reads; None: ``[policy]``'s.
     ``names``, of a share only, are the patterns of names that it may give to files that no index lists; None: any.
-    ``absent`` are statuses that mean "no such project" there, beside 404 and 410.
+    ``absent`` are statuses that mean "no such project" there, beside 404 and 410.  ``first_seen`` None: ``[policy]``'s.
     """
 
     name: str
@@ -64,6 +64,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     min_age: str | None = None
     names: tuple[str, ...] | None = None
     absent: tuple[int, ...] = ()
+    first_seen: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ class SharesKind(IndexesKind):
 
     def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:
         shares = self._parsed(raw, base, check_share_url)
-        if any(share.ttl_s is not None or share.absent for share in shares):
-            raise ValueError("a share has neither ttl-s nor absent")
+        if any(share.ttl_s is not None or share.absent or share.first_seen is not None for share in shares):
+            raise ValueError("a share has neither ttl-s, absent nor first-seen")
         if any(share.projects and share.names is not None for share in shares):
             raise ValueError("a share has either projects (names that are tied to it) or names (those that it may give)")
         return shares
@@ -250,6 +251,12 @@ def _absent(value: object, _base: Path) -> tuple[int, ...]:
     return tuple(sorted(set(statuses)))
 
 
+def _first_seen(value: object, _base: Path) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("first-seen must be true or false")
+    return value
+
+
 class Key(NamedTuple):
     """One key of an index's table."""
 
@@ -287,6 +294,7 @@ INDEX_KEYS: Final[dict[str, Key]] = {
         "Statuses by which it says that it has no such project, beside 404 and 410: `[403]` for a bucket that may not be listed. "
         "Without it such an answer is an error, and no lower index is asked.",
     ),
+    "first-seen": Key(_first_seen, "Whether its files go by when they were first seen, in place of `[policy] first-seen`."),
 }
 
 

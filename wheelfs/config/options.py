@@ -196,6 +196,15 @@ OPTIONS: Final[tuple[Option, ...]] = (
         default_text="0",
     ),
     Option(
+        field="first_seen",
+        toml=("policy", "first-seen"),
+        variable="WHEELFS_FIRST_SEEN",
+        kind=FlagKind(),
+        meaning="Whether, for files of an index that gives no upload times, min-age and asof/ go by the time at which this store "
+        "first saw them on their page. What was there when a page was first read has that reading's time.",
+        default_text="false",
+    ),
+    Option(
         field="flat_platforms",
         toml=("flat", "platforms"),
         variable="WHEELFS_FLAT_PLATFORMS",

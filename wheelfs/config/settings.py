@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     look_ahead: bool = True
     private_addresses: bool | None = None
     min_age_s: int = 0
+    first_seen: bool = False
     flat_platforms: tuple[str, ...] = ()
     flat_pythons: tuple[str, ...] = ()
     flat_prereleases: Showing = "show"

@@ -66,7 +66,10 @@ class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reason, which may be empty.  ``has_metadata`` says that the index serves ``url + ".metadata"``; ``metadata_sha256`` is
     that file's digest when the index gives it.  ``upload_time_us`` is in microseconds since the epoch, UTC.  ``size_bytes`` is
     None when the index does not say.  ``alternatives`` are the addresses of further links of the same name and content, in
-    the page's order: for when the first is dead.  New fields go to the end: stored pages of older builds must still read.
+    the page's order: for when the first is dead.  ``first_seen_us`` is when this store first saw the file on its page, in
+    microseconds since the epoch, where the index gives no upload times (`wheelfs.core.projects.first_seen`).
+
+    New fields go to the end: stored pages of older builds must still read.
     """
 
     filename: str
@@ -81,6 +84,7 @@ class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
     other_hashes: dict[str, str] | None = None
     provenance: str | None = None
     alternatives: tuple[str, ...] = ()
+    first_seen_us: int | None = None
 
 
 class ProjectPage(msgspec.Struct, frozen=True, array_like=True):

@@ -84,4 +84,5 @@ def link_of(name: StoredName | SharedFile) -> FileLink:
         metadata_sha256=name.metadata_sha256,
         upload_time_us=name.upload_time_us,
         other_hashes=None if isinstance(name, SharedFile) else name.hashes,
+        first_seen_us=None if isinstance(name, SharedFile) else name.first_seen_us,
     )

@@ -129,6 +129,7 @@ def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
     yield "stored", None if file.stored_bytes is None else size_text(file.stored_bytes)
     yield "shared with others", None if file.shared_bytes is None else size_text(file.shared_bytes)
     yield "uploaded", file.upload_time
+    yield "first seen", file.first_seen
     yield "requires python", file.requires_python
     yield "yanked", None if file.yanked is None else (file.yanked or "yes")
     yield "pinned", "yes" if file.pinned else None

@@ -59,6 +59,13 @@ def replacement(link: FileLink, known: Known, *, said: FileLink | None) -> str |
     return None
 
 
+def lists_another(link: FileLink, said: FileLink) -> bool:
+    """Return whether a page lists another content under a name than it did before, by what both say."""
+    if link.sha256 is not None and said.sha256 is not None:
+        return link.sha256 != said.sha256
+    return _differ(said.size_bytes, link.size_bytes) or _unlike(said.other_hashes or {}, link.other_hashes or {})
+
+
 def is_checked(link: FileLink, known: Known) -> bool:
     """Return whether a stored file was compared with all that its index vouches with now and that can be checked."""
     return link.sha256 is not None or not unchecked(link.other_hashes, known.hashes)

@@ -22,7 +22,8 @@ def policy_of(settings: Settings, machine: Machine) -> Policy:
         prereleases=settings.flat_prereleases == "show",
         yanked=settings.flat_yanked == "show",
     )
-    return Policy(settings.min_age_s * 1_000_000, of_index, flat)
+    first_seen_of = {index.name: index.first_seen for index in settings.indexes if index.first_seen is not None}
+    return Policy(settings.min_age_s * 1_000_000, of_index, flat, settings.first_seen, first_seen_of)
 
 
 def _platforms(words: tuple[str, ...], machine: Machine) -> Machine | None:

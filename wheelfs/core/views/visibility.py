@@ -36,6 +36,8 @@ class ExclusionReason(Enum):
     UNDATED = "without an upload time"
     LATER = "uploaded later"
     TOO_YOUNG = "younger than min-age"
+    SEEN_LATER = "first seen here later"
+    SEEN_LATELY = "first seen here less than min-age ago"
     OTHER_PLATFORM = "for other platforms than [flat] platforms"
     OTHER_PYTHON = "for other versions than [flat] pythons"
     PRERELEASE = "of pre-releases"
@@ -66,12 +68,15 @@ class FlatPolicy:
 class Policy:
     """What is hidden in every view: files uploaded less than ``min_age_us`` ago; and what flat directories hide besides.
 
-    ``of_index`` has the ages, by name, of indexes with an age of their own.
+    ``of_index`` has the ages, by name, of indexes with an age of their own.  ``first_seen``: of files of an index that gives no
+    upload times, the time counts at which they were first seen; ``first_seen_of`` has the word of indexes with one of their own.
     """
 
     min_age_us: int = 0
     of_index: Mapping[str, int] = field(default_factory=dict)
     flat: FlatPolicy = FlatPolicy()
+    first_seen: bool = False
+    first_seen_of: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class ViewFilter:
 
     ``machine`` is None where files for any are shown, ``before_us`` (from the view) and ``settled_us`` (from the policy) where
     those uploaded at any time are, ``flat`` on pages of projects.  ``of_index`` is the policy's time for indexes with their own.
+    ``first_seen`` and ``first_seen_of`` are the policy's.
     """
 
     stored: bool = False
@@ -88,12 +94,15 @@ class ViewFilter:
     settled_us: int | None = None
     of_index: Mapping[str, int | None] = field(default_factory=dict)
     flat: FlatPolicy | None = None
+    first_seen: bool = False
+    first_seen_of: Mapping[str, bool] = field(default_factory=dict)
 
     def hides(self, link: FileLink, *, origin: str, is_stored: bool, is_private: bool) -> ExclusionReason | None:
         """Return why a file of ``origin`` is hidden, or None when it is shown.
 
-        One without an upload time is hidden wherever time matters, as ``uv --exclude-newer`` does.  Files added by hand
-        (``is_private``) have none and are shown: the user put them there, and an index cannot have slipped them in.
+        One without an upload time is hidden wherever time matters, as ``uv --exclude-newer`` does, unless the user lets the time
+        count at which it was first seen.  Files added by hand (``is_private``) have none and are shown: the user put them there,
+        and an index cannot have slipped them in.
         """
         if self.stored and not is_stored:
             return ExclusionReason.NOT_STORED
@@ -101,14 +110,16 @@ class ViewFilter:
             return ExclusionReason.OTHER_MACHINE
         settled_us = self.of_index.get(origin, self.settled_us)
         if self.before_us is not None or settled_us is not None:
-            uploaded_us = link.upload_time_us
-            if uploaded_us is None:
+            time_us, later, too_young = link.upload_time_us, ExclusionReason.LATER, ExclusionReason.TOO_YOUNG
+            if time_us is None and not is_private and self.first_seen_of.get(origin, self.first_seen):
+                time_us, later, too_young = link.first_seen_us, ExclusionReason.SEEN_LATER, ExclusionReason.SEEN_LATELY
+            if time_us is None:
                 if not is_private:
                     return ExclusionReason.UNDATED
-            elif self.before_us is not None and uploaded_us >= self.before_us:
-                return ExclusionReason.LATER
-            elif settled_us is not None and uploaded_us >= settled_us:
-                return ExclusionReason.TOO_YOUNG
+            elif self.before_us is not None and time_us >= self.before_us:
+                return later
+            elif settled_us is not None and time_us >= settled_us:
+                return too_young
         return None if self.flat is None else self.flat.hides(link)
 
     def explain(self, counts: Mapping[ExclusionReason, int]) -> Iterator[str]:
@@ -118,10 +129,12 @@ class ViewFilter:
                 yield f"hidden here: {counted(count, 'file')} {self._told(reason)}"
 
     def _told(self, reason: ExclusionReason) -> str:
-        if reason is ExclusionReason.LATER and self.before_us is not None:
-            return f"uploaded at or after {rfc3339(self.before_us)}"
-        if reason is ExclusionReason.TOO_YOUNG and self.settled_us is not None and not self.of_index:
-            return f"uploaded at or after {rfc3339(self.settled_us)}, so younger than min-age"
+        came = "first seen here" if reason in (ExclusionReason.SEEN_LATER, ExclusionReason.SEEN_LATELY) else "uploaded"
+        match reason:
+            case ExclusionReason.LATER | ExclusionReason.SEEN_LATER if self.before_us is not None:
+                return f"{came} at or after {rfc3339(self.before_us)}"
+            case ExclusionReason.TOO_YOUNG | ExclusionReason.SEEN_LATELY if self.settled_us is not None and not self.of_index:
+                return f"{came} at or after {rfc3339(self.settled_us)}, so younger than min-age"
         return reason.value
 
 
@@ -138,6 +151,8 @@ def filter_of(view: View, policy: Policy, *, machine: Machine, now_us: int, flat
         settled_us(policy.min_age_us),
         {name: settled_us(min_age_us) for name, min_age_us in policy.of_index.items()},
         policy.flat if flat else None,
+        policy.first_seen,
+        policy.first_seen_of,
     )
 
 

@@ -178,6 +178,7 @@ class FetchContext:
             validators=validators,
             # What cannot be checked stays as it was said; what can is added when it was.
             hashes={name: value for name, value in told.items() if digest_bytes(name) is None} or None,
+            first_seen_us=ref.link.first_seen_us,
             **about,
         )
 

@@ -45,6 +45,7 @@ def listed_name(store: Store, scopes: IndexScopes, project: str, sha256: bytes, 
                     private=False,
                     url=link.url,
                     added_at_us=time.time_ns() // 1_000,
+                    first_seen_us=link.first_seen_us,
                     **description_of(link),
                 )
         return None

@@ -172,6 +172,7 @@ def _shown_file(
     ref = entry.ref
     state, stored_bytes = state_of(downloads, ref, entry.sealed_sha256)
     link = ref.link
+    seen_us = link.first_seen_us if link.upload_time_us is None else None
     return ShownFile(
         filename=link.filename,
         project=ref.project,
@@ -192,4 +193,5 @@ def _shown_file(
         url=link.url or None,
         hashes=None if name is None else name.hashes,
         remarks=tuple(entry.remarks()),
+        first_seen=None if seen_us is None else rfc3339_seconds(seen_us),
     )

@@ -36,4 +36,6 @@ class ExtendedAttributes:
             values["sha256"] = digest.hex()
         if ref.link.upload_time_us is not None:
             values["upload_time"] = rfc3339_seconds(ref.link.upload_time_us)
+        elif ref.link.first_seen_us is not None:
+            values["first_seen"] = rfc3339_seconds(ref.link.first_seen_us)
         return {f"user.wheelfs.{name}": value.encode() for name, value in values.items()}

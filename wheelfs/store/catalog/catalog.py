@@ -10,7 +10,7 @@ import heapq
 import logging
 import time
 from itertools import chain, groupby, islice
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from wheelfs.model.tracked import Tracked
     from wheelfs.store.engine.environment import Environment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
-
-T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +166,15 @@ class Catalog:
 
     def replace_name(self, key: bytes, index: str, reason: str) -> Future[bool]:
         """Note why a name (`StoredName.key`) no longer means this content on an index; tell whether it was shown until now."""
-        return self._writer.submit(lambda transaction: self._names.replace_by(transaction, key, index, reason))
+
+        def replace(transaction: lmdb.Transaction) -> bool:
+            is_replaced = self._names.replace_by(transaction, key, index, reason)
+            if is_replaced:
+                project, filename = key[:-33].decode().split("\0")
+                self._pages.see_again(transaction, index, project, [filename], now_us=time.time_ns() // 1_000)
+            return is_replaced
+
+        return self._writer.submit(replace)
 
     def note_known(
         self, key: bytes, *, hashes: Mapping[str, str] | None = None, validator: Validators | None = None
@@ -237,7 +243,7 @@ class Catalog:
         with self._environment.read() as transaction:
             head = self._pages.head(transaction, index, project)
             packed = self._pages.packed_page(transaction, index, project)
-        return None if packed is None else unpacked(packed, project, digest=b"" if head is None else head.digest)
+        return None if packed is None else unpacked(packed, project, head=head)
 
     def note_unreadable(self, index: str, project: str, key: ContentKey) -> Future[bool]:
         """Note, as long as an index's page stays the same, that METADATA of a wheel on it cannot be read."""
@@ -266,11 +272,13 @@ class Catalog:
 
         def put(transaction: lmdb.Transaction) -> bool:
             before = self._pages.packed_page(transaction, index, project)
-            changed = self._pages.put(transaction, index, project, record)
+            dated = self._pages.dated(transaction, index, project, record)
+            changed = self._pages.put(transaction, index, project, dated)
             if changed and before is not None:
                 note_listed(transaction, self._names, self._shared, index, project, before)
-            if changed and record.page is not None:
-                self._names.describe(transaction, index, project, record.page, before)
+            if changed and dated.page is not None:
+                replaced = self._names.describe(transaction, index, project, dated.page, before)
+                self._pages.see_again(transaction, index, project, replaced, now_us=record.fetched_at_us)
             return changed
 
         return self._writer.submit(put)

@@ -165,11 +165,15 @@ class NameTable:
         self._report(transaction, name)
         return True
 
-    def describe(self, transaction: lmdb.Transaction, index: str, project: str, page: ProjectPage, before: bytes | None) -> None:
+    def describe(
+        self, transaction: lmdb.Transaction, index: str, project: str, page: ProjectPage, before: bytes | None
+    ) -> list[str]:
         """Note what an index now says of the stored files that it vouches for: it may be asked for the last time.
 
-        ``before`` is the page that it gave last, packed.  A name that means another content there by now is `replace_by`d.
+        ``before`` is the page that it gave last, packed.  A name that means another content there by now is `replace_by`d; the
+        filenames of those are returned.
         """
+        replaced: list[str] = []
         names = [
             name for name in self.of_project(transaction, project, replaced=False) if index in name.origins and not name.of_share
         ]
@@ -184,7 +188,8 @@ class NameTable:
                 continue
             reason = replacement(link, name, said=said.get(name.filename))
             if reason is not None:
-                self.replace_by(transaction, name.key, index, reason)
+                if self.replace_by(transaction, name.key, index, reason):
+                    replaced.append(name.filename)
                 continue
             if name.index != index or link.sha256 not in (None, name.sha256):
                 continue
@@ -192,10 +197,12 @@ class NameTable:
             if now["upload_time_us"] is None:
                 now["upload_time_us"] = name.upload_time_us
             now["metadata_sha256"] = now["metadata_sha256"] or name.metadata_sha256
-            renewed = msgspec.structs.replace(name, url=link.url, **now)
+            first_seen_us = name.first_seen_us if link.first_seen_us is None else link.first_seen_us
+            renewed = msgspec.structs.replace(name, url=link.url, first_seen_us=first_seen_us, **now)
             if renewed != name:
                 transaction.put(name.key, _encoder.encode(renewed.value()), db=self._names)
                 self._report(transaction, renewed)
+        return replaced
 
     def replace_by(self, transaction: lmdb.Transaction, key: bytes, index: str, reason: str) -> bool:
         """Note why a name no longer means this content on an index; tell whether it was there.

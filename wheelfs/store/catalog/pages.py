@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.core.projects.first_seen import seen_again, seen_at, seen_by
+from wheelfs.errors import StoreDamaged
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.links import ProjectPage
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.records import Change, PageHead, PageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator
 
     import lmdb
 
@@ -56,6 +59,37 @@ class PageTable:
     def packed_page(self, transaction: lmdb.Transaction, index: str, project: str) -> bytes | None:
         """Return the stored bytes for `unpacked`, so that unpacking can be done when the transaction has ended."""
         return compressed.get(transaction, self._pages, _key(index, project))
+
+    def dated(self, transaction: lmdb.Transaction, index: str, project: str, record: PageRecord) -> PageRecord:
+        """Return an answer with the times at which its files were first seen, where its index gives no upload times."""
+        if record.page is None:
+            return record
+        before = None
+        with suppress(StoreDamaged):  # all of it is then seen for the first time
+            before = self._page(transaction, index, project)
+        return msgspec.structs.replace(record, page=seen_at(record.page, record.fetched_at_us, before=before))
+
+    def see_again(
+        self, transaction: lmdb.Transaction, index: str, project: str, filenames: Collection[str], *, now_us: int
+    ) -> None:
+        """Note that files were found to be others than before: as such they are seen for the first time."""
+        head = self.head(transaction, index, project)
+        page = None
+        with suppress(StoreDamaged):  # the next reader of the page has it fetched again
+            page = self._page(transaction, index, project) if filenames else None
+        if head is not None and page is not None:
+            record = PageRecord(
+                index_url=head.index_url,
+                fetched_at_us=head.fetched_at_us,
+                validators=head.validators,
+                max_age_s=head.max_age_s,
+                page=seen_again(page, filenames, now_us),
+            )
+            self.put(transaction, index, project, record)
+
+    def _page(self, transaction: lmdb.Transaction, index: str, project: str) -> ProjectPage | None:
+        packed = self.packed_page(transaction, index, project)
+        return None if packed is None else unpacked(packed, project, head=self.head(transaction, index, project))
 
     def put(self, transaction: lmdb.Transaction, index: str, project: str, record: PageRecord) -> bool:
         """Write an answer; tell whether it differs from the one before.  The page is rewritten only then."""
@@ -164,15 +198,19 @@ def changed_names(before: ProjectPage, after: ProjectPage | None) -> Iterator[st
             yield link.filename
 
 
-def unpacked(packed: bytes, project: str, *, digest: bytes = b"") -> ProjectPage:
-    """Decode a page and check it against its digest, if there is one; raises `StoreDamaged`."""
+def unpacked(packed: bytes, project: str, *, head: PageHead | None = None) -> ProjectPage:
+    """Decode a page and check it against its head's digest, if there is one; raises `StoreDamaged`.
+
+    With a head, files of a page of an older build are first seen when it changed last.
+    """
     encoded = compressed.unpack(packed)
-    if digest and hashlib.blake2b(encoded, digest_size=16).digest() != digest:
+    if head is not None and head.digest and hashlib.blake2b(encoded, digest_size=16).digest() != head.digest:
         raise compressed.damaged(f"the page of {project} is not what was written")
     try:
-        return _page_decoder.decode(encoded)
+        page = _page_decoder.decode(encoded)
     except DECODE_ERRORS as error:
         raise compressed.damaged(f"the page of {project} cannot be read ({error})") from error
+    return page if head is None else seen_by(page, head.changed_at_us)
 
 
 def first_components(transaction: lmdb.Transaction, database: lmdb._Database, after: str | None) -> Generator[str, None, None]:

@@ -45,6 +45,7 @@ class NameValue(msgspec.Struct, frozen=True, array_like=True):
     validators: tuple[Validators, ...] = ()
     replaced: str | None = None
     of_share: bool = False
+    first_seen_us: int | None = None
 
 
 _value_fields: Final = attrgetter(*NameValue.__struct_fields__)
@@ -62,6 +63,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     ``hashes`` (hexadecimal by algorithm) are the content's own as far as they were compared with what an index vouched with, and
     what it vouched with that cannot be checked here.  ``validators`` are those of answers whose bytes were this content.
     ``replaced`` is None, or why the name means another content by now: this one is then shown nowhere, and found by its sha256.
+    ``first_seen_us`` is that of its index's page (`FileLink`), for when the page lists it no more.
     """
 
     project: str
@@ -82,6 +84,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     validators: tuple[Validators, ...] = ()
     replaced: str | None = None
     of_share: bool = False
+    first_seen_us: int | None = None
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -117,6 +120,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
             validators=value.validators,
             replaced=value.replaced,
             of_share=value.of_share,
+            first_seen_us=value.first_seen_us,
         )
 
     def value(self) -> NameValue:

@@ -161,6 +161,43 @@ def test_yanked_wheels_leave_flat_directories_only_where_that_is_asked_for() -> 
     assert view_filter(View(), flat=True).hides(yanked, origin="main", is_stored=True, is_private=False) is None
 
 
+def seen(us: int | None, *, uploaded_us: int | None = None) -> FileLink:
+    return FileLink("a-1-py3-none-any.whl", "https://index.example/a", upload_time_us=uploaded_us, first_seen_us=us)
+
+
+@pytest.mark.parametrize(
+    "policy", [Policy(WEEK.min_age_us, first_seen=True), Policy(WEEK.min_age_us, first_seen_of={"main": True})]
+)
+def test_when_a_file_was_first_seen_counts_on_the_users_word_where_its_index_says_nothing(policy: Policy) -> None:
+    before_us = DAY.before_us
+    past = partial(view_filter(View(asof=DAY), policy).hides, origin="main", is_stored=False)
+    assert past(seen(before_us - 1), is_private=False) is None
+    assert past(seen(before_us), is_private=False) is ExclusionReason.SEEN_LATER
+    assert past(seen(before_us), is_private=True) is None, "the user put it there"
+    assert past(seen(1, uploaded_us=before_us), is_private=False) is ExclusionReason.LATER, "an index's own word goes first"
+    assert past(seen(before_us, uploaded_us=1), is_private=False) is None
+    assert past(seen(None), is_private=False) is ExclusionReason.UNDATED
+    now = partial(view_filter(View(), policy).hides, origin="main", is_stored=False, is_private=False)
+    assert now(seen(NOW_US - WEEK.min_age_us - STEP_US)) is None
+    assert now(seen(NOW_US)) is ExclusionReason.SEEN_LATELY
+
+
+@pytest.mark.parametrize("policy", [WEEK, Policy(WEEK.min_age_us, first_seen=True, first_seen_of={"main": False})])
+def test_when_a_file_was_first_seen_does_not_count_unasked(policy: Policy) -> None:
+    for view in (View(), View(asof=DAY)):
+        hides = view_filter(view, policy).hides(seen(1), origin="main", is_stored=True, is_private=False)
+        assert hides is ExclusionReason.UNDATED
+        assert view_filter(view) != view_filter(view, Policy(first_seen=True)), "a page that was rendered is not shown again"
+
+
+def test_what_was_first_seen_too_late_is_said_to_be_so() -> None:
+    past = view_filter(View(asof=DAY), Policy(WEEK.min_age_us, first_seen=True))
+    assert list(past.explain({ExclusionReason.SEEN_LATER: 1, ExclusionReason.SEEN_LATELY: 2})) == [
+        "hidden here: 1 file first seen here at or after 2026-02-01T00:00:00Z",
+        "hidden here: 2 files first seen here at or after 2026-05-21T20:26:00Z, so younger than min-age",
+    ]
+
+
 def test_an_index_may_have_an_age_of_its_own() -> None:
     policy = Policy(WEEK.min_age_us, {"undated": 0, "slow": 4 * WEEK.min_age_us})
     hides = partial(view_filter(View(), policy).hides, is_stored=False, is_private=False)

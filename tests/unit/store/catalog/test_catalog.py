@@ -70,8 +70,13 @@ def seal(catalog: Catalog, named: StoredName, content: str | None = None, recipe
 
 
 def page(project: str, *versions: str) -> ProjectPage:
-    files = (FileLink(f"{project}-{version}.whl", f"https://index.example/{version}", digest(version)) for version in versions)
-    return ProjectPage(project, tuple(files))
+    return ProjectPage(
+        project,
+        tuple(
+            FileLink(f"{project}-{version}.whl", f"https://index.example/{version}", digest(version), upload_time_us=1)
+            for version in versions
+        ),
+    )
 
 
 def record(page: ProjectPage | None, fetched_at_us: int, **more: object) -> PageRecord:

@@ -15,7 +15,8 @@ from wheelfs.store.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-PAGE = ProjectPage("alpha", tuple(FileLink(f"alpha-{n}.tar.gz", f"https://index.example/alpha-{n}.tar.gz") for n in range(9)))
+NAMES = [f"alpha-{number}.tar.gz" for number in range(9)]
+PAGE = ProjectPage("alpha", tuple(FileLink(name, f"https://index.example/{name}", upload_time_us=1) for name in NAMES))
 METADATA = b"Metadata-Version: 2.1\nName: alpha\nVersion: 1.0\n"
 KEY = key_of_sha256(bytes(32))
 
