@@ -1,6 +1,8 @@
-"""Hashes by which an index vouches for a file: which can be checked here, and whether a file has them.
+"""Hashes by which an index vouches for a file, or that are asked for: which can be checked here, and whether a file has them.
 
-Any algorithm of hashlib with a digest of fixed length can be checked.  A hash of another algorithm is kept and passed on.
+Any algorithm of hashlib with a digest of fixed length can be checked.  A hash of another algorithm that an index gives is kept
+and passed on.  Of what an index gives, all has to be right; of what is asked for ("ALGORITHM:HEX", as in requirements files and
+locks, which may name the hashes of several files), one.
 """
 
 from __future__ import annotations
@@ -80,6 +82,38 @@ def contradiction(told: Mapping[str, str] | None, got: Mapping[str, str], *, is_
         if not right and not (vouched and name in _WEAK):
             return f"its {name} is {got[name]}, expected {(told or {})[name]}"
     return None
+
+
+def algorithms_of(asked: Iterable[str]) -> frozenset[str]:
+    """Return the algorithms of hashes that are asked for, as far as they are known here."""
+    return frozenset(name for name in _names(asked) if digest_bytes(name) is not None)
+
+
+def has_one_of(asked: frozenset[str], told: Mapping[str, str]) -> bool | None:
+    """Return whether a file of which these digests are told has one of the hashes that are asked for.
+
+    None when nothing is asked for, and when it is open: of another algorithm than those that are told.
+    """
+    if not asked:
+        return None
+    if not asked.isdisjoint(f"{name}:{value}".lower() for name, value in told.items()):
+        return True
+    return False if _names(asked) <= told.keys() else None
+
+
+def unasked(asked: frozenset[str], got: Mapping[str, str]) -> str | None:
+    """Return how a file with the digests ``got`` has none of the hashes that are asked for, as a phrase; None when it has.
+
+    ``got`` has its sha256, and its digests of all `algorithms_of` what is asked for.
+    """
+    if not asked or has_one_of(asked, got):
+        return None
+    compared = sorted(_names(asked) & got.keys()) or ["sha256"]
+    return f"{' and '.join(f'its {name} is {got[name]}' for name in compared)}, which was not asked for"
+
+
+def _names(asked: Iterable[str]) -> frozenset[str]:
+    return frozenset(one.partition(":")[0] for one in asked)
 
 
 def digests_of(pieces: Iterable[bytes | memoryview], algorithms: Iterable[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import msgspec
 
+from wheelfs.core import hashes
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import InvalidInput, NotKnown, StoreDamaged, StoreLocked, StoreReadOnly
@@ -30,7 +31,7 @@ from wheelfs.store.gc.eviction import excess_bytes, make_room
 from wheelfs.store.limits import NO_LIMITS, TUNING, Limits, Need, Tuning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ NO_HASHES: Final[Mapping[str, str]] = MappingProxyType({})
 _FORGOTTEN: Final = 2_000
 """Entries taken out of the index in one transaction: as many pages written at most."""
 _TAIL_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 1 << 20
 
 
 class _Kept(NamedTuple):
@@ -225,6 +227,11 @@ class Store(StoreFiles):
             yield self.open_sealed(sha256)
         finally:
             self.release(sha256)
+
+    def digests_of(self, sha256: bytes, algorithms: Iterable[str]) -> dict[str, str]:
+        """Read stored content once, and return its digests, in hexadecimal by algorithm; raises what `open_sealed` does."""
+        with self.reading(sha256) as sealed:
+            return hashes.digests_of(hashes.pieces(sealed.read, sealed.size, piece_bytes=_READ_BYTES), algorithms)
 
     def quarantine(self, sha256: bytes, reason: str) -> None:
         """Stop serving damaged content, and stop finding its damaged chunks for other files.

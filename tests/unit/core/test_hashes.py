@@ -84,6 +84,37 @@ def test_a_hash_that_no_file_can_have_is_found_out(told: dict[str, str]) -> None
     assert hashes.impossible({"whirlpool": "abc"}) is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "told", "verdict"),
+    [
+        ((), {"sha256": SHA256}, None),
+        ((f"sha256:{SHA256}",), {"sha256": SHA256}, True),
+        ((f"sha256:{SHA256}",), {"sha256": SHA256.upper()}, True),
+        (("sha256:00", f"sha256:{SHA256}"), {"sha256": SHA256}, True),
+        (("sha256:00",), {"sha256": SHA256}, False),
+        (("sha256:00", "md5:00"), {"sha256": SHA256}, None),
+        (("sha256:00", f"md5:{MD5}"), GOT, True),
+        (("whirlpool:00",), {"sha256": SHA256}, None),
+    ],
+)
+def test_a_file_has_to_have_one_of_the_hashes_that_are_asked_for(
+    asked: tuple[str, ...], told: dict[str, str], verdict: bool | None
+) -> None:
+    assert hashes.has_one_of(frozenset(asked), told) is verdict
+
+
+def test_what_was_not_asked_for_is_said_with_what_it_is() -> None:
+    got = {"sha256": SHA256, "md5": MD5}
+    assert hashes.unasked(frozenset({f"md5:{MD5}"}), got) is None
+    assert hashes.unasked(frozenset(), got) is None
+    assert hashes.unasked(frozenset({"md5:00"}), got) == f"its md5 is {MD5}, which was not asked for"
+    assert hashes.unasked(frozenset({"md5:00", "sha256:00"}), got) == (
+        f"its md5 is {MD5} and its sha256 is {SHA256}, which was not asked for"
+    )
+    assert hashes.unasked(frozenset({"whirlpool:00"}), got) == f"its sha256 is {SHA256}, which was not asked for"
+    assert hashes.algorithms_of({"md5:00", "whirlpool:00", "shake_128:00", "blake2b_256:00"}) == {"md5", "blake2b_256"}
+
+
 def test_json_pages_have_the_sha256_first() -> None:
     link = FileLink(NAME, "", bytes.fromhex(SHA256), other_hashes={"md5": MD5})
     body = json_render.render_project_page("demo", [RenderedFile(link)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import InvalidSpecifier
 
+from wheelfs.core.hashes import has_one_of
 from wheelfs.core.versions import names_one_version
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import WheelName, kind_of, variant_of, versions_of
@@ -74,7 +75,7 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
 
 
 def _best(usable: Sequence[_Candidate], wanted: Wanted) -> FileLink | NothingFits:
-    verdicts = {one.link.filename: has_one_of(one.link, wanted.hashes) for one in usable}
+    verdicts = {one.link.filename: _has_one_of(one.link, wanted.hashes) for one in usable}
     hashed = [one for one in usable if verdicts[one.link.filename] is not False]
     if not hashed:
         return NothingFits("none of its files has a hash that was asked for", is_mismatch=True)
@@ -100,18 +101,9 @@ def _none_usable(fitting: Sequence[FileLink], wanted: Wanted) -> NothingFits:
     return NothingFits("none of its files is for this Python and platform")
 
 
-def has_one_of(link: FileLink, hashes: frozenset[str]) -> bool | None:
+def _has_one_of(link: FileLink, hashes: frozenset[str]) -> bool | None:
     """Return whether a file has one of ``hashes``; None: its index does not tell, so that has to be compared when it is here."""
-    if not hashes:
-        return None
-    told = {f"{algorithm}:{digest}".lower() for algorithm, digest in (link.other_hashes or {}).items()}
-    if link.sha256 is not None:
-        told.add(f"sha256:{link.sha256.hex()}")
-    if not hashes.isdisjoint(told):
-        return True
-    # Of another algorithm than those that are told it is open what the file has.
-    algorithms = {one.partition(":")[0] for one in told}
-    return False if {one.partition(":")[0] for one in hashes} <= algorithms else None
+    return has_one_of(hashes, (link.other_hashes or {}) | ({} if link.sha256 is None else {"sha256": link.sha256.hex()}))
 
 
 def why_an_sdist(chosen: FileLink, wanted: Wanted, links: Iterable[FileLink]) -> str | None:

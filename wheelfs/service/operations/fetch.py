@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, assert_never
 import msgspec
 import trio
 
+from wheelfs.core import hashes
 from wheelfs.core.projects.ownership import NoSuchProject, Owned, Undecided
 from wheelfs.core.resolve.candidates import NothingFits, choose, why_an_sdist
 from wheelfs.core.views.view import View
 from wheelfs.errors import ContentMismatch, OriginMissing, StoreError, WheelfsError
 from wheelfs.model.names import project_and_version
 from wheelfs.reports.fetch import FetchedFile, FetchSummary
-from wheelfs.service.operations.fetch_hashes import check_stored
 from wheelfs.service.tasks import await_future
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Prefetch:
         stored = None if entry.sealed_sha256 is None else self.node.store.catalog.content(entry.sealed_sha256)
         about = FetchedFile(wanted=str(wanted), result="present", places=wanted.places, notice=notice)
         if entry.sealed_sha256 is not None and stored is not None and stored.poisoned is None:
-            await check_stored(self.node.store, entry.sealed_sha256, wanted.hashes, filename=ref.filename)
+            await self._compare(entry.sealed_sha256, wanted.hashes, ref.filename)
             if self.pin and not self.dry_run:
                 await self._pin(ref, entry.sealed_sha256)
             brought = not self.dry_run and stored.sealed_at_us >= self.began_us
@@ -163,7 +163,7 @@ class Prefetch:
             self.progress.end(ref.filename)
         assert sha256 is not None
         # An index need not have told the hash that was asked for.
-        await check_stored(self.node.store, sha256, wanted.hashes, filename=ref.filename)
+        await self._compare(sha256, wanted.hashes, ref.filename)
         if self.pin:
             await self._pin(ref, sha256)
         self._saved_bytes += saved_bytes
@@ -178,6 +178,19 @@ class Prefetch:
             missing_bytes=0,
         )
         self._tell(told, ref)
+
+    async def _compare(self, sha256: bytes, asked: frozenset[str], filename: str) -> None:
+        """Raise `ContentMismatch` when stored content has none of the hashes that are asked for.
+
+        It is read only when its sha256 does not answer.
+        """
+        got = {"sha256": sha256.hex()}
+        others = hashes.algorithms_of(asked) - got.keys()
+        if others and not hashes.has_one_of(asked, got):
+            got |= await trio.to_thread.run_sync(self.node.store.digests_of, sha256, others)
+        wrong = hashes.unasked(asked, got)
+        if wrong is not None:
+            raise ContentMismatch(f"fetch {filename}", wrong)
 
     async def _tell_progress(self, download: Download, telling: trio.CancelScope) -> None:
         filename, told_bytes = download.ref.filename, 0

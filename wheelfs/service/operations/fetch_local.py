@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from wheelfs.core import hashes
 from wheelfs.core.projects.ownership import LOCAL
-from wheelfs.errors import InvalidInput, StoreError, Unresolvable, WheelfsError
+from wheelfs.errors import ContentMismatch, InvalidInput, StoreError, Unresolvable, WheelfsError
 from wheelfs.model.names import WheelName, kind_of
 from wheelfs.reports.fetch import FetchedFile
 from wheelfs.service.operations.add import add_one
 from wheelfs.service.operations.add_checks import Source, described, opened
-from wheelfs.service.operations.fetch_hashes import check, digests_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
 
-_AT_ONCE_BYTES: Final = 1 << 20
+_READ_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,14 @@ class LocalFiles:
 
     def _checked(self, source: Source, local: LocalFile) -> tuple[bytes, Described]:
         """Return the sha256 of a file and what it says of itself, once it is found to be what is asked for."""
-        algorithms = {"sha256", *(one.partition(":")[0] for one in local.asked.hashes)}
+        algorithms = {"sha256", *hashes.algorithms_of(local.asked.hashes)}
         with opened(source) as (descriptor, size_bytes):
             about = described(source, descriptor, size_bytes)
-            digests = digests_of(lambda offset: os.pread(descriptor, _AT_ONCE_BYTES, offset), size_bytes, algorithms)
-        check(digests, local.asked.hashes, filename=source.filename)
+            pieces = hashes.pieces(lambda offset, size: os.pread(descriptor, size, offset), size_bytes, piece_bytes=_READ_BYTES)
+            digests = hashes.digests_of(pieces, algorithms)
+        wrong = hashes.unasked(local.asked.hashes, digests)
+        if wrong is not None:
+            raise ContentMismatch(f"fetch {source.filename}", wrong)
         if kind_of(source.filename) == "wheel" and WheelName(source.filename).tags.isdisjoint(self.target.ranks):
             raise InvalidInput(source.attempted, "it is not for this Python and platform")
         for one in self.wanted:

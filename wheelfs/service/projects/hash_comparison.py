@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_READ_BYTES: Final = 1 << 20
 _KNOWN_PAGES: Final = 1_000
 """Pages of which it is remembered that nothing is to be compared: projects of a large environment, several times over."""
 
@@ -85,7 +84,7 @@ class HashComparison:
     async def _compare(self, index: str, name: StoredName, link: FileLink) -> None:
         wanted = hashes.unchecked(link.other_hashes, name.hashes)
         with suppress(StoreDamaged, StoreReadOnly):  # damage is found and reported when the file is read
-            found = await trio.to_thread.run_sync(self._digests, name.sha256, wanted)
+            found = await trio.to_thread.run_sync(self._store.digests_of, name.sha256, wanted)
             wrong = hashes.contradiction(link.other_hashes, found)
             catalog = self._store.catalog
             if wrong is None:
@@ -93,10 +92,6 @@ class HashComparison:
             else:
                 log.error("%s of %s was stored without being compared, and %s", name.filename, index, wrong)
                 await await_future(catalog.replace_name(name.key, index, f"it is not what its index lists: {wrong}"))
-
-    def _digests(self, sha256: bytes, algorithms: frozenset[str]) -> dict[str, str]:
-        with self._store.reading(sha256) as sealed:
-            return hashes.digests_of(hashes.pieces(sealed.read, sealed.size, piece_bytes=_READ_BYTES), algorithms)
 
     def _note_done(self, owned: Owned, project: ProjectName, keys: frozenset[bytes]) -> None:
         if owned.page is not None:
