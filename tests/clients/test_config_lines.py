@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from uv import find_uv_bin
 
-from tests.fakes.environments import programs_of
+from tests.fakes.environments import pdm, poetry
 from tests.fakes.processes import ROOT, run, wheelfs_command
 from tests.fakes.waiting import eventually
 from tests.gateway.serving import Serving
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 PROJECT = '[project]\nname = "mine"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["app"]\n'
 EXPECTED = {"app": "1.0", "numbers": "2.0"}
 RUN = {"app/__init__.py": b"def main():\n    import numbers_\n    print('works')\n"}
-POETRY = Path(__file__).with_name("poetry.txt").read_text().splitlines()[1:]
-PDM = ["pdm[locked]==2.29.3"]
 
 
 @pytest.fixture
@@ -218,7 +216,7 @@ def test_what_a_fresh_mount_tells(mount: Mounted, clients: Clients, fake_index: 
 def test_poetrys_lines(
     run_wheelfs: RunWheelfs, mount: Mounted, clients: Clients, fake_index: FakeIndex, real_index_url: str, tmp_path: Path
 ) -> None:
-    programs = programs_of("poetry", POETRY, real_index_url)
+    programs = poetry(real_index_url)
     source = '[tool.poetry]\npackage-mode = false\n[[tool.poetry.source]]\nname = "lab"\nurl = "{}"\n'
     where = project(tmp_path / "project", source.format(fake_index.url))
     pip = clients.pip()
@@ -243,7 +241,7 @@ def test_poetrys_lines(
 def test_poetrys_line_for_a_gateway_with_a_token(
     clients: Clients, fake_index: FakeIndex, real_index_url: str, tmp_path: Path
 ) -> None:
-    programs = programs_of("poetry", POETRY, real_index_url)
+    programs = poetry(real_index_url)
     fake_index.add_wheel("app", "1.0", requires=["numbers<3"])
     fake_index.add_wheel("numbers", "2.0", big_bytes=300_000)
     where = project(tmp_path / "project", "[tool.poetry]\npackage-mode = false\n")
@@ -268,7 +266,7 @@ def test_poetrys_line_for_a_gateway_with_a_token(
 def test_pdms_line(
     run_wheelfs: RunWheelfs, mount: Mounted, clients: Clients, fake_index: FakeIndex, real_index_url: str, tmp_path: Path
 ) -> None:
-    programs = programs_of("pdm", PDM, real_index_url)
+    programs = pdm(real_index_url)
     straight, through = project(tmp_path / "straight"), project(tmp_path / "through")
     quiet = "export PDM_CHECK_UPDATE=false\n"
     shell(clients.uv(), f"{quiet} PDM_PYPI_URL={fake_index.url} pdm lock", straight, programs).succeeded()

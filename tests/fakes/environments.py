@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _INSTALL_LIMIT_S = 300.0
+_POETRY = Path(__file__).parents[1] / "clients" / "poetry.txt"
+_PDM = ["pdm[locked]==2.29.3"]
+
+
+def poetry(index_url: str) -> Path:
+    """Return the directory of poetry's programs, at the version that is tested with."""
+    return programs_of("poetry", _POETRY.read_text().splitlines()[1:], index_url)
+
+
+def pdm(index_url: str) -> Path:
+    """Return the directory of pdm's programs, at the version that is tested with."""
+    return programs_of("pdm", _PDM, index_url)
 
 
 def cache_directory() -> Path:

@@ -67,9 +67,9 @@ class Runs:
             cwd=cwd or self.directory,
         )
 
-    def straight(self, *command: str, cwd: Path | None = None) -> Finished:
+    def straight(self, *command: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> Finished:
         """Run a command without wheelfs."""
-        return run(command, environment=self.environment(), cwd=cwd or self.directory)
+        return run(command, environment={**self.environment(), **(environment or {})}, cwd=cwd or self.directory)
 
     def started(self, *command: str, options: Sequence[str] = ()) -> subprocess.Popen[str]:
         """Start ``wheelfs run -- COMMAND`` in a session of its own; its output can be read."""
