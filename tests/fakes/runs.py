@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import uv
 
@@ -17,9 +17,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from tests.fakes.index import FakeIndex
-
 UV = uv.find_uv_bin()
+
+
+class Index(Protocol):
+    """What a run is given; a `FakeIndex` is one."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def ca_pem(self) -> bytes | None: ...
+
+
+class RealIndex(NamedTuple):
+    """The index that this machine is configured with."""
+
+    url: str
+    ca_pem: bytes | None = None
 
 
 @dataclass
@@ -27,7 +41,7 @@ class Runs:
     """Runs commands under ``wheelfs run``, each as on a new machine, on one store that they share."""
 
     directory: Path
-    index: FakeIndex
+    index: Index
     made: int = 0
 
     @property
@@ -100,7 +114,7 @@ def ended(process: subprocess.Popen[str], number: signal.Signals) -> int:
     return process.wait(60)
 
 
-def project(directory: Path, *dependencies: str, index: FakeIndex) -> Path:
+def project(directory: Path, *dependencies: str, index: Index) -> Path:
     """Make a uv project that takes its packages from the index alone."""
     directory.mkdir(parents=True)
     wanted = json.dumps(dependencies)
