@@ -86,13 +86,13 @@ class Runs:
         return run(command, environment={**self.environment(), **(environment or {})}, cwd=cwd or self.directory)
 
     def started(self, *command: str, options: Sequence[str] = ()) -> subprocess.Popen[str]:
-        """Start ``wheelfs run -- COMMAND`` in a session of its own; its output can be read."""
+        """Start ``wheelfs run -- COMMAND`` in a session of its own; its output can be read, and its input written."""
         return subprocess.Popen(
             wheelfs_command(*self.options(*options), *command),
             env=self.environment(),
             cwd=self.directory,
             stdout=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import socket
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.app.indexes import effective_indexes, is_http
 from wheelfs.app.wiring import limits_of, running_node
-from wheelfs.model.names import DOWNLOAD, ProjectName
+from wheelfs.model.names import DOWNLOAD
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+    import trio
 
     from wheelfs.config import Settings
     from wheelfs.core.proxy.hosts import Endpoint
@@ -22,19 +27,13 @@ if TYPE_CHECKING:
     from wheelfs.frontends.http.proxy.authority import Authority
     from wheelfs.frontends.http.proxy.bundle import Bundle
     from wheelfs.service.file_refs import FileRef
-    from wheelfs.service.projects.index import Index
+    from wheelfs.service.process.child import Child
     from wheelfs.service.running import Running
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
 LEARN_S: Final = 5.0
-"""For an index of which no page is known to say which hosts its files are on, before the command starts."""
-
-KNOWN_PAGES: Final = 3
-"""Pages of an index that are looked at for the hosts of its files: they hardly ever differ in that."""
-
-SAMPLE: Final = ProjectName("pip")
-"""A project that any general index has."""
+"""For indexes of which no page is known to say which hosts their files are on; the command runs meanwhile (`Bundle.hold`)."""
 
 LOCKS: Final = ("uv.lock", "pylock*.toml", "pdm.lock", "poetry.lock", "requirements*.txt")
 """Files of the working directory that name the URLs of files, so their hosts."""
@@ -51,65 +50,122 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
 
     Raises OSError when it cannot be started, and `UsageError`, `StoreError`.
     """
-    import trio
-
+    from wheelfs.core.proxy.environment import child_environment
+    from wheelfs.frontends.http.limits import HTTP_LIMITS
     from wheelfs.frontends.http.proxy.bundle import private_bundle, users_roots
-    from wheelfs.service.process.child import signals_held
+    from wheelfs.service.process.child import Child, signals_held
     from wheelfs.store.store import Store
 
     roots = users_roots(os.environ)
     # In this order: threads that are started from here on leave signals alone, and the bundle's remover is forked before any.
-    with signals_held(), private_bundle(roots) as bundle, Store.open(settings.store, limits=limits_of(settings)) as store:
-        ended = trio.run(_run, settings, store, bundle, command)
+    with (
+        signals_held(),
+        private_bundle(roots) as bundle,
+        Store.open(settings.store, limits=limits_of(settings)) as store,
+        # It listens from now on: whoever connects before the proxy is ready waits.
+        socket.create_server(("127.0.0.1", 0), backlog=HTTP_LIMITS.backlog) as listening,
+    ):
+        token = secrets.token_urlsafe(24)
+        proxy_url = f"http://wheelfs:{token}@127.0.0.1:{listening.getsockname()[1]}"
+        start = partial(Child, command, child_environment(os.environ, proxy_url=proxy_url, bundle=str(bundle.path)))
+        # Before all that is slow to import: most commands take a while, too, until they look whom to trust.
+        child = start() if bundle.hold() else None
+        try:
+            import trio
+
+            ended = trio.run(_run, _Parts(settings, store, bundle, listening, token, start), child)
+        except BaseException:
+            if child is not None:
+                child.end()
+            raise
     if isinstance(ended, OSError):
         raise ended
     return ended
 
 
-async def _run(settings: Settings, store: Store, bundle: Bundle, command: Sequence[str]) -> int | OSError:
-    """Return the command's exit status, or why it could not be started: nurseries would wrap that."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What there is of a run before its loop; ``start`` starts the command, ``token`` is the proxy's password."""
+
+    settings: Settings
+    store: Store
+    bundle: Bundle
+    listening: socket.socket
+    token: str
+    start: Callable[[], Child]
+
+
+async def _run(parts: _Parts, child: Child | None) -> int | OSError:
+    """Return the command's exit status, or why it could not be started: nurseries would wrap that.
+
+    ``child`` is None where the command has to wait until the bundle is there.
+    """
     import trio
 
-    from wheelfs.core.proxy.environment import child_environment
     from wheelfs.frontends.http.limits import HTTP_LIMITS
-    from wheelfs.frontends.http.proxy.authority import Authority
-    from wheelfs.frontends.http.proxy.conversation import Conversation
-    from wheelfs.frontends.http.server import Speaker, listen, serve_connections, urls_of
     from wheelfs.remote.index.http import HttpIndex
-    from wheelfs.service.process.child import Child
     from wheelfs.telemetry import Counters
 
-    counters = Counters()
+    settings, counters = parts.settings, Counters()
     by_url = HttpIndex(DOWNLOAD, "https://download.invalid", os.environ)
     running = running_node(
-        settings, store, counters, bound_s=None, network_slots=HTTP_LIMITS.network_waits, downloads_by_url=by_url
+        settings, parts.store, counters, bound_s=None, network_slots=HTTP_LIMITS.network_waits, downloads_by_url=by_url
     )
     async with running as node, _passing(settings) as passing, trio.open_nursery() as nursery:
-        answered = await _answered(settings, node)
-        authority = Authority({endpoint.host for endpoint in answered} or {"index.invalid"})
-        bundle.write(authority.pem)
-        nursery.start_soon(_keep_valid, authority, bundle)
         nursery.start_soon(node.follower.keep_fresh)
-        speaker, token, shutdown = Speaker(), secrets.token_urlsafe(24), trio.Event()
-        application = _application(node, answered, passing, counters)
-
-        async def serve(stream: object, origin: str) -> None:
-            await speaker.speak(application.at(origin), stream)
-
-        talk = Conversation(answered, authority, serve, token, settings.offline, os.environ).talk
-        listening = listen("127.0.0.1:0")
-        port = urls_of([listening], tls=False)[0].rpartition(":")[2]
-        nursery.start_soon(lambda: serve_connections(talk, [listening], speaker, on_ready=lambda: None, shutdown=shutdown))
-        proxy_url = f"http://wheelfs:{token}@127.0.0.1:{port}"
-        environ = child_environment(os.environ, proxy_url=proxy_url, bundle=str(bundle.path))
-        try:
-            child = Child(command, environ)
-        except OSError as error:
-            nursery.cancel_scope.cancel()
-            return error
+        if child is None:
+            await nursery.start(_serve, parts, node, passing, counters)
+            try:
+                child = parts.start()
+            except OSError as error:
+                nursery.cancel_scope.cancel()
+                return error
+        else:
+            nursery.start_soon(_serve_or_end, child, parts, node, passing, counters)
         status = await trio.to_thread.run_sync(child.wait)
         nursery.cancel_scope.cancel()
         return status
+
+
+async def _serve_or_end(child: Child, parts: _Parts, node: Running, passing: Passing | None, counters: Counters) -> None:
+    """Serve a command that runs already; if that cannot be, it waits in vain."""
+    import trio
+
+    try:
+        await _serve(parts, node, passing, counters)
+    except Exception:
+        await trio.to_thread.run_sync(child.end)
+        raise
+
+
+async def _serve(
+    parts: _Parts,
+    node: Running,
+    passing: Passing | None,
+    counters: Counters,
+    task_status: trio.TaskStatus[None] | None = None,
+) -> None:
+    """Be the proxy; started when the bundle is there and connections are accepted."""
+    import trio
+
+    from wheelfs.frontends.http.proxy.authority import Authority
+    from wheelfs.frontends.http.proxy.conversation import Conversation
+    from wheelfs.frontends.http.server import Speaker, serve_connections
+
+    answered = await _answered(parts.settings, node)
+    authority = Authority({endpoint.host for endpoint in answered} or {"index.invalid"})
+    parts.bundle.write(authority.pem)
+    speaker = Speaker()
+    application = _application(node, answered, passing, counters)
+
+    async def serve(stream: object, origin: str) -> None:
+        await speaker.speak(application.at(origin), stream)
+
+    talk = Conversation(answered, authority, serve, parts.token, parts.settings.offline, os.environ).talk
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_keep_valid, authority, parts.bundle)
+        on_ready = task_status.started if task_status is not None else lambda: None
+        await serve_connections(talk, [parts.listening], speaker, on_ready=on_ready, shutdown=trio.Event())
 
 
 def _application(node: Running, answered: set[Endpoint], passing: Passing | None, counters: Counters) -> RunApplication:
@@ -152,49 +208,36 @@ async def _keep_valid(authority: Authority, bundle: Bundle) -> None:
 
 
 async def _answered(settings: Settings, node: Running) -> set[Endpoint]:
-    """Return the hosts whose requests are answered here: those of indexes and, as far as is known now, of their files."""
-    from wheelfs.core.proxy.hosts import endpoints_of
+    """Return the hosts whose requests are answered here: those of indexes and, as far as can be known now, of their files."""
+    import trio
 
-    answered = endpoints_of(setting.url for setting, _ in effective_indexes(settings))
-    answered |= endpoints_of(_urls_of_locks(Path.cwd()))
-    for index in node.projects.indexes:
-        if is_http(index.url):
-            answered |= await _file_hosts(node, index)
+    from wheelfs.core.proxy.hosts import endpoints_of
+    from wheelfs.service.projects.by_url import known_hosts, learned_hosts
+
+    locks = list(_locks(Path.cwd()))
+    named = {text: endpoints_of(_FILE_URL.findall(text)) for text in locks}
+    answered = endpoints_of(setting.url for setting, _ in effective_indexes(settings)).union(*named.values())
+
+    async def learn(index: str) -> None:
+        answered.update(await learned_hosts(node.projects, index))
+
+    with trio.move_on_after(LEARN_S):
+        async with trio.open_nursery() as nursery:
+            for index in filter(lambda index: is_http(index.url), node.projects.indexes):
+                known = known_hosts(node.projects, index.name)
+                answered.update(known)
+                # A lock of this index that names files says where those are.
+                if not known and not any(hosts and index.url in text for text, hosts in named.items()):
+                    nursery.start_soon(learn, index.name)
     return answered
 
 
-async def _file_hosts(node: Running, index: Index) -> set[Endpoint]:
-    """Return the hosts that an index links files to, by what is known of it, else by what it says of one project."""
-    import trio
-
-    from wheelfs.core.projects.ownership import Owned
-    from wheelfs.core.proxy.hosts import endpoints_of
-
-    found: set[Endpoint] = set()
-    looked_at = 0
-    for project in node.projects.known_names():
-        known = node.projects.known(project, index=index.name)
-        if isinstance(known, Owned) and known.listed:
-            found |= endpoints_of(link.url for link in known.listed)
-            looked_at += 1
-            if looked_at == KNOWN_PAGES:
-                break
-    if not looked_at:
-        with trio.move_on_after(LEARN_S):
-            asked = await node.projects.find(SAMPLE, index=index.name)
-            if isinstance(asked, Owned):
-                found |= endpoints_of(link.url for link in asked.listed)
-    return found
-
-
-def _urls_of_locks(directory: Path) -> set[str]:
-    """Return the URLs of files that locks of the directory name; what cannot be read as text names none."""
-    found: set[str] = set()
+def _locks(directory: Path) -> Iterator[str]:
+    """Yield the locks of the directory; what cannot be read as text is none."""
     for pattern in LOCKS:
         for path in sorted(directory.glob(pattern)):
             try:
                 if path.is_file() and path.stat().st_size <= MAX_LOCK_BYTES:
-                    found.update(_FILE_URL.findall(path.read_text(encoding="utf-8")))
+                    yield path.read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError):
                 continue
-    return found

@@ -39,7 +39,7 @@ def run(context: click.Context, command: tuple[str, ...]) -> int:
     session = session_of(context)
     settings = session.settings()
     try:
-        return end_like(run_command(settings, command))
+        end_like(run_command(settings, command))
     except FileNotFoundError as error:
         session.output.talk(f"wheelfs: run {command[0]}: {error.strerror}")
         return NOT_FOUND

@@ -10,16 +10,20 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PASSED_ON: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
 """Job control (SIGTSTP, SIGCONT) is left alone: stopping the group stops the proxy too, which no one needs then."""
+
+END_S: Final = 5.0
+"""What a command may take to end that is told to, as services are."""
 
 _OVER: Final = signal.SIGALRM
 """Wakes our own thread when the command has ended."""
@@ -69,6 +73,15 @@ class Child:
             signal.pthread_kill(self._passing.ident, _OVER)
             self._passing.join()
 
+    def end(self) -> None:
+        """End it, in case that it can get nowhere any more."""
+        self._process.terminate()
+        try:
+            self._process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self.wait()
+
     def _pass_on(self) -> None:
         while (found := signal.sigwaitinfo(_TAKEN)).si_pid != os.getpid():
             # The terminal's reach the command without us, and twice would be once too often.
@@ -76,12 +89,16 @@ class Child:
                 self._process.send_signal(found.si_signo)
 
 
-def end_like(status: int) -> int:
-    """Return the exit code that a shell gives a command of this status; for a signal that ends programs, end by it as well."""
-    if status >= 0:
-        return status
+def end_like(status: int) -> NoReturn:
+    """End this process as a command of this status has ended: with its exit code, or by the signal where that ends programs.
+
+    At once: to take a thousand modules apart before would cost the caller a fifth of a second for nothing.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
     number = -status
     if number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
-    return 128 + number
+    os._exit(status if status >= 0 else 128 + number)

@@ -13,20 +13,22 @@ from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
 from wheelfs.core.proxy.hosts import endpoint_of_url, endpoints_of
 from wheelfs.errors import InvalidInput
 from wheelfs.model.links import FileLink
-from wheelfs.model.names import DOWNLOAD, parse_project_name, project_and_version
+from wheelfs.model.names import DOWNLOAD, ProjectName, parse_project_name, project_and_version
 from wheelfs.service.file_refs import FileRef, link_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wheelfs.core.projects.ownership import Ownership
     from wheelfs.core.proxy.hosts import Endpoint
-    from wheelfs.model.names import ProjectName
     from wheelfs.service.projects.index import Index
     from wheelfs.service.projects.projects import Projects
     from wheelfs.store.catalog.catalog import Catalog
 
 METADATA_SUFFIX: Final = ".metadata"
+
+KNOWN_PAGES: Final = 3
+
+SAMPLE: Final = ProjectName("pip")
+"""A project that any general index has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +143,24 @@ class Urls:
         return sorted(indexes, key=lambda index: endpoint_of_url(index.url) != endpoint)
 
 
-def file_endpoints(projects: Projects, names: Iterator[ProjectName]) -> set[Endpoint]:
-    """Return the hosts that the known pages of the projects ``names`` link files to."""
+def known_hosts(projects: Projects, index: str) -> set[Endpoint]:
+    """Return the hosts that an index links files to, by a few of its pages that are here: they hardly ever differ in that."""
     found: set[Endpoint] = set()
-    for project in names:
-        for index in projects.indexes:
-            owned = projects.known(project, index=index.name)
-            if isinstance(owned, Owned):
-                found |= endpoints_of(link.url for link in owned.listed)
+    looked_at = 0
+    for project in projects.known_names():
+        known = projects.known(project, index=index)
+        if isinstance(known, Owned) and known.listed:
+            found |= endpoints_of(link.url for link in known.listed)
+            looked_at += 1
+            if looked_at == KNOWN_PAGES:
+                break
     return found
+
+
+async def learned_hosts(projects: Projects, index: str) -> set[Endpoint]:
+    """Return the hosts that an index links files to, by what it says of one project; none where it does not answer."""
+    found = await projects.find(SAMPLE, index=index)
+    return endpoints_of(link.url for link in found.listed) if isinstance(found, Owned) else set()
 
 
 def _page_below(index: str, rest: str) -> ListOfProjects | PageOf | None:

@@ -19,7 +19,7 @@ from wheelfs.service.process.child import Child, end_like, signals_held
 with signals_held():
     child = Child(sys.argv[1:], os.environ)
     status = child.wait()
-sys.exit(end_like(status))
+end_like(status)
 """
 SHOWS_SIGNALS = """
 import signal, sys, time

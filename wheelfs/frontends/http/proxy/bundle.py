@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import signal
 import ssl
 import tempfile
 from contextlib import contextmanager, suppress
@@ -51,9 +53,33 @@ class Bundle:
     def __init__(self, directory: Path, roots: bytes) -> None:
         self.path = directory / "authorities.pem"
         self._roots = roots
+        self._held: int | None = None
+
+    def hold(self) -> bool:
+        """Let programs that open the file wait until `write`; return False where the file system cannot do that.
+
+        This is a lease (fcntl(2)): an open waits in the kernel, for ``/proc/sys/fs/lease-break-time`` at most (45 s).
+        """
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            # That somebody waits is told by a signal: by one that is ignored unless a program asks for it.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._held = descriptor
+        return True
 
     def write(self, authority: bytes) -> None:
         """Put the caller's authorities and this one in, at once: a client that starts meanwhile reads the old or the new file."""
+        if self._held is not None:  # into the very file: those who wait have it in hand already
+            with os.fdopen(self._held, "wb") as held:
+                self._held = None
+                held.write(self._roots + authority)
+                held.flush()
+                fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            return
         new = self.path.with_suffix(".new")
         new.write_bytes(self._roots + authority)
         new.replace(self.path)
