@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import secrets
@@ -54,8 +55,10 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
     from wheelfs.frontends.http.limits import HTTP_LIMITS
     from wheelfs.frontends.http.proxy.bundle import private_bundle, users_roots
     from wheelfs.service.process.child import Child, signals_held
+    from wheelfs.store.allocator import bound_memory
     from wheelfs.store.store import Store
 
+    bound_memory()
     roots = users_roots(os.environ)
     # In this order: threads that are started from here on leave signals alone, and the bundle's remover is forked before any.
     with (
@@ -70,6 +73,7 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
         start = partial(Child, command, child_environment(os.environ, proxy_url=proxy_url, bundle=str(bundle.path)))
         # Before all that is slow to import: most commands take a while, too, until they look whom to trust.
         child = start() if bundle.hold() else None
+        gc.disable()  # until all is imported: of that nothing is garbage, and looking takes a tenth of the time
         try:
             import trio
 
@@ -161,6 +165,8 @@ async def _serve(
     async def serve(stream: object, origin: str) -> None:
         await speaker.speak(application.at(origin), stream)
 
+    gc.freeze()
+    gc.enable()
     talk = Conversation(answered, authority, serve, parts.token, parts.settings.offline, os.environ).talk
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_valid, authority, parts.bundle)

@@ -12,8 +12,7 @@ from wheelfs.core.http import conditions
 from wheelfs.core.simple.negotiation import HTML_TYPE, PLAIN_TYPE
 from wheelfs.core.views import paths
 from wheelfs.errors import ContentChanged
-from wheelfs.frontends.http.html_ui import POLICY
-from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, TEXT, Begun, Bytes, Reply, Request, Text, plain
+from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, POLICY, TEXT, Begun, Bytes, Reply, Request, Text, plain
 from wheelfs.service.vfs.nodes import FileNode
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from wheelfs.core.formatting import size_text
 from wheelfs.errors import InvalidInput
-from wheelfs.frontends.http.messages import IMMUTABLE, Reply, Request, Text, plain
+from wheelfs.frontends.http.messages import IMMUTABLE, POLICY, Reply, Request, Text, plain
 from wheelfs.model.names import parse_project_name
 
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from wheelfs.service.overview import Overview
 
 HTML: Final = "text/html; charset=utf-8"
-POLICY: Final = (
-    "Content-Security-Policy",
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-)
-"""Foreign text is on these pages, escaped; this is a second line of defence."""
 _QUIET: Final = ("Referrer-Policy", "same-origin")
 """Not ``no-referrer``: with that browsers send a form of these pages as if it came from nowhere."""
 _MAX_QUERY: Final = 100

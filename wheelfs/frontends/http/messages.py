@@ -19,6 +19,11 @@ Scope = dict[str, Any]
 TEXT: Final = "text/plain; charset=utf-8"
 BINARY: Final = "application/octet-stream"
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
+POLICY: Final = (
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+)
+"""Foreign text is on these pages, escaped; this is a second line of defence."""
 MAX_SEGMENTS: Final = 12
 """The deepest path of the tree (``index/NAME/asof/DATE/here/simple/PROJECT/FILE``) has eight."""
 MAX_FIELDS: Final = 8
