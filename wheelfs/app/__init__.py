@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import wheelfs
+from wheelfs.app.fetching import check as check
 from wheelfs.app.fetching import fetch as fetch
 from wheelfs.app.indexes import effective_indexes as effective_indexes
 from wheelfs.app.wiring import is_unborn, limits_of, running_node, start_background, store_to_look_at

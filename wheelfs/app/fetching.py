@@ -1,23 +1,29 @@
-"""Wiring of ``wheelfs fetch``."""
+"""Wiring of ``wheelfs fetch`` and ``check``."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from wheelfs.app.indexes import effective_indexes
-from wheelfs.app.wiring import limits_of, read_requirements, running_node, target_of
+from wheelfs.app.wiring import is_unborn, limits_of, read_requirements, running_node, store_to_look_at, target_of
 from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from wheelfs.config import Settings
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.allowed_files import AllowedFiles
     from wheelfs.model.wanted import Wanted
+    from wheelfs.reports.check import CheckedFile, CheckSummary
     from wheelfs.reports.fetch import FetchArguments, FetchedFile, FetchSummary
     from wheelfs.reports.progress import Progress
     from wheelfs.service.operations.requirements import Wants
@@ -66,6 +72,47 @@ def fetch(
         run.done(unfetchable(one))
     with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         return trio.run(run.bring, store)
+
+
+def check(
+    settings: Settings,
+    locks: Sequence[str],
+    *,
+    python: str | None,
+    platforms: Sequence[str],
+    groups: Sequence[str],
+    report: Callable[[CheckedFile], None],
+    note: Callable[[str], None],
+) -> CheckSummary:
+    """Say of each file that lock and requirements files want whether it is stored; asks no index.
+
+    ``report`` is called with each file and ``note`` with what had no effect.  Raises `InvalidInput`, `StoreError`.
+    """
+    import trio
+
+    from wheelfs.service.lock_check import Check, summed_up
+    from wheelfs.store.store import Store
+    from wheelfs.telemetry import Counters
+
+    target = target_of(python, platforms)
+    wants = read_requirements((), [Path(lock) for lock in locks], (), target, groups=groups, note=note)
+    files: list[CheckedFile] = []
+    offline = msgspec.structs.replace(settings, offline=True)
+
+    async def look(store: Store) -> None:
+        async with running_node(offline, store, Counters(), bound_s=None, network_slots=0, with_shares=False) as node:
+            for file in Check(node, target).files(wants):
+                files.append(file)
+                report(file)
+
+    with ExitStack() as closing:
+        if is_unborn(settings.store):  # nothing is there, and looking makes no store
+            nowhere = closing.enter_context(tempfile.TemporaryDirectory(prefix="wheelfs-check-"))
+            store = closing.enter_context(Store.open(Path(nowhere)))
+        else:
+            store = closing.enter_context(store_to_look_at(settings))
+        trio.run(look, store)
+    return summed_up(files)
 
 
 def _allowed(asked: FetchArguments) -> AllowedFiles:

@@ -65,7 +65,7 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
         signals_held(),
         private_bundle(roots) as bundle,
         Store.open(settings.store, limits=limits_of(settings)) as store,
-        # It listens from now on: whoever connects before the proxy is ready waits.
+        # It listens from now on: a client that connects before the proxy is ready waits.
         socket.create_server(("127.0.0.1", 0), backlog=HTTP_LIMITS.backlog) as listening,
     ):
         token = secrets.token_urlsafe(24)
@@ -239,7 +239,7 @@ async def _answered(settings: Settings, node: Running) -> set[Endpoint]:
 
 
 def _locks(directory: Path) -> Iterator[str]:
-    """Yield the locks of the directory; what cannot be read as text is none."""
+    """Yield the locks of the directory; files that are not text are left out."""
     for pattern in LOCKS:
         for path in sorted(directory.glob(pattern)):
             try:

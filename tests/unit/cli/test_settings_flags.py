@@ -30,6 +30,7 @@ ARGUMENTS = {
     "export": ["/d"],
     "completion": ["bash"],
     "run": ["true"],
+    "check": ["uv.lock"],
 }
 REQUIRED = {"push": ["--share", "file:///s"], "pull": ["--share", "file:///s"]}
 OF_THE_GATEWAY = {

@@ -45,7 +45,7 @@ class OriginalPages:
             return None
         if isinstance(ownership, Undecided):
             raise ownership.error.with_traceback(None)  # many callers share it
-        entries = list(self._shown(ownership, project, index))
+        entries = list(self.shown(ownership, project, index))
         if not entries and ownership.listed and not ownership.reachable:
             raise self._projects.unreachable(ownership, project)
         return await trio.to_thread.run_sync(self._rendered, ownership, project, entries, form)
@@ -58,7 +58,7 @@ class OriginalPages:
                 return private
         return await self._projects.find(project, index=index)
 
-    def _shown(self, owned: Owned, project: ProjectName, index: str) -> Iterator[Entry]:
+    def shown(self, owned: Owned, project: ProjectName, index: str | None) -> Iterator[Entry]:
         """Yield the files of the page in its order, as far as policies let them through.
 
         While what is not stored cannot be fetched, whole versions are left out: a resolver takes what can be installed, and of

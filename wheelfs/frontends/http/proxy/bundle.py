@@ -62,7 +62,7 @@ class Bundle:
         """
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # That somebody waits is told by a signal: by one that is ignored unless a program asks for it.
+            # The kernel announces a waiting open by a signal: here by one that is ignored by default.
             fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
         except OSError:
