@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
+from wheelfs.core.resolve.requirements_lines import words
 from wheelfs.core.resolve.requirements_txt import Problem, parse
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import Wanted
@@ -37,3 +41,14 @@ def test_what_pip_compile_writes_is_read_back(wanted: list[tuple[str, str, list[
     assert read == [
         Wanted(ProjectName(name), SpecifierSet(f"=={version}"), frozenset(hashes)) for name, version, hashes in wanted
     ]
+
+
+@given(st.text(alphabet=st.sampled_from("ab'\"\\ \t=é\x0b"), max_size=20) | st.text(max_size=20))
+def test_the_words_of_a_line_are_those_that_a_shell_makes_of_it(line: str) -> None:
+    try:
+        expected = shlex.split(line)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"backslash|quote"):
+            words(line)
+    else:
+        assert words(line) == expected

@@ -181,6 +181,16 @@ _WORDS = (
     b" @ ",
     b"--hash=",
 )
+_LINES = (
+    *_WORDS,
+    *(b" ", b"/", b".", b'"', b"\\", b"-e ", b" -C ", b"${A}", b"--pre ", b"-r ", b" ;", b"extra == 'x' or "),
+)
+_TABLES = (
+    *_OBJECTS,
+    *(b"a.", b"'", b"'" * 3, b'"' * 3, b"#", b"\n", b"a=1\n", b"[[package]]\n", b"[a]\n", b" = ", b"\\", b"{a="),
+    *(b"extra == 'x' or ", b'{ name = "demo" }, ', b'"python_version < 1", '),
+    b'[[package]]\nname = "demo"\nversion = "1.0"\nsource = { registry = "x" }\n',
+)
 
 
 def _framed(name: str, decode: Callable[[bytes], object], seed: bytes) -> Parser:
@@ -239,8 +249,11 @@ PARSERS: tuple[Parser, ...] = (
         "requirements",
         lambda data: list(requirements_txt.parse(_text(data), TARGET.environment)),
         (),
-        (b"demo==1.0 ; python_version>='3' \\\n  --hash=sha256:abab\n-r x.txt\n--pre\na @ https://x.example/a.whl\n",),
-        _WORDS,
+        (
+            b"demo==1.0 ; python_version>='3' \\\n  --hash=sha256:abab\n-r x.txt\n--pre\na @ https://x.example/a.whl\n",
+            b"-e ./a[x] -C a=b\n./b.whl[y] ; python_version>='3'\n",
+        ),
+        _LINES,
         1 << 20,
     ),
     Parser(
@@ -251,8 +264,8 @@ PARSERS: tuple[Parser, ...] = (
         _WORDS,
         1 << 20,
     ),
-    Parser("pylock.toml", _lock, (WheelfsError,), (_LOCK,), _OBJECTS, 1 << 20),
-    Parser("uv.lock", _lock, (WheelfsError,), (_UV_LOCK,), _OBJECTS, 1 << 20),
+    Parser("pylock.toml", _lock, (WheelfsError,), (_LOCK,), _TABLES, 1 << 20),
+    Parser("uv.lock", _lock, (WheelfsError,), (_UV_LOCK,), _TABLES, 1 << 20),
     Parser(
         "pip.conf",
         lambda data: installer_config.from_pip([("x", _text(data))]),
@@ -266,7 +279,7 @@ PARSERS: tuple[Parser, ...] = (
         lambda data: installer_config.from_uv([("x", _text(data))]),
         (ValueError,),
         (b'[[index]]\nurl = "https://index.example/simple"\ndefault = true\n[pip]\nindex-url = "x"\n',),
-        _OBJECTS,
+        _TABLES,
         1 << 20,
     ),
     Parser(

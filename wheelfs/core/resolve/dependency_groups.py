@@ -5,22 +5,23 @@ Source: "Dependency Groups" specification (PEP 735), read by ``packaging.depende
 
 from __future__ import annotations
 
-import tomllib
-
 from packaging.dependency_groups import resolve_dependency_groups
 
+from wheelfs.core.resolve import toml
 from wheelfs.errors import InvalidInput
 
 
 def requirements_of(attempted: str, text: str, name: str) -> list[str]:
     """Return the requirements of a group and of those that it includes; raises `InvalidInput`."""
     try:
-        groups = tomllib.loads(text).get("dependency-groups", {})
+        document = toml.loads(text)
+    except ValueError as error:
+        raise InvalidInput(attempted, f"it is no TOML: {error}") from None
+    try:
+        groups = document.get("dependency-groups", {})
         if not isinstance(groups, dict):
             raise TypeError("[dependency-groups] is no table")
         return list(resolve_dependency_groups(groups, name))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InvalidInput(attempted, f"it is no TOML: {error}") from None
     except ExceptionGroup as group:
         raise InvalidInput(attempted, "; ".join(str(error) for error in group.exceptions)) from None
     except (LookupError, TypeError, ValueError) as error:

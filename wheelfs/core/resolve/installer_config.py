@@ -8,9 +8,10 @@ confusion).  wheelfs knows an order of priority, which such a list does not give
 from __future__ import annotations
 
 import configparser
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from wheelfs.core.resolve import toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,8 +75,8 @@ def from_uv(files: Iterable[tuple[str, str]]) -> Named:
     ignored: list[str] = []
     for place, text in files:
         try:
-            whole = tomllib.loads(text)
-        except (ValueError, RecursionError):  # ValueError: also a number of 5,000 digits
+            whole = toml.loads(text)
+        except ValueError:
             raise ValueError(f"{place} is no valid TOML") from None
         pip = whole.get("pip")
         for table, where in ((whole, place), (pip if isinstance(pip, dict) else {}, f"{place} [pip]")):

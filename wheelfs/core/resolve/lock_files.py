@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,7 @@ from packaging.specifiers import InvalidSpecifier
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
-from wheelfs.core.resolve import pylock, uv_lock
+from wheelfs.core.resolve import pylock, toml, uv_lock
 from wheelfs.core.resolve.allowed_files import AllowedFiles
 from wheelfs.errors import InvalidInput
 
@@ -101,8 +100,8 @@ def read_lock(
 
 def _parsed(attempted: str, text: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
+        return toml.loads(text)
+    except ValueError as error:
         toml_error = error
     try:
         data = json.loads(text)
@@ -110,7 +109,7 @@ def _parsed(attempted: str, text: str) -> dict[str, Any]:
         data = None
     if isinstance(data, dict) and "_meta" in data:
         raise InvalidInput(attempted, "it is no lock that is read here, but one of pipenv", _EXPORTS["pipenv"])
-    raise InvalidInput(attempted, f"it is no TOML: {toml_error}")
+    raise InvalidInput(attempted, f"it is no TOML: {toml_error}", "make it again with the tool that wrote it")
 
 
 def _kind_of(data: dict[str, Any]) -> str | None:

@@ -54,14 +54,16 @@ def read(
     environment: Environment = {**target.environment}  # type: ignore[typeddict-item]
     list(replace(lock, packages=[]).select(environment=environment, tags=target.tags))  # is the lock for such a target at all?
     chosen: list[tuple[Package, object]] = []
+    named_groups = frozenset((lock.default_groups or ()) if groups is None else groups)
+    lock = replace(lock, environments=None)  # one of them holds, as was just seen
     for package in lock.packages:
         # One by one: a package without a file for the target is no reason to bring nothing of the others.
         try:
             chosen += replace(lock, packages=[package]).select(
                 environment=environment,
                 tags=target.tags,
-                extras=extras,
-                dependency_groups=groups,
+                extras=frozenset(extras),
+                dependency_groups=named_groups,
                 prefer_sdist_predicate=lambda name: "wheel" not in allowed.kinds(ProjectName(name)),
             )
         except PylockSelectError as error:

@@ -7,7 +7,6 @@ reads (``name @ ./path``, other algorithms of hashes) is read, too.
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
@@ -15,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement
 
-from wheelfs.core.resolve.requirements_lines import logical_lines
+from wheelfs.core.resolve.requirements_lines import logical_lines, words
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import ProjectName, parse_project_name, project_and_version
 from wheelfs.model.versions import parse_marker, parse_requirement
@@ -29,10 +28,10 @@ HASH_ALGORITHMS: Final = frozenset({"sha256", "sha384", "sha512", "md5", "blake2
 _HASH_VALUE = re.compile(r"([a-z0-9_]+):[0-9a-f]+")
 _ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|lz|lzma))$", re.IGNORECASE)
 _SCHEME = re.compile(r"((?:git|hg|svn|bzr)\+[a-z]+|https?|ftp|file|s3):", re.IGNORECASE)
-_NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)\s*(?:\[(?P<extras>[^\]]*)\])?\s*@(?P<rest>.*)", re.DOTALL)
-_EDITABLE = re.compile(r"(?:-e|--editable)(?=[\s=./])[\s=]*(.*?)(?:\s+(?:-C|--config-settings?)[\s=].*)?", re.DOTALL)
+# Possessive where they repeat: what is tried again for each space of a long run takes the square of its length.
+_NAMED = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*+)\s*+(?:\[(?P<extras>[^\]]*+)\])?+\s*+@(?P<rest>.*)", re.DOTALL)
+_EDITABLE = re.compile(r"(?:-e|--editable)(?=[\s=./])[\s=]*+(.*?)(?:(?<!\s)\s++(?:-C|--config-settings?)[\s=].*)?", re.DOTALL)
 """Read as a whole: unlike pip, uv heeds a marker after it."""
-_EXTRAS = re.compile(r"(?P<path>.+?)\[(?P<extras>[^\]]*)\]", re.DOTALL)
 
 _WITH_VALUE: Final = {
     "-i": "--index-url",
@@ -113,11 +112,11 @@ def parse(
             if (entry := _editable(_unquoted(editable[1]), environment, number, where)) is not None:
                 yield entry
             continue
-        words = line.split(" ")
-        options = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
-        asked = " ".join(words[:options]).strip()
+        pieces = line.split(" ")
+        options = next((place for place, piece in enumerate(pieces) if piece.startswith("-")), len(pieces))
+        asked = " ".join(pieces[:options]).strip()
         try:
-            said = list(_options(" ".join(words[options:])))
+            said = list(_options(" ".join(pieces[options:])))
         except ValueError as error:
             yield Problem(number, line, str(error))
             continue
@@ -238,9 +237,12 @@ def _without_marker(text: str, *separators: str) -> tuple[str, Marker | None]:
 
 
 def _without_extras(text: str) -> tuple[str, frozenset[str]]:
-    if match := _EXTRAS.fullmatch(text):
-        return match["path"], frozenset(extra.strip() for extra in match["extras"].split(",") if extra.strip())
-    return text, frozenset()
+    bare = text.removesuffix("]")
+    # A path may hold brackets, too: extras begin at the first one after all that are closed.
+    begin = bare.find("[", max(1, bare.rfind("]") + 1)) if bare != text else -1
+    if begin < 0:
+        return text, frozenset()
+    return text[:begin], frozenset(extra.strip() for extra in bare[begin + 1 :].split(",") if extra.strip())
 
 
 def _holds(marker: Marker | None, environment: Mapping[str, str]) -> bool:
@@ -251,11 +253,10 @@ def _holds(marker: Marker | None, environment: Mapping[str, str]) -> bool:
 def _options(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield the options of a line: long name, value, and as it is spelled; raises `ValueError` with the reason."""
     try:
-        words = shlex.split(text)
+        left = iter(words(text))
     except ValueError as error:
         raise ValueError(f"its options cannot be read: {error}") from None
-    while words:
-        word = words.pop(0)
+    for word in left:
         spelled, equals, value = (
             word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:].removeprefix("="))
         )
@@ -268,9 +269,7 @@ def _options(text: str) -> Iterator[tuple[str, str, str]]:
             yield name, "", spelled
             continue
         if not equals:
-            if not words:
-                raise ValueError(f"{spelled} needs a value")
-            value = words.pop(0)
+            value = next(left, "")
         if not value:
             raise ValueError(f"{spelled} needs a value")
         yield name, value, spelled

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 MADE_BY_USER: Final = ("editable", "virtual", "directory")
 """Sources that are the user's own tree: their dependencies are wanted, and they themselves are nothing to fetch."""
+MAX_OF_ONE_NAME: Final = 200
+"""Packages of one name, and extras that one marker names.  Where forks go apart a lock has a handful of each; every dependency is
+compared with all of its name, and a marker evaluated for all of its extras."""
 _TABLES: Final = ("package", "distribution")
 _EXTRA = re.compile(r"extra [!=]= '([^']*)'")
 
@@ -64,6 +67,9 @@ class _Lock:
             for package in data.get(table, []):
                 known = _in_one_form(package)
                 self._by_name.setdefault(canonicalize_name(known["name"]), []).append(known)
+        for name, packages in self._by_name.items():
+            if len(packages) > MAX_OF_ONE_NAME:
+                raise PylockSelectError(f"it has {len(packages):,} packages called {name}, more than {MAX_OF_ONE_NAME}")
 
     def check_target(self) -> None:
         """Raise `PylockSelectError` when the lock does not speak of the target: its markers hold only where it does."""
@@ -127,7 +133,9 @@ class _Lock:
         uv writes them as extras of the names extra-N-PROJECT-EXTRA and group-N-PROJECT-GROUP.
         """
         parsed = parse_marker(marker)
-        choices = ["", *_EXTRA.findall(marker)]
+        choices = {"", *_EXTRA.findall(marker)}
+        if len(choices) > MAX_OF_ONE_NAME:
+            raise PylockSelectError(f"a marker in it names more than {MAX_OF_ONE_NAME} extras: {marker[:200]}")
         return any(parsed.evaluate({**self._environment, "extra": choice}) for choice in choices)
 
 

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from tests.fakes.growth import grows_with_the_square
 from wheelfs.core.resolve.requirements_txt import Include, Option, Problem, parse
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wheelfs.core.resolve.requirements_txt import Entry
 
 LINUX = {"sys_platform": "linux", "python_version": "3.11", "python_full_version": "3.11.2"}
@@ -79,6 +82,8 @@ def test_what_is_at_an_address_of_its_own_is_named_with_its_line(line: str, proj
         ("./dist/a-1.0-py3-none-any.whl", LocalPath("./dist/a-1.0-py3-none-any.whl", "./dist/a-1.0-py3-none-any.whl")),
         ("dist/a.whl ; python_version > '3'", LocalPath("dist/a.whl", "dist/a.whl")),
         ("a-1.0.tar.gz", LocalPath("a-1.0.tar.gz", "a-1.0.tar.gz")),
+        ("./[a]b.whl", LocalPath("./[a]b.whl", "./[a]b.whl")),
+        ("./[a]b.whl[x[y]", LocalPath("./[a]b.whl[x[y]", "./[a]b.whl", extras=frozenset({"x[y"}))),
         ("./a.whl[x, y]", LocalPath("./a.whl[x, y]", "./a.whl", extras=frozenset({"x", "y"}))),
         ("file:///srv/a%20b/a.whl#sha256=ab", LocalPath("file:///srv/a%20b/a.whl#sha256=ab", "/srv/a b/a.whl")),
         ("file:./a.whl", LocalPath("file:./a.whl", "./a.whl")),
@@ -140,3 +145,23 @@ def test_all_problems_are_told_each_with_its_line() -> None:
         (12, "--pre b"),
     ]
     assert wanted("good") in found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        lambda size: f"a --hash=sha256:{'a' * 16 * size}",
+        lambda size: "a --hash=" + "x" * 8 * size + '"' + "y" * 8 * size + '"',
+        lambda size: "a --hash=" + "x'y'" * size,
+        lambda size: f"a {'--pre ' * size}",
+        lambda size: f"-e a{' ' * size}x",
+        lambda size: f"a{' ' * size}x",
+        lambda size: f"a[{'[' * size}",
+        lambda size: f"./{'[' * size}",
+        lambda size: f"./{'[]' * size}",
+        lambda size: f"./a{' ;' * size}",
+    ],
+    ids=["value", "quoted", "quotes", "options", "editable", "spaces", "extras", "path", "brackets", "markers"],
+)
+def test_cost_grows_with_the_line_and_not_with_its_square(line: Callable[[int], str]) -> None:
+    assert not grows_with_the_square(lambda size: entries(line(size)), 10_000)

@@ -10,6 +10,7 @@ from packaging.markers import default_environment
 from tests.world_files.make_locks import LOCKS
 from wheelfs.core.platforms.targets import named
 from wheelfs.core.resolve.lock_files import read_lock
+from wheelfs.core.resolve.uv_lock import MAX_OF_ONE_NAME
 from wheelfs.errors import InvalidInput
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
@@ -84,3 +85,21 @@ def test_sources_of_either_form(source: str, expected: type[object]) -> None:
 def test_what_is_not_read_is_told_apart(text: str, advice: str) -> None:
     with pytest.raises(InvalidInput, match=advice):
         asked(text)
+
+
+def test_more_of_one_name_than_any_lock_has_is_refused_before_it_is_compared() -> None:
+    package = '[[package]]\nname = "a"\nversion = "1.0"\nsource = { registry = "https://index.example/simple" }\n'
+    assert len(pins("version = 1\n" + package * MAX_OF_ONE_NAME)) == 1
+    with pytest.raises(InvalidInput, match="packages called a, more than"):
+        asked("version = 1\n" + package * (MAX_OF_ONE_NAME + 1))
+
+
+def test_a_marker_that_names_more_extras_than_any_lock_does_is_refused() -> None:
+    def lock(extras: int) -> str:
+        marker = " or ".join(f"extra == 'e{number}'" for number in range(extras))
+        package = '[[package]]\nname = "a"\nsource = { virtual = "." }\n'
+        return f'version = 1\n{package}dependencies = [{{ name = "a", marker = "{marker}" }}]\n'
+
+    assert asked(lock(MAX_OF_ONE_NAME - 1)) == []
+    with pytest.raises(InvalidInput, match=r"more than \d+ extras"):
+        asked(lock(MAX_OF_ONE_NAME))

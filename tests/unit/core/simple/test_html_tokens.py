@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from html.parser import HTMLParser
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.growth import grows_with_the_square
 from wheelfs.core.simple.html_tokens import Start, Text, resolved, tokens
 
 
@@ -122,16 +121,11 @@ CONSTRUCTS = (
 @pytest.mark.parametrize("construct", CONSTRUCTS)
 @pytest.mark.parametrize("before", [b"", b"<div>" * 20_000], ids=["flat", "nested"])
 def test_cost_grows_with_the_body_and_not_with_its_square(construct: bytes, before: bytes) -> None:
-    """Counted in processor time of this thread, the best of three: four times the body may take twelve times as long."""
-    costs = [min(_cost_s(before + construct * count) for _ in range(3)) for count in (20_000, 80_000)]
-    assert all(later < max(12 * earlier, 0.5) for earlier, later in pairwise(costs))
+    def read(count: int) -> None:
+        for _ in tokens(before + construct * count, attributes_of={"a"}):
+            pass
 
-
-def _cost_s(body: bytes) -> float:
-    began = time.thread_time()
-    for _ in tokens(body, attributes_of={"a"}):
-        pass
-    return time.thread_time() - began
+    assert not grows_with_the_square(read, 20_000)
 
 
 def test_references_follow_the_rule_for_attributes() -> None:
