@@ -14,7 +14,7 @@ import wheelfs
 from wheelfs.app.fetching import check as check
 from wheelfs.app.fetching import fetch as fetch
 from wheelfs.app.indexes import effective_indexes as effective_indexes
-from wheelfs.app.wiring import is_unborn, limits_of, running_node, start_background, store_to_look_at
+from wheelfs.app.wiring import end_s, is_unborn, limits_of, running_node, start_background, store_to_look_at
 from wheelfs.config import redact
 from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import MountReady
@@ -42,12 +42,15 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     from wheelfs.frontends.fuse.kernel.control import request_bound_s
     from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
     from wheelfs.frontends.fuse.mount.session import MountOptions, serve_mount
+    from wheelfs.service.process.end_bound import EndBound
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     async def serve(store: Store) -> None:
         running = running_node(settings, store, Counters(), bound_s=request_bound_s(), network_slots=FUSE_LIMITS.network_waits)
         async with running as node, trio.open_nursery() as nursery:
+            shutdown = trio.Event()
+            nursery.start_soon(end.begin_at, shutdown)
             await start_background(nursery, settings, store, node)
 
             def on_ready() -> None:
@@ -56,11 +59,14 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
 
             source = options.source or "wheelfs"
             chosen = MountOptions(source=source, allow_other=settings.allow_other, nonempty=options.nonempty)
-            await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=trio.Event())
+            await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 
     written_share(settings)
-    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
+    with (
+        EndBound(end_s(settings)) as end,
+        Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
+    ):
         trio.run(serve, store)
 
 

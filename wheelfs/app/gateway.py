@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from wheelfs.app.wiring import limits_of
+from wheelfs.app.wiring import end_s, limits_of
 from wheelfs.errors import UsageError
 from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import GatewayReady
@@ -29,6 +29,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     from wheelfs.app.write_through import written_share
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.workers import take_place
+    from wheelfs.service.process.end_bound import EndBound
     from wheelfs.store.store import Store
 
     if settings.private_addresses is None:
@@ -47,11 +48,14 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
         ready(GatewayReady(urls=urls, pid=os.getpid(), store=str(settings.store), open=token is None))
 
     try:
-        with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
+        with (
+            EndBound(end_s(settings)) as end,
+            Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
+        ):
             if settings.serve_workers > 1:
-                run_head(settings, store, listening, arguments, tls=tls, on_ready=on_ready)
+                run_head(settings, store, listening, arguments, tls=tls, end=end, on_ready=on_ready)
             else:
-                run_single(settings, store, listening, tls=tls, token=token, on_ready=on_ready)
+                run_single(settings, store, listening, tls=tls, token=token, end=end, on_ready=on_ready)
     finally:
         listening.close()
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.frontends.http.server import Tls
+    from wheelfs.service.process.end_bound import EndBound
     from wheelfs.store.store import Store
 
 
@@ -22,6 +23,7 @@ def run_single(
     *,
     tls: Tls | None,
     token: str | None,
+    end: EndBound,
     on_ready: Callable[[], None],
 ) -> None:
     """Answer clients until a signal; ``on_ready`` is called once connections are accepted."""
@@ -41,6 +43,7 @@ def run_single(
         running = running_node(settings, store, Counters(), bound_s=None, network_slots=HTTP_LIMITS.network_waits)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
+            nursery.start_soon(end.begin_at, shutdown)
             await nursery.start(obey_signals, shutdown)
             await start_background(nursery, settings, store, node)
 

@@ -35,6 +35,14 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.quota_bytes, settings.min_free_bytes, settings.low_water)
 
 
+def end_s(settings: Settings) -> float:
+    """Return how long a process that is told to end may take: longer where it pushes to a share what waits."""
+    from wheelfs.service.process.end_bound import END_S
+    from wheelfs.service.shares.limits import SHARE_LIMITS
+
+    return END_S + (SHARE_LIMITS.write_through.flush_s if settings.share_write else 0.0)
+
+
 def is_unborn(path: Path) -> bool:
     """Return whether there is no store yet, nor anything else: reading creates none, since the path may be mistyped."""
     try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wheelfs.frontends.http.server import Tls
     from wheelfs.frontends.http.workers import Place, Workers
     from wheelfs.reports.status import Status
+    from wheelfs.service.process.end_bound import EndBound
     from wheelfs.store.store import Store
 
 
@@ -31,6 +32,7 @@ def run_head(
     arguments: Sequence[str],
     *,
     tls: Tls | None,
+    end: EndBound,
     on_ready: Callable[[], None],
 ) -> None:
     """Run the workers, and answer them, until a signal; ``on_ready`` is called once all of them answer."""
@@ -50,6 +52,7 @@ def run_head(
         with head_socket(store.run_directory) as (asked, name), ExitStack() as closing:
             async with running as node, trio.open_nursery() as nursery:
                 shutdown = trio.Event()
+                nursery.start_soon(end.begin_at, shutdown)
                 await nursery.start(obey_signals, shutdown)
                 await start_background(nursery, settings, store, node)
                 boards = [closing.enter_context(made_board()) for _ in range(settings.serve_workers)]
@@ -108,6 +111,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     from wheelfs.remote.http.gateway_head import GatewayHead
     from wheelfs.service.overview import Overview
     from wheelfs.service.process.control_socket import serve_control
+    from wheelfs.service.process.end_bound import EndBound
     from wheelfs.service.process.signals import obey_signals
     from wheelfs.service.process.spawn import report
     from wheelfs.service.shares.feed import ShareFeed
@@ -135,6 +139,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
                 counters.note_answering(True, 0)
                 report(place.ready, {"ready": True})
 
+            nursery.start_soon(end.begin_at, shutdown)
             await nursery.start(obey_signals, shutdown)
             await nursery.start(serve_control, store.run_directory, {"status": status})
             nursery.start_soon(end_with_head, place, shutdown)
@@ -151,5 +156,8 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
                     await head.aclose()
             nursery.cancel_scope.cancel()
 
-    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
+    with (
+        EndBound() as end,
+        Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
+    ):
         trio.run(serve, store)

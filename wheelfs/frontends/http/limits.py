@@ -47,8 +47,8 @@ class HttpLimits:
     stalled_ms: int = 60_000
     """How long a client may leave sent bytes unacknowledged or its window shut, before the kernel breaks the connection off."""
 
-    end_s: float = 5.0
-    """What requests under way get to finish in."""
+    end_s: float = 3.0
+    """What requests under way get to finish in: with closing the store, the end of the process comes within five seconds."""
 
     full_pause_s: float = 0.1
     """Out of descriptors or memory: closing connections will free some; without a pause this would spin."""
@@ -70,7 +70,7 @@ class WorkerLimits:
     steady_s: float = 60.0
     """A worker that lived this long died of something new: it is replaced soon."""
 
-    end_s: float = 8.0
+    end_s: float = 4.0
     """What requests under way get to finish in (`HttpLimits.end_s`), and some more to close the store."""
 
 

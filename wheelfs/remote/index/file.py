@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import trio
@@ -22,7 +23,7 @@ from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, PageUnchanged, RangeReply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.errors import OriginError
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
     from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.origin import PageOutcome
 
+T = TypeVar("T")
+
 PIECE_BYTES: Final = 256 * 1024
+THREADS: Final = 8
+"""Those included that hang, which are abandoned: then nothing is asked of this index, and nothing else is held up."""
 
 
 class FileIndex:
@@ -43,6 +48,7 @@ class FileIndex:
             raise UsageError(f"use the index {name}", "a file:// address with a host cannot be read", "write file:///PATH/simple")
         self.name = name
         self._limits = limits
+        self._limiter = trio.CapacityLimiter(THREADS)
         self._root = Path(unquote(parts.path).rstrip("/") or "/")
         self.url = self._root.as_uri()
         beside = self._root.parent.resolve()
@@ -54,7 +60,7 @@ class FileIndex:
     async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
         """Read a project's page.  A missing directory of the whole index is no answer about a project."""
         attempted = f"look up {project} on {self.name}"
-        return await trio.to_thread.run_sync(self._page, project, validators, attempted)
+        return await self._ask(lambda: self._page(project, validators, attempted))
 
     def _page(self, project: ProjectName, validators: Validators | None, attempted: str) -> PageOutcome:
         path = self._root / project / "index.html"
@@ -78,9 +84,10 @@ class FileIndex:
         self, url: str, wanted: ByteRequest, *, validator: str | None = None, fresh: bool = False
     ) -> AsyncIterator[RangeReply]:
         """Read part of a file; ``fresh`` means nothing here."""
-        path, attempted = self._place(url)
+        path = _path_of(url)
+        attempted = self._attempted(path)
         try:
-            file = await trio.to_thread.run_sync(self._opened, path, attempted)
+            file = await self._ask(lambda: self._opened(path))
         except OSError as error:
             raise _origin_error(attempted, error) from None
         try:
@@ -93,7 +100,7 @@ class FileIndex:
             start, end = bounds_of(wanted, status.st_size)
             if start >= end and not (isinstance(wanted, Whole | Suffix)):
                 raise ContentChanged(attempted, f"the file has only {status.st_size} bytes", "what was read is of no use")
-            chunks = _chunks(file.fileno(), start, end, attempted)
+            chunks = self._chunks(file.fileno(), start, end, attempted)
             try:
                 yield RangeReply(start, status.st_size, (start, end) == (0, status.st_size), etag, chunks)
             finally:
@@ -103,9 +110,10 @@ class FileIndex:
 
     async def head(self, url: str) -> FileHead:
         """Return size and validator of a file."""
-        path, attempted = self._place(url)
+        path = _path_of(url)
+        attempted = self._attempted(path)
         try:
-            with await trio.to_thread.run_sync(self._opened, path, attempted) as file:
+            with await self._ask(lambda: self._opened(path)) as file:
                 status = os.fstat(file.fileno())
         except OSError as error:
             raise _origin_error(attempted, error) from None
@@ -118,8 +126,26 @@ class FileIndex:
                 raise OriginFault(f"read {url}", f"it has more than {self._limits.metadata_bytes >> 20} MiB")
             return b"".join([piece async for piece in reply.chunks])
 
-    def _opened(self, path: Path, attempted: str) -> BinaryIO:
-        """Open a file; one that is missing together with the whole index is no answer about the file."""
+    async def _chunks(self, descriptor: int, start: int, end: int, attempted: str) -> AsyncGenerator[bytes, None]:
+        while start < end:
+            wanted, at = min(PIECE_BYTES, end - start), start
+            try:
+                piece = await self._ask(partial(os.pread, descriptor, wanted, at))
+            except OSError as error:
+                raise _origin_error(attempted, error) from None
+            if not piece:
+                raise OriginFault(attempted, "truncated: the file became shorter while it was read")
+            start += len(piece)
+            yield piece
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+
+    def _opened(self, path: Path) -> BinaryIO:
+        """Open a file of the index; one that is missing together with the whole index is no answer about the file."""
+        attempted = self._attempted(path)
+        if not path.resolve().is_relative_to(self._allowed):
+            raise OriginDenied(attempted, "the page links to a file outside of the index")
         try:
             return path.open("rb")
         except (FileNotFoundError, NotADirectoryError):
@@ -130,24 +156,12 @@ class FileIndex:
     def _unreachable(self, attempted: str) -> OriginUnreachable:
         return OriginUnreachable(attempted, f"there is no directory {self._root}", "is it mounted?")
 
-    def _place(self, url: str) -> tuple[Path, str]:
-        path = Path(unquote(urlsplit(url).path))
-        attempted = f"read {path.name} of {self.name}"
-        if not path.resolve().is_relative_to(self._allowed):
-            raise OriginDenied(attempted, "the page links to a file outside of the index")
-        return path, attempted
+    def _attempted(self, path: Path) -> str:
+        return f"read {path.name} of {self.name}"
 
 
-async def _chunks(descriptor: int, start: int, end: int, attempted: str) -> AsyncGenerator[bytes, None]:
-    while start < end:
-        try:
-            piece = await trio.to_thread.run_sync(os.pread, descriptor, min(PIECE_BYTES, end - start), start)
-        except OSError as error:
-            raise _origin_error(attempted, error) from None
-        if not piece:
-            raise OriginFault(attempted, "truncated: the file became shorter while it was read")
-        start += len(piece)
-        yield piece
+def _path_of(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
 
 
 def _etag(status: os.stat_result) -> str:

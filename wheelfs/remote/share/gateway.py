@@ -69,7 +69,7 @@ class Gateway:
             return None
         if len(encoded) < _QUICK_BYTES:
             return _composition_of(encoded, attempted)
-        return await trio.to_thread.run_sync(_composition_of, encoded, attempted)
+        return await trio.to_thread.run_sync(_composition_of, encoded, attempted, abandon_on_cancel=True)
 
     def checked(self, composition: Composition) -> Origin:
         """Return an origin of that file that compares its chunks with their digests."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from pathlib import Path
 
 import pytest
+import trio
 
+from tests.fakes.waiting import DEADLINE_S, reached
 from wheelfs.core.http.ranges import ByteRequest, From, Range, Suffix, Whole
 from wheelfs.errors import ContentChanged, OriginDenied, OriginFault, OriginMissing, OriginUnreachable, UsageError
 from wheelfs.model.names import ProjectName
@@ -14,9 +17,6 @@ from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.index.open import open_index
 from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DEMO = ProjectName("demo")
 WHEEL = "demo-1.0-py3-none-any.whl"
@@ -102,3 +102,26 @@ async def test_the_address_decides_what_speaks_for_an_index(root: Path) -> None:
     for url in ("ftp://index.example/simple", "file://host/simple", "simple"):
         with pytest.raises(UsageError):
             open_index("lab", url, {})
+
+
+@pytest.mark.parametrize("step", ["stat", "open", "resolve"])
+async def test_a_file_system_that_hangs_holds_no_caller(root: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    index, began, released, ended = FileIndex("lab", root.as_uri()), *(threading.Event() for _ in range(3))
+
+    def hang(*_: object, **__: object) -> None:
+        began.set()
+        released.wait(DEADLINE_S)
+        ended.set()
+
+    async def ask() -> None:
+        await (index.project_page(DEMO) if step == "stat" else brought(index, (root.parent / "files" / WHEEL).as_uri(), Whole()))
+
+    monkeypatch.setattr(Path, step, hang)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await reached(began.is_set)
+            nursery.cancel_scope.cancel()
+        assert not ended.is_set()
+    finally:
+        released.set()
