@@ -16,7 +16,7 @@ from tests.fakes.origins import MemoryOrigin
 from tests.fakes.wheels import build_wheel, wheel_filename
 from tests.gateway.serving import Serving
 from wheelfs.config import load
-from wheelfs.errors import OriginFault, StoreError
+from wheelfs.errors import OriginError, OriginFault, StoreError
 from wheelfs.frontends.http.access_log import log_access
 from wheelfs.frontends.http.connections import accept_connections
 from wheelfs.frontends.http.limits import HTTP_LIMITS
@@ -45,6 +45,10 @@ NAME = wheel_filename("demo", "1.0")
         ("0.0.0.0", "own"),
         ("169.254.169.254", "own"),
         ("fe80::1%eth0", "own"),
+        ("64:ff9b::7f00:1", "own"),
+        ("2002:7f00:1::", "own"),
+        ("::7f00:1", "own"),
+        ("64:ff9b::a00:1", "private"),
         ("10.1.2.3", "private"),
         ("192.168.0.1", "private"),
         ("fd00::1", "private"),
@@ -66,6 +70,11 @@ def test_addresses_are_told_apart_by_who_can_reach_them(address: str, reach: str
         ("9.9.9.9", "127.0.0.1", False),
         ("9.9.9.9", "[::1]", False),
         ("9.9.9.9", "localhost", False),
+        ("9.9.9.9", "localhost.", False),
+        ("9.9.9.9", "127.1", False),
+        ("9.9.9.9", "2130706433", False),
+        ("9.9.9.9", "0x7f.0.0.1", False),
+        ("9.9.9.9", "0x0a000001", False),
         ("9.9.9.9", "9.9.9.9", True),
         ("10.0.0.1", "10.0.0.2", True),
         ("10.0.0.1", "127.0.0.1", False),
@@ -73,8 +82,11 @@ def test_addresses_are_told_apart_by_who_can_reach_them(address: str, reach: str
         ("127.0.0.1", "127.0.0.2", True),
     ],
 )
-async def test_an_index_leads_to_no_address_that_is_nearer_than_its_own(index: str, target: str, is_allowed: bool) -> None:
-    guard = AddressGuard(index, None, {})
+@pytest.mark.parametrize("is_proxied", [False, True], ids=["direct", "by a proxy"])
+async def test_an_index_leads_to_no_address_that_is_nearer_than_its_own(
+    index: str, target: str, is_allowed: bool, is_proxied: bool
+) -> None:
+    guard = AddressGuard(index, lambda _: is_proxied)
     if is_allowed:
         await guard.check(f"http://{target}/x", "fetch x")
     else:
@@ -89,7 +101,7 @@ async def test_a_name_is_judged_by_all_its_addresses_and_what_is_connected_again
         return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 0)) for address in found]
 
     monkeypatch.setattr(trio.socket, "getaddrinfo", resolve)
-    guard = AddressGuard("8.8.8.8", None, {})
+    guard = AddressGuard("8.8.8.8", lambda _: False)
     with pytest.raises(OriginFault):
         await guard.check("http://files.example/x", "fetch x")
     found.pop()
@@ -123,6 +135,25 @@ async def test_a_redirect_to_this_machine_is_not_followed_for_an_index_that_is_e
         nursery.cancel_scope.cancel()
     assert ("leads to this machine's own address" in str(caught.value)) == guarded
     assert any(b"/secret/" in request for request in asked) != guarded
+
+
+async def test_what_a_proxy_is_not_asked_for_is_judged_as_if_there_were_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a company, where NO_PROXY names just what an index must not lead to."""
+    for name, value in {"http_proxy": "http://127.0.0.1:9", "no_proxy": "corp.example"}.items():
+        monkeypatch.setenv(name, value)
+
+    async def resolve(host: str, port: object) -> list[tuple[Any, ...]]:
+        assert host != "files.example", "that is for the proxy to do"
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("10.0.0.7" if "corp" in host else "9.9.9.9", 0))]
+
+    monkeypatch.setattr(trio.socket, "getaddrinfo", resolve)
+    index = HttpIndex("main", "http://index.example/simple", {}, access=Access(private_addresses=False))
+    with pytest.raises(OriginFault, match="leads to a private address"):
+        await index.fetch_small("http://secrets.corp.example/x", limit_bytes=10)
+    with pytest.raises(OriginError) as caught:
+        await index.fetch_small("http://files.example/x", limit_bytes=10)
+    assert "private address" not in str(caught.value)
+    await index.aclose()
 
 
 def test_serve_guards_by_default_and_an_option_says_otherwise() -> None:

@@ -63,7 +63,7 @@ class Client:
         Raises `UsageError` when certificates that the environment or ``access`` name cannot be read, or a proxy is impossible.
         """
         self._origin = origin
-        self._guard = None if access.private_addresses else AddressGuard(origin[1], access.proxy, environ)
+        self._guard = None if access.private_addresses else AddressGuard(origin[1], self._is_proxied)
         self._credentials = credentials
         self._limits = limits
         ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
@@ -150,6 +150,11 @@ class Client:
                 raise OriginFault(attempted, "it redirects from HTTPS to an address without encryption, which is refused")
             url = target
         raise OriginFault(attempted, f"it redirects more than {self._limits.max_redirects} times")
+
+    def _is_proxied(self, url: str) -> bool:
+        """Tell whether a proxy is asked for an address: one that NO_PROXY names is not, even where there is one for others."""
+        # Only the library knows how it reads the environment, and it has no public word for it.
+        return self._http._transport_for_url(httpx2.URL(url)) is not self._http._transport
 
     async def _check_peer(self, url: str, response: httpx2.Response, attempted: str) -> None:
         stream = response.extensions.get("network_stream")
