@@ -34,6 +34,11 @@ def test_an_empty_directory_is_mounted_on_and_a_missing_one_created() -> None:
     assert decide(replace(GOOD, place="missing"), allow_other=False, nonempty=False) == "create"
 
 
+def test_an_automount_is_there_to_be_mounted_over() -> None:
+    automount = MountEntry(0, 40, "/mnt/wheels", "autofs", "systemd-1")
+    assert decide(replace(GOOD, mounted=automount), allow_other=False, nonempty=False) == "mount"
+
+
 def test_only_our_own_dead_mount_is_cleared() -> None:
     dead = replace(GOOD, place="dead mount", mounted=OURS)
     assert decide(dead, allow_other=False, nonempty=False) == "clear dead mount"

@@ -97,7 +97,6 @@ def spawn(
     environment: Mapping[str, str],
     passed_on: Sequence[int] = (),
     output: Path | None = None,
-    in_own_session: bool = False,
     program: Sequence[str] = PROGRAM,
 ) -> Child:
     """Run ``python PROGRAM ARGUMENTS``; raises OSError.
@@ -121,9 +120,8 @@ def spawn(
                 [sys.executable, *program, *arguments],
                 {**environment, REPORTS: str(writing)},
                 file_actions=[(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), *stdout],
-                setsid=in_own_session,
                 # A terminal's Ctrl-C reaches children too: one that imports would print a traceback. `obey_signals` unblocks.
-                setsigmask=[] if in_own_session else [signal.SIGINT],
+                setsigmask=[signal.SIGINT],
             )
     except OSError:
         os.close(reading)

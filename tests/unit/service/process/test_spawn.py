@@ -21,7 +21,7 @@ def running(code: str, **settings: object) -> Child:
 
 def test_a_child_reports_on_its_pipe_and_writes_where_it_was_told(tmp_path: Path) -> None:
     code = "import sys\nprint('out'); print('err', file=sys.stderr); os.write(pipe, b'{\"ready\": true}\\n'); sys.exit(7)"
-    child = running(code, output=tmp_path / "log", in_own_session=True)
+    child = running(code, output=tmp_path / "log")
     assert parse_report(child.read_report(DEADLINE_S)) == {"ready": True}
     assert child.wait(DEADLINE_S) == 7
     assert sorted((tmp_path / "log").read_text().split()) == ["err", "out"]

@@ -28,6 +28,11 @@ class MountEntry:
     def is_wheelfs(self) -> bool:
         return self.fstype == FSTYPE
 
+    @property
+    def is_automount(self) -> bool:
+        """Whether it is there to be mounted over: autofs, also systemd's."""
+        return self.fstype == "autofs"
+
 
 def parse_mountinfo(text: str) -> list[MountEntry]:
     """Return the mounts in the kernel's order (later ones lie on top); lines of an unknown shape are left out."""

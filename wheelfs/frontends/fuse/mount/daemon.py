@@ -1,4 +1,8 @@
-"""The daemon that ``wheelfs mount`` leaves running: the same command in a session of its own, which reports when it answers."""
+"""The daemon that ``wheelfs mount`` leaves running: the same command, which reports when it answers, and then goes on by itself.
+
+It stays in the process group of its parent until then: an automount (autofs) lets the group of what it calls through to the mount
+point, and lets every other process wait until the mount is there, also us.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +38,14 @@ class DaemonReady:
 def spawn_daemon(
     arguments: Sequence[str], *, log_path: Path, ready_timeout_s: float, program: Sequence[str] = PROGRAM
 ) -> DaemonReady:
-    """Run ``python PROGRAM ARGUMENTS`` in a session of its own and wait until it reports.
+    """Run ``python PROGRAM ARGUMENTS`` and wait until it reports; from then on it has a session of its own.
 
     Its output goes to ``log_path`` (appended).  Raises the `WheelfsError` that the child reported, or `InternalError` with the
     log's tail when it died silently or did not report within ``ready_timeout_s`` (it is then ended).
     """
     log_start = log_path.stat().st_size if log_path.exists() else 0
     try:
-        child = spawn(arguments, environment=os.environ, output=log_path, in_own_session=True, program=program)
+        child = spawn(arguments, environment=os.environ, output=log_path, program=program)
     except OSError as error:
         raise InternalError(
             "start the daemon", f"{error.strerror} ({log_path})", "is the log file's directory writable?"
@@ -100,8 +104,12 @@ def _tail(path: Path, start: int) -> str:
 
 
 def report_ready(descriptor: int, payload: Mapping[str, Any]) -> None:
-    """Tell the parent that the mount answers, and leave its directory, so that it can be removed or unmounted."""
+    """Tell the parent that the mount answers; leave its directory, so that it can be removed, and its session, which may end.
+
+    Not to touch the mount point afterwards: an automount that waits for the parent's end would let us wait, too.
+    """
     os.chdir("/")
+    os.setsid()
     report(descriptor, {**payload, "ready": True})
 
 

@@ -41,7 +41,7 @@ def decide(facts: Facts, *, allow_other: bool, nonempty: bool) -> Step:
     attempted = f"mount on {facts.mountpoint}"
     if facts.place == "dead mount" and facts.mounted is not None and facts.mounted.is_wheelfs:
         return "clear dead mount"
-    if facts.mounted is not None:
+    if facts.mounted is not None and not facts.mounted.is_automount:
         who = f" by process {', '.join(map(str, facts.holders))}" if facts.holders else ""
         advice = f"`wheelfs umount {facts.mountpoint}` first" if facts.mounted.is_wheelfs else "choose another directory"
         state = "a dead mount of" if facts.place == "dead mount" else "in use by"
@@ -95,10 +95,12 @@ def gather(mountpoint: Path) -> Facts:
     May block on a mount that hangs, so run it in a thread; a live wheelfs mount is not asked anything beyond one stat.
     """
     place = canonical(mountpoint)
+    # First, since looking at an automount mounts it, unless we are what it has called.
+    found = _look_at(mountpoint)
     mounted = mount_at(place)
     return Facts(
         mountpoint=place,
-        place=_look_at(mountpoint),
+        place=found,
         mounted=mounted,
         holders=holders_of(mounted.minor) if mounted is not None and mounted.is_wheelfs else (),
         device=_look_at_device(),
