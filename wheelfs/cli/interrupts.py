@@ -30,17 +30,30 @@ def ends_when_interrupted() -> Iterator[None]:
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     before = signal.set_wakeup_fd(writing.fileno())
-
-    def watch() -> None:
-        with reading:
-            while received := reading.recv(64):
-                if signal.SIGINT in received:
-                    time.sleep(GRACE_S)
-                    os._exit(INTERRUPTED)
-
-    threading.Thread(target=watch, name="interrupts", daemon=True).start()
+    _Watching.start_in(reading)
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
         writing.close()
+
+
+class _Watching(threading.Thread):
+    survives_fork: Final = True
+    """Opening the store may go on in a child (`wheelfs.store.engine.process_number`), in which no thread runs but its own."""
+
+    def __init__(self, reading: socket.socket) -> None:
+        super().__init__(name="interrupts", daemon=True)
+        self._reading = reading
+
+    @classmethod
+    def start_in(cls, reading: socket.socket) -> None:
+        cls(reading).start()
+        os.register_at_fork(after_in_child=lambda: None if reading.fileno() < 0 else cls(reading).start())
+
+    def run(self) -> None:
+        with self._reading:
+            while received := self._reading.recv(64):
+                if signal.SIGINT in received:
+                    time.sleep(GRACE_S)
+                    os._exit(INTERRUPTED)

@@ -15,8 +15,9 @@ from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.private_files import OWNER_ALONE, Readers, is_as_wanted, is_open_to_others, restrict_open, restrict_tree
 from wheelfs.store.coordination.locks import lock_within
-from wheelfs.store.engine.environment import Durability, Environment, open_environment, store_error
+from wheelfs.store.engine.environment import Durability, Environment, is_open, open_environment, store_error
 from wheelfs.store.engine.network_fs import refuse_network
+from wheelfs.store.engine.process_number import ensure_own_number
 from wheelfs.store.engine.structure import START_ANEW, is_unborn
 from wheelfs.store.limits import TUNING
 from wheelfs.store.upgrades import FORMAT_VERSION, refuse_unknown, upgraded
@@ -105,12 +106,18 @@ class StoreDirectory:
     def open_environment(
         self, name: Literal["chunks", "catalog"], databases: Sequence[str], *, writer_lock_s: float = TUNING.writer_lock_s
     ) -> Environment:
-        """Open one of the two environments, with the map size and durability that belong to it."""
+        """Open one of the two environments, with the map size and durability that belong to it.
+
+        The caller may be a child of itself afterwards, see `wheelfs.store.engine.process_number`.
+        """
         map_size_bytes = self.format.chunks_map_bytes if name == "chunks" else self.format.catalog_map_bytes
         try:
             with _locked(self.path, self._lock_timeout_s, readonly=self.readonly):
                 if name == "catalog":
                     self._refuse_without_catalog()
+                    # The catalog is opened first; a process that has our number in one of the two has it in both.
+                    if not is_open(self.path / name):
+                        ensure_own_number(self.path, _DURABILITY)
                 environment = open_environment(
                     self.path / name,
                     map_size_bytes=map_size_bytes,

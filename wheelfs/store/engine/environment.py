@@ -8,6 +8,7 @@ engine pinned; write transactions on one thread (`wheelfs.store.engine.writer`);
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import threading
 import time
@@ -20,6 +21,7 @@ import lmdb
 from wheelfs.errors import InternalError, StoreDamaged, StoreError, StoreFull, StoreLocked, StoreReadOnly
 from wheelfs.store.engine import page_release
 from wheelfs.store.engine.network_fs import refuse_network
+from wheelfs.store.engine.process_number import OTHER_CONTAINERS
 from wheelfs.store.engine.structure import is_unborn, refuse_cut_off
 from wheelfs.store.limits import TUNING
 
@@ -35,6 +37,7 @@ _ENGINE: Final = 0
 _MAX_READERS: Final = 1024
 _OPEN_ATTEMPTS: Final = 20
 _OPEN_PAUSE_S: Final = 0.05
+_TURN: Final = "write.lock"
 
 _NEARLY_FULL_BYTES: Final = 16 << 20
 """One transaction of ours: with less free, a write that was cut short was cut by that."""
@@ -57,6 +60,8 @@ def store_error(attempted: str, error: lmdb.Error | OSError, *, written: Path | 
         return StoreFull(attempted, "the store's map is full", "remove wheels, or move to a new store")
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreFull(attempted, happened, "free some room, then try again; nothing stored was lost")
+    if code == errno.EAGAIN:  # of mdb_reader_pid
+        return StoreLocked(attempted, f"a process in another container has its number, {os.getpid()}", OTHER_CONTAINERS)
     if code in (errno.EACCES, errno.EROFS, errno.EPERM):
         return StoreReadOnly(attempted, happened, "check the directory's owner and mode")
     if isinstance(error, lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.PanicError | lmdb.InvalidError | lmdb.BadTxnError):
@@ -83,6 +88,7 @@ class Environment:
         self.raw = raw
         self._identity = identity
         self._databases: dict[str, lmdb._Database] = {}
+        self._turn = -1 if readonly else os.open(path / _TURN, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def database(self, name: str) -> lmdb._Database:
         """Return the handle of a database that was named when the environment was opened; raises `StoreError` without one."""
@@ -95,6 +101,20 @@ class Environment:
     def database_if_any(self, name: str) -> lmdb._Database | None:
         """Return the handle of a database that a store of an older build lacks until it is opened for writing."""
         return self._databases.get(name)
+
+    @contextmanager
+    def write(self) -> Iterator[lmdb.Transaction]:
+        """A write transaction, committed at the end of the block; waits for the writers of all processes.
+
+        They queue at a file lock, not at LMDB's mutex: that knows its owner by a thread's number, which a thread in another PID
+        namespace may have, too.  Killed while it waits, that one would seem to have died with the mutex.  Raises `lmdb.Error`.
+        """
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            with self.raw.begin(write=True) as transaction:
+                yield transaction
+        finally:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
 
     @contextmanager
     def read(self) -> Iterator[lmdb.Transaction]:
@@ -151,6 +171,19 @@ class Environment:
         with _open_paths_lock:
             self.raw.close()
             _open_paths.discard(self._identity)
+            if self._turn >= 0:
+                os.close(self._turn)
+                self._turn = -1
+
+
+def is_open(path: Path) -> bool:
+    """Return whether this process has the environment in a directory open."""
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    with _open_paths_lock:
+        return (status.st_dev, status.st_ino, os.getpid()) in _open_paths
 
 
 def open_environment(
@@ -187,12 +220,18 @@ def open_environment(
         if identity in _open_paths:
             raise InternalError(attempted, "it is open in this process already; share the Environment")
         raw = _open_raw(path, map_size_bytes, len(databases), durability, readonly)
+        try:
+            environment = Environment(path, raw, identity, readonly=readonly)
+        except OSError as error:
+            raw.close()
+            raise store_error(attempted, error, written=path) from error
         _open_paths.add(identity)
-    environment = Environment(path, raw, identity, readonly=readonly)
     try:
         if not readonly:
             raw.reader_check()
-        environment._databases = _open_databases(raw, databases, readonly=readonly, writer_lock_s=writer_lock_s)
+        environment._databases = _open_databases(environment, databases, writer_lock_s=writer_lock_s)
+        # The first read takes our process number; the caller holds the store's lock, so no other process takes it first.
+        raw.begin().abort()
     except TimeoutError:
         # The environment stays open, and registered: the thread that waits for the lock still uses it.
         raise StoreLocked(
@@ -245,22 +284,21 @@ def _databases_there(raw: lmdb.Environment, names: Sequence[str]) -> Iterator[tu
             yield name, raw.open_db(name.encode(), create=False)
 
 
-def _open_databases(
-    raw: lmdb.Environment, names: Sequence[str], *, readonly: bool, writer_lock_s: float
-) -> dict[str, lmdb._Database]:
+def _open_databases(environment: Environment, names: Sequence[str], *, writer_lock_s: float) -> dict[str, lmdb._Database]:
     """Open all named databases in one transaction; raise `StoreLocked` when another process keeps writing for too long.
 
     A write transaction even where all of them exist: py-lmdb's C extension ends a read transaction without publishing the
     handles that were opened in it (EINVAL at their first use).  So this waits for LMDB's writer lock, which knows no time limit:
     a stopped process would hang us here, therefore it is waited for from outside.
     """
-    if readonly:
+    raw = environment.raw
+    if environment.readonly:
         return dict(_databases_there(raw, names))
     future: Future[dict[str, lmdb._Database]] = Future()
 
     def open_all() -> None:
         try:
-            with raw.begin(write=True) as transaction:
+            with environment.write() as transaction:
                 opened = {name: raw.open_db(name.encode(), txn=transaction) for name in names}
         except BaseException as error:
             future.set_exception(error)

@@ -147,7 +147,7 @@ class Writer:
             job.future.set_result(result)
 
     def _transact(self, batch: list[_Job]) -> list[Any]:
-        with self._environment.raw.begin(write=True) as transaction:
+        with self._environment.write() as transaction:
             return [job.work(transaction) for job in batch]
 
     def _named(self, error: BaseException) -> BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import resource
 import subprocess
@@ -318,3 +319,15 @@ def test_closing_commits_what_is_queued_and_takes_no_more(environment: Environme
     assert future.result(0) is True
     with pytest.raises(StoreError, match="being closed"):
         writer.submit(lambda transaction: None)
+
+
+def test_a_writer_waits_for_those_of_other_processes_at_a_file_lock(environment: Environment, writer: Writer) -> None:
+    with (environment.path / "write.lock").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        written = writer.submit(_put(environment, b"key"))
+        with pytest.raises(TimeoutError):
+            written.result(0.2)
+        with environment.raw.begin(write=True):
+            pass  # LMDB's own lock is free meanwhile: nothing that dies here can have it
+        fcntl.flock(other, fcntl.LOCK_UN)
+        assert written.result(60)
