@@ -14,11 +14,12 @@ import pytest
 
 from tests.fuse.mounting import DEADLINE_S, ROOT, detach, end, is_mounted, mounted, requires_fuse, start, until
 from wheelfs import errors
-from wheelfs.frontends.fuse.kernel.connections import holders_of
+from wheelfs.frontends.fuse.kernel.connections import servers_of
 from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.kernel.mountinfo import mount_at
+from wheelfs.frontends.fuse.kernel.syscalls import umount
 from wheelfs.frontends.fuse.mount.daemon import spawn_daemon
-from wheelfs.frontends.fuse.mount.umount import unmount
+from wheelfs.frontends.fuse.mount.umount import Unmounted, unmount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def test_readiness_means_that_the_mount_answers_and_is_tuned(point: Path) -> Non
         entry = mount_at(str(point))
         assert entry is not None
         assert entry.fstype == "fuse.wheelfs"
-        assert holders_of(entry.minor) == (mount.process.pid,)
+        assert servers_of(entry.minor) == (mount.process.pid,)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -175,10 +176,31 @@ def test_umount_waits_for_the_daemon(point: Path) -> None:
         # Reaped beside, as init would do it for a daemon.
         reaper = threading.Thread(target=mount.process.wait)
         reaper.start()
-        assert unmount(point)
+        assert unmount(point) == Unmounted()
         reaper.join(DEADLINE_S)
         assert mount.process.returncode == 0
         assert not is_mounted(point)
+
+
+def test_umount_does_not_wait_for_a_process_that_holds_an_older_connection_of_the_same_number(tmp_path: Path) -> None:
+    for attempt in range(10):  # other programs of this machine mount, too, and may be given the number first
+        with mounted(tmp_path / f"older-{attempt}") as older:
+            first = mount_at(str(older.path))
+            assert first is not None
+            older.process.send_signal(signal.SIGSTOP)
+            try:
+                umount(first.mountpoint, lazy=True)
+                with mounted(tmp_path / f"newer-{attempt}") as newer:
+                    second = mount_at(str(newer.path))
+                    assert second is not None
+                    if second.minor == first.minor:
+                        assert servers_of(second.minor) == (newer.process.pid,)
+                        threading.Thread(target=newer.process.wait).start()
+                        assert unmount(newer.path) == Unmounted()
+                        return
+            finally:
+                older.process.send_signal(signal.SIGCONT)
+    pytest.fail("the kernel has given the number of a mount that is gone to no other")
 
 
 def test_umount_of_a_busy_mount_names_who_holds_it(point: Path) -> None:
@@ -194,7 +216,7 @@ def test_umount_clears_a_dead_mount_even_when_a_file_is_open(point: Path) -> Non
         fd = os.open(point / "a.whl", os.O_RDONLY)
         try:
             mount.signal(signal.SIGKILL)
-            assert unmount(point)
+            assert unmount(point).ended
             assert not is_mounted(point)
         finally:
             with suppress(OSError):

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.automount import Automount
 from tests.fakes.processes import isolated_environment, run, wheelfs_command
 from tests.fakes.wheels import wheel_filename
-from wheelfs.frontends.fuse.kernel.connections import holders_of
+from wheelfs.frontends.fuse.kernel.connections import servers_of
 from wheelfs.frontends.fuse.kernel.mountinfo import mount_at
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_an_automount_mounts_at_the_first_access_and_again_after_an_unmount(
             mounted = mount_at(str(place))
             assert mounted is not None
             assert mounted.is_wheelfs
-            [daemon] = holders_of(mounted.minor)
+            [daemon] = servers_of(mounted.minor)
             assert os.getsid(daemon) == daemon, "it outlives the group of what mounted it"
             run_wheelfs("umount", str(place)).succeeded()
             mounted = mount_at(str(place))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,18 +11,25 @@ from click.shell_completion import CompletionItem
 
 
 class PathArgument(click.ParamType):  # type: ignore[type-arg]  # no generic before click 8.4
-    """A path that is taken as it is: `click.Path` would stat it, and a mount point whose daemon hangs answers no stat."""
+    """A path that is taken as it is, once it has answered at all.
+
+    Not `click.Path`, which stats it without a bound: on a mount whose daemon hangs that waits without end.
+    """
 
     name = "path"
 
-    def __init__(self, kind: Literal["file", "dir"]) -> None:
+    def __init__(self, kind: Literal["file", "dir"], *, is_mount_point: bool = False) -> None:
+        """A mount point itself is never looked at: commands that take one unmount it, or mount on it."""
         self._kind = kind
+        self._is_mount_point = is_mount_point
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path; fail for one that no system call takes."""
+        """Return the path; fail for one that no system call takes.  Raises `MountPointError` for one that does not answer."""
         if "\0" in str(value):
             self.fail("a path has no NUL characters", param, ctx)
-        return Path(value)
+        path = Path(value)
+        must_answer(Path(os.path.abspath(path)).parent if self._is_mount_point else path)  # noqa: PTH100
+        return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Let the shell complete it."""
@@ -30,3 +38,11 @@ class PathArgument(click.ParamType):  # type: ignore[type-arg]  # no generic bef
 
 FILE = PathArgument("file")
 DIRECTORY = PathArgument("dir")
+MOUNT_POINT = PathArgument("dir", is_mount_point=True)
+
+
+def must_answer(path: Path) -> None:
+    """Raise `MountPointError` when a path lies on a file system that does not answer; one that is not there has answered."""
+    from wheelfs.frontends.fuse.kernel.answers import refuse_silent
+
+    refuse_silent(path)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from wheelfs.cli.logs import log_to
 from wheelfs.cli.output import Output
-from wheelfs.config import Given, load
+from wheelfs.cli.paths import must_answer
+from wheelfs.config import OPTIONS, Given, load
+from wheelfs.config.values import PathKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,8 +43,14 @@ class Session:
                 self.given[value.field] = Given(value.field, [*flag.value, *value.value], flag.place)
 
     def settings(self) -> Settings:
-        """Return the effective configuration; raise `UsageError`.  From then on is logged at the level that a flag asked for."""
+        """Return the effective configuration.  From then on is logged at the level that a flag asked for.
+
+        Raises `UsageError`, and `MountPointError` for a path on a file system that does not answer.
+        """
         settings = load(tuple(self.given.values()), config_file=self.config_file)
+        for option in OPTIONS:
+            if isinstance(option.kind, PathKind) and (path := getattr(settings, option.field)) is not None:
+                must_answer(path)
         for warning in settings.warnings:
             self.output.talk(f"wheelfs: {warning}")
         if "log_level" in self.given:

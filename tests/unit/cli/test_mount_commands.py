@@ -149,12 +149,28 @@ def test_umount_needs_no_readable_configuration(
 ) -> None:
     asked: list[Any] = []
 
-    def unmount(path: Path, *, lazy_if_busy: bool) -> bool:
+    def unmount(path: Path, *, lazy_if_busy: bool) -> umount.Unmounted:
         asked.append((path, lazy_if_busy))
-        return not lazy_if_busy
+        return umount.Unmounted((7,), (), in_use=True) if lazy_if_busy else umount.Unmounted()
 
     monkeypatch.setattr(umount, "unmount", unmount)
     monkeypatch.setenv("WHEELFS_OFFLINE", "nonsense")
     assert run("umount", "/m") == Result(0, "", "")
     assert "last open file" in run("umount", "--lazy", "/m").err
     assert asked == [(Path("/m"), False), (Path("/m"), True)]
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (umount.Unmounted((7, 8), (8,)), "`kill -CONT 8` lets it end"),
+        (umount.Unmounted((7,)), "its process (7) has not ended yet"),
+    ],
+)
+def test_a_process_that_outlives_its_mount_is_named_with_what_ends_it(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, left: umount.Unmounted, words: str
+) -> None:
+    monkeypatch.setattr(umount, "unmount", lambda _path, *, lazy_if_busy: left)
+    said = run("umount", "/m").err
+    assert words in said
+    assert "last open file" not in said

@@ -21,7 +21,7 @@ GOOD = Facts(
     mountpoint="/mnt/wheels",
     place="empty directory",
     mounted=None,
-    holders=(),
+    servers=(),
     device="usable",
     is_root=True,
     has_fusermount=True,
@@ -52,7 +52,7 @@ def test_nonempty_covers_a_full_directory_but_nothing_else() -> None:
     with pytest.raises(MountPointError, match="-o nonempty"):
         decide(full, allow_other=False, nonempty=False)
     with pytest.raises(MountPointError, match="process 7, 8"):
-        decide(replace(full, mounted=OURS, holders=(7, 8)), allow_other=False, nonempty=True)
+        decide(replace(full, mounted=OURS, servers=(7, 8)), allow_other=False, nonempty=True)
 
 
 @pytest.mark.parametrize(

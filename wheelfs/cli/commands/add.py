@@ -9,6 +9,7 @@ import click
 
 from wheelfs.cli.command import Command
 from wheelfs.cli.failures import exit_code_of
+from wheelfs.cli.paths import must_answer
 from wheelfs.cli.session import session_of
 from wheelfs.config.indexes import check_index_name
 from wheelfs.core.formatting import counted
@@ -50,6 +51,9 @@ def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None,
     from wheelfs import app
 
     _check(sources, pip_cache, private=private, index=index)
+    for source in (*sources, pip_cache):
+        if source and "://" not in source and "\0" not in source:
+            must_answer(Path(source))
     session = session_of(context)
     settings = session.settings()
     output = session.output

@@ -11,7 +11,7 @@ import click
 
 from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command
-from wheelfs.cli.paths import DIRECTORY
+from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, described, redact
 from wheelfs.core.formatting import counted, size_text
@@ -214,7 +214,7 @@ def _status_lines(report: Status) -> Iterator[str]:
     examples=("wheelfs config", "wheelfs config pip --mount /mnt/wheels", "wheelfs config --json"),
 )
 @click.argument("client", required=False, type=click.Choice(CLIENTS))
-@click.option("--mount", type=DIRECTORY, metavar="DIR", help="The mount to write into the lines.")
+@click.option("--mount", type=MOUNT_POINT, metavar="DIR", help="The mount to write into the lines.")
 @click.pass_context
 def config(context: click.Context, client: Client | None, mount: Path | None) -> None:
     """Show every option with its value and where that comes from, credentials taken out, and lines for pip, uv, poetry and pdm.

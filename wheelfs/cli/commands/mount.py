@@ -16,7 +16,7 @@ from wheelfs.cli.command import Command
 from wheelfs.cli.failures import error_of
 from wheelfs.cli.logs import check_log, log_to
 from wheelfs.cli.mount_options import complete_options, parse_options
-from wheelfs.cli.paths import DIRECTORY
+from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, environment_of, redact
 from wheelfs.config.settings import log_directory
@@ -25,6 +25,7 @@ from wheelfs.reports.mounts import MountArguments
 if TYPE_CHECKING:
     from wheelfs.cli.session import Session
     from wheelfs.config import Settings
+    from wheelfs.frontends.fuse.mount.umount import Unmounted
     from wheelfs.reports.mounts import MountReady
 
 CUTOFF_IGNORED: Final = (
@@ -50,7 +51,7 @@ READY_TIMEOUT_S: Final = 90.0
         "mount -t fuse.wheelfs none /mnt/wheels -o allow_other",
     ),
 )
-@click.argument("directory", metavar="DIR", type=DIRECTORY)
+@click.argument("directory", metavar="DIR", type=MOUNT_POINT)
 @click.option("-f", "--foreground", is_flag=True, help="Stay in the foreground and log to stderr.")
 @click.option(
     "-o",
@@ -211,7 +212,7 @@ def default_log_file(mountpoint: Path) -> Path:
     short_help="Unmount DIR.",
     examples=("wheelfs umount /mnt/wheels", "wheelfs umount --lazy /mnt/wheels"),
 )
-@click.argument("directory", metavar="DIR", type=DIRECTORY)
+@click.argument("directory", metavar="DIR", type=MOUNT_POINT)
 @click.option(
     "--lazy",
     is_flag=True,
@@ -224,9 +225,19 @@ def umount(context: click.Context, directory: Path, lazy: bool) -> None:
 
     session = session_of(context)
     # The configuration is not read: a broken one must not prevent unmounting.
-    ended = unmount(directory, lazy_if_busy=lazy)
+    done = unmount(directory, lazy_if_busy=lazy)
     path = os.path.abspath(directory)  # noqa: PTH100
     if session.json:
-        session.output.record({"path": path, "ended": ended})
-    elif not ended:
-        session.output.talk(f"wheelfs: {path} is detached; its process ends when the last open file is closed")
+        session.output.record({"path": path, "ended": done.ended, "left": done.left})
+    elif not done.ended:
+        session.output.talk(f"wheelfs: {path} {_what_is_left(done)}")
+
+
+def _what_is_left(done: Unmounted) -> str:
+    numbers = " ".join(map(str, done.left))
+    if done.stopped:
+        stopped = " ".join(map(str, done.stopped))
+        return f"is unmounted, but its process is stopped: `kill -CONT {stopped}` lets it end, `kill -KILL {stopped}` ends it"
+    if done.in_use:
+        return f"is detached; its process ({numbers}) ends when the last open file is closed"
+    return f"is unmounted, but its process ({numbers}) has not ended yet: its log says what it does, `kill {numbers}` ends it"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from typing import Final
 
 from wheelfs.errors import FuseUnavailable
-
-_TIMEOUT_S: Final = 30.0
+from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 
 
 def find_fusermount() -> str | None:
@@ -25,7 +23,9 @@ def fusermount_umount(target: str, *, lazy: bool) -> str | None:
         )
     command = [program, "-u", *(["-z"] if lazy else []), "--", target]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=FUSE_LIMITS.fusermount_s, check=False
+        )
     except subprocess.TimeoutExpired:
-        return f"no end within {_TIMEOUT_S:.0f} s"
+        return f"no end within {FUSE_LIMITS.fusermount_s:.0f} s"
     return None if done.returncode == 0 else (done.stderr.strip() or f"exit code {done.returncode}")

@@ -41,6 +41,25 @@ class FuseLimits:
     first_answer_s: float = 30.0
     """For the first answer through the kernel: a machine that swaps takes seconds, a broken one forever."""
 
+    answer_s: float = 30.0
+    """For a path on the command line to answer at all: a share of files that is far away takes seconds, a dead one forever."""
+
+    dead_s: float = 2.0
+    """For the kernel to say that a mount has no server, which it knows without asking."""
+
+    fusermount_s: float = 30.0
+    """For fusermount3 to end, which only talks to the kernel."""
+
+    daemon_end_s: float = 10.0
+    """What the process of a mount that was unmounted gets to end in: it closes its store."""
+
+    processes: int = 65_536
+    descriptors: int = 4096
+    """How far processes, and the descriptors of each, are looked through: a bound on looking, not on what there may be."""
+
+    shown_users: int = 5
+    """Programs that are named as users of a busy mount."""
+
     grace_s: float = 2.0
     """What requests under way get to finish in when the mount ends; a user waits for that."""
 

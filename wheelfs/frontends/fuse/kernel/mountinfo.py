@@ -11,6 +11,9 @@ from typing import Final
 FSTYPE: Final = "fuse.wheelfs"
 
 _MOUNTINFO: Final = Path("/proc/self/mountinfo")
+_MAX_LINKS: Final = 40
+"""As the kernel has it (path_resolution(7))."""
+
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 
@@ -27,6 +30,10 @@ class MountEntry:
     @property
     def is_wheelfs(self) -> bool:
         return self.fstype == FSTYPE
+
+    @property
+    def is_fuse(self) -> bool:
+        return self.fstype in ("fuse", "fuseblk") or self.fstype.startswith("fuse.")
 
     @property
     def is_automount(self) -> bool:
@@ -57,18 +64,31 @@ def mount_at(place: str) -> MountEntry | None:
     return next((entry for entry in reversed(mounts_now()) if entry.mountpoint == place), None)
 
 
+def mount_over(path: str) -> MountEntry | None:
+    """Return the topmost mount that a normalized, absolute path lies on, as far as no link in it leads elsewhere."""
+    over = [entry for entry in mounts_now() if path == entry.mountpoint or path.startswith(entry.mountpoint.rstrip("/") + "/")]
+    return max(reversed(over), key=lambda entry: len(entry.mountpoint), default=None)
+
+
 def canonical(path: Path) -> str:
     """Return ``path`` as mountinfo writes it, symbolic links resolved.
 
-    A mount point at its end is not touched: an lstat of it would go to its daemon, which may be dead, hung, or the thread that
-    asks.
+    A mount point at its end is not touched, also where links lead to it: an lstat of it would go to its daemon, which may be
+    dead, hung, or the thread that asks.
     """
-    absolute = Path(os.path.normpath(path.absolute()))
-    if not absolute.name:
-        return "/"
-    place = os.path.join(os.path.realpath(absolute.parent), absolute.name)  # noqa: PTH118
-    if mount_at(place) is None and os.path.islink(place):  # noqa: PTH114
-        return os.path.realpath(place)
+    place = os.path.normpath(path.absolute())
+    for _ in range(_MAX_LINKS):
+        parent, name = os.path.split(place)
+        if not name:
+            break
+        parent = os.path.realpath(parent)
+        place = os.path.join(parent, name)  # noqa: PTH118
+        if mount_at(place) is not None or not os.path.islink(place):  # noqa: PTH114
+            break
+        target = os.readlink(place)  # noqa: PTH115
+        lexical = os.path.normpath(os.path.join(parent, target))  # noqa: PTH118
+        # With "..", the directories before it have to be looked at.
+        place = os.path.realpath(place) if ".." in target.split("/") else lexical
     return place
 
 

@@ -9,7 +9,11 @@ from typing import Final
 MNT_DETACH: Final = 2
 _UMOUNT_NOFOLLOW: Final = 8
 
+_PIDFD_GETFD: Final = 438
+"""The same number on all architectures (pidfd_getfd(2), Linux 5.6)."""
+
 _libc: Final = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
 _libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
 _libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
 
@@ -27,3 +31,12 @@ def umount(target: str, *, lazy: bool) -> None:
     if _libc.umount2(os.fsencode(target), flags) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), target)
+
+
+def pidfd_getfd(process: int, descriptor: int) -> int:
+    """Return a copy of a descriptor of another process, which may be refused as ptrace may be; raise `OSError`."""
+    copy: int = _libc.syscall(ctypes.c_long(_PIDFD_GETFD), ctypes.c_int(process), ctypes.c_int(descriptor), ctypes.c_uint(0))
+    if copy < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return copy

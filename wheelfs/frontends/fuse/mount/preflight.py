@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from wheelfs.errors import FuseUnavailable, MountPointError
-from wheelfs.frontends.fuse.kernel.connections import holders_of
+from wheelfs.frontends.fuse.kernel.connections import servers_of
 from wheelfs.frontends.fuse.kernel.fusermount import find_fusermount
 from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry, canonical, mount_at
 
@@ -23,12 +23,12 @@ Step = Literal["create", "clear dead mount", "mount"]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the decision rests on.  ``device``: /dev/fuse; ``holders``: process ids that serve ``mounted``."""
+    """What the decision rests on.  ``device``: /dev/fuse; ``servers``: process ids that serve ``mounted``."""
 
     mountpoint: str
     place: Place
     mounted: MountEntry | None
-    holders: tuple[int, ...]
+    servers: tuple[int, ...]
     device: Literal["usable", "missing", "forbidden"]
     is_root: bool
     has_fusermount: bool
@@ -42,7 +42,7 @@ def decide(facts: Facts, *, allow_other: bool, nonempty: bool) -> Step:
     if facts.place == "dead mount" and facts.mounted is not None and facts.mounted.is_wheelfs:
         return "clear dead mount"
     if facts.mounted is not None and not facts.mounted.is_automount:
-        who = f" by process {', '.join(map(str, facts.holders))}" if facts.holders else ""
+        who = f" by process {', '.join(map(str, facts.servers))}" if facts.servers else ""
         advice = f"`wheelfs umount {facts.mountpoint}` first" if facts.mounted.is_wheelfs else "choose another directory"
         state = "a dead mount of" if facts.place == "dead mount" else "in use by"
         raise MountPointError(attempted, f"it is {state} {facts.mounted.source} ({facts.mounted.fstype}){who}", advice)
@@ -102,7 +102,7 @@ def gather(mountpoint: Path) -> Facts:
         mountpoint=place,
         place=found,
         mounted=mounted,
-        holders=holders_of(mounted.minor) if mounted is not None and mounted.is_wheelfs else (),
+        servers=servers_of(mounted.minor) if mounted is not None and mounted.is_wheelfs else (),
         device=_look_at_device(),
         is_root=os.geteuid() == 0,
         has_fusermount=find_fusermount() is not None,

@@ -18,6 +18,7 @@ import trio
 
 from wheelfs.errors import FuseUnavailable, InternalError, MountPointError
 from wheelfs.frontends.fuse.kernel import connections, control
+from wheelfs.frontends.fuse.kernel.answers import is_dead, silence, stopped_servers
 from wheelfs.frontends.fuse.kernel.fusermount import find_fusermount
 from wheelfs.frontends.fuse.kernel.lazy_umount import detach_lazily
 from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
@@ -92,6 +93,9 @@ async def _prepare(place: Path, options: MountOptions, limits: FuseLimits) -> No
     """Check the mount point, create it, or clear the dead mount on it."""
     # One round clears a dead mount, the next creates or checks what is below; two mounts can lie on each other, not many.
     for _ in range(4):
+        mounted = mount_at(str(place))
+        if mounted is not None and (stopped := stopped_servers(mounted)):
+            raise silence(f"mount on {place}", mounted, stopped)
         facts = None
         with trio.move_on_after(limits.preflight_s):
             facts = await trio.to_thread.run_sync(preflight.gather, place, abandon_on_cancel=True)
@@ -99,7 +103,7 @@ async def _prepare(place: Path, options: MountOptions, limits: FuseLimits) -> No
             raise MountPointError(
                 f"mount on {place}",
                 f"it does not answer within {limits.preflight_s:.0f} s",
-                "a mount there hangs; unmount it first",
+                f"a mount there hangs: `wheelfs umount --lazy {place}`, or umount -l for one that is not ours",
             )
         step = preflight.decide(facts, allow_other=options.allow_other, nonempty=options.nonempty)
         if step == "mount":
@@ -138,9 +142,10 @@ def _mounted(
             control.abort(connection.minor)
             invalidator.wait_for_thread(limits.grace_s)
         pyfuse3.close(unmount=True)
-        # libfuse leaves the mount of an aborted connection alone, which would be a dead one.
+        # libfuse leaves the mount of an aborted connection alone, which is a dead one now.  One that lives is the next daemon's:
+        # the kernel gives the number of a connection to it as soon as its mount is gone.
         left = mount_at(str(place))
-        if connection is not None and left is not None and left.minor == connection.minor:
+        if connection is not None and left is not None and left.minor == connection.minor and is_dead(str(place)):
             with suppress(OSError):
                 detach_lazily(str(place))
         for pid in unmounters:
