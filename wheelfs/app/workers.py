@@ -145,11 +145,8 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
             nursery.start_soon(end_with_head, place, shutdown)
             head = GatewayHead(place.head)
             try:
-                stored_lookup = StoredLookup(node.projects, node.views, node.fetching)
-                overview, feed, access_log = Overview(node, store), ShareFeed(store), settings.serve_access_log
-                application = WorkerApplication(
-                    node.tree, overview, feed, stored_lookup, head, token=token, access_log=access_log
-                )
+                parts = (Overview(node, store), ShareFeed(store), StoredLookup(node.projects, node.views, node.fetching))
+                application = WorkerApplication(node.tree, *parts, head, token=token, access_log=settings.serve_access_log)
                 await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
             finally:
                 with trio.CancelScope(shield=True):

@@ -19,7 +19,7 @@ class HttpLimits:
     max_connections: int = 16
     """What browsers and installers grant one site, times two; more gains nothing and annoys its owners."""
     max_redirects: int = 30
-    """As many as pip follows (uv: 10): where a file is behind a chain of proxies, it is installed as it is straight."""
+    """As many as pip follows (uv: 10): where a file is reached by a chain of proxies, it is installed as it is straight."""
     attempts: int = 3
     first_pause_s: float = 0.2
     longest_retry_after_s: float = 25.0

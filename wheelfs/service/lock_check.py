@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.projects.ownership import LOCAL, Owned
-from wheelfs.core.resolve.candidates import NothingFits, choose, has_one_of, why_an_sdist
+from wheelfs.core.resolve.candidates import NothingFits, choose, link_has_one_of, why_an_sdist
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import project_and_version
 from wheelfs.reports.check import CheckedFile, CheckSummary
@@ -59,7 +59,7 @@ class Check:
             return _missing(wanted, None, chosen.reason)
         names = self._node.store.catalog.stored_names(wanted.project)
         named = [one for one in names if one.filename == chosen.filename and self._node.store.holds(one.sha256)]
-        right = [one for one in named if has_one_of(link_of(one), wanted.hashes) is not False]
+        right = [one for one in named if link_has_one_of(link_of(one), wanted.hashes) is not False]
         for one in right:
             if self._has_address(wanted.project, one):
                 return _present(wanted, one, why_an_sdist(chosen, wanted, links))

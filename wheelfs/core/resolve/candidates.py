@@ -75,7 +75,7 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
 
 
 def _best(usable: Sequence[_Candidate], wanted: Wanted) -> FileLink | NothingFits:
-    verdicts = {one.link.filename: _has_one_of(one.link, wanted.hashes) for one in usable}
+    verdicts = {one.link.filename: link_has_one_of(one.link, wanted.hashes) for one in usable}
     hashed = [one for one in usable if verdicts[one.link.filename] is not False]
     if not hashed:
         return NothingFits("none of its files has a hash that was asked for", is_mismatch=True)
@@ -101,7 +101,7 @@ def _none_usable(fitting: Sequence[FileLink], wanted: Wanted) -> NothingFits:
     return NothingFits("none of its files is for this Python and platform")
 
 
-def _has_one_of(link: FileLink, hashes: frozenset[str]) -> bool | None:
+def link_has_one_of(link: FileLink, hashes: frozenset[str]) -> bool | None:
     """Return whether a file has one of ``hashes``; None: its index does not tell, so that has to be compared when it is here."""
     return has_one_of(hashes, (link.other_hashes or {}) | ({} if link.sha256 is None else {"sha256": link.sha256.hex()}))
 

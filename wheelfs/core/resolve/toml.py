@@ -1,4 +1,4 @@
-"""TOML that others wrote, through one door: ``tomllib``, behind a bound on what it takes the square of the length for.
+"""TOML that others wrote, through one door: ``tomllib``, after a bound on what it takes the square of the length for.
 
 ``tomllib`` copies what it has read of a dotted key with every further part of it: one of 32,000 parts, 64 KiB, takes two seconds
 in a table's header, and minutes and gigabytes before an equals sign.
@@ -26,7 +26,7 @@ _BETWEEN_KEYS = re.compile(r"[\n=,{}\[\]]")
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Return a document; raises ValueError with the reason for what is none, or has keys of more than `MAX_KEY_PARTS` parts."""
+    """Return a document; raises ValueError with the reason for no document, and keys of more than `MAX_KEY_PARTS` parts."""
     if text.count(".") >= MAX_KEY_PARTS:
         for part in _BETWEEN_KEYS.split(_QUOTED.sub("", text)):
             if part.count(".") >= MAX_KEY_PARTS:

@@ -26,7 +26,7 @@ _COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
 def reach_of(address: str) -> Reach:
     """Return who can reach an IP address: this machine (also link-local: a cloud's metadata), its network, or everybody.
 
-    Raises ValueError for what is none.
+    Raises ValueError for what is no address.
     """
     ip = _ipv4_inside(ipaddress.ip_address(address.partition("%")[0]))
     if ip.is_loopback or ip.is_link_local or ip.is_unspecified:
@@ -60,7 +60,7 @@ class AddressGuard:
     """Refuses addresses that are nearer than that of the index itself."""
 
     def __init__(self, index_host: str, is_proxied: Callable[[str], bool]) -> None:
-        """``is_proxied`` tells of a URL whether a proxy is asked for it.
+        """``is_proxied`` says whether a proxy is asked for a URL.
 
         There names are resolved by the proxy: only addresses that stand in a URL are judged then.
         """

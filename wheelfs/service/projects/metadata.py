@@ -91,7 +91,7 @@ class Metadata:
     def _kept(self, ref: FileRef, *, is_verified: bool) -> bytes | None:
         """Return what is known, if it may be served: whatever a verified wheel holds, else what the index's own hash is of.
 
-        Where that hash is of something else, parts of a wheel that nobody has verified yet are no better.
+        Where that hash is of something else, parts of a wheel that were not verified yet are no better.
         """
         kept = self._context.facts.metadata(ref)
         announced = ref.link.metadata_sha256

@@ -16,9 +16,9 @@ import msgspec
 
 from wheelfs.errors import StoreDamaged
 from wheelfs.model.content import ContentKey
-from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.names import ProjectName
 from wheelfs.store.catalog import compressed
+from wheelfs.store.catalog.facts import FACT_DATABASES, FactTable
 from wheelfs.store.catalog.journal import KEPT, ChangeJournal
 from wheelfs.store.catalog.names import NAME_DATABASES, NameTable
 from wheelfs.store.catalog.once_listed import note_listed
@@ -42,16 +42,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_OWN_DATABASES: Final = ("facts", "metadata", "changes", "meta")
-CATALOG_DATABASES: Final = (*NAME_DATABASES, *PAGE_DATABASES, *TRACKED_DATABASES, *RATE_DATABASES, *_OWN_DATABASES)
+_OWN_DATABASES: Final = ("metadata", "changes", "meta")
+CATALOG_DATABASES: Final = (
+    *NAME_DATABASES,
+    *PAGE_DATABASES,
+    *TRACKED_DATABASES,
+    *RATE_DATABASES,
+    *FACT_DATABASES,
+    *_OWN_DATABASES,
+)
 
 BATCH: Final = 512
 """Names or projects read in one transaction: some milliseconds."""
 CONTENTS_BATCH: Final = 256
 """The same for contents and recipes; callers read a recipe, of up to some megabytes, for each."""
-
-_encoder: Final = msgspec.msgpack.Encoder()
-_facts_decoder: Final = msgspec.msgpack.Decoder(ContentFacts)
 
 
 class Catalog:
@@ -69,7 +73,7 @@ class Catalog:
         self._pages = PageTable(environment, self._journal)
         self._tracked = TrackedTable(environment, self._journal)
         self._paces = RateTable(environment)
-        self._facts = environment.database("facts")
+        self._facts = FactTable(environment)
         self._metadata = environment.database("metadata")
         self._shared = environment.database_if_any("shared")
         check_schema(environment, writer)
@@ -149,9 +153,9 @@ class Catalog:
             self._names.seal(transaction, sha256, content, recipe, names)
             if packed:
                 compressed.put(transaction, self._metadata, sha256, packed)
-            facts = self._facts_in(transaction, ContentKey(sha256))
+            facts = self._facts.get(transaction, ContentKey(sha256))
             if facts is not None and facts.poisoned is not None:
-                self._put_facts(transaction, ContentKey(sha256), msgspec.structs.replace(facts, poisoned=None))
+                self._facts.put(transaction, ContentKey(sha256), msgspec.structs.replace(facts, poisoned=None))
 
         return self._writer.submit(work)
 
@@ -219,7 +223,7 @@ class Catalog:
 
         def work(transaction: lmdb.Transaction) -> None:
             # Its size and tag were those of the wrong bytes.
-            self._put_facts(transaction, key, ContentFacts(poisoned=reason, checked_at_us=checked_at_us))
+            self._facts.put(transaction, key, ContentFacts(poisoned=reason, checked_at_us=checked_at_us))
             self._names.poison(transaction, key, reason)
 
         return self._writer.submit(work)
@@ -343,7 +347,7 @@ class Catalog:
     def facts(self, key: ContentKey) -> ContentFacts | None:
         """Return what was found out about a file."""
         with self._environment.read() as transaction:
-            return self._facts_in(transaction, key)
+            return self._facts.get(transaction, key)
 
     def sizes(self, keys: Sequence[ContentKey]) -> list[int | None]:
         """Return what is known of the sizes of many files: as they are stored, or as they were found out."""
@@ -362,7 +366,7 @@ class Catalog:
 
     def put_facts(self, key: ContentKey, facts: ContentFacts) -> Future[None]:
         """Keep what was found out about a file, in place of what was known."""
-        return self._writer.submit(lambda transaction: self._put_facts(transaction, key, facts))
+        return self._writer.submit(lambda transaction: self._facts.put(transaction, key, facts))
 
     def put_metadata(self, key: ContentKey, metadata: bytes) -> Future[None]:
         """Keep the METADATA of a wheel."""
@@ -387,21 +391,9 @@ class Catalog:
 
     # --- inside --------------------------------------------------------------------------------------------------------
 
-    def _facts_in(self, transaction: lmdb.Transaction, key: ContentKey) -> ContentFacts | None:
-        found = transaction.get(key, db=self._facts)
-        if found is None:
-            return None
-        try:
-            return _facts_decoder.decode(found)
-        except DECODE_ERRORS as error:
-            raise compressed.damaged(f"the facts about {key.hex()} cannot be read ({error})") from error
-
     def _size_in(self, transaction: lmdb.Transaction, key: ContentKey) -> int | None:
-        facts = self._facts_in(transaction, key)
+        facts = self._facts.get(transaction, key)
         if facts is not None and facts.size_bytes is not None:
             return facts.size_bytes
         stored = self._names.content(transaction, key)
         return None if stored is None else stored.size_bytes
-
-    def _put_facts(self, transaction: lmdb.Transaction, key: ContentKey, facts: ContentFacts) -> None:
-        transaction.put(key, _encoder.encode(facts), db=self._facts)

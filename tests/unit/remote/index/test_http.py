@@ -103,7 +103,7 @@ async def test_a_page_that_is_none_is_the_origins_fault() -> None:
 
 
 class Chained(FakeIndex):
-    """A file is behind a chain of proxies."""
+    """A file is reached by a chain of proxies."""
 
     def answer(self, request: Request, action: faults.Action | None) -> Answer:
         path, _, hop = request.path.partition("?hop=")
