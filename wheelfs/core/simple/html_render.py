@@ -71,7 +71,7 @@ def render_project_page(
 ) -> bytes:
     """Return a project's page; hrefs are relative, the files lie beside the page unless their entries say otherwise.
 
-    ``tracks`` and ``alternate_locations`` are where else the project says that it is (PEP 708).
+    ``tracks`` and ``alternate_locations`` are where else the project says that it is (PEP 708, rejected: passed on).
     """
     metas = [("pypi:repository-version", repository_version)]
     if status is not None:

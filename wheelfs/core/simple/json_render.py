@@ -35,8 +35,8 @@ def render_project_page(
 ) -> bytes:
     """Return a project's page; the files lie beside it unless their entries say otherwise.
 
-    ``status`` and its reason are PEP 792's; ``tracks`` and ``alternate_locations`` are where else the project is (PEP 708);
-    ``fileless_versions`` are listed beside those of the files (PEP 700).
+    ``status`` and its reason are PEP 792's; ``tracks`` and ``alternate_locations`` are where else the project says that it is
+    (PEP 708, rejected: passed on); ``fileless_versions`` are listed beside those of the files (PEP 700).
     ``comments`` are for people, under a key that PEP 691 leaves to servers.
     """
     entries = list(entries)
