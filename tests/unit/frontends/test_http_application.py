@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -25,7 +26,6 @@ from wheelfs.service.shares.feed import ShareFeed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
-    from pathlib import Path
 
 NAME = wheel_filename("demo", "1.0")
 WHEEL = build_wheel("demo", "1.0", big_bytes=900_000)
@@ -142,6 +142,44 @@ async def test_bytes_flow_while_the_file_is_still_on_its_way(tmp_path: Path, ori
             async for piece in pieces:
                 received += piece
         assert received == WHEEL
+
+
+async def test_every_answer_says_how_long_it_may_be_kept_as_the_guide_says(tmp_path: Path, origin: MemoryOrigin) -> None:
+    forever, asked_again, never = "public, max-age=31536000, immutable", "no-cache", "no-store"
+    unhashed = wheel_filename("bare", "1.0")
+    origin.add("bare", unhashed, build_wheel("bare", "1.0", big_bytes=900_000), hashed=False)
+    origin.add("gone", wheel_filename("gone", "1.0"), build_wheel("gone", "1.0"))
+    async with gateway(tmp_path, origin) as (client, one):
+
+        async def said(path: str, **headers: str) -> tuple[int, str]:
+            reply = await client.get(path, headers=headers)
+            return reply.status_code, reply.headers["cache-control"]
+
+        json_form = "application/vnd.pypi.simple.v1+json"
+        for path in ("/simple/", "/simple/demo/", "/simple/demo/index.html", "/stored/simple/", "/.wheelfs/status.json"):
+            assert await said(path) == (200, asked_again)
+        tag = (await client.get("/simple/demo/", headers={"Accept": json_form})).headers["etag"]
+        assert await said("/simple/demo/", Accept=json_form, **{"If-None-Match": tag}) == (304, asked_again)
+        for path in (f"/simple/demo/{NAME}", f"/simple/demo/{NAME}.metadata", f"/simple/demo/{SDIST}", f"/{NAME}"):
+            assert await said(path) == (200, forever)
+            assert await said(path, Range="bytes=0-0") == (206, forever)
+        assert await said(f"/simple/bare/{unhashed}.metadata") == (200, asked_again)
+        assert await said(f"/simple/bare/{unhashed}", Range="bytes=-10") == (206, asked_again)
+        await client.get(f"/simple/bare/{unhashed}")
+        await until(lambda: bool(one.store.catalog.stored_names("bare")))
+        assert await said(f"/simple/bare/{unhashed}") == (200, forever)
+        origin.fate = lambda: Trouble(after_bytes=0, error=errors.OriginFault("fetch it", "reset"))
+        assert await said(f"/simple/gone/{wheel_filename('gone', '1.0')}") == (502, never)
+        origin.page_troubles.append(OriginUnreachable("look it up", "it is gone"))
+        assert await said("/simple/new/") == (503, never)
+        for path in ("/simple/demo/nothing-1.0.tar.gz", "/nothing", f"/simple/demo/{SDIST}.metadata"):
+            assert await said(path) == (404, never)
+        assert await said(f"/simple/demo/{NAME}", **{"If-Match": '"another"'}) == (412, never)
+        assert await said(f"/simple/demo/{NAME}", Range="bytes=99999999-") == (416, never)
+        assert await said("/readyz") == (200, never)
+    guide = (Path(__file__).parents[3] / "docs" / "guide" / "gateway.md").read_text()
+    for words in (f"`{forever}`", f"`{asked_again}`", f"`{never}`"):
+        assert words in guide
 
 
 async def test_a_fetch_that_fails_midway_breaks_the_answer_off(tmp_path: Path, origin: MemoryOrigin) -> None:

@@ -22,6 +22,7 @@ from wheelfs.frontends.http.html_ui import HtmlPages
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.messages import (
     BINARY,
+    NEVER_KEPT,
     Reply,
     Request,
     Text,
@@ -73,7 +74,7 @@ class Application(Answering):
     async def reply(self, request: Request) -> Reply:
         """Reply to a client; raises `WheelfsError`."""
         if request.names == ("healthz",):
-            return plain(HTTPStatus.OK, "ok", ("Cache-Control", "no-store"))
+            return plain(HTTPStatus.OK, "ok", ("Cache-Control", NEVER_KEPT))
         if request.names == ("readyz",):
             return await self._readiness()
         if self._token is not None and not carries(self._token, request.headers.get("authorization")):
@@ -87,12 +88,12 @@ class Application(Answering):
     async def _readiness(self) -> Reply:
         """Reply whether clients can be served: that the process lives is told by ``/healthz``.  Raises `WheelfsError`."""
         await trio.to_thread.run_sync(self._share.check)
-        return plain(HTTPStatus.OK, "ready", ("Cache-Control", "no-store"))
+        return plain(HTTPStatus.OK, "ready", ("Cache-Control", NEVER_KEPT))
 
     async def _authorized(self, request: Request) -> Reply:
         """Reply to an authorized client; raises `WheelfsError`."""
         if request.names == ("metrics",):
-            return Text(HTTPStatus.OK, metrics.CONTENT_TYPE, self._metrics.text(), (("Cache-Control", "no-store"),))
+            return Text(HTTPStatus.OK, metrics.CONTENT_TYPE, self._metrics.text(), (("Cache-Control", NEVER_KEPT),))
         shared = await self._of_share(request)
         if shared is not None:
             return shared

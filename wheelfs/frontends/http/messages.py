@@ -18,6 +18,7 @@ Scope = dict[str, Any]
 
 TEXT: Final = "text/plain; charset=utf-8"
 BINARY: Final = "application/octet-stream"
+NEVER_KEPT: Final = "no-store"
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 POLICY: Final = (
     "Content-Security-Policy",
@@ -186,5 +187,7 @@ Reply = Text | Bytes | Relayed
 
 
 def plain(status: HTTPStatus, text: str, *headers: tuple[str, str]) -> Text:
-    """Return a reply of one line of plain text."""
+    """Return a reply of one line of plain text.  One that says no is not to be kept: a cache may keep a 404 unless told so."""
+    if status >= 400:
+        headers = (*headers, ("Cache-Control", NEVER_KEPT))
     return Text(status, TEXT, f"{text}\n".encode(errors="backslashreplace"), headers)

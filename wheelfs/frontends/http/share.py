@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from wheelfs.core.http import conditions
-from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, Reply, Request, Text, plain
+from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, NEVER_KEPT, Reply, Request, Text, plain
 from wheelfs.model.framing import CHECK_BYTES
 from wheelfs.service.vfs.nodes import FileNode
 
@@ -42,7 +42,7 @@ class SharePages:
     async def _events(self, request: Request) -> Reply:
         """Return what has changed since the cursor in the query."""
         events = await trio.to_thread.run_sync(self._feed.events, request.query.get("since"))
-        return Text(HTTPStatus.OK, "application/msgpack", msgspec.msgpack.encode(events), (("Cache-Control", "no-store"),))
+        return Text(HTTPStatus.OK, "application/msgpack", msgspec.msgpack.encode(events), (("Cache-Control", NEVER_KEPT),))
 
     async def find(self, request: Request) -> FileNode | Reply | None:
         """Return the stored file that the path names, what else is to be answered, or None for a path of another kind."""

@@ -125,12 +125,12 @@ class FetchContext:
         return await trio.to_thread.run_sync(add, limiter=self._sealing)
 
     def _metadata_to_keep(self, ref: FileRef, spool: SpoolFile, size_bytes: int) -> bytes:
-        """Return the METADATA to store with a whole wheel: its own, or what its index gave with its hash; empty: it is there.
+        """Return the METADATA to store with a whole wheel, which is verified next: its own; empty where what is kept stays.
 
-        It counts once the wheel is verified, which comes next.
+        That is what may have been served already, and clients keep it: it gives way only where the hash of its index is not its.
         """
         kept, announced = self.facts.metadata(ref), ref.link.metadata_sha256
-        if kept is not None and announced is not None and hashlib.sha256(kept).digest() == announced:
+        if kept is not None and (announced is None or hashlib.sha256(kept).digest() == announced):
             return b"" if ref.link.sha256 is not None else kept  # without a hash it is kept under another key
         if ref.kind != "wheel":
             return b""
