@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheelfs.app.wiring import running_node, start_background
+from wheelfs.app.wiring import replies_by_url, running_node, start_background
 
 if TYPE_CHECKING:
     import socket
@@ -56,6 +56,7 @@ def run_single(
                 node.tree,
                 Overview(node, store),
                 ShareFeed(store, node.downloads.in_progress),
+                by_url=replies_by_url(node),
                 token=token,
                 access_log=settings.serve_access_log,
             )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.allowed_files import AllowedFiles
+    from wheelfs.frontends.http.proxy.url_replies import UrlReplies
     from wheelfs.remote.origin import Origin
     from wheelfs.reports.status import Status
     from wheelfs.service.operations.requirements import Wants
@@ -120,6 +121,17 @@ async def start_background(
     nursery.start_soon(node.fetching.missing_objects.keep_asking)
     nursery.start_soon(node.withheld.keep_counted)
     nursery.start_soon(write_through, settings, store, node)
+
+
+def replies_by_url(node: Running) -> UrlReplies:
+    """Return what a gateway replies to the URLs of its indexes, with links that stay below its own."""
+    from wheelfs.core.proxy.layout import way_from_page
+    from wheelfs.frontends.http.proxy.url_replies import UrlReplies
+    from wheelfs.service.projects.by_url import Urls
+    from wheelfs.service.vfs.original_pages import OriginalPages
+
+    pages = OriginalPages(node.projects, node.views, way=way_from_page)
+    return UrlReplies(node.tree, Urls(node.projects, node.store.catalog), pages)
 
 
 def target_of(python: str | None = None, platforms: Sequence[str] = ()) -> Target:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wheelfs.app.wiring import limits_of, running_node, start_background
+from wheelfs.app.wiring import limits_of, replies_by_url, running_node, start_background
 from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
@@ -58,9 +58,8 @@ def run_head(
                 boards = [closing.enter_context(made_board()) for _ in range(settings.serve_workers)]
                 counts = [Counters(Scoreboard(board)) for board in boards]
                 # No token: only this user reaches this socket, and workers let no client pass without one.
-                application = Application(
-                    node.tree, Overview(node, store), ShareFeed(store, node.downloads.in_progress), workers=counts
-                )
+                feed = ShareFeed(store, node.downloads.in_progress)
+                application = Application(node.tree, Overview(node, store), feed, by_url=replies_by_url(node), workers=counts)
                 await nursery.start(_answer_workers, application, asked, "http" if tls is None else "https")
                 workers = Workers(arguments, listening, store.run_directory, name)
                 await _keep_until(shutdown, workers, boards, on_ready)

@@ -38,7 +38,7 @@ class Check:
     def __init__(self, node: Running, target: Target) -> None:
         self._node = node
         self._target = target
-        self._pages = OriginalPages(node.projects, node.views, ())
+        self._pages = OriginalPages(node.projects, node.views)
 
     def files(self, wants: Wants) -> Iterator[CheckedFile]:
         """Yield a report of each file that is wanted."""

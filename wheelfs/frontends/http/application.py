@@ -7,7 +7,7 @@ file is where the mount has it, so relative addresses in pages hold here as ther
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -38,10 +38,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.config.settings import AccessLog
+    from wheelfs.frontends.http.proxy.url_replies import UrlReplies
     from wheelfs.service.overview import Overview
     from wheelfs.service.shares.feed import ShareFeed
     from wheelfs.service.vfs.protocol import Filesystem, Node
     from wheelfs.telemetry import Counters
+
+PROXY: Final = "/proxy/"
+"""URLs of the indexes and of their files stand below it."""
 
 
 class Application(Answering):
@@ -53,12 +57,15 @@ class Application(Answering):
         overview: Overview,
         feed: ShareFeed,
         *,
+        by_url: UrlReplies | None = None,
         token: str | None = None,
         workers: Sequence[Counters] = (),
         access_log: AccessLog = "off",
         limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
         """Show ``filesystem`` to programs, ``overview`` to users and ``feed`` to nodes; with ``token``, only to holders of it.
+
+        ``by_url`` answers for URLs of the indexes below `PROXY`; None where another process does.
 
         ``access_log`` says whether and how each answer is logged.
 
@@ -69,6 +76,7 @@ class Application(Answering):
         self._share = SharePages(feed)
         self._html = HtmlPages(overview, self._ask_indexes)
         self._metrics = Metrics(overview, workers)
+        self._by_url = by_url
         self._token = token
 
     async def reply(self, request: Request) -> Reply:
@@ -94,6 +102,8 @@ class Application(Answering):
         """Reply to an authorized client; raises `WheelfsError`."""
         if request.names == ("metrics",):
             return Text(HTTPStatus.OK, metrics.CONTENT_TYPE, self._metrics.text(), (("Cache-Control", NEVER_KEPT),))
+        if self._by_url is not None and request.path.startswith(PROXY):
+            return await self._by_url.at(request, PROXY)
         shared = await self._of_share(request)
         if shared is not None:
             return shared

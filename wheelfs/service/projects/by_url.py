@@ -85,9 +85,8 @@ class Urls:
         # The longest first: one index may lie below another.
         self._indexes = sorted(projects.indexes, key=lambda index: -len(index.url))
 
-    def base(self, index: str) -> str:
-        """Return the URL of an index, without a slash at its end."""
-        return next(one.url for one in self._indexes if one.name == index)
+        self.indexes = {index.name: index.url for index in self._indexes}
+        """Their URLs, without a slash at the end, by name."""
 
     async def meaning(self, url: str) -> Meaning:
         """Return what ``url`` means; may ask an index whose page could list it.

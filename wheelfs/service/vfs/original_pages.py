@@ -18,7 +18,7 @@ from wheelfs.model.links import ProjectPage
 from wheelfs.model.names import versions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from wheelfs.core.projects.ownership import Ownership
     from wheelfs.core.proxy.hosts import Endpoint
@@ -31,12 +31,24 @@ if TYPE_CHECKING:
 
 
 class OriginalPages:
-    """Renders the pages of configured indexes for clients that reach the hosts ``answered`` through us."""
+    """Renders the pages of configured indexes."""
 
-    def __init__(self, projects: Projects, views: Views, answered: Collection[Endpoint]) -> None:
+    def __init__(
+        self,
+        projects: Projects,
+        views: Views,
+        answered: Collection[Endpoint] | None = None,
+        way: Callable[[str, str], str | None] | None = None,
+    ) -> None:
+        """``answered`` are the hosts that clients reach through us (None: all).
+
+        ``way`` returns the address for a page of an index (a URL) of a file (a URL), in place of the file's own.
+        """
         self._projects = projects
         self._views = views
         self._answered = answered
+        self._way = way
+        self._urls = {index.name: index.url for index in projects.indexes}
 
     async def project(self, index: str, project: ProjectName, form: Form) -> bytes | None:
         """Return a project's page, or None where the index has no such project; raises why it cannot be said."""
@@ -48,7 +60,7 @@ class OriginalPages:
         entries = list(self.shown(ownership, project, index))
         if not entries and ownership.listed and not ownership.reachable:
             raise self._projects.unreachable(ownership, project)
-        return await trio.to_thread.run_sync(self._rendered, ownership, project, entries, form)
+        return await trio.to_thread.run_sync(self._rendered, ownership, project, self._urls[index], entries, form)
 
     async def _ownership(self, index: str, project: ProjectName) -> Ownership:
         """Return what the index has; files that were added by hand and own their name are shown on the first index."""
@@ -75,15 +87,16 @@ class OriginalPages:
             if (remote or versions.get(entry.ref.filename) in stored) and self._views.hidden(view, entry) is None:
                 yield entry
 
-    def _rendered(self, owned: Owned, project: ProjectName, entries: list[Entry], form: Form) -> bytes:
+    def _rendered(self, owned: Owned, project: ProjectName, index_url: str, entries: list[Entry], form: Form) -> bytes:
         """Render a page; may be called in any thread."""
         told = {link.filename: link for link in owned.listed}  # entries know more of a file than its index tells
-        files = (self._file(entry, told.get(entry.ref.filename, entry.ref.link)) for entry in entries)
+        files = (self._file(index_url, entry, told.get(entry.ref.filename, entry.ref.link)) for entry in entries)
         page = owned.page or ProjectPage(project, ())
         return render_project_page(form, page, files, fileless_versions=page.fileless_versions)
 
-    def _file(self, entry: Entry, link: FileLink) -> RenderedFile:
-        is_answered = not link.url or endpoint_of_url(link.url) in self._answered
+    def _file(self, index_url: str, entry: Entry, link: FileLink) -> RenderedFile:
+        is_answered = not link.url or self._answered is None or endpoint_of_url(link.url) in self._answered
         has_metadata = link.has_metadata or (is_answered and entry.ref.kind == "wheel")
         digest = link.metadata_sha256 if has_metadata else None
-        return RenderedFile(link, has_metadata, digest, url=link.url or None)
+        url = link.url if self._way is None or not link.url else self._way(index_url, link.url)
+        return RenderedFile(link, has_metadata, digest, url=url or None)

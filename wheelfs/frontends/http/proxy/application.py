@@ -7,19 +7,13 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wheelfs.core.simple.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
 from wheelfs.errors import OriginUnreachable, WheelfsError
 from wheelfs.frontends.http.answering import Answering
-from wheelfs.frontends.http.files import FileReplies, text, type_of
-from wheelfs.frontends.http.limits import HTTP_LIMITS
-from wheelfs.frontends.http.messages import BINARY, plain
+from wheelfs.frontends.http.proxy.url_replies import UrlReplies
 from wheelfs.frontends.http.statuses import status_of
-from wheelfs.service.projects.by_url import Elsewhere, FileAt, ListOfProjects, PageOf, StoredAt, Unlisted
-from wheelfs.service.vfs.nodes import FileNode
-from wheelfs.service.vfs.protocol import Absent
+from wheelfs.service.projects.by_url import Elsewhere, Unlisted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -30,7 +24,7 @@ if TYPE_CHECKING:
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.projects.by_url import Meaning, Urls
     from wheelfs.service.vfs.original_pages import OriginalPages
-    from wheelfs.service.vfs.protocol import Filesystem, Node
+    from wheelfs.service.vfs.protocol import Filesystem
     from wheelfs.telemetry import Counters
 
     Header = tuple[bytes, bytes]
@@ -71,9 +65,8 @@ class RunApplication(Answering):
     ) -> None:
         """``size_of`` finds out the size of a file that no page lists; ``passing`` is None when nothing may go out."""
         super().__init__(filesystem, counters)
-        self._files = FileReplies(filesystem, HTTP_LIMITS)
+        self._replies = UrlReplies(filesystem, urls, pages)
         self._urls = urls
-        self._pages = pages
         self._size_of = size_of
         self._passing = passing
 
@@ -93,58 +86,20 @@ class RunApplication(Answering):
         if isinstance(meaning, Elsewhere):
             await self._pass_on(url, scope, receive, send)
         else:
-            await self({**scope, "wheelfs": (url, meaning)}, receive, send)
+            await self({**scope, "wheelfs": meaning}, receive, send)
 
     async def reply(self, request: Request) -> Reply:
         """Reply to what has a meaning here; raises `WheelfsError`."""
-        url, meaning = request.extension
+        meaning: Meaning | WheelfsError = request.extension
         if isinstance(meaning, WheelfsError):
             raise meaning.with_traceback(None)
-        return await self._meant(request, url, meaning)
-
-    async def _meant(self, request: Request, url: str, meaning: Meaning) -> Reply:
         match meaning:
-            case PageOf(index, project, is_canonical):
-                if not is_canonical:
-                    where = f"{self._urls.base(index)}/{project}/"
-                    return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", where))
-                return await self._page(request, index, project)
-            case ListOfProjects(index):
-                return await self._tree(request, ("index", index, "simple"), is_directory=True)
-            case FileAt(path):
-                return await self._tree(request, path, is_directory=False)
-            case StoredAt(ref) | Unlisted(ref):
-                node = FileNode(ref, await self._size_of(ref))
-                return await self._files.file(request, node, BINARY)
+            case Unlisted(ref):
+                return await self._replies.file(request, ref, await self._size_of(ref))
             case Elsewhere():
                 raise AssertionError("was passed on")
-
-    async def _page(self, request: Request, index: str, project: Any) -> Reply:
-        chosen = choose_form(request.headers.get("accept"), request.query.get("format"))
-        if chosen is None:
-            return plain(HTTPStatus.NOT_ACCEPTABLE, f"pages are served as {PLAIN_TYPE} and {JSON_TYPE}")
-        form, content_type = chosen
-        body = await self._pages.project(index, project, form)
-        if body is None:
-            return plain(HTTPStatus.NOT_FOUND, f"{index} has no project {project}")
-        return text(request, body, content_type, ("Vary", "Accept"))
-
-    async def _tree(self, request: Request, path: Sequence[str], *, is_directory: bool) -> Reply:
-        node: Node = self._filesystem.root
-        content_type = type_of(path[-1])
-        names = list(path)
-        if is_directory:
-            chosen = choose_form(request.headers.get("accept"), request.query.get("format"))
-            if chosen is None:
-                return plain(HTTPStatus.NOT_ACCEPTABLE, f"pages are served as {PLAIN_TYPE} and {JSON_TYPE}")
-            form, content_type = chosen
-            names.append("index.v1_json" if form == "json" else "index.html")
-        for name in names:
-            found = await self._filesystem.lookup(node, name)
-            if isinstance(found, Absent):
-                return plain(HTTPStatus.NOT_FOUND, "there is no such file")
-            node = found
-        return await self._files.file(request, node, content_type)
+            case _:
+                return await self._replies.known(request, meaning)
 
     # --- what is not for us -----------------------------------------------------------------------------------------
 

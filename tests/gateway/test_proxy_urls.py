@@ -1,0 +1,148 @@
+"""``/proxy/HOST/PATH`` on a gateway: what is at the URLs of its indexes and of their files, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+import httpx2
+import pytest
+
+from tests.fakes.index import FakeIndex
+from tests.fakes.processes import run
+from tests.fakes.runs import UV, Runs, project
+from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.gateway.serving import Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.fakes.clients import Clients
+
+JSON = "application/vnd.pypi.simple.v1+json"
+DEMO, LIB = wheel_filename("demo", "1.0"), wheel_filename("lib", "1.0")
+
+
+@pytest.fixture
+def index() -> Iterator[FakeIndex]:
+    """An index whose files are on a host of their own."""
+    with FakeIndex() as index:
+        for name, requires in (("demo", ["lib"]), ("lib", [])):
+            filename, content = index.add_wheel(name, "1.0", requires=requires)
+            url = index.file_url(filename).replace("127.0.0.1", "localhost")
+            files = [{"filename": filename, "url": url, "hashes": {"sha256": hashlib.sha256(content).hexdigest()}}]
+            page = {"meta": {"api-version": "1.0"}, "name": name, "files": files}
+            index.set_page(name, json.dumps(page).encode(), JSON)
+        yield index
+
+
+def serving(tmp_path: Path, index: FakeIndex, *options: str) -> Serving:
+    return Serving(tmp_path / "gateway", "--index", f"main={index.url}", *options)
+
+
+def proxied(gateway: Serving, url: str) -> str:
+    return f"{gateway.url}/proxy/{url.partition('://')[2]}"
+
+
+def file_url(index: FakeIndex, filename: str) -> str:
+    return index.file_url(filename).replace("127.0.0.1", "localhost")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_pip_and_uv_install_from_an_index_below_it_also_when_that_is_gone(
+    tmp_path: Path, index: FakeIndex, clients: Clients, workers: str
+) -> None:
+    with serving(tmp_path, index, "--workers", workers) as gateway:
+        url = proxied(gateway, index.url)
+        for _ in ("up", "down"):
+            uv, pip = clients.uv(), clients.pip()
+            uv.run("pip", "install", "--default-index", url, "demo").succeeded()
+            pip.run("install", "--index-url", url, "demo").succeeded()
+            assert uv.installed() == pip.installed() == {"demo": "1.0", "lib": "1.0"}
+            index.stop()
+
+
+def test_pages_link_below_it_so_that_each_link_can_be_turned_back(tmp_path: Path, index: FakeIndex) -> None:
+    with serving(tmp_path, index) as gateway, httpx2.Client(trust_env=False) as client:
+        page_url = proxied(gateway, f"{index.url}/demo/")
+        page = client.get(page_url, headers={"Accept": JSON})
+        [file] = page.json()["files"]
+        assert urljoin(page_url, file["url"]) == proxied(gateway, file_url(index, DEMO))
+        assert f"/proxy/{index.origin.partition('://')[2]}/simple/demo/" in page_url
+        named = client.get(proxied(gateway, f"{index.url}/Demo/"))
+        assert (named.status_code, urljoin(str(named.url), named.headers["location"])) == (301, page_url)
+        assert client.get(proxied(gateway, f"{index.url}/no-such-project/")).status_code == 404
+        listed = client.get(proxied(gateway, f"{index.url}/"), headers={"Accept": JSON}).json()["projects"]
+        assert {"name": "demo"} in listed
+
+
+def test_a_file_is_found_by_its_url_alone_and_kept_as_its_indexs(tmp_path: Path, index: FakeIndex) -> None:
+    with serving(tmp_path, index) as gateway:
+        curl = ["curl", "--silent", "--fail", "--show-error", "--noproxy", "*", proxied(gateway, file_url(index, LIB))]
+        out = tmp_path / "lib.whl"
+        run([*curl, "--output", str(out)], environment=Runs(tmp_path / "runs", index).environment()).succeeded()
+        content = build_wheel("lib", "1.0", requires=[])
+        assert out.read_bytes() == content
+        index.stop()
+        run([*curl, "--output", str(out)], environment=Runs(tmp_path / "runs", index).environment()).succeeded()
+        assert out.read_bytes() == content
+
+
+def test_a_canonical_lock_syncs_frozen_once_its_urls_are_put_below(tmp_path: Path, index: FakeIndex) -> None:
+    """As a client does that knows of the layout: the lock itself stays as it is."""
+    runs = Runs(tmp_path / "runs", index)
+    app = project(tmp_path / "app", "demo", index=index)
+    runs.straight(UV, "--quiet", "lock", cwd=app).succeeded()
+    lock = (app / "uv.lock").read_text()
+    with serving(tmp_path, index) as gateway:
+        for _ in ("up", "down"):
+            (app / "uv.lock").write_text(lock.replace("http://", f"{gateway.url}/proxy/"))
+            runs.straight(UV, "--quiet", "sync", "--frozen", "--no-install-project", cwd=app).succeeded()
+            assert len(list(app.glob(".venv/lib/python*/site-packages/*.dist-info"))) == 2
+            (app / ".venv").rename(tmp_path / f"gone-{_}")
+            index.stop()
+            index.reset_counters()
+    assert index.requests == []
+
+
+def test_it_is_no_open_proxy(tmp_path: Path, index: FakeIndex) -> None:
+    with FakeIndex() as elsewhere, serving(tmp_path, index) as gateway, httpx2.Client(trust_env=False) as client:
+        elsewhere.add_wheel("demo", "1.0")
+        index.add_wheel("hidden", "1.0")
+        index.set_page("hidden", b"<!DOCTYPE html><title>Links for hidden</title>")
+        hidden = file_url(index, wheel_filename("hidden", "1.0"))
+        refused = [
+            *(elsewhere.url + "/demo/", elsewhere.url + "/", elsewhere.file_url(DEMO), elsewhere.origin + "/"),
+            *(index.origin + "/account/login", index.origin + "/", hidden, f"{index.url}/demo/more/"),
+            *("http://169.254.169.254/latest/meta-data/", "http://127.0.0.1:1/simple/demo/", "http://[::1]/x"),
+        ]
+        for url in refused:
+            assert client.get(proxied(gateway, url)).status_code == 404, url
+            assert client.post(proxied(gateway, url)).status_code == 405
+        for path in ("/proxy/", "/proxy", "/proxy/%2e%2e/simple/demo/", "/proxy//simple/", "/proxy/http://127.0.0.1/"):
+            assert client.get(gateway.url + path).status_code == 404, path
+        assert elsewhere.requests == []
+        assert [request.path for request in index.requests if "login" in request.path or "hidden-1.0" in request.path] == []
+
+
+def test_what_a_run_has_downloaded_from_another_place_is_not_shown(tmp_path: Path, index: FakeIndex) -> None:
+    with FakeIndex() as elsewhere:
+        elsewhere.add_wheel("secret", "1.0")
+        url = elsewhere.file_url(wheel_filename("secret", "1.0"))
+        runs = Runs(tmp_path / "gateway", index)
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-deps", "--target", str(tmp_path / "to"))
+        runs.wheelfs(*pip, url, options=("--index", f"more={elsewhere.url}")).succeeded()
+        assert [file["origin"] for file in runs.listed()] == ["more"]
+        with serving(tmp_path, index) as gateway, httpx2.Client(trust_env=False) as client:
+            assert client.get(proxied(gateway, url)).status_code == 404
+
+
+def test_it_wants_the_token_too(tmp_path: Path, index: FakeIndex) -> None:
+    (tmp_path / "token").write_text("s3cret-word")
+    with serving(tmp_path, index, "--token-file", str(tmp_path / "token")) as gateway, httpx2.Client(trust_env=False) as client:
+        assert client.get(proxied(gateway, f"{index.url}/demo/")).status_code == 401
+        assert client.get(proxied(gateway, f"{index.url}/demo/"), auth=("any", "s3cret-word")).status_code == 200
