@@ -112,6 +112,11 @@ class OriginDenied(OriginError):
 
     exit_code = 23
 
+    def __init__(self, attempted: str, happened: str, advice: str = "", *, status: int | None = None) -> None:
+        """``status`` is the one of an answer over HTTP by the origin itself."""
+        super().__init__(attempted, happened, advice)
+        self.status = status
+
 
 class OriginMissing(OriginError):
     """The origin says that it has no such thing (404, 410)."""

@@ -176,6 +176,7 @@ async def _serve(
 
 def _application(node: Running, answered: set[Endpoint], passing: Passing | None, counters: Counters) -> RunApplication:
     from wheelfs.frontends.http.proxy.application import RunApplication
+    from wheelfs.remote.index.http import HttpIndex
     from wheelfs.service.projects.by_url import Urls
     from wheelfs.service.vfs.original_pages import OriginalPages
 
@@ -186,8 +187,13 @@ def _application(node: Running, answered: set[Endpoint], passing: Passing | None
         with node.downloads.using(ref) as download:
             return await download.learn_size()
 
+    def lend(url: str, authorization: str) -> None:
+        for index in node.projects.indexes:
+            if isinstance(index.client, HttpIndex) and index.client.lend(url, authorization):
+                node.projects.requests.forget_failures(index.name)
+
     pages = OriginalPages(node.projects, node.views, answered)
-    return RunApplication(node.tree, Urls(node.projects, node.store.catalog), pages, size_of, passing, counters)
+    return RunApplication(node.tree, Urls(node.projects, node.store.catalog), pages, size_of, lend, passing, counters)
 
 
 @asynccontextmanager

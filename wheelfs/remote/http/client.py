@@ -21,7 +21,7 @@ from wheelfs.core.http.ranges import Busy, Moved, judge_status, length_of
 from wheelfs.core.simple.links import absolute
 from wheelfs.errors import OriginFault, UsageError
 from wheelfs.remote.http.addresses import AddressGuard
-from wheelfs.remote.http.credentials import origin_of
+from wheelfs.remote.http.credentials import Lent, origin_of
 from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import CA_VARIABLES, DEFAULT_ACCESS, trust
 from wheelfs.remote.limits import HTTP_LIMITS
@@ -64,13 +64,24 @@ class Client:
         """
         self._origin = origin
         self._guard = None if access.private_addresses else AddressGuard(origin[1], self._is_proxied)
-        self._credentials = credentials
+        self._credentials: Credentials | Lent | None = credentials
         self._limits = limits
         ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
         self._http = _connections(trust(ca), access.proxy, limits)
         # Apart: what proves who we are to the index is shown to no other host.
         certified = trust(ca, access.client_cert, access.client_key) if access.client_cert is not None else None
         self._own = self._http if certified is None else _connections(certified, access.proxy, limits)
+
+    def lend(self, authorization: str) -> bool:
+        """Send this Authorization header to the index's own origin from now on, unless there are credentials of our own.
+
+        It is kept in memory alone.  Returns whether it is another one than before.
+        """
+        lent = Lent(self._origin, authorization)
+        if lent == self._credentials or not isinstance(self._credentials, Lent | None):
+            return False
+        self._credentials = lent
+        return True
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -74,6 +74,22 @@ class Credentials:
                 self.password = self.password if found is None else found
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """The Authorization header that a client of ours sends to an origin; of any scheme, and not ours to look into."""
+
+    origin: OwnOrigin
+    authorization: str = field(repr=False)
+
+    async def header_for(self, url: str) -> dict[str, str]:
+        """As `Credentials.header_for`."""
+        return {"Authorization": self.authorization} if origin_of(url) == self.origin else {}
+
+    async def renewed(self, url: str) -> dict[str, str]:
+        """As `Credentials.renewed`: only the client has another one."""
+        return await self.header_for(url)
+
+
 def origin_of(url: str) -> OwnOrigin:
     """Return scheme, host and port of ``url``; raise ValueError when its port is invalid."""
     parts = urlsplit(url)

@@ -88,6 +88,10 @@ class HttpIndex:
         self._ranges = RangeHabits()
         self._client = Client(origin_of(self.url), credentials, environ, access=access, limits=limits)
 
+    def lend(self, url: str, authorization: str) -> bool:
+        """Take on what a client of ours sends to ``url``, as far as that is on the index's own host; see `Client.lend`."""
+        return origin_of(url) == origin_of(self.url) and self._client.lend(authorization)
+
     def __repr__(self) -> str:
         return f"HttpIndex({self.name!r}, {self.url!r})"
 
@@ -231,6 +235,7 @@ class HttpIndex:
                     attempted,
                     f"access is refused (status {status})",
                     f"give credentials by {variable}_USERNAME and _PASSWORD, or in ~/.netrc" + advice.format(status=status),
+                    status=status,
                 )
             case Busy(retry_after_s):
                 happened = f"it answered with status {status}"

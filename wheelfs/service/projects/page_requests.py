@@ -88,6 +88,11 @@ class PageRequests:
         failed = self._failed.get((index.name, project))
         return failed[1] if failed is not None and trio.current_time() - failed[0] < within_s else None
 
+    def forget_failures(self, index: str) -> None:
+        """Ask an index again that has refused what it will now allow."""
+        for key in [key for key in self._failed if key[0] == index]:
+            del self._failed[key]
+
     async def _run(self, index: Index, project: ProjectName, head: PageHead | None, request: PageRequest) -> None:
         attempted = f"look up {project} on {index.name}"
         try:

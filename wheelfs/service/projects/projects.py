@@ -78,7 +78,7 @@ class Projects:
         self._limits = limits
         self._comparison = HashComparison(store, nursery, limits)
         replacements = Replacements(catalog=store.catalog, hosts=hosts, timeout_s=timeout_s, limits=limits)
-        self._requests = PageRequests(
+        self.requests = PageRequests(
             catalog=store.catalog, hosts=hosts, nursery=nursery, timeout_s=timeout_s, limits=limits, replacements=replacements
         )
         self._show_all = show_all
@@ -221,7 +221,7 @@ class Projects:
         head = self._store.catalog.page_head(ref.origin, ref.project)
         if index is None or head is None or time.time() - head.fetched_at_us / 1e6 < self._limits.renew_after_s:
             return None
-        await self._requests.begin(index, ref.project, head).done.wait()
+        await self.requests.begin(index, ref.project, head).done.wait()
         page = None
         with suppress(StoreDamaged):  # the next reader of the page itself has it fetched again
             page = self._store.catalog.page(index.name, ref.project)
@@ -318,7 +318,7 @@ class Projects:
             case freshness.Serve():
                 pass
             case freshness.Revalidate(wait_s):
-                request = self._requests.begin(index, project, head)
+                request = self.requests.begin(index, project, head)
                 with trio.move_on_after(wait_s):
                     await request.done.wait()
                 if request.is_saved:  # the index is well: what it says without hashes may still have to be asked about
@@ -335,10 +335,10 @@ class Projects:
 
     async def _fetch(self, index: Index, project: ProjectName, head: PageHead | None) -> WheelfsError | None:
         """Ask and wait for the answer; return why there is none.  A request that has just failed is not repeated."""
-        failed = self._requests.recent_failure(index, project, self._limits.failed_ttl_s)
+        failed = self.requests.recent_failure(index, project, self._limits.failed_ttl_s)
         if failed is not None:
             return failed
-        request = self._requests.begin(index, project, head)
+        request = self.requests.begin(index, project, head)
         await request.done.wait()
         return request.error
 
@@ -350,7 +350,7 @@ class Projects:
             case freshness.Revalidate(wait_s):
                 if wait_s > 0 and not (stale and head is not None and not head.absent):
                     return None
-                self._requests.begin(index, project, head)
+                self.requests.begin(index, project, head)
             case freshness.Serve():
                 pass
         answer = self._recorded(index, project)
@@ -367,7 +367,7 @@ class Projects:
         return freshness.decide(
             age_s=age_s,
             ttl_s=lifetime_s,
-            may_ask=may_ask and self._requests.recent_failure(index, project, self._limits.stale_retry_s) is None,
+            may_ask=may_ask and self.requests.recent_failure(index, project, self._limits.stale_retry_s) is None,
             prompt=self._hosts.is_responsive(index.url),
         )
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wheelfs.errors import UsageError
-from wheelfs.remote.http.credentials import Credentials, credentials_for, split_userinfo
+from wheelfs.remote.http.credentials import Credentials, Lent, credentials_for, split_userinfo
+from wheelfs.remote.index.http import HttpIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,3 +91,28 @@ def test_credentials_cannot_be_printed() -> None:
     text = repr(Credentials(("https", "index.example", 443), "me", "hunter2"))
     assert "hunter2" not in text
     assert "'me'" not in text
+
+
+async def test_what_a_client_lends_is_for_its_own_origin_and_cannot_be_printed() -> None:
+    lent = Lent(("https", "index.example", 443), "Bearer hunter2")
+    assert await lent.header_for("https://index.example/simple/x/") == {"Authorization": "Bearer hunter2"}
+    assert await lent.header_for("https://files.example/x") == {}
+    assert await lent.renewed("http://index.example/simple/x/") == {}
+    assert "hunter2" not in repr(lent)
+
+
+@pytest.mark.parametrize(
+    ("configured", "url", "is_taken"),
+    [
+        ("https://index.example/simple", "https://index.example/simple/x/", True),
+        ("https://index.example/simple", "https://index.example/files/x.whl", True),
+        ("https://index.example/simple", "https://files.example/x.whl", False),
+        ("https://me:own@index.example/simple", "https://index.example/simple/x/", False),
+    ],
+)
+async def test_an_index_takes_what_is_sent_to_it_where_it_has_nothing(configured: str, url: str, is_taken: bool) -> None:
+    index = HttpIndex("lab", configured, {})
+    assert index.lend(url, "Basic x") == is_taken
+    assert not index.lend(url, "Basic x"), "nothing new"
+    assert index.lend(url, "Basic y") == is_taken
+    await index.aclose()

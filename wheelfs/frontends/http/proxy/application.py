@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wheelfs.errors import OriginUnreachable, WheelfsError
+from wheelfs.errors import OriginDenied, OriginUnreachable, WheelfsError
 from wheelfs.frontends.http.answering import Answering
+from wheelfs.frontends.http.messages import plain
 from wheelfs.frontends.http.proxy.url_replies import UrlReplies
 from wheelfs.frontends.http.statuses import status_of
 from wheelfs.service.projects.by_url import Elsewhere, Unlisted
@@ -60,14 +62,19 @@ class RunApplication(Answering):
         urls: Urls,
         pages: OriginalPages,
         size_of: Callable[[FileRef], Awaitable[int]],
+        lend: Callable[[str, str], None],
         passing: Passing | None,
         counters: Counters,
     ) -> None:
-        """``size_of`` finds out the size of a file that no page lists; ``passing`` is None when nothing may go out."""
+        """``size_of`` finds out the size of a file that no page lists; ``passing`` is None when nothing may go out.
+
+        ``lend`` is called with a URL and the Authorization header that the command sends to it.
+        """
         super().__init__(filesystem, counters)
         self._replies = UrlReplies(filesystem, urls, pages)
         self._urls = urls
         self._size_of = size_of
+        self._lend = lend
         self._passing = passing
 
     def at(self, origin: str) -> Callable[[dict[str, Any], Receive, Send], Awaitable[None]]:
@@ -78,22 +85,35 @@ class RunApplication(Answering):
         if scope["type"] != "http":
             return
         url = _url(origin, scope)
+        authorization = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), None)
+        if authorization is not None:
+            self._lend(url, authorization.decode("latin-1"))
         meaning: Meaning | WheelfsError
         try:
             meaning = await self._urls.meaning(url) if scope["method"] in {"GET", "HEAD"} else Elsewhere()
         except WheelfsError as error:
             meaning = error
-        if isinstance(meaning, Elsewhere):
+        # Who may have a file that no index lists, its own host alone can say.
+        if isinstance(meaning, Elsewhere) or (isinstance(meaning, Unlisted) and authorization is not None):
             await self._pass_on(url, scope, receive, send)
         else:
             await self({**scope, "wheelfs": meaning}, receive, send)
 
     async def reply(self, request: Request) -> Reply:
         """Reply to what has a meaning here; raises `WheelfsError`."""
-        meaning: Meaning | WheelfsError = request.extension
-        if isinstance(meaning, WheelfsError):
-            raise meaning.with_traceback(None)
+        try:
+            return await self._known(request, request.extension)
+        except OriginDenied as error:
+            if error.status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise
+            # As the index said it: then clients look for credentials.
+            challenge = (("WWW-Authenticate", 'Basic realm="index"'),) if error.status == HTTPStatus.UNAUTHORIZED else ()
+            return plain(HTTPStatus(error.status), str(error), *challenge)
+
+    async def _known(self, request: Request, meaning: Meaning | WheelfsError) -> Reply:
         match meaning:
+            case WheelfsError():
+                raise meaning.with_traceback(None)
             case Unlisted(ref):
                 return await self._replies.file(request, ref, await self._size_of(ref))
             case Elsewhere():
