@@ -98,7 +98,7 @@ def test_a_store_on_a_fuse_file_system_is_refused_and_share_is_named(
     tools: bytes, run_wheelfs: RunWheelfs, tmp_path: Path, mounted: MountWheelfs
 ) -> None:
     mount = mounted("--offline")
-    for words in (["ls"], ["add", str(tmp_path / NAME)], ["mount", str(tmp_path / "other"), "--offline"]):
+    for words in (["ls"], ["status"], ["add", str(tmp_path / NAME)], ["mount", str(tmp_path / "other"), "--offline"]):
         done = run_wheelfs("--store", str(mount.path / "stored"), "--json", *words)
         assert done.returncode == 45, done
         assert "--share" in error_of(done)["message"]

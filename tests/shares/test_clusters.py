@@ -212,6 +212,17 @@ def test_whatever_a_file_system_says_of_a_directory_that_is_there_it_is_used(
     assert [path.name for path in (tmp_path / "share").iterdir()] == ["log"], "and nothing is left"
 
 
+def test_an_input_output_error_in_writing_is_told_with_what_may_say_so(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rclone's mount has no links, and has this to say of one."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(OriginFault, match=r"without hard links \(rclone's\)"):
+        objects.create("log/00000000", b"x")
+
+
 def test_a_stale_handle_is_asked_for_again(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
     objects.create("log/00000000", b"x")
     real, stale = os.open, [2]

@@ -11,14 +11,29 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tests.fakes.catalogs import Follower, file, filled
-from tests.shares.test_collecting import fill, pulled, push_all
-from wheelfs.errors import OriginError, OriginFault
+from tests.fakes.catalogs import Follower, Memory, file, filled
+from tests.fakes.later import collect_later
+from tests.shares.test_collecting import fill, orphan_pack, pulled, push_all
+from wheelfs.errors import OriginDenied, OriginError, OriginFault
 from wheelfs.model.condemned import decode_condemned
 from wheelfs.model.framing import ShareFormatError, framed
-from wheelfs.model.share_catalog import decode_record, decode_root, decode_snapshot, record_key
+from wheelfs.model.share_catalog import (
+    SnapshotOf,
+    decode_record,
+    decode_root,
+    decode_snapshot,
+    encode_root,
+    record_key,
+    root_key,
+)
+from wheelfs.remote.limits import ShareLimits
 from wheelfs.remote.share.log_writer import WrittenShareCatalog
 from wheelfs.remote.share.objects import open_objects
+from wheelfs.remote.share.share import WrittenShare
+from wheelfs.service.shares.condemned_view import CondemnedView
+from wheelfs.service.shares.pull import pull
+from wheelfs.service.shares.push import push
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,6 +170,65 @@ def test_a_link_that_takes_the_place_of_a_file_while_it_is_made_changes_nothing_
     assert (stat.S_IMODE(victim.stat().st_mode), victim.read_bytes()) == (0o600, b"secret")
 
 
+@pytest.mark.parametrize("key", ["manifests/ab/ab", "packs/ab/.new-" + "0" * 32])
+def test_deleting_follows_no_link_either(tmp_path: Path, share: Path, key: str) -> None:
+    """As one swaps a directory who has seen what is about to be deleted in it."""
+    name = key.rpartition("/")[2]
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / name).write_bytes(b"of others")
+    (share / key).parent.parent.mkdir()
+    (share / key).parent.symlink_to(outside)
+    objects = open_objects(share.as_uri())
+    with pytest.raises(OriginFault, match="is a link or no file"):
+        objects.delete(key)
+    assert (outside / name).read_bytes() == b"of others"
+    (share / key).parent.unlink()
+    objects.delete(key)  # its directory is gone
+
+
+def test_a_left_over_directory_that_is_not_empty_stays_and_stops_no_collection(tmp_path: Path, share: Path) -> None:
+    objects = open_objects(share.as_uri())
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    for below in ("packs", "condemned"):
+        (share / below / ".new-mine").mkdir(parents=True)
+        (share / below / ".new-mine" / "thing").write_bytes(b"x")
+    orphan_pack(objects, b"left")
+    before = len(list((share / "packs").rglob("*")))
+    for days in (9, 17):
+        collect_later(objects, days)
+    assert len(list((share / "packs").rglob("*"))) < before, "the orphan is gone"
+    assert (share / "packs" / ".new-mine" / "thing").exists()
+    assert pulled(tmp_path / "b", objects) == wheels
+
+
+def test_names_that_are_no_text_are_nobodys_objects(share: Path) -> None:
+    (share / "packs" / "ab").mkdir(parents=True)
+    for name in (b"one", b"\xff", "\u00e9".encode()):
+        (share / "packs" / "ab" / os.fsdecode(name)).write_bytes(b"x")
+    assert [found.key for found in open_objects(share.as_uri()).found("packs")] == ["packs/ab/one"]
+
+
+def test_a_damaged_list_of_what_is_condemned_stops_no_push_and_every_collection(
+    tmp_path: Path, share: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    objects = open_objects(share.as_uri())
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    for number, content in enumerate([b"", b"WFC1 cut off", b"x" * 100, framed(b"WFC1", b"\xc1")]):
+        objects.create(f"condemned/{number:032x}", content)
+    wheels |= fill(tmp_path / "b", "2.0")
+    push_all(tmp_path / "b", objects)
+    assert pulled(tmp_path / "c", objects) == wheels
+    assert caplog.text.count(f"left out condemned/{0:032x}") == 1
+    with pytest.raises(OriginFault, match="delete that object"):
+        collect_later(objects, 9)
+    objects.create(f"condemned/{9:032x}", framed(b"WFC2", b"\xc1"))
+    with pytest.raises(OriginFault, match="update wheelfs"):
+        CondemnedView(WrittenShare(objects)).begin()
+
+
 class Sick:
     """Objects of which some cannot be read."""
 
@@ -162,6 +236,7 @@ class Sick:
         self._objects = objects
         self.url = objects.url
         self.sick: set[str] = set()
+        self.error: type[OriginError] = OriginFault
         self.create, self.found, self.delete = objects.create, objects.found, objects.delete
 
     def read(self, key: str, *, limit_bytes: int) -> bytes | None:
@@ -174,7 +249,7 @@ class Sick:
 
     def _refuse(self, key: str) -> None:
         if key in self.sick:
-            raise OriginFault(f"read {key}", "input/output error")
+            raise self.error(f"read {key}", "input/output error")
 
 
 def test_a_record_that_cannot_be_read_is_passed_over_and_read_when_it_can_be(share: Path) -> None:
@@ -197,3 +272,66 @@ def test_when_the_marker_cannot_be_read_either_it_is_the_share_that_is_away(shar
     objects.sick |= {record_key(1), "wheelfs-share"}
     with pytest.raises(OriginFault, match="input/output"):
         Follower(objects).follow()
+
+
+@pytest.mark.parametrize("error", [OriginFault, OriginDenied])
+@pytest.mark.parametrize("below", ["manifests", "packs"])
+def test_what_cannot_be_read_of_like_files_stops_no_push(
+    tmp_path: Path, share: Path, below: str, error: type[OriginError]
+) -> None:
+    """A manifest or pack with a sick copy, or that its owner has closed: chunks in it are written once more."""
+    objects = Sick(open_objects(share.as_uri()))
+    fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    objects.sick, objects.error = {found.key for found in objects.found(below)}, error
+    wheels = fill(tmp_path / "b", "2.0")
+    push_all(tmp_path / "b", objects)
+    with Store.open(tmp_path / "a") as store:
+        [name] = store.catalog.names()
+        results = [file.result for file in push(store, WrittenShare(objects), [name.filename], private=False)]
+    assert results == ["failed"], "what is asked for by name is looked at"
+    with Store.open(tmp_path / "c") as store:
+        pulls = {file.filename: file.result for file in pull(store, WrittenShare(objects), [], contents=True)}
+    assert {pulls[filename] for filename in wheels} == {"pulled"}
+
+
+def test_roots_with_gaps_between_them_hold_up_no_reader_and_no_writer() -> None:
+    """Damaged ones at each power of two: looked for one by one, those between would be a billion."""
+    memory, limits = Memory(), ShareLimits(span=4)
+    filled(memory, 9, limits=limits)
+    for power in range(2, 31):
+        memory.kept[root_key(1 << power)] = b"damaged"
+    memory.asked.clear()
+    follower = Follower(memory, limits)
+    follower.follow()
+    assert len(follower.files) == 9
+    assert len(memory.asked) < 5_000
+    filled(memory, 1, first=9, limits=limits)
+    follower.follow()
+    assert len(follower.files) == 10
+
+
+def test_a_root_beyond_all_records_is_none() -> None:
+    memory = Memory()
+    filled(memory, 2)
+    for power in range(40):
+        memory.kept[root_key(1 << power)] = encode_root(())
+    follower = Follower(memory)
+    for _ in range(50):
+        if not follower.ask().more:
+            break
+    else:
+        raise AssertionError("it does not end")
+
+
+def test_snapshots_that_are_not_there_are_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    memory = Memory()
+    filled(memory, 2)
+    memory.kept[root_key(1)] = encode_root((SnapshotOf("0" * 32, 1, 0),))
+    for _ in range(3):
+        Follower(memory).follow()
+    follower = Follower(memory)
+    for _ in range(20):
+        follower.cursor = None
+        follower.follow()
+    assert caplog.text.count("it is not there") == 4

@@ -206,13 +206,18 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
 
 
 def status(settings: Settings) -> Status:
-    """Return the state of all processes on the store, asked through their control sockets; opens no store."""
+    """Return the state of all processes on the store, asked through their control sockets; opens no store.
+
+    Raises `StoreOnNetwork`: there sockets of other machines would look like those of dead processes.
+    """
     import msgspec
 
     from wheelfs.reports.status import OriginState, Status
     from wheelfs.service.process.control_socket import Answered, ask_all
     from wheelfs.service.process.merged_status import merged
+    from wheelfs.store.engine.network_fs import refuse_network
 
+    refuse_network(settings.store)
     origins = tuple(OriginState(name=index.name, url=redact(index.url)) for index, _ in effective_indexes(settings))
     idle = Status(version=wheelfs.__version__, store=str(settings.store), origins=origins, offline=settings.offline)
     answers = ask_all(settings.store / "run", {"do": "status"}, timeout_s=STATUS_TIMEOUT_S)

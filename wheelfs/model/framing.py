@@ -22,6 +22,10 @@ class ShareFormatError(ValueError):
     """These bytes are not what they should be; the message says why."""
 
 
+class NewerFormatError(ShareFormatError):
+    """It is of the kind that was expected, in a form that another version of wheelfs writes."""
+
+
 def framed(magic: bytes, body: bytes) -> bytes:
     """Return ``body`` between its magic and its checksum."""
     begun = magic + body
@@ -30,9 +34,11 @@ def framed(magic: bytes, body: bytes) -> bytes:
 
 def unframed(magic: bytes, encoded: bytes) -> bytes:
     """Return the body of what `framed` made; raise `ShareFormatError` for anything else, a single flipped bit included."""
+    is_whole = len(encoded) >= MAGIC_BYTES + CHECK_BYTES and _check(encoded[:-CHECK_BYTES]) == encoded[-CHECK_BYTES:]
     if encoded[:MAGIC_BYTES] != magic:
-        raise ShareFormatError(f"it does not begin with {magic.decode()}")
-    if len(encoded) < MAGIC_BYTES + CHECK_BYTES or _check(encoded[:-CHECK_BYTES]) != encoded[-CHECK_BYTES:]:
+        is_ours = is_whole and encoded[: MAGIC_BYTES - 1] == magic[:-1]  # the last byte is the version
+        raise (NewerFormatError if is_ours else ShareFormatError)(f"it does not begin with {magic.decode()}")
+    if not is_whole:
         raise ShareFormatError("its checksum is wrong")
     return encoded[MAGIC_BYTES:-CHECK_BYTES]
 

@@ -165,6 +165,20 @@ async def test_who_wants_another_protocol_is_answered_in_this_one(tmp_path: Path
                 assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 " + status)
 
 
+async def test_who_wants_a_web_socket_is_refused_and_no_bug_is_logged(
+    tmp_path: Path, origin: MemoryOrigin, caplog: pytest.LogCaptureFixture
+) -> None:
+    fields = b"Host: lab\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    async with gateway(tmp_path, origin) as (client, _):
+        for path in (b"/", b"/healthz", b"/simple/demo/"):
+            async with await connected(client) as stream:
+                key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                await stream.send_all(b"GET " + path + b" HTTP/1.1\r\n" + fields + key)
+                assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 403 ")
+        assert await is_served(client)
+    assert "bug" not in caplog.text
+
+
 async def test_clients_that_never_read_hold_a_piece_each_and_no_copy_of_a_page(tmp_path: Path, origin: MemoryOrigin) -> None:
     # Larger than what the kernel takes for a client that does not read.
     tag = "py3-none-" + "x" * 200

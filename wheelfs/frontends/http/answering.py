@@ -67,6 +67,7 @@ class Answering:
             self._count(busy, scope["method"])
             await _send(busy, scope["method"], send, self._limits.piece_bytes)
             await send(_END)
+            self._log(scope, busy, trio.current_time(), is_whole=True)
             return
         self._take(1)
         try:
@@ -87,6 +88,10 @@ class Answering:
         if self._counters is not None:
             self._counters.count_reply(reply.status, 0 if method == "HEAD" else reply.length)
 
+    def _log(self, scope: dict[str, Any], reply: Reply, began_s: float, *, is_whole: bool) -> None:
+        if self._access_log != "off":
+            log_access(scope, reply, began_s, is_whole=is_whole, as_json=self._access_log == "json")
+
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer while the client is connected: what it no longer waits for is not fetched for it."""
         is_sent = False
@@ -102,8 +107,7 @@ class Answering:
                 # The status is sent: all that is left is to close the connection, which the server does when we return.
                 self._filesystem.count_error("send", error)
             finally:
-                if self._access_log != "off":
-                    log_access(scope, reply, began_s, is_whole=is_sent, as_json=self._access_log == "json")
+                self._log(scope, reply, began_s, is_whole=is_sent)
                 if isinstance(reply, Bytes) and reply.file is not None:
                     reply.file.close()
                 elif isinstance(reply, Relayed):

@@ -80,7 +80,7 @@ class DirectoryObjects:
             try:
                 with self._opened_root() as root:
                     mode = stat.S_IMODE(os.fstat(root).st_mode)
-                    with _made(root, parents, mode) as directory:
+                    with _opened(root, parents, mode=mode) as directory:
                         return not _is_there(directory, name) and _created(directory, name, content, mode)
             except OSError as error:
                 # The directory was ours a moment ago: another client's took its place, or its handle went stale.
@@ -103,17 +103,20 @@ class DirectoryObjects:
                 except OSError as error:
                     raised(error)  # it may have been deleted meanwhile
                     continue
-                if stat.S_ISREG(status.st_mode) or (stat.S_ISDIR(status.st_mode) and path.name in left_over):
-                    yield FoundObject(path.relative_to(self._root).as_posix(), status.st_size, status.st_mtime)
+                key = path.relative_to(self._root).as_posix()
+                is_object = stat.S_ISREG(status.st_mode) or (stat.S_ISDIR(status.st_mode) and path.name in left_over)
+                if is_object and key.isascii():  # all of ours are, and others may be no text at all
+                    yield FoundObject(key, status.st_size, status.st_mtime)
 
     def delete(self, key: str) -> None:
+        *parents, name = key.split("/")
         try:
-            self._root.stat()
-            path = self._root / key
-            if path.name.startswith(_TEMPORARY) and path.is_dir() and not path.is_symlink():
-                path.rmdir()
-            else:
-                path.unlink(missing_ok=True)
+            with self._opened_root() as root:
+                try:
+                    with _opened(root, parents) as directory:
+                        _delete(directory, name)
+                except FileNotFoundError:
+                    return  # with the directory that it was in
         except OSError as error:
             raise self._error("delete", key, error) from error
 
@@ -136,11 +139,11 @@ class DirectoryObjects:
         attempted, happened = self._attempted(verb, key), (error.strerror or str(error)).lower()
         if error.errno in _REFUSED:
             return OriginDenied(attempted, happened, "check read (and, for push, write) permission")
-        if error.errno in _NOTHING:
+        if error.errno in _NOTHING and not (error.errno == errno.ENOTDIR and self._root.is_dir()):
             # Not that an object is missing, which is no error: all of them are away with the directory.
             advice = "is its file system mounted? if it is to be new, make the directory first"
             return OriginUnreachable(attempted, happened, advice)
-        if error.errno in _NO_FILE:
+        if error.errno in _NO_FILE or error.errno == errno.ENOTDIR:
             return OriginFault(
                 attempted, "what has its name, or that of a directory above it, is a link or no file", "delete that"
             )
@@ -222,14 +225,19 @@ def _named(directory: int, temporary: str, name: str, file: int) -> bool:
 
 
 @contextmanager
-def _made(root: int, names: list[str], mode: int) -> Iterator[int]:
-    """Open the directory ``names`` below ``root``, made durably where it is not there, and lend it; raises OSError."""
+def _opened(root: int, names: list[str], *, mode: int | None = None) -> Iterator[int]:
+    """Open the directory ``names`` below ``root``, and lend it; one that is not there is made, durably, with ``mode``.
+
+    No link is followed.  Raises OSError, `FileNotFoundError` without ``mode``.
+    """
     directory = os.dup(root)
     try:
         for name in names:
             try:
                 below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
             except FileNotFoundError:
+                if mode is None:
+                    raise
                 _make(directory, name, mode)
                 below = os.open(name, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
             os.close(directory)
@@ -237,6 +245,22 @@ def _made(root: int, names: list[str], mode: int) -> Iterator[int]:
         yield directory
     finally:
         os.close(directory)
+
+
+def _delete(directory: int, name: str) -> None:
+    """Delete a file, or a directory that a killed writer was about to name: one that is not empty is none, and stays."""
+    with suppress(FileNotFoundError):
+        if name.startswith(_TEMPORARY):
+            try:
+                os.rmdir(name, dir_fd=directory)
+                return
+            except NotADirectoryError:
+                pass
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    return
+                raise
+        os.unlink(name, dir_fd=directory)
 
 
 def _make(parent: int, name: str, mode: int) -> None:

@@ -48,6 +48,8 @@ MAX_SNAPSHOT_BYTES: Final = 256 << 20
 MARKER_BYTES: Final = 4_096
 _MAX_REPORTED: Final = 1_000
 """Of a share that is all damage, more is not said."""
+_MAX_RECORDS: Final = 1 << 32
+"""Records have eight hex digits."""
 
 
 class ShareCatalog:
@@ -197,16 +199,26 @@ class ShareCatalog:
     # --- reading -------------------------------------------------------------------------------------------------------
 
     def _newest_root(self) -> int:
-        """Return the number of the last root that can be read, 0 when there is none: they have no gaps."""
-        there, beyond = 0, 1
-        while self._is_there(root_key(beyond)):
-            there, beyond = beyond, 2 * beyond
-        while beyond - there > 1:
-            middle = (there + beyond) // 2
-            there, beyond = (middle, beyond) if self._is_there(root_key(middle)) else (there, middle)
-        while there and self._root(there) is None:
-            there -= 1
-        return there
+        """Return the number of the last root that can be read, 0 when there is none.
+
+        They have no gaps, unless others have made some: what lies before one is looked for as if there were nothing after it.
+        """
+        end = _MAX_RECORDS // self._limits.span
+        while True:
+            there, beyond = 0, 1
+            while beyond < end and self._is_there(root_key(beyond)):
+                there, beyond = beyond, 2 * beyond
+            beyond = min(beyond, end)
+            while beyond - there > 1:
+                middle = (there + beyond) // 2
+                there, beyond = (middle, beyond) if self._is_there(root_key(middle)) else (there, middle)
+            while there and (root := self._object(root_key(there), MAX_RECORD_BYTES, decode_root)) != "missing":
+                if isinstance(root, tuple):
+                    return there
+                there -= 1
+            if not there:
+                return 0
+            end = there
 
     def _root(self, number: int) -> Root | None:
         found = self._object(root_key(number), MAX_RECORD_BYTES, decode_root)
@@ -221,7 +233,7 @@ class ShareCatalog:
             return self._snapshot[1]
         found = self._object(snapshot_key(one.name), MAX_SNAPSHOT_BYTES, decode_snapshot)
         if found == "missing":
-            log.warning("left out %s of the share %s: it is not there", snapshot_key(one.name), self._objects.url)
+            self._pass_over(snapshot_key(one.name), "it is not there")
             return None
         if found == "unread":
             return "unread"
@@ -242,7 +254,7 @@ class ShareCatalog:
             self._pass_over(key, error)
             return "unread"
 
-    def _pass_over(self, key: str, error: Exception) -> None:
+    def _pass_over(self, key: str, error: object) -> None:
         if key not in self._reported and len(self._reported) < _MAX_REPORTED:
             self._reported.add(key)
             self.passed_over += 1

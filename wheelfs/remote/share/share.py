@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 import blake3
 
 from wheelfs.core.share_gc_plan import CLOCK_PREFIX
-from wheelfs.errors import OriginError, OriginFault, OriginMissing
+from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginMissing
 from wheelfs.model.condemned import CONDEMNED, decode_condemned
-from wheelfs.model.framing import ShareFormatError
+from wheelfs.model.framing import NewerFormatError, ShareFormatError
 from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
 from wheelfs.model.share_objects import PACK_HEAD, PackPlace, is_object_name, manifest_key, pack_key
 from wheelfs.remote.limits import SHARE_LIMITS
@@ -117,6 +117,7 @@ class WrittenShare(ObjectShare):
         super().__init__(objects, limits)
         self._written = objects
         self.catalog: WrittenShareCatalog = WrittenShareCatalog(objects, limits)
+        self._damaged: set[str] = set()
 
     def has_manifest(self, sha256: bytes) -> bool:
         """Tell whether it is known how a file is made; raises `OriginFault` where that is damaged, or a pack of it is missing."""
@@ -143,19 +144,30 @@ class WrittenShare(ObjectShare):
                 manifest = self.manifest(sha256)
             except OriginMissing:
                 continue
-            except OriginFault as error:
+            except (OriginFault, OriginDenied) as error:
                 log.warning("left out: %s", error)
                 continue
             for chunk in manifest.placed():
                 if chunk.digest in wanted and chunk.digest not in found:
                     if chunk.pack not in packs:
-                        packs[chunk.pack] = self._has_pack(chunk.pack)
+                        packs[chunk.pack] = self._may_use_pack(chunk.pack)
                     if packs[chunk.pack]:
                         found[chunk.digest] = PackPlace(chunk.pack, chunk.pack_offset)
         return found
 
+    def _may_use_pack(self, pack: bytes) -> bool:
+        """Tell whether a pack is there, and can be read: its chunks are else written once more."""
+        try:
+            return self._has_pack(pack)
+        except (OriginFault, OriginDenied) as error:
+            log.warning("left out: %s", error)
+            return False
+
     def condemned(self, known: Mapping[str, Condemned]) -> dict[str, Condemned]:
-        """Return the lists of what is to be deleted, by name, the known ones unread; raises `OriginFault` for a damaged one."""
+        """Return the lists of what is to be deleted, by name, the known ones unread.
+
+        Raises `OriginFault` for one of another version's form.  A damaged one is left out: no collection goes by it either.
+        """
         found: dict[str, Condemned] = {}
         for name in (one.key.rpartition("/")[2] for one in self._written.found(CONDEMNED)):
             if not is_object_name(name):
@@ -168,8 +180,12 @@ class WrittenShare(ObjectShare):
                 encoded = self._objects.read(key, limit_bytes=MAX_LIST_BYTES)
                 if encoded is not None:
                     found[name] = decode_condemned(encoded)
-            except ShareFormatError as error:
+            except NewerFormatError as error:
                 raise OriginFault(f"read {key} in the share {self.url}", str(error), "update wheelfs, or delete it") from None
+            except ShareFormatError as error:
+                if key not in self._damaged:
+                    self._damaged.add(key)
+                    log.warning("left out %s of the share %s: %s; delete it", key, self.url, error)
         return found
 
     def clock_s(self) -> float:

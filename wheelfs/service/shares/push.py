@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from wheelfs.errors import OriginFault
+from wheelfs.errors import OriginDenied, OriginFault
 from wheelfs.reports.shares import PushedFile
 from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
 from wheelfs.service.shares.condemned_view import CondemnedView
@@ -53,7 +53,7 @@ def push(
     for name in names:
         try:
             is_there = cache.has(shared_file(name)) and (not words or share.has_manifest(name.sha256))
-        except OriginFault as error:
+        except (OriginFault, OriginDenied) as error:
             yield reported(Failed(name, error))
             continue
         if is_there:
