@@ -86,7 +86,7 @@ class World:
         self.is_calm = False
         """Whether no answer is lost."""
         self.now_s = 1_000 * DAY_S
-        self.changed: Callable[[], None] = lambda: None
+        self.changed: Callable[[str], None] = lambda key: None
         self._versions: dict[str, list[_Version]] = {}
         self._machines: dict[str, Machine] = {}
         self._horizons_s: dict[str, float] = {}
@@ -102,7 +102,7 @@ class World:
     def put(self, key: str, content: bytes | None, writer: str) -> None:
         """Change an object."""
         self._versions.setdefault(key, []).append(_Version(self.now_s, content, writer))
-        self.changed()
+        self.changed(key)
 
     def seen(self, key: str, machine: str) -> _Version:
         """Return an object as that machine happens to see it: as it is, or as it was a while ago, but not before what it saw."""

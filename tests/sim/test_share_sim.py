@@ -21,7 +21,7 @@ from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import OriginError
 from wheelfs.model.condemned import FRESH_S, decode_condemned
 from wheelfs.model.manifest import Manifest
-from wheelfs.model.share_catalog import MARKER_KEY, file_key
+from wheelfs.model.share_catalog import LOG, MARKER_KEY, ROOTS, SNAPSHOTS, file_key
 from wheelfs.model.share_objects import manifest_key, pack_key
 from wheelfs.remote.limits import ShareLimits
 from wheelfs.remote.share.gc import ShareGarbage
@@ -48,6 +48,8 @@ PARTS = {f"common/part{number}.bin": incompressible(3_000, f"part {number}") for
 PUSHERS, COLLECTORS, FOLLOWERS = 3, 2, 1
 SMALL_PACKS = PushLimits(pack_bytes=6_000)
 YEAR_S = 366 * DAY_S
+CATALOG = (MARKER_KEY, LOG, ROOTS, SNAPSHOTS)
+"""Where keys begin that say what files there are."""
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +92,21 @@ class Watcher:
         self.removed: set[FileKey] = set()
         self.deletions: Counter[str] = Counter()
         self._there: set[str] = set()
+        self._files: dict[FileKey, SharedFile] = {}
 
-    def look(self) -> None:
-        world = self._world
-        files = told(world)
+    def look(self, key: str) -> None:
+        """Look at everything that the change of ``key`` may have changed."""
+        kind, world = key.partition("/")[0], self._world
+        if "/.new-" in key:
+            return
+        if world.content(key) is not None:
+            self._there.add(key)
+        elif key in self._there:
+            self._there.remove(key)
+            self.deletions[kind] += 1
+        if kind in CATALOG:
+            self._files = told(world)
+        files = self._files
         assert self._known.keys() - self.removed <= files.keys(), "what was listed once is listed no more"
         self._known = {name: self._known.get(name, world.now_s) for name in files}
         for file in files.values():
@@ -101,9 +114,6 @@ class Watcher:
             assert encoded is not None, f"{file.filename} has no {manifest_key(file.sha256)}"
             for pack in Manifest.decode(encoded).packs:
                 assert world.content(pack_key(pack)) is not None, f"{file.filename} lacks {pack_key(pack)}"
-        there = set(world.keys(""))
-        self.deletions.update(key.partition("/")[0] for key in self._there - there if "/.new-" not in key)
-        self._there = there
 
     def promised(self, file: StoredName) -> None:
         """What is reported as pushed is in the catalog."""

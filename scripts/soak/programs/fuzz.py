@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import base64
 import random
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections import Counter
@@ -28,6 +30,7 @@ SUSPICIOUS: Final = 3.2
 """Twice the input may take this many times the time; quadratic is 4, and a busy machine adds some."""
 LEAST_S: Final = 0.05
 """Shorter times are mostly noise."""
+REPORTED: Final = 100_000
 HOPELESS: Final = 64
 """For four times the input even what grows with the cube takes no more than this many times the time."""
 
@@ -39,9 +42,14 @@ def main() -> int:
     deadline_s = time.monotonic() + asked.seconds
     counts: Counter[str] = Counter()
     findings: dict[tuple[str, str], str] = {}
+    stopped = threading.Event()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: stopped.set())
     for number in range(asked.inputs):
-        if time.monotonic() > deadline_s:
+        if stopped.is_set() or time.monotonic() > deadline_s:
             break
+        if number and number % REPORTED == 0:
+            print(f"{number:,} inputs, {len(findings)} kinds of findings", file=sys.stderr)
         parser = chosen[number % len(chosen)]
         chance = random.Random(f"{asked.seed}/{number}")
         data = mutated(parser, chance)
@@ -134,7 +142,9 @@ def _arguments() -> argparse.Namespace:
         "--seconds", type=float, default=600, metavar="S", help="stop after so many seconds at the latest (600)"
     )
     arguments.add_argument("--seed", type=int, default=1, help="each seed gives the same inputs each time (1)")
-    arguments.add_argument("--growth-every", type=int, default=500, metavar="N", help="one input in N is measured for its growth")
+    arguments.add_argument(
+        "--growth-every", type=int, default=2_000, metavar="N", help="one input in N is measured for its growth"
+    )
     arguments.add_argument("--parser", action="append", choices=[parser.name for parser in PARSERS], help="only this one")
     return arguments.parse_args()
 
