@@ -222,8 +222,8 @@ class SharedNames:
         if self._cursors is None:
             return []
         with self._environment.read() as transaction:
-            found = rows(transaction, self._cursors, lambda _, value: _lost_decoder.decode(value), prefix=_LOST)
-        return [lost.entry.file for lost in found if lost.share == share][:limit]
+            found = rows(transaction, self._cursors, lambda _, value: _lost(value), prefix=_LOST)
+        return [lost.entry.file for lost in found if lost is not None and lost.share == share][:limit]
 
     def restore(self, share: str, file: SharedFile) -> Future[None]:
         """List a forgotten name of a share again."""
@@ -264,10 +264,8 @@ class SharedNames:
                     self._drop(transaction, key)
             if len(found) == _SWEPT_AT_ONCE:
                 return found[-1][0]
-            for key, lost in rows(
-                transaction, self._cursors, lambda key, value: (key, _lost_decoder.decode(value)), prefix=_LOST
-            ):
-                if lost.share == share and lost.entry.round != cursor.round:
+            for key, lost in rows(transaction, self._cursors, lambda key, value: (key, _lost(value)), prefix=_LOST):
+                if lost is None or (lost.share == share and lost.entry.round != cursor.round):
                     transaction.delete(key, db=self._cursors)
             self._put_cursor(transaction, share, _Cursor(cursor.cursor, cursor.round))
             return None
@@ -322,6 +320,13 @@ def _lost_key(key: bytes) -> bytes:
 def _named(key: bytes, value: bytes | memoryview) -> SharedName:
     entry = _decoded(value)
     return SharedName(key, key.rpartition(b"\0")[2].decode(), entry.file, entry.listed_by)
+
+
+def _lost(value: bytes | memoryview) -> _LostEntry | None:
+    try:
+        return _lost_decoder.decode(value)
+    except DECODE_ERRORS:
+        return None  # the share reports its name again when it has it
 
 
 def _decoded(value: bytes | memoryview) -> _Entry:

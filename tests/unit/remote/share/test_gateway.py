@@ -24,13 +24,13 @@ ODD = (SharedFile("demo", "demo-old_beta.tar.gz", "main", bytes(32), 0, upload_t
 
 
 class Liar(FakeIndex):
-    events = FeedPage((), (), "1")
+    events: FeedPage | bytes = FeedPage((), (), "1")
 
     def answer(self, request: Request, action: faults.Action | None) -> Answer:
-        return Answer(200, msgspec.msgpack.encode(self.events))
+        return Answer(200, self.events if isinstance(self.events, bytes) else msgspec.msgpack.encode(self.events))
 
 
-async def told(events: FeedPage) -> FeedPage:
+async def told(events: FeedPage | bytes) -> FeedPage:
     with Liar() as liar:
         liar.events = events
         gateway = Gateway("lab", liar.origin, {}, access=DEFAULT_ACCESS)
@@ -65,3 +65,18 @@ async def test_what_cannot_be_shown_is_left_out_of_the_news_and_the_rest_is_not(
 async def test_a_cursor_that_fits_into_no_address_is_no_answer() -> None:
     with pytest.raises(OriginFault, match="cursor is too long"):
         await told(FeedPage((), (), "9" * 100_000))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xc1",
+        b"\x91" * 100_000,
+        msgspec.msgpack.encode(FeedPage((HONEST,), (), "1")).replace(b"\xa4demo", b"\xa4\xff\xfe\xff\xfe"),
+    ],
+    ids=["empty", "invalid", "deep", "no text"],
+)
+async def test_news_that_cannot_be_read_are_the_gateways_fault(body: bytes) -> None:
+    with pytest.raises(OriginFault, match="invalid response"):
+        await told(body)

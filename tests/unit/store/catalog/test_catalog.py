@@ -356,6 +356,15 @@ def test_a_catalog_of_another_schema_is_refused(tmp_path: Path) -> None:
     it.close()
 
 
+RUBBISH = {
+    "invalid": b"\xc1rubbish",
+    "no text": b"\x93\xa2\xff\xfe\xa2\xff\xfe\xa2\xff\xfe",
+    "deep": b"\x91" * 100_000,
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("rubbish", RUBBISH.values(), ids=RUBBISH)
 @pytest.mark.parametrize(
     ("database", "read"),
     [
@@ -367,7 +376,9 @@ def test_a_catalog_of_another_schema_is_refused(tmp_path: Path) -> None:
         ("changes", lambda catalog: catalog.changes_since(0)),
     ],
 )
-def test_damaged_records_are_damage_of_the_store(opened: Opened, database: str, read: Callable[[Catalog], object]) -> None:
+def test_damaged_records_are_damage_of_the_store(
+    opened: Opened, database: str, read: Callable[[Catalog], object], rubbish: bytes
+) -> None:
     catalog, key = opened.catalog, ContentKey(digest("alpha"))
     seal(catalog, name("alpha"), "alpha")
     catalog.put_page("main", "alpha", record(page("alpha"), 1)).result(WAIT_S)
@@ -377,7 +388,7 @@ def test_damaged_records_are_damage_of_the_store(opened: Opened, database: str, 
     def damage(transaction: lmdb.Transaction) -> None:
         with transaction.cursor(opened.environment.database(database)) as cursor:
             assert cursor.first()
-            transaction.put(cursor.key(), b"\xc1rubbish", db=opened.environment.database(database))
+            transaction.put(cursor.key(), rubbish, db=opened.environment.database(database))
 
     read(catalog)
     opened.writer.submit(damage).result(WAIT_S)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from wheelfs.model.share_catalog import file_key
 from wheelfs.model.shared import FeedPage, SharedFile
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import lmdb
 
 
 @pytest.fixture
@@ -121,3 +124,24 @@ def test_each_change_is_in_the_journal_once(store: Store) -> None:
 def test_a_name_too_long_for_a_key_is_left_out(store: Store) -> None:
     take(store, "a", FeedPage((file("x" * 300), file("demo")), (), "p"))
     assert names(store) == [file("demo").filename]
+
+
+@pytest.mark.parametrize("rubbish", [b"\xc1", b"\x92\xa2\xff\xfe\x90"])
+def test_a_note_of_what_is_lost_that_cannot_be_read_is_dropped(store: Store, rubbish: bytes) -> None:
+    for lost in (file("one"), file("two")):
+        take(store, "a", FeedPage((file("one"), file("two")), (), "1", is_resync=True, starts_resync=True))
+        store.shared.forget("a", file_key(lost)).result()
+    cursors = store.shared._cursors
+    assert cursors is not None
+
+    def damage(transaction: lmdb.Transaction) -> None:
+        with transaction.cursor(cursors) as cursor:
+            assert cursor.first()
+            transaction.put(cursor.key(), rubbish, db=cursors)
+
+    store.shared._writer.submit(damage).result()
+    assert len(store.shared.forgotten("a", 10)) < 2
+    take(store, "a", FeedPage((file("two"),), (), "2", is_resync=True, starts_resync=True))
+    sweep(store, "a")
+    assert names(store) == [file("two").filename]
+    assert not store.shared.forgotten("a", 10)
