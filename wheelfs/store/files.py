@@ -12,6 +12,7 @@ from wheelfs.store.catalog.shared_names import SHARED_DATABASES, SharedNames
 from wheelfs.store.chunks.chunk_store import CHUNK_DATABASES, ChunkStore
 from wheelfs.store.coordination.leases import Leases
 from wheelfs.store.engine.environment import store_error
+from wheelfs.store.engine.reserve import Reserve
 from wheelfs.store.engine.structure import START_ANEW
 from wheelfs.store.engine.writer import open_writer
 from wheelfs.store.limits import TUNING
@@ -47,6 +48,7 @@ class StoreFiles:
         self.directory = directory
         self.tuning = tuning
         self._writers: list[Writer | ReadOnlyWriter] = []
+        self.reserve = Reserve(directory.path / "reserve")
         self.leases = Leases(None if directory.readonly else directory.run)
         try:
             catalog = directory.open_environment(
@@ -100,6 +102,10 @@ class StoreFiles:
         """Return what the files of both environments take on disk, freed pages included."""
         return sum(map(_file_bytes, self.environments))
 
+    def catalog_bytes(self) -> int:
+        """Return what the file of the catalog takes on disk."""
+        return _file_bytes(self.environments[0])
+
     def disk_space(self) -> tuple[int, int]:
         """Return the size of the store's file system and what is free on it for unprivileged users, in bytes."""
         try:
@@ -143,7 +149,7 @@ class StoreFiles:
             raise StoreDamaged(f"open store {self.path}", happened, START_ANEW)
 
     def _writer(self, environment: Environment) -> Writer | ReadOnlyWriter:
-        writer = open_writer(environment)
+        writer = open_writer(environment, self.reserve)
         self._writers.append(writer)
         return writer
 

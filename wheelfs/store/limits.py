@@ -58,6 +58,10 @@ class CollectTuning:
     sparse: float = 0.5
     """A block of which no more than this is in use is rewritten: what is written for it is at most what it gives back."""
 
+    rewritten_part: float = 0.25
+    """Of the room that is left, no more is rewritten than this: it is given back at the end of a collection, and on a full disk
+    deleting needs some, too."""
+
     garbage_bytes: int = 64 << 20
     garbage_part: float = 0.1
     """This much must have been removed since the last collection, in bytes and as a part of what is left, for one to be made
@@ -77,7 +81,8 @@ class EvictTuning:
 
     slack_part: float = 0.05
     slack_bytes: int = 16 << 20
-    """Left free, of small quotas a part: what one transaction writes comes before what it replaces can be used again."""
+    """Left free, of small quotas a part: what one transaction writes comes before what it replaces can be used again.  The
+    reserve for deleting takes up to half of it."""
 
     min_free_part: float = 0.05
     """No more of a disk than this is kept free, whatever the configuration says in bytes: it may be a small one."""
@@ -88,6 +93,24 @@ class EvictTuning:
     candidates: int = 4_096
     """The least recently used contents that one round looks at."""
 
+    def slack_of(self, quota_bytes: int) -> int:
+        """Return what is left free of a quota."""
+        return min(int(quota_bytes * self.slack_part), self.slack_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class ReserveTuning:
+    """How much of the disk is kept for deleting on a full one.
+
+    A transaction of a collection writes a page for each of up to 2,000 entries of an index; what it replaces is used again from
+    the next but one on.
+    """
+
+    least_bytes: int = 256 << 10
+    most_bytes: int = 24 << 20
+    catalog_part: float = 2.0
+    """Of the catalog's size, in between: no more pages can be written than there are, in each of the two transactions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -96,6 +119,7 @@ class Tuning:
     read: ReadTuning = ReadTuning()
     collect: CollectTuning = CollectTuning()
     evict: EvictTuning = EvictTuning()
+    reserve: ReserveTuning = ReserveTuning()
     writer_lock_s: float = 30.0
     """How long opening waits for another process' write: 100 times our longest transaction (16 MiB), on a slow disk."""
 

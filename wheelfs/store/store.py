@@ -67,6 +67,7 @@ class Store(StoreFiles):
         self._incoming_bytes = 0
         self._incoming_lock = threading.Lock()
         self._making_room = threading.Lock()
+        self._keep_reserve()
 
     @classmethod
     def open(
@@ -275,8 +276,18 @@ class Store(StoreFiles):
         """Write down what was used, and make room where the store is above its limits; return the filenames that went."""
         if not self.directory.readonly:
             self.uses.flush()
+            self._keep_reserve()
             return make_room(self, self.limits)
         return []
+
+    def _keep_reserve(self) -> None:
+        """Make the reserve again where it was given up, and let it grow with the store."""
+        tuning = self.tuning.reserve
+        wanted_bytes = max(tuning.least_bytes, int(self.catalog_bytes() * tuning.catalog_part))
+        if self.limits.quota_bytes is not None:
+            wanted_bytes = min(wanted_bytes, self.tuning.evict.slack_of(self.limits.quota_bytes) // 2)
+        if not self.directory.readonly:
+            self.reserve.keep(min(wanted_bytes, tuning.most_bytes))
 
     def collect_if_due(self) -> None:
         """Give back the room of what was removed, if that is worth it; blocks.  Does nothing while another process collects."""

@@ -188,7 +188,7 @@ class Catalog:
 
     def remove_name(self, key: bytes) -> Future[bool]:
         """Remove a name (`StoredName.key`), and its content with its last one; tell whether it was there."""
-        return self._writer.submit(lambda transaction: self._names.remove(transaction, key))
+        return self._writer.submit(lambda transaction: self._names.remove(transaction, key), frees=True)
 
     def replace_recipe(self, sha256: bytes, old: bytes, new: bytes) -> Future[bool]:
         """Record that a content's chunks lie elsewhere now (they are durable there); False when ``old`` is not its recipe."""
@@ -211,7 +211,7 @@ class Catalog:
             for key in keys:
                 self._names.drop_retired(transaction, key)
 
-        return self._writer.submit(work)
+        return self._writer.submit(work, frees=True)
 
     def set_pinned(self, key: bytes, pinned: bool) -> Future[bool]:
         """Pin or unpin a name; tell whether it is there."""

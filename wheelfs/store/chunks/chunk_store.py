@@ -249,7 +249,7 @@ class ChunkStore:
                 if transaction.get(digest, db=self._index) == _PLACE.pack(*extent):
                     transaction.delete(digest, db=self._index)
 
-        return self._writer.submit(work)
+        return self._writer.submit(work, frees=True)
 
     def delete_blocks(self, blocks: Sequence[int]) -> Future[None]:
         """Delete blocks to which no entry of the index and no recipe in use points."""
@@ -259,11 +259,11 @@ class ChunkStore:
                 transaction.delete(_NUMBER.pack(block), db=self._blocks)
                 transaction.delete(_NUMBER.pack(block), db=self._info)
 
-        return self._writer.submit(work)
+        return self._writer.submit(work, frees=True)
 
     def settle(self) -> None:
         """Let what is written next use the pages of deleted blocks: LMDB reuses them from the second transaction on."""
         for _ in range(2):
             self._writer.submit(
-                lambda transaction: transaction.put(_SETTLED, time.time_ns().to_bytes(8, "big"), db=self._counters)
+                lambda transaction: transaction.put(_SETTLED, time.time_ns().to_bytes(8, "big"), db=self._counters), frees=True
             ).result()

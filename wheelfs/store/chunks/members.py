@@ -121,7 +121,7 @@ class MemberIndex:
             for key in keys:
                 transaction.delete(key, db=self._members)
 
-        return self._writer.submit(work)
+        return self._writer.submit(work, frees=True)
 
 
 def _key(member: Member) -> bytes | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import lmdb
 
-from wheelfs.errors import StoreError, StoreReadOnly
+from wheelfs.errors import StoreError, StoreFull, StoreReadOnly
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from wheelfs.store.engine.environment import Environment
+    from wheelfs.store.engine.reserve import Reserve
 
     T = TypeVar("T")
 
@@ -37,6 +38,7 @@ QUEUE_BYTES: Final = 24 << 20
 class _Job:
     work: Callable[[lmdb.Transaction], Any]
     weight_bytes: int
+    frees: bool
     future: Future[Any]
 
 
@@ -46,7 +48,7 @@ class ReadOnlyWriter:
     def __init__(self, environment: Environment) -> None:
         self._path = environment.path
 
-    def submit(self, work: Callable[[lmdb.Transaction], Any], *, weight_bytes: int = 0) -> NoReturn:
+    def submit(self, work: Callable[[lmdb.Transaction], Any], *, weight_bytes: int = 0, frees: bool = False) -> NoReturn:
         """Raise `StoreReadOnly`."""
         raise StoreReadOnly(f"write to store {self._path}", "it was opened read-only")
 
@@ -54,9 +56,9 @@ class ReadOnlyWriter:
         """Nothing is queued."""
 
 
-def open_writer(environment: Environment) -> Writer | ReadOnlyWriter:
+def open_writer(environment: Environment, reserve: Reserve | None = None) -> Writer | ReadOnlyWriter:
     """Return what writes to the environment, or refuses to where that is read-only."""
-    return ReadOnlyWriter(environment) if environment.readonly else Writer(environment)
+    return ReadOnlyWriter(environment) if environment.readonly else Writer(environment, reserve)
 
 
 class Writer:
@@ -66,9 +68,13 @@ class Writer:
     have no effect but through the transaction and its return value.
     """
 
-    def __init__(self, environment: Environment) -> None:
-        """Start the thread; ``environment`` must be writable and outlive the writer."""
+    def __init__(self, environment: Environment, reserve: Reserve | None = None) -> None:
+        """Start the thread; ``environment`` must be writable and outlive the writer.
+
+        ``reserve`` is given up when the disk has no room left for work that frees some.
+        """
         self._environment = environment
+        self._reserve = reserve
         self._jobs: deque[_Job] = deque()
         self._queued_bytes = 0
         self._closing = False
@@ -76,9 +82,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name=f"writer-{environment.path.name}", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[lmdb.Transaction], T], *, weight_bytes: int = 0) -> Future[T]:
+    def submit(self, work: Callable[[lmdb.Transaction], T], *, weight_bytes: int = 0, frees: bool = False) -> Future[T]:
         """Queue ``work``; the future resolves once its transaction is durable, or with what it raised.
 
+        ``frees``: it only deletes, and so is done on a full disk, too.
         ``weight_bytes`` is about what the work will write; heavy work waits here while the queue is full, so that submit it
         from a worker thread.  Work without weight never waits.  LMDB and system errors arrive as `StoreError`.
         """
@@ -88,7 +95,7 @@ class Writer:
                 self._changed.wait()
             if self._closing:
                 raise StoreError(f"write to store {self._environment.path}", "it is being closed")
-            self._jobs.append(_Job(work, weight_bytes, future))
+            self._jobs.append(_Job(work, weight_bytes, frees, future))
             self._queued_bytes += weight_bytes
             self._changed.notify_all()
         return future
@@ -131,7 +138,7 @@ class Writer:
             results = self._transact(batch)
         except BaseException as error:
             if len(batch) == 1:
-                batch[0].future.set_exception(self._named(error))
+                self._fail(batch[0], error)
                 return
             # One job spoils the transaction for all, so each gets one of its own. Child transactions were not chosen: they
             # would copy the dirty pages of every batch to spare the rare one that fails.
@@ -139,12 +146,25 @@ class Writer:
                 try:
                     [result] = self._transact([job])
                 except BaseException as own_error:
-                    job.future.set_exception(self._named(own_error))
+                    self._fail(job, own_error)
                 else:
                     job.future.set_result(result)
             return
         for job, result in zip(batch, results, strict=True):
             job.future.set_result(result)
+
+    def _fail(self, job: _Job, error: BaseException) -> None:
+        """Give a job its error; one that frees room is run once more with that of the reserve, where the disk has none."""
+        named = self._named(error)
+        if job.frees and self._reserve is not None and isinstance(named, StoreFull) and self._reserve.give_up():
+            try:
+                [result] = self._transact([job])
+            except BaseException as own_error:
+                named = self._named(own_error)
+            else:
+                job.future.set_result(result)
+                return
+        job.future.set_exception(named)
 
     def _transact(self, batch: list[_Job]) -> list[Any]:
         with self._environment.write() as transaction:

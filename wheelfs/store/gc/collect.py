@@ -188,16 +188,24 @@ def _judged(store: StoreFiles, marks: _Marks, horizon: int) -> tuple[_Flags, Col
     """Return which blocks are to go, and the sum."""
     doomed = _Flags(marks.first, horizon)
     blocks = rewritten = freed_bytes = 0
+    room_bytes = int(_room_bytes(store) * store.tuning.collect.rewritten_part)
     for block, length in store.chunks.blocks():
         if block >= horizon:
             break
         used_bytes = marks.masks[block - marks.first].bit_count() * _PIECE_BYTES
-        if used_bytes <= length * store.tuning.collect.sparse:
+        if used_bytes <= length * store.tuning.collect.sparse and used_bytes <= room_bytes:
+            room_bytes -= used_bytes
             doomed.values[block - marks.first] = 1
             blocks += 1
             rewritten += used_bytes > 0
             freed_bytes += length - used_bytes
     return doomed, Collected(blocks, rewritten, freed_bytes)
+
+
+def _room_bytes(store: StoreFiles) -> int:
+    """Return how much can be written: on the disk, where the reserve is, and in freed pages of the store's files."""
+    _, free_bytes = store.disk_space()
+    return free_bytes + store.reserve.size_bytes + max(0, store.file_bytes() - store.used_bytes())
 
 
 def _forget(store: StoreFiles, doomed: _Flags) -> None:
@@ -214,6 +222,9 @@ def _relocate(store: StoreFiles, doomed: _Flags) -> None:
     for sha256, encoded in _recipes(store):
         try:
             recipe = moved(store.chunks, Recipe.decode(encoded), doomed)
+            if recipe is not None:
+                store.chunks.sync()
+                store.catalog.replace_recipe(sha256, encoded, recipe.encode()).result()
         except StoreFull as error:
             log.warning("no room to rewrite blocks that are partly in use: %s", error)
             return
@@ -222,8 +233,6 @@ def _relocate(store: StoreFiles, doomed: _Flags) -> None:
             log.error("content %s cannot be moved: %s", sha256.hex(), error)
             continue
         if recipe is not None:
-            store.chunks.sync()
-            store.catalog.replace_recipe(sha256, encoded, recipe.encode()).result()
             _let_go(store)  # its chunks' entries are all over the index
 
 

@@ -38,7 +38,7 @@ def excess_bytes(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, fil
         return excess
     tuning, used_bytes = store.tuning.evict, store.used_bytes()
     if limits.quota_bytes is not None:
-        slack_bytes = min(int(limits.quota_bytes * tuning.slack_part), tuning.slack_bytes)
+        slack_bytes = tuning.slack_of(limits.quota_bytes)
         for_files = limits.quota_bytes - slack_bytes - store.spool.usage_bytes() - need.spooled_bytes
         excess = max(0, used_bytes + need.stored_bytes - int(for_files * (tuning.high_water if fill is None else fill)))
     if limits.min_free_bytes:

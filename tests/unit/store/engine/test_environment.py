@@ -18,6 +18,7 @@ from wheelfs.errors import InternalError, StoreDamaged, StoreError, StoreFormat,
 from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.engine.environment import open_environment, store_error
 from wheelfs.store.engine.network_fs import file_system_type, refusal
+from wheelfs.store.engine.reserve import Reserve
 from wheelfs.store.engine.writer import QUEUE_BYTES, Writer
 
 if TYPE_CHECKING:
@@ -331,3 +332,24 @@ def test_a_writer_waits_for_those_of_other_processes_at_a_file_lock(environment:
             pass  # LMDB's own lock is free meanwhile: nothing that dies here can have it
         fcntl.flock(other, fcntl.LOCK_UN)
         assert written.result(60)
+
+
+def test_only_work_that_frees_room_is_given_the_reserve_on_a_full_disk(environment: Environment, tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path / "reserve")
+    reserve.keep(100_000)
+    assert reserve.size_bytes >= 100_000
+
+    def work(_: lmdb.Transaction) -> str:
+        if reserve.size_bytes:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return "done"
+
+    writer = Writer(environment, reserve)
+    try:
+        with pytest.raises(StoreFull):
+            writer.submit(work).result()
+        assert reserve.size_bytes >= 100_000
+        assert writer.submit(work, frees=True).result() == "done"
+        assert reserve.size_bytes == 0
+    finally:
+        writer.close()

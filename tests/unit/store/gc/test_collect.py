@@ -138,6 +138,18 @@ def test_a_block_that_is_hardly_used_is_rewritten(shelf: Shelf) -> None:
     assert collect(shelf.store) == Collected()
 
 
+def test_no_more_is_rewritten_than_the_room_that_is_left_allows(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf.store, "disk_space", lambda: (1 << 30, 0))
+    monkeypatch.setattr(shelf.store, "file_bytes", lambda: 0)
+    shelf.store.reserve.give_up()
+    shelf.add("1.0", {str(number): 20_000 for number in range(12)})
+    shelf.add("2.0", {"3": 20_000})
+    shelf.remove("1.0")
+    assert collect(shelf.store).rewritten == 0, "there is no room for what is in use of a block"
+    monkeypatch.setattr(shelf.store, "disk_space", lambda: (1 << 30, 1 << 30))
+    assert collect(shelf.store).rewritten == 1
+
+
 def test_chunks_found_again_after_a_rewrite_are_not_stored_twice(shelf: Shelf) -> None:
     shelf.add("1.0", {str(number): 20_000 for number in range(12)})
     shelf.add("2.0", {"3": 20_000})

@@ -1,0 +1,81 @@
+"""A disk without a free byte: removing and collecting work all the same, with the room that the store has kept for that."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.commands import error_of, objects
+from tests.fakes.wheels import build_wheel, wheel_filename
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import RunWheelfs
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: file systems are mounted")
+
+DISK_BYTES = 24 << 20
+COUNT = 12
+
+
+@pytest.fixture(params=["tmpfs", "ext4"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    place, image = tmp_path / "disk", tmp_path / "image"
+    place.mkdir()
+    if request.param == "tmpfs":
+        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "none", str(place)]
+    else:
+        if shutil.which("mkfs.ext4") is None:
+            pytest.skip("needs mkfs.ext4")
+        with image.open("wb") as file:
+            file.truncate(DISK_BYTES)
+        # Without what only root may use, so that root meets a full disk, too.
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(image)], check=True)
+        command = ["mount", "-o", "loop", str(image), str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"this machine does not let us: {done.stderr}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(place: Path) -> Path:
+    """Take all that is free, to the last block."""
+    filler = place / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while file.write(bytes(size)) == size:
+                    os.fsync(file.fileno())
+            except OSError:
+                continue
+    assert os.statvfs(place).f_bavail == 0
+    return filler
+
+
+def test_rm_and_gc_work_on_a_full_disk_and_what_they_free_is_used(disk: Path, run_wheelfs: RunWheelfs, tmp_path: Path) -> None:
+    names = [wheel_filename("tools", f"1.{number}") for number in range(COUNT)]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(build_wheel("tools", f"1.{number}", big_bytes=600_000, big_seed=str(number)))
+    store = ("--store", str(disk / "store"))
+    run_wheelfs(*store, "add", *(str(tmp_path / name) for name in names[:-1])).succeeded()
+    filler = fill(disk)
+    done = run_wheelfs(*store, "add", "--json", str(tmp_path / names[-1]))
+    assert (done.returncode, error_of(done)["class"]) == (43, "StoreFull")
+    for number in range(COUNT // 2):
+        run_wheelfs(*store, "rm", names[number]).succeeded()
+    [collected] = objects(run_wheelfs(*store, "gc", "--json").succeeded())
+    assert collected["freed_bytes"] > 600_000 * (COUNT // 2 - 1)
+    run_wheelfs(*store, "add", str(tmp_path / names[-1])).succeeded()
+    assert {line["filename"] for line in objects(run_wheelfs(*store, "ls", "--json"))} == set(names[COUNT // 2 :])
+    assert not (disk / "store" / "reserve").exists()
+    filler.unlink()
+    run_wheelfs(*store, "verify").succeeded()
+    assert (disk / "store" / "reserve").stat().st_blocks > 0
