@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import stat
+import subprocess
+import tarfile
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,6 +40,25 @@ def test_an_empty_mount_has_its_views_and_hides_what_would_cripple_pip(fake_inde
     assert (mount / ".wheelfs" / "status.json").is_file()
     assert os.listdir(mount / "index") == ["main"]
     assert os.listdir(mount / "here") == ["simple"]
+
+
+def test_a_backup_that_knows_cache_tags_takes_nothing_but_the_tag_and_fetches_nothing(
+    fake_index: FakeIndex, mounted: MountWheelfs, tmp_path: Path, store_dir: Path
+) -> None:
+    name, _ = fake_index.add_wheel("numbers", "1.0", big_bytes=300_000)
+    mount = mounted(index=fake_index.url).path
+    (mount / "simple" / "numbers" / name).stat()
+    fake_index.reset_counters()
+    # The specification asks for a regular file that begins with these 43 bytes: https://bford.info/cachedir/
+    assert (mount / "CACHEDIR.TAG").read_bytes()[:43] == b"Signature: 8a477f597d28d172789f06886806bc55"
+    assert stat.S_ISREG(os.lstat(mount / "CACHEDIR.TAG").st_mode)
+    archive = tmp_path / "backup.tar"
+    command = ["tar", "--exclude-caches", "-C", str(mount.parent), "-cf", str(archive), mount.name]
+    subprocess.run(command, check=True)
+    with tarfile.open(archive) as written:
+        assert written.getnames() == [mount.name, f"{mount.name}/CACHEDIR.TAG"]
+    assert fake_index.requests == []
+    assert not list(store_dir.rglob("CACHEDIR.TAG")), "private wheels live there alone"
 
 
 def test_any_project_of_the_index_is_found_and_unknown_ones_are_absent(fake_index: FakeIndex, mounted: MountWheelfs) -> None:

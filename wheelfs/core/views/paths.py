@@ -26,6 +26,8 @@ PAGE: Final = "index.html"
 JSON_PAGE: Final = "index.v1_json"
 """The JSON form of a page, under the name that static mirrors give it; reachable by name, not listed."""
 STATUS: Final = "status.json"
+CACHE_TAG: Final = "CACHEDIR.TAG"
+"""In the root, where programs that walk a tree look for it by this name; not listed, since it is no wheel."""
 _FORMS: Final[dict[str, Form]] = {PAGE: "html", JSON_PAGE: "json"}
 METADATA_SUFFIX: Final = ".metadata"
 
@@ -57,6 +59,11 @@ class StatusFile:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheTag:
+    """``CACHEDIR.TAG``."""
+
+
+@dataclass(frozen=True, slots=True)
 class FlatFile:
     """A wheel in a flat directory."""
 
@@ -76,7 +83,7 @@ class Nothing:
     """No name that this directory could ever have."""
 
 
-Meaning = Directory | Page | StatusFile | FlatFile | ProjectFile | Nothing
+Meaning = Directory | Page | StatusFile | CacheTag | FlatFile | ProjectFile | Nothing
 
 ROOT: Final = Directory("view", "", View())
 
@@ -119,6 +126,8 @@ def _in_view(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
         return Directory("times", name, view)
     if not parent.path and name == ".wheelfs":
         return Directory("private", name, view)
+    if not parent.path and name == CACHE_TAG:
+        return CacheTag()
     narrower = view.narrower(name)
     if narrower is not None:
         return _view(narrower)

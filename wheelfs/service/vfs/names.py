@@ -8,7 +8,7 @@ from wheelfs.core.projects.ownership import NoSuchProject, Undecided
 from wheelfs.core.views import paths
 from wheelfs.errors import InvalidInput, OriginError
 from wheelfs.model.names import WheelName
-from wheelfs.service.vfs.nodes import DirectoryNode, FailingNode, FileNode, MetadataNode, StatusNode
+from wheelfs.service.vfs.nodes import CacheTagNode, DirectoryNode, FailingNode, FileNode, MetadataNode, StatusNode
 from wheelfs.service.vfs.pages import offers_metadata
 from wheelfs.service.vfs.protocol import Absent
 
@@ -98,6 +98,8 @@ class NameLookup:
                 found = await self._pages.links(place.view)
             case paths.StatusFile():
                 found = StatusNode.of(self._status.text())
+            case paths.CacheTag():
+                found = CacheTagNode()
             case paths.FlatFile(filename):
                 found = self._flat_file(filename, place.view)
             case paths.ProjectFile(filename, metadata):

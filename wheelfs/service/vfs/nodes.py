@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
-from wheelfs.core.views.paths import STATUS
+from wheelfs.core.views.paths import CACHE_TAG, STATUS
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
 from wheelfs.service.vfs.protocol import Attributes
@@ -73,6 +73,22 @@ class StatusNode:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheTagNode:
+    """``CACHEDIR.TAG``: it tells backups and the like that all here can be had again, and reading it costs the network."""
+
+    text: ClassVar[bytes] = (
+        b"Signature: 8a477f597d28d172789f06886806bc55\n"
+        b"# This file is a cache directory tag created by wheelfs.\n"
+        b"# For information about cache directory tags, see https://bford.info/cachedir/\n"
+    )
+
+    @property
+    def attributes(self) -> Attributes:
+        """It never changes while a mount lives."""
+        return _path_attributes(CACHE_TAG, is_dir=False, size_bytes=len(self.text))
+
+
+@dataclass(frozen=True, slots=True)
 class FileNode:
     """A wheel, an sdist or another file of a project."""
 
@@ -121,4 +137,4 @@ class FailingNode:
         return _path_attributes(f"failing\0{self.path}", is_dir=False)
 
 
-TreeNode = DirectoryNode | PageNode | StatusNode | FileNode | MetadataNode | FailingNode
+TreeNode = DirectoryNode | PageNode | StatusNode | CacheTagNode | FileNode | MetadataNode | FailingNode

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.errors import NotKnown, OriginDenied, OriginMissing, StoreDamaged
 from wheelfs.service.projects.visible_files import is_superseded
-from wheelfs.service.vfs.nodes import FailingNode, FileNode, MetadataNode, PageNode, StatusNode
+from wheelfs.service.vfs.nodes import CacheTagNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.vfs.open_files import OpenPartial, OpenStored, OpenText
 
 if TYPE_CHECKING:
@@ -125,6 +125,8 @@ class NodeOpener:
                 return OpenText(await self._pages.opened(node, await self._owners.find(project, node.view)), direct_io=True)
             case StatusNode():
                 return OpenText(self._status.text(), direct_io=True)
+            case CacheTagNode(text=text):
+                return OpenText(text, direct_io=False)
             case MetadataNode(ref=ref):
                 return OpenText(self._metadata.known(ref), direct_io=False)
             case FileNode(ref=ref):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.core.views import paths
 from wheelfs.errors import NotKnown, OriginFault
-from wheelfs.service.vfs.nodes import DirectoryNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
+from wheelfs.service.vfs.nodes import CacheTagNode, DirectoryNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.vfs.protocol import Space
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Tree:
                 return self._pages.refreshed(node)
             case StatusNode():
                 return StatusNode.of(self._status.text())
-            case DirectoryNode() | FileNode() | MetadataNode() | FailingNode():
+            case DirectoryNode() | CacheTagNode() | FileNode() | MetadataNode() | FailingNode():
                 return node
         raise NotKnown("stat a node", f"it is no node of this tree: {node!r}")
 

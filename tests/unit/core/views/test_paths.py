@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wheelfs.core.times import AsOf
 from wheelfs.core.views import paths
-from wheelfs.core.views.paths import ROOT, Directory, FlatFile, Meaning, Nothing, Page, ProjectFile, StatusFile
+from wheelfs.core.views.paths import ROOT, CacheTag, Directory, FlatFile, Meaning, Nothing, Page, ProjectFile, StatusFile
 from wheelfs.core.views.view import View
 
 INDEXES = ["lab", "public"]
@@ -43,6 +43,8 @@ def walk(path: str) -> Meaning:
         ("simple/index.html", Page("simple")),
         ("simple/numpy/index.html", Page("project")),
         (".wheelfs/status.json", StatusFile()),
+        ("CACHEDIR.TAG", CacheTag()),
+        ("stored/CACHEDIR.TAG", Nothing()),
         ("a-1-py3-none-any.whl", FlatFile("a-1-py3-none-any.whl")),
         ("stored/a-1-py3-none-any.whl", FlatFile("a-1-py3-none-any.whl")),
         ("simple/a/a-1-py3-none-any.whl", ProjectFile("a-1-py3-none-any.whl", metadata=False)),
