@@ -394,10 +394,3 @@ def test_damaged_records_are_damage_of_the_store(
     opened.writer.submit(damage).result(WAIT_S)
     with pytest.raises(StoreDamaged):
         read(catalog)
-
-
-def test_records_with_more_fields_than_we_know_still_read() -> None:
-    longer = msgspec.msgpack.encode([1000, 1, True, None, "from the future"])
-    assert msgspec.msgpack.decode(longer, type=StoredContent) == StoredContent(1000, 1, True)
-    shorter = msgspec.msgpack.encode([1000, 1, True])
-    assert msgspec.msgpack.decode(shorter, type=StoredContent) == StoredContent(1000, 1, True)
