@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Protocol, TypedDict
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypedDict
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MAX_SIZE_BYTES: Final = 1 << 40
 """A size above 1 TiB is taken as "not told": no wheel is that large, and sparse files of such sizes are."""
@@ -50,6 +53,23 @@ def description_of(file: HasDescription) -> Description:
     }
 
 
+class PassedOn(NamedTuple):
+    """An optional text or address of a file that is passed on as its index has it.
+
+    ``field`` is its name in `FileLink` and for users; ``attribute`` that of an anchor (PEP 503), ``key`` that of JSON (PEP 691).
+    ``is_address``: it may be relative to the page.
+    """
+
+    field: str
+    attribute: str
+    key: str
+    is_address: bool = False
+
+
+PASSED_ON: Final[tuple[PassedOn, ...]] = ()
+"""The parsers, the renderers and ``wheelfs show`` go by these; each is an attribute of `FileLink`: a text, or None."""
+
+
 class LeftOut(StrEnum):
     """Why a link of a page is not among its files."""
 
@@ -85,6 +105,10 @@ class FileLink(msgspec.Struct, frozen=True, array_like=True, gc=False):
     provenance: str | None = None
     alternatives: tuple[str, ...] = ()
     first_seen_us: int | None = None
+
+    def passed_on(self) -> Iterator[tuple[PassedOn, str]]:
+        """Yield the fields of `PASSED_ON` that its index gives, with their values."""
+        return ((one, value) for one in PASSED_ON if (value := getattr(self, one.field)) is not None)
 
 
 class ProjectPage(msgspec.Struct, frozen=True, array_like=True):

@@ -51,7 +51,7 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
     ``hidden`` tells why no directory shows it, by the user's own policy.  ``odd``: what is unusual in a stored wheel, where one
     file is asked for.  ``hashes`` (by algorithm) are those that its index gives beside a sha256: compared with the stored file,
     or of a kind that cannot be.  ``remarks`` is what the pages say of it.  ``first_seen``: when its page was first read here with
-    it, where its index gives no upload times.
+    it, where its index gives no upload times.  ``passed_on``: what else its index says of it, by name.
     """
 
     stored_bytes: int | None = None
@@ -66,6 +66,7 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
     hashes: dict[str, str] | None = None
     remarks: tuple[str, ...] = ()
     first_seen: str | None = None
+    passed_on: dict[str, str] = {}
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):

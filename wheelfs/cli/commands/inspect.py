@@ -137,6 +137,8 @@ def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
     yield "listed", None if file.listed else "no longer by its index"
     yield "hidden", None if file.hidden is None else f"it is {file.hidden}"
     yield "odd", "; ".join(file.odd) or None
+    for name, value in file.passed_on.items():
+        yield name.replace("_", " "), redact(value)
 
 
 def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> None:

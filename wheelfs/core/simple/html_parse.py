@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.core.simple.html_tokens import End, Start, Text, tokens
 from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
-from wheelfs.model.links import ProjectPage
+from wheelfs.model.links import PASSED_ON, ProjectPage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,7 +143,7 @@ def _add(links: Links, href: str, attributes: Mapping[str, str], text: str) -> N
         has_metadata=metadata is not None and metadata != "false",
         metadata_sha256=metadata[len("sha256=") :] if metadata is not None and metadata.startswith("sha256=") else None,
         upload_time_us=time_us(attributes.get("data-upload-time")),
-        provenance=attributes.get("data-provenance"),
+        passed_on={one.field: attributes[one.attribute] for one in PASSED_ON if one.attribute in attributes},
     )
     links.add(href, text, told)
 

@@ -120,8 +120,7 @@ def _anchor(entry: RenderedFile) -> str:
         parts.append(f' data-upload-time="{rfc3339(link.upload_time_us)}"')
     if link.size_bytes is not None:
         parts.append(f' data-size="{link.size_bytes}"')
-    if link.provenance is not None:
-        parts.append(f' data-provenance="{_escaped(link.provenance)}"')
+    parts += [f' {one.attribute}="{_escaped(value)}"' for one, value in link.passed_on()]
     parts.append(f">{_escaped(link.filename)}</a><br>")
     if comment is not None:
         parts.append(_comment(comment))

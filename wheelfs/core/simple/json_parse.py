@@ -12,7 +12,7 @@ from wheelfs.core.simple.html_parse import checked_version
 from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
 from wheelfs.model.decoding import DECODE_ERRORS
-from wheelfs.model.links import LeftOut, ProjectPage
+from wheelfs.model.links import PASSED_ON, LeftOut, ProjectPage
 from wheelfs.model.names import versions_of
 from wheelfs.model.versions import parse_version
 
@@ -81,7 +81,7 @@ def _add(links: Links, url: str, entry: dict[str, object]) -> None:
         has_metadata=metadata is True or isinstance(metadata, dict),
         metadata_sha256="" if digest is not None and not isinstance(digest, str) else digest,
         upload_time_us=time_us(entry.get("upload-time")),
-        provenance=_text(entry.get("provenance")),
+        passed_on={one.field: text for one in PASSED_ON if (text := _text(entry.get(one.key))) is not None},
     )
     links.add(url, _text(entry.get("filename")) or "", told)
 

@@ -85,8 +85,7 @@ def _file(entry: RenderedFile) -> dict[str, Any]:
     if entry.has_metadata:
         told = True if entry.metadata_sha256 is None else {"sha256": entry.metadata_sha256.hex()}
         file["core-metadata"] = file["dist-info-metadata"] = told
-    if link.provenance is not None:
-        file["provenance"] = link.provenance
+    file.update((one.key, value) for one, value in link.passed_on())
     if entry.comment is not None:
         file[OWN] = {"notes": [entry.comment]}
     return file

@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from wheelfs.core.hashes import digest_bytes
 from wheelfs.errors import InvalidInput, OriginFault
-from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US, FileLink, LeftOut
+from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US, PASSED_ON, FileLink, LeftOut
 from wheelfs.model.names import ProjectName, check_filename, kind_of
 
 MAX_FILES: Final = 200_000
@@ -81,7 +81,7 @@ def size_bytes(value: object) -> int | None:
 class Told(msgspec.Struct, frozen=True, gc=False):
     """What a page says of one file beside its address and name, not looked at yet; None where it says nothing.
 
-    ``hashes`` by name, in hexadecimal; ``yanked`` is the reason; ``provenance`` an address, which may be relative.
+    ``hashes`` by name, in hexadecimal; ``yanked`` is the reason; ``passed_on`` has the fields of `PASSED_ON`.
     """
 
     hashes: dict[str, str]
@@ -91,7 +91,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     has_metadata: bool = False
     metadata_sha256: str | None = None
     upload_time_us: int | None = None
-    provenance: str | None = None
+    passed_on: dict[str, str] | None = None
 
 
 class Links:
@@ -144,7 +144,6 @@ class Links:
         sha256, other_hashes = _hashes(told.hashes, fragment)
         has_metadata, metadata_digest = _metadata_promise(told, sha256)
         python = None if told.requires_python is None else plain_text(told.requires_python)
-        provenance = None if told.provenance is None else self._address(told.provenance)
         link = FileLink(
             filename,
             url,
@@ -156,8 +155,9 @@ class Links:
             metadata_digest,
             told.upload_time_us,
             other_hashes,
-            None if provenance is None else provenance[0],
         )
+        if told.passed_on:
+            link = msgspec.structs.replace(link, **self._passed_on(told.passed_on))
         place = self._places.setdefault(filename, len(self.files))
         if place == len(self.files):
             self.files.append(link)
@@ -172,6 +172,16 @@ class Links:
             self.refuse(LeftOut.TWICE)
         else:
             self.files[place] = msgspec.structs.replace(first, alternatives=(*first.alternatives, link.url))
+
+    def _passed_on(self, told: dict[str, str]) -> dict[str, str]:
+        """Return what can be passed on: an address that is safe, a text that says something."""
+        found = {}
+        for field, _, _, is_address in PASSED_ON:
+            if field in told:
+                address = self._address(told[field]) if is_address else None
+                if value := (address[0] if address else None) if is_address else plain_text(told[field]):
+                    found[field] = value
+        return found
 
     def _address(self, href: str) -> tuple[str, str] | None:
         """Return the absolute address, without userinfo and fragment, and the fragment; None when it is unsafe or no file's."""

@@ -193,5 +193,6 @@ def _shown_file(
         url=link.url or None,
         hashes=None if name is None else name.hashes,
         remarks=tuple(entry.remarks()),
+        passed_on={one.field: value for one, value in link.passed_on()},
         first_seen=None if seen_us is None else rfc3339_seconds(seen_us),
     )
