@@ -234,6 +234,21 @@ def project_appears(shop: Shop) -> Iterator[None]:
 
 
 @habit(
+    "a project that was gone comes back",
+    "Nexus: 410 for what was deleted",
+    pip=(ABSENT, GOOD),
+    uv=(ERROR, GOOD),
+    instead=(ABSENT, GOOD),
+    why="gone is an answer",
+)
+def project_comes_back(shop: Shop) -> Iterator[None]:
+    shop.route(shop.page_path(), fixed(410))
+    yield
+    shop.html(a(shop.wheel()))
+    yield
+
+
+@habit(
     "the index goes away",
     "machines that leave the network",
     pip=(GOOD, ABSENT),

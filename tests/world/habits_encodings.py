@@ -226,6 +226,20 @@ def page_encoding_utf8(shop: Shop) -> None:
     _encode(shop, bytes, "utf-8", always=True)
 
 
+@habit("Content-Encoding: none", "hand-made servers", uv=GOOD)
+def page_encoding_none(shop: Shop) -> None:
+    _good(shop)
+    _encode(shop, bytes, "none", always=True)
+
+
+@habit("Content-Encoding: aws-chunked on files, and parts of them", "S3, of what was uploaded in chunks")
+def file_encoding_aws_chunked(shop: Shop) -> None:
+    wheel = large_page(shop)
+    shop.wrap(
+        wheel.path, lambda _, answer: Answer(answer.status, answer.body, {**answer.headers, "Content-Encoding": "aws-chunked"})
+    )
+
+
 @habit(
     "the page is compressed twice",
     "a proxy that compresses what is compressed",

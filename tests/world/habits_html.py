@@ -371,6 +371,11 @@ def html_version_nonsense(shop: Shop) -> None:
     shop.html(a(shop.wheel()), head='<meta name="pypi:repository-version" content="latest">')
 
 
+@habit("a repository version of one number", "hand-made pages", uv=GOOD)
+def html_version_short(shop: Shop) -> None:
+    shop.html(a(shop.wheel()), head='<meta name="pypi:repository-version" content="1">')
+
+
 @habit("the newest file is the last of 4,000", "large projects")
 def html_many(shop: Shop) -> None:
     others = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.fakes import pages
 from tests.world.habits import ABSENT, CRASH, ERROR, GOOD, HASH, OLD, habit
-from tests.world.shop import a, entry
+from tests.world.shop import BIG, a, entry
 
 if TYPE_CHECKING:
     from tests.world.shop import Shop
@@ -129,6 +129,16 @@ def json_size_large(shop: Shop) -> None:
 @habit("the size is wrong and there is no hash", "the same, without hashes")
 def json_size_wrong_no_hash(shop: Shop) -> None:
     shop.json(entry(shop.wheel("1.0"), hashes={}), entry(shop.wheel(), size=17, hashes={}))
+
+
+@habit("the size of a large file is wrong and there is no hash", "the same, with files that are read in parts")
+def json_size_wrong_no_hash_large(shop: Shop) -> None:
+    shop.json(entry(shop.wheel("1.0"), hashes={}), entry(shop.wheel(big_bytes=BIG), size=BIG * 2, hashes={}))
+
+
+@habit("the version is a word", "hand-made JSON", uv=GOOD)
+def json_version_nonsense(shop: Shop) -> None:
+    shop.json(entry(shop.wheel("1.0")), entry(shop.wheel()), page={"meta": {"api-version": "latest"}})
 
 
 @habit("the size is negative", "-1 for unknown", uv=ERROR, also_right=GOOD, why=LENIENT)

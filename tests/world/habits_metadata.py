@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tests.fakes.wheels import metadata_text
 from tests.world.habits import CRASH, ERROR, GOOD, HASH, OLD, habit
-from tests.world.shop import a, entry
+from tests.world.shop import BIG, a, entry
+from tests.world.site import redirect
 
 if TYPE_CHECKING:
     from tests.world.shop import Item, Shop
@@ -154,6 +155,28 @@ def metadata_false_html(shop: Shop) -> None:
 def metadata_other_version(shop: Shop) -> None:
     wheel = shop.wheel()
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata=_beside(shop, wheel, _metadata(shop, "1.5"))))
+
+
+@habit("the file is another project's", "a mirror that mixed files up", instead=GOOD, why=BETTER, pip=OLD, uv=GOOD)
+def metadata_other_project(shop: Shop) -> None:
+    wheel = shop.wheel()
+    shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata=_beside(shop, wheel, metadata_text("another", "2.0"))))
+
+
+@habit("the promised hash is that of an older METADATA", "METADATA made anew", pip=HASH, uv=GOOD, instead_pip=GOOD, why=BETTER)
+def metadata_hash_of_older(shop: Shop) -> None:
+    wheel = shop.wheel(big_bytes=BIG)
+    promised = _beside(shop, wheel, _metadata(shop) + b"Summary: older\n")
+    _beside(shop, wheel, _metadata(shop))
+    shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata=promised))
+
+
+@habit("the file leads to a login page", "single sign-on in front of files", instead=GOOD, why=BETTER, pip=CRASH, uv=GOOD)
+def metadata_leads_to_login(shop: Shop) -> None:
+    wheel = shop.wheel()
+    shop.route(f"{wheel.path}.metadata", redirect("/login"))
+    shop.put("/login", b"<html><form>log in</form></html>", content_type="text/html")
+    shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata="true"))
 
 
 @habit("the file is empty", "disks that were full", instead=GOOD, why=BETTER, pip=CRASH, uv=GOOD)

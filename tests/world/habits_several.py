@@ -30,7 +30,7 @@ def _several(name: str, because: str, reported: str, status: int, **outcomes: ob
         _second(shop)
 
     set_up.__name__ = name
-    habit(because, reported, places=TWO, hosts=2, **outcomes)(set_up)  # type: ignore[arg-type]
+    habit(because, reported, **{"places": TWO, "hosts": 2, **outcomes})(set_up)  # type: ignore[arg-type]
 
 
 THIRD = Installed("3.0", "second")
@@ -64,6 +64,18 @@ _several(
     instead=ERROR,
     why="silence is not a no",
     uv=ABSENT,
+)
+_several(
+    "two_first_403_means_no",
+    "the first of two indexes says 403 for names it does not have, and its table that this means no",
+    "PyTorch's index, buckets without the right to list, with absent = [403]",
+    403,
+    places=(Place(options={"absent": [403]}), Place(host=1)),
+    pip=THIRD,
+    uv=ABSENT,
+    instead=THIRD,
+    why="the user has said what straight cannot be told",
+    without=BY_ITSELF,
 )
 _several(
     "two_first_500",

@@ -64,21 +64,27 @@ class Described:
 
 
 def files_under(path: Path) -> Sequence[Source]:
-    """Return the wheels to add for a path the user named: the file itself, or the wheels directly in a directory, sorted.
+    """Return the files to add for a path the user named: the file itself, or the wheels directly in a directory, sorted.
 
-    Like ``--find-links``, a directory is not searched below its first level.  Raises `InvalidInput` when there is nothing.
+    With variant wheels comes the file about them (PEP 825, draft), which has to accompany them.  Like ``--find-links``, a
+    directory is not searched below its first level.  Raises `InvalidInput` when there is nothing.
     """
     try:
         if path.is_dir():
-            wheels = sorted(entry for entry in path.iterdir() if entry.name.endswith(".whl") and not entry.is_dir())
-            if not wheels:
+            files = sorted(entry for entry in path.iterdir() if _comes_with_directory(entry.name) and not entry.is_dir())
+            if not files:
                 raise InvalidInput(
                     f"add {path}", "there is no wheel directly in this directory", "name the directory that holds the .whl files"
                 )
-            return [Source(wheel, wheel.name, str(wheel)) for wheel in wheels]
+            return [Source(file, file.name, str(file)) for file in files]
     except OSError as error:
         raise InvalidInput(f"add {path}", error.strerror or str(error), _CHECK_PATH) from None
     return [Source(path, path.name, str(path))]
+
+
+def _comes_with_directory(name: str) -> bool:
+    kind = kind_of(name)
+    return kind == "wheel" or (kind == "variants" and project_and_version(name) is not None)
 
 
 def checked_name(source: Source) -> tuple[ProjectName, Version]:

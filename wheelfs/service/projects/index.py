@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.core.hashes import impossible
 from wheelfs.core.projects.identity import is_vouched
+from wheelfs.model.names import variant_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,10 @@ class Entry:
     def remarks(self) -> Iterator[str]:
         """Yield what a person who reads the page is to know of the file."""
         link = self.ref.link
+        if (variant := variant_of(link.filename)) is not None:
+            yield f"variant {variant} (PEP 825, a draft): installers that know no variants pass it over"
+        elif self.ref.kind == "variants":
+            yield "describes the variant wheels of its version (PEP 825, a draft)"
         if not self.is_listed:
             yield "not listed by its index"
         if self.ref.before:
