@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -80,6 +81,7 @@ def test_pages_link_below_it_so_that_each_link_can_be_turned_back(tmp_path: Path
         assert {"name": "demo"} in listed
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_a_file_is_found_by_its_url_alone_and_kept_as_its_indexs(tmp_path: Path, index: FakeIndex) -> None:
     with serving(tmp_path, index) as gateway:
         curl = ["curl", "--silent", "--fail", "--show-error", "--noproxy", "*", proxied(gateway, file_url(index, LIB))]

@@ -85,6 +85,9 @@ class RunApplication(Answering):
         if scope["type"] != "http":
             return
         url = _url(origin, scope)
+        if url is None:
+            await _refuse(send, HTTPStatus.BAD_REQUEST, "that is no address")
+            return
         authorization = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), None)
         if authorization is not None:
             self._lend(url, authorization.decode("latin-1"))
@@ -139,11 +142,16 @@ class RunApplication(Answering):
             log.info("%s", error)
             if is_begun:
                 return  # the connection is broken off: the client must not take a part for the whole
-            body = f"wheelfs: {error}\n".encode(errors="backslashreplace")
-            headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-            await send({"type": "http.response.start", "status": int(status_of(error)), "headers": headers})
-            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await _refuse(send, status_of(error), str(error))
+            return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _refuse(send: Send, status: HTTPStatus, reason: str) -> None:
+    body = f"wheelfs: {reason}\n".encode(errors="backslashreplace")
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:
@@ -157,9 +165,14 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
             return
 
 
-def _url(origin: str, scope: dict[str, Any]) -> str:
-    """Return the whole URL that is asked for; requests to a plain proxy name it themselves (RFC 9112, 3.2.2)."""
+def _url(origin: str, scope: dict[str, Any]) -> str | None:
+    """Return the whole URL that is asked for, None for a target that is no URL (``OPTIONS *``, or the preface of HTTP/2).
+
+    Requests to a plain proxy name it themselves (RFC 9112, 3.2.2).
+    """
     raw: str = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1").partition("?")[0]
     query = scope["query_string"].decode("latin-1")
-    url = raw if raw.startswith(("http://", "https://")) else origin + raw
+    if not raw.startswith(("/", "http://", "https://")):
+        return None
+    url = origin + raw if raw.startswith("/") else raw
     return f"{url}?{query}" if query else url
