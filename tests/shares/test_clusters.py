@@ -13,10 +13,13 @@ import pytest
 from tests.fakes.catalogs import Memory, file, filled
 from tests.fakes.later import DAY_S, GRACE_S, LaterObjects, collect_later
 from tests.shares.test_collecting import fill, keys, orphan_pack, pulled, push_all, take_all_out
+from wheelfs.app import object_shares
+from wheelfs.config import Settings
 from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginTimeout
 from wheelfs.model.condemned import MARGIN_S, Condemnations, Condemned
 from wheelfs.model.share_catalog import MARKER_KEY, record_key
 from wheelfs.remote.limits import ShareLimits
+from wheelfs.remote.share.directory_objects import DirectoryObjects
 from wheelfs.remote.share.gc import ShareGarbage
 from wheelfs.remote.share.log_writer import WrittenShareCatalog
 from wheelfs.remote.share.objects import open_objects
@@ -325,3 +328,28 @@ def test_an_orphan_still_goes_when_all_is_seen(objects: Objects, tmp_path: Path)
     collect_later(objects, 17)
     assert len(before - keys(objects, "packs")) == 1
     assert pulled(tmp_path / "b", objects) == wheels
+
+
+def test_the_commands_bound_what_they_ask_a_directory_for(
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(objects, 1)
+    released = threading.Event()
+
+    def hang(*_: object) -> None:
+        released.wait(60.0)
+
+    monkeypatch.setattr(DirectoryObjects, "read_range", hang)
+    defaults = TimedObjects.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "operation_s", 0.3)
+    settings = Settings(store=tmp_path / "store")
+    try:
+        with pytest.raises(OriginTimeout, match="did not answer"):
+            list(object_shares.pull(settings, objects.url, [], contents=False))
+        with pytest.raises(OriginTimeout):
+            object_shares.collect(settings, objects.url, grace_s=GRACE_S, dry_run=False)
+        with pytest.raises(OriginTimeout):
+            list(object_shares.push(settings, objects.url, [], private=False))
+    finally:
+        released.set()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.test_document_names import spans, wrong_path
 from tests.unit.test_documents import DOCUMENTS, ROOT
+from wheelfs.remote.share import gateway, origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,3 +124,16 @@ def test_fragments_of_the_changelog_are_items() -> None:
         lines = path.read_text().splitlines()
         assert lines, path.name
         assert [line for line in lines if not line.startswith(("- ", "  ")) or len(line) > WIDTH] == [], path.name
+
+
+@pytest.mark.parametrize(
+    ("guide", "promise", "poll_s", "within_s"),
+    [
+        ("gateway.md", "within five seconds of its arrival", gateway.POLL_S, 5.0),
+        ("object-shares.md", "within some fifteen seconds of its arrival", origin.POLL_S, 15.0),
+    ],
+)
+def test_shares_are_asked_as_often_as_the_guides_promise(guide: str, promise: str, poll_s: float, within_s: float) -> None:
+    """To the time between two requests come the request, the journal of changes (.5 s) and the kernel's time-outs (1 s)."""
+    assert promise in " ".join(text_of(DOCS / "guide" / guide).split())
+    assert poll_s + 2.5 <= within_s

@@ -38,7 +38,8 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     token = _token(settings)
     place = take_place()
     if place is not None:
-        run_worker(settings, place, tls=tls, token=token)
+        with EndBound() as end:
+            run_worker(settings, place, tls=tls, token=token, end=end)
         return
     written_share(settings)
     listening = server.listen(settings.serve_listen)

@@ -97,7 +97,7 @@ async def _keep_until(shutdown: trio.Event, workers: Workers, boards: Sequence[i
         on_ready()
 
 
-def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str | None) -> None:
+def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str | None, end: EndBound) -> None:
     """Answer clients until a signal, or until the head is gone."""
     import socket
 
@@ -110,7 +110,6 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     from wheelfs.remote.http.gateway_head import GatewayHead
     from wheelfs.service.overview import Overview
     from wheelfs.service.process.control_socket import serve_control
-    from wheelfs.service.process.end_bound import EndBound
     from wheelfs.service.process.signals import obey_signals
     from wheelfs.service.process.spawn import report
     from wheelfs.service.shares.feed import ShareFeed
@@ -152,8 +151,5 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
                     await head.aclose()
             nursery.cancel_scope.cancel()
 
-    with (
-        EndBound() as end,
-        Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
-    ):
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         trio.run(serve, store)

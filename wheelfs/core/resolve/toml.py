@@ -26,7 +26,7 @@ _BETWEEN_KEYS = re.compile(r"[\n=,{}\[\]]")
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Return a document; raises ValueError with the reason for no document, and keys of more than `MAX_KEY_PARTS` parts."""
+    """Return a document; raises ValueError for what is no TOML, or has a key of more than `MAX_KEY_PARTS` parts."""
     if text.count(".") >= MAX_KEY_PARTS:
         for part in _BETWEEN_KEYS.split(_QUOTED.sub("", text)):
             if part.count(".") >= MAX_KEY_PARTS:

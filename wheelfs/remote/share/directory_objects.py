@@ -248,7 +248,7 @@ def _opened(root: int, names: list[str], *, mode: int | None = None) -> Iterator
 
 
 def _delete(directory: int, name: str) -> None:
-    """Delete a file, or a directory that a killed writer was about to name: one that is not empty is another thing, and stays."""
+    """Delete a file, or a directory that a killed writer was about to name: one that is not empty stays."""
     with suppress(FileNotFoundError):
         if name.startswith(_TEMPORARY):
             try:
