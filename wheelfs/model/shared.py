@@ -9,8 +9,10 @@ from packaging.utils import canonicalize_name
 
 from wheelfs.errors import InvalidInput
 from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US
-from wheelfs.model.names import check_filename, kind_of, parse_project_name
+from wheelfs.model.names import MAX_NAME_BYTES, check_filename, kind_of, parse_project_name
 
+MAX_TEXT: Final = 8_192
+"""Characters of an address, a reason or a version specifier: as many as a page may give for a file."""
 MAX_CURSOR: Final = 1_000
 """Characters of a cursor, which becomes a part of an address."""
 
@@ -68,4 +70,7 @@ def is_safe(file: SharedFile) -> bool:
         and 0 <= file.size_bytes <= MAX_SIZE_BYTES
         and (file.upload_time_us is None or 0 <= file.upload_time_us <= MAX_TIME_US)
         and (file.metadata_sha256 is None or len(file.metadata_sha256) == 32)
+        and all(len(text or "") <= MAX_TEXT for text in (file.requires_python, file.yanked, file.url))
+        and len(file.index) <= MAX_NAME_BYTES
+        and file.index.isprintable()
     )

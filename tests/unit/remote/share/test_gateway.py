@@ -54,8 +54,10 @@ async def told(events: FeedPage | bytes) -> FeedPage:
         *({"size_bytes": size} for size in (-1, 1 << 62)),
         *({"upload_time_us": time_us} for time_us in (-1, MAX_TIME_US + 1, 1 << 62)),
         {"metadata_sha256": b"short"},
+        *({name: "x" * 100_000} for name in ("index", "requires_python", "yanked", "url")),
+        *({"index": name} for name in ("\x1b[2J", "a\nb", "\0")),
     ],
-    ids=repr,
+    ids=lambda lie: repr(lie)[:60],
 )
 async def test_what_cannot_be_shown_is_left_out_of_the_news_and_the_rest_is_not(lie: dict[str, object]) -> None:
     files = (HONEST, msgspec.structs.replace(HONEST, **lie), *ODD)
