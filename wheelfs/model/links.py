@@ -66,7 +66,7 @@ class PassedOn(NamedTuple):
     is_address: bool = False
 
 
-PASSED_ON: Final[tuple[PassedOn, ...]] = ()
+PASSED_ON: Final[tuple[PassedOn, ...]] = (PassedOn("provenance", "data-provenance", "provenance", is_address=True),)
 """The parsers, the renderers and ``wheelfs show`` go by these; each is an attribute of `FileLink`: a text, or None."""
 
 
