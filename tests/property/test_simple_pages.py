@@ -14,7 +14,7 @@ from wheelfs.core.simple.api import parse_page
 from wheelfs.core.simple.html_render import RenderedFile, render_project_page
 from wheelfs.core.simple.links import Links, plain_text
 from wheelfs.errors import InvalidInput, OriginFault
-from wheelfs.model.links import FileLink
+from wheelfs.model.links import PASSED_ON, FileLink
 from wheelfs.model.names import ProjectName, check_filename
 
 URL = "https://index.example/simple/demo/"
@@ -34,6 +34,7 @@ def is_safe(name: str) -> bool:
 
 ends = st.sampled_from(["-py3-none-any.whl", ".tar.gz"])
 names = st.builds(lambda inner, end: f"demo-1{inner}{end}", hostile, ends).filter(is_safe)
+addresses = st.sampled_from(["https://index.example/p/1", "https://other.example/?a=b&c=%22"])
 links = st.builds(
     FileLink,
     names,
@@ -43,6 +44,7 @@ links = st.builds(
     requires_python=st.none() | told.filter(bool),
     yanked=st.none() | told,
     upload_time_us=st.none() | st.integers(0, 200_000_000_000_000_000),
+    **{one.field: st.none() | (addresses if one.is_address else told.filter(bool)) for one in PASSED_ON},
 )
 files = st.builds(
     lambda link, metadata, digest: replace(link, has_metadata=metadata, metadata_sha256=digest if metadata else None),
