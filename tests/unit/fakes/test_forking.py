@@ -61,7 +61,7 @@ def test_it_has_the_environment_and_the_directory_that_it_is_given(tmp_path: Pat
 def test_signals_end_it(fake_index: FakeIndex, tmp_path: Path, number: signal.Signals, code: int | None) -> None:
     fake_index.hang()
     words = ("--store", str(tmp_path / "store"), "fetch", "--index", f"main={fake_index.url}", "demo")
-    environment = wheelfs_environment(tmp_path / "home")
+    environment = wheelfs_environment(tmp_path / "home") | {"WHEELFS_LOOKUP_TIMEOUT_S": "300"}
     process = spawn(wheelfs_command(*words), environment=environment)
     assert isinstance(process, Forked)
     fresh: Any = subprocess.Popen(wheelfs_command(*words[:1], str(tmp_path / "other"), *words[2:]), env=environment)
