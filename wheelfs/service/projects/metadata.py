@@ -94,10 +94,7 @@ class Metadata:
         Where that hash is of something else, parts of a wheel that were not verified yet are no better.
         """
         kept = self._context.facts.metadata(ref)
-        announced = ref.link.metadata_sha256
-        if kept is None or is_verified or announced is None or not ref.is_vouched:
-            return kept
-        return kept if hashlib.sha256(kept).digest() == announced else None
+        return None if kept is None or (not is_verified and _is_doubtful(ref, kept)) else kept
 
     async def _fetch_once(self, ref: FileRef) -> None:
         request = self._in_flight.get(ref.key)
@@ -139,7 +136,8 @@ class Metadata:
     async def _read_tail(self, ref: FileRef) -> None:
         with self._downloads.using(ref) as download:
             await download.ensure_tail()
-            if ref.kind == "wheel" and self._kept(ref, is_verified=False) is None:
+            found = self._context.store.catalog.metadata(ref.key)
+            if ref.kind == "wheel" and (not found or _is_doubtful(ref, found)):
                 await download.until_sealed()
             sealed = download.sealed_sha256
         if sealed is not None and self._kept(ref, is_verified=True) is None:
@@ -157,6 +155,12 @@ class Metadata:
             found = await trio.to_thread.run_sync(read, sha256, limiter=self._context.disk)
         if found != self._context.store.catalog.metadata(ref.key):
             await self._context.facts.keep_metadata(ref, found or b"")
+
+
+def _is_doubtful(ref: FileRef, metadata: bytes) -> bool:
+    """Return whether METADATA of a wheel is not what its index vouches for, so that the wheel's own hash has to do that."""
+    announced = ref.link.metadata_sha256
+    return announced is not None and ref.is_vouched and hashlib.sha256(metadata).digest() != announced
 
 
 def _beside(url: str) -> str:

@@ -150,10 +150,13 @@ async def test_rubbish_that_an_earlier_build_kept_is_not_served(tmp_path: Path, 
         assert await one.read(PATH) == OWN
 
 
-async def test_a_wheel_that_is_called_otherwise_than_it_says_has_its_own_metadata(tmp_path: Path) -> None:
-    index = Index()
-    index.promise(build_wheel("demo", "1.5"), OTHER, sha256(OTHER))
+@pytest.mark.parametrize("big_bytes", [0, 400_000])
+async def test_a_wheel_that_is_called_otherwise_than_it_says_has_its_own_metadata(tmp_path: Path, big_bytes: int) -> None:
+    index, wheel = Index(), build_wheel("demo", "1.5", big_bytes=big_bytes)
+    index.promise(wheel, OTHER, sha256(OTHER))
     async with service(tmp_path / "s", [index]) as one:
+        assert await one.read(PATH) == OTHER
+        assert one.store.holds(sha256(wheel)) == (not big_bytes), "the end of a large one is enough"
         for _ in range(2):
             assert await one.read(PATH) == OTHER
             assert await promised(one) == "true"
