@@ -24,15 +24,18 @@ class Case:
     clear: Callable[[], None] = field(default=lambda: None)
 
 
-def interleaved(cases: list[Case], rounds: int) -> Measured:
-    """Run all cases ``rounds`` times, a round after the other and every second one backwards; return seconds by name."""
+def interleaved(cases: list[Case], rounds: int, *, clock_s: Callable[[], float] = time.perf_counter) -> Measured:
+    """Run all cases ``rounds`` times, a round after the other and every second one backwards; return seconds by name.
+
+    ``clock_s`` may be `time.thread_time` for what computes in this thread alone: others on the machine then count for less.
+    """
     seconds: Measured = {case.name: [] for case in cases}
     for turn in range(rounds):
         for case in cases if turn % 2 == 0 else reversed(cases):
             given = case.prepare()
-            began = time.perf_counter()
+            began_s = clock_s()
             case.work(given)
-            seconds[case.name].append(time.perf_counter() - began)
+            seconds[case.name].append(clock_s() - began_s)
             case.clear()
     return seconds
 

@@ -60,6 +60,8 @@ def _html() -> bytes:
         f' data-core-metadata="sha256={"cd" * 32}" data-size="7" data-upload-time="2024-05-06T07:08:09Z">x</a><br>\n'
         for number in range(4)
     )
+    # Written plainly, as most indexes do.
+    links += "".join(f'<a href="/f/demo-2.{number}.tar.gz" data-requires-python="&gt;=3.8">x</a><br />\n' for number in range(4))
     head = '<meta name="pypi:repository-version" content="1.3"><base href="/x/"><title>Links for demo</title>'
     return f"<!DOCTYPE html><html><head>{head}</head><body><!-- c --><script>x</script>{links}</body></html>".encode()
 
@@ -151,7 +153,10 @@ version = "1.0"
 source = { registry = "https://index.example/simple" }
 wheels = [{ url = "https://index.example/demo-1.0-py3-none-any.whl", hash = "sha256:abab", size = 7 }]
 """
-_MARKUP = (b"<a href=", b"</a>", b"<!--", b"-->", b"<div>", b"</p>", b"<script>", b"&#", b"&amp", b'"', b"'", b"=", b"<", b">")
+_MARKUP = (
+    *(b"<a href=", b"</a>", b"<!--", b"-->", b"<div>", b"</p>", b"<script>", b"&#", b"&amp", b'"', b"'", b"=", b"<", b">"),
+    *(b'<a x="">t</a>', b'<a x="" '),
+)
 _OBJECTS = (b"[", b"]", b"{", b"}", b",", b'"', b":", b"\\u", b"\\ud800", b"9" * 40, b"1e999", b"null", b"-", b"[[[[[[[[")
 _ZIP = (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"\xff\xff\xff\xff", b"\xff\xff")
 _PACKED = (

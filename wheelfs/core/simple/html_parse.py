@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.core.simple.html_tokens import End, Start, Text, tokens
+from wheelfs.core.simple.html_tokens import End, Link, Start, Text, tokens
 from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
 from wheelfs.errors import OriginFault
 from wheelfs.model.links import PASSED_ON, ProjectPage
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wheelfs.model.names import ProjectName
 
 MAX_TOKENS: Final = 10 * MAX_FILES
-"""Tags and texts; a link takes five.  They cost 3 microseconds each, so a body of nothing else is given up after 6 s."""
+"""Tags and texts; a link takes one to five.  They cost 3 microseconds each, so a body of nothing else is given up after 6 s."""
 
 _MAX_ANCHOR_TEXT: Final = 1_000
 _MAX_SAMPLE: Final = 10_000
@@ -45,6 +45,11 @@ class _Seen:
     _into_chars: int = 0
     _in_title: bool = False
     _sampled: int = 0
+
+    def link(self, link: Link) -> None:
+        self.has_html, self._into = True, None
+        if len(self.anchors) < MAX_FILES + 1:
+            self.anchors.append((link.attributes, [link.text]))
 
     def start(self, tag: Start) -> None:
         self.has_html = True
@@ -88,6 +93,8 @@ def parse_html(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
         if number >= MAX_TOKENS:
             raise OriginFault(attempted, f"it has more than {MAX_TOKENS:,} tags and texts")
         match token:
+            case Link():
+                seen.link(token)
             case Start():
                 seen.start(token)
             case End(name):

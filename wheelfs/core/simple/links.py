@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 from wheelfs.core.hashes import digest_bytes
 from wheelfs.errors import InvalidInput, OriginFault
 from wheelfs.model.links import MAX_SIZE_BYTES, MAX_TIME_US, PASSED_ON, FileLink, LeftOut
-from wheelfs.model.names import ProjectName, check_filename, kind_of
+from wheelfs.model.names import MAX_NAME_BYTES, ProjectName, check_filename, kind_of
 
 MAX_FILES: Final = 200_000
 """The largest projects have 15,000 files; this many links already take 200 MB of memory."""
@@ -41,8 +41,14 @@ _MAX_HASHES: Final = 16
 _UNSAFE_URL = re.compile(r"[\x00-\x1f\x7f\\]")
 _UNSAFE_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+")
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\Z")
-_PLAIN_TAIL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.%+!~-]*(?:#[A-Za-z0-9_=&-]+)?\Z")
-_MAX_DIRECTORIES: Final = 1_000
+_PLAIN_URL = re.compile(r"(https?://[A-Za-z0-9._~:-]++)/([!$-;=?-\[\]_a-z~]*+)(?:#([!-\[\]-~]*+))?+\Z")
+"""An address as almost all are: scheme and host, then nothing that would have to be refused or quoted, and the fragment."""
+_PLAIN_RELATIVE = re.compile(
+    r"(/|(?:\.\./)*+)((?:[A-Za-z0-9_][A-Za-z0-9_.%+!~-]*+/)*+[A-Za-z0-9_][A-Za-z0-9_.%+!~-]*+(?:#[A-Za-z0-9_=&-]++)?+)\Z"
+)
+"""One that leads up, or to the root, and then only down."""
+_PLAIN_WHEEL = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.]*+)(?:-[A-Za-z0-9_.+!]++){4}+\Z")
+_MAX_KEPT: Final = 1_000
 _MAX_ALTERNATIVES: Final = 4
 _SEPARATORS = re.compile(r"[-_.]+")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,6 +113,8 @@ class Links:
         self._prefixes: dict[str, bool] = {}
         self._hosts: dict[str, str | None] = {}
         self._directories: dict[str, str] = {}
+        self._starts: dict[str, str | None] = {}
+        self._pythons: dict[str, str] = {}
         self._seen = 0
 
     @property
@@ -143,7 +151,7 @@ class Links:
             return
         sha256, other_hashes = _hashes(told.hashes, fragment)
         has_metadata, metadata_digest = _metadata_promise(told, sha256)
-        python = None if told.requires_python is None else plain_text(told.requires_python)
+        python = None if told.requires_python is None else self._python(told.requires_python)
         link = FileLink(
             filename,
             url,
@@ -185,6 +193,22 @@ class Links:
 
     def _address(self, href: str) -> tuple[str, str] | None:
         """Return the absolute address, without userinfo and fragment, and the fragment; None when it is unsafe or no file's."""
+        whole = href
+        if not href.startswith(("https://", "http://")):
+            relative = _PLAIN_RELATIVE.match(href)
+            whole = "" if relative is None else self._directory(relative[1]) + relative[2]
+        plain = _PLAIN_URL.match(whole) if len(whole) <= MAX_URL else None
+        if plain is None:
+            return self._any_address(href)
+        start, path, fragment = plain.groups("")
+        if start in self._starts:
+            known = self._starts[start]
+        else:
+            found = self._any_address(f"{start}/")
+            known = self._starts[start] = None if found is None else found[0]
+        return None if known is None else (known + path, fragment)
+
+    def _any_address(self, href: str) -> tuple[str, str] | None:
         href = href.strip(" \t\r\n\f")
         if not href or len(href) > MAX_URL or _UNSAFE_URL.search(href):
             return None
@@ -215,19 +239,34 @@ class Links:
         return f"{scheme}://{host}/{path}", fragment
 
     def _joined(self, href: str) -> str:
-        """Return ``urljoin(base_url, href)``, worked out once for all files of a directory: of 5,000 it took 0.2 s."""
-        head, slash, tail = href.rpartition("/")
-        if _PLAIN_TAIL.match(tail) is None:
-            return urljoin(self.base_url, href)
-        directory = self._directories.get(head)
+        """Return ``urljoin(base_url, href)``."""
+        relative = _PLAIN_RELATIVE.match(href)
+        return urljoin(self.base_url, href) if relative is None else self._directory(relative[1]) + relative[2]
+
+    def _directory(self, up: str) -> str:
+        """Return where ``up`` (slashes, or parent directories) leads, worked out once: of 5,000 files ``urljoin`` took 0.2 s."""
+        directory = self._directories.get(up)
         if directory is None:
-            directory = urljoin(self.base_url, head + slash or "./")
-            if len(self._directories) < _MAX_DIRECTORIES:
-                self._directories[head] = directory
-        return directory + tail
+            directory = urljoin(self.base_url, up or "./")
+            if len(self._directories) < _MAX_KEPT:
+                self._directories[up] = directory
+        return directory
+
+    def _python(self, told: str) -> str:
+        """Return `plain_text` of a Requires-Python, of which a page has few."""
+        text = self._pythons.get(told)
+        if text is None:
+            text = plain_text(told)
+            if len(self._pythons) < _MAX_KEPT:
+                self._pythons[told] = text
+        return text
 
     def _filename(self, name: str, url: str) -> str | LeftOut:
         """Return the file's name when it is safe and belongs to the project."""
+        if url.endswith(".whl") and "?" not in url:
+            plain_wheel = _PLAIN_WHEEL.match(url, url.rfind("/") + 1)
+            if plain_wheel is not None and len(plain_wheel[0]) <= MAX_NAME_BYTES and self._prefixes.get(plain_wheel[1]):
+                return plain_wheel[0]
         segment = url.partition("?")[0].rpartition("/")[2]
         refusal = LeftOut.NAME
         for text in (segment, name.strip()):

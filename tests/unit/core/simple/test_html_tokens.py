@@ -9,11 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.growth import grows_with_the_square
-from wheelfs.core.simple.html_tokens import Start, Text, resolved, tokens
+from wheelfs.core.simple.html_parse import parse_html
+from wheelfs.core.simple.html_tokens import Link, Start, Text, resolved, tokens
+from wheelfs.errors import OriginFault
+from wheelfs.model.names import ProjectName
 
 
 def starts(body: str) -> list[tuple[str, dict[str, str]]]:
-    return [(one.name, one.attributes) for one in tokens(body.encode(), attributes_of={"a"}) if isinstance(one, Start)]
+    found = tokens(body.encode(), attributes_of={"a"})
+    return [(getattr(one, "name", "a"), one.attributes) for one in found if isinstance(one, Start | Link)]
 
 
 @pytest.mark.parametrize(
@@ -68,6 +72,59 @@ def test_text_is_resolved_and_a_title_is_text() -> None:
     assert [one.text for one in tokens(body, attributes_of=()) if isinstance(one, Text)] == ["a & b", "x < y", "\u00acathingA"]
 
 
+_TAILS = st.sampled_from(
+    ["", "\n", "<br>", "<br />\n", "</li> <li>", "</div>" * 9, "<br/>" * 20, "<b>", "x", "</a>", "&lt;", "<!-- -->"]
+)
+_LINKS = st.builds(
+    lambda pairs, space, text, close, tail: (
+        "<a" + "".join(f' {name}="{value}"' for name, value in pairs) + f"{space}>{text}{close}{tail}"
+    ),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["href", "href", "rel", "data-yanked", "data-requires-python", "data-size"]),
+            st.sampled_from(
+                [
+                    "demo-1.0.tar.gz",
+                    "/f/demo-2.0-py3-none-any.whl#sha256=" + "ab" * 32,
+                    "",
+                    "7",
+                    "&gt;=3.8",
+                    "?a=1&copy=2",
+                    "'>",
+                    "é",
+                ]
+            ),
+        ),
+        max_size=4,
+    ),
+    st.sampled_from(["", " ", "\n", "/", " x", " x='1'"]),
+    st.sampled_from(["demo-3.0.tar.gz", "", "a &amp; b", " \n", "x < y", "<i>demo-4.0.zip</i>", "é"]),
+    st.sampled_from(["</a>", "</a >", "", "</A>"]),
+    _TAILS,
+)
+_HEADS = st.sampled_from(["", "<title>Links for demo</title>", "<title>", "<h1>Links for demo", "<form>", "<p>Sign in</p>"])
+
+
+@given(_HEADS, st.lists(_LINKS, max_size=12).map("".join))
+def test_a_plainly_written_link_says_what_it_says_in_any_other_way_of_writing(head: str, links: str) -> None:
+    """Links are spelled with a capital letter, too, which the shorter way does not read."""
+    outcomes = []
+    for body in (head + links, head + links.replace("<a", "<A")):
+        try:
+            outcomes.append(str(parse_html(body.encode(), "https://index.example/simple/demo/", ProjectName("demo"))))
+        except OriginFault as fault:
+            outcomes.append(str(fault))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_most_links_are_read_as_one_token() -> None:
+    body = b'<a href="x" data-y="&gt;=3&lt;4" href="z">a &amp; b</a><br />\n    <a href="y"\n>\xff</a>\n'
+    assert list(tokens(body, attributes_of={"a"})) == [
+        Link({"href": "x", "data-y": ">=3<4"}, "a & b"),
+        Link({"href": "y"}, "\ufffd"),
+    ]
+
+
 class _Anchors(HTMLParser):
     """What pip's parser, the standard library's, makes of a document."""
 
@@ -114,6 +171,7 @@ def test_no_document_is_an_error_and_every_token_takes_some_of_it(pieces: list[s
 
 CONSTRUCTS = (
     *(b"<div>", b"</p>", b"<!--", b"<!-->", b"<!x", b"<a ", b'<a href="', b"<a x='", b"<p ='", b"<a x=", b'<a"', b"<a/"),
+    *(b'<a x="" ', b'<a x="">t<', b'<a x="">t</a><br>'),
     *(b"<script>", b"<title>", b"</script", b"&#9", b"&a", b"<a a b c>", b"<a a=1\t", b"<", b"=", b"<p =\"'"),
 )
 
