@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     import trio
+    from anyio.abc import ByteStream
 
     from wheelfs.config import Settings
     from wheelfs.core.proxy.hosts import Endpoint
@@ -152,26 +153,29 @@ async def _serve(
     """Be the proxy; started when the bundle is there and connections are accepted."""
     import trio
 
+    from wheelfs.frontends.http.connections import accept_connections, places_for_connections
+    from wheelfs.frontends.http.limits import HTTP_LIMITS
     from wheelfs.frontends.http.proxy.authority import Authority
     from wheelfs.frontends.http.proxy.conversation import Conversation
-    from wheelfs.frontends.http.server import Speaker, serve_connections
+    from wheelfs.frontends.http.proxy.speaking import speak
 
     answered = await _answered(parts.settings, node)
     authority = Authority({endpoint.host for endpoint in answered} or {"index.invalid"})
     parts.bundle.write(authority.pem)
-    speaker = Speaker()
     application = _application(node, answered, passing, counters)
 
-    async def serve(stream: object, origin: str) -> None:
-        await speaker.speak(application.at(origin), stream)
+    async def serve(stream: ByteStream, origin: str) -> None:
+        await speak(application.at(origin), stream, origin.partition(":")[0])
 
     gc.freeze()
     gc.enable()
     talk = Conversation(answered, authority, serve, parts.token, parts.settings.offline, os.environ).talk
+    places = trio.Semaphore(places_for_connections(HTTP_LIMITS))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_valid, authority, parts.bundle)
-        on_ready = task_status.started if task_status is not None else lambda: None
-        await serve_connections(talk, [parts.listening], speaker, on_ready=on_ready, shutdown=trio.Event())
+        if task_status is not None:
+            task_status.started()
+        await accept_connections(parts.listening, talk, nursery, places, None, HTTP_LIMITS)
 
 
 def _application(node: Running, answered: set[Endpoint], passing: Passing | None, counters: Counters) -> RunApplication:

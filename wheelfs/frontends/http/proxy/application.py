@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from wheelfs.errors import OriginDenied, OriginUnreachable, WheelfsError
 from wheelfs.frontends.http.answering import Answering
+from wheelfs.frontends.http.limits import HttpLimits
 from wheelfs.frontends.http.messages import plain
 from wheelfs.frontends.http.proxy.url_replies import UrlReplies
 from wheelfs.frontends.http.statuses import status_of
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     Header = tuple[bytes, bytes]
 
 log = logging.getLogger(__name__)
+
+RUN_LIMITS: Final = HttpLimits(large_pieces=0)
+"""In pieces of the smaller size: TLS holds each twice over, for every file that a command fetches at once."""
 
 
 class Answer(Protocol):
@@ -70,7 +74,7 @@ class RunApplication(Answering):
 
         ``lend`` is called with a URL and the Authorization header that the command sends to it.
         """
-        super().__init__(filesystem, counters)
+        super().__init__(filesystem, counters, RUN_LIMITS)
         self._replies = UrlReplies(filesystem, urls, pages)
         self._urls = urls
         self._size_of = size_of

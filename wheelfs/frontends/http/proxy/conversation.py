@@ -95,22 +95,9 @@ class Conversation:
         await stream.send(_ESTABLISHED)
         context = self.authority.context_for(endpoint.host)
         with anyio.fail_after(HELLO_S):
-            secure = await _Secure.wrap(stream, server_side=True, ssl_context=context, standard_compatible=False)
+            # Not `standard_compatible`: clients hang up without a word, and closing would wait for one.
+            secure = await TLSStream.wrap(stream, server_side=True, ssl_context=context, standard_compatible=False)
         await self.serve(secure, endpoint.origin("https"))
-
-
-class _Secure(TLSStream):
-    """TLS with a client that may hang up without a word.
-
-    Not ``standard_compatible``: then closing reads, which the server does at the same time.  To send to a client that has hung up
-    is told as the server expects it.
-    """
-
-    async def send(self, item: bytes) -> None:
-        try:
-            await super().send(item)
-        except anyio.EndOfStream:
-            raise anyio.BrokenResourceError from None
 
 
 async def _first_request(stream: ByteStream) -> tuple[h11.Request | None, bytes]:
