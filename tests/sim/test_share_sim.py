@@ -11,7 +11,7 @@ import random
 import secrets
 import uuid
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,6 +40,7 @@ from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.shared import SharedFile
@@ -54,8 +55,13 @@ CATALOG = (MARKER_KEY, LOG, ROOTS, SNAPSHOTS)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with filled_store(tmp_path_factory.mktemp("sim")) as opened:
+        yield opened
+
+
+@contextmanager
+def filled_store(directory: Path) -> Iterator[Store]:
     """Wheels that have some members in common, each pair others."""
-    directory = tmp_path_factory.mktemp("sim")
     with Store.open(directory / "store") as opened:
         for number in range(6):
             some = {name: PARTS[name] for at, name in enumerate(PARTS) if (at + number) % 2}
@@ -353,6 +359,13 @@ def simulate(seed: int, store: Store, steps: int = 500, *, cluster: bool = False
     return simulation.watcher.deletions
 
 
+def by_tens(tmp_path_factory: pytest.TempPathFactory, seeds: range) -> Iterator[tuple[int, Store]]:
+    """Yield seeds with a store for each ten: one remembers the shares of all its worlds, and reads them all for each."""
+    for at in range(0, len(seeds), 10):
+        with filled_store(tmp_path_factory.mktemp("sim")) as store:
+            yield from ((seed, store) for seed in seeds[at : at + 10])
+
+
 KINDS = ("packs", "manifests", "log", "snapshots", "condemned")
 
 
@@ -364,8 +377,8 @@ def test_no_file_that_is_told_of_ever_lacks_a_byte_and_all_garbage_goes(store: S
 
 
 @pytest.mark.soak
-def test_no_file_that_is_told_of_ever_lacks_a_byte_in_two_thousand_runs(store: Store) -> None:
-    for seed in range(1_000, 3_000):
+def test_no_file_that_is_told_of_ever_lacks_a_byte_in_two_thousand_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    for seed, store in by_tens(tmp_path_factory, range(1_000, 3_000)):
         simulate(seed, store)
 
 
@@ -378,8 +391,10 @@ def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_deleted_or_forgo
 
 @pytest.mark.soak
 @pytest.mark.parametrize("first", range(10_000, 11_000, 100))
-def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_in_a_thousand_worlds(store: Store, first: int) -> None:
+def test_on_a_cluster_whose_servers_come_and_go_nothing_is_lost_in_a_thousand_worlds(
+    tmp_path_factory: pytest.TempPathFactory, first: int
+) -> None:
     deleted: Counter[str] = Counter()
-    for seed in range(first, first + 100):
+    for seed, store in by_tens(tmp_path_factory, range(first, first + 100)):
         deleted += simulate(seed, store, steps=150, cluster=True)
     assert not [kind for kind in KINDS if not deleted[kind]], "what was never deleted was not looked at"

@@ -69,7 +69,7 @@ def mutated(parser: Parser, chance: random.Random) -> bytes:
     """Return an input: good ones with pieces cut, doubled, swapped and replaced, or many of one construct."""
     if parser.tokens and chance.random() < 0.15:
         few = chance.choices(parser.tokens, k=chance.randint(1, 3))
-        return (b"".join(few) * chance.randint(1, 4_000))[: min(MAX_BYTES, parser.limit_bytes)]
+        return (b"".join(few) * int(2 ** chance.uniform(0, 12)))[: min(MAX_BYTES, parser.limit_bytes)]
     data = bytearray(chance.choice(parser.seeds))
     for _ in range(chance.randint(1, 8)):
         at = chance.randrange(len(data) + 1)
