@@ -57,7 +57,7 @@ class NotKnown(UsageError):
 
 
 class MountPointError(UsageError):
-    """The mount point is no directory, is not empty, or is mounted already."""
+    """The mount point is no directory, is not empty, is another user's, is mounted already, or does not answer."""
 
     exit_code = 6
 

@@ -96,6 +96,15 @@ def test_auto_unmount_clears_up_after_a_killed_daemon(point: Path) -> None:
         until(lambda: not is_mounted(point), "the mount is gone")
 
 
+def test_a_kill_closes_the_device_before_the_socket_at_whose_end_fusermount_looks_whether_the_mount_is_dead(point: Path) -> None:
+    with mounted(point) as mount:
+        opened = {int(link.name): str(link.readlink()) for link in Path(f"/proc/{mount.process.pid}/fd").iterdir()}
+    [device] = [number for number, target in opened.items() if target == "/dev/fuse"]
+    sockets = [number for number, target in opened.items() if target.startswith("socket:")]
+    assert sockets
+    assert max(sockets) < device, "the kernel closes from the highest number down"
+
+
 def test_a_dead_mount_is_cleared_at_the_next_start(point: Path) -> None:
     with mounted(point, options={"auto_unmount": False}) as killed:
         killed.signal(signal.SIGKILL)
@@ -253,7 +262,7 @@ def test_an_error_of_the_daemon_is_raised_by_the_parent(point: Path, tmp_path: P
     point.write_text("")
     with pytest.raises(errors.MountPointError, match="not a directory") as caught:
         spawn_daemon([str(point)], log_path=tmp_path / "log", ready_timeout_s=DEADLINE_S, program=RUNNER)
-    assert caught.value.advice
+    assert f"its log: {tmp_path}/log" in caught.value.advice
 
 
 def test_a_daemon_that_dies_silently_shows_the_end_of_its_log(tmp_path: Path) -> None:

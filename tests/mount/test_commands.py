@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -281,20 +280,44 @@ def test_a_machine_without_fuse_is_told_so(run_wheelfs: RunWheelfs, store_dir: P
     assert "/dev/fuse" in error_of(done)["message"]
 
 
+WITH_FUSE = """
+mount -t tmpfs none /mnt && mknod -m 666 /mnt/fuse c 10 229 && mount --bind /mnt/fuse /dev/fuse || exit 77
+exec "$@"
+"""
+
+
 @needs_root
-def test_a_user_without_fusermount_is_told_so() -> None:
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        pytest.skip("needs setpriv")
+@pytest.mark.parametrize(
+    ("mount", "before", "code", "reason"),
+    [
+        ("home/mnt", ["sh", "-c", 'chmod 600 /dev/fuse && exec "$@"', "sh"], 7, "/dev/fuse may not be opened"),
+        ("", [], 6, "not yours to write to"),
+        ("home/mnt", ["setpriv", "--no-new-privs"], 7, "no_new_privs"),
+    ],
+)
+def test_a_user_who_cannot_mount_is_told_the_reason(mount: str, before: list[str], code: int, reason: str) -> None:
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
-        home.chmod(0o777)
-        user = [setpriv, "--reuid=12345", "--regid=12345", "--clear-groups"]
-        command = wheelfs_command("--store", f"{home}/store", "mount", f"{home}/mnt", "--offline", "--json", "-f")
-        environment = {**wheelfs_environment(home / "home"), "PATH": str(home)}
-        (home / "home").chmod(0o777)
+        home.chmod(0o755)
+        environment = wheelfs_environment(home / "home")
+        os.chown(home / "home", 12345, 12345)
+        # In a mount namespace of its own: on some machines only root may open /dev/fuse.
+        user = ["unshare", "-m", "sh", "-c", WITH_FUSE, "sh", *before]
+        user += ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+        command = wheelfs_command("--store", f"{home}/home/store", "mount", f"{home}/{mount}", "--offline", "--json", "-f")
         if run([*user, command[0], "-c", "import wheelfs.app"], environment=environment).returncode:
-            pytest.skip(f"{ROOT} cannot be read by other users")
+            pytest.skip(f"{ROOT} cannot be read by other users, or this machine allows no mount namespace")
         done = run([*user, *command], environment=environment)
-        assert done.returncode == 7, done
-        assert "fuse" in done.stdout
+        assert (done.returncode, reason in error_of(done)["message"]) == (code, True), done
+
+
+@needs_root
+def test_libfuses_own_words_are_in_the_error_with_the_log(store_dir: Path, tmp_path: Path) -> None:
+    command = wheelfs_command("--store", str(store_dir), "mount", str(tmp_path / "mnt"), "--offline", "--json")
+    environment = {**wheelfs_environment(tmp_path / "home"), "WHEELFS_LOG_FILE": str(tmp_path / "log")}
+    # Root without the right to mount, as in most containers.
+    done = run(["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", *command], environment=environment)
+    assert done.returncode == 7, done
+    for words in ("mount failed: Operation not permitted", "--cap-add SYS_ADMIN", f"its log: {tmp_path}/log"):
+        assert words in error_of(done)["message"]
+    assert "mount failed: Operation not permitted" in (tmp_path / "log").read_text()

@@ -69,6 +69,15 @@ def test_a_machine_that_cannot_mount_is_told_what_is_missing(facts: Facts, words
         decide(facts, allow_other=True, nonempty=False)
 
 
+def test_what_fusermount_would_refuse_is_said_before_it_does() -> None:
+    user = replace(GOOD, is_root=False)
+    with pytest.raises(FuseUnavailable, match="no_new_privs"):
+        decide(replace(user, may_gain_privileges=False), allow_other=False, nonempty=False)
+    with pytest.raises(MountPointError, match="not yours to write to"):
+        decide(replace(user, is_users_own=False), allow_other=False, nonempty=False)
+    assert decide(replace(GOOD, may_gain_privileges=False, is_users_own=False), allow_other=False, nonempty=False) == "mount"
+
+
 def test_a_device_that_is_closed_to_a_user_cannot_be_opened_by_fusermount_either() -> None:
     with pytest.raises(FuseUnavailable, match=r"chmod a[+]rw /dev/fuse"):
         decide(replace(GOOD, is_root=False, device="forbidden"), allow_other=False, nonempty=False)

@@ -69,14 +69,15 @@ def _ready_report(child: Child, log_path: Path, log_start: int, ready_timeout_s:
         )
     code = child.wait(_END_S)
     if "error" in message:
-        raise _error_of(message["error"])
+        raise _error_of(message["error"], log_path)
     how = "or closed its pipe" if code is None else how_it_ended(code)
     tail = _tail(log_path, log_start)
     raise InternalError("start the daemon", f"it ended ({how}) before it was ready{tail}", f"see {log_path}")
 
 
-def _error_of(fields: Mapping[str, Any]) -> WheelfsError:
+def _error_of(fields: Mapping[str, Any], log_path: Path) -> WheelfsError:
     attempted, happened, advice = (str(fields.get(name, "")) for name in ("attempted", "happened", "advice"))
+    advice = f"{advice}; its log: {log_path}" if advice else f"its log: {log_path}"
     for known in _classes(WheelfsError):
         if known.__name__ == fields.get("class"):
             return known(attempted, happened, advice)

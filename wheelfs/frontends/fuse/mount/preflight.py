@@ -16,6 +16,7 @@ from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry, canonical, mount
 
 _FUSE_DEVICE: Final = Path("/dev/fuse")
 _FUSE_CONF: Final = Path("/etc/fuse.conf")
+_STATUS: Final = Path("/proc/self/status")
 
 Place = Literal["missing", "empty directory", "full directory", "no directory", "dead mount", "forbidden"]
 Step = Literal["create", "clear dead mount", "mount"]
@@ -23,7 +24,10 @@ Step = Literal["create", "clear dead mount", "mount"]
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the decision rests on.  ``device``: /dev/fuse; ``servers``: process ids that serve ``mounted``."""
+    """What the decision rests on.  ``device``: /dev/fuse; ``servers``: process ids that serve ``mounted``.
+
+    ``is_users_own``: fusermount3 lets the user mount on the directory.
+    """
 
     mountpoint: str
     place: Place
@@ -33,6 +37,8 @@ class Facts:
     is_root: bool
     has_fusermount: bool
     user_allow_other: bool
+    is_users_own: bool = True
+    may_gain_privileges: bool = True
 
 
 def decide(facts: Facts, *, allow_other: bool, nonempty: bool) -> Step:
@@ -46,6 +52,12 @@ def decide(facts: Facts, *, allow_other: bool, nonempty: bool) -> Step:
         advice = f"`wheelfs umount {facts.mountpoint}` first" if facts.mounted.is_wheelfs else "choose another directory"
         state = "a dead mount of" if facts.place == "dead mount" else "in use by"
         raise MountPointError(attempted, f"it is {state} {facts.mounted.source} ({facts.mounted.fstype}){who}", advice)
+    if facts.place in ("empty directory", "full directory") and not (facts.is_root or facts.is_users_own):
+        raise MountPointError(
+            attempted,
+            "the directory is not yours to write to, so fusermount3 lets only root mount there",
+            "choose a directory of your own, or as root: chown it, or mount with --allow-other",
+        )
     match facts.place:
         case "missing":
             return "create"
@@ -81,6 +93,13 @@ def _check_machine(facts: Facts, *, allow_other: bool) -> None:
         )
     if not facts.is_root and not facts.has_fusermount:
         raise FuseUnavailable(attempted, "fusermount3 is not installed", "install the package fuse3, or mount as root")
+    if not facts.is_root and not facts.may_gain_privileges:
+        raise FuseUnavailable(
+            attempted,
+            "this process may not gain privileges (no_new_privs), so fusermount3, which is set-user-ID root, cannot mount",
+            "outside of the sandbox it works (systemd: NoNewPrivileges=no, docker: without --security-opt no-new-privileges), "
+            "and so does root",
+        )
     if allow_other and not facts.is_root and not facts.user_allow_other:
         raise FuseUnavailable(
             attempted,
@@ -107,6 +126,8 @@ def gather(mountpoint: Path) -> Facts:
         is_root=os.geteuid() == 0,
         has_fusermount=find_fusermount() is not None,
         user_allow_other=_users_may_allow_other(),
+        is_users_own=_is_users_own(mountpoint),
+        may_gain_privileges=_may_gain_privileges(),
     )
 
 
@@ -136,6 +157,22 @@ def _look_at(mountpoint: Path) -> Place:
             case errno.EACCES | errno.EPERM:
                 return "forbidden"
         raise MountPointError(f"look at mount point {mountpoint}", error.strerror or str(error)) from None
+
+
+def _is_users_own(mountpoint: Path) -> bool:
+    """Return what fusermount3 asks of a directory: that the user may write to it, and owns it where it is sticky as /tmp is."""
+    try:
+        status = mountpoint.stat()
+    except OSError:
+        return True  # what else is wrong with it is said
+    return os.access(mountpoint, os.W_OK) and not (status.st_mode & stat.S_ISVTX and status.st_uid != os.getuid())
+
+
+def _may_gain_privileges() -> bool:
+    try:
+        return "\nNoNewPrivs:\t1\n" not in _STATUS.read_text("utf-8", "replace")
+    except OSError:
+        return True
 
 
 def _look_at_device() -> Literal["usable", "missing", "forbidden"]:

@@ -11,7 +11,7 @@ import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyfuse3
 import trio
@@ -19,7 +19,7 @@ import trio
 from wheelfs.errors import FuseUnavailable, InternalError, MountPointError
 from wheelfs.frontends.fuse.kernel import connections, control
 from wheelfs.frontends.fuse.kernel.answers import is_dead, silence, stopped_servers
-from wheelfs.frontends.fuse.kernel.fusermount import find_fusermount
+from wheelfs.frontends.fuse.kernel.fusermount import device_ends_first, find_fusermount
 from wheelfs.frontends.fuse.kernel.lazy_umount import detach_lazily
 from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.kernel.mountinfo import FSTYPE, MountEntry, canonical, mount_at
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.protocol import Filesystem
 
 log = logging.getLogger(__name__)
+
+_MAX_WORDS_BYTES: Final = 4096
+"""A line or two is what libfuse says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +124,12 @@ def _mounted(
     operations: TreeOperations, invalidator: Invalidator, place: Path, options: MountOptions, limits: FuseLimits
 ) -> Iterator[MountEntry]:
     children_before = connections.children()
-    try:
-        pyfuse3.init(operations, str(place), _libfuse_options(options))
-    except RuntimeError as error:
-        raise FuseUnavailable(
-            f"mount on {place}",
-            f"libfuse refused ({error})",
-            "its own message stands above, or in the log of a mount in the background",
-        ) from None
+    with device_ends_first(), _words_of_libfuse() as words:
+        try:
+            pyfuse3.init(operations, str(place), _libfuse_options(options))
+        except RuntimeError as error:
+            advice = "in a container: --device /dev/fuse --cap-add SYS_ADMIN; else see the messages of the kernel (dmesg)"
+            raise FuseUnavailable(f"mount on {place}", f"libfuse refused: {words() or error}", advice) from None
     unmounters = connections.children() - children_before
     connection = None
     try:
@@ -150,6 +151,23 @@ def _mounted(
                 detach_lazily(str(place))
         for pid in unmounters:
             connections.end_unmounter(pid)
+
+
+@contextmanager
+def _words_of_libfuse() -> Iterator[Callable[[], str]]:
+    """Yield what returns what libfuse and fusermount3 have said on stderr during the block; it is passed on afterwards."""
+    stderr = os.dup(2)
+    try:
+        with os.fdopen(os.memfd_create("libfuse"), "rb", buffering=0) as said:
+            os.dup2(said.fileno(), 2)
+            try:
+                yield lambda: "; ".join(os.pread(2, _MAX_WORDS_BYTES, 0).decode("utf-8", "replace").split("\n")).strip("; ")
+            finally:
+                os.dup2(stderr, 2)
+                with suppress(OSError):  # a terminal that is gone
+                    os.write(2, os.pread(said.fileno(), _MAX_WORDS_BYTES, 0))
+    finally:
+        os.close(stderr)
 
 
 def _libfuse_options(options: MountOptions) -> set[str]:
