@@ -163,7 +163,14 @@ def metadata_other_project(shop: Shop) -> None:
     shop.html(a(shop.wheel("1.0")), a(wheel, data_core_metadata=_beside(shop, wheel, metadata_text("another", "2.0"))))
 
 
-@habit("the promised hash is that of an older METADATA", "METADATA that was made again", pip=HASH, uv=GOOD, instead_pip=GOOD, why=BETTER)
+@habit(
+    "the promised hash is that of an older METADATA",
+    "METADATA that was made again",
+    pip=HASH,
+    uv=GOOD,
+    instead_pip=GOOD,
+    why=BETTER,
+)
 def metadata_hash_of_older(shop: Shop) -> None:
     wheel = shop.wheel(big_bytes=BIG)
     promised = _beside(shop, wheel, _metadata(shop) + b"Summary: older\n")

@@ -126,7 +126,7 @@ class _Connection:
                     await self._stream.send(piece)
 
     async def refuse(self, status: int) -> None:
-        """Answer what is no request; whoever sent it is told no more."""
+        """Answer what is no request, and tell its sender no more."""
         if self._talk.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             headers = [(b"content-length", b"0"), (b"connection", b"close")]
             await self._say(h11.Response(status_code=status, headers=headers))
