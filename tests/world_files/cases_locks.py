@@ -77,6 +77,14 @@ _MORE: Final = "extras = ['more']\ndependency-groups = ['dev']\n"
 LOCK_FILES: Final = [
     *(_uv_lock(version) for version in (*_READ_NO_MORE, "0.2.27", "0.2.33", "0.2.37", "0.4.0", "0.5.0", "0.13.8")),
     *(_of_tool(path) for path in sorted(LOCKS.glob("pylock.*.toml"))),
+    Case(
+        name="pylock.toml of pdm, with an extra",
+        files={"pylock.toml": (LOCKS / "pylock.pdm.toml").read_text()},
+        words=("pylock.toml[more]",),
+        pip_words=("-r", "pylock.toml[more]"),
+        uv_words=("-r", "pylock.toml", "--extra", "more"),
+        takes=_OF_THE_PROJECT.replace("docs_tool-1.0 ", ""),
+    ),
     pylock("wheels", _wheel("liba", "1.5") + _wheel("libd"), "liba-1.5 libd-1.0", quick=True),
     pylock(
         "through -r",

@@ -10,6 +10,7 @@ NOUGHTS: Final = "0" * 64
 
 _PIP_IS_RIGHT: Final = "as pip"
 _EITHER_READS: Final = "what only one of the two reads is read"
+_UNPINNED: Final = "uv passes hashes over where no single version is asked for, and installs what it takes; as pip"
 _NAMED: Final = "it cannot be had ahead, and is named"
 
 _BACKEND: Final = """
@@ -317,7 +318,25 @@ HASHES: Final = [
         "liba --hash=«sha256 liba 1.5»\n",
         "liba-1.5",
         uv="liba-3.0",
-        why="uv compares what it installs, and then refuses 3.0",
+        why=_UNPINNED,
+    ),
+    req("a hash with a range", "liba==1.* --hash=«sha256 liba 1.0»\n", "liba-1.0", uv="liba-1.5", why=_UNPINNED),
+    req(
+        "another hash without a pin",
+        f"liba --hash=sha256:{NOUGHTS}\n",
+        REFUSED,
+        uv="liba-3.0",
+        why=_UNPINNED,
+        says=("hash",),
+    ),
+    req(
+        "another hash in constraints",
+        "-c c.txt\nliba\n",
+        REFUSED,
+        files={"c.txt": "liba==1.5 --hash=«sha256 liba 1.0»\n"},
+        uv="liba-1.5",
+        why="uv passes hashes of constraints over, and installs what it takes; as pip",
+        says=("hash",),
     ),
     req("a hash in constraints", "-c c.txt\nliba\n", "liba-1.0", files={"c.txt": "liba==1.0 --hash=«sha256 liba 1.0»\n"}),
     req(

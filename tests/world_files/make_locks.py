@@ -1,8 +1,8 @@
-"""Makes the locks of `locks/` by the uv that wrote such: ``python -m tests.world_files.make_locks UV...``, with absolute paths.
+"""Makes the locks of `locks/` by what wrote such: ``python -m tests.world_files.make_locks UV... PDM``, with absolute paths.
 
-Each is made in an environment of its own, as with ``pip install --target DIR --no-deps uv==0.2.10``.  Two were made by hand:
-that of uv 0.2.0, which asks its default index alone, of real projects; and ``pylock.poetry.toml`` by ``poetry export --format
-pylock.toml``.
+Each uv is installed by itself, as with ``pip install --target DIR --no-deps uv==0.2.10``; pdm as ``pdm[locked]``.  Two were made
+by hand: that of uv 0.2.0, which asks its default index alone, of real projects; and ``pylock.poetry.toml`` by ``poetry export
+--format pylock.toml``.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from tests.world_files.shelf import stock
 LOCKS: Final = Path(__file__).parent / "locks"
 _ORIGIN: Final = "«origin»"
 
-PROJECT: Final = """[project]
+_SPLIT: Final = """"libd<2; sys_platform == 'win32'", "libd>=2; sys_platform != 'win32'\""""
+PROJECT: Final = f"""[project]
 name = "mine"
 version = "0.1"
 requires-python = ">=3.11"
-dependencies = ["app[fancy]", "source", "libd<2; sys_platform == 'win32'", "libd>=2; sys_platform != 'win32'"]
+dependencies = ["app[fancy]", "source", {_SPLIT}]
 [project.optional-dependencies]
 more = ["tool"]
 """
@@ -51,6 +52,24 @@ def make(program: Path) -> Path:
     return lock
 
 
+def make_by_pdm(program: Path) -> Path:
+    """Lock the project with pdm, in the common format, and return the lock."""
+    with tempfile.TemporaryDirectory() as directory, FakeIndex() as index:
+        stock(index)
+        where = Path(directory) / "mine"
+        where.mkdir()
+        environment = isolated_environment(where.parent / "home")
+        environment |= {"PDM_PYPI_URL": index.url, "PDM_CHECK_UPDATE": "0"}
+        # pdm locks one version of a name for all platforms.
+        project = PROJECT.replace(_SPLIT, '"libd>=2"')
+        (where / "pyproject.toml").write_text(f"{project}{_GROUPS[True]}[tool.pdm]\ndistribution = false\n")
+        for words in (("config", "--local", "lock.format", "pylock"), ("lock", "--group", ":all")):
+            run([str(program), *words], environment=environment, cwd=where).succeeded()
+        lock = LOCKS / "pylock.pdm.toml"
+        lock.write_text((where / "pylock.toml").read_text().replace(index.origin, _ORIGIN))
+    return lock
+
+
 if __name__ == "__main__":
-    for one in sys.argv[1:]:
-        print(make(Path(one)))
+    for one in map(Path, sys.argv[1:]):
+        print(make_by_pdm(one) if one.name == "pdm" else make(one))
