@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.index import FakeIndex
+from tests.fakes.processes import run
 from tests.fakes.runs import UV, Runs, ended, project, python
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, sdist_filename, wheel_filename
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import RunWheelfs
+    from tests.fakes.processes import Finished
 
 NAMES = [f"part-{number}" for number in range(30)]
 UV_QUIET = (UV, "--quiet")
@@ -58,6 +60,7 @@ def test_a_canonical_lock_syncs_frozen_online_then_offline_and_stays_as_it_is(
     assert len(installed(app)) == 30
     fetched = [request for request in index.requests if request.path.endswith(".whl")]
     assert len(fetched) == 30, "each file crosses the line once"
+    assert index.requests_for("/simple/pip/") == [], "the lock says where the index's files are"
 
     index.stop()
     (tmp_path / "gone").mkdir()
@@ -138,6 +141,59 @@ def test_files_on_a_host_of_their_own_are_answered_too(tmp_path: Path) -> None:
         again = project(tmp_path / "again", "demo", index=index)
         (again / "uv.lock").write_bytes((app / "uv.lock").read_bytes())
         runs.wheelfs(*UV_QUIET, "sync", "--frozen", "--no-install-project", cwd=again).succeeded()
+
+
+# --- where an index's files are ------------------------------------------------------------------------------------------
+
+
+LEARNS = """
+import sys, urllib.request
+print("begun", flush=True)
+sys.stdin.readline()
+with urllib.request.urlopen(sys.argv[1]) as answer:
+    print(len(answer.read()))
+"""
+
+
+def test_a_command_begins_while_the_hosts_of_files_are_being_learned_and_only_its_trust_waits(tmp_path: Path) -> None:
+    with FakeIndex(tls=True) as index:
+        for name in ("demo", "pip"):
+            filename, content = index.add_wheel(name, "1.0")
+            elsewhere = index.file_url(filename).replace("127.0.0.1", "localhost")
+            files = [{"filename": filename, "url": elsewhere, "hashes": {"sha256": hashlib.sha256(content).hexdigest()}}]
+            page = {"meta": {"api-version": "1.0"}, "name": name, "files": files}
+            index.set_page(name, json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json")
+        runs = Runs(tmp_path / "runs", index)
+        index.hang()
+        with runs.started(*python(LEARNS), elsewhere) as process:
+            assert process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout.readline() == "begun\n", "while the index says nothing"
+            index.unhang()
+            process.stdin.write("\n")
+            process.stdin.close()
+            assert process.stdout.readline() == f"{len(content)}\n"
+            assert process.wait(60) == 0
+        assert [(file["filename"], file["origin"]) for file in runs.listed()] == [(filename, "main")]
+
+
+WITHOUT_LEASES = """
+import sys
+from wheelfs.cli.main import main
+from wheelfs.frontends.http.proxy.bundle import Bundle
+Bundle.hold = lambda bundle: False
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_where_files_cannot_be_held_the_command_starts_when_all_is_there(runs: Runs, index: FakeIndex) -> None:
+    def without_leases(*command: str) -> Finished:
+        return run([*python(WITHOUT_LEASES), *runs.options(), *command], environment=runs.environment(), cwd=runs.directory)
+
+    assert without_leases(*python(GET), f"{index.url}/part-29/").succeeded().stdout.startswith("200")
+    assert without_leases(*python("raise SystemExit(42)")).returncode == 42
+    assert without_leases("no-such-command").returncode == 127
+    assert list(runs.temporary.glob("wheelfs-run-*")) == []
 
 
 # --- what no page lists ---------------------------------------------------------------------------------------------------
