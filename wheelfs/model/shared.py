@@ -70,7 +70,9 @@ def is_safe(file: SharedFile) -> bool:
         and 0 <= file.size_bytes <= MAX_SIZE_BYTES
         and (file.upload_time_us is None or 0 <= file.upload_time_us <= MAX_TIME_US)
         and (file.metadata_sha256 is None or len(file.metadata_sha256) == 32)
-        and all(len(text or "") <= MAX_TEXT for text in (file.requires_python, file.yanked, file.url))
+        and (file.requires_python is None or len(file.requires_python) <= MAX_TEXT)
+        and (file.yanked is None or len(file.yanked) <= MAX_TEXT)
+        and (file.url is None or len(file.url) <= MAX_TEXT)
         and len(file.index) <= MAX_NAME_BYTES
         and file.index.isprintable()
     )

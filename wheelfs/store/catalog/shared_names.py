@@ -184,11 +184,14 @@ class SharedNames:
             before = recorded or _Cursor("")
             begins = page.is_resync and (page.starts_resync or not before.in_resync)
             number = before.round + begins
+            assert self._cursors is not None
+            has_lost = bool(rows(transaction, self._cursors, key_of, prefix=_LOST, limit=1))  # hardly ever
             for file in page.files:
                 key = _key(share, file.project, file.filename, file.sha256)
                 if len(key) > compressed.MAX_KEY_BYTES:
                     continue  # no index could list it either
-                transaction.delete(_lost_key(key), db=self._cursors)
+                if has_lost:
+                    transaction.delete(_lost_key(key), db=self._cursors)
                 found = transaction.get(key, db=self._shared)
                 known = None if found is None else _decoded(found)
                 entry = _Entry(number, file, () if known is None else known.listed_by)
