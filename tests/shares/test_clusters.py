@@ -157,6 +157,31 @@ def test_a_resync_that_sees_less_than_was_seen_before_forgets_nothing(objects: O
         assert {file.filename for file in cache.of_project("demo")} == {file(number).filename for number in range(11)}
 
 
+def test_a_resync_that_was_cut_off_and_begins_again_in_an_outage_forgets_nothing(objects: Objects, tmp_path: Path) -> None:
+    limits = ShareLimits(span=4, portion_files=2)
+    outage = Outage(objects)
+    filled(objects, 9, limits=limits)
+    with Store.open(tmp_path / "store") as store:
+        share = WrittenShare(outage, limits)
+        first = share.catalog.events(None)
+        assert store.shared.take("lab", first, asked=None).result()
+        seen = {file.filename for file in first.files}
+        assert seen
+        filled(objects, 8, first=9, limits=limits)
+        for number in range(8):
+            objects.delete(record_key(number))
+        # The root after the next one says that this one's snapshots may be gone, and none of the roots before it is seen.
+        outage.is_away = lambda key: key.startswith(("log/", "roots/")) and key != "roots/00000004"
+        cache = RemoteCatalogCache(store, WrittenShare(outage, limits), "lab")
+        for _ in range(10):
+            cache.catch_up()
+        assert {file.filename for file in cache.of_project("demo")} >= seen
+        outage.is_away = lambda key: False
+        for _ in range(10):
+            cache.catch_up()
+        assert {file.filename for file in cache.of_project("demo")} == {file(number).filename for number in range(17)}
+
+
 def test_a_share_whose_marker_is_away_is_neither_made_again_nor_said_to_be_none(objects: Objects) -> None:
     filled(objects, 2)
     outage = Outage(objects, MARKER_KEY.__eq__)

@@ -135,7 +135,10 @@ class ShareCatalog:
     def _resync(self, cursor: Cursor, root: int | None = None) -> FeedPage:
         """Begin to report everything, from a root on, by default the newest; what was seen before is not forgotten for it."""
         root = self._newest_root() if root is None else root
-        return self._begin(Cursor(cursor.identity, None, Doubt("", cursor.end)), Beginning(root), starts_resync=True)
+        # Who stands in the middle of a root's snapshots has seen that root, and so as many records.
+        end = cursor.place.root * self._limits.span if isinstance(cursor.place, Beginning) else cursor.end
+        doubt = Doubt("", max(end, cursor.doubt.end))
+        return self._begin(Cursor(cursor.identity, None, doubt), Beginning(root), starts_resync=True)
 
     def _begin(self, cursor: Cursor, place: Beginning, *, starts_resync: bool = False) -> FeedPage:
         root = self._root(place.root) or ()
