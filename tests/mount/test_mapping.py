@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
+import os
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+from tests.fakes.waiting import eventually
 
 if TYPE_CHECKING:
     from tests.conftest import MountWheelfs
@@ -31,3 +36,24 @@ def test_a_page_fault_whose_bytes_cannot_be_had_is_sigbus(fake_index: FakeIndex,
         fake_index.stop()
         reader.communicate(timeout=60)
     assert reader.returncode == -signal.SIGBUS
+
+
+def maps_shared(descriptor: int) -> bool:
+    try:
+        mmap.mmap(descriptor, 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ).close()
+    except OSError as error:
+        assert error.errno == errno.ENODEV
+        return False
+    return True
+
+
+def test_a_file_can_be_mapped_shared_once_it_is_stored_and_opened_again(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
+    name, _ = fake_index.add_wheel("numbers", "1.0", big_bytes=300_000)
+    path = mounted(index=fake_index.url).path / "simple" / "numbers" / name
+    with path.open("rb") as before:
+        assert not maps_shared(before.fileno())
+        path.read_bytes()
+        eventually(lambda: os.getxattr(path, "user.wheelfs.state") == b"stored")
+        assert not maps_shared(before.fileno())
+        with path.open("rb") as after:
+            assert maps_shared(after.fileno())

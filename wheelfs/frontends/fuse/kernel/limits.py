@@ -57,6 +57,29 @@ class FuseLimits:
     descriptors: int = 4096
     """How far processes, and the descriptors of each, are looked through: a bound on looking, not on what there may be."""
 
+    words_bytes: int = 4096
+    """Of what libfuse says when it refuses: a line or two."""
+
+    tail_bytes: int = 2_000
+    """Of the log of a daemon that has died, in a message: a traceback's end, which says what happened."""
+
+    end_s: float = 5.0
+    """What a daemon that is not wanted gets to end in, for each signal: unmounting takes a moment."""
+
+    immutable_ttl_s: float = 86_400.0
+    """For the kernel to believe entries and attributes of files that never change: uv stats every entry of a directory, 50,000
+    of them cost 1 s with a long time and 25 s with none."""
+
+    changing_ttl_s: float = 1.0
+    """The same of directories and pages: changes by other processes have to show in 2 s even where an invalidation is lost."""
+
+    absent_ttl_s: float = 86_400.0
+    """For the kernel to believe that there is no such name, at most."""
+
+    inode_probes: int = 64
+    """Numbers that are tried for an inode: colliding at all is a matter of 1e-7 for a million files; a longer chain is a bug in
+    the tree's numbering."""
+
     shown_users: int = 5
     """Programs that are named as users of a busy mount."""
 

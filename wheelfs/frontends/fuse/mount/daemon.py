@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from wheelfs.errors import InternalError, WheelfsError
+from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.service.process.spawn import PROGRAM, Child, how_it_ended, parse_report, report, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-_MAX_TAIL_BYTES: Final = 2_000
-"""Of the log, in a message: a traceback's end, which says what happened."""
-
-_END_S: Final = 5.0
-"""What a daemon gets to end in, for each signal: unmounting takes a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +58,11 @@ def _ready_report(child: Child, log_path: Path, log_start: int, ready_timeout_s:
         return message
     if line is None:
         tail = _tail(log_path, log_start)
-        child.end(grace_s=_END_S)
+        child.end(grace_s=FUSE_LIMITS.end_s)
         raise InternalError(
             "start the daemon", f"it was not ready within {ready_timeout_s:.0f} s and was ended{tail}", f"see {log_path}"
         )
-    code = child.wait(_END_S)
+    code = child.wait(FUSE_LIMITS.end_s)
     if "error" in message:
         raise _error_of(message["error"], log_path)
     how = "or closed its pipe" if code is None else how_it_ended(code)
@@ -94,8 +89,8 @@ def _tail(path: Path, start: int) -> str:
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(start, size - _MAX_TAIL_BYTES))
-            text = file.read(_MAX_TAIL_BYTES).decode("utf-8", "replace").strip()
+            file.seek(max(start, size - FUSE_LIMITS.tail_bytes))
+            text = file.read(FUSE_LIMITS.tail_bytes).decode("utf-8", "replace").strip()
     except OSError:
         return ""
     return f"; its log ends:\n{text}" if text else ""

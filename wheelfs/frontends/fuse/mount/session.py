@@ -11,7 +11,7 @@ import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pyfuse3
 import trio
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.protocol import Filesystem
 
 log = logging.getLogger(__name__)
-
-_MAX_WORDS_BYTES: Final = 4096
-"""A line or two is what libfuse says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +69,7 @@ async def serve_mount(
     bound_memory()
     place = Path(canonical(mountpoint))
     await _prepare(place, options, limits)
-    operations = TreeOperations(filesystem, uid=os.getuid(), gid=os.getgid())
+    operations = TreeOperations(filesystem, uid=os.getuid(), gid=os.getgid(), limits=limits)
     invalidator = Invalidator(filesystem, operations, limits)
     with _mounted(operations, invalidator, place, options, limits) as connection:
         try:
@@ -161,11 +158,13 @@ def _words_of_libfuse() -> Iterator[Callable[[], str]]:
         with os.fdopen(os.memfd_create("libfuse"), "rb", buffering=0) as said:
             os.dup2(said.fileno(), 2)
             try:
-                yield lambda: "; ".join(os.pread(2, _MAX_WORDS_BYTES, 0).decode("utf-8", "replace").split("\n")).strip("; ")
+                yield lambda: "; ".join(os.pread(2, FUSE_LIMITS.words_bytes, 0).decode("utf-8", "replace").split("\n")).strip(
+                    "; "
+                )
             finally:
                 os.dup2(stderr, 2)
                 with suppress(OSError):  # a terminal that is gone
-                    os.write(2, os.pread(said.fileno(), _MAX_WORDS_BYTES, 0))
+                    os.write(2, os.pread(said.fileno(), FUSE_LIMITS.words_bytes, 0))
     finally:
         os.close(stderr)
 

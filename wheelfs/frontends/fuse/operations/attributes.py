@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import pyfuse3
 
+from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
+
 if TYPE_CHECKING:
-    from wheelfs.service.vfs.protocol import Absent, Attributes, Space
-
-IMMUTABLE_TIMEOUT_S: Final = 86_400.0
-"""Immutable files: uv stats every entry of a directory, 50,000 of them cost 1 s with a long timeout and 25 s with none."""
-
-CHANGING_TIMEOUT_S: Final = 1.0
-"""Directories and pages: changes by another process have to show within 2 s even where an invalidation is lost."""
-
-MAX_NEGATIVE_TIMEOUT_S: Final = 86_400.0
+    from wheelfs.frontends.fuse.kernel.limits import FuseLimits
+    from wheelfs.service.vfs.protocol import Attributes, Space
 
 _BLOCK: Final = 512
 """The unit of ``st_blocks`` by POSIX, whatever ``st_blksize`` says."""
@@ -28,11 +23,12 @@ _NAME_MAX: Final = 255
 class AttributeWriter:
     """Fills pyfuse3's attribute records for one mount's owner."""
 
-    __slots__ = ("_gid", "_uid")
+    __slots__ = ("_gid", "_limits", "_uid")
 
-    def __init__(self, *, uid: int, gid: int) -> None:
+    def __init__(self, *, uid: int, gid: int, limits: FuseLimits = FUSE_LIMITS) -> None:
         self._uid = uid
         self._gid = gid
+        self._limits = limits
 
     def entry(self, number: int, attributes: Attributes) -> pyfuse3.EntryAttributes:
         """Return a new record."""
@@ -60,18 +56,17 @@ class AttributeWriter:
         entry.st_mtime_ns = mtime_ns
         entry.st_ctime_ns = mtime_ns
         entry.st_atime_ns = mtime_ns
-        timeout_s = IMMUTABLE_TIMEOUT_S if attributes.immutable else CHANGING_TIMEOUT_S
+        timeout_s = self._limits.immutable_ttl_s if attributes.immutable else self._limits.changing_ttl_s
         entry.attr_timeout = timeout_s
         entry.entry_timeout = timeout_s
         return entry
 
-
-def negative_entry(absent: Absent) -> pyfuse3.EntryAttributes:
-    """Return the reply for "no such name", which the kernel remembers for the time given (``st_ino`` 0)."""
-    entry = pyfuse3.EntryAttributes()
-    entry.st_ino = 0
-    entry.entry_timeout = min(max(absent.ttl_s, 0.0), MAX_NEGATIVE_TIMEOUT_S)
-    return entry
+    def absent(self, ttl_s: float) -> pyfuse3.EntryAttributes:
+        """Return the reply for "no such name", which the kernel remembers for the time given (``st_ino`` 0)."""
+        entry = pyfuse3.EntryAttributes()
+        entry.st_ino = 0
+        entry.entry_timeout = min(max(ttl_s, 0.0), self._limits.absent_ttl_s)
+        return entry
 
 
 def statfs_reply(space: Space) -> pyfuse3.StatvfsData:

@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, Final
 import pyfuse3
 
 from wheelfs.errors import InternalError
+from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 
 if TYPE_CHECKING:
     from wheelfs.service.vfs.protocol import Attributes, Node
 
 ROOT: Final = 1
-_MAX_PROBES: Final = 64
-"""Colliding at all is a matter of 1e-7 for a million files; a longer chain is a bug in the tree's numbering."""
 
 
 class InodeTable:
     """Inode numbers known to the kernel, their nodes and their lookup counts."""
 
-    __slots__ = ("_counts", "_moved", "_nodes", "_root_inode")
+    __slots__ = ("_counts", "_moved", "_nodes", "_probes", "_root_inode")
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, *, probes: int = FUSE_LIMITS.inode_probes) -> None:
+        self._probes = probes
         self._root_inode = root.attributes.inode
         self._nodes: dict[int, Node] = {ROOT: root}
         # Only counts above one: most of a large directory's entries are looked up once, by its listing.
@@ -54,11 +54,11 @@ class InodeTable:
         inode = attributes.inode
         if inode == self._root_inode:
             return ROOT
-        for number in range(inode, inode + _MAX_PROBES):
+        for number in range(inode, inode + self._probes):
             held = self._nodes.get(number)
             if held is None or (held.attributes.inode == inode and _may_be_same(held.attributes, attributes)):
                 return number
-        raise InternalError(f"number inode {inode}", f"{_MAX_PROBES} numbers in a row are taken")
+        raise InternalError(f"number inode {inode}", f"{self._probes} numbers in a row are taken")
 
     def remember(self, number: int, node: Node) -> None:
         """Count one lookup of ``number``, which now means ``node``: its newest form wins."""

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import pyfuse3
 
 from wheelfs.errors import WheelfsError
-from wheelfs.frontends.fuse.operations.attributes import AttributeWriter, negative_entry, statfs_reply
+from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
+from wheelfs.frontends.fuse.operations.attributes import AttributeWriter, statfs_reply
 from wheelfs.frontends.fuse.operations.barrier import guarded
 from wheelfs.frontends.fuse.operations.inodes import InodeTable
 from wheelfs.service.vfs.protocol import Absent
@@ -24,6 +25,7 @@ from wheelfs.service.vfs.protocol import Absent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheelfs.frontends.fuse.kernel.limits import FuseLimits
     from wheelfs.service.vfs.protocol import Filesystem, Listing, Node, OpenFile
 
 log = logging.getLogger(__name__)
@@ -46,14 +48,15 @@ class TreeOperations(pyfuse3.Operations):
     # "." and ".." are resolved by the kernel; asking us is only for export by NFS, where numbers would have to be permanent.
     supports_dot_lookup = False
 
-    def __init__(self, filesystem: Filesystem, *, uid: int, gid: int) -> None:
+    def __init__(self, filesystem: Filesystem, *, uid: int, gid: int, limits: FuseLimits = FUSE_LIMITS) -> None:
         self._filesystem = filesystem
-        self._attributes = AttributeWriter(uid=uid, gid=gid)
+        self._attributes = AttributeWriter(uid=uid, gid=gid, limits=limits)
+        self._changing_ttl_s = limits.changing_ttl_s
         self._files: dict[int, OpenFile] = {}
         self._listings: dict[int, Listing] = {}
         self._handles = itertools.count(1)
         self._looking_up: dict[int, int] = {}
-        self.inodes = InodeTable(filesystem.root)
+        self.inodes = InodeTable(filesystem.root, probes=limits.inode_probes)
         self.count_error = filesystem.count_error
 
     def lookups_under_way(self, parent_number: int) -> int:
@@ -78,7 +81,7 @@ class TreeOperations(pyfuse3.Operations):
             text = name.decode()
         except UnicodeDecodeError:
             # All names of the tree are UTF-8: this one cannot exist, now or later.
-            return negative_entry(Absent(ttl_s=1.0))
+            return self._attributes.absent(self._changing_ttl_s)
         self._looking_up[parent_inode] = self._looking_up.get(parent_inode, 0) + 1
         try:
             found = await self._filesystem.lookup(parent, text)
@@ -87,7 +90,7 @@ class TreeOperations(pyfuse3.Operations):
             if not self._looking_up[parent_inode]:
                 del self._looking_up[parent_inode]
         if isinstance(found, Absent):
-            return negative_entry(found)
+            return self._attributes.absent(found.ttl_s)
         # No await from here on: the count and the reply belong together.
         number = self.inodes.number(found)
         entry = self._attributes.entry(number, found.attributes)
