@@ -157,12 +157,12 @@ with urllib.request.urlopen(sys.argv[1]) as answer:
 
 def test_a_command_begins_while_the_hosts_of_files_are_being_learned_and_only_its_trust_waits(tmp_path: Path) -> None:
     with FakeIndex(tls=True) as index:
-        for name in ("demo", "pip"):
-            filename, content = index.add_wheel(name, "1.0")
-            elsewhere = index.file_url(filename).replace("127.0.0.1", "localhost")
-            files = [{"filename": filename, "url": elsewhere, "hashes": {"sha256": hashlib.sha256(content).hexdigest()}}]
-            page = {"meta": {"api-version": "1.0"}, "name": name, "files": files}
-            index.set_page(name, json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json")
+        index.add_wheel("demo", "1.0")
+        filename, content = index.add_wheel("pip", "1.0")
+        elsewhere = index.file_url(filename).replace("127.0.0.1", "localhost")
+        files = [{"filename": filename, "url": elsewhere, "hashes": {"sha256": hashlib.sha256(content).hexdigest()}}]
+        page = {"meta": {"api-version": "1.0"}, "name": "pip", "files": files}
+        index.set_page("pip", json.dumps(page).encode(), "application/vnd.pypi.simple.v1+json")
         runs = Runs(tmp_path / "runs", index)
         index.hang()
         with runs.started(*python(LEARNS), elsewhere) as process:
