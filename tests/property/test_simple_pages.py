@@ -121,3 +121,54 @@ def test_relative_addresses_mean_what_the_standard_library_says(base: str, hrefs
     links = Links(base, ProjectName("demo"))
     for href in hrefs * 2:
         assert links._joined(href) == urljoin(base, href)
+
+
+_ADDRESS_PIECES = st.sampled_from(
+    [
+        *(
+            "https://",
+            "http://",
+            "file://",
+            "HTTP://",
+            "//",
+            "/",
+            "../",
+            "./",
+            "a",
+            "a/",
+            "b.index.example",
+            "B:80",
+            ":0",
+            ":99999",
+            "u:p@",
+        ),
+        *(
+            "[::1]",
+            "[",
+            "]",
+            "?q=1",
+            "#",
+            "#sha256=ab",
+            "%20",
+            " ",
+            "\\",
+            "{",
+            "^",
+            "é",
+            "\0",
+            "demo-1.whl",
+            "demo-1.tar.gz",
+            "a" * 9_000,
+        ),
+    ]
+)
+
+
+@given(
+    base=st.sampled_from(["https://h.example/a/b/", "http://h.example", "file:///a/b/"]),
+    hrefs=st.lists(st.lists(_ADDRESS_PIECES, max_size=7).map("".join), max_size=4),
+)
+def test_plain_addresses_are_read_as_all_others_are(base: str, hrefs: list[str]) -> None:
+    links = Links(base, ProjectName("demo"))
+    for href in hrefs * 2:
+        assert links._address(href) == Links(base, ProjectName("demo"))._any_address(href)
