@@ -15,7 +15,7 @@ from tests.fakes.later import DAY_S, GRACE_S, LaterObjects, collect_later
 from tests.shares.test_collecting import fill, keys, orphan_pack, pulled, push_all, take_all_out
 from wheelfs.app import object_shares
 from wheelfs.config import Settings
-from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginTimeout
+from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginTimeout, OriginUnreachable
 from wheelfs.model.condemned import MARGIN_S, Condemnations, Condemned
 from wheelfs.model.share_catalog import MARKER_KEY, record_key
 from wheelfs.remote.limits import ShareLimits
@@ -95,6 +95,56 @@ def test_while_the_end_of_the_log_is_away_nothing_is_condemned_where_this_machin
     with Store.open(tmp_path / "a") as store, pytest.raises(OriginMissing, match="nothing was deleted or condemned"):
         collect(garbage, grace_s=GRACE_S, dry_run=False, known_end=lambda identity: known_end(store, identity))
     assert keys(objects, "packs", "manifests", "condemned") == everything
+
+
+def test_while_all_that_tells_of_the_newest_file_is_away_nothing_is_condemned(objects: Objects, tmp_path: Path) -> None:
+    """No list and no store knows of the last record: only that names cannot be made says that something is away."""
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    collect_later(objects, 9)
+    before = keys(objects, "manifests", "condemned")
+    wheels |= fill(tmp_path / "b", "2.0")
+    push_all(tmp_path / "b", objects)
+    away = {record_key(1), *(keys(objects, "manifests") - before)}
+    clocks: list[str] = []
+
+    def is_away(key: str) -> bool:
+        if "/clock-" in key and key not in clocks:
+            clocks.append(key)
+        return key in away or key in clocks[1::2]  # the first one tells the time
+
+    outage = Outage(objects, is_away)
+    for days in (20, 30):
+        clocks.clear()
+        with pytest.raises(OriginUnreachable, match=r"not every name can be made in it .*nothing was deleted or condemned"):
+            collect_later(outage, days)
+    assert keys(objects, "condemned") == before & keys(objects, "condemned")
+    assert pulled(tmp_path / "c", objects) == wheels
+
+
+def test_while_a_pack_that_is_needed_is_away_nothing_is_condemned(objects: Objects, tmp_path: Path) -> None:
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    [pack] = keys(objects, "packs")
+    orphan_pack(objects, b"left")
+    outage = Outage(objects, pack.__eq__)
+    for days in (9, 20):
+        collect_in_outages(outage, days)
+    assert not keys(objects, "condemned")
+    outage.is_away = lambda key: False
+    collect_later(outage, 9)
+    assert keys(objects, "condemned")
+    assert pulled(tmp_path / "b", objects) == wheels
+
+
+def test_what_is_written_while_a_share_is_listed_is_not_taken_for_away(objects: Objects, tmp_path: Path) -> None:
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    late = Outage(objects)
+    late.found = lambda prefix: iter(())  # type: ignore[method-assign]
+    listed = {found.key: found for prefix in ("log", "roots") for found in objects.found(prefix)}
+    needed, end = ShareGarbage(late).needed(listed, 0)
+    assert (len(needed), end) == (len(wheels), 1)
 
 
 def test_while_a_manifest_is_away_its_packs_are_not_taken_for_unneeded(objects: Objects, tmp_path: Path) -> None:

@@ -69,6 +69,8 @@ class ShareLimits:
     """Records read together, where it is known that there are many."""
     collect_at_once: int = 8
     """Small objects that a collection reads at a time: each costs a round trip."""
+    probes: int = 32
+    """Names that a collection makes, before it looks and before it acts: of those on a server that is away none can be made."""
     run_bytes: int = 8 << 20
     """Asked for in one request, and held in memory, at most."""
     gap_bytes: int = 64 << 10

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from wheelfs.errors import OriginFault, OriginMissing
+from wheelfs.core.share_gc_plan import CLOCK_PREFIX
+from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginUnreachable
 from wheelfs.model.condemned import CONDEMNED, decode_condemned, encode_condemned
 from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
@@ -53,6 +55,25 @@ class ShareGarbage:
         """Return what time it is where the objects are, in seconds of the epoch: their ages are by that clock."""
         return clock_s(self._objects)
 
+    def probe(self) -> None:
+        """Raise `OriginUnreachable` where not every name can be made: then not every object may be seen either.
+
+        On a cluster's file system what lies on a server that is away is missing without an error, and may be all that tells of
+        the end of the log; but nothing can be made there.
+        """
+        names = [f"{CONDEMNED}/{CLOCK_PREFIX}{secrets.token_hex(16)}" for _ in range(self._limits.probes)]
+        try:
+            with ThreadPoolExecutor(self._limits.collect_at_once) as threads:
+                for _ in threads.map(lambda key: self._objects.create(key, b""), names):
+                    pass
+        except (OriginFault, OriginUnreachable) as error:
+            happened = f"not every name can be made in it ({error.happened})"
+            raise OriginUnreachable(f"collect the garbage of {self.url}", happened, _AWAY) from None
+        finally:
+            for key in names:
+                with suppress(OriginError):  # a later collection deletes what is left
+                    self._objects.delete(key)
+
     def objects(self) -> dict[str, FoundObject]:
         """Return all objects by key."""
         return {found.key: found for prefix in _PREFIXES for found in self._objects.found(prefix)}
@@ -77,11 +98,20 @@ class ShareGarbage:
         if number < (known := max((known_end, *((root or 0) * self._limits.span for root in roots)))):
             happened = f"it is not there, and the log has had {known:,} records; {_UNREADABLE}"
             raise OriginMissing(attempted, happened, _AWAY)
-        if lost := sorted(manifest_key(sha256) for sha256 in needed if manifest_key(sha256) not in there):
-            happened = f"it is not listed, nor are {len(lost) - 1:,} others that files need; {_UNREADABLE}"
-            advice = f"{_AWAY}; if it is lost, push its file again by name, or take it out with wheelfs rm --share"
-            raise OriginMissing(f"read {lost[0]} in the share {self.url}", happened, advice)
+        self._check(there, map(manifest_key, needed))
         return needed, number
+
+    def check_packs(self, there: Mapping[str, FoundObject], packs: Iterable[str]) -> None:
+        """Raise `OriginMissing` where a pack that listed files need is not there: then others that are needed may not be, too."""
+        self._check(there, packs)
+
+    def _check(self, there: Mapping[str, FoundObject], needed: Iterable[str]) -> None:
+        missing = sorted(key for key in needed if key not in there)
+        for key in missing:
+            if self._objects.read_range(key, 0, 1) is None:  # else it was written after the others were listed
+                happened = f"it is not there, and of {len(missing) - 1:,} others that files need none is listed; {_UNREADABLE}"
+                advice = f"{_AWAY}; if it is lost, push its files again by name, or take them out with wheelfs rm --share"
+                raise OriginMissing(f"read {key} in the share {self.url}", happened, advice)
 
     def superseded(self) -> set[str]:
         """Return the keys of what the catalog needs no more."""

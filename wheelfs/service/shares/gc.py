@@ -70,8 +70,12 @@ class _Run:
         self._offset_s = self._began_s - asked_s
 
     def run(self) -> ShareCollection:
+        if not self._dry_run:
+            self._share.probe()
         seen = self._look()
         made = plan(seen)
+        if not self._dry_run:
+            self._share.probe()
         deleted = made.delete if self._dry_run else self._do(seen, made)
         return ShareCollection(
             dry_run=self._dry_run,
@@ -96,6 +100,9 @@ class _Run:
         needed = {sha256.hex() for sha256 in sha256s}
         self._refuse_other_clocks(objects)
         uses = self._share.uses(filter(is_manifest, objects), lambda key: key.rpartition("/")[2] in needed)
+        self._share.check_packs(
+            objects, {pack for key, packs in uses.items() if key.rpartition("/")[2] in needed for pack in packs}
+        )
         # Last, and with the time from which on deleting is bounded: what was condemned may hold no more since this began.
         lists, now_s = self._share.lists(), self._now_s()
         return ShareContents(

@@ -49,6 +49,12 @@ class Share:
         self.asked.append("superseded")
         return set()
 
+    def probe(self) -> None:
+        pass
+
+    def check_packs(self, there: Mapping[str, FoundObject], packs: Iterable[str]) -> None:
+        pass
+
     def needed(self, there: Mapping[str, FoundObject], known_end: int) -> tuple[set[bytes], int]:
         self.asked.append("needed")
         return set(), known_end
