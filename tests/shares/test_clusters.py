@@ -147,6 +147,17 @@ def test_what_is_written_while_a_share_is_listed_is_not_taken_for_away(objects: 
     assert (len(needed), end) == (len(wheels), 1)
 
 
+def test_a_manifest_that_is_there_and_not_listed_keeps_its_packs(objects: Objects, tmp_path: Path) -> None:
+    wheels = fill(tmp_path / "a", "1.0")
+    push_all(tmp_path / "a", objects)
+    [manifest] = keys(objects, "manifests")
+    unlisted = Outage(objects)
+    unlisted.found = lambda prefix: (found for found in objects.found(prefix) if found.key != manifest)  # type: ignore[method-assign]
+    for days in (9, 18, 27):
+        collect_later(unlisted, days)
+    assert pulled(tmp_path / "b", objects) == wheels
+
+
 def test_while_a_manifest_is_away_its_packs_are_not_taken_for_unneeded(objects: Objects, tmp_path: Path) -> None:
     wheels = fill(tmp_path / "a", "1.0")
     push_all(tmp_path / "a", objects)

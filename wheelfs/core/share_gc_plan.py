@@ -30,8 +30,9 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 class ShareContents:
     """What a run has read, from ``began_s`` on, and the ``lists`` (by name) at ``now_s``: both by the place's clock.
 
-    ``objects`` by key; ``needed``: the sha256, in hex, of all files in the catalog; ``uses``: for every manifest's key
-    the keys of its packs; ``superseded``: the keys of what the catalog needs no more.
+    ``objects`` by key; ``needed``: the sha256, in hex, of all files in the catalog; ``uses``: for every manifest's key,
+    those included that are needed and not listed (yet), the keys of its packs; ``superseded``: the keys of what the catalog needs
+    no more.
     """
 
     began_s: float
@@ -71,8 +72,8 @@ def plan(seen: ShareContents) -> Plan:
     unneeded = [found for key, found in manifests.items() if not _is_needed(key, seen) and is_old(found)]
     going = {found.key for found in unneeded if condemnations.may_delete(found.key, began_s=seen.began_s, now_s=seen.now_s)}
     # What this run does not delete may become needed yet, so its packs stay; those of what is to go may be condemned with it.
-    staying = {pack for key in manifests.keys() - going for pack in seen.uses[key]}
-    kept = {pack for key in manifests.keys() - {found.key for found in unneeded} for pack in seen.uses[key]}
+    staying = {pack for key in seen.uses.keys() - going for pack in seen.uses[key]}
+    kept = {pack for key in seen.uses.keys() - {found.key for found in unneeded} for pack in seen.uses[key]}
     packs = [found for key, found in seen.objects.items() if _is_pack(key) and key not in kept and is_old(found)]
 
     for found in (*unneeded, *packs):
@@ -88,7 +89,7 @@ def plan(seen: ShareContents) -> Plan:
         made.next_s = at_s if made.next_s is None else min(at_s, made.next_s)
 
     made.delete += _left_over(seen, is_old, {found.key for found in made.delete})
-    needed_packs = {pack for key in manifests if _is_needed(key, seen) for pack in seen.uses[key]}
+    needed_packs = {pack for key, packs in seen.uses.items() if _is_needed(key, seen) for pack in packs}
     made.void = sorted(
         key
         for key in condemnations.standing()

@@ -13,6 +13,7 @@ from wheelfs.core.share_gc_plan import ShareContents, is_manifest, plan
 from wheelfs.core.times import rfc3339_seconds
 from wheelfs.errors import OriginFault, UsageError
 from wheelfs.model.condemned import LAPSE_S, MARGIN_S, RUN_S, Condemnations, Condemned
+from wheelfs.model.share_objects import manifest_key
 from wheelfs.reports.shares import ShareCollection
 from wheelfs.service.shares.condemned_view import running_s
 
@@ -99,7 +100,9 @@ class _Run:
         sha256s, self._end = self._share.needed(objects, known_end)
         needed = {sha256.hex() for sha256 in sha256s}
         self._refuse_other_clocks(objects)
-        uses = self._share.uses(filter(is_manifest, objects), lambda key: key.rpartition("/")[2] in needed)
+        # Also those that are not listed yet: their packs may be.
+        manifests = {*filter(is_manifest, objects), *map(manifest_key, sha256s)}
+        uses = self._share.uses(manifests, lambda key: key.rpartition("/")[2] in needed)
         self._share.check_packs(
             objects, {pack for key, packs in uses.items() if key.rpartition("/")[2] in needed for pack in packs}
         )
