@@ -63,7 +63,8 @@ def test_commands_whose_number_another_container_has_work(
     gateway: Process, contained: Callable[..., Finished], tmp_path: Path
 ) -> None:
     (tmp_path / "share").mkdir()
-    for words in (("gc",), ("pin", "tools"), ("push", "--share", f"file://{tmp_path}/share")):
+    push, command = ("push", "--share", f"file://{tmp_path}/share"), ("run", "--offline", "--", "true")
+    for words in (("gc",), ("pin", "tools"), push, command):
         assert "wheelfs: " not in contained(*words).succeeded().stderr
     [file] = objects(contained("ls", "--json").succeeded())
     assert (file["filename"], file["pinned"]) == (NAME, True)

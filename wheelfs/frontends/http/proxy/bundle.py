@@ -102,7 +102,8 @@ def private_bundle(roots: bytes) -> Iterator[Bundle]:
         yield Bundle(directory, roots)
     finally:
         os.close(writing)
-        os.waitpid(remover, 0)
+        with suppress(ChildProcessError):  # opening the store may have gone on in a child of the process that forked it
+            os.waitpid(remover, 0)
 
 
 def _remove_when_closed(reading: int, writing: int, directory: Path) -> None:
