@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -288,6 +289,7 @@ def main() -> int:
     commands = asked.command or list(WORK)
     tallies = {command: Tally() for command in commands}
     began_s, failure = time.monotonic(), ""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="wheelfs-kills-", ignore_cleanup_errors=True) as directory:
         where, scratch = Path(directory, "ground"), Path(directory, "scratch")
         where.mkdir()
@@ -305,6 +307,8 @@ def main() -> int:
                     tally.acknowledged += acknowledged
                 if ground.pushed:
                     ground.check_share()
+        except KeyboardInterrupt:
+            print("interrupted; so far:", file=sys.stderr)
         except (Wrong, AssertionError) as error:
             failure = f"seed {asked.seed}, instant {sum(tally.instants for tally in tallies.values())}: {error}"
         finally:
