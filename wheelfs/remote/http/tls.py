@@ -38,6 +38,37 @@ class Access:
 DEFAULT_ACCESS: Final = Access()
 
 
+_RECORD_BYTES: Final = 16 * 1024
+"""The most that a record of TLS holds (RFC 8446, 5.1)."""
+
+
+class _Gathered(ssl.SSLObject):
+    """TLS that hands out all that has come, and not one record of 16 KiB at a time.
+
+    Each piece passes through all layers of the HTTP client; and the library asks for as much as a socket may have, which is
+    allocated for each of them.
+    """
+
+    _broken: ssl.SSLError | None = None
+
+    def read(self, size: int = _RECORD_BYTES, buffer: bytearray | None = None) -> bytes:  # type: ignore[override]
+        """Return at most ``size`` bytes, and otherwise do as the base class does."""
+        assert buffer is None, "trio wants bytes"
+        if self._broken is not None:
+            raise self._broken
+        pieces = [super().read(min(size, _RECORD_BYTES))]
+        left = size - len(pieces[0])
+        try:
+            while pieces[-1] and left:
+                pieces.append(super().read(min(left, _RECORD_BYTES)))
+                left -= len(pieces[-1])
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError as error:  # for the next call: OpenSSL itself would report an end then, and not what was wrong
+            self._broken = error
+        return b"".join(pieces)
+
+
 @functools.cache
 def trust(bundle: str | None, client_cert: str | None = None, client_key: str | None = None) -> ssl.SSLContext:
     """Return whom to trust: the system's authorities, or those in ``bundle``; made once, since reading them takes a while.
@@ -45,6 +76,7 @@ def trust(bundle: str | None, client_cert: str | None = None, client_key: str | 
     Raises `UsageError` for files that cannot be used.
     """
     context = httpx2.create_ssl_context() if bundle is None else _bundled(bundle)
+    context.sslobject_class = _Gathered
     if client_cert is not None:
         try:
             context.load_cert_chain(client_cert, client_key, password=_no_password)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +17,7 @@ from tests.fakes.proxy import FakeProxy
 from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL
 from wheelfs.core.http.ranges import Whole
 from wheelfs.errors import OriginDenied, OriginFault, OriginUnreachable, UsageError
-from wheelfs.remote.http.tls import Access
+from wheelfs.remote.http.tls import Access, trust
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import PageFound
@@ -203,3 +203,44 @@ async def test_a_keyring_that_knows_nothing_is_an_access_refused(
                 await client.project_page(DEMO)
     assert "keyring" in caplog.text
     assert len(keyring.asked) == (2 if has_command else 0), "the address, then the host"
+
+
+class Shaken:
+    """A client as `trust` makes them and a server after their handshake, with what is on its way to the client."""
+
+    def __init__(self, directory: Path) -> None:
+        authority = trustme.CA()
+        (directory / "authority.pem").write_bytes(authority.cert_pem.bytes())
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.num_tickets = 0
+        authority.issue_cert("index.example").configure_cert(server)
+        self.coming, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.client = trust(str(directory / "authority.pem")).wrap_bio(self.coming, back, server_hostname="index.example")
+        self.server = server.wrap_bio(back, self.coming, server_side=True)
+        for end in (self.client, self.server, self.client, self.server):
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+
+
+def test_all_records_that_have_come_are_read_at_once_and_no_byte_more_than_wanted(tmp_path: Path) -> None:
+    ends = Shaken(tmp_path)
+    sent = bytes(range(256)) * 400
+    ends.server.write(sent)
+    assert ends.client.read(70_000) == sent[:70_000]
+    assert ends.client.read(1 << 20) == sent[70_000:]
+    with pytest.raises(ssl.SSLWantReadError):
+        ends.client.read(1 << 20)
+    ends.server.write(b"the last")
+    with pytest.raises(ssl.SSLWantReadError):
+        ends.server.unwrap()
+    assert ends.client.read(1 << 20) == b"the last"
+    assert ends.client.read(1 << 20) == b"", "the end is reported when nothing comes before it any more"
+
+
+def test_what_is_wrong_with_a_later_record_is_reported_after_the_good_ones(tmp_path: Path) -> None:
+    ends = Shaken(tmp_path)
+    ends.server.write(b"good")
+    ends.coming.write(b"\x17\x03\x03\x00\x20" + bytes(32))
+    assert ends.client.read(1 << 20) == b"good"
+    with pytest.raises(ssl.SSLError, match=r"DECRYPTION|BAD_RECORD"):
+        ends.client.read(1 << 20)
