@@ -79,7 +79,10 @@ class Course:
         where = self.on.directory / name
         where.mkdir()
         wanted = json.dumps(self.held.requirements)
-        described = f'[project]\nname = "app"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = {wanted}\n'
+        version = ".".join(map(str, sys.version_info[:2]))
+        described = f'[project]\nname = "app"\nversion = "0"\nrequires-python = "=={version}.*"\ndependencies = {wanted}\n'
+        # What other systems need is not in the set.
+        described += "[tool.uv]\nenvironments = [\"sys_platform == 'linux'\"]\n"
         (where / "pyproject.toml").write_text(described)
         self.uv().run("lock", "--quiet", "--default-index", index_url, cwd=where).succeeded()
         return where
