@@ -38,6 +38,10 @@ class FuseLimits:
     preflight_s: float = 10.0
     """For looking at the mount point, which may be on a mount that hangs."""
 
+    automount_s: float = 60.0
+    """The same where that triggers an automount: less than the 90 s that a daemon gets to be ready, else its own bound would hide
+    what happened."""
+
     first_answer_s: float = 30.0
     """For the first answer through the kernel: a machine that swaps takes seconds, a broken one forever."""
 

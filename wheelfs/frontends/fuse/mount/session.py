@@ -96,13 +96,15 @@ async def _prepare(place: Path, options: MountOptions, limits: FuseLimits) -> No
         mounted = mount_at(str(place))
         if mounted is not None and (stopped := stopped_servers(mounted)):
             raise silence(f"mount on {place}", mounted, stopped)
+        # Looking at an automount makes it mount, unless that is what has called us.
+        bound_s = limits.automount_s if mounted is not None and mounted.is_automount else limits.preflight_s
         facts = None
-        with trio.move_on_after(limits.preflight_s):
+        with trio.move_on_after(bound_s):
             facts = await trio.to_thread.run_sync(preflight.gather, place, abandon_on_cancel=True)
         if facts is None:
             raise MountPointError(
                 f"mount on {place}",
-                f"it does not answer within {limits.preflight_s:.0f} s",
+                f"it does not answer within {bound_s:.0f} s",
                 f"a mount there hangs: `wheelfs umount --lazy {place}`, or umount -l for one that is not ours",
             )
         step = preflight.decide(facts, allow_other=options.allow_other, nonempty=options.nonempty)
