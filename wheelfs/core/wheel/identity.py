@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 from wheelfs.core.wheel import zip_layout
+from wheelfs.core.wheel.metadata import converse, search_directory
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import WheelName
 from wheelfs.model.versions import parse_version
@@ -21,7 +22,6 @@ from wheelfs.model.versions import parse_version
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from wheelfs.core.wheel.zip_layout import Member
 
 _TAIL_BYTES: Final = 1 << 20
 """Looked at first: all but the largest directories are within."""
@@ -36,7 +36,8 @@ def filename_of(read: Callable[[int, int], bytes], size_bytes: int) -> str:
 
     The name is not checked any further.
     """
-    members, directory_start = _directory(read, size_bytes)
+    location, directory_bytes = converse(search_directory(size_bytes, _TAIL_BYTES), read)
+    members = list(zip_layout.parse_directory(directory_bytes, location))
     metadata = zip_layout.metadata_member(members)
     if metadata is None:
         raise zip_layout.NotAZip("it has no .dist-info/METADATA")
@@ -44,7 +45,7 @@ def filename_of(read: Callable[[int, int], bytes], size_bytes: int) -> str:
     found = [member for member in members if member.name == f"{directory}/WHEEL"]
     if len(found) != 1:
         raise zip_layout.NotAZip("it has no .dist-info/WHEEL")
-    start, end = zip_layout.member_window(found[0], members, directory_start)
+    start, end = zip_layout.member_window(found[0], members, location.offset)
     if not 0 <= end - start <= zip_layout.MAX_METADATA_BYTES:
         raise zip_layout.NotAZip("its WHEEL is too large")
     text = zip_layout.extract_member(found[0], read(start, end - start), start)
@@ -83,20 +84,3 @@ def compressed(tags: Sequence[str]) -> str:
     if expanded != set(tags):
         raise zip_layout.NotAZip("no filename has exactly the tags that its WHEEL has")
     return "-".join(".".join(column) for column in columns)
-
-
-def _directory(read: Callable[[int, int], bytes], size_bytes: int) -> tuple[list[Member], int]:
-    start = max(0, size_bytes - _TAIL_BYTES)
-    for _ in range(4):  # the tail, the rest of a zip64 record, the rest of the directory: never more
-        tail = read(start, size_bytes - start)
-        found = zip_layout.find_directory(tail, size_bytes)
-        if isinstance(found, zip_layout.NeedMore):
-            start = found.start
-        elif found.offset < start:
-            start = found.offset
-        else:
-            members = zip_layout.parse_directory(tail[found.offset - start : found.offset - start + found.size_bytes], found)
-            return list(members), found.offset
-        if size_bytes - start > zip_layout.MAX_DIRECTORY_BYTES:
-            raise zip_layout.NotAZip("its directory is too large")
-    raise zip_layout.NotAZip("its end records lead nowhere")

@@ -65,7 +65,8 @@ def _tls_reason(error: BaseException) -> str | None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return error.verify_message
         if isinstance(error, ssl.SSLError):
-            return (error.reason or "handshake refused").replace("_", " ").lower()
+            # One that Python raises itself has no reason.
+            return (getattr(error, "reason", None) or "handshake refused").replace("_", " ").lower()
         following = error.__cause__ or error.__context__
         if following is None:
             return None
