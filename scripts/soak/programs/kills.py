@@ -83,12 +83,12 @@ class Ground:
         return self.where / "share"
 
     def wheels(self, number: int, kind: str) -> dict[str, bytes]:
-        """Return new wheels, which share half of their members with others."""
+        """Return new wheels of a project that no page is known of yet; some have their large member in common with others."""
         made = {}
         for minor in range(FILES):
-            version = f"{number}.{minor}"
-            size, seed = self.draw.randrange(100_000, 500_000), self.draw.choice(("same", version))
-            made[wheel_filename(kind, version)] = build_wheel(kind, version, big_bytes=size, big_seed=seed)
+            version, name = f"1.{minor}", f"{kind}{number}"
+            size, seed = self.draw.randrange(100_000, 500_000), self.draw.choice(("same", f"{number}.{minor}"))
+            made[wheel_filename(name, version)] = build_wheel(name, version, big_bytes=size, big_seed=seed)
         self.everything.update(made)
         return made
 
@@ -96,7 +96,7 @@ class Ground:
         """Return new wheels that the index has."""
         made = self.wheels(number, kind)
         for name, content in made.items():
-            self.index.add(name, content, project=kind)
+            self.index.add(name, content, project=f"{kind}{number}")
         return made
 
     def instant(self, command: str) -> int:
@@ -114,6 +114,8 @@ class Ground:
             )
             in_the_middle = kill_when(process, lambda: steps() >= begin + instant)
         if not in_the_middle:
+            if process.returncode:
+                raise Wrong(f"{command} ended with {process.returncode}: {output.read_text()}")
             self.longest[command] = max(self.longest[command], steps() - begin)
         lines = output.read_bytes().splitlines(keepends=True)
         return in_the_middle, [json.loads(line) for line in lines if line.endswith(b"\n")]
@@ -166,7 +168,7 @@ def of_add(ground: Ground, number: int) -> tuple[bool, set[str]]:
 
 def of_fetch(ground: Ground, number: int) -> tuple[bool, set[str]]:
     """Fetch files from the index, whole or in parts."""
-    names = [f"fetched=={number}.{minor}" for minor in range(FILES)]
+    names = [f"fetched{number}==1.{minor}" for minor in range(FILES)]
     ground.hosted(number, "fetched")
     words = ["fetch", "--delta", ground.draw.choice(("always", "never")), "--index", f"main={ground.index.url}"]
     in_the_middle, printed = ground.kill("fetch", [*words, *names], ground.transactions)
@@ -186,6 +188,8 @@ def read_and_kill(
     with ThreadPoolExecutor(len(wheels)) as pool:
         reads = {name: pool.submit(read, name) for name in wheels}
         eventually(lambda: ground.index.body_bytes(".whl") >= instant or all(one.done() for one in reads.values()))
+        if failed := [name for name, one in reads.items() if one.done() and one.result() is None]:
+            raise Wrong(f"could not be read, though nothing was killed yet: {failed}")
         in_the_middle = not all(one.done() for one in reads.values())
         kill()
         came = {name: one.result() for name, one in reads.items()}
@@ -202,7 +206,7 @@ def of_mount(ground: Ground, number: int) -> tuple[bool, set[str]]:
 
     def read(name: str) -> bytes | None:
         try:
-            return (mount.path / "simple" / "mounted" / name).read_bytes()
+            return (mount.path / "simple" / f"mounted{number}" / name).read_bytes()
         except OSError:
             return None  # the kill
 
@@ -220,7 +224,7 @@ def of_serve(ground: Ground, number: int) -> tuple[bool, set[str]]:
 
     def read(name: str) -> bytes | None:
         try:
-            with urllib.request.urlopen(f"{gateway.url}/simple/served/{name}", timeout=60) as answer:
+            with urllib.request.urlopen(f"{gateway.url}/simple/served{number}/{name}", timeout=60) as answer:
                 content: bytes = answer.read()
                 return content
         except (OSError, urllib.error.URLError, ValueError, EOFError):
