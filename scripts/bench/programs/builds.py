@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from scripts.bench.programs.ground import Ground
+
+_PROCESS_CLOCK = 2
+"""The processor time of all threads of a process: clock_getcpuclockid(3) makes a clock of it and the process's number."""
 
 THIS, OTHER = "this build", "the other build"
 
@@ -71,9 +76,16 @@ def measure(on: Ground, builds: Sequence[Build], held_name: str, rounds: int) ->
         options = ("--no-index", "--find-links", str(build.path), "--link-mode", "copy")
         on.uv().run("pip", "install", *options, *SETS[held_name], timeout_s=300.0).succeeded()
 
+    def processor_s() -> float:
+        ours = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        daemons = sum(time.clock_gettime(~build.pid << 3 | _PROCESS_CLOCK) for build in builds)
+        return daemons + sum(used.ru_utime + used.ru_stime for used in ours)
+
     def compared(what: str, cases: list[Case], data_bytes: int | None = None) -> None:
         with section(what):
             show_times(interleaved(cases, rounds), {THIS: OTHER}, data_bytes=data_bytes)
+        with section("  its processor time, clients and daemon together"):
+            show_times(interleaved(cases, rounds, clock_s=processor_s), {THIS: OTHER})
 
     def reading(build: Build, prepare: Callable[[], None]) -> Case:
         return Case(build.name, lambda _: cat(build.path / large.name), prepare)
