@@ -56,3 +56,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         for name, value in place.environment.items():
             monkeypatch.setenv(name, value)
         yield place
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> Objects:
+    """A share's objects in a directory."""
+    (tmp_path / "share").mkdir()
+    return open_objects((tmp_path / "share").as_uri())

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.catalogs import Memory, file, filled
+from tests.fakes.catalogs import file, filled
 from tests.fakes.later import DAY_S, GRACE_S, LaterObjects, collect_later
 from tests.shares.test_collecting import fill, keys, orphan_pack, pulled, push_all, take_all_out
-from wheelfs.app import object_shares
-from wheelfs.config import Settings
-from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginTimeout, OriginUnreachable
+from wheelfs.errors import OriginError, OriginFault, OriginMissing, OriginUnreachable
 from wheelfs.model.condemned import MARGIN_S, Condemnations, Condemned
 from wheelfs.model.share_catalog import MARKER_KEY, record_key
 from wheelfs.remote.limits import ShareLimits
-from wheelfs.remote.share.directory_objects import DirectoryObjects
 from wheelfs.remote.share.gc import ShareGarbage
 from wheelfs.remote.share.log_writer import WrittenShareCatalog
-from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
-from wheelfs.remote.share.timed_objects import TimedObjects
 from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
 from wheelfs.service.shares.gc import collect
 from wheelfs.service.shares.known_end import known_end
@@ -60,12 +54,6 @@ class Outage:
 
     def found(self, prefix: str) -> Iterator[FoundObject]:
         return (found for found in self._objects.found(prefix) if not self.is_away(found.key))
-
-
-@pytest.fixture
-def objects(tmp_path: Path) -> Objects:
-    (tmp_path / "share").mkdir()
-    return open_objects((tmp_path / "share").as_uri())
 
 
 def collect_in_outages(objects: Outage, days: float) -> None:
@@ -254,80 +242,6 @@ def test_a_share_whose_marker_is_away_is_neither_made_again_nor_said_to_be_none(
         WrittenShareCatalog(outage).prepare()
 
 
-class Replacing(Memory):
-    def create(self, key: str, content: bytes) -> bool:
-        self.kept[key] = content
-        return True
-
-
-def test_a_server_that_replaces_objects_is_refused_also_where_a_share_was_made_before() -> None:
-    objects = Replacing()
-    objects.kept[MARKER_KEY] = b"wheelfs share 1\n" + b"0" * 32 + b"\n"
-    for _ in range(2):
-        with pytest.raises(OriginFault, match="only if it is absent"):
-            WrittenShareCatalog(objects).prepare()
-    assert objects.kept[MARKER_KEY].endswith(b"0\n"), "the share that is there stays"
-
-
-def test_a_directory_that_another_client_replaces_is_made_again(
-    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on CephFS: another client's fresh directory takes the place of the empty one that we are about to write to."""
-    real, raced = os.open, [False]
-
-    def racing(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if flags & os.O_CREAT and not raced[0]:
-            raced[0] = True
-            (tmp_path / "share" / "log").rmdir()
-            (tmp_path / "share" / "log").mkdir()
-        return real(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "open", racing)
-    assert objects.create("log/00000000", b"x")
-    assert raced[0]
-    assert (tmp_path / "share" / "log" / "00000000").read_bytes() == b"x"
-
-
-@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTEMPTY, errno.EEXIST])
-def test_whatever_a_file_system_says_of_a_directory_that_is_there_it_is_used(
-    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    def refusing(source: str, target: str, **_: object) -> None:
-        (tmp_path / "share" / target).mkdir(exist_ok=True)
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(os, "rename", refusing)
-    assert objects.create("log/00000000", b"x")
-    assert [path.name for path in (tmp_path / "share").iterdir()] == ["log"], "and nothing is left"
-
-
-def test_an_input_output_error_in_writing_is_told_with_what_may_say_so(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
-    """rclone's mount has no links, and has this to say of one."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(OriginFault, match=r"without hard links \(rclone's\)"):
-        objects.create("log/00000000", b"x")
-
-
-def test_a_stale_handle_is_asked_for_again(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
-    objects.create("log/00000000", b"x")
-    real, stale = os.open, [2]
-
-    def opened(path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
-        if stale[0]:
-            stale[0] -= 1
-            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
-        return real(path, flags, mode, dir_fd=dir_fd)
-
-    monkeypatch.setattr(os, "open", opened)
-    assert objects.read("log/00000000", limit_bytes=9) == b"x"
-    stale[0] = 2
-    assert objects.create("log/00000001", b"x")
-
-
 def test_a_directory_that_a_killed_writer_was_about_to_name_goes_when_it_is_old(objects: Objects, tmp_path: Path) -> None:
     fill(tmp_path / "a", "1.0")
     push_all(tmp_path / "a", objects)
@@ -385,26 +299,6 @@ def test_a_list_by_a_clock_that_is_ahead_is_believed_at_once() -> None:
     assert Condemnations([ahead]).is_pending_deletion("manifests/aa/x", since_s=DAY_S, now_s=DAY_S)
 
 
-def test_a_file_system_that_hangs_is_a_time_out_and_is_not_waited_for_again(objects: Objects) -> None:
-    hanging = threading.Event()
-
-    class Frozen(Outage):
-        def read_range(self, key: str, start: int, end: int) -> bytes | None:
-            hanging.wait(60.0)
-            return None
-
-    timed = TimedObjects(Frozen(objects), operation_s=0.3)
-    assert timed.create("log/00000000", b"x")
-    assert [found.key for found in timed.found("log")] == ["log/00000000"]
-    try:
-        with pytest.raises(OriginTimeout, match="did not answer"):
-            timed.read_range("wheelfs-share", 0, 10)
-        with pytest.raises(OriginTimeout):
-            timed.read("log/00000000", limit_bytes=10)
-    finally:
-        hanging.set()
-
-
 def test_an_orphan_still_goes_when_all_is_seen(objects: Objects, tmp_path: Path) -> None:
     wheels = fill(tmp_path / "a", "1.0")
     push_all(tmp_path / "a", objects)
@@ -414,28 +308,3 @@ def test_an_orphan_still_goes_when_all_is_seen(objects: Objects, tmp_path: Path)
     collect_later(objects, 17)
     assert len(before - keys(objects, "packs")) == 1
     assert pulled(tmp_path / "b", objects) == wheels
-
-
-def test_the_commands_bound_what_they_ask_a_directory_for(
-    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    filled(objects, 1)
-    released = threading.Event()
-
-    def hang(*_: object) -> None:
-        released.wait(60.0)
-
-    monkeypatch.setattr(DirectoryObjects, "read_range", hang)
-    defaults = TimedObjects.__init__.__kwdefaults__
-    assert defaults is not None
-    monkeypatch.setitem(defaults, "operation_s", 0.3)
-    settings = Settings(store=tmp_path / "store")
-    try:
-        with pytest.raises(OriginTimeout, match="did not answer"):
-            list(object_shares.pull(settings, objects.url, [], contents=False))
-        with pytest.raises(OriginTimeout):
-            object_shares.collect(settings, objects.url, grace_s=GRACE_S, dry_run=False)
-        with pytest.raises(OriginTimeout):
-            list(object_shares.push(settings, objects.url, [], private=False))
-    finally:
-        released.set()

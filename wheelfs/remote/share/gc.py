@@ -58,7 +58,7 @@ class ShareGarbage:
     def probe(self) -> None:
         """Raise `OriginUnreachable` where not every name can be made: then not every object may be seen either.
 
-        On a cluster's file system what lies on a server that is away is missing without an error, and may be all that tells of
+        On a cluster's file system what lies on a server that is away is missing without an error, and may be all that names
         the end of the log; but nothing can be made there.
         """
         names = [f"{CONDEMNED}/{CLOCK_PREFIX}{secrets.token_hex(16)}" for _ in range(self._limits.probes)]
