@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
-from wheelfs.core.hashes import digest_bytes, is_possible
+from wheelfs.core.hashes import is_possible
 from wheelfs.core.times import rfc3339
 
 if TYPE_CHECKING:
@@ -128,13 +128,13 @@ def _anchor(entry: RenderedFile) -> str:
 
 
 def _fragment(hashes: Mapping[str, str]) -> str:
-    """Return what vouches for a file without a sha256: a hash that installers check, else one that is not checked here.
+    """Return what vouches for a file without a sha256: a hash that installers check.
 
-    Others are left out: what they vouch for is checked before the last byte is given, and uv reads no page that has them.
+    Others are left out: uv reads no page that has them, and pip passes them over.  What can be checked is checked here before the
+    last byte is given; what cannot be is told in a comment, and stands in the JSON form.
     """
-    told = [name for name in (*_FRAGMENT_HASHES, *hashes) if name in hashes and is_possible(name, hashes[name])]
-    passed = (name for name in told if name in _FRAGMENT_HASHES or digest_bytes(name) is None)
-    return "".join(f"#{name}={quote(hashes[name], safe='')}" for name in islice(passed, 1))
+    told = (name for name in _FRAGMENT_HASHES if name in hashes and is_possible(name, hashes[name]))
+    return "".join(f"#{name}={quote(hashes[name], safe='')}" for name in islice(told, 1))
 
 
 def _escaped(text: str) -> str:
