@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import trio
 
-from wheelfs.app.indexes import effective_indexes, opened_index
+from wheelfs.app.indexes import effective_indexes, index_notes, opened_index, with_indexes
+from wheelfs.app.own_places import OwnPlaces
 from wheelfs.config import IndexSetting, Settings
+from wheelfs.core.proxy.hosts import Endpoint
 from wheelfs.errors import UsageError
 
 URL = "https://me:hunter2@index.example/simple/"
@@ -38,3 +40,25 @@ def test_what_is_configured_goes_before_what_pip_is_configured_with(monkeypatch:
     assert (default.name, default.url, where) == ("default", "https://pip.example/simple", "PIP_INDEX_URL in the environment")
     assert effective_indexes(Settings(store=Path("/s"), indexes=(lab,), no_index=True)) == []
     assert effective_indexes(Settings(store=Path("/s"), no_index=True)) == []
+
+
+def test_a_process_takes_the_next_index_where_pip_is_configured_with_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "file:///mnt/wheels/here/simple")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://uv.example/simple")
+    places, settings = OwnPlaces(mountpoint=Path("/mnt/wheels")), Settings(store=Path("/s"))
+    ((index, origin),) = effective_indexes(with_indexes(settings, places))
+    assert (index.name, index.url, origin) == ("default", "https://uv.example/simple", "UV_DEFAULT_INDEX in the environment")
+    told = "PIP_INDEX_URL in the environment leads to the mount point itself, /mnt/wheels: no index to ask"
+    assert index_notes(settings, places)[0].startswith(told)
+    assert not any("leads to" in note for note in index_notes(settings))
+    for silent in (Settings(store=Path("/s"), no_index=True), Settings(store=Path("/s"), indexes=(IndexSetting("lab", URL),))):
+        assert index_notes(silent, places) == ()
+        assert with_indexes(silent, places) == silent
+
+
+def test_an_index_that_is_given_and_is_the_process_itself_is_refused() -> None:
+    places = OwnPlaces(listening=Endpoint("127.0.0.1", 8080))
+    settings = Settings(store=Path("/s"), indexes=(IndexSetting("lab", "http://localhost:8080/simple"),))
+    for refusing in (effective_indexes, index_notes, with_indexes):
+        with pytest.raises(UsageError, match=r"use the index lab: its URL leads to the gateway itself, at 127\.0\.0\.1:8080"):
+            refusing(settings, places)

@@ -14,6 +14,9 @@ import wheelfs
 from wheelfs.app.fetching import check as check
 from wheelfs.app.fetching import fetch as fetch
 from wheelfs.app.indexes import effective_indexes as effective_indexes
+from wheelfs.app.indexes import index_notes as index_notes
+from wheelfs.app.indexes import with_indexes
+from wheelfs.app.own_places import OwnPlaces as OwnPlaces
 from wheelfs.app.wiring import end_s, is_unborn, limits_of, running_node, start_background, store_to_look_at
 from wheelfs.config import redact
 from wheelfs.private_files import readers_of
@@ -62,6 +65,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
             await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 
+    settings = with_indexes(settings, OwnPlaces(mountpoint=mountpoint))
     written_share(settings)
     with (
         EndBound(end_s(settings)) as end,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from wheelfs.app.indexes import index_notes, with_indexes
+from wheelfs.app.own_places import at_socket
 from wheelfs.app.wiring import end_s, limits_of
 from wheelfs.errors import UsageError
 from wheelfs.private_files import readers_of
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.frontends.http import server
+
+log = logging.getLogger(__name__)
 
 
 def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable[[GatewayReady], None]) -> None:
@@ -49,6 +54,10 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
         ready(GatewayReady(urls=urls, pid=os.getpid(), store=str(settings.store), open=token is None))
 
     try:
+        places = at_socket(listening)
+        for note in index_notes(settings, places):
+            log.warning("%s", note)
+        settings = with_indexes(settings, places)
         with (
             EndBound(end_s(settings)) as end,
             Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,

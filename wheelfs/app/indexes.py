@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
+from wheelfs.app.own_places import NOWHERE
 from wheelfs.config import IndexSetting
+from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from wheelfs.app.own_places import OwnPlaces
     from wheelfs.config import Settings
     from wheelfs.remote.http.tls import Access
     from wheelfs.remote.share.protocol import Share
@@ -19,16 +25,56 @@ DEFAULT_INDEX_NAME: Final = "default"
 """The name of the index that is taken from pip's or uv's configuration, or is PyPI."""
 
 
-def effective_indexes(settings: Settings) -> list[tuple[IndexSetting, str]]:
-    """Return the indexes in force, in order of priority, each with where it comes from; none with ``no_index``."""
+def effective_indexes(settings: Settings, places: OwnPlaces = NOWHERE) -> list[tuple[IndexSetting, str]]:
+    """Return the indexes in force, in order of priority, each with where it comes from; none with ``no_index``.
+
+    What an installer's configuration has is passed over where it leads to a mount of wheelfs or to ``places``.  Raises
+    `UsageError` where an index that wheelfs itself is given leads to ``places``.
+    """
     if settings.no_index:
         return []
     if settings.indexes:
+        _refuse_own(settings.indexes, places)
         return [(index, settings.provenance.get("indexes", "configuration")) for index in settings.indexes]
+    from wheelfs.remote.index.default import configured_index, pypi_url
+
+    found = configured_index(os.environ, leads_back=places.leads_back)
+    url = pypi_url(os.environ) if found.url is None else found.url
+    return [(IndexSetting(name=DEFAULT_INDEX_NAME, url=url), found.from_where)]
+
+
+def with_indexes(settings: Settings, places: OwnPlaces) -> Settings:
+    """Return the settings with the indexes that are in force for a process that answers at ``places``.  Raises `UsageError`."""
+    in_force = effective_indexes(settings, places)
+    if settings.indexes or not in_force:
+        return settings
+    ((index, origin),) = in_force
+    return msgspec.structs.replace(settings, indexes=(index,), provenance={**settings.provenance, "indexes": origin})
+
+
+def index_notes(settings: Settings, places: OwnPlaces = NOWHERE) -> tuple[str, ...]:
+    """Return what installers are configured with and is not taken, as sentences without addresses.
+
+    Raises `UsageError` as `effective_indexes`.
+    """
+    if settings.no_index:
+        return ()
+    if settings.indexes:
+        _refuse_own(settings.indexes, places)
+        return ()
     from wheelfs.remote.index.default import configured_index
 
-    found = configured_index(os.environ)
-    return [(IndexSetting(name=DEFAULT_INDEX_NAME, url=found.url), found.from_where)]
+    return configured_index(os.environ, leads_back=places.leads_back).notes
+
+
+def _refuse_own(indexes: Sequence[IndexSetting], places: OwnPlaces) -> None:
+    for index in indexes:
+        if (where := places.holds(index.url)) is not None:
+            raise UsageError(
+                f"use the index {index.name}",
+                f"its URL leads to {where}, which has nothing but what it gets from an index",
+                "name where the packages come from: --index NAME=URL",
+            )
 
 
 def opened_index(setting: IndexSetting, settings: Settings) -> Index:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wheelfs.app.indexes import with_indexes
+from wheelfs.app.own_places import at_socket
 from wheelfs.app.wiring import limits_of, replies_by_url, running_node, start_background
 from wheelfs.private_files import readers_of
 
@@ -120,7 +122,7 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
     listening = socket.socket(fileno=place.listening)
     urls = server.urls_of([listening], tls=tls is not None)
     # Offline, so that it never asks an index or a share, whatever happens: only the head does.
-    own = msgspec.structs.replace(settings, offline=True)
+    own = msgspec.structs.replace(with_indexes(settings, at_socket(listening)), offline=True)
 
     async def serve(store: Store) -> None:
         counters = Counters(Scoreboard(place.counts))

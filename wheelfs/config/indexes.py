@@ -328,7 +328,10 @@ def check_url(url: str) -> str:
     except ValueError:
         raise ValueError("the URL cannot be parsed") from None
     if parts.scheme not in ("http", "https"):
-        raise ValueError("the URL must begin with http:// or https://")
+        hint = (
+            ": a directory is not taken here, and a mount has only what it gets from an index" if parts.scheme == "file" else ""
+        )
+        raise ValueError(f"the URL must begin with http:// or https://{hint}")
     if not parts.hostname or port == 0:
         raise ValueError("the URL names no host")
     if re.search(r"[\s\x00-\x1f\x7f]", url):

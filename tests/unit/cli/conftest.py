@@ -19,7 +19,7 @@ from tests.unit.cli.fake_app import FakeApp, Result
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeApp:
     fake = FakeApp()
-    for name in ("add", "list_files", "show", "status", "effective_indexes", "run_mount"):
+    for name in ("add", "list_files", "show", "status", "effective_indexes", "index_notes", "run_mount"):
         monkeypatch.setattr(app, name, getattr(fake, name), raising=False)
     return fake
 

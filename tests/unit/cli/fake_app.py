@@ -37,6 +37,7 @@ class FakeApp:
     shown: ShownFile | ShownProject | None = None
     failure: BaseException | None = None
     asked: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def _note(self, **what: Any) -> None:
         self.asked.update(what)
@@ -80,6 +81,10 @@ class FakeApp:
 
     def effective_indexes(self, settings: Any) -> list[tuple[IndexSetting, str]]:
         return [(IndexSetting("lab", "https://me:hunter2@lab.example/simple"), "pip's configuration")]
+
+    def index_notes(self, settings: Any, places: Any = None) -> tuple[str, ...]:
+        self.asked.update(places=places)
+        return self.notes
 
     def run_mount(self, settings: Any, mountpoint: Path, options: Any, *, ready: Callable[[MountReady], None]) -> None:
         self._note(settings=settings, mountpoint=mountpoint, options=options)

@@ -232,11 +232,13 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
     lines = {name: client_lines(name, place) for name in CLIENTS if client in (None, name)}
     if client is None:
         indexes = [(described(index), origin) for index, origin in app.effective_indexes(settings)]
+        notes = app.index_notes(settings)
         if session.json:
             output.record(
                 {
                     "settings": {name: {"value": value, "from": origin} for name, value, origin in _values(settings)},
                     "indexes": [{**index, "from": origin} for index, origin in indexes],
+                    "notes": notes,
                     "lines": lines,
                 }
             )
@@ -244,6 +246,8 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
         output.table(("option", "value", "from"), _option_rows(settings))
         output.line()
         output.table(("index", "url", "more", "from"), (_index_row(index, origin) for index, origin in indexes))
+        for note in notes:
+            output.line(note)
         output.line()
     elif session.json:
         output.record({"lines": lines})

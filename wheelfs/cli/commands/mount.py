@@ -82,6 +82,7 @@ def mount(context: click.Context, directory: Path, foreground: bool, options: tu
     # Not resolve(): a dead mount answers ENOTCONN, and must still be named so that it can be cleared.
     mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
     _warn_of_upload_cutoff(session, settings, quiet=quiet)
+    _tell_of_indexes(session, settings, mountpoint, quiet=quiet)
     if foreground:
         _warn_of_passwords(session)
         _stay(session, settings, mountpoint, arguments, quiet=quiet)
@@ -106,6 +107,15 @@ def _warn_of_upload_cutoff(session: Session, settings: Settings, *, quiet: bool)
     place = None if settings.min_age_s or quiet else pip_upload_cutoff(os.environ)
     if place is not None:
         session.output.talk(f"wheelfs: {CUTOFF_IGNORED.format(place=place)}")
+
+
+def _tell_of_indexes(session: Session, settings: Settings, mountpoint: Path, *, quiet: bool) -> None:
+    """Say which indexes of pip and uv are not taken."""
+    from wheelfs import app
+
+    for note in app.index_notes(settings, app.OwnPlaces(mountpoint=mountpoint)):
+        if not quiet:
+            session.output.talk(f"wheelfs: {note}")
 
 
 def _variable_of(field: str) -> str:

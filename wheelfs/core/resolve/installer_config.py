@@ -1,14 +1,15 @@
 """Which index pip's and uv's configuration files name; pure functions of the files' texts.
 
-Only the one *default* index is taken.  Extra indexes are reported as ignored: pip merges all its indexes without asking which
-one owns a name, so that a private name that a stranger registers on a public index is installed from there (dependency
-confusion).  wheelfs knows an order of priority, which such a list does not give: several indexes are named with ``--index``.
+Only one *default* index is taken.  Extra indexes and ``find-links`` are reported as ignored: pip merges all its indexes without
+asking which one owns a name, so that a private name that a stranger registers on a public index is installed from there
+(dependency confusion).  wheelfs knows an order of priority, which such a list does not give: several indexes are named with
+``--index``.
 """
 
 from __future__ import annotations
 
 import configparser
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from wheelfs.core.resolve import toml
@@ -20,13 +21,23 @@ _PIP_SECTIONS: Final = ("install", "download", "global")
 """A command's own section wins over ``[global]``, whichever files they are in."""
 
 
+_PIP_EXTRAS: Final = ("extra-index-url", "find-links")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An address as a setting has it, which may hold credentials, and where that is, for people."""
+
+    url: str = field(repr=False)
+    place: str
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An index that a file names: ``url`` as written, and ``place`` for people.  ``ignored`` are extra indexes."""
+    """What files name: ``defaults`` are indexes, the one in force first; ``ignored`` what is asked beside the first."""
 
-    url: str | None
-    place: str | None
-    ignored: tuple[str, ...] = ()
+    defaults: tuple[Setting, ...]
+    ignored: tuple[Setting, ...] = ()
 
 
 def from_pip(files: Iterable[tuple[str, str]]) -> Named:
@@ -34,8 +45,8 @@ def from_pip(files: Iterable[tuple[str, str]]) -> Named:
 
     Raises ValueError, naming the place, for a text that is no such file.
     """
-    found: dict[str, tuple[str, str]] = {}
-    ignored: dict[str, str] = {}
+    found: dict[str, list[Setting]] = {section: [] for section in _PIP_SECTIONS}
+    ignored: dict[tuple[str, str], list[Setting]] = {}
     for place, text in files:
         parser = configparser.RawConfigParser()
         try:
@@ -44,12 +55,16 @@ def from_pip(files: Iterable[tuple[str, str]]) -> Named:
             raise ValueError(f"{place} is no valid pip configuration") from None
         for section in _PIP_SECTIONS:
             if parser.has_option(section, "index-url") and (url := parser.get(section, "index-url").strip()):
-                found[section] = url, f"{place} [{section}] index-url"
-            if parser.has_option(section, "extra-index-url"):
-                ignored[section] = parser.get(section, "extra-index-url")
-    strongest = next((found[section] for section in _PIP_SECTIONS if section in found), None)
-    extra = next((ignored[section] for section in _PIP_SECTIONS if section in ignored), "")
-    return _named(strongest, extra.split())
+                found[section].insert(0, Setting(url, f"{place} [{section}] index-url"))
+            for key in _PIP_EXTRAS:
+                if parser.has_option(section, key):
+                    where = f"{place} [{section}] {key}"
+                    ignored[section, key] = [Setting(url, where) for url in parser.get(section, key).split()]
+    extra = (next((ignored[section, key] for section in _PIP_SECTIONS if (section, key) in ignored), []) for key in _PIP_EXTRAS)
+    return Named(
+        tuple(setting for section in _PIP_SECTIONS for setting in found[section]),
+        tuple(setting for settings in extra for setting in settings),
+    )
 
 
 def upload_cutoff(files: Iterable[tuple[str, str]]) -> str | None:
@@ -71,8 +86,8 @@ def from_uv(files: Iterable[tuple[str, str]]) -> Named:
 
     Raises ValueError, naming the place, for a text that is no such file.
     """
-    found: tuple[str, str] | None = None
-    ignored: list[str] = []
+    found: list[Setting] = []
+    ignored: list[Setting] = []
     for place, text in files:
         try:
             whole = toml.loads(text)
@@ -85,27 +100,23 @@ def from_uv(files: Iterable[tuple[str, str]]) -> Named:
                 if not isinstance(url, str):
                     continue
                 if index.get("default") is not True:
-                    ignored.append(url)
-                elif found is None:
-                    found = url, f"{where} [[index]] default"
+                    ignored.append(Setting(url, f"{where} [[index]]"))
+                else:
+                    found.append(Setting(url, f"{where} [[index]] default"))
             url = table.get("index-url")
-            if found is None and isinstance(url, str):
-                found = url, f"{where} index-url"
-            extra = table.get("extra-index-url")
-            if isinstance(extra, list):
-                ignored.extend(item for item in extra if isinstance(item, str))
-    return _named(found, ignored)
+            if isinstance(url, str):
+                found.append(Setting(url, f"{where} index-url"))
+            for key in _PIP_EXTRAS:
+                extra = table.get(key)
+                if isinstance(extra, list):
+                    ignored.extend(Setting(item, f"{where} {key}") for item in extra if isinstance(item, str))
+    return Named(tuple(found), tuple(ignored))
 
 
 def without_name(value: str) -> str:
     """Return the URL of a value that may be written ``NAME=URL``, as uv allows."""
     name, equals, url = value.partition("=")
     return url if equals and not any(mark in name for mark in ":/?#") else value
-
-
-def _named(found: tuple[str, str] | None, ignored: list[str]) -> Named:
-    url, place = found if found is not None else (None, None)
-    return Named(url, place, tuple(ignored))
 
 
 def _tables(value: object) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.config.settings import home_directory
-from wheelfs.core.resolve.installer_config import Named, from_pip, from_uv, upload_cutoff, without_name
+from wheelfs.core.resolve.installer_config import Named, Setting, from_pip, from_uv, upload_cutoff, without_name
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,17 +25,20 @@ ASKED_S: Final = 10.0
 """For starting a Python and importing a module of pip: 0.1 s, more on a network file system."""
 
 _VARIABLES: Final = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-_EXTRA_VARIABLES: Final = ("PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL")
+_EXTRA_VARIABLES: Final = ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
+_PYPI: Final = "PyPI"
 
 
 @dataclass(frozen=True, slots=True)
-class IndexSource:
-    """An index and where it was found.  ``url`` may hold credentials; ``ignored`` are extra indexes, which are not taken."""
+class Configured:
+    """What pip and uv are configured with: ``url`` is None for PyPI, and may hold credentials.
 
-    name: str
-    url: str = field(repr=False)
+    ``notes`` are sentences about what is configured and is not taken; no address is in them.
+    """
+
+    url: str | None = field(repr=False)
     from_where: str
-    ignored: tuple[str, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def read_text(path: Path) -> str | None:
@@ -50,25 +53,50 @@ def read_text(path: Path) -> str | None:
 
 
 def configured_index(
-    environ: Mapping[str, str], read: Callable[[Path], str | None] = read_text, *, name: str = "default"
-) -> IndexSource:
+    environ: Mapping[str, str],
+    read: Callable[[Path], str | None] = read_text,
+    *,
+    leads_back: Callable[[str], str | None] = lambda _url: None,
+) -> Configured:
     """Return the index of pip's or uv's configuration, else PyPI.
 
     The environment comes first (``PIP_INDEX_URL``, ``UV_DEFAULT_INDEX``, ``UV_INDEX_URL``), then pip's files, then uv's.  A
-    file that is broken is passed over with a warning.  Sources: pip's "Configuration", uv's "Configuration files".
-    Raises `UsageError` when nothing is configured and no pip can be asked for PyPI's address.
+    file that is broken is passed over with a warning, and an index that ``leads_back`` into wheelfs (it says where, for people)
+    with a note.  Sources: pip's "Configuration", uv's "Configuration files".
     """
-    extra = tuple(without_name(item) for variable in _EXTRA_VARIABLES for item in environ.get(variable, "").split())
     pip = _tolerant(from_pip, _present(_pip_files(environ), read))
     uv = _tolerant(from_uv, _present(_uv_files(environ), read))
-    ignored = extra + pip.ignored + uv.ignored
-    for variable in _VARIABLES:
-        if value := environ.get(variable, "").strip():
-            return IndexSource(name, _as_url(without_name(value)), f"{variable} in the environment", ignored)
-    for named in (pip, uv):
-        if named.url is not None:
-            return IndexSource(name, _as_url(named.url), named.place or "", ignored)
-    return IndexSource(name, pypi_url(environ), "PyPI, since neither pip nor uv is configured with another index", ignored)
+    passed_over, taken = [], Configured(None, "PyPI, since neither pip nor uv is configured with another index")
+    for setting in (*_in_environment(environ, _VARIABLES), *pip.defaults, *uv.defaults):
+        url = _as_url(setting.url)
+        if (where := leads_back(url)) is None:
+            taken = Configured(url, setting.place)
+            break
+        passed_over.append(f"{setting.place} leads to {where}")
+    notes = []
+    if passed_over:
+        instead = _PYPI if taken.url is None else taken.from_where
+        notes.append(
+            f"{', and '.join(passed_over)}: no index to ask, so {instead} is taken instead (or name one: --index NAME=URL)"
+        )
+    extra = (*_in_environment(environ, _EXTRA_VARIABLES), *pip.ignored, *uv.ignored)
+    # What is stored is shown there, and that wheelfs' own places are not asked for more is no loss.
+    places = dict.fromkeys(setting.place for setting in extra if leads_back(_as_url(setting.url)) is None)
+    if places:
+        notes.append(
+            f"not taken as indexes: {', '.join(places)}; packages from there are not stored "
+            "(name an index with --index NAME=URL, add files with wheelfs add)"
+        )
+    return Configured(taken.url, taken.from_where, tuple(notes))
+
+
+def _in_environment(environ: Mapping[str, str], variables: tuple[str, ...]) -> list[Setting]:
+    found = []
+    for variable in variables:
+        value = environ.get(variable, "").strip()
+        items = value.split() if variable in _EXTRA_VARIABLES else [value]
+        found += [Setting(without_name(item), f"{variable} in the environment") for item in items if item]
+    return found
 
 
 def pip_upload_cutoff(environ: Mapping[str, str], read: Callable[[Path], str | None] = read_text) -> str | None:

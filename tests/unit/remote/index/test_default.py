@@ -9,20 +9,24 @@ import pytest
 from pip._internal.models.index import PyPI
 
 from wheelfs.errors import UsageError
-from wheelfs.remote.index.default import IndexSource, configured_index, read_text
+from wheelfs.remote.index.default import Configured, configured_index, pypi_url, read_text
 
 PYPI = str(PyPI.simple_url)
 USER_PIP = "/home/me/.config/pip/pip.conf"
 USER_UV = "/home/me/.config/uv/uv.toml"
 
 
-def index(files: dict[str, str] | None = None, **environ: str) -> IndexSource:
+def leads_back(url: str) -> str | None:
+    return "the mount at /mnt/wheels" if url.startswith("file:///mnt/wheels") else None
+
+
+def index(files: dict[str, str] | None = None, **environ: str) -> Configured:
     texts = files or {}
-    return configured_index({"HOME": "/home/me", **environ}, lambda path: texts.get(str(path)))
+    return configured_index({"HOME": "/home/me", **environ}, lambda path: texts.get(str(path)), leads_back=leads_back)
 
 
 def url(files: dict[str, str] | None = None, **environ: str) -> str:
-    return index(files, **environ).url
+    return index(files, **environ).url or pypi_url(environ)
 
 
 def pip_conf(where: str, section: str = "global") -> str:
@@ -107,7 +111,55 @@ def test_extra_indexes_are_reported_and_not_taken() -> None:
     }
     found = index(files, PIP_EXTRA_INDEX_URL="https://extra0.example/simple")
     assert found.url == "https://main.example/simple"
-    assert found.ignored == tuple(f"https://extra{n}.example/simple" for n in range(4))
+    assert found.notes == (
+        f"not taken as indexes: PIP_EXTRA_INDEX_URL in the environment, {USER_PIP} [global] extra-index-url, {USER_UV} [[index]]"
+        "; packages from there are not stored (name an index with --index NAME=URL, add files with wheelfs add)",
+    )
+
+
+def test_of_what_is_not_taken_no_address_is_told() -> None:
+    secret = "https://me:hunter2@extra.example/simple"
+    for files in (
+        {USER_PIP: f"[global]\nextra-index-url = {secret}\n"},
+        {USER_PIP: f"[install]\nfind-links = /srv/wheels {secret}\n"},
+        {USER_UV: f'find-links = ["{secret}"]'},
+        {USER_UV: f'[pip]\nextra-index-url = ["{secret}"]'},
+    ):
+        ((place, _),) = files.items()
+        (note,) = index(files).notes
+        assert place in note
+        assert "extra.example" not in note
+        assert "hunter2" not in repr(index(files))
+    for variable in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"):
+        (note,) = index(**{variable: secret}).notes
+        assert f"{variable} in the environment" in note
+
+
+def test_of_a_mount_beside_the_index_nothing_is_told() -> None:
+    assert index({USER_UV: '[pip]\nfind-links = ["/mnt/wheels"]'}, PIP_FIND_LINKS="file:///mnt/wheels/").notes == ()
+
+
+def test_what_leads_back_is_passed_over_for_the_next_that_is_configured() -> None:
+    back = "file:///mnt/wheels/here/simple"
+    files = {
+        "/etc/xdg/pip/pip.conf": f"[global]\nindex-url = {back}\n",
+        "/etc/pip.conf": pip_conf("etc"),
+        USER_PIP: f"[global]\nindex-url = {back}\n",
+        USER_UV: f'index-url = "{back}"\n[pip]\nindex-url = "https://uv.example/simple"',
+    }
+    found = index(files, PIP_INDEX_URL="/mnt/wheels/simple")
+    assert found.url == "https://etc.example/simple"
+    assert found.notes == (
+        f"PIP_INDEX_URL in the environment leads to the mount at /mnt/wheels, and {USER_PIP} [global] index-url leads to the "
+        "mount at /mnt/wheels: no index to ask, so /etc/pip.conf [global] index-url is taken instead "
+        "(or name one: --index NAME=URL)",
+    )
+    del files["/etc/pip.conf"]
+    assert index(files).url == "https://uv.example/simple"
+    del files[USER_UV]
+    assert index(files).url is None
+    assert "PyPI is taken instead" in index(files).notes[0]
+    assert index(files, PIP_INDEX_URL="https://pip.example/simple").notes == ()
 
 
 def test_a_broken_file_is_passed_over_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
@@ -129,8 +181,10 @@ def test_a_plain_path_becomes_an_address() -> None:
 
 def test_without_any_configuration_it_is_pypi() -> None:
     found = index()
-    assert found.url.startswith("https://")
+    assert found.url is None
+    assert url() == PYPI
     assert "PyPI" in found.from_where
+    assert found.notes == ()
 
 
 def test_an_address_with_a_password_cannot_be_printed() -> None:

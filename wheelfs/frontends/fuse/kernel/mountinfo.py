@@ -6,7 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
 
 FSTYPE: Final = "fuse.wheelfs"
 
@@ -90,6 +93,30 @@ def canonical(path: Path) -> str:
         # With "..", the directories before it have to be looked at.
         place = os.path.realpath(place) if ".." in target.split("/") else lexical
     return place
+
+
+def place_on_way(path: Path, places: AbstractSet[str]) -> str | None:
+    """Return the first of ``places`` (mount points, as mountinfo writes them) that ``path`` leads to or through, else None.
+
+    Links are followed; a place that is reached is not touched, nor anything below it.
+    """
+    rest, place, links = [part for part in reversed(path.absolute().parts) if part != "/"], "/", 0
+    while rest:
+        name = rest.pop()
+        step = os.path.dirname(place) if name == ".." else os.path.join(place, name)  # noqa: PTH118, PTH120
+        if step in places:
+            return step
+        try:
+            target = os.readlink(step)  # noqa: PTH115
+        except OSError:  # no link, or nothing there
+            place = step
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            return None
+        rest.extend(part for part in reversed(target.split("/")) if part not in ("", "."))
+        place = "/" if target.startswith("/") else place
+    return None
 
 
 def _unescape(field: str) -> str:
