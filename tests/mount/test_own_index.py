@@ -39,8 +39,8 @@ def test_a_mount_that_pip_is_configured_with_takes_the_next_index_at_its_next_st
         told = run_wheelfs("--store", str(store_dir), command, env=environ).succeeded().stdout
         assert fake_index.url in told
         assert "extra.example" not in told
-    [told] = objects(run_wheelfs("--store", str(store_dir), "config", "--json", env=environ).succeeded())
-    assert told["notes"][0].startswith(f"{pip} [global] index-url leads to the wheelfs mount at {path}: no index to ask")
+    [whole] = objects(run_wheelfs("--store", str(store_dir), "config", "--json", env=environ).succeeded())
+    assert whole["notes"][0].startswith(f"{pip} [global] index-url leads to the wheelfs mount at {path}: no index to ask")
     done = run_wheelfs("--store", str(store_dir), "run", "--", "true", env=environ).succeeded()
     assert "not taken as indexes" in done.stderr
     assert "hunter2" not in mount.log + done.stderr

@@ -44,7 +44,7 @@ def at_socket(listening: socket.socket) -> OwnPlaces:
 
 
 NOWHERE: Final = OwnPlaces()
-"""Of a command that answers nobody."""
+"""Of a command that does not answer requests."""
 
 
 def _path_of(url: str) -> Path | None:

@@ -131,7 +131,7 @@ def test_of_what_is_not_taken_no_address_is_told() -> None:
         assert "extra.example" not in note
         assert "hunter2" not in repr(index(files))
     for variable in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"):
-        (note,) = index(**{variable: secret}).notes
+        (note,) = configured_index({"HOME": "/home/me", variable: secret}, lambda _path: None).notes
         assert f"{variable} in the environment" in note
 
 
