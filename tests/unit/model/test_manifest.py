@@ -1,4 +1,4 @@
-"""Manifests whose parts do not fit each other, as a hostile or broken share may give them, are none."""
+"""Manifests whose parts do not fit each other, as a hostile or broken share may give them, are refused."""
 
 from __future__ import annotations
 
