@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # documented, but not in typeshed
 
 from wheelfs.core.proxy.hosts import DEFAULT_PORTS, Endpoint
+from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +27,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """The environment names a proxy of a kind that cannot be chained (SOCKS), or none that makes sense."""
+    """The environment names a proxy of a kind that cannot be used (SOCKS); or none that makes sense: then ``scheme`` is empty."""
 
     scheme: str
 
@@ -35,19 +37,44 @@ def upstream_of(environ: Mapping[str, str], scheme: str, endpoint: Endpoint) -> 
     exceptions = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     if exceptions and proxy_bypass_environment(endpoint.authority, {"no": exceptions}):
         return None
-    url = next(
-        (environ[name] for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY") if environ.get(name)),
-        None,
-    )
-    if url is None:
-        return None
+    name = _variable(environ, scheme) or _variable(environ, "all")
+    return None if name is None else _understood(environ[name])
+
+
+def check_proxies(environ: Mapping[str, str]) -> None:
+    """Raise `UsageError`, without the address, for a proxy in the environment that cannot be used, whatever it is named for.
+
+    The HTTP client takes them all when it is made, ``ALL_PROXY`` also where each scheme has one of its own.
+    """
+    if "*" in re.split(r"[\s,]+", environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
+        return
+    for scheme in ("https", "http", "all"):
+        name = _variable(environ, scheme)
+        found = None if name is None else _understood(environ[name])
+        if isinstance(found, Unusable):
+            kind = f"proxies of the kind {found.scheme}:// cannot be used" if found.scheme else "its address is invalid"
+            raise UsageError(
+                f"use the proxy that {name} names", kind, f"give http://HOST:PORT or https://HOST:PORT, or unset {name}"
+            )
+
+
+def _variable(environ: Mapping[str, str], scheme: str) -> str | None:
+    """Return the variable that names the proxy for a scheme (or ``all``); one in lower case goes first, also when it is empty."""
+    name = f"{scheme}_proxy"
+    name = name if name in environ else name.upper()
+    return name if environ.get(name) else None
+
+
+def _understood(url: str) -> Upstream | Unusable:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     except ValueError:
-        return Unusable("?")
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port is None:
+        return Unusable("")
+    if parts.scheme not in DEFAULT_PORTS:
         return Unusable(parts.scheme)
+    if not parts.hostname or port is None or re.search(r"[\s\x00-\x1f\x7f]", url):
+        return Unusable("")
     authorization = None
     if parts.username is not None:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

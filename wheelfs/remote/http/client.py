@@ -6,8 +6,9 @@ because the address of the last hop is where a page's relative links start.
 
 from __future__ import annotations
 
+import os
 import random
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final
 
@@ -18,8 +19,9 @@ import trio
 from wheelfs import __version__
 from wheelfs.core.http.coding import Decoder, can_decode, codings_of
 from wheelfs.core.http.ranges import Busy, Moved, judge_status, length_of
+from wheelfs.core.proxy.upstream import check_proxies
 from wheelfs.core.simple.links import absolute
-from wheelfs.errors import OriginFault, UsageError
+from wheelfs.errors import OriginFault
 from wheelfs.remote.http.addresses import AddressGuard
 from wheelfs.remote.http.credentials import Lent, origin_of
 from wheelfs.remote.http.errors import as_origin_errors
@@ -28,7 +30,7 @@ from wheelfs.remote.limits import HTTP_LIMITS
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
     from wheelfs.remote.http.credentials import Credentials, OwnOrigin
     from wheelfs.remote.http.tls import Access
@@ -60,7 +62,7 @@ class Client:
     ) -> None:
         """``origin`` is the index's own.
 
-        Raises `UsageError` when certificates that the environment or ``access`` name cannot be read, or a proxy is impossible.
+        Raises `UsageError` when certificates that the environment or ``access`` name cannot be read, or a proxy cannot be used.
         """
         self._origin = origin
         self._guard = None if access.private_addresses else AddressGuard(origin[1], self._is_proxied)
@@ -99,7 +101,7 @@ class Client:
         times when the origin is busy or the connection breaks before the answer.  What goes wrong inside the block with reading
         the body is an `OriginError` too.
         """
-        with as_origin_errors(attempted):
+        with as_origin_errors(attempted, is_proxied=lambda: self._is_proxied(url)):
             response = await self._persist(method, url, headers, attempted)
             if readable and not can_decode(codings_of(response.headers.get("content-encoding"))):
                 await drain(response)
@@ -243,28 +245,18 @@ async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: s
 
 
 def _connections(trusted: ssl.SSLContext, proxy: str | None, limits: HttpLimits) -> httpx2.AsyncClient:
-    with _usable_proxies():
-        return httpx2.AsyncClient(
-            verify=trusted,
-            proxy=proxy,  # None: as the environment says
-            headers={"User-Agent": f"wheelfs/{__version__}", "Accept-Encoding": "gzip, deflate"},
-            timeout=httpx2.Timeout(connect=limits.connect_timeout_s, read=limits.read_timeout_s, write=10.0, pool=None),
-            limits=httpx2.Limits(
-                max_connections=limits.max_connections, max_keepalive_connections=limits.max_connections, keepalive_expiry=30.0
-            ),
-            # The environment's proxy can do nothing for loopback: its localhost is another one.
-            mounts=dict.fromkeys(_LOOPBACK) if proxy is None else None,
-            # No cookies: an index need not recognise its readers.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        )
-
-
-@contextmanager
-def _usable_proxies() -> Iterator[None]:
-    """Report an impossible proxy address as a `UsageError`, without the address: it may hold a password."""
-    try:
-        yield
-    except (ValueError, httpx2.InvalidURL):
-        raise UsageError(
-            "use the proxy", "its address is invalid", "check proxy of the index, or HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
-        ) from None
+    if proxy is None:
+        check_proxies(os.environ)  # which is what the library reads
+    return httpx2.AsyncClient(
+        verify=trusted,
+        proxy=proxy,  # None: as the environment says
+        headers={"User-Agent": f"wheelfs/{__version__}", "Accept-Encoding": "gzip, deflate"},
+        timeout=httpx2.Timeout(connect=limits.connect_timeout_s, read=limits.read_timeout_s, write=10.0, pool=None),
+        limits=httpx2.Limits(
+            max_connections=limits.max_connections, max_keepalive_connections=limits.max_connections, keepalive_expiry=30.0
+        ),
+        # The environment's proxy can do nothing for loopback: its localhost is another one.
+        mounts=dict.fromkeys(_LOOPBACK) if proxy is None else None,
+        # No cookies: an index need not recognise its readers.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )

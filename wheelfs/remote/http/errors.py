@@ -14,7 +14,7 @@ from wheelfs.core.http.coding import BadCoding
 from wheelfs.errors import OriginDenied, OriginFault, OriginTimeout, OriginUnreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wheelfs.errors import OriginError
 
@@ -22,9 +22,15 @@ _CONNECTING: Final = re.compile(r"^error connecting to \('([^']+)', (\d+)[^)]*\)
 """How trio begins what the system says of a connection, with a socket's address as Python writes it."""
 
 
+_PROXY_SETTINGS: Final = "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or proxy of the index"
+
+
 @contextmanager
-def as_origin_errors(attempted: str) -> Iterator[None]:
-    """Turn the client's exceptions inside the block into `OriginError`s; none of their texts may hold a credential."""
+def as_origin_errors(attempted: str, *, is_proxied: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Turn the client's exceptions inside the block into `OriginError`s; none of their texts may hold a credential.
+
+    ``is_proxied`` says whether it is a proxy that could not be reached; it is only asked then.
+    """
     try:
         yield
     except BadCoding as error:
@@ -32,6 +38,12 @@ def as_origin_errors(attempted: str) -> Iterator[None]:
             raise OriginFault(attempted, "truncated: the compressed answer ends in the middle") from None
         raise OriginFault(attempted, f"the answer is compressed in a way that cannot be undone: {error}") from None
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+        if (
+            isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
+            and is_proxied is not None
+            and is_proxied()
+        ):
+            attempted = f"{attempted} through the proxy that {_PROXY_SETTINGS} names"
         raise _translated(attempted, error) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import httpx2
 
 from wheelfs.core.proxy.head import HOP_BY_HOP, Header
+from wheelfs.core.proxy.upstream import check_proxies
 from wheelfs.remote.http.client import pieces_of
 from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import CA_VARIABLES, trust
@@ -33,9 +35,10 @@ class Relay:
     """Connections to any host, as the caller's environment would have them (proxies, trusted authorities)."""
 
     def __init__(self, environ: Mapping[str, str], *, read_timeout_s: float) -> None:
-        """Raises `UsageError` when the environment names authorities that cannot be read."""
+        """Raises `UsageError` when the environment names authorities that cannot be read, or a proxy that cannot be used."""
         bundle = next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
         timeout = httpx2.Timeout(read_timeout_s, connect=30.0)
+        check_proxies(os.environ)  # which is what the library reads
         self._http = httpx2.AsyncClient(verify=trust(bundle), timeout=timeout)
 
     async def aclose(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wheelfs.core.proxy.hosts import Endpoint
-from wheelfs.core.proxy.upstream import Unusable, Upstream, upstream_of
+from wheelfs.core.proxy.upstream import Unusable, Upstream, check_proxies, upstream_of
+from wheelfs.errors import UsageError
 
 INDEX = Endpoint("index.example", 443)
 
@@ -48,3 +49,38 @@ def test_a_proxy_without_a_scheme_is_plain_http() -> None:
     assert upstream_of({"HTTPS_PROXY": "proxy.example:3128"}, "https", INDEX) == Upstream(
         Endpoint("proxy.example", 3128), False, None
     )
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        (
+            {"ALL_PROXY": "socks5://ada:word@h:1"},
+            "use the proxy that ALL_PROXY names: proxies of the kind socks5:// cannot be used",
+        ),
+        ({"https_proxy": "socks5h://h:1", "HTTPS_PROXY": "http://h:1"}, "https_proxy names: proxies of the kind socks5h://"),
+        ({"HTTP_PROXY": "ftp://h:1"}, "HTTP_PROXY names: proxies of the kind ftp://"),
+        ({"HTTPS_PROXY": "http://[word"}, "HTTPS_PROXY names: its address is invalid"),
+        ({"HTTPS_PROXY": "http://h:wordy"}, "HTTPS_PROXY names: its address is invalid"),
+        ({"HTTPS_PROXY": "http://word h"}, "HTTPS_PROXY names: its address is invalid"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_a_usage_error_that_names_the_variable(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_proxies(environ)
+    assert said in str(caught.value)
+    assert "http://HOST:PORT" in caught.value.advice
+    assert "word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"HTTPS_PROXY": "proxy.example:3128", "HTTP_PROXY": "http://ada:p%40ss@[::1]:1", "ALL_PROXY": "https://proxy.example"},
+        {"HTTPS_PROXY": "socks5://h:1", "https_proxy": ""},
+        {"ALL_PROXY": "socks5://h:1", "NO_PROXY": "*"},
+    ],
+)
+def test_proxies_that_can_be_used_and_those_that_nobody_asks_are_no_error(environ: dict[str, str]) -> None:
+    check_proxies(environ)

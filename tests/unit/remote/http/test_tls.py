@@ -17,6 +17,7 @@ from tests.fakes.proxy import FakeProxy
 from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL
 from wheelfs.core.http.ranges import Whole
 from wheelfs.errors import OriginDenied, OriginFault, OriginUnreachable, UsageError
+from wheelfs.remote.http.relay import Relay
 from wheelfs.remote.http.tls import Access, trust
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.limits import HttpLimits
@@ -132,6 +133,21 @@ async def test_the_environments_proxies_are_asked_but_for_what_it_excepts(monkey
             with pytest.raises(OriginUnreachable):
                 await client.project_page(DEMO)
         assert len(proxy.asked_for) == asked == 1
+
+
+async def test_a_proxy_of_the_environment_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    with pytest.raises(UsageError, match="ALL_PROXY names: proxies of the kind socks5:// cannot be used"):
+        HttpIndex("lab", ELSEWHERE, {})
+    with pytest.raises(UsageError, match="ALL_PROXY names"):
+        Relay({}, read_timeout_s=1.0)
+    monkeypatch.delenv("ALL_PROXY")
+    monkeypatch.setenv("HTTP_PROXY", "nowhere.invalid")
+    async with reached(ELSEWHERE, Access()) as client:
+        with pytest.raises(OriginUnreachable, match="through the proxy that HTTPS_PROXY, HTTP_PROXY"):
+            await client.project_page(DEMO)
 
 
 async def test_a_proxy_that_is_away_makes_the_index_unreachable_without_telling_its_password() -> None:

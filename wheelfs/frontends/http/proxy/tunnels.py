@@ -43,7 +43,9 @@ async def connect(endpoint: Endpoint, scheme: str, environ: Mapping[str, str]) -
     if isinstance(proxy, Unusable):
         raise OriginUnreachable(
             attempted,
-            f"the environment names a proxy of a kind that cannot be used here ({proxy.scheme}://)",
+            f"the environment names a proxy of a kind that cannot be used here ({proxy.scheme}://)"
+            if proxy.scheme
+            else "the address of the proxy that the environment names is invalid",
             "an http:// or https:// proxy can; or name the host in NO_PROXY",
         )
     target = endpoint if proxy is None else proxy.endpoint
