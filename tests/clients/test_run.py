@@ -281,6 +281,21 @@ def test_a_command_that_is_missing_or_may_not_be_run_is_named(runs: Runs, tmp_pa
     assert runs.wheelfs(str(tmp_path / "plain"), options=("--offline",)).returncode == 126
 
 
+def test_only_errors_of_starting_the_command_are_the_commands(runs: Runs, tmp_path: Path) -> None:
+    (tmp_path / "no-program").write_bytes(b"\x7fELF")
+    (tmp_path / "no-program").chmod(0o755)
+    ended = runs.wheelfs(str(tmp_path / "no-program"), options=("--offline",))
+    assert (ended.returncode, "Traceback" in ended.stderr) == (126, False)
+    unusable = {"XDG_RUNTIME_DIR": "/nonexistent/run", "TMPDIR": "/nonexistent/tmp"}
+    runs.wheelfs(*python("print(1)"), options=("--offline",), environment=unusable).succeeded()
+
+
+def test_a_proxy_that_cannot_be_used_is_told_before_the_command_starts(runs: Runs) -> None:
+    ended = runs.wheelfs(*python("print('started')"), environment={"ALL_PROXY": "socks5://127.0.0.1:9"})
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "ALL_PROXY names" in ended.stderr
+
+
 def test_options_of_the_command_are_the_commands(runs: Runs) -> None:
     shown = runs.wheelfs(*python("import sys; print(sys.argv[1:])"), "--offline", "--json", options=("--offline",)).succeeded()
     assert shown.stdout == "['--offline', '--json']\n"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wheelfs.frontends.http.proxy.authority import Authority
     from wheelfs.frontends.http.proxy.bundle import Bundle
     from wheelfs.service.file_refs import FileRef
-    from wheelfs.service.process.child import Child
+    from wheelfs.service.process.child import Child, NotStarted
     from wheelfs.service.running import Running
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
@@ -50,16 +50,18 @@ _FILE_URL: Final = re.compile(r"https?://[^\s\"'#<>]+?\.(?:whl|tar\.gz|zip)")
 def run_command(settings: Settings, command: Sequence[str]) -> int:
     """Run ``command`` and return its exit status (below zero: the number of the signal that ended it).
 
-    Raises OSError when it cannot be started, and `UsageError`, `StoreError`.
+    Raises `NotStarted`, and before it is started `UsageError` and `StoreError`.
     """
     from wheelfs.core.proxy.environment import child_environment
+    from wheelfs.core.proxy.upstream import check_proxies
     from wheelfs.frontends.http.limits import HTTP_LIMITS
     from wheelfs.frontends.http.proxy.bundle import private_bundle, users_roots
-    from wheelfs.service.process.child import Child, signals_held
+    from wheelfs.service.process.child import Child, NotStarted, signals_held
     from wheelfs.store.allocator import bound_memory
     from wheelfs.store.store import Store
 
     bound_memory()
+    check_proxies(os.environ)  # before the command starts: clients look at them only afterwards
     roots = users_roots(os.environ)
     # In this order: threads that are started from here on leave signals alone, and the bundle's remover is forked before any.
     with (
@@ -83,7 +85,7 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
             if child is not None:
                 child.end()
             raise
-    if isinstance(ended, OSError):
+    if isinstance(ended, NotStarted):
         raise ended
     return ended
 
@@ -100,7 +102,7 @@ class _Parts:
     start: Callable[[], Child]
 
 
-async def _run(parts: _Parts, child: Child | None) -> int | OSError:
+async def _run(parts: _Parts, child: Child | None) -> int | NotStarted:
     """Return the command's exit status, or why it could not be started: nurseries would wrap that.
 
     ``child`` is None where the command has to wait until the bundle is there.
@@ -109,6 +111,7 @@ async def _run(parts: _Parts, child: Child | None) -> int | OSError:
 
     from wheelfs.frontends.http.limits import HTTP_LIMITS
     from wheelfs.remote.index.http import HttpIndex
+    from wheelfs.service.process.child import NotStarted
     from wheelfs.telemetry import Counters
 
     settings, counters = parts.settings, Counters()
@@ -122,7 +125,7 @@ async def _run(parts: _Parts, child: Child | None) -> int | OSError:
             await nursery.start(_serve, parts, node, passing, counters)
             try:
                 child = parts.start()
-            except OSError as error:
+            except NotStarted as error:
                 nursery.cancel_scope.cancel()
                 return error
         else:

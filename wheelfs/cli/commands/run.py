@@ -8,7 +8,7 @@ from wheelfs.cli.command import Command
 from wheelfs.cli.session import session_of
 
 NOT_FOUND = 127
-"""What shells and env(1) return for a command that is not there, and for one that may not be run."""
+"""What shells and env(1) return for a command that is not there, and for one that cannot be run."""
 NOT_RUNNABLE = 126
 
 
@@ -35,7 +35,7 @@ def run(context: click.Context, command: tuple[str, ...]) -> int:
     """
     from wheelfs.app.indexes import index_notes
     from wheelfs.app.run import run_command
-    from wheelfs.service.process.child import end_like
+    from wheelfs.service.process.child import NotStarted, end_like
 
     session = session_of(context)
     settings = session.settings()
@@ -43,9 +43,6 @@ def run(context: click.Context, command: tuple[str, ...]) -> int:
         session.output.talk(f"wheelfs: {note}")
     try:
         end_like(run_command(settings, command))
-    except FileNotFoundError as error:
-        session.output.talk(f"wheelfs: run {command[0]}: {error.strerror}")
-        return NOT_FOUND
-    except PermissionError as error:
-        session.output.talk(f"wheelfs: run {command[0]}: {error.strerror}")
-        return NOT_RUNNABLE
+    except NotStarted as failure:
+        session.output.talk(f"wheelfs: run {command[0]}: {failure}")
+        return NOT_FOUND if isinstance(failure.error, FileNotFoundError) else NOT_RUNNABLE

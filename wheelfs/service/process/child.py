@@ -47,11 +47,19 @@ def signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+class NotStarted(Exception):
+    """A command could not be started; ``error`` is what the system says, of the command and of nothing else."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error.strerror or str(error))
+        self.error = error
+
+
 class Child:
     """The running command; to be started and waited for inside of `signals_held`."""
 
     def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
-        """Start it, from the main thread; raises OSError when it is not there, or may not be run."""
+        """Start it, from the main thread; raises `NotStarted` when it is not there, or may not be run."""
         # Nothing is looked up or imported between fork and exec: other threads may have held locks when the process was copied.
         prctl = ctypes.CDLL(None).prctl
         unblock, taken = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK), _TAKEN
@@ -60,7 +68,10 @@ class Child:
             unblock(taken)
             prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # without us it would have no network
 
-        self._process = subprocess.Popen(list(command), env=dict(environ), preexec_fn=prepare)
+        try:
+            self._process = subprocess.Popen(list(command), env=dict(environ), preexec_fn=prepare)
+        except OSError as error:
+            raise NotStarted(error) from None
         self._passing = threading.Thread(target=self._pass_on, name="signals", daemon=True)
         self._passing.start()
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import tempfile
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from wheelfs.frontends.http.proxy.bundle import Bundle
+from wheelfs.errors import DestinationError
+from wheelfs.frontends.http.proxy.bundle import Bundle, private_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,3 +46,59 @@ def test_where_there_are_no_leases_nothing_is_held(tmp_path: Path, monkeypatch: 
     assert not bundle.hold()
     bundle.write(b"and one of ours")
     assert bundle.path.read_bytes() == b"roots and one of ours"
+
+
+def test_it_is_made_in_the_first_place_that_can_be_written_and_gone_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    for runtime, temporary, taken in [
+        (tmp_path, tmp_path / "missing", str(tmp_path)),
+        (".", tmp_path / "missing", str(tmp_path)),  # named in full, since the command may change its directory
+        (tmp_path / "missing", tmp_path, str(tmp_path)),
+        ("", tmp_path, str(tmp_path)),
+        ("/proc/self", tmp_path / "file", "/tmp"),
+    ]:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        monkeypatch.setenv("TMPDIR", str(temporary))
+        with private_bundle(b"roots") as bundle:
+            assert str(bundle.path.parent.parent) == taken
+            assert bundle.path.parent.stat().st_mode & 0o777 == 0o700
+            assert bundle.path.read_bytes() == b"roots"
+        assert not bundle.path.parent.exists()
+
+
+def test_a_place_that_has_no_room_for_it_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not os.access("/dev/full", os.W_OK):
+        pytest.skip("this machine has no /dev/full")
+    full, other = tmp_path / "full", tmp_path / "other"
+    full.mkdir()
+    other.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(full))
+    monkeypatch.setenv("TMPDIR", str(other))
+    made = tempfile.mkdtemp
+
+    def make(**words: Any) -> str:
+        directory: str = made(**words)
+        if str(full) in directory:
+            os.symlink("/dev/full", f"{directory}/authorities.pem")  # noqa: PTH211
+        return directory
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make)
+    with private_bundle(b"roots") as bundle:
+        assert bundle.path.parent.parent == other
+    assert list(full.iterdir()) == []
+
+
+def test_where_no_place_can_be_written_each_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> str:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")
+    monkeypatch.setenv("TMPDIR", "/nonexistent")
+    with pytest.raises(
+        DestinationError, match=r"/run/user/1: Read-only .*; /nonexistent: Read-only .*; /tmp: Read-only .*TMPDIR"
+    ):
+        private_bundle(b"roots").__enter__()

@@ -90,8 +90,10 @@ def test_the_command_does_not_outlive_us(listening: subprocess.Popen[str]) -> No
     assert listening.stdout.read() == ""
 
 
-def test_a_command_that_is_not_there_is_an_os_error() -> None:
-    with pytest.raises(FileNotFoundError):
-        from wheelfs.service.process.child import Child
+def test_a_command_that_cannot_be_started_is_told_from_all_other_errors() -> None:
+    from wheelfs.service.process.child import Child, NotStarted
 
-        Child(["/no/such/command"], os.environ)
+    for command, error in {"/no/such": FileNotFoundError, "/": PermissionError, "/dev/null/x": NotADirectoryError}.items():
+        with pytest.raises(NotStarted) as caught:
+            Child([command], os.environ)
+        assert isinstance(caught.value.error, error)

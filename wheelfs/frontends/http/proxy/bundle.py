@@ -10,13 +10,15 @@ import ssl
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.proxy.environment import USERS_BUNDLES
-from wheelfs.errors import UsageError
+from wheelfs.errors import DestinationError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+_NAME: Final = "authorities.pem"
 
 
 def users_roots(environ: Mapping[str, str]) -> bytes:
@@ -51,7 +53,7 @@ class Bundle:
     """The file; ``path`` is what the command's environment names."""
 
     def __init__(self, directory: Path, roots: bytes) -> None:
-        self.path = directory / "authorities.pem"
+        self.path = directory / _NAME
         self._roots = roots
         self._held: int | None = None
 
@@ -87,12 +89,12 @@ class Bundle:
 
 @contextmanager
 def private_bundle(roots: bytes) -> Iterator[Bundle]:
-    """Lend a bundle in a directory that only this user can read.
+    """Lend a bundle in a directory that only this user can read; raises `DestinationError` where none can be written.
 
     A process beside this one waits for its end and removes the directory, so that nothing stays after a SIGKILL either.  To be
     called before threads and event loops: it forks.
     """
-    directory = Path(tempfile.mkdtemp(prefix="wheelfs-run-", dir=os.environ.get("XDG_RUNTIME_DIR") or None))
+    directory = _directory(roots, os.environ)
     reading, writing = os.pipe()
     remover = os.fork()
     if remover == 0:
@@ -104,6 +106,30 @@ def private_bundle(roots: bytes) -> Iterator[Bundle]:
         os.close(writing)
         with suppress(ChildProcessError):  # opening the store may have gone on in a child of the process that forked it
             os.waitpid(remover, 0)
+
+
+def _directory(roots: bytes, environ: Mapping[str, str]) -> Path:
+    """Make a directory that holds the roots, in the first place that takes them: after su or sudo -E, say, some do not."""
+    places = dict.fromkeys(filter(None, (environ.get("XDG_RUNTIME_DIR"), environ.get("TMPDIR"), "/tmp")))
+    failures = []
+    for place in places:
+        try:
+            directory = Path(tempfile.mkdtemp(prefix="wheelfs-run-", dir=Path(place).absolute()))
+        except OSError as error:
+            failures.append(f"{place}: {error.strerror or error}")
+            continue
+        try:
+            (directory / _NAME).write_bytes(roots)
+        except OSError as error:
+            shutil.rmtree(directory, ignore_errors=True)
+            failures.append(f"{place}: {error.strerror or error}")
+        else:
+            return directory
+    raise DestinationError(
+        "write the authorities that the command is to trust",
+        "; ".join(failures),
+        "let TMPDIR name a directory that can be written",
+    )
 
 
 def _remove_when_closed(reading: int, writing: int, directory: Path) -> None:
