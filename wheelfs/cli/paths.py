@@ -24,11 +24,20 @@ class PathArgument(click.ParamType):  # type: ignore[type-arg]  # no generic bef
         self._is_mount_point = is_mount_point
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Return the path; fail for one that no system call takes.  Raises `MountPointError` for one that does not answer."""
+        """Return the path; fail for one that is empty, or that no system call takes.
+
+        Raises `MountPointError` for one that does not answer.
+        """
         if "\0" in str(value):
             self.fail("a path has no NUL characters", param, ctx)
+        if not str(value):
+            self.fail("a path is not empty", param, ctx)
         path = Path(value)
-        must_answer(Path(os.path.abspath(path)).parent if self._is_mount_point else path)  # noqa: PTH100
+        try:
+            place = Path(os.path.abspath(path))  # noqa: PTH100
+        except FileNotFoundError:
+            self.fail("the working directory is gone: change to another one, or give the whole path", param, ctx)
+        must_answer(place.parent if self._is_mount_point else path)
         return path
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

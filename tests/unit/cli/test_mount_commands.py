@@ -153,6 +153,30 @@ def test_a_daemon_reports_to_its_parent_instead_of_printing(
     assert reports == [(99, NOT_EMPTY if failure else {"path": "/m", "store": "/s"})]
 
 
+@pytest.mark.parametrize("command", ["mount", "umount"])
+def test_an_empty_path_is_not_the_working_directory(fake: FakeApp, run: Callable[..., Result], command: str) -> None:
+    result = run(command, "")
+    assert (result.code, "a path is not empty" in result.err) == (2, True)
+
+
+def test_the_working_directory_may_go_with_the_mount_and_is_missed_afterwards(
+    run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = tmp_path / "mount"
+    place.mkdir()
+    monkeypatch.chdir(place)
+
+    def unmount(_path: Path, *, lazy_if_busy: bool) -> umount.Unmounted:
+        place.rmdir()  # as for getcwd(2), a detached one is gone
+        return umount.Unmounted((7,), (), in_use=lazy_if_busy)
+
+    monkeypatch.setattr(umount, "unmount", unmount)
+    done = run("umount", "--lazy", ".")
+    assert (done.code, f"{place} is detached" in done.err) == (0, True)
+    again = run("umount", ".")
+    assert (again.code, "the working directory is gone" in again.err) == (2, True)
+
+
 def test_umount_needs_no_readable_configuration(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -234,9 +234,9 @@ def umount(context: click.Context, directory: Path, lazy: bool) -> None:
     from wheelfs.frontends.fuse.mount.umount import unmount
 
     session = session_of(context)
+    path = os.path.abspath(directory)  # noqa: PTH100  # now: afterwards the working directory may be gone with the mount
     # The configuration is not read: a broken one must not prevent unmounting.
     done = unmount(directory, lazy_if_busy=lazy)
-    path = os.path.abspath(directory)  # noqa: PTH100
     if session.json:
         session.output.record({"path": path, "ended": done.ended, "left": done.left})
     elif not done.ended:
