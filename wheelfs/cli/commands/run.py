@@ -31,7 +31,7 @@ def run(context: click.Context, command: tuple[str, ...]) -> int:
     Answers keep the indexes' own URLs, so locks stay as they are; what is missing is fetched, and kept. Other hosts are reached
     as ever, or with --offline not at all. No mount is needed. A proxy on loopback does it, which COMMAND finds in its
     environment, with a certificate authority that is gone when COMMAND ends. The exit code is COMMAND's; 127 when it is not
-    found, 126 when it may not be run.
+    found, 126 when it cannot be run.
     """
     from wheelfs.app.indexes import index_notes
     from wheelfs.app.run import run_command
