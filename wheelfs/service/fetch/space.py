@@ -66,7 +66,8 @@ class SpaceReservations:
             await self._ended.wait()
             return
         happened = f"there is no room for it beside what is being fetched ({counted(len(self._reserved), 'file')})"
-        raise StoreFull(partial.attempted, happened, "try again when they are here, or raise the quota ([cache] quota)")
+        more = "free some space on the disk" if self._store.limits.quota_bytes is None else "raise the quota ([cache] quota)"
+        raise StoreFull(partial.attempted, happened, f"try again when they are here, or {more}")
 
 
 def _need(partial: PartialFile) -> Need:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from wheelfs.errors import StoreFull
@@ -49,7 +50,9 @@ def excess_bytes(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, fil
     return excess
 
 
-def make_room(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, attempted: str = "keep the quota") -> list[str]:
+def make_room(
+    store: StoreFiles, limits: Limits, need: Need = NOTHING, *, attempted: str = "keep the store within its limits"
+) -> list[str]:
     """Delete until ``need`` fits with some room to spare, and return the stored files that went; nothing when it fits now.
 
     Partly fetched files that are not open go first, the oldest first of all.  Blocks, for as long as collections take.
@@ -76,12 +79,17 @@ def make_room(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, attemp
         evicted += round_
         collect(store)
     if excess_bytes(store, limits, need) > 0:
-        raise StoreFull(
-            attempted,
-            "there is no room for it within the quota and the free disk space to be kept; all else is pinned, private or open",
-            "raise the quota ([cache] quota), or remove files: wheelfs rm, wheelfs unpin",
-        )
+        raise _full(store, limits, need, attempted)
     return evicted
+
+
+def _full(store: StoreFiles, limits: Limits, need: Need, attempted: str) -> StoreFull:
+    """Return an error that names the limit that is in the way."""
+    kept, remove = "what may go is not enough, all else is pinned, private or open", "remove files: wheelfs rm, wheelfs unpin"
+    if excess_bytes(store, replace(limits, min_free_bytes=0), need) > 0:
+        return StoreFull(attempted, f"there is no room within the quota; {kept}", f"raise the quota ([cache] quota), or {remove}")
+    happened = f"the disk is full, but for the space that is left to others ([cache] min-free); {kept}"
+    return StoreFull(attempted, happened, f"free some space on the disk, or {remove}")
 
 
 def _evict(store: StoreFiles, excess: int) -> Iterator[str]:

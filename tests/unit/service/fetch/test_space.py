@@ -100,6 +100,18 @@ async def test_a_file_that_waits_too_long_for_others_says_what_is_in_the_way() -
                 pytest.fail("there is no room for it")
 
 
+@pytest.mark.parametrize(
+    ("limits", "advice"),
+    [(Limits(quota_bytes=1_000), "raise the quota"), (Limits(min_free_bytes=1), "or free some space on the disk")],
+)
+async def test_the_quota_is_spoken_of_only_where_there_is_one(limits: Limits, advice: str) -> None:
+    space = Space(FakeStore(free_bytes=150, limits=limits), timeout_s=TIMEOUT_S)
+    async with space.reserve(file_of(100)):
+        with pytest.raises(StoreFull, match=advice):
+            async with space.reserve(file_of(100)):
+                pytest.fail("there is no room for it")
+
+
 async def test_a_file_that_cannot_fit_reserves_nothing() -> None:
     store = FakeStore(free_bytes=50)
     space = Space(store)

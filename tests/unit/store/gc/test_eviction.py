@@ -130,8 +130,12 @@ def test_disk_space_is_left_to_others(store: Store, tmp_path: Path, monkeypatch:
 def test_a_small_disk_can_be_filled_to_a_twentieth(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "disk_space", lambda: (20_000_000, 5_000_000))
     assert make_room(store, Limits(min_free_bytes=100_000_000), Need(3_900_000)) == []
-    with pytest.raises(StoreFull):
+    with pytest.raises(StoreFull) as full:
         make_room(store, Limits(min_free_bytes=100_000_000), Need(5_000_000))
+    assert "the disk is full" in str(full.value)
+    assert "quota" not in str(full.value), "there is none"
+    with pytest.raises(StoreFull, match="the disk is full"):
+        make_room(store, Limits(quota_bytes=1 << 40, min_free_bytes=100_000_000), Need(5_000_000))
 
 
 def test_a_store_keeps_its_quota_by_itself(tmp_path: Path) -> None:
