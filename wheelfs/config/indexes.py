@@ -247,7 +247,7 @@ def _absent(value: object, _base: Path) -> tuple[int, ...]:
     statuses = value if isinstance(value, list) else [value]
     if not all(isinstance(status, int) and status in ABSENT_STATUSES for status in statuses):
         possible = ", ".join(map(str, sorted(ABSENT_STATUSES)))
-        raise ValueError(f"absent must be a list of statuses that can mean that there is no such project: {possible}")
+        raise ValueError(f"absent must be a status that can mean that there is no such project, or a list of such: {possible}")
     return tuple(sorted(set(statuses)))
 
 
@@ -291,8 +291,8 @@ INDEX_KEYS: Final[dict[str, Key]] = {
     ),
     "absent": Key(
         _absent,
-        "Statuses by which it says that it has no such project, beside 404 and 410: `[403]` for a bucket that may not be listed. "
-        "Without it such an answer is an error, and no lower index is asked.",
+        "Statuses by which it says that it has no such project, beside 404 and 410: `[403]` (or `403`, being one) for a bucket "
+        "that may not be listed. Without it such an answer is an error, and no lower index is asked.",
     ),
     "first-seen": Key(_first_seen, "Whether its files go by when they were first seen, in place of `[policy] first-seen`."),
 }
