@@ -10,7 +10,8 @@ from tests.fakes.commands import objects
 from tests.fakes.index import FakeIndex
 from tests.fakes.processes import run, wheelfs_command
 from tests.fakes.runs import UV, Runs, project
-from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
+from wheelfs.errors import ContentMismatch, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,39 @@ def test_a_part_of_a_lock_is_named_and_so_is_another_hash(runs: Runs, app: Path,
     code, files, _ = checked(runs, str(lock))
     assert files[LIB] == ("missing", "what is stored under this name has another hash")
     assert runs.wheelfs(*SYNC, cwd=app, options=("--offline",)).returncode != 0
+
+
+def test_a_wheel_with_another_hash_than_the_locks_is_an_error_and_no_reason_for_its_sdist(
+    runs: Runs, index: FakeIndex, tmp_path: Path
+) -> None:
+    index.add(sdist_filename("lib", "1.0"), build_sdist("lib", "1.0"))
+    app = project(tmp_path / "alone", "lib", index=index)
+    lock = app / "uv.lock"
+    runs.straight(UV, "--quiet", "lock", cwd=app).succeeded()
+    text = lock.read_text()
+    assert sdist_filename("lib", "1.0") in text
+    lock.write_text(text.replace(text.partition(f'{LIB}", hash = "sha256:')[2][:64], "0" * 64))
+    assert runs.straight(*SYNC, cwd=app).returncode != 0
+    for more in ((), ("--dry-run",)):
+        said = wheelfs(runs, "fetch", "--index", f"main={index.url}", *more, str(lock))
+        assert said.returncode == ContentMismatch.exit_code
+        [failed] = [one["file"] for one in objects(said) if one.get("file", {}).get("result") == "failed"]
+        assert (failed["wanted"], failed["error_class"]) == ("lib==1.0", "ContentMismatch")
+        assert f"{LIB} has none of the hashes that the lock gives" in failed["reason"]
+
+
+def test_an_extra_or_a_hash_that_a_lock_cannot_have_is_refused(runs: Runs, app: Path) -> None:
+    lock = app / "uv.lock"
+    for command in (("check",), ("fetch", "--dry-run")):
+        said = wheelfs(runs, *command, f"{lock}[nosuch]")
+        assert said.returncode == InvalidInput.exit_code
+        assert "it has no extra nosuch" in said.stderr + said.stdout
+    text = lock.read_text()
+    lock.write_text(text.replace(text.partition('hash = "sha256:')[2][:64], "xyz"))
+    said = wheelfs(runs, "check", str(lock))
+    assert said.returncode == InvalidInput.exit_code
+    assert "'xyz' is no sha256" in said.stderr + said.stdout
+    assert runs.straight(*SYNC, cwd=app).returncode != 0, "uv refuses it, too"
 
 
 def test_a_wheel_of_unknown_address_is_no_answer_to_a_lock(runs: Runs, app: Path, tmp_path: Path) -> None:

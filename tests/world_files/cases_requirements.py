@@ -313,6 +313,7 @@ HASHES: Final = [
         why="a dry run of uv compares nothing; its install does",
         says=("hash",),
     ),
+    req("a hash that no file can have", "liba==1.0 --hash=sha256:00\n", REFUSED, says=("line 1", "'00' is no sha256")),
     req(
         "a hash without a pin",
         "liba --hash=«sha256 liba 1.5»\n",

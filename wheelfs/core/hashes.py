@@ -60,6 +60,22 @@ def impossible(told: Mapping[str, str] | None) -> str | None:
     return None
 
 
+def asked_for(text: str) -> str:
+    """Return a hash that is asked for as "ALGORITHM:HEX" in lower case; raises `ValueError` when no file can have it.
+
+    What uv calls ``blake2b`` has 256 bits.
+    """
+    algorithm, _, value = text.lower().partition(":")
+    if not algorithm or not value:
+        raise ValueError(f"{text[:80]!r} is no hash such as sha256:HEX")
+    if algorithm == "blake2b" and len(value) == 64:
+        algorithm = "blake2b_256"
+    length = digest_bytes(algorithm)
+    if length is not None and not is_possible(algorithm, value):
+        raise ValueError(f"{value[:80]!r} is no {algorithm}, which has {2 * length} hexadecimal digits")
+    return f"{algorithm}:{value}"
+
+
 def is_possible(algorithm: str, value: str) -> bool:
     """Return whether the value can be a digest of the algorithm, as far as that is known here."""
     length = digest_bytes(algorithm)

@@ -18,9 +18,10 @@ class Wanted:
     """One file of a project.
 
     ``hashes`` are "ALGORITHM:HEX", any of which its file must have; none: any file will do.  ``filenames``: a lock's own choice,
-    one of which it must be; none: any.  ``extras`` matter only to what it depends on.  ``prereleases``: they are as good as other
-    versions (None: only where a version asks for one, or there is nothing else; False: never).  ``kinds`` may be taken;
-    ``prefers_wheels``: an older wheel goes before a newer sdist.  ``places`` say where it was asked for, and compare as equal.
+    the best of which for the target it must be; none: any.  ``extras`` matter only to what it depends on.  ``prereleases``: they
+    are as good as other versions (None: only where a version asks for one, or there is nothing else; False: never).  ``kinds``
+    may be taken; ``prefers_wheels``: an older wheel goes before a newer sdist.  ``places`` say where it was asked for, and
+    compare as equal.
     """
 
     project: ProjectName

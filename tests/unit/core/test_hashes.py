@@ -55,6 +55,25 @@ def test_any_algorithm_of_a_fixed_length_is_checked(name: str) -> None:
     assert f"its {name} is {right[name]}" in (hashes.contradiction({name: right[name][::-1]}, right) or "")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"sha256:{SHA256.upper()}", f"sha256:{SHA256}"),
+        (f"blake2b:{'ab' * 32}", f"blake2b_256:{'ab' * 32}"),
+        (f"blake2b:{'ab' * 64}", f"blake2b:{'ab' * 64}"),
+        ("of-tomorrow:00", "of-tomorrow:00"),
+    ],
+)
+def test_a_hash_that_is_asked_for_has_one_form(text: str, expected: str) -> None:
+    assert hashes.asked_for(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", ":", "00", "sha256:", ":00", "sha256:00", "sha256:zz", "sha256:" + "z" * 64, "blake2b:00"])
+def test_a_hash_that_no_file_can_have_cannot_be_asked_for(text: str) -> None:
+    with pytest.raises(ValueError, match="is no "):
+        hashes.asked_for(text)
+
+
 def test_pypis_name_of_a_short_blake_is_known() -> None:
     expected = hashlib.blake2b(CONTENT, digest_size=32).hexdigest()
     assert hashes.digests_of([CONTENT], ["blake2b_256"]) == {"blake2b_256": expected}

@@ -49,8 +49,9 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
 
     The newest version that fits and has one that can be used; of it the wheel with the most preferred tags and the highest
     build, else an sdist.  Files that are known to have a hash that was asked for go before all others, and so does any wheel
-    where wheels are preferred.  Pre-releases are taken when they are wanted, by a version or at all, or when nothing else that
-    can be used fits (PEP 440), yanked files only when a single version is asked for and nothing else of it is left (PEP 592).
+    where wheels are preferred; but of the files that a lock names the best one has to have its hash, as uv has it.  Pre-releases
+    are taken when they are wanted, by a version or at all, or when nothing else that can be used fits (PEP 440), yanked files
+    only when a lock names them, or a single version is asked for and nothing else of it is left (PEP 592).
     """
     # Variants (PEP 825, draft) are passed on to installers, and none is chosen here.
     plain = (link for link in links if kind_of(link.filename) != "variants" and variant_of(link.filename) is None)
@@ -75,6 +76,8 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
 
 
 def _best(usable: Sequence[_Candidate], wanted: Wanted) -> FileLink | NothingFits:
+    if wanted.filenames:
+        return _of_lock(usable, wanted)
     verdicts = {one.link.filename: link_has_one_of(one.link, wanted.hashes) for one in usable}
     hashed = [one for one in usable if verdicts[one.link.filename] is not False]
     if not hashed:
@@ -88,6 +91,17 @@ def _best(usable: Sequence[_Candidate], wanted: Wanted) -> FileLink | NothingFit
 
     best = max(map(order, kept))
     return min((one for one in kept if order(one) == best), key=lambda one: one.rank).link
+
+
+def _of_lock(usable: Sequence[_Candidate], wanted: Wanted) -> FileLink | NothingFits:
+    """Return the best of the files that a lock names, yanked or not.
+
+    Another hash than the lock's means that the file was replaced or the lock altered, and is no reason to take the next best.
+    """
+    best = min(usable, key=lambda one: one.rank).link
+    if link_has_one_of(best, wanted.hashes) is False:
+        return NothingFits(f"{best.filename} has none of the hashes that the lock gives", is_mismatch=True)
+    return best
 
 
 def _none_usable(fitting: Sequence[FileLink], wanted: Wanted) -> NothingFits:

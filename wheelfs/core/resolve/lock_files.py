@@ -71,8 +71,8 @@ def read_lock(
 ) -> Locked:
     """Return what a lock file wants for ``target``; raises `InvalidInput`, whose message begins with ``attempted``.
 
-    ``extras`` and ``groups`` (None: the default ones) choose among those of a ``pylock.toml``; of a ``uv.lock`` all are wanted.
-    ``where`` is what the file is called in what is returned.
+    ``extras`` and ``groups`` (None: the default ones) choose among those of a ``pylock.toml``; of a ``uv.lock`` all are wanted,
+    and those that are named must be there.  ``where`` is what the file is called in what is returned.
     """
     data = _parsed(attempted, text)
     try:
@@ -82,7 +82,7 @@ def read_lock(
             advice = "FILE[EXTRA] and --group FILE:GROUP take them"
             return Locked(asked, (f"{', '.join(left_out)} is not fetched ({advice})",) if left_out else ())
         if uv_lock.is_one(data):
-            return Locked(tuple(uv_lock.read(data, target, where=where)))
+            return Locked(tuple(uv_lock.read(data, target, extras=extras, groups=groups, where=where)))
     except (
         *(PylockValidationError, PylockSelectError, InvalidMarker, InvalidSpecifier, InvalidVersion),
         *(UndefinedComparison, UndefinedEnvironmentName),

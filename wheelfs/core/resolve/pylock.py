@@ -22,6 +22,7 @@ from packaging.pylock import (
 )
 from packaging.specifiers import SpecifierSet
 
+from wheelfs.core.hashes import asked_for
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
@@ -50,7 +51,8 @@ def read(
 ) -> Iterator[Asked]:
     """Yield what a lock wants; raises what ``packaging.pylock`` raises."""
     lock = Pylock.from_dict(data)
-    _check_named(lock, extras, groups)
+    known_groups = [*(lock.dependency_groups or ()), *(lock.default_groups or ())]
+    check_named(extras, groups or (), known_extras=lock.extras or (), known_groups=known_groups)
     environment: Environment = {**target.environment}  # type: ignore[typeddict-item]
     list(replace(lock, packages=[]).select(environment=environment, tags=target.tags))  # is the lock for such a target at all?
     chosen: list[tuple[Package, object]] = []
@@ -75,11 +77,11 @@ def read(
         yield _asked(package, file, where)
 
 
-def _check_named(lock: Pylock, extras: Collection[str], groups: Collection[str] | None) -> None:
-    for kind, named, known in (
-        ("extra", extras, lock.extras or ()),
-        ("dependency group", groups or (), [*(lock.dependency_groups or ()), *(lock.default_groups or ())]),
-    ):
+def check_named(
+    extras: Collection[str], groups: Collection[str], *, known_extras: Collection[str], known_groups: Collection[str]
+) -> None:
+    """Raise `PylockSelectError` when extras or dependency groups are named that a lock does not have."""
+    for kind, named, known in (("extra", extras, known_extras), ("dependency group", groups, known_groups)):
         if unknown := sorted(set(named) - set(map(str, known))):
             raise PylockSelectError(f"it has no {kind} {', '.join(unknown)} (it has {', '.join(map(str, known)) or 'none'})")
 
@@ -95,7 +97,7 @@ def _asked(package: Package, file: object, where: str) -> Asked:
     project = ProjectName(package.name)
     match file:
         case PackageWheel() | PackageSdist():
-            hashes = _hashes(file.hashes)
+            hashes = _hashes(package, file.hashes)
             if not hashes:
                 return Unfetchable(
                     _pin(package), f"its hashes are {', '.join(file.hashes)} alone, which cannot be compared", place=where
@@ -105,7 +107,7 @@ def _asked(package: Package, file: object, where: str) -> Asked:
             version = SpecifierSet() if package.version is None else SpecifierSet(f"=={package.version}")
             return Wanted(project, version, hashes, filenames=frozenset({file.filename}), places=(where,) if where else ())
         case PackageArchive() if file.path is not None:
-            return LocalPath(_pin(package), file.path, project, _hashes(file.hashes), place=where)
+            return LocalPath(_pin(package), file.path, project, _hashes(package, file.hashes), place=where)
         case PackageDirectory():
             return Unfetchable(_pin(package), OWN_TREE, is_own_tree=True, project=project, place=where)
         case PackageVcs():
@@ -114,8 +116,12 @@ def _asked(package: Package, file: object, where: str) -> Asked:
             return Unfetchable(_pin(package), NOT_IN_AN_INDEX, project=project, place=where)
 
 
-def _hashes(hashes: Mapping[str, str]) -> frozenset[str]:
-    return frozenset(f"{algorithm}:{digest}".lower() for algorithm, digest in hashes.items() if algorithm in algorithms_available)
+def _hashes(package: Package, hashes: Mapping[str, str]) -> frozenset[str]:
+    known = [f"{algorithm}:{digest}" for algorithm, digest in hashes.items() if algorithm in algorithms_available]
+    try:
+        return frozenset(map(asked_for, known))
+    except ValueError as error:
+        raise PylockSelectError(f"of {package.name} it gives a hash that no file can have: {error}") from None
 
 
 def _pin(package: Package) -> str:

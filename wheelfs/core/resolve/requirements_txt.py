@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement
 
+from wheelfs.core.hashes import asked_for
 from wheelfs.core.resolve.requirements_lines import logical_lines, words
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import ProjectName, parse_project_name, project_and_version
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 HASH_ALGORITHMS: Final = frozenset({"sha256", "sha384", "sha512", "md5", "blake2b"})
 """Those of ``--hash`` that pip takes (the first three) or uv."""
-_HASH_VALUE = re.compile(r"([a-z0-9_]+):[0-9a-f]+")
 _ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|lz|lzma))$", re.IGNORECASE)
 _SCHEME = re.compile(r"((?:git|hg|svn|bzr)\+[a-z]+|https?|ftp|file|s3):", re.IGNORECASE)
 # Possessive where they repeat: what is tried again for each space of a long run takes the square of its length.
@@ -136,11 +136,13 @@ def requirement(
 
     ``hashes`` are the values of its ``--hash`` options.
     """
-    digests = frozenset(value.lower() for value in hashes or ())
-    for value in sorted(digests):
-        known = _HASH_VALUE.fullmatch(value)
-        if known is None or known[1] not in HASH_ALGORITHMS:
+    for value in sorted(hashes or ()):
+        if value.lower().partition(":")[0] not in HASH_ALGORITHMS:
             return Problem(number, text, f"{value!r} is no hash such as sha256:HEX (or {', '.join(sorted(HASH_ALGORITHMS))})")
+    try:
+        digests = frozenset(map(asked_for, hashes or ()))
+    except ValueError as error:
+        return Problem(number, text, str(error))
     place = f"{where}, line {number}" if where else ""
     try:
         if _SCHEME.match(text):

@@ -16,13 +16,14 @@ from urllib.parse import unquote, urlsplit
 from packaging.pylock import PylockSelectError
 from packaging.utils import NormalizedName, canonicalize_name
 
-from wheelfs.core.resolve.pylock import IS_REPOSITORY, NOT_IN_AN_INDEX, OWN_TREE
+from wheelfs.core.hashes import asked_for
+from wheelfs.core.resolve.pylock import IS_REPOSITORY, NOT_IN_AN_INDEX, OWN_TREE, check_named
 from wheelfs.model.names import kind_of, parse_project_name
 from wheelfs.model.versions import parse_marker, parse_specifiers
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.requirements_txt import Asked
@@ -43,13 +44,17 @@ def is_one(data: Mapping[str, Any]) -> bool:
     return data.get("version") == 1 and all(isinstance(data.get(table, []), list) for table in _TABLES)
 
 
-def read(data: Mapping[str, Any], target: Target, *, where: str) -> Iterator[Asked]:
+def read(
+    data: Mapping[str, Any], target: Target, *, extras: Collection[str], groups: Collection[str] | None, where: str
+) -> Iterator[Asked]:
     """Yield what is reached from the user's own packages, all their extras and groups included.
 
-    Raises `PylockSelectError` when the lock does not speak of ``target``, and what comes of what is not as uv writes it.
+    Raises `PylockSelectError` when the lock does not speak of ``target`` or has none of the ``extras`` or ``groups`` that were
+    named, and what comes of what is not as uv writes it.
     """
     lock = _Lock(data, target.environment)
     lock.check_target()
+    lock.check_named(extras, groups or ())
     for package in lock.reached():
         found = _asked(package, where)
         if found is not None:
@@ -96,14 +101,34 @@ class _Lock:
             for dependency in _edges(package, group):
                 queue += self._follow(dependency, dependency.get("extra", []))
 
+    def check_named(self, extras: Collection[str], groups: Collection[str]) -> None:
+        """Raise `PylockSelectError` unless one of the user's own packages has each of the extras and groups."""
+        known_extras, known_groups = set[str](), set(self._data.get("manifest", {}).get("dependency-groups", {}))
+        for root in self._roots():
+            # What has no dependencies stands in the metadata alone.
+            metadata = root.get("metadata", {})
+            known_extras.update(root.get("optional-dependencies", {}), metadata.get("provides-extras", []))
+            known_groups.update(root.get("dev-dependencies", {}), metadata.get("requires-dev", {}))
+        check_named(
+            frozenset(map(canonicalize_name, extras)),
+            frozenset(map(canonicalize_name, groups)),
+            known_extras=sorted(known_extras),
+            known_groups=sorted(known_groups),
+        )
+
+    def _packages(self) -> Iterator[_Package]:
+        return chain.from_iterable(self._by_name.values())
+
+    def _roots(self) -> list[_Package]:
+        return [package for package in self._packages() if not set(MADE_BY_USER).isdisjoint(package["source"])]
+
     def _begin(self) -> list[tuple[_Package, str]]:
-        packages = [package for named in self._by_name.values() for package in named]
-        roots = [package for package in packages if not set(MADE_BY_USER).isdisjoint(package["source"])]
+        roots = self._roots()
         # Of a script, and of a workspace without a package: requirements as metadata has them, without what was chosen.
         manifest = self._data.get("manifest", {})
         asked = [*manifest.get("requirements", []), *chain.from_iterable(manifest.get("dependency-groups", {}).values())]
         if not roots and not asked:
-            return [(package, "") for package in packages if self._is_in_fork(package)]
+            return [(package, "") for package in self._packages() if self._is_in_fork(package)]
         begin = [(root, group) for root in roots for group in ("", *_groups(root))]
         return begin + [step for one in asked for step in self._follow(one, one.get("extras", []))]
 
@@ -140,12 +165,20 @@ class _Lock:
 
 
 def _in_one_form(package: Mapping[str, Any]) -> _Package:
-    """Return a package as newer versions of uv write it."""
+    """Return a package as newer versions of uv write it, and its files and their hashes, each in one list, besides.
+
+    Raises `PylockSelectError` for a hash that no file can have: uv refuses the whole lock for it.
+    """
     known = dict(package)
     if isinstance(known["source"], str):
         known["source"] = _source(known["source"])
     if "wheel" in known:
         known["wheels"] = known.pop("wheel")
+    known["files"] = [*known.get("wheels", []), *([known["sdist"]] if "sdist" in known else [])]
+    try:
+        known["hashes"] = frozenset(asked_for(file["hash"]) for file in known["files"] if "hash" in file)
+    except ValueError as error:
+        raise PylockSelectError(f"of {known['name']} it gives a hash that no file can have: {error}") from None
     return known
 
 
@@ -165,14 +198,12 @@ def _asked(package: _Package, where: str) -> Asked | None:
             return Unfetchable(name, OWN_TREE, is_own_tree=True, place=where)
     project = parse_project_name(name)
     pin = f"{name}=={package['version']}" if "version" in package else name
-    files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
-    hashes = frozenset(file["hash"].lower() for file in files if "hash" in file)
     if "registry" in source:
-        filenames = frozenset(filter(None, (_filename(file) for file in files)))
+        filenames = frozenset(filter(None, (_filename(file) for file in package["files"])))
         places = (where,) if where else ()
-        return Wanted(project, parse_specifiers(f"=={package['version']}"), hashes, filenames=filenames, places=places)
+        return Wanted(project, parse_specifiers(f"=={package['version']}"), package["hashes"], filenames=filenames, places=places)
     if "path" in source:
-        return LocalPath(pin, str(source["path"]).removeprefix("file://"), project, hashes, place=where)
+        return LocalPath(pin, str(source["path"]).removeprefix("file://"), project, package["hashes"], place=where)
     return Unfetchable(pin, IS_REPOSITORY if "git" in source else NOT_IN_AN_INDEX, project=project, place=where)
 
 

@@ -111,6 +111,19 @@ def test_a_lock_names_the_files_of_which_one_is_taken() -> None:
     assert chosen("", EXACT, filenames=frozenset({PURE})) == NothingFits("it has none of the files that the lock names")
 
 
+def test_of_a_lock_another_hash_of_the_best_file_is_no_reason_to_take_the_next() -> None:
+    digests = {name: hashlib.sha256(name.encode()).hexdigest() for name in (PURE, SDIST)}
+    names = frozenset({PURE, SDIST, FOREIGN})
+    wrong = frozenset({f"sha256:{digests[SDIST]}", f"sha256:{'0' * 64}"})
+    assert chosen("==1.0", PURE, SDIST, FOREIGN, filenames=names, hashes=wrong) == NothingFits(
+        f"{PURE} has none of the hashes that the lock gives", is_mismatch=True
+    )
+    assert chosen("==1.0", FOREIGN, SDIST, filenames=names, hashes=wrong) == SDIST
+    right = wrong | {f"sha256:{digests[PURE]}"}
+    assert chosen("==1.0", PURE, SDIST, filenames=names, hashes=right) == PURE
+    assert chosen("==1.0", link(PURE, yanked=""), SDIST, filenames=names, hashes=right) == PURE
+
+
 def test_a_prerelease_is_taken_when_no_other_version_can_be_used_here() -> None:
     beta = "a-2.0b1-py3-none-any.whl"
     assert chosen("", FOREIGN, beta) == beta

@@ -59,11 +59,17 @@ def test_a_hash_that_can_be_compared_is_enough_and_without_any_it_cannot_be_fetc
     assert "of-tomorrow" in found.reason
 
 
+@pytest.mark.parametrize("digest", ["zz", "00", DIGEST[1:]])
+def test_a_digest_that_no_file_can_have_is_refused(digest: str) -> None:
+    with pytest.raises(InvalidInput, match=r"of a it gives a hash that no file can have: .* is no sha256"):
+        read(package("a", wheel("a-1.0-py3-none-any.whl", f'sha256 = "{digest}"')))
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
         ('[packages.archive]\nurl = "https://code.example/a.zip"\nhashes = { sha256 = "00" }', Unfetchable),
-        ('[packages.archive]\npath = "../a.zip"\nhashes = { sha256 = "00" }', LocalPath),
+        ('[packages.archive]\npath = "../a.zip"\nhashes = { sha256 = "' + DIGEST + '" }', LocalPath),
         ('[packages.vcs]\ntype = "git"\nurl = "https://code.example/a"\ncommit-id = "1234567"', Unfetchable),
         ('[packages.directory]\npath = "."', Unfetchable),
         (wheel("a-1.0-py3-none-any.whl", at='path = "wheels/a-1.0-py3-none-any.whl"'), LocalPath),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wheelfs.core.resolve.requirements_txt import Entry
 
 LINUX = {"sys_platform": "linux", "python_version": "3.11", "python_full_version": "3.11.2"}
+ONE, TWO = f"sha256:{'ab' * 32}", f"sha256:{'cd' * 32}"
 
 
 def entries(text: str) -> list[Entry]:
@@ -33,9 +34,9 @@ def wanted(name: str, specifier: str = "", *hashes: str, extras: tuple[str, ...]
         ("numpy", wanted("numpy")),
         ("Zope.Interface == 7.0  # pinned", wanted("zope-interface", "==7.0")),
         ("uvicorn[standard]>=0.3,<1", wanted("uvicorn", ">=0.3,<1", extras=("standard",))),
-        ("a==1 --hash=sha256:AB --hash sha256:cd", wanted("a", "==1", "sha256:ab", "sha256:cd")),
+        (f"a==1 --hash={ONE.upper().replace('SHA', 'sha')} --hash {TWO}", wanted("a", "==1", ONE, TWO)),
         ("a==1; sys_platform == 'linux'", wanted("a", "==1")),
-        ("a==1 ; python_version < '4' --hash=sha256:ab", wanted("a", "==1", "sha256:ab")),
+        (f"a==1 ; python_version < '4' --hash={ONE}", wanted("a", "==1", ONE)),
         ("a==1 --config-settings=x=y", wanted("a", "==1")),
         ("-r more/other.txt", Include("more/other.txt", constraints=False)),
         ("-rother.txt", Include("other.txt", constraints=False)),
@@ -48,7 +49,8 @@ def wanted(name: str, specifier: str = "", *hashes: str, extras: tuple[str, ...]
         ("--only-binary :all:", Option("--only-binary", ":all:", "--only-binary")),
         ("--no-binary=a,b", Option("--no-binary", "a,b", "--no-binary")),
         ("--pre", Option("--pre", "", "--pre")),
-        ("a==1 --hash=sha512:ab", wanted("a", "==1", "sha512:ab")),
+        (f"a==1 --hash=sha512:{'ab' * 64}", wanted("a", "==1", f"sha512:{'ab' * 64}")),
+        (f"a==1 --hash=blake2b:{'ab' * 32}", wanted("a", "==1", f"blake2b_256:{'ab' * 32}")),
     ],
 )
 def test_a_line_means_what_it_means_to_pip(line: str, expected: Entry) -> None:
@@ -127,8 +129,16 @@ def test_variables_are_replaced_as_pip_does() -> None:
 
 
 def test_continued_lines_are_one_and_a_comment_ends_them() -> None:
-    text = "a==1 \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\nb==2 \\\n# over\nc==3 \\"
-    assert entries(text) == [wanted("a", "==1", "sha256:ab", "sha256:cd"), wanted("b", "==2"), wanted("c", "==3")]
+    text = f"a==1 \\\n    --hash={ONE} \\\n    --hash={TWO}\nb==2 \\\n# over\nc==3 \\"
+    assert entries(text) == [wanted("a", "==1", ONE, TWO), wanted("b", "==2"), wanted("c", "==3")]
+
+
+@pytest.mark.parametrize("digest", ["00", "zz", "", "x" * 64, "0" * 63])
+def test_a_digest_that_no_file_can_have_is_a_problem(digest: str) -> None:
+    [problem] = entries(f"a==1 --hash=sha256:{digest}")
+    assert isinstance(problem, Problem)
+    assert (problem.line, problem.text) == (1, "a==1")
+    assert "sha256" in problem.reason
 
 
 def test_all_problems_are_told_each_with_its_line() -> None:

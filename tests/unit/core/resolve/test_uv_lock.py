@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from packaging.markers import default_environment
@@ -24,9 +24,9 @@ EARLIEST = LOCKS / "uv-0.2.0.lock"
 LATER = sorted(set(LOCKS.glob("uv-*.lock")) - {EARLIEST})
 
 
-def asked(text: str, platform: str = "manylinux_2_28_x86_64", python: str = "3.11") -> list[Asked]:
+def asked(text: str, platform: str = "manylinux_2_28_x86_64", python: str = "3.11", **chosen: Any) -> list[Asked]:
     target = named(python, [platform], machine_platforms=[], environment=ENVIRONMENT)
-    return list(read_lock("read it", text, target, where="uv.lock").asked)
+    return list(read_lock("read it", text, target, where="uv.lock", **chosen).asked)
 
 
 def pins(text: str, platform: str = "manylinux_2_28_x86_64") -> set[str]:
@@ -85,6 +85,33 @@ def test_sources_of_either_form(source: str, expected: type[object]) -> None:
 def test_what_is_not_read_is_told_apart(text: str, advice: str) -> None:
     with pytest.raises(InvalidInput, match=advice):
         asked(text)
+
+
+@pytest.mark.parametrize("told", ["sha256:xyz", "sha256:00", "md5:00", "sha256:", ":", "", "00"])
+def test_a_hash_that_no_file_can_have_is_refused_wherever_it_stands(told: str) -> None:
+    """As uv does it, also of a package that is not reached."""
+    root = '[[package]]\nname = "mine"\nsource = { virtual = "." }\n'
+    other = '[[package]]\nname = "a"\nversion = "1.0"\nsource = { registry = "https://index.example/simple" }\n'
+    files = f'wheels = [{{ url = "https://files.example/a-1.0-py3-none-any.whl", hash = "{told}" }}]\n'
+    with pytest.raises(InvalidInput, match="of a it gives a hash that no file can have"):
+        asked(f"version = 1\n{root}{other}{files}")
+
+
+@pytest.mark.parametrize("lock", LATER, ids=lambda lock: lock.name)
+def test_extras_and_groups_that_are_named_must_be_there(lock: Path) -> None:
+    text = lock.read_text()
+    everything = asked(text)
+    assert asked(text, extras=["more"]) == asked(text, extras=["More"]) == asked(text, groups={"dev"}) == everything
+    with pytest.raises(InvalidInput, match=r"it has no extra nosuch \(it has more\)"):
+        asked(text, extras=["nosuch", "more"])
+    with pytest.raises(InvalidInput, match=r"it has no dependency group nosuch \(it has dev\)"):
+        asked(text, groups={"nosuch"})
+
+
+def test_an_extra_without_dependencies_is_there_too() -> None:
+    root = 'version = 1\n[[package]]\nname = "mine"\nsource = { virtual = "." }\n'
+    metadata = '[package.metadata]\nprovides-extras = ["none"]\n[package.metadata.requires-dev]\nempty = []\n'
+    assert asked(root + metadata, extras=["none"], groups={"empty"}) == []
 
 
 def test_more_of_one_name_than_any_lock_has_is_refused_before_it_is_compared() -> None:
