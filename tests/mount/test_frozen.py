@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.commands import error_of, objects
 from tests.fakes.mounts import mount_points
+from tests.fakes.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ BOUND_S = 60.0
 @pytest.fixture
 def frozen(tools: bytes, mounted: MountWheelfs) -> Iterator[Mounted]:
     mount = mounted("--offline")
+    eventually(lambda: "mounted at" in mount.log)  # it has looked at the mount itself, which holds it for that long
     mount.process.send_signal(signal.SIGSTOP)
     yield mount
     mount.process.send_signal(signal.SIGCONT)
