@@ -64,10 +64,24 @@ class Command(click.Command):
     """
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), table_name: str | None = None, **settings: Any) -> None:
+        self._params: list[click.Parameter] = []
+        self._has_all_params = True
         super().__init__(*args, **settings)
         self.examples = tuple(examples)
-        self.params.extend(flags_of(table_name or self.name or ""))
-        self.params.extend(_options_of_the_call())
+        self._table_name = table_name or self.name or ""
+        self._has_all_params = False
+
+    @property
+    def params(self) -> list[click.Parameter]:
+        """All options and arguments; made when first asked for, since a process runs one command, and all of them have 230."""
+        if not self._has_all_params:
+            self._has_all_params = True
+            self._params += [*flags_of(self._table_name), *_options_of_the_call()]
+        return self._params
+
+    @params.setter
+    def params(self, own: list[click.Parameter]) -> None:
+        self._params = own
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples below the options."""
