@@ -12,12 +12,12 @@ from wheelfs.config import IndexSetting
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from wheelfs.app.own_places import OwnPlaces
     from wheelfs.config import Settings
     from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.index.default import Configured
     from wheelfs.remote.share.protocol import Share
     from wheelfs.service.projects.index import Index
 
@@ -31,14 +31,13 @@ def effective_indexes(settings: Settings, places: OwnPlaces = NOWHERE) -> list[t
     What an installer's configuration has is passed over where it leads to a mount of wheelfs or to ``places``.  Raises
     `UsageError` where an index that wheelfs itself is given leads to ``places``.
     """
-    if settings.no_index:
-        return []
-    if settings.indexes:
-        _refuse_own(settings.indexes, places)
-        return [(index, settings.provenance.get("indexes", "configuration")) for index in settings.indexes]
-    from wheelfs.remote.index.default import configured_index, pypi_url
+    found = _of_installers(settings, places)
+    if found is None:
+        return [
+            (index, settings.provenance.get("indexes", "configuration")) for index in settings.indexes if not settings.no_index
+        ]
+    from wheelfs.remote.index.default import pypi_url
 
-    found = configured_index(os.environ, leads_back=places.leads_back)
     url = pypi_url(os.environ) if found.url is None else found.url
     return [(IndexSetting(name=DEFAULT_INDEX_NAME, url=url), found.from_where)]
 
@@ -57,24 +56,29 @@ def index_notes(settings: Settings, places: OwnPlaces = NOWHERE) -> tuple[str, .
 
     Raises `UsageError` as `effective_indexes`.
     """
+    found = _of_installers(settings, places)
+    return () if found is None else found.notes
+
+
+def _of_installers(settings: Settings, places: OwnPlaces) -> Configured | None:
+    """Return what pip and uv are configured with, or None where that is not asked for: wheelfs has indexes of its own, or none.
+
+    Raises `UsageError` as `effective_indexes`.
+    """
     if settings.no_index:
-        return ()
-    if settings.indexes:
-        _refuse_own(settings.indexes, places)
-        return ()
-    from wheelfs.remote.index.default import configured_index
+        return None
+    if not settings.indexes:
+        from wheelfs.remote.index.default import configured_index
 
-    return configured_index(os.environ, leads_back=places.leads_back).notes
-
-
-def _refuse_own(indexes: Sequence[IndexSetting], places: OwnPlaces) -> None:
-    for index in indexes:
+        return configured_index(os.environ, leads_back=places.leads_back)
+    for index in settings.indexes:
         if (where := places.holds(index.url)) is not None:
             raise UsageError(
                 f"use the index {index.name}",
                 f"its URL leads to {where}, which has nothing but what it gets from an index",
                 "name where the packages come from: --index NAME=URL",
             )
+    return None
 
 
 def opened_index(setting: IndexSetting, settings: Settings) -> Index:

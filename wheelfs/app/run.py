@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.app.indexes import effective_indexes, is_http
+from wheelfs.app.indexes import is_http
 from wheelfs.app.wiring import limits_of, running_node
 from wheelfs.model.names import DOWNLOAD
 
@@ -162,7 +162,7 @@ async def _serve(
     from wheelfs.frontends.http.proxy.conversation import Conversation
     from wheelfs.frontends.http.proxy.speaking import speak
 
-    answered = await _answered(parts.settings, node)
+    answered = await _answered(node)
     authority = Authority({endpoint.host for endpoint in answered} or {"index.invalid"})
     parts.bundle.write(authority.pem)
     application = _application(node, answered, passing, counters)
@@ -226,7 +226,7 @@ async def _keep_valid(authority: Authority, bundle: Bundle) -> None:
         bundle.write(authority.renew())
 
 
-async def _answered(settings: Settings, node: Running) -> set[Endpoint]:
+async def _answered(node: Running) -> set[Endpoint]:
     """Return the hosts whose requests are answered here: those of indexes and, as far as can be known now, of their files."""
     import trio
 
@@ -235,7 +235,7 @@ async def _answered(settings: Settings, node: Running) -> set[Endpoint]:
 
     locks = list(_locks(Path.cwd()))
     named = {text: endpoints_of(_FILE_URL.findall(text)) for text in locks}
-    answered = endpoints_of(setting.url for setting, _ in effective_indexes(settings)).union(*named.values())
+    answered = endpoints_of(index.url for index in node.projects.indexes).union(*named.values())
 
     async def learn(index: str) -> None:
         answered.update(await learned_hosts(node.projects, index))
