@@ -111,10 +111,14 @@ async def test_open_for_writing_is_erofs(flags: int) -> None:
 
 
 async def test_timeouts_are_long_for_what_never_changes_and_short_for_the_rest() -> None:
-    root = directory({"wheel": file(b"x"), "page": file(b"x", immutable=False), "dir": directory()})
+    flat, wheel = file(b"x"), file(b"x")
+    flat.attributes = replace(flat.attributes, keeps_name=True)
+    root = directory({"flat": flat, "wheel": wheel, "page": file(b"x", immutable=False), "dir": directory()})
     operations = operations_over(FakeFilesystem(root, negative_ttl_s=7))
-    wheel, page, below, nothing = [await operations.lookup(ROOT, name, CTX) for name in (b"wheel", b"page", b"dir", b"none")]
-    assert (wheel.entry_timeout, wheel.attr_timeout) == (86_400, 86_400)
+    named = [await operations.lookup(ROOT, name, CTX) for name in (b"flat", b"wheel", b"page", b"dir", b"none")]
+    in_flat, in_project, page, below, nothing = named
+    assert (in_flat.entry_timeout, in_flat.attr_timeout) == (86_400, 86_400)
+    assert (in_project.entry_timeout, in_project.attr_timeout) == (1, 86_400)
     assert (page.entry_timeout, page.attr_timeout) == (1, 1)
     assert (below.entry_timeout, below.attr_timeout) == (1, 1)
     assert (nothing.st_ino, nothing.entry_timeout) == (0, 7)

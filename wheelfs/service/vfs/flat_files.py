@@ -21,7 +21,7 @@ from wheelfs.store.catalog.records import name_key
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wheelfs.core.views.view import View
     from wheelfs.core.views.visibility import ViewFilter
@@ -98,7 +98,7 @@ class FlatFiles:
             same = [file for file in (self._of_shared(one, granted) for one in shared) if not file.is_withheld]
         if not same and not view.stored and (found := self._tracked_files.file(project, filename)) is not None:
             same = [_of_tracked(*found)]
-        best = min(same, key=_rank, default=None)
+        best = granted.best(same) if same else None
         return best if best is not None and _hides(self._views.view_filter(view, flat=True), best) is None else None
 
     def _from(
@@ -111,7 +111,7 @@ class FlatFiles:
         if not view.stored and not self._follower.is_empty:
             files = merge(files, self._shared(place, granted), key=_place)
         view_filter = self._views.view_filter(view, flat=True)
-        for best in _best_of_each(files):
+        for best in _best_of_each(files, granted):
             why = ExclusionReason.WITHHELD if best.is_withheld else _hides(view_filter, best)
             if why is None:
                 yield best
@@ -201,16 +201,34 @@ class _Granted:
         self._project: str | None = None
         self._owner = ""
         self._links: dict[tuple[str, bytes | None], FileLink] = {}
+        self._listed: frozenset[tuple[str, bytes | None]] = frozenset()
+
+    def best(self, same: Sequence[FlatFile]) -> FlatFile:
+        """Return the one of several files of one name that is shown: of one index, the one that it lists, else the newest."""
+        if len(same) == 1:
+            return same[0]
+        best = min(file.rank for file in same)
+        first = [file for file in same if file.rank == best]
+        return max(first, key=lambda file: (self._is_listed(file), file.ref.came_us or 0))
+
+    def _is_listed(self, file: FlatFile) -> bool:
+        self._look_at(file.project)
+        return (file.filename, file.ref.link.sha256) in self._listed
 
     def find(self, project: str, filename: str, sha256: bytes) -> tuple[str, FileLink | None]:
         """Return the owner of a project and its link to this content under this name; None where it has none."""
-        if project != self._project:
-            found = self._projects.known(ProjectName(project))
-            links = (*found.listed, *found.kept) if isinstance(found, Owned) else ()
-            self._project = project
-            self._owner = found.owner if isinstance(found, Owned) else ""
-            self._links = {(link.filename, link.sha256): link for link in links}
+        self._look_at(project)
         return self._owner, self._links.get((filename, sha256))
+
+    def _look_at(self, project: str) -> None:
+        if project == self._project:
+            return
+        found = self._projects.known(ProjectName(project))
+        listed, kept = (found.listed, found.kept) if isinstance(found, Owned) else ((), ())
+        self._project = project
+        self._owner = found.owner if isinstance(found, Owned) else ""
+        self._links = {(link.filename, link.sha256): link for link in (*listed, *kept)}
+        self._listed = frozenset((link.filename, link.sha256) for link in listed)
 
 
 def _of_stored(name: StoredName, rank: tuple[int, str]) -> FlatFile:
@@ -229,23 +247,17 @@ def _hides(view_filter: ViewFilter, file: FlatFile) -> ExclusionReason | None:
     return view_filter.hides(file.ref.link, origin=file.ref.origin, is_stored=True, is_private=file.is_private)
 
 
-def _best_of_each(files: Iterator[FlatFile]) -> Iterator[FlatFile]:
+def _best_of_each(files: Iterator[FlatFile], granted: _Granted) -> Iterator[FlatFile]:
     """Yield of each run of files of one name the best."""
-    best: FlatFile | None = None
+    same: list[FlatFile] = []
     for file in files:
-        if best is not None and best.filename == file.filename and best.project == file.project:
-            best = min(best, file, key=_rank)
-            continue
-        if best is not None:
-            yield best
-        best = file
-    if best is not None:
-        yield best
+        if same and (same[0].filename != file.filename or same[0].project != file.project):
+            yield granted.best(same)
+            same.clear()
+        same.append(file)
+    if same:
+        yield granted.best(same)
 
 
 def _place(file: FlatFile) -> tuple[str, str]:
     return file[:2]
-
-
-def _rank(file: FlatFile) -> tuple[int, str]:
-    return file.rank

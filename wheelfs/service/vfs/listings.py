@@ -86,7 +86,7 @@ class FlatListing:
         while self._view.is_flat and self._read(cookie):
             for file in self._batch[cookie - self._first :]:
                 cookie += 1
-                yield cookie, file.filename, FileNode(file.ref, file.size_bytes)
+                yield cookie, file.filename, FileNode(file.ref, file.size_bytes, is_flat=True)
 
     def _read(self, cookie: int) -> bool:
         """Read the batch that has the entry after ``cookie``, unless it is the current one; False when there is no such entry."""

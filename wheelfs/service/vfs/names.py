@@ -114,7 +114,7 @@ class NameLookup:
         except InvalidInput:
             return None
         found = self._flat.find(wheel.project, name, view)
-        return None if found is None else FileNode(found.ref, found.size_bytes)
+        return None if found is None else FileNode(found.ref, found.size_bytes, is_flat=True)
 
     async def _project_directory(self, place: paths.Directory) -> DirectoryNode | None:
         assert place.project is not None

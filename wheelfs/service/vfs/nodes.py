@@ -94,6 +94,8 @@ class FileNode:
 
     ref: FileRef
     size_bytes: int
+    is_flat: bool = field(default=False, compare=False)
+    """Whether it was found in a flat directory, where every change of a name is told."""
     attributes: Attributes = field(init=False, repr=False, compare=False)
     """One inode a content, whatever path it was reached by; only what has a hash is known never to change.
 
@@ -102,7 +104,9 @@ class FileNode:
 
     def __post_init__(self) -> None:
         is_known = self.ref.link.sha256 is not None
-        attributes = Attributes(self.ref.inode, False, self.size_bytes, self.ref.mtime_ns, immutable=is_known)
+        attributes = Attributes(
+            self.ref.inode, False, self.size_bytes, self.ref.mtime_ns, immutable=is_known, keeps_name=is_known and self.is_flat
+        )
         object.__setattr__(self, "attributes", attributes)
 
 

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What ``stat`` shows.  ``immutable`` content never changes under its inode: caches may keep it for days."""
+    """What ``stat`` shows.  ``immutable`` content never changes under its inode: caches may keep it for days.
+
+    ``keeps_name``: nor does what its name means where it was found, unless `EntryChanged` says so of just that name.
+    """
 
     inode: int
     is_dir: bool
     size_bytes: int
     mtime_ns: int
     immutable: bool
+    keeps_name: bool = False
 
 
 class Node(Protocol):

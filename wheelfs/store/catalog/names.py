@@ -186,7 +186,10 @@ class NameTable:
             link = by_name.get(name.filename)
             if link is None:
                 continue
-            reason = replacement(link, name, said=said.get(name.filename))
+            before_it = said.get(name.filename)
+            if before_it is not None and before_it.sha256 != link.sha256:
+                self._report(transaction, name)  # of several contents of one name another one is shown now
+            reason = replacement(link, name, said=before_it)
             if reason is not None:
                 if self.replace_by(transaction, name.key, index, reason):
                     replaced.append(name.filename)

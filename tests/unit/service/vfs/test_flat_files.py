@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,8 @@ async def test_a_name_that_is_listed_is_found_and_others_are_not(tmp_path: Path,
             found = await node.lookup(name)
             assert isinstance(found, Absent) == (name not in names)
             if not isinstance(found, Absent):
-                assert found.attributes == (await node.node_at(f"simple/alpha/{name}")).attributes
+                same = (await node.node_at(f"simple/alpha/{name}")).attributes
+                assert (found.attributes, found.attributes.keeps_name) == (replace(same, keeps_name=True), True)
         assert isinstance(await node.lookup(f"stored/{names[0]}"), Absent)
         assert await node.read(names[0]) == origin.files[names[0]]
         assert hashlib.sha256(await node.read(f"stored/{names[0]}")).digest() == origin.pages["alpha"].files[0].sha256
@@ -171,3 +173,20 @@ async def test_what_failed_is_taken_up_again_when_its_host_comes_back(tmp_path: 
         assert wheels(node) == []
         await until(lambda: wheels(node) == [name])
         await until(lambda: node.node.tracking.state() == TrackedState(projects=1))
+
+
+async def test_of_two_contents_of_one_name_the_one_that_the_index_lists_is_shown(tmp_path: Path) -> None:
+    name = "demo-1.0-py3-none-any.whl"
+    one, other = (build_wheel("demo", "1.0", big_bytes=1_000, big_seed=seed) for seed in ("one", "other"))
+    origin = MemoryOrigin()
+    async with service(tmp_path / "store", [origin], ttl_s=0.0) as node:
+        for turn, content in enumerate((one, other, one, other)):
+            origin.pages.clear()
+            origin.add("demo", name, content)
+            news = node.store.catalog.last_seq()
+            assert await node.read(f"simple/demo/{name}") == content
+            await until(lambda turn=turn: node.store.catalog.counts().names == min(turn + 1, 2))  # type: ignore[misc]
+            assert await node.read(name) == content
+            assert wheels(node) == [name]
+            told = node.store.catalog.changes_since(news).changes
+            assert any(change.filename == name for change in told), "the kernel must forget a name that it keeps"

@@ -71,11 +71,12 @@ class FuseLimits:
     """What a daemon that is not wanted gets to end in, for each signal: unmounting takes a moment."""
 
     immutable_ttl_s: float = 86_400.0
-    """For the kernel to believe entries and attributes of files that never change: uv stats every entry of a directory, 50,000
-    of them cost 1 s with a long time and 25 s with none."""
+    """For the kernel to believe attributes of files that never change, and entries of flat directories: uv stats every entry of
+    one, 50,000 of them cost 1 s with a long time and 25 s with none."""
 
     changing_ttl_s: float = 1.0
-    """The same of directories and pages: changes by other processes have to show in 2 s even where an invalidation is lost."""
+    """The same of directories, pages and all names of a project's directory: changes by other processes have to show in 2 s
+    even where an invalidation is lost.  A file's is while a program has it open: its dropped directory is then taken back."""
 
     absent_ttl_s: float = 86_400.0
     """For the kernel to believe that there is no such name, at most."""

@@ -56,10 +56,12 @@ class AttributeWriter:
         entry.st_mtime_ns = mtime_ns
         entry.st_ctime_ns = mtime_ns
         entry.st_atime_ns = mtime_ns
-        timeout_s = self._limits.immutable_ttl_s if attributes.immutable else self._limits.changing_ttl_s
-        entry.attr_timeout = timeout_s
-        entry.entry_timeout = timeout_s
+        entry.attr_timeout = self._ttl_s(attributes.immutable)
+        entry.entry_timeout = self._ttl_s(attributes.keeps_name)
         return entry
+
+    def _ttl_s(self, is_settled: bool) -> float:
+        return self._limits.immutable_ttl_s if is_settled else self._limits.changing_ttl_s
 
     def absent(self, ttl_s: float) -> pyfuse3.EntryAttributes:
         """Return the reply for "no such name", which the kernel remembers for the time given (``st_ino`` 0)."""
