@@ -13,7 +13,21 @@ import click
 
 import wheelfs
 from wheelfs.cli.command import common_options
-from wheelfs.cli.commands import add, check, completion, export, fetch, housekeeping, inspect, mount, run, serve, shares, track
+from wheelfs.cli.commands import (
+    add,
+    check,
+    completion,
+    env,
+    export,
+    fetch,
+    housekeeping,
+    inspect,
+    mount,
+    run,
+    serve,
+    shares,
+    track,
+)
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.interrupts import INTERRUPTED
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -59,6 +73,7 @@ for _command in (
     add.add,
     fetch.fetch,
     check.check,
+    env.env,
     track.track,
     track.untrack,
     shares.push,

@@ -16,7 +16,7 @@ from wheelfs.config.values import ChoiceKind, CountKind, FlagKind, PathKind, Per
 
 RUNNING: Final = ("mount", "serve")
 """The commands that run until they are ended."""
-FETCHING: Final = (*RUNNING, "fetch", "run")
+FETCHING: Final = (*RUNNING, "fetch", "env create", "run")
 """The commands that fetch what others ask them for."""
 ASKING: Final = (*FETCHING, "track", "verify")
 """The commands that ask indexes and shares."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from wheelfs.errors import StoreDamaged
 from wheelfs.store.catalog.catalog import CATALOG_DATABASES, Catalog
+from wheelfs.store.catalog.mounted_environments import ENVIRONMENT_DATABASES, MountedEnvironments
 from wheelfs.store.catalog.shared_names import SHARED_DATABASES, SharedNames
 from wheelfs.store.chunks.chunk_store import CHUNK_DATABASES, ChunkStore
 from wheelfs.store.coordination.leases import Leases
@@ -52,13 +53,14 @@ class StoreFiles:
         self.leases = Leases(None if directory.readonly else directory.run)
         try:
             catalog = directory.open_environment(
-                "catalog", (*CATALOG_DATABASES, *SHARED_DATABASES), writer_lock_s=tuning.writer_lock_s
+                "catalog", (*CATALOG_DATABASES, *SHARED_DATABASES, *ENVIRONMENT_DATABASES), writer_lock_s=tuning.writer_lock_s
             )
             chunks = directory.open_environment("chunks", CHUNK_DATABASES, writer_lock_s=tuning.writer_lock_s)
             self.environments = catalog, chunks
             writer = self._writer(catalog)
             self.catalog = Catalog(catalog, writer)
             self.shared = SharedNames(catalog, writer)
+            self.mounted = MountedEnvironments(catalog, writer)
             self.chunks = ChunkStore(chunks, self._writer(chunks), tuning.read)
             self._refuse_older_chunks()
         except BaseException:

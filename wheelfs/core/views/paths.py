@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 Form = Literal["html", "json"]
 
-DirectoryKind = Literal["view", "indexes", "times", "simple", "project", "private"]
-"""The root of a view, ``index/``, ``asof/``, a simple repository, one project in it, ``.wheelfs/``."""
+DirectoryKind = Literal["view", "indexes", "times", "simple", "project", "private", "environments"]
+"""The root of a view, ``index/``, ``asof/``, a simple repository, one project in it, ``.wheelfs/``, ``env/``."""
 
 PAGE: Final = "index.html"
 JSON_PAGE: Final = "index.v1_json"
 """The JSON form of a page, under the name that static mirrors give it; reachable by name, not listed."""
 STATUS: Final = "status.json"
+ENVIRONMENTS: Final = "env"
 CACHE_TAG: Final = "CACHEDIR.TAG"
 """In the root, where programs that walk a tree look for it by this name; not listed, since it is no wheel."""
 _FORMS: Final[dict[str, Form]] = {PAGE: "html", JSON_PAGE: "json"}
@@ -79,11 +80,18 @@ class ProjectFile:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentName:
+    """The directory of an environment, which is a tree of another kind."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Nothing:
     """No name that this directory could ever have."""
 
 
-Meaning = Directory | Page | StatusFile | CacheTag | FlatFile | ProjectFile | Nothing
+Meaning = Directory | Page | StatusFile | CacheTag | FlatFile | ProjectFile | EnvironmentName | Nothing
 
 ROOT: Final = Directory("view", "", View())
 
@@ -104,12 +112,18 @@ def meaning(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
             return Page("project", _FORMS[name]) if name in _FORMS else _project_file(name)
         case "private":
             return StatusFile() if name == STATUS else Nothing()
+        case "environments":
+            return EnvironmentName(name)
 
 
-def subdirectories(parent: Directory, indexes: Collection[str]) -> Iterator[tuple[str, Directory]]:
+def subdirectories(
+    parent: Directory, indexes: Collection[str], *, has_environments: bool = False
+) -> Iterator[tuple[str, Directory]]:
     """Yield the sub-directories that a listing of a view's directory, of ``index/`` or of ``asof/`` (none), shows."""
     # No end of times could be listed, and programs that walk a tree have enough of it without them.
     names = {"view": ("simple", "index", "stored", "here", "asof"), "times": ()}.get(parent.kind, indexes)
+    if has_environments and parent == ROOT:
+        names = (*names, ENVIRONMENTS)
     for name in names:
         found = meaning(parent, name, indexes)
         if isinstance(found, Directory):
@@ -124,6 +138,8 @@ def _in_view(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
         return Directory("indexes", _join(parent.path, name), view)
     if not parent.path and name == "asof":
         return Directory("times", name, view)
+    if not parent.path and name == ENVIRONMENTS:
+        return Directory("environments", name, view)
     if not parent.path and name == ".wheelfs":
         return Directory("private", name, view)
     if not parent.path and name == CACHE_TAG:

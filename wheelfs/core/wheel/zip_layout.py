@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 STORED: Final = 0
 DEFLATED: Final = 8
@@ -30,7 +30,7 @@ _LOCATOR64 = struct.Struct("<4sLQL")  # 4.3.15
 _LOCATOR64_MAGIC = b"PK\x06\x07"
 _END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
 _END64_MAGIC = b"PK\x06\x06"
-_CENTRAL = struct.Struct("<4s4B4HL2L5H2L")  # 4.3.12
+_CENTRAL = struct.Struct("<4s4x2H4x3L4H2x2L")  # 4.3.12, without what nothing here needs
 _CENTRAL_MAGIC = b"PK\x01\x02"
 _LOCAL = struct.Struct("<4s2B4HL2L2H")  # 4.3.7
 _LOCAL_MAGIC = b"PK\x03\x04"
@@ -41,6 +41,7 @@ _FULL32: Final = 0xFFFFFFFF
 _FLAG_ENCRYPTED: Final = 1
 _FLAG_UTF8: Final = 0x800
 _EXTRA_ZIP64: Final = 1
+_INFLATED_BYTES: Final = 1 << 20
 
 
 class NotAZip(ValueError):
@@ -69,7 +70,10 @@ class NeedMore:
 
 
 class Member(NamedTuple):
-    """One entry of the directory.  ``header_offset`` is absolute: where its local header begins in the file."""
+    """One entry of the directory.  ``header_offset`` is absolute: where its local header begins in the file.
+
+    ``mode`` is st_mode where the entry was made on Unix, else 0 (4.4.15).
+    """
 
     name: str
     crc: int
@@ -78,6 +82,7 @@ class Member(NamedTuple):
     compressed_size: int
     size: int
     header_offset: int
+    mode: int = 0
 
 
 def find_directory(tail: bytes, file_size: int) -> DirectoryLocation | NeedMore:
@@ -199,8 +204,8 @@ def parse_directory(data: bytes | memoryview, location: DirectoryLocation, *, en
     for _ in range(location.entries):
         if position + head > total:
             raise NotAZip("its central directory ends in the middle of an entry")
-        (magic, _, _, _, _, flags, method, _, _, crc, packed, size, name_size, extra_size, comment_size, disk, _, _, offset) = (
-            unpack(data, position)
+        magic, flags, method, crc, packed, size, name_size, extra_size, comment_size, disk, external, offset = unpack(
+            data, position
         )
         if magic != _CENTRAL_MAGIC:
             raise NotAZip("its central directory holds something that is no entry")
@@ -221,7 +226,7 @@ def parse_directory(data: bytes | memoryview, location: DirectoryLocation, *, en
         name = (
             raw_name.decode("utf-8", "surrogateescape") if flags & _FLAG_UTF8 or raw_name.isascii() else raw_name.decode("cp437")
         )
-        members.append(Member(name, crc, method, flags, packed, size, offset))
+        members.append(Member(name, crc, method, flags, packed, size, offset, external >> 16))
         position = following
     return tuple(members)
 
@@ -322,7 +327,12 @@ def extract_member(
     packed = view[begin : begin + member.compressed_size]
     if len(packed) != member.compressed_size:
         raise NotAZip(f"{member.name!r} is cut short")
-    content = _unpacked(member, packed)
+    return inflated(member, packed)
+
+
+def inflated(member: Member, packed: bytes | memoryview) -> bytes:
+    """Return the member's content from all of its data, checked.  Raises `NotAZip`."""
+    content = _unpacked(member, memoryview(packed))
     if len(content) != member.size or zlib.crc32(content) != member.crc:
         raise NotAZip(f"{member.name!r} does not have the size and checksum that the directory gives")
     return content
@@ -339,3 +349,41 @@ def _unpacked(member: Member, packed: memoryview) -> bytes:
         return inflater.decompress(packed, member.size + 1)
     except zlib.error as error:
         raise NotAZip(f"{member.name!r} cannot be unpacked ({error})") from None
+
+
+class Inflater:
+    """Unpacks a member piece by piece, for what is too large to be unpacked at once."""
+
+    def __init__(self, member: Member) -> None:
+        """Begin; raises `NotAZip` for a way of packing that no wheel may use."""
+        if member.method not in (STORED, DEFLATED):
+            raise NotAZip(f"{member.name!r} is packed by method {member.method}, which no wheel may use")
+        self._member = member
+        self._stream = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
+        self._size = 0
+        self._crc = 0
+
+    def take(self, packed: bytes) -> Iterator[bytes]:
+        """Yield the content of the next packed bytes, in pieces of no more than 1 MiB; raises `NotAZip`."""
+        if self._stream is None:
+            yield self._counted(packed)
+            return
+        while packed:
+            try:
+                content = self._stream.decompress(packed, _INFLATED_BYTES)
+            except zlib.error as error:
+                raise NotAZip(f"{self._member.name!r} cannot be unpacked ({error})") from None
+            packed = self._stream.unconsumed_tail
+            yield self._counted(content)
+
+    def finish(self) -> None:
+        """Raise `NotAZip` when what came is not what the directory promises."""
+        if self._size != self._member.size or self._crc != self._member.crc:
+            raise NotAZip(f"{self._member.name!r} does not have the size and checksum that the directory gives")
+
+    def _counted(self, content: bytes) -> bytes:
+        self._size += len(content)
+        if self._size > self._member.size:
+            raise NotAZip(f"{self._member.name!r} is larger than the directory says")
+        self._crc = zlib.crc32(content, self._crc)
+        return content

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
+from wheelfs.errors import UsageError
 from wheelfs.model.recipe import Recipe, RecipeError
 from wheelfs.reports.files import KeptFile
 from wheelfs.reports.store import ProjectStats, Stats
@@ -19,8 +20,17 @@ if TYPE_CHECKING:
 
 
 def remove(store: Store, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:
-    """Remove files from the store and yield each; its room is given back by the next collection."""
-    for name in select_stored(store.catalog, "remove", words):
+    """Remove files from the store and yield each; its room is given back by the next collection.
+
+    Raises `UsageError` before anything is removed where an environment needs one of them.
+    """
+    selected = list(select_stored(store.catalog, "remove", words))
+    needed = {sha256: label.name for label in store.mounted.labels() for sha256 in label.contents}
+    for name in selected:
+        if (environment := needed.get(name.sha256)) is not None:
+            happened = f"the environment {environment} is made of it"
+            raise UsageError(f"remove {name.filename}", happened, f"remove that first: wheelfs env rm {environment}")
+    for name in selected:
         if dry_run or store.catalog.remove_name(name.key).result():
             yield _kept(name)
 

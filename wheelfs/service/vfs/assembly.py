@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wheelfs.service.vfs.change_feed import ChangeWatcher
+from wheelfs.service.vfs.environments.members import MemberOpener
+from wheelfs.service.vfs.environments.trees import EnvironmentTrees
 from wheelfs.service.vfs.flat_files import FlatFiles
 from wheelfs.service.vfs.listings import Directories
 from wheelfs.service.vfs.names import FileNodes, NameLookup
@@ -58,6 +60,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
         batch=limits.names_batch,
     )
     context = downloads.context
+    environments = EnvironmentTrees(store)
     pages = Pages(projects=projects, views=views, flat=flat, withheld=parts.withheld, context=context, limits=limits)
     owners = ProjectLookup(projects, parts.admission, limits)
     files = FileNodes(parts.metadata, downloads, parts.admission)
@@ -77,11 +80,20 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
             flat=flat,
             pages=pages,
             files=files,
+            environments=environments,
             status=status,
             limits=limits,
         ),
+        environments=environments,
         directories=Directories(
-            projects=projects, views=views, flat=flat, pages=pages, files=files, status=status, limits=limits
+            projects=projects,
+            views=views,
+            flat=flat,
+            pages=pages,
+            files=files,
+            environments=environments,
+            status=status,
+            limits=limits,
         ),
         opener=NodeOpener(
             owners=owners,
@@ -90,6 +102,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
             status=status,
             prefetcher=parts.prefetcher,
             files=opener,
+            members=MemberOpener(context, opener.open),
         ),
         pages=pages,
         status=status,

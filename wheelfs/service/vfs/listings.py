@@ -14,11 +14,13 @@ from wheelfs.core.views.paths import PAGE, STATUS, Directory, subdirectories
 from wheelfs.service.vfs.nodes import DirectoryNode, FileNode, StatusNode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from wheelfs.core.views.view import View
     from wheelfs.service.process.status import StatusReport
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.visible_files import Views
+    from wheelfs.service.vfs.environments.trees import EnvironmentTrees
     from wheelfs.service.vfs.flat_files import FlatFile, FlatFiles, Place
     from wheelfs.service.vfs.limits import VfsLimits
     from wheelfs.service.vfs.names import FileNodes
@@ -67,12 +69,12 @@ class FlatListing:
     The batch that is being read is kept, since the kernel asks for some tens of entries at a time.
     """
 
-    def __init__(self, place: Directory, projects: Projects, flat: FlatFiles, batch: int) -> None:
+    def __init__(self, view: View, directories: Iterable[tuple[str, Directory]], flat: FlatFiles, batch: int) -> None:
         """Prepare; nothing is read yet."""
         self._flat = flat
         self._batch_entries = batch
-        self._view = place.view
-        self._directories = [(name, DirectoryNode(below)) for name, below in subdirectories(place, projects.names)]
+        self._view = view
+        self._directories = [(name, DirectoryNode(below)) for name, below in directories]
         self._batches: _Batches[Place | None] = _Batches()
         self._first = 0
         self._batch: list[FlatFile] = []
@@ -140,6 +142,7 @@ class Directories:
         flat: FlatFiles,
         pages: Pages,
         files: FileNodes,
+        environments: EnvironmentTrees,
         status: StatusReport,
         limits: VfsLimits,
     ) -> None:
@@ -149,6 +152,7 @@ class Directories:
         self._flat = flat
         self._pages = pages
         self._files = files
+        self._environments = environments
         self._status = status
         self._limits = limits
 
@@ -156,7 +160,8 @@ class Directories:
         """Return the entries of a directory, from the store alone."""
         match place.kind:
             case "view":
-                return FlatListing(place, self._projects, self._flat, self._limits.listing_batch)
+                below = subdirectories(place, self._projects.names, has_environments=bool(self._environments.names()))
+                return FlatListing(place.view, below, self._flat, self._limits.listing_batch)
             case "indexes" | "times":
                 below = subdirectories(place, self._projects.names)
                 return NamedListing([(name, DirectoryNode(directory)) for name, directory in below])
@@ -164,6 +169,9 @@ class Directories:
                 return SimpleListing(place, self._projects, self._limits.listing_batch)
             case "project":
                 return self._project_listing(place)
+            case "environments":
+                found = ((name, self._environments.named(name)) for name in self._environments.names())
+                return NamedListing([(name, node) for name, node in found if node is not None])
             case "private":
                 return NamedListing([(STATUS, StatusNode.of(self._status.text()))])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 from wheelfs.core.views.paths import CACHE_TAG, STATUS
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
+from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentFile
 from wheelfs.service.vfs.protocol import Attributes
 
 if TYPE_CHECKING:
@@ -141,4 +142,14 @@ class FailingNode:
         return _path_attributes(f"failing\0{self.path}", is_dir=False)
 
 
-TreeNode = DirectoryNode | PageNode | StatusNode | CacheTagNode | FileNode | MetadataNode | FailingNode
+TreeNode = (
+    DirectoryNode
+    | PageNode
+    | StatusNode
+    | CacheTagNode
+    | FileNode
+    | MetadataNode
+    | FailingNode
+    | EnvironmentDirectory
+    | EnvironmentFile
+)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.errors import NotKnown, OriginDenied, OriginMissing, StoreDamaged
 from wheelfs.service.projects.visible_files import is_superseded
+from wheelfs.service.vfs.environments.nodes import EnvironmentFile
 from wheelfs.service.vfs.nodes import CacheTagNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.vfs.open_files import OpenPartial, OpenStored, OpenText
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.metadata import Metadata
     from wheelfs.service.projects.prefetcher import Prefetcher
     from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.vfs.environments.members import MemberOpener
     from wheelfs.service.vfs.pages import Pages
     from wheelfs.service.vfs.project_lookup import ProjectLookup
     from wheelfs.service.vfs.protocol import Node, OpenFile
@@ -102,6 +104,7 @@ class NodeOpener:
         status: StatusReport,
         prefetcher: Prefetcher,
         files: FileOpener,
+        members: MemberOpener,
     ) -> None:
         """``prefetcher`` is told which pages are read."""
         self._owners = owners
@@ -110,6 +113,7 @@ class NodeOpener:
         self._status = status
         self._prefetcher = prefetcher
         self._files = files
+        self._members = members
 
     def is_superseded(self, node: Node, *, failed: bool) -> bool:
         """Return whether the node's name means another file by now; ``failed``: opening it has failed."""
@@ -131,6 +135,8 @@ class NodeOpener:
                 return OpenText(self._metadata.known(ref), direct_io=False)
             case FileNode(ref=ref):
                 return await self._files.open(ref)
+            case EnvironmentFile():
+                return await self._members.open(node)
             case FailingNode(error=error):
                 raise error.with_traceback(None)
         raise NotKnown("open a node", f"it is no file of this tree: {node!r}")

@@ -29,6 +29,8 @@ class Attributes:
     mtime_ns: int
     immutable: bool
     keeps_name: bool = False
+    is_executable: bool = False
+    is_link: bool = False
 
 
 class Node(Protocol):
@@ -109,6 +111,10 @@ class Filesystem(Protocol):
         ...
 
     def listing(self, node: Node) -> Listing: ...
+
+    def link_target(self, node: Node) -> str:
+        """Return what a symbolic link leads to."""
+        ...
 
     async def open(self, node: Node) -> OpenFile:
         """Open a file; for a wheel that is not stored this secures its tail, within a bound."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from wheelfs.core.views import paths
 from wheelfs.errors import NotKnown, OriginFault
+from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentFile, environment_xattrs
+from wheelfs.service.vfs.listings import NamedListing
 from wheelfs.service.vfs.nodes import CacheTagNode, DirectoryNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.vfs.protocol import Space
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from wheelfs.service.fetch.context import FetchContext
     from wheelfs.service.process.status import StatusReport
     from wheelfs.service.vfs.change_feed import ChangeWatcher
+    from wheelfs.service.vfs.environments.trees import EnvironmentTrees
     from wheelfs.service.vfs.listings import Directories
     from wheelfs.service.vfs.names import NameLookup
     from wheelfs.service.vfs.nodes import TreeNode
@@ -38,6 +41,7 @@ class Tree:
         self,
         *,
         names: NameLookup,
+        environments: EnvironmentTrees,
         directories: Directories,
         opener: NodeOpener,
         pages: Pages,
@@ -48,6 +52,7 @@ class Tree:
     ) -> None:
         """``context`` has the store and the counters."""
         self._names = names
+        self._environments = environments
         self._directories = directories
         self._opener = opener
         self._pages = pages
@@ -64,6 +69,8 @@ class Tree:
 
     async def lookup(self, parent: Node, name: str) -> TreeNode | Absent:
         """Find ``name`` in ``parent``."""
+        if isinstance(parent, EnvironmentDirectory):
+            return self._environments.lookup(parent, name)
         assert isinstance(parent, DirectoryNode)
         return await self._names.lookup(parent.place, name)
 
@@ -76,16 +83,27 @@ class Tree:
                 return StatusNode.of(self._status.text())
             case DirectoryNode() | CacheTagNode() | FileNode() | MetadataNode() | FailingNode():
                 return node
+            case EnvironmentDirectory() | EnvironmentFile():
+                return node
         raise NotKnown("stat a node", f"it is no node of this tree: {node!r}")
 
     def listing(self, node: Node) -> Listing:
         """Return the entries of a directory, from the store alone."""
+        if isinstance(node, EnvironmentDirectory):
+            return NamedListing(list(node.tree.entries(node)))
         assert isinstance(node, DirectoryNode)
         return self._directories.listing(node.place)
 
     def xattrs(self, node: Node) -> Mapping[str, bytes]:
         """Return the extended attributes of a file; other nodes have none."""
+        if isinstance(node, EnvironmentFile):
+            return environment_xattrs(node)
         return self._attributes.of(node.ref) if isinstance(node, FileNode) else {}
+
+    def link_target(self, node: Node) -> str:
+        """Return what a symbolic link leads to."""
+        assert isinstance(node, EnvironmentFile)
+        return node.link_target
 
     def space(self) -> Space:
         """Return the free and total space of the store's file system, and how many files are stored."""

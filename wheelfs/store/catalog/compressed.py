@@ -51,6 +51,11 @@ def get(transaction: lmdb.Transaction, database: lmdb._Database, key: bytes) -> 
     return b"".join(parts) if parts else None
 
 
+def first_part(transaction: lmdb.Transaction, database: lmdb._Database, key: bytes) -> bytes | memoryview | None:
+    """Return how the value under ``key`` begins, or None; valid as long as ``transaction``."""
+    return transaction.get(_part_key(key, 0), db=database)
+
+
 def delete(transaction: lmdb.Transaction, database: lmdb._Database, key: bytes) -> bool:
     """Remove the value under ``key``; tell whether there was one."""
     return _delete_from(transaction, database, key, 0)

@@ -1,4 +1,7 @@
-"""Keeping a store within its bounds: the least recently used wheels go first, never pinned, private or open ones."""
+"""Keeping a store within its bounds: the least recently used wheels go first.
+
+Never go those that are pinned, private or open, or that an environment needs.
+"""
 
 from __future__ import annotations
 
@@ -120,9 +123,10 @@ def _least_recently_used(store: StoreFiles) -> list[_Candidate]:
 
 
 def _candidates(store: StoreFiles) -> Iterator[_Candidate]:
+    needed = store.mounted.contents()
     for sha256, content in store.catalog.contents():
         names = store.catalog.names_of(sha256)
-        if _is_evictable(names):
+        if sha256 not in needed and _is_evictable(names):
             came_at_us = max(name.added_at_us for name in names)
             yield _Candidate(max(came_at_us, store.catalog.used_at_us(sha256)), sha256, content.size_bytes)
 

@@ -48,7 +48,7 @@ class AttributeWriter:
     def fill(self, entry: pyfuse3.EntryAttributes, number: int, attributes: Attributes) -> pyfuse3.EntryAttributes:
         """Write ``attributes`` under inode ``number`` into ``entry`` and return it."""
         entry.st_ino = number
-        entry.st_mode = stat.S_IFDIR | 0o555 if attributes.is_dir else stat.S_IFREG | 0o444
+        entry.st_mode = _mode(attributes)
         entry.st_size = attributes.size_bytes
         entry.st_blocks = -(-attributes.size_bytes // _BLOCK)
         # uv keys its cache of direct paths by ctime, which must not be negative.
@@ -69,6 +69,14 @@ class AttributeWriter:
         entry.st_ino = 0
         entry.entry_timeout = min(max(ttl_s, 0.0), self._limits.absent_ttl_s)
         return entry
+
+
+def _mode(attributes: Attributes) -> int:
+    if attributes.is_dir:
+        return stat.S_IFDIR | 0o555
+    if attributes.is_link:
+        return stat.S_IFLNK | 0o777
+    return stat.S_IFREG | (0o555 if attributes.is_executable else 0o444)
 
 
 def statfs_reply(space: Space) -> pyfuse3.StatvfsData:

@@ -109,7 +109,7 @@ class TreeOperations(pyfuse3.Operations):
         node = self.inodes.node(inode)
         if mode & os.W_OK:
             _read_only()
-        return node.attributes.is_dir or not mode & os.X_OK
+        return node.attributes.is_dir or node.attributes.is_executable or not mode & os.X_OK
 
     async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
         return statfs_reply(self._filesystem.space())
@@ -196,6 +196,9 @@ class TreeOperations(pyfuse3.Operations):
         file = self._files.pop(fh, None)
         if file is not None:
             file.close()
+
+    async def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:
+        return os.fsencode(self._filesystem.link_target(self.inodes.node(inode)))
 
     # --- extended attributes ------------------------------------------------------------------------------------------
 

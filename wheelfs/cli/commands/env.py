@@ -1,0 +1,174 @@
+"""Mounted environments: ``env create``, ``env ls``, ``env show``, ``env rm``."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from wheelfs.cli.command import Command, requirement_files
+from wheelfs.cli.session import session_of
+from wheelfs.core.formatting import counted, size_text
+from wheelfs.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wheelfs.cli.output import Output
+    from wheelfs.reports.environment import EnvironmentState, MadeEnvironment
+    from wheelfs.reports.fetch import FetchedFile
+
+_LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
+
+
+@click.group(short_help="Environments that Python runs from the mount, with nothing unpacked.")
+def env() -> None:
+    """Make environments of wheels and lock files: directories below env/ of a mount, from which Python runs at once."""
+
+
+@env.command(
+    cls=Command,
+    name="create",
+    table_name="env create",
+    short_help="Make an environment of requirements or a lock file.",
+    examples=(
+        "wheelfs env create analysis uv.lock",
+        "wheelfs env create analysis pandas scikit-learn --python 3.12",
+        "wheelfs env create web -r requirements.txt --python /opt/python/bin/python3",
+        "wheelfs env create docs 'pylock.toml[docs]' --group dev",
+    ),
+)
+@click.argument("name", metavar="NAME")
+@click.argument("words", metavar="[REQ-OR-LOCKFILE...]", nargs=-1)
+@requirement_files("Take what a requirements file asks for.")
+@click.option("--python", metavar="PYTHON", help="The interpreter: a path, or a version of which pythonX.Y is in PATH.")
+@click.option(
+    "--group",
+    "groups",
+    metavar="[FILE:]NAME",
+    multiple=True,
+    help="Take in a dependency group of pyproject.toml, or of FILE, which may be a pylock.toml.",
+)
+@click.option("--pre", "prereleases", is_flag=True, help="Take pre-releases like other versions.")
+@click.pass_context
+def create(
+    context: click.Context, /, name: str, words: tuple[str, ...], files: tuple[Path, ...], python: str | None, **choices: Any
+) -> None:
+    """Make the environment NAME: below every mount of this store, env/NAME is then a virtual environment that holds the wheels.
+
+    What is asked for is read as by fetch --with-deps: a lock file names all files itself, and uv resolves requirements. The
+    wheels are fetched whole, and modules are compiled once, by the interpreter that will run them; this may take minutes for
+    large sets. Afterwards nothing is unpacked: the mount shows the members of the wheels where an installer would put them, and
+    env/NAME/bin/python runs with them, offline too.
+
+    NAME is a label: made again of other files it means the new tree, and programs that run go on with the old one. An sdist
+    cannot be in an environment: build a wheel of it first. The wheels are kept as long as an environment needs them.
+    """
+    from wheelfs.app import environments
+    from wheelfs.reports.fetch import FetchArguments
+
+    if not words and not files and not choices["groups"]:
+        raise UsageError(
+            "make an environment", "nothing is asked for", "name a requirement, a lock file, -r FILE or --group NAME"
+        )
+    session = session_of(context)
+    output = session.output
+    asked = FetchArguments(
+        requirements=tuple(word for word in words if not _LOCK.fullmatch(word)),
+        files=files,
+        locks=tuple(word for word in words if _LOCK.fullmatch(word)),
+        **choices,
+    )
+
+    def report(file: FetchedFile) -> None:
+        if output.json:
+            output.record({"file": file})
+        elif file.result == "skipped":
+            output.talk(f"wheelfs: {file.wanted} is not in it: {file.reason}")
+        elif file.result == "fetched":
+            output.talk(f"fetched {file.filename} ({size_text(file.fetched_bytes)})")
+
+    with output.progress() as progress:
+        made = environments.create(
+            session.settings(),
+            name,
+            asked,
+            python=python,
+            report=report,
+            note=lambda text: output.talk(f"wheelfs: {text}"),
+            progress=progress,
+        )
+    if output.json:
+        output.record(made)
+    else:
+        _print_made(output, made)
+
+
+def _print_made(output: Output, made: MadeEnvironment) -> None:
+    environment = made.environment
+    for clash in made.clashes:
+        output.talk(f"wheelfs: {clash.path} is in {clash.hidden} and in {clash.shown}: that of the latter is shown")
+    modules = f", {counted(made.compiled, 'module')} compiled" if made.compiled else ""
+    output.line(
+        f"{made.result} {environment.name}: {counted(environment.wheels, 'wheel')}, {counted(environment.files, 'file')},"
+        f" {size_text(environment.size_bytes)} unpacked{modules}"
+    )
+    output.line(f"run it from a mount of this store: {environment.path}/bin/python")
+
+
+@env.command(cls=Command, name="ls", short_help="List environments.", examples=("wheelfs env ls", "wheelfs env ls --json"))
+@click.pass_context
+def list_environments(context: click.Context) -> None:
+    """List the environments of the store."""
+    from wheelfs.app import environments
+
+    session = session_of(context)
+    found = environments.listed(session.settings())
+    if session.json:
+        for environment in found:
+            session.output.record(environment)
+    else:
+        session.output.table(("python", "wheels", "files", "size", "created", "name"), map(_row, found))
+
+
+def _row(environment: EnvironmentState) -> tuple[str, ...]:
+    counts = str(environment.wheels), str(environment.files), size_text(environment.size_bytes)
+    return environment.python, *counts, environment.created, environment.name
+
+
+@env.command(cls=Command, name="show", short_help="Show what an environment is made of.", examples=("wheelfs env show analysis",))
+@click.argument("name", metavar="NAME")
+@click.pass_context
+def show(context: click.Context, name: str) -> None:
+    """Show an environment's interpreter, its digest, which tells its tree, and its wheels."""
+    from wheelfs.app import environments
+
+    session = session_of(context)
+    output = session.output
+    environment, wheels = environments.described(session.settings(), name)
+    if output.json:
+        output.record({"environment": environment, "wheels": wheels})
+        return
+    output.line(f"path         {environment.path}, below every mount of this store")
+    output.line(f"interpreter  {environment.interpreter} ({environment.python})")
+    output.line(f"digest       {environment.digest}")
+    output.line(f"created      {environment.created}")
+    output.line(f"unpacked     {counted(environment.files, 'file')}, {size_text(environment.size_bytes)}")
+    columns = ("version", "size", "origin", "project")
+    output.table(columns, ((one.version, size_text(one.size_bytes), one.origin, one.project) for one in wheels))
+
+
+@env.command(cls=Command, name="rm", short_help="Remove environments.", examples=("wheelfs env rm analysis",))
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.pass_context
+def remove(context: click.Context, names: tuple[str, ...]) -> None:
+    """Remove environments by name. Their wheels stay stored; programs that run from one go on until they end."""
+    from wheelfs.app import environments
+
+    session = session_of(context)
+    for name in environments.remove(session.settings(), list(names)):
+        if session.json:
+            session.output.record({"removed": name})
+        else:
+            session.output.line(f"removed {name}")

@@ -1,0 +1,1 @@
+"""Where the members of wheels lie in a mounted environment."""

@@ -1,0 +1,76 @@
+"""Making an environment of what its wheels give."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from wheelfs.errors import InvalidInput
+from wheelfs.model.environment import LAYOUT, Environment, WrittenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wheelfs.core.environments.installation import WheelInstallation
+    from wheelfs.model.environment import EnvironmentWheel, Interpreter, WheelMember
+
+
+class Clash(NamedTuple):
+    """Two wheels have a file at one path, with other content; the one of ``shown`` lies there."""
+
+    path: str
+    hidden: str
+    shown: str
+
+
+def assemble(
+    interpreter: Interpreter, wheels: Sequence[EnvironmentWheel], installed: Sequence[WheelInstallation]
+) -> tuple[Environment, list[Clash]]:
+    """Return the environment of wheels, of which ``installed`` says in the same order what each gives; and their clashes.
+
+    Of two files at one path that of the later wheel is taken.  Raises `InvalidInput` where one's file is another's directory.
+    """
+    clashes: list[Clash] = []
+    found: dict[str, tuple[str, WheelMember | WrittenFile]] = {}
+    for wheel, one in zip(wheels, installed, strict=True):
+        files: list[WheelMember | WrittenFile] = [*one.members, *one.written]
+        for file in files:
+            before = found.get(file.path)
+            if before is not None and _content(before[1]) != _content(file):
+                clashes.append(Clash(file.path, before[0], wheel.filename))
+            found[file.path] = wheel.filename, file
+    for own in _own(interpreter):
+        found[own.path] = "the environment itself", own
+    links = (
+        ("bin/python", interpreter.executable),
+        ("bin/python3", "python"),
+        (f"bin/python{interpreter.minor}", "python"),
+        ("lib64", "lib"),  # which distributors' sysconfig may name
+    )
+    for path, _ in links:
+        found.pop(path, None)
+    _check_directories({path: whose for path, (whose, _) in found.items()})
+    kept = [found[path][1] for path in sorted(found)]
+    members = tuple(file for file in kept if not isinstance(file, WrittenFile))
+    written = tuple(file for file in kept if isinstance(file, WrittenFile))
+    return Environment(LAYOUT, interpreter, tuple(wheels), members, written, links), clashes
+
+
+def _content(file: WheelMember | WrittenFile) -> object:
+    return file.content if isinstance(file, WrittenFile) else (file.size, file.crc)
+
+
+def _own(interpreter: Interpreter) -> Iterator[WrittenFile]:
+    # What PEP 405 asks for; "version" is what virtual environments' tools look at.
+    home = interpreter.executable.rpartition("/")[0]
+    text = f"home = {home}\ninclude-system-site-packages = false\nversion = {interpreter.version}\n"
+    yield WrittenFile("pyvenv.cfg", text.encode())
+
+
+def _check_directories(owners: dict[str, str]) -> None:
+    for path, whose in owners.items():
+        parent = path.rpartition("/")[0]
+        while parent:
+            if parent in owners:
+                happened = f"{owners[parent]} has a file {parent}, which is a directory of {whose}"
+                raise InvalidInput("make the environment", happened, "leave one of them out")
+            parent = parent.rpartition("/")[0]

@@ -1,0 +1,170 @@
+"""Where an installer puts the members of a wheel.
+
+Source: the binary distribution format ("Installing a wheel"), recording installed projects (RECORD, INSTALLER), and the scheme of
+``venv`` on POSIX.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wheelfs.core.environments.scripts import entry_point_scripts, with_first_lines
+from wheelfs.core.wheel import zip_layout
+from wheelfs.errors import InvalidInput
+from wheelfs.model.environment import WheelMember, WrittenFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from wheelfs.model.environment import Interpreter
+
+INSTALLER: Final = b"wheelfs\n"
+_MAX_NAME_BYTES: Final = 255
+_SCRIPT_BYTES: Final = 8 << 20
+"""A script that begins with ``#!python`` is rewritten, so it is text; what is larger is a program and stays as it is."""
+_EXECUTABLE: Final = 0o111
+
+
+class WheelInstallation(NamedTuple):
+    """What one wheel gives to an environment."""
+
+    members: list[WheelMember]
+    written: list[WrittenFile]
+
+
+class _Placed(NamedTuple):
+    path: str
+    member: zip_layout.Member
+    is_script: bool
+
+
+def install(
+    number: int,
+    filename: str,
+    project: str,
+    members: Sequence[zip_layout.Member],
+    interpreter: Interpreter,
+    read: Callable[[zip_layout.Member], bytes],
+) -> WheelInstallation:
+    """Place the members of the environment's wheel ``number``; ``read`` returns the content of a member.
+
+    Raises `InvalidInput` for a wheel that installers refuse, and what ``read`` raises.
+    """
+    attempted = f"install {filename}"
+    dist_info = _dist_info(attempted, members, project)
+    by_name = {member.name: member for member in members}  # of one that is there twice the later one lies there in the end
+    record = _recorded(attempted, read(by_name[f"{dist_info}/RECORD"]) if f"{dist_info}/RECORD" in by_name else None)
+    site = interpreter.site_packages
+    own = {f"{dist_info}/RECORD", f"{dist_info}/INSTALLER", f"{dist_info}/REQUESTED", f"{dist_info}/direct_url.json"}
+    made = WheelInstallation([], [])
+    digests: dict[str, bytes] = {}
+    for path, member, is_script in _placed(attempted, by_name, dist_info, interpreter):
+        if member.name in own:
+            continue
+        if is_script and member.size <= _SCRIPT_BYTES and (rewritten := with_first_lines(read(member))) is not None:
+            made.written.append(WrittenFile(path, rewritten, True))
+            continue
+        is_executable = is_script or bool(member.mode & _EXECUTABLE)
+        where = member.header_offset, member.method, member.compressed_size
+        made.members.append(WheelMember(path, number, *where, member.size, member.crc, is_executable))
+        digests[path] = record.get(member.name, b"")
+    entry_points = by_name.get(f"{dist_info}/entry_points.txt")
+    if entry_points is not None:
+        text = _text(attempted, entry_points.name, read(entry_points))
+        made.written.extend(WrittenFile(f"bin/{name}", body, True) for name, body in entry_point_scripts(attempted, text))
+    made.written.append(WrittenFile(f"{site}/{dist_info}/INSTALLER", INSTALLER))
+    made.written.append(WrittenFile(f"{site}/{dist_info}/RECORD", _new_record(made, digests, f"{site}/", f"{dist_info}/RECORD")))
+    return made
+
+
+def check_path(attempted: str, name: str) -> None:
+    """Raise `InvalidInput` for a member that would not lie below where it is unpacked, or cannot be a file's name."""
+    parts = name.split("/")
+    if (
+        not name
+        or "\0" in name
+        or "\\" in name
+        or any(part in ("", ".", "..") for part in parts)
+        or any(len(part.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES for part in parts)
+        or not name.isprintable()
+    ):
+        raise InvalidInput(attempted, f"its member {name[:200]!r} has a name that is no path below a directory")
+
+
+def _dist_info(attempted: str, members: Sequence[zip_layout.Member], project: str) -> str:
+    found = zip_layout.metadata_member(members, project)
+    if found is None:
+        raise InvalidInput(attempted, f"it has no METADATA of {project}, or more than one")
+    dist_info = found.name.partition("/")[0]
+    if not any(member.name == f"{dist_info}/WHEEL" for member in members):
+        raise InvalidInput(attempted, f"it has no {dist_info}/WHEEL, so it is no wheel")
+    return dist_info
+
+
+def _placed(
+    attempted: str, by_name: Mapping[str, zip_layout.Member], dist_info: str, interpreter: Interpreter
+) -> Iterator[_Placed]:
+    data = dist_info.removesuffix(".dist-info") + ".data"
+    site = interpreter.site_packages
+    name_of_distribution = dist_info.removesuffix(".dist-info").partition("-")[0]
+    schemes = {
+        "purelib": f"{site}/",
+        "platlib": f"{site}/",
+        "headers": f"include/site/python{interpreter.minor}/{name_of_distribution}/",
+        "scripts": "bin/",
+        "data": "",
+    }
+    for name, member in by_name.items():
+        if name.endswith("/"):
+            continue
+        check_path(attempted, name)
+        top, _, below = name.partition("/")
+        if top != data:
+            yield _Placed(f"{site}/{name}", member, False)
+            continue
+        scheme, _, rest = below.partition("/")
+        if scheme not in schemes or not rest:
+            raise InvalidInput(attempted, f"its member {name[:200]!r} is for {scheme[:40]!r}, and there is no such place")
+        yield _Placed(schemes[scheme] + rest, member, scheme == "scripts")
+
+
+def _recorded(attempted: str, content: bytes | None) -> dict[str, bytes]:
+    """Return the sha256 that RECORD gives for members; other hashes are as good as none here."""
+    found: dict[str, bytes] = {}
+    if content is None:
+        return found
+    try:
+        for row in csv.reader(io.StringIO(_text(attempted, "RECORD", content), newline="")):
+            if len(row) > 1 and row[1].startswith("sha256="):
+                digest = base64.urlsafe_b64decode(row[1][7:] + "=")
+                if len(digest) == hashlib.sha256().digest_size:
+                    found[row[0]] = digest
+    except (csv.Error, ValueError) as error:
+        raise InvalidInput(attempted, f"its RECORD cannot be read ({error})") from None
+    return found
+
+
+def _text(attempted: str, name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInput(attempted, f"its {name} is not UTF-8") from None
+
+
+def _new_record(made: WheelInstallation, digests: Mapping[str, bytes], site: str, own: str) -> bytes:
+    """Return RECORD as an installer leaves it: what lies elsewhere is named by a path from site-packages."""
+    up = "../" * (site.count("/"))
+    rows = [(member.path, digests[member.path], str(member.size)) for member in made.members]
+    rows += [(file.path, hashlib.sha256(file.content).digest(), str(len(file.content))) for file in made.written]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for path, digest, size in sorted(rows):
+        shown = path.removeprefix(site) if path.startswith(site) else up + path
+        hashed = "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode() if digest else ""
+        writer.writerow((shown, hashed, size))
+    writer.writerow((own, "", ""))
+    return text.getvalue().encode()

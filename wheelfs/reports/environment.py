@@ -1,0 +1,55 @@
+"""Reports of ``wheelfs env``, in the words that scripts may rely on: fields may be added, never renamed."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class EnvironmentState(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment: ``digest`` tells its tree, which is the same wherever it is made of the same files for the same interpreter.
+
+    ``path`` is below a mount of this store.  ``files`` and ``size_bytes`` are what it unpacks to, bytecode not counted;
+    ``created`` is when its name came to mean this tree (RFC 3339).
+    """
+
+    name: str
+    path: str
+    digest: str
+    python: str
+    interpreter: str
+    wheels: int
+    files: int
+    size_bytes: int
+    created: str
+
+
+class EnvironmentFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A wheel of an environment; ``origin`` is the index that it came from, or ``local``."""
+
+    project: str
+    version: str
+    filename: str
+    origin: str
+    sha256: str
+    size_bytes: int
+
+
+class EnvironmentClash(msgspec.Struct, frozen=True, kw_only=True):
+    """Two wheels have a file at one path of an environment, with other content: that of ``shown`` lies there."""
+
+    path: str
+    hidden: str
+    shown: str
+
+
+class MadeEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment that was made.  ``result`` tells whether its name meant this tree before (``unchanged``).
+
+    ``compiled``: modules of which no bytecode was there.  ``mounts`` are its paths below the mounts of this store.
+    """
+
+    environment: EnvironmentState
+    result: str
+    compiled: int
+    clashes: tuple[EnvironmentClash, ...] = ()
+    mounts: tuple[str, ...] = ()

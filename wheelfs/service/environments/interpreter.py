@@ -1,0 +1,66 @@
+"""Asking an interpreter what it is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from wheelfs.errors import InvalidInput, NotKnown
+from wheelfs.model.environment import Interpreter
+from wheelfs.service.environments.limits import ENVIRONMENT_LIMITS
+
+_QUESTION: Final = """
+import importlib.util, json, platform, sys, sysconfig
+print(json.dumps([
+    getattr(sys, "_base_executable", None) or sys.executable,
+    platform.python_version(),
+    sys.implementation.name,
+    sys.implementation.cache_tag,
+    importlib.util.MAGIC_NUMBER.hex(),
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    sys.platform,
+]))
+"""
+
+
+def find_interpreter(asked: str | None) -> Interpreter:
+    """Return the CPython at a path, or ``pythonX.Y`` of PATH for a version; None stands for the one that runs wheelfs.
+
+    Raises `NotKnown` where there is none, and `InvalidInput` for one that cannot run from a mounted environment.
+    """
+    attempted = f"use the interpreter {asked or sys.executable}"
+    path = _path_of(asked, attempted)
+    command = [path, "-I", "-S", "-c", _QUESTION]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ENVIRONMENT_LIMITS.probe_s)
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
+        raise InvalidInput(attempted, f"{path} cannot be run ({error})", "name a Python with --python PATH") from None
+    try:
+        said = msgspec.json.decode(done.stdout, type=tuple[str, str, str, str, str, bool, str])
+    except msgspec.DecodeError:
+        last = done.stderr.strip().rpartition("\n")[2][:200]
+        raise InvalidInput(attempted, f"{path} does not behave like Python ({last})", "name another with --python") from None
+    executable, version, implementation, cache_tag, magic, free_threaded, platform = said
+    if implementation != "cpython" or platform != "linux" or free_threaded:
+        kind = f"{implementation} on {platform}" + (", without its lock" if free_threaded else "")
+        raise InvalidInput(attempted, f"it is {kind}; environments are for CPython on Linux, with its lock")
+    return Interpreter(executable, version, cache_tag, bytes.fromhex(magic))
+
+
+def _path_of(asked: str | None, attempted: str) -> str:
+    if asked is None:
+        return sys.executable
+    if "/" in asked:
+        if not Path(asked).exists():
+            raise NotKnown(attempted, "there is no such file", "name a Python with --python PATH")
+        return str(Path(asked).absolute())
+    name = asked if asked.startswith("python") else f"python{'.'.join(asked.split('.')[:2])}"
+    found = shutil.which(name)
+    if found is None:
+        raise NotKnown(attempted, f"there is no {name} in PATH", "name a Python with --python PATH")
+    return found

@@ -1,0 +1,1 @@
+"""Mounted environments as directories: their nodes, and what opening a file of one gives."""

@@ -1,0 +1,187 @@
+"""Opening files of environments: members of wheels are inflated and checked as a whole before the first byte is given.
+
+What has been checked once is opened without reading it again, since the kernel most often has it; where it has not, the first
+read inflates it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING, Protocol
+
+import trio
+
+from wheelfs.core.bounded_cache import BoundedCache
+from wheelfs.core.wheel import zip_layout
+from wheelfs.errors import ContentMismatch, NotKnown
+from wheelfs.model.environment import WheelMember, WrittenFile
+from wheelfs.service.vfs.environments.limits import ENVIRONMENT_TREE_LIMITS
+from wheelfs.service.vfs.environments.nodes import Bytecode
+from wheelfs.service.vfs.open_files import OpenText
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from typing import BinaryIO
+
+    from wheelfs.service.fetch.context import FetchContext
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.vfs.environments.limits import EnvironmentTreeLimits
+    from wheelfs.service.vfs.environments.nodes import EnvironmentFile
+    from wheelfs.service.vfs.protocol import OpenFile
+
+
+class _Content(Protocol):
+    """A member, inflated."""
+
+    @property
+    def weight(self) -> int: ...
+
+    async def read(self, offset: int, size: int) -> bytes: ...
+
+
+class _InMemory:
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    @property
+    def weight(self) -> int:
+        return len(self._content) + 200
+
+    async def read(self, offset: int, size: int) -> bytes:
+        return self._content[offset : offset + size]
+
+
+class _InFile:
+    """In an unnamed file, which is gone with the last reader."""
+
+    weight = 1_000_000_000
+
+    def __init__(self, file: BinaryIO, disk: trio.CapacityLimiter) -> None:
+        self._file = file
+        self._disk = disk
+
+    async def read(self, offset: int, size: int) -> bytes:
+        return await trio.to_thread.run_sync(os.pread, self._file.fileno(), size, offset, limiter=self._disk)
+
+
+class MemberOpener:
+    """Opens files of environments."""
+
+    def __init__(
+        self,
+        context: FetchContext,
+        open_wheel: Callable[[FileRef], Awaitable[OpenFile]],
+        limits: EnvironmentTreeLimits = ENVIRONMENT_TREE_LIMITS,
+    ) -> None:
+        """``open_wheel`` opens a whole wheel, which may use the network."""
+        self._context = context
+        self._open_wheel = open_wheel
+        self._limits = limits
+        self._inflated: BoundedCache[int, _Content] = BoundedCache(limits.inflated_bytes, weight=lambda content: content.weight)
+        self._verified: BoundedCache[int, bool] = BoundedCache(limits.verified)
+        self._under_way: dict[int, trio.Event] = {}
+
+    async def open(self, node: EnvironmentFile) -> OpenFile:
+        """Open a file that is no link.  Raises what opening its wheel does, and `ContentMismatch` for a wheel that is wrong."""
+        match node.entry:
+            case WrittenFile(content=text):
+                return OpenText(text, direct_io=False)
+            case Bytecode(key):
+                code = self._context.store.mounted.bytecode(key)
+                if code is None:
+                    raise NotKnown(f"open {node.path}", "its environment was removed", "run: wheelfs env create")
+                return OpenText(code, direct_io=False)
+            case WheelMember() as member:
+                inode = node.attributes.inode
+                content = None if self._verified.get(inode) else await self.content(node, member, inode)
+                return _OpenMember(self, node, member, inode, content)
+        raise NotKnown(f"open {node.path}", "it is a symbolic link")
+
+    async def content(self, node: EnvironmentFile, member: WheelMember, inode: int) -> _Content:
+        """Return the whole member, checked; several callers wait for one."""
+        while True:
+            found = self._inflated.get(inode)
+            if found is not None:
+                return found
+            if inode not in self._under_way:
+                break
+            await self._under_way[inode].wait()
+        self._under_way[inode] = trio.Event()
+        try:
+            made = await self._inflate(node, member)
+        finally:
+            self._under_way.pop(inode).set()
+        self._verified.put(inode, True)
+        if member.size <= self._limits.in_memory_bytes:
+            self._inflated.put(inode, made)
+        return made
+
+    async def _inflate(self, node: EnvironmentFile, member: WheelMember) -> _Content:
+        ref = node.tree.refs[member.wheel]
+        wheel = await self._open_wheel(ref)
+        try:
+            header = bytes(await wheel.read(member.header_offset, zip_layout.LOCAL_HEADER_BYTES))
+            fields = member.crc, member.method, 0, member.compressed_size, member.size, member.header_offset
+            described = zip_layout.Member(member.path, *fields)
+            try:
+                begin = zip_layout.data_offset(described, header)
+                if member.size <= self._limits.in_memory_bytes:
+                    return _InMemory(await self._whole(wheel, described, begin))
+                return await self._in_file(wheel, described, begin)
+            except zip_layout.NotAZip as error:
+                raise ContentMismatch(f"open {node.path}", f"{ref.filename}: {error}") from None
+        finally:
+            wheel.close()
+
+    async def _whole(self, wheel: OpenFile, member: zip_layout.Member, begin: int) -> bytes:
+        packed = b"".join([bytes(await wheel.read(*place)) for place in self._pieces(begin, member.compressed_size)])
+        if member.size <= self._limits.inline_bytes:
+            return zip_layout.inflated(member, packed)
+        return await trio.to_thread.run_sync(zip_layout.inflated, member, packed, limiter=self._context.disk)
+
+    async def _in_file(self, wheel: OpenFile, member: zip_layout.Member, begin: int) -> _Content:
+        file = tempfile.TemporaryFile(dir=self._context.store.directory.spool)  # noqa: SIM115  # closed with its last reader
+        inflater = zip_layout.Inflater(member)
+
+        def take(packed: bytes) -> None:
+            for content in inflater.take(packed):
+                file.write(content)
+
+        for place in self._pieces(begin, member.compressed_size):
+            await trio.to_thread.run_sync(take, bytes(await wheel.read(*place)), limiter=self._context.disk)
+        inflater.finish()
+        file.flush()
+        return _InFile(file, self._context.disk)
+
+    def _pieces(self, begin: int, size: int) -> Iterator[tuple[int, int]]:
+        """Yield offset and size of the pieces in which a member is read."""
+        for offset in range(0, size, self._limits.piece_bytes):
+            yield begin + offset, min(self._limits.piece_bytes, size - offset)
+
+
+class _OpenMember:
+    """An open member; ``content`` is None while it is only known to be right."""
+
+    direct_io = False
+
+    def __init__(
+        self, opener: MemberOpener, node: EnvironmentFile, member: WheelMember, inode: int, content: _Content | None
+    ) -> None:
+        self._opener = opener
+        self._node = node
+        self._member = member
+        self._inode = inode
+        self._content = content
+
+    @property
+    def size(self) -> int:
+        return self._member.size
+
+    async def read(self, offset: int, size: int) -> bytes:
+        if self._content is None:
+            self._content = await self._opener.content(self._node, self._member, self._inode)
+        return await self._content.read(offset, size)
+
+    def close(self) -> None:
+        self._content = None

@@ -1,0 +1,168 @@
+"""The nodes of environments.
+
+Below an environment nothing ever changes: its directory stands for a digest, and another tree under the same name is another
+directory.  So files that are open, and working directories, keep what they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
+
+from wheelfs.model.content import inode_of_key, inode_of_path, key_of_sha256
+from wheelfs.model.environment import WheelMember, WrittenFile
+from wheelfs.service.file_refs import UNKNOWN_TIME_NS
+from wheelfs.service.vfs.protocol import Attributes
+from wheelfs.store.catalog.mounted_environments import bytecode_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wheelfs.model.environment import Environment
+    from wheelfs.service.file_refs import FileRef
+
+_CACHE: Final = "__pycache__"
+
+
+class Bytecode(NamedTuple):
+    """The ``.pyc`` file of a module: the key under which it is stored, and its size in bytes."""
+
+    key: bytes
+    size: int
+
+
+class LinkTarget(NamedTuple):
+    """What a symbolic link leads to."""
+
+    target: str
+
+
+EnvironmentEntry = WheelMember | WrittenFile | Bytecode | LinkTarget
+
+
+class EnvironmentTree:
+    """One environment in memory; ``refs`` are its wheels."""
+
+    def __init__(self, digest: bytes, environment: Environment, refs: tuple[FileRef, ...], sizes: dict[bytes, int]) -> None:
+        """``sizes``: of the bytecode that is stored, by key."""
+        self.digest = digest
+        self.refs = refs
+        self._directories: dict[str, dict[str, EnvironmentEntry | None]] = {"": {}}
+        magic, tag = environment.interpreter.magic, environment.interpreter.cache_tag
+        for path, target in environment.links:
+            self._put(path, LinkTarget(target))
+        for file in environment.written:
+            self._put(file.path, file)
+        for member in environment.members:
+            self._put(member.path, member)
+            if not member.sha256:
+                continue
+            directory, name = posixpath.split(member.path)
+            # It is there in any case: where it lacks, Python tries to make it, at every import.
+            cache = self._directory(f"{directory}/{_CACHE}")
+            key = bytecode_key(member.sha256, magic)
+            if key in sizes:
+                cache.setdefault(f"{name.removesuffix('.py')}.{tag}.pyc", Bytecode(key, sizes[key]))
+
+    def lookup(self, parent: EnvironmentDirectory, name: str) -> EnvironmentDirectory | EnvironmentFile | None:
+        """Return what ``name`` is in a directory of this tree."""
+        entries = self._directories[parent.path]
+        return self._node(parent.path, name, entries[name]) if name in entries else None
+
+    def entries(self, directory: EnvironmentDirectory) -> Iterator[tuple[str, EnvironmentDirectory | EnvironmentFile]]:
+        """Yield names and nodes of a directory of this tree."""
+        for name, entry in self._directories[directory.path].items():
+            yield name, self._node(directory.path, name, entry)
+
+    def _node(self, directory: str, name: str, entry: EnvironmentEntry | None) -> EnvironmentDirectory | EnvironmentFile:
+        path = f"{directory}/{name}" if directory else name
+        return EnvironmentDirectory(self, path) if entry is None else EnvironmentFile(self, path, entry)
+
+    def _put(self, path: str, entry: EnvironmentEntry) -> None:
+        directory, name = posixpath.split(path)
+        self._directory(directory)[name] = entry
+
+    def _directory(self, path: str) -> dict[str, EnvironmentEntry | None]:
+        found = self._directories.get(path)
+        if found is None:
+            found = self._directories[path] = {}
+            parent, name = posixpath.split(path)
+            self._directory(parent).setdefault(name, None)
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnvironmentDirectory:
+    """A directory of an environment; ``path`` is below it, and empty for itself."""
+
+    tree: EnvironmentTree
+    path: str
+
+    @property
+    def attributes(self) -> Attributes:
+        """Those of a directory that never changes; which one has a name in ``env/`` may."""
+        inode = inode_of_path(f"environment\0{self.tree.digest.hex()}/{self.path}")
+        return Attributes(inode, True, 0, UNKNOWN_TIME_NS, immutable=True, keeps_name=bool(self.path))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnvironmentFile:
+    """A file or link of an environment."""
+
+    tree: EnvironmentTree
+    path: str
+    entry: EnvironmentEntry
+
+    @property
+    def attributes(self) -> Attributes:
+        """Members of one wheel are the same files in all environments, so the kernel has them in memory once."""
+        match self.entry:
+            case WheelMember() as member:
+                wheel = self.tree.refs[member.wheel].key
+                inode = _inode_of(b"member", wheel, member.path.encode("utf-8", "surrogateescape"))
+                return _file_attributes(inode, member.size, is_executable=member.is_executable)
+            case WrittenFile(content=content, is_executable=is_executable):
+                inode = _inode_of(b"written", content, b"x" if is_executable else b"")
+                return _file_attributes(inode, len(content), is_executable=is_executable)
+            case Bytecode(key, size):
+                return _file_attributes(_inode_of(b"bytecode", key), size)
+            case LinkTarget(target):
+                return _file_attributes(_inode_of(b"link", target.encode()), len(target.encode()), is_link=True)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    @property
+    def link_target(self) -> str:
+        """What a symbolic link leads to."""
+        assert isinstance(self.entry, LinkTarget)
+        return self.entry.target
+
+
+def environment_xattrs(node: EnvironmentFile) -> dict[str, bytes]:
+    """Return the extended attributes of a file: of which wheel it is, and which member."""
+    if not isinstance(node.entry, WheelMember):
+        return {}
+    values = {"wheel": node.tree.refs[node.entry.wheel].filename, "member_offset": str(node.entry.header_offset)}
+    return {f"user.wheelfs.{name}": value.encode() for name, value in values.items()}
+
+
+def _file_attributes(inode: int, size: int, *, is_executable: bool = False, is_link: bool = False) -> Attributes:
+    return Attributes(
+        inode,
+        False,
+        size,
+        UNKNOWN_TIME_NS,
+        immutable=True,
+        keeps_name=True,
+        is_executable=is_executable,
+        is_link=is_link,
+    )
+
+
+def _inode_of(kind: bytes, *parts: bytes) -> int:
+    digest = hashlib.sha256(kind)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return inode_of_key(key_of_sha256(digest.digest()))

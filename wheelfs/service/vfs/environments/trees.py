@@ -1,0 +1,60 @@
+"""Environments as directories: which names are where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.core.bounded_cache import BoundedCache
+from wheelfs.model.links import FileLink
+from wheelfs.model.names import ProjectName
+from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.service.vfs.environments.limits import ENVIRONMENT_TREE_LIMITS
+from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentTree
+from wheelfs.service.vfs.protocol import Absent
+from wheelfs.store.catalog.mounted_environments import bytecode_keys
+
+if TYPE_CHECKING:
+    from wheelfs.model.environment import EnvironmentWheel
+    from wheelfs.service.vfs.environments.limits import EnvironmentTreeLimits
+    from wheelfs.service.vfs.environments.nodes import EnvironmentFile
+    from wheelfs.store.store import Store
+
+
+class EnvironmentTrees:
+    """The environments of a store."""
+
+    def __init__(self, store: Store, limits: EnvironmentTreeLimits = ENVIRONMENT_TREE_LIMITS) -> None:
+        """Look at the store when asked."""
+        self._store = store
+        self._limits = limits
+        self._trees: BoundedCache[bytes, EnvironmentTree] = BoundedCache(limits.trees)
+
+    def names(self) -> list[str]:
+        """Return the names of all environments, in order."""
+        return [label.name for label in self._store.mounted.labels()]
+
+    def named(self, name: str) -> EnvironmentDirectory | None:
+        """Return the directory of an environment; raises `StoreDamaged`."""
+        label = self._store.mounted.label(name)
+        if label is None:
+            return None
+        tree = self._trees.get(label.digest)
+        if tree is None:
+            environment = self._store.mounted.tree(label.digest)
+            if environment is None:
+                return None
+            refs = tuple(self._ref(wheel) for wheel in environment.wheels)
+            sizes = self._store.mounted.bytecode_sizes(bytecode_keys(environment))
+            tree = EnvironmentTree(label.digest, environment, refs, sizes)
+            self._trees.put(label.digest, tree)
+        return EnvironmentDirectory(tree, "")
+
+    def lookup(self, parent: EnvironmentDirectory, name: str) -> EnvironmentDirectory | EnvironmentFile | Absent:
+        """Find ``name`` in a directory of an environment."""
+        found = parent.tree.lookup(parent, name)
+        return Absent(self._limits.absent_ttl_s) if found is None else found
+
+    def _ref(self, wheel: EnvironmentWheel) -> FileRef:
+        names = [name for name in self._store.catalog.names_of(wheel.sha256) if name.filename == wheel.filename]
+        link = link_of(names[0]) if names else FileLink(wheel.filename, "", wheel.sha256, wheel.size_bytes)
+        return FileRef(ProjectName(wheel.project), wheel.origin, link)
