@@ -139,7 +139,7 @@ def _wheels_among(name: str, files: list[FetchedFile]) -> list[FetchedFile]:
             raise kind(attempted, f"{file.filename or file.wanted} is missing: {file.reason}")
         if file.filename is not None and kind_of(file.filename) != "wheel":
             advice = f"build a wheel of it (uv build, pip wheel) and add that: wheelfs add {file.project}-….whl"
-            raise InvalidInput(attempted, f"{file.filename} is no wheel, and an environment runs nobody's build", advice)
+            raise InvalidInput(attempted, f"{file.filename} is no wheel, and an environment runs no builds", advice)
     chosen = {file.filename: file for file in files if file.filename is not None}
     if not chosen:
         raise InvalidInput(attempted, "nothing is asked for that could be in it", "name requirements or a lock file")

@@ -94,6 +94,15 @@ for _command in (
     cli.add_command(_command)
 
 
+def all_commands() -> dict[str, click.Command]:
+    """Return the commands by their whole names: ``ls``, ``env ls``."""
+    found: dict[str, click.Command] = {}
+    for name, command in cli.commands.items():
+        below = {f"{name} {one}": each for one, each in command.commands.items()} if isinstance(command, click.Group) else {}
+        found |= below or {name: command}
+    return found
+
+
 def main(arguments: Sequence[str] | None = None, *, program: str | None = None) -> int:
     """Run ``wheelfs ARGUMENTS`` and return its exit code; arguments in mount(8)'s form are understood."""
     given = list(sys.argv[1:] if arguments is None else arguments)

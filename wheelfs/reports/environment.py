@@ -6,7 +6,7 @@ import msgspec
 
 
 class EnvironmentState(msgspec.Struct, frozen=True, kw_only=True):
-    """An environment: ``digest`` tells its tree, which is the same wherever it is made of the same files for the same interpreter.
+    """An environment: ``digest`` tells its tree, the same wherever it is made of the same files for the same interpreter.
 
     ``path`` is below a mount of this store.  ``files`` and ``size_bytes`` are what it unpacks to, bytecode not counted;
     ``created`` is when its name came to mean this tree (RFC 3339).

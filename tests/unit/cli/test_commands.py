@@ -11,7 +11,7 @@ import click
 import pytest
 
 from wheelfs import errors
-from wheelfs.cli.main import cli
+from wheelfs.cli.main import all_commands, cli
 from wheelfs.frontends.fuse.mount import daemon
 from wheelfs.reports.files import AddedFile, ListedFile, ShownFile, ShownProject
 
@@ -41,15 +41,11 @@ LISTED = ListedFile(
 # --- help ------------------------------------------------------------------------------------------------------------
 
 
-def all_commands() -> list[str]:
-    return sorted(cli.commands)
-
-
 @pytest.mark.parametrize("name", all_commands())
 def test_every_command_has_help_with_examples_that_parse(name: str, run: Callable[..., Result]) -> None:
-    command = cli.commands[name]
+    command = all_commands()[name]
     examples = command.examples  # type: ignore[attr-defined]
-    shown = run(name, "--help")
+    shown = run(*name.split(), "--help")
     assert shown.code == 0
     assert "Examples:" in shown.out
     assert command.short_help
@@ -58,13 +54,14 @@ def test_every_command_has_help_with_examples_that_parse(name: str, run: Callabl
     assert any(f" {name}" in example for example in ours)
     for example in ours:
         words = [word for word in shlex.split(example.partition(" | ")[0].partition(" > ")[0])[1:] if word not in ("--json",)]
-        assert words[0] == name
-        command.make_context(name, words[1:])
+        depth = len(name.split())
+        assert words[:depth] == name.split()
+        command.make_context(name, words[depth:])
 
 
 @pytest.mark.parametrize("name", all_commands())
 def test_every_command_takes_the_common_options_before_and_behind_its_name(name: str) -> None:
-    for holder in (cli, cli.commands[name]):
+    for holder in (cli, all_commands()[name]):
         flags = {flag for parameter in holder.params for flag in parameter.opts}
         assert {"--config", "--store", "--json", "--verbose"} <= flags
 

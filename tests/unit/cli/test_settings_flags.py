@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.cli.test_mount_options import SAMPLES
 from wheelfs.cli.command import Command
-from wheelfs.cli.main import cli
+from wheelfs.cli.main import all_commands, cli
 from wheelfs.cli.session import Session
 from wheelfs.config import OPTIONS, Given, Option, Settings
 from wheelfs.config.option import EVERY
@@ -31,6 +31,9 @@ ARGUMENTS = {
     "completion": ["bash"],
     "run": ["true"],
     "check": ["uv.lock"],
+    "env create": ["x", "uv.lock"],
+    "env show": ["x"],
+    "env rm": ["x"],
 }
 REQUIRED = {"push": ["--share", "file:///s"], "pull": ["--share", "file:///s"]}
 OF_THE_GATEWAY = {
@@ -43,7 +46,7 @@ OF_THE_GATEWAY = {
 
 
 def commands_of(option: Option) -> list[str]:
-    return sorted(cli.commands) if option.commands == EVERY else list(option.commands)
+    return sorted(all_commands()) if option.commands == EVERY else list(option.commands)
 
 
 def words_for(option: Option) -> list[str]:
@@ -60,7 +63,7 @@ def test_a_flag_reaches_the_settings_of_every_command_that_the_table_names(optio
     for name in commands_of(option):
         session = Session()
         words = [*words_for(option), *REQUIRED.get(name, []), *ARGUMENTS.get(name, [])]
-        with cli.commands[name].make_context(name, words, obj=session):
+        with all_commands()[name].make_context(name, words, obj=session):
             pass
         [given] = session.given.values()
         assert (given.field, given.place) == (option.field, option.flag), name

@@ -62,8 +62,9 @@ def create(
     large sets. Afterwards nothing is unpacked: the mount shows the members of the wheels where an installer would put them, and
     env/NAME/bin/python runs with them, offline too.
 
-    NAME is a label: made again of other files it means the new tree, and programs that run go on with the old one. An sdist
-    cannot be in an environment: build a wheel of it first. The wheels are kept as long as an environment needs them.
+    NAME is a label: made again of other files it means the new tree. Files that are open stay what they are; what a running
+    program imports after that comes from the new tree. An sdist cannot be in an environment: build a wheel of it first. The
+    wheels are kept as long as an environment needs them.
     """
     from wheelfs.app import environments
     from wheelfs.reports.fetch import FetchArguments

@@ -62,7 +62,7 @@ def install(
     own = {f"{dist_info}/RECORD", f"{dist_info}/INSTALLER", f"{dist_info}/REQUESTED", f"{dist_info}/direct_url.json"}
     made = WheelInstallation([], [])
     digests: dict[str, bytes] = {}
-    for path, member, is_script in _placed(attempted, by_name, dist_info, interpreter):
+    for path, member, is_script in _placed(attempted, by_name, dist_info, project, interpreter):
         if member.name in own:
             continue
         if is_script and member.size <= _SCRIPT_BYTES and (rewritten := with_first_lines(read(member))) is not None:
@@ -106,15 +106,14 @@ def _dist_info(attempted: str, members: Sequence[zip_layout.Member], project: st
 
 
 def _placed(
-    attempted: str, by_name: Mapping[str, zip_layout.Member], dist_info: str, interpreter: Interpreter
+    attempted: str, by_name: Mapping[str, zip_layout.Member], dist_info: str, project: str, interpreter: Interpreter
 ) -> Iterator[_Placed]:
     data = dist_info.removesuffix(".dist-info") + ".data"
     site = interpreter.site_packages
-    name_of_distribution = dist_info.removesuffix(".dist-info").partition("-")[0]
     schemes = {
         "purelib": f"{site}/",
         "platlib": f"{site}/",
-        "headers": f"include/site/python{interpreter.minor}/{name_of_distribution}/",
+        "headers": f"include/site/python{interpreter.minor}/{project}/",
         "scripts": "bin/",
         "data": "",
     }

@@ -80,18 +80,11 @@ class ProjectFile:
 
 
 @dataclass(frozen=True, slots=True)
-class EnvironmentName:
-    """The directory of an environment, which is a tree of another kind."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class Nothing:
     """No name that this directory could ever have."""
 
 
-Meaning = Directory | Page | StatusFile | CacheTag | FlatFile | ProjectFile | EnvironmentName | Nothing
+Meaning = Directory | Page | StatusFile | CacheTag | FlatFile | ProjectFile | Nothing
 
 ROOT: Final = Directory("view", "", View())
 
@@ -113,7 +106,7 @@ def meaning(parent: Directory, name: str, indexes: Collection[str]) -> Meaning:
         case "private":
             return StatusFile() if name == STATUS else Nothing()
         case "environments":
-            return EnvironmentName(name)
+            return Nothing()  # trees of another kind, which this grammar knows nothing of
 
 
 def subdirectories(

@@ -60,7 +60,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
         batch=limits.names_batch,
     )
     context = downloads.context
-    environments = EnvironmentTrees(store)
+    trees = EnvironmentTrees(store)
     pages = Pages(projects=projects, views=views, flat=flat, withheld=parts.withheld, context=context, limits=limits)
     owners = ProjectLookup(projects, parts.admission, limits)
     files = FileNodes(parts.metadata, downloads, parts.admission)
@@ -80,20 +80,11 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
             flat=flat,
             pages=pages,
             files=files,
-            environments=environments,
             status=status,
             limits=limits,
         ),
-        environments=environments,
         directories=Directories(
-            projects=projects,
-            views=views,
-            flat=flat,
-            pages=pages,
-            files=files,
-            environments=environments,
-            status=status,
-            limits=limits,
+            projects=projects, views=views, flat=flat, pages=pages, files=files, environments=trees, status=status, limits=limits
         ),
         opener=NodeOpener(
             owners=owners,

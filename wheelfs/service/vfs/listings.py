@@ -152,7 +152,7 @@ class Directories:
         self._flat = flat
         self._pages = pages
         self._files = files
-        self._environments = environments
+        self.environments = environments
         self._status = status
         self._limits = limits
 
@@ -160,7 +160,7 @@ class Directories:
         """Return the entries of a directory, from the store alone."""
         match place.kind:
             case "view":
-                below = subdirectories(place, self._projects.names, has_environments=bool(self._environments.names()))
+                below = subdirectories(place, self._projects.names, has_environments=bool(self.environments.names()))
                 return FlatListing(place.view, below, self._flat, self._limits.listing_batch)
             case "indexes" | "times":
                 below = subdirectories(place, self._projects.names)
@@ -170,7 +170,7 @@ class Directories:
             case "project":
                 return self._project_listing(place)
             case "environments":
-                found = ((name, self._environments.named(name)) for name in self._environments.names())
+                found = ((name, self.environments.named(name)) for name in self.environments.names())
                 return NamedListing([(name, node) for name, node in found if node is not None])
             case "private":
                 return NamedListing([(STATUS, StatusNode.of(self._status.text()))])

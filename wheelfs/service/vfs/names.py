@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.index import Entry
     from wheelfs.service.projects.metadata import Metadata
     from wheelfs.service.projects.visible_files import Views
-    from wheelfs.service.vfs.environments.trees import EnvironmentTrees
     from wheelfs.service.vfs.flat_files import FlatFiles
     from wheelfs.service.vfs.limits import VfsLimits
     from wheelfs.service.vfs.nodes import PageNode, TreeNode
@@ -70,7 +69,6 @@ class NameLookup:
         flat: FlatFiles,
         pages: Pages,
         files: FileNodes,
-        environments: EnvironmentTrees,
         status: StatusReport,
         limits: VfsLimits,
     ) -> None:
@@ -81,7 +79,6 @@ class NameLookup:
         self._flat = flat
         self._pages = pages
         self._files = files
-        self._environments = environments
         self._status = status
         self._limits = limits
 
@@ -107,8 +104,6 @@ class NameLookup:
                 found = self._flat_file(filename, place.view)
             case paths.ProjectFile(filename, metadata):
                 found = await self._project_file(place, filename, metadata=metadata)
-            case paths.EnvironmentName(name):
-                found = self._environments.named(name)
             case paths.Nothing():
                 found = None
         return Absent(self._limits.absent_ttl_s) if found is None else found

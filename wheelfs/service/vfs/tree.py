@@ -13,7 +13,7 @@ from wheelfs.errors import NotKnown, OriginFault
 from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentFile, environment_xattrs
 from wheelfs.service.vfs.listings import NamedListing
 from wheelfs.service.vfs.nodes import CacheTagNode, DirectoryNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
-from wheelfs.service.vfs.protocol import Space
+from wheelfs.service.vfs.protocol import Absent, Space
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from wheelfs.service.fetch.context import FetchContext
     from wheelfs.service.process.status import StatusReport
     from wheelfs.service.vfs.change_feed import ChangeWatcher
-    from wheelfs.service.vfs.environments.trees import EnvironmentTrees
     from wheelfs.service.vfs.listings import Directories
     from wheelfs.service.vfs.names import NameLookup
     from wheelfs.service.vfs.nodes import TreeNode
     from wheelfs.service.vfs.opening import NodeOpener
     from wheelfs.service.vfs.pages import Pages
-    from wheelfs.service.vfs.protocol import Absent, EntryChanged, InodeChanged, Listing, Node, OpenFile
+    from wheelfs.service.vfs.protocol import EntryChanged, InodeChanged, Listing, Node, OpenFile
     from wheelfs.service.vfs.xattrs import ExtendedAttributes
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,6 @@ class Tree:
         self,
         *,
         names: NameLookup,
-        environments: EnvironmentTrees,
         directories: Directories,
         opener: NodeOpener,
         pages: Pages,
@@ -52,7 +50,6 @@ class Tree:
     ) -> None:
         """``context`` has the store and the counters."""
         self._names = names
-        self._environments = environments
         self._directories = directories
         self._opener = opener
         self._pages = pages
@@ -70,8 +67,10 @@ class Tree:
     async def lookup(self, parent: Node, name: str) -> TreeNode | Absent:
         """Find ``name`` in ``parent``."""
         if isinstance(parent, EnvironmentDirectory):
-            return self._environments.lookup(parent, name)
+            return self._directories.environments.lookup(parent, name)
         assert isinstance(parent, DirectoryNode)
+        if parent.place.kind == "environments":
+            return self._directories.environments.named(name) or Absent(self._directories.environments.label_ttl_s)
         return await self._names.lookup(parent.place, name)
 
     def refreshed(self, node: Node) -> TreeNode:

@@ -28,6 +28,9 @@ class EnvironmentTreeLimits:
     verified: int = 200_000
     """Members that are known to be right, so that opening them again reads nothing: a hundred bytes each."""
 
+    label_ttl_s: float = 1.0
+    """For the kernel to believe that there is no environment of a name."""
+
     absent_ttl_s: float = 86_400.0
     """For the kernel to believe that an environment lacks a name, which it then never gets: imports look up more of these than of
     all others."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.environments.limits import EnvironmentTreeLimits
     from wheelfs.service.vfs.environments.nodes import EnvironmentFile
     from wheelfs.service.vfs.protocol import OpenFile
+    from wheelfs.store.catalog.mounted_environments import MountedEnvironments
 
 
 class _Content(Protocol):
@@ -87,11 +88,8 @@ class MemberOpener:
         match node.entry:
             case WrittenFile(content=text):
                 return OpenText(text, direct_io=False)
-            case Bytecode(key):
-                code = self._context.store.mounted.bytecode(key)
-                if code is None:
-                    raise NotKnown(f"open {node.path}", "its environment was removed", "run: wheelfs env create")
-                return OpenText(code, direct_io=False)
+            case Bytecode(key, size):
+                return _OpenBytecode(self._context.store.mounted, node.path, key, size)
             case WheelMember() as member:
                 inode = node.attributes.inode
                 content = None if self._verified.get(inode) else await self.content(node, member, inode)
@@ -158,6 +156,33 @@ class MemberOpener:
         """Yield offset and size of the pieces in which a member is read."""
         for offset in range(0, size, self._limits.piece_bytes):
             yield begin + offset, min(self._limits.piece_bytes, size - offset)
+
+
+class _OpenBytecode:
+    """An open ``.pyc`` file, which is unpacked when it is read first: mostly the kernel has it."""
+
+    direct_io = False
+
+    def __init__(self, mounted: MountedEnvironments, path: str, key: bytes, size: int) -> None:
+        self._mounted = mounted
+        self._path = path
+        self._key = key
+        self._size = size
+        self._content: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    async def read(self, offset: int, size: int) -> bytes:
+        if self._content is None:
+            self._content = self._mounted.bytecode(self._key)
+        if self._content is None:
+            raise NotKnown(f"read {self._path}", "its environment was removed", "run: wheelfs env create")
+        return self._content[offset : offset + size]
+
+    def close(self) -> None:
+        self._content = None
 
 
 class _OpenMember:

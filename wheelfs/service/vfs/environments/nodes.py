@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
 from wheelfs.model.content import inode_of_key, inode_of_path, key_of_sha256
@@ -114,10 +114,13 @@ class EnvironmentFile:
     tree: EnvironmentTree
     path: str
     entry: EnvironmentEntry
+    attributes: Attributes = field(init=False, repr=False)
+    """Members of one wheel are the same files in all environments, so the kernel has them in memory once."""
 
-    @property
-    def attributes(self) -> Attributes:
-        """Members of one wheel are the same files in all environments, so the kernel has them in memory once."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attributes", self._attributes())
+
+    def _attributes(self) -> Attributes:
         match self.entry:
             case WheelMember() as member:
                 wheel = self.tree.refs[member.wheel].key

@@ -27,6 +27,7 @@ class EnvironmentTrees:
         """Look at the store when asked."""
         self._store = store
         self._limits = limits
+        self.label_ttl_s = limits.label_ttl_s
         self._trees: BoundedCache[bytes, EnvironmentTree] = BoundedCache(limits.trees)
 
     def names(self) -> list[str]:

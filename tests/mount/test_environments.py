@@ -1,0 +1,302 @@
+"""Environments: what an installer makes of the same wheels, run by real interpreters."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uv
+
+from tests.fakes.commands import error_of, objects
+from tests.fakes.many_kinds import NAME, many_kinds
+from tests.fakes.processes import isolated_environment, run
+from tests.fakes.waiting import eventually
+from tests.fakes.wheels import build_wheel, wheel_filename
+
+if TYPE_CHECKING:
+    from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.fakes.index import FakeIndex
+    from tests.fakes.processes import Finished
+
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+class Bench:
+    """A store, its index and its mount."""
+
+    def __init__(self, run_wheelfs: RunWheelfs, mounted: MountWheelfs, index: FakeIndex, store: Path, home: Path) -> None:
+        self._run = run_wheelfs
+        self._mounted = mounted
+        self.index = index
+        self.store = store
+        self.environ = isolated_environment(home)
+        self._path: Path | None = None
+
+    def command(self, *words: str) -> Finished:
+        return self._run("--store", str(self.store), *words, env={"WHEELFS_PAGE_TTL_S": "0"})
+
+    def create(self, name: str, *words: str) -> dict[str, Any]:
+        done = self.command("--json", "env", "create", name, *words, "--index", f"main={self.index.url}").succeeded()
+        made: dict[str, Any] = objects(done)[-1]
+        return made
+
+    def path(self, name: str = "it") -> Path:
+        if self._path is None:
+            self._path = self._mounted("--no-index").path
+        return self._path / "env" / name
+
+    def python(self, *words: str, name: str = "it") -> Finished:
+        return run([str(self.path(name) / "bin" / "python"), *words], environment=self.environ, cwd=self.store.parent)
+
+
+@pytest.fixture
+def bench(run_wheelfs: RunWheelfs, mounted: MountWheelfs, fake_index: FakeIndex, store_dir: Path, tmp_path: Path) -> Bench:
+    fake_index.add(NAME, many_kinds(), project="many-kinds")
+    fake_index.add_wheel("other", "1.0", files={"spread/second/__init__.py": b"HERE = 'second'\n", "other.py": b"X = 1\n"})
+    return Bench(run_wheelfs, mounted, fake_index, store_dir, tmp_path / "home-of-python")
+
+
+def files_below(root: Path) -> dict[str, tuple[bytes, bool]]:
+    found = {}
+    for directory, _, names in os.walk(root):
+        for name in names:
+            path = Path(directory, name)
+            if not path.is_symlink():
+                found[str(path.relative_to(root))] = path.read_bytes(), os.access(path, os.X_OK)
+    return found
+
+
+def test_every_file_is_what_uv_installs(bench: Bench, tmp_path: Path) -> None:
+    bench.create("it", "many-kinds", "other")
+    venv = tmp_path / "venv"
+    environment = {**bench.environ, "VIRTUAL_ENV": str(venv)}
+    run(
+        [uv.find_uv_bin(), "venv", "-q", "--python", sys.executable, str(venv)], environment=environment, cwd=tmp_path
+    ).succeeded()
+    before = set(files_below(venv))
+    install = [uv.find_uv_bin(), "pip", "install", "-q", "--index-url", bench.index.url, "many-kinds", "other"]
+    run(install, environment=environment, cwd=tmp_path).succeeded()
+    theirs = {path: file for path, file in files_below(venv).items() if path not in before}
+    ours = files_below(bench.path())
+    # What differs on purpose: an installer's own notes, bytecode, and the first lines of scripts.
+    notes = (".lock", "/INSTALLER", "/RECORD", "/REQUESTED", "/uv_cache.json", "/direct_url.json")
+    compared = {path: file for path, file in ours.items() if "__pycache__" not in path and not path.endswith(notes)}
+    assert compared.pop("pyvenv.cfg")
+    scripts = {path for path in compared if path.startswith("bin/") and path != "bin/in-shell"}
+    assert scripts == {"bin/many-kinds", "bin/many-nested", "bin/many-window", "bin/in-python"}
+    assert {path: file for path, file in compared.items() if path not in scripts} == {
+        path: file for path, file in theirs.items() if path not in scripts and not path.endswith(notes)
+    }
+    assert scripts < set(theirs)
+    assert all(compared[path][1] and theirs[path][1] for path in scripts)
+
+
+def test_python_runs_from_it_offline(bench: Bench) -> None:
+    made = bench.create("it", "many-kinds", "other")
+    assert made["result"] == "created"
+    assert made["environment"]["wheels"] == 2
+    assert made["clashes"] == []
+    bench.index.stop()
+    printed = bench.python(
+        "-c", "import many_kinds, sys; print(many_kinds.__file__, many_kinds.__cached__, sys.prefix)"
+    ).succeeded()
+    site = bench.path() / "lib" / f"python{VERSION}" / "site-packages"
+    cached = site / "many_kinds" / "__pycache__" / f"__init__.{sys.implementation.cache_tag}.pyc"
+    assert printed.stdout.split() == [str(site / "many_kinds" / "__init__.py"), str(cached), str(bench.path())]
+    assert cached.is_file(), "compiled once, for all"
+    assert not (site / "many_kinds" / "__pycache__" / f"old.{sys.implementation.cache_tag}.pyc").exists()
+    spread = bench.python("-c", "import spread.first, spread.second; print(spread.first.HERE, spread.second.HERE)").succeeded()
+    assert spread.stdout.split() == ["first", "second"], "a namespace package of two wheels"
+    spawned = (
+        "import multiprocessing as m, many_kinds\n"
+        "if __name__ == '__main__':\n"
+        "    with m.get_context('spawn').Pool(2) as pool: print(pool.map(many_kinds.Nested.__class__.__call__, []), 'spawned')\n"
+    )
+    (bench.store.parent / "spawned.py").write_text(spawned)
+    assert "spawned" in bench.python("spawned.py").succeeded().stdout
+    told = "import importlib.metadata as m; d = m.distribution('many-kinds'); print(d.version, d.read_text('INSTALLER').strip(), "
+    told += "all(f.locate().is_file() for f in d.files), sorted(e.name for e in d.entry_points if e.group == 'console_scripts'))"
+    assert bench.python("-c", told).succeeded().stdout.split(maxsplit=3)[:3] == ["1.0", "wheelfs", "True"]
+
+
+def test_tools_take_it_for_a_virtual_environment(bench: Bench, tmp_path: Path) -> None:
+    bench.create("it", "many-kinds", "other")
+    for command in (
+        [sys.executable, "-m", "pip", "--python", str(bench.path() / "bin" / "python"), "list", "--format", "json"],
+        [uv.find_uv_bin(), "pip", "list", "--python", str(bench.path() / "bin" / "python"), "--format", "json"],
+    ):
+        said = run(command, environment=bench.environ, cwd=tmp_path).succeeded().stdout
+        assert {one["name"]: one["version"] for one in json.loads(said)} == {"many-kinds": "1.0", "other": "1.0"}
+
+
+def test_a_virtual_environment_lies_on_top(bench: Bench, tmp_path: Path) -> None:
+    bench.create("it", "other")
+    bench.python("-m", "venv", "--without-pip", "--system-site-packages", str(tmp_path / "mine")).succeeded()
+    site = tmp_path / "mine" / "lib" / f"python{VERSION}" / "site-packages"
+    (site / "it.pth").write_text(f"{bench.path()}/lib/python{VERSION}/site-packages\n")
+    (site / "own.py").write_text("import other\nprint(other.X, other.__file__)\n")
+    printed = run([str(tmp_path / "mine" / "bin" / "python"), "-m", "own"], environment=bench.environ, cwd=tmp_path).succeeded()
+    assert printed.stdout.startswith(f"1 {bench.path()}/")
+
+
+def test_what_record_says_is_so(bench: Bench) -> None:
+    bench.create("it", "many-kinds")
+    checking = (
+        "import base64, hashlib, importlib.metadata as m\n"
+        "for f in m.distribution('many-kinds').files:\n"
+        "    content = f.locate().read_bytes()\n"
+        "    assert f.hash is None or f.hash.value == "
+        "base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode(), f\n"
+        "    assert f.size is None or f.size == len(content), f\n"
+        "print('checked')\n"
+    )
+    assert bench.python("-c", checking).succeeded().stdout == "checked\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "printed", "code"),
+    [
+        ("many-kinds", "many kinds read ['a b']", 3),
+        ("many-nested", "many kinds read ['a b']", 3),
+        ("in-python", "script many_kinds", 0),
+        ("in-shell", "shell", 0),
+    ],
+)
+def test_scripts_run_from_anywhere(bench: Bench, tmp_path: Path, script: str, printed: str, code: int) -> None:
+    bench.create("it", "many-kinds")
+    elsewhere = tmp_path / "a link"
+    elsewhere.symlink_to(bench.path() / "bin" / script)
+    for path in (bench.path() / "bin" / script, elsewhere):
+        done = run([str(path), "a b"], environment=bench.environ, cwd=tmp_path)
+        assert (done.returncode, printed in done.stdout) == (code, True), done
+
+
+def test_a_label_that_is_made_again_leaves_what_runs_alone(bench: Bench) -> None:
+    bench.create("it", "other==1.0")
+    module = bench.path() / "lib" / f"python{VERSION}" / "site-packages" / "other.py"
+    command = [str(bench.path() / "bin" / "python"), "-c", "input(); import other; print(other.X)"]
+    started = subprocess.Popen(
+        command, env=bench.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=bench.path()
+    )
+    with module.open() as reader, started as running:
+        bench.index.add_wheel("other", "2.0", files={"other.py": b"X = 'two'\n"})
+        assert bench.create("it", "other==2.0")["result"] == "created"
+        eventually(lambda: bench.python("-c", "import other; print(other.X)").succeeded().stdout == "two\n")
+        assert reader.read() == "X = 1\n"
+        assert "python" in os.listdir(f"/proc/{running.pid}/cwd/bin")
+        assert running.communicate("\n", timeout=60)[0] == "two\n", "it looks names up as they are now"
+    assert bench.create("it", "other==2.0")["result"] == "unchanged"
+
+
+def test_it_lists_shows_and_goes(bench: Bench) -> None:
+    digest = bench.create("it", "many-kinds")["environment"]["digest"]
+    assert bench.create("again", "many-kinds")["environment"]["digest"] == digest, "the same files make the same tree"
+    assert sorted(os.listdir(bench.path().parent)) == ["again", "it"]
+    assert "env" in os.listdir(bench.path().parent.parent)
+    listed = objects(bench.command("--json", "env", "ls").succeeded())
+    assert [one["name"] for one in listed] == ["again", "it"]
+    assert all(one["digest"] == digest for one in listed)
+    [shown] = objects(bench.command("--json", "env", "show", "it").succeeded())
+    assert [wheel["filename"] for wheel in shown["wheels"]] == [NAME]
+    assert shown["environment"] == listed[1]
+    assert "many-kinds" in bench.command("env", "show", "it").succeeded().stdout
+    refused = bench.command("--json", "rm", "many-kinds")
+    assert "the environment it is made of it" in error_of(refused)["message"]
+    assert bench.command("env", "rm", "it", "again").succeeded().stdout == "removed it\nremoved again\n"
+    assert bench.command("env", "ls").succeeded().stdout == ""
+    eventually(lambda: not bench.path().exists())
+    assert bench.command("env", "rm", "it").returncode == 5
+    assert bench.command("env", "show", "it").returncode == 5
+    bench.command("rm", "many-kinds").succeeded()
+
+
+def test_an_sdist_is_named_with_what_to_do(bench: Bench) -> None:
+    bench.index.add("source-1.0.tar.gz", b"not looked at", project="source")
+    done = bench.command("--json", "env", "create", "it", "pylock.toml", "--index", f"main={bench.index.url}")
+    assert done.returncode != 0
+    lock = bench.store.parent / "pylock.toml"
+    digest = hashlib.sha256(b"not looked at").hexdigest()
+    url = bench.index.file_url("source-1.0.tar.gz")
+    lock.write_text(
+        'lock-version = "1.0"\ncreated-by = "tests"\n[[packages]]\nname = "source"\nversion = "1.0"\n'
+        f'sdist = {{name = "source-1.0.tar.gz", url = "{url}", hashes = {{sha256 = "{digest}"}}}}\n'
+    )
+    error = objects(bench.command("--json", "env", "create", "it", str(lock), "--index", f"main={bench.index.url}"))[-1]["error"]
+    assert error["class"] == "InvalidInput"
+    assert "source-1.0.tar.gz is no wheel" in error["message"]
+    assert "uv build" in error["message"]
+
+
+def test_two_wheels_at_one_path_are_told(bench: Bench) -> None:
+    bench.index.add_wheel("another", "1.0", files={"other.py": b"X = 'another'\n"})
+    made = bench.create("it", "other", "another")
+    assert made["clashes"] == [
+        {
+            "path": f"lib/python{VERSION}/site-packages/other.py",
+            "hidden": wheel_filename("another", "1.0"),
+            "shown": wheel_filename("other", "1.0"),
+        }
+    ]
+    assert bench.python("-c", "import other; print(other.X)").succeeded().stdout == "1\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("it", "nothing-such"), 10, "nothing-such"),
+        (("-", "other"), 3, "name an environment"),
+        (("../it", "other"), 3, "name an environment"),
+        (("it",), 2, "nothing is asked for"),
+        (("it", "other", "--python", "/no/such/python"), 5, "there is no such file"),
+        (("it", "other", "--python", "9.9"), 5, "there is no python9.9 in PATH"),
+        (("it", "other", "--python", "/bin/true"), 3, "does not behave like Python"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_with_a_reason(bench: Bench, words: tuple[str, ...], code: int, said: str) -> None:
+    done = bench.command("--json", "env", "create", *words, "--index", f"main={bench.index.url}")
+    assert done.returncode == code, done
+    assert said in json.loads(done.stdout.splitlines()[-1])["error"]["message"]
+    assert bench.command("env", "ls").succeeded().stdout == ""
+
+
+def test_nothing_is_written_into_it(bench: Bench) -> None:
+    bench.create("it", "other")
+    with pytest.raises(OSError) as caught:
+        (bench.path() / "lib" / f"python{VERSION}" / "site-packages" / "new.py").write_text("x")
+    assert caught.value.errno == errno.EROFS
+    with pytest.raises(OSError) as caught:
+        (bench.path() / "bin" / "python").unlink()
+    assert caught.value.errno == errno.EROFS
+
+
+def test_a_member_whose_checksum_is_wrong_cannot_be_opened(bench: Bench) -> None:
+    wheel = bytearray(
+        build_wheel("broken", "1.0", files={"broken/__init__.py": b"", "broken/data.bin": b"x" * 5000}, compression="stored")
+    )
+    at = wheel.index(b"x" * 5000)
+    wheel[at] ^= 1
+    bench.index.add(wheel_filename("broken", "1.0"), bytes(wheel), project="broken")
+    bench.create("it", "broken")
+    data = bench.path() / "lib" / f"python{VERSION}" / "site-packages" / "broken" / "data.bin"
+    with pytest.raises(OSError) as caught:
+        data.read_bytes()
+    assert caught.value.errno == errno.EREMOTEIO
+    assert (data.parent / "__init__.py").read_bytes() == b""
+
+
+def test_a_large_member_is_the_same_from_several_readers(bench: Bench) -> None:
+    content = hashlib.shake_256(b"large").digest(1 << 20) * 9
+    bench.index.add_wheel("large", "1.0", files={"large/__init__.py": b"", "large/data.bin": content})
+    bench.create("it", "large")
+    data = bench.path() / "lib" / f"python{VERSION}" / "site-packages" / "large" / "data.bin"
+    readers = [subprocess.Popen(["sha256sum", data], stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    expected = hashlib.sha256(content).hexdigest()
+    assert [reader.communicate(timeout=60)[0].split()[0] for reader in readers] == [expected] * 4
+    assert os.getxattr(data, "user.wheelfs.wheel").decode() == wheel_filename("large", "1.0")

@@ -1,0 +1,213 @@
+"""Where members of wheels lie, and what is refused; the mount's tests compare the whole with uv."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes.many_kinds import NAME, many_kinds
+from tests.fakes.wheels import build_wheel
+from wheelfs.core.environments.assembling import assemble
+from wheelfs.core.environments.installation import WheelInstallation, check_path, install
+from wheelfs.core.environments.scripts import entry_point_scripts, with_first_lines
+from wheelfs.core.wheel import zip_layout
+from wheelfs.core.wheel.metadata import converse, search_directory
+from wheelfs.errors import InvalidInput
+from wheelfs.model.environment import EnvironmentWheel, Interpreter, WheelMember, WrittenFile, is_module, parse_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PYTHON = Interpreter("/opt/python/bin/python3.11", "3.11.7", "cpython-311", b"abcd")
+SITE = "lib/python3.11/site-packages"
+
+
+def installed(wheel: bytes, project: str, number: int = 0) -> WheelInstallation:
+    location, directory = converse(search_directory(len(wheel), 1 << 16), lambda at, size: wheel[at : at + size])
+    members = zip_layout.parse_directory(directory, location)
+    return install(number, f"{project}-1.0-py3-none-any.whl", project, members, PYTHON, lambda member: read(wheel, member))
+
+
+def read(wheel: bytes, member: zip_layout.Member) -> bytes:
+    return zip_layout.extract_member(member, wheel, 0)
+
+
+def wheels(*projects: str) -> list[EnvironmentWheel]:
+    return [EnvironmentWheel(one, f"{one}-1.0-py3-none-any.whl", "main", bytes(32), 1) for one in projects]
+
+
+def renamed(wheel: bytes, names: dict[str, str]) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(wheel)) as given_, zipfile.ZipFile(made, "w") as archive:
+        for entry in given_.infolist():
+            archive.writestr(names.get(entry.filename, entry.filename), given_.read(entry))
+    return made.getvalue()
+
+
+def test_each_kind_has_its_place() -> None:
+    made = installed(many_kinds(), "many-kinds")
+    modes = {member.path: member.is_executable for member in made.members}
+    assert (
+        modes.items()
+        >= {
+            f"{SITE}/many_kinds/__init__.py": False,
+            f"{SITE}/many_kinds/tool.sh": True,
+            f"{SITE}/from_purelib.py": False,
+            f"{SITE}/from_platlib.py": False,
+            f"{SITE}/many_kinds-1.0.dist-info/METADATA": False,
+            "include/site/python3.11/many-kinds/many.h": False,
+            "share/many/read me.txt": False,
+            "bin/in-shell": True,
+        }.items()
+    )
+    written = {file.path: file for file in made.written}
+    assert {path for path, file in written.items() if file.is_executable} == {
+        "bin/many-kinds",
+        "bin/many-nested",
+        "bin/many-window",
+        "bin/in-python",
+    }
+    assert written[f"{SITE}/many_kinds-1.0.dist-info/INSTALLER"].content == b"wheelfs\n"
+    record = written[f"{SITE}/many_kinds-1.0.dist-info/RECORD"].content.decode()
+    assert "\n../../../bin/many-kinds,sha256=" in record
+    assert record.endswith("many_kinds-1.0.dist-info/RECORD,,\n")
+    assert not any(path.endswith("/RECORD") for path in modes)
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/passwd", "a/../../b", "..", "a//b", "./a", "a\\b", "a\0b", "", "a/" + "x" * 256, "a\nb", "a/."]
+)
+def test_a_path_that_leads_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match="no path below a directory"):
+        check_path("install it", name)
+
+
+def test_so_is_a_wheel_that_has_one() -> None:
+    wheel = renamed(build_wheel("demo", "1.0"), {"demo/__init__.py": "../demo.py"})
+    with pytest.raises(InvalidInput, match=r"\.\./demo\.py"):
+        installed(wheel, "demo")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"demo-1.0.dist-info/METADATA": "x"}, "no METADATA"),
+        ({"demo-1.0.dist-info/WHEEL": "x"}, "no demo-1.0.dist-info/WHEEL"),
+        ({"demo/__init__.py": "demo-1.0.data/nowhere/x"}, "no such place"),
+        ({"demo/__init__.py": "demo-1.0.data/x"}, "no such place"),
+    ],
+)
+def test_what_is_no_wheel_to_installers_is_refused(names: dict[str, str], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        installed(renamed(build_wheel("demo", "1.0"), names), "demo")
+
+
+_names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=12)
+
+
+@given(st.lists(st.lists(_names, min_size=1, max_size=3), max_size=6))
+def test_whatever_is_accepted_lies_below_the_environment(paths: list[list[str]]) -> None:
+    files = {"/".join(parts): b"x" for parts in paths}
+    try:
+        made = installed(build_wheel("demo", "1.0", files=files), "demo")
+    except (InvalidInput, zip_layout.NotAZip):
+        return
+    places = [*(member.path for member in made.members), *(file.path for file in made.written)]
+    assert len(places) == len(set(places))
+    for path in places:
+        assert not path.startswith("/")
+        assert not {"", ".", ".."} & set(path.split("/"))
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[console_scripts]\nA-b = m:f\nc=m.n:o.f [x]\n", ["A-b", "c"]),
+        ("[gui_scripts]\nw = m:f\n[other]\nz = m\n", ["w"]),
+        ("", []),
+    ],
+)
+def test_entry_points_are_scripts(text: str, names: list[str]) -> None:
+    made = dict(entry_point_scripts("install it", text))
+    assert list(made) == names
+    for body in made.values():
+        compile(body, "script", "exec")
+
+
+@pytest.mark.parametrize(
+    "text", ["[console_scripts]\na/b = m:f\n", "[console_scripts]\na = m\n", "no section", "[console_scripts]\n.. = m:f"]
+)
+def test_entry_points_that_mean_nothing_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInput, match=r"entry_points\.txt"):
+        list(entry_point_scripts("install it", text))
+
+
+@given(st.binary(max_size=60))
+def test_only_a_first_line_that_asks_for_it_is_rewritten(rest: bytes) -> None:
+    rewritten = with_first_lines(b"#!python\n" + rest)
+    assert rewritten is not None
+    assert rewritten.endswith(rest)
+    assert rewritten.startswith(b"#!/bin/sh\n")
+    assert with_first_lines(b"#!/usr/bin/env python\n" + rest) is None
+
+
+def test_later_wheels_cover_earlier_ones_and_say_so() -> None:
+    same, one, two = (build_wheel("a", "1.0", files={"x.py": text, "y.py": b"same"}) for text in (b"1", b"1", b"2"))
+    first, second, third = installed(same, "a"), installed(one, "a", 1), installed(two, "a", 2)
+    tree, clashes = assemble(PYTHON, wheels("a", "b"), [first, second])
+    assert clashes == []
+    tree, clashes = assemble(PYTHON, wheels("a", "b"), [first, third])
+    assert [(clash.path, clash.shown) for clash in clashes if clash.path.endswith(".py")] == [
+        (f"{SITE}/x.py", "b-1.0-py3-none-any.whl")
+    ]
+    assert next(member for member in tree.members if member.path == f"{SITE}/x.py").wheel == 2
+
+
+def test_an_environment_has_what_a_virtual_one_has() -> None:
+    tree, _ = assemble(PYTHON, wheels("a"), [installed(build_wheel("a", "1.0"), "a")])
+    assert dict(tree.links) == {
+        "bin/python": "/opt/python/bin/python3.11",
+        "bin/python3": "python",
+        "bin/python3.11": "python",
+        "lib64": "lib",
+    }
+    [settings] = [file.content.decode() for file in tree.written if file.path == "pyvenv.cfg"]
+    assert settings == "home = /opt/python/bin\ninclude-system-site-packages = false\nversion = 3.11.7\n"
+    paths = [member.path for member in tree.members]
+    assert paths == sorted(paths)
+
+
+def test_a_file_where_another_wheel_has_a_directory_is_refused() -> None:
+    parts: Sequence[WheelInstallation] = (
+        WheelInstallation([WheelMember("lib/x", 0, 0, 0, 1, 1, 1, False)], []),
+        WheelInstallation([], [WrittenFile("lib/x/y", b"")]),
+    )
+    with pytest.raises(InvalidInput, match=r"lib/x, which is a directory of b-1\.0"):
+        assemble(PYTHON, wheels("a", "b"), parts)
+
+
+@pytest.mark.parametrize("text", ["", "-a", ".a", "a/b", "a b", "a" * 101, "ä", ".."])
+def test_labels_are_names_of_directories(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        parse_label(text)
+    assert parse_label("a.B-1_c") == "a.B-1_c"
+
+
+def test_modules_are_what_python_looks_up_bytecode_of() -> None:
+    def member(path: str) -> WheelMember:
+        return WheelMember(path, 0, 0, 0, 1, 1, 1, False)
+
+    assert is_module(member(f"{SITE}/a/b.py"), PYTHON)
+    assert not is_module(member("bin/b.py"), PYTHON)
+    assert not is_module(member(f"{SITE}/a/b.so"), PYTHON)
+
+
+def test_the_name_of_the_wheel_is_in_what_is_said() -> None:
+    assert NAME.startswith("many_kinds")
+    with pytest.raises(InvalidInput, match=r"install other-1.0-py3-none-any\.whl"):
+        installed(many_kinds(), "other")
