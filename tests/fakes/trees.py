@@ -33,6 +33,7 @@ class FakeNode:
     fails: dict[str, Callable[[], BaseException]] = field(default_factory=dict)
     released: trio.Event | None = None
     slow_names: dict[str, trio.Event] = field(default_factory=dict)
+    link_target: str = ""
     superseded: bool = False
     superseded_once_failed: bool = False
 
@@ -53,7 +54,14 @@ def file(
     fails: dict[str, Callable[[], BaseException]] | None = None,
 ) -> FakeNode:
     number = next(_inodes) if inode is None else inode
-    attributes = Attributes(inode=number, is_dir=False, size_bytes=len(content), mtime_ns=UPLOADED_NS, immutable=immutable)
+    attributes = Attributes(
+        inode=number,
+        is_dir=False,
+        size_bytes=len(content),
+        mtime_ns=UPLOADED_NS,
+        immutable=immutable,
+        keeps_name=immutable,
+    )
     return FakeNode(attributes, content, direct_io=direct_io, released=released, xattrs=xattrs or {}, fails=fails or {})
 
 
@@ -128,6 +136,10 @@ class FakeFilesystem:
     def listing(self, node: Any) -> FakeListing:
         _fail(node, "listing")
         return FakeListing(list(node.children.items()))
+
+    def link_target(self, node: Any) -> str:
+        target: str = node.link_target
+        return target
 
     def is_superseded(self, node: Any, *, failed: bool) -> bool:
         return node.superseded or (failed and node.superseded_once_failed)

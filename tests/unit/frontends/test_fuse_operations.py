@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import inspect
 import os
+import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ async def test_open_for_writing_is_erofs(flags: int) -> None:
 
 async def test_timeouts_are_long_for_what_never_changes_and_short_for_the_rest() -> None:
     flat, wheel = file(b"x"), file(b"x")
-    flat.attributes = replace(flat.attributes, keeps_name=True)
+    wheel.attributes = replace(wheel.attributes, keeps_name=False)
     root = directory({"flat": flat, "wheel": wheel, "page": file(b"x", immutable=False), "dir": directory()})
     operations = operations_over(FakeFilesystem(root, negative_ttl_s=7))
     named = [await operations.lookup(ROOT, name, CTX) for name in (b"flat", b"wheel", b"page", b"dir", b"none")]
@@ -122,6 +123,17 @@ async def test_timeouts_are_long_for_what_never_changes_and_short_for_the_rest()
     assert (page.entry_timeout, page.attr_timeout) == (1, 1)
     assert (below.entry_timeout, below.attr_timeout) == (1, 1)
     assert (nothing.st_ino, nothing.entry_timeout) == (0, 7)
+
+
+async def test_links_and_programs_are_shown_as_such() -> None:
+    link, program = file(b"to/there"), file(b"x")
+    link.attributes, link.link_target = replace(link.attributes, is_link=True), "to/there"
+    program.attributes = replace(program.attributes, is_executable=True)
+    operations = operations_over(FakeFilesystem(directory({"link": link, "program": program, "file": file(b"x")})))
+    shown = [await operations.lookup(ROOT, name, CTX) for name in (b"link", b"program", b"file")]
+    assert [one.st_mode for one in shown] == [stat.S_IFLNK | 0o777, stat.S_IFREG | 0o555, stat.S_IFREG | 0o444]
+    assert await operations.readlink(shown[0].st_ino, CTX) == b"to/there"
+    assert [await operations.access(one.st_ino, os.X_OK, CTX) for one in shown[1:]] == [True, False]
 
 
 async def test_only_what_never_changes_goes_through_the_page_cache() -> None:

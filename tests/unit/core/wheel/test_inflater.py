@@ -37,9 +37,10 @@ def test_other_bytes_are_noticed(content: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(right) - 1))
     wrong = bytearray(right)
     wrong[at] ^= data.draw(st.integers(1, 255))
-    for unpack in (lambda: unpacked(member, bytes(wrong), 7), lambda: inflated(member, bytes(wrong))):
-        with suppress(NotAZip):
-            assert unpack() == content  # another way of packing the same
+    with suppress(NotAZip):
+        assert unpacked(member, bytes(wrong), 7) == content  # another way of packing the same
+    with suppress(NotAZip):
+        assert inflated(member, bytes(wrong)) == content
 
 
 def test_a_small_stream_that_grows_is_stopped_at_the_size_that_was_promised() -> None:
