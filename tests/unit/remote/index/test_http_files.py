@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import trio
 
@@ -16,9 +18,12 @@ from wheelfs.errors import (
     OriginMissing,
     OriginTimeout,
 )
-from wheelfs.remote.http.client import READ_BYTES
+from wheelfs.remote.http.client import READ_BYTES, TLS_READ_BYTES
 from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import FileHead
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # --- parts of files -----------------------------------------------------------------------------------------------------
 
@@ -204,17 +209,21 @@ async def test_no_signature_of_an_address_is_in_an_error() -> None:
             assert "s3cret" not in str(missing.value)
 
 
-async def test_much_is_taken_out_of_a_socket_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: set[int | None] = set()
-    receive_some = trio.SocketStream.receive_some
+@pytest.mark.parametrize(("tls", "at_once_bytes"), [(False, READ_BYTES), (True, TLS_READ_BYTES)], ids=["plain", "TLS"])
+async def test_much_is_taken_out_of_a_socket_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tls: bool, at_once_bytes: int
+) -> None:
+    asked: set[int] = set()
+    recv = trio._socket._SocketType.recv
 
-    async def noted(stream: trio.SocketStream, max_bytes: int | None = None) -> bytes:
-        asked.add(max_bytes)
-        return await receive_some(stream, max_bytes)
+    async def noted(one: trio._socket._SocketType, size_bytes: int) -> bytes:
+        asked.add(size_bytes)
+        return await recv(one, size_bytes)
 
-    monkeypatch.setattr(trio.SocketStream, "receive_some", noted)
-    with FakeIndex() as index:
+    monkeypatch.setattr(trio._socket._SocketType, "recv", noted)
+    with FakeIndex(tls=tls) as index:
         index.add(WHEEL, CONTENT)
-        async with client_of(index) as client:
+        (tmp_path / "ca.pem").write_bytes(index.ca_pem or b"")
+        async with client_of(index, SSL_CERT_FILE=str(tmp_path / "ca.pem") if tls else "") as client:
             await brought(client, index.file_url(WHEEL), Whole())
-    assert asked == {READ_BYTES}
+    assert asked == {at_once_bytes}
