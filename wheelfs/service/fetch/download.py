@@ -118,7 +118,8 @@ class Download:
                 if here and not self.is_fetching_whole:
                     end = offset + here
                 else:
-                    await self._fetch_for_reader(offset, end)
+                    with self.partial.awaiting(end):
+                        await self._fetch_for_reader(offset, end)
             if self.sealed_sha256 is not None:
                 return await self.context.read_sealed(self.sealed_sha256, offset, end - offset)
             data = await self.partial.read(offset, end)
@@ -176,10 +177,10 @@ class Download:
             gaps = self._gaps(start, end)
             if not gaps:
                 return
-            coming = self.partial.coming(gaps[0][0])
-            if coming is None:
+            if (coming := self.partial.coming(gaps[0][0])) is None:
                 break
-            await self._until_done(coming, start, end)
+            with self.partial.awaiting(end):
+                await self._until_done(coming, start, end)
         if gaps := self._gaps(start, end):
             await self._run(Range(gaps[0][0], gaps[-1][1]))
         if not self._covers(start, end):
@@ -191,7 +192,8 @@ class Download:
         await self.partial.open()
         if self.ref.kind != "wheel":
             if not self.partial.spans.total:
-                await self._until(lambda: self.partial.spans.total > 0, self.start_whole())
+                with self.partial.awaiting(1):
+                    await self._until(lambda: self.partial.spans.total > 0, self.start_whole())
         else:
             try:
                 await self._find_tail()

@@ -61,8 +61,9 @@ class FetchLimits:
     # --- memory, disk and threads ---------------------------------------------------------------------------------
 
     flush_bytes: int = 256 * 1024
-    flush_after_s: float = 0.02
-    """Received bytes are written to the spool once there are this many, or they are this old: a hop to a thread costs 0.1 ms."""
+    flush_after_s: float = 0.25
+    """Received bytes are written to the spool once there are this many, they are this old, or a reader waits for the last of
+    them: a hop to a thread costs 0.1 ms, and then everything that waits for the file looks whether it has enough."""
 
     sync_bytes: int = 64 * 1024 * 1024
     """How much a power failure may cost; a kill costs nothing, since the kernel has the spool's writes at once."""

@@ -7,7 +7,7 @@ dropped and the number grows.  A stream belongs to the generation in which it be
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,7 +19,7 @@ from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import ContentChanged, OriginFault, StoreReadOnly, WheelfsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from wheelfs.core.fetch.composition import Composition
     from wheelfs.model.links import Validators
@@ -106,6 +106,8 @@ class PartialFile:
     _earlier: dict[int, list[EarlierBytes]] = field(default_factory=dict)
     """By generation: what was here of the file before, to find out whether it is the same one after all."""
     _same: set[int] = field(default_factory=set)
+    _awaited: list[int] = field(default_factory=list)
+    """Where the ranges end that are waited for."""
     _spool: SpoolFile | None = None
     _opening: trio.Lock = field(default_factory=trio.Lock)
     _changed: trio.Event = field(default_factory=trio.Event)
@@ -144,6 +146,10 @@ class PartialFile:
         if spool is None or not spool.covers(start, end - start):
             return None
         try:
+            # Mostly it has just been written.
+            if end - start <= self.context.limits.flush_bytes and (at_once := spool.read_at_once(start, end - start)) is not None:
+                await trio.lowlevel.checkpoint()
+                return at_once if generation == self.generation else None
             data = await trio.to_thread.run_sync(spool.read, start, end - start, limiter=self.context.disk)
         except ValueError:  # closed before the thread got to it
             return None
@@ -347,6 +353,19 @@ class PartialFile:
             if stream.at <= offset < end:
                 return stream
         return None
+
+    @contextmanager
+    def awaiting(self, end: int) -> Iterator[None]:
+        """Have what is received written as soon as it reaches ``end``, and not when it is worth a write."""
+        self._awaited.append(end)
+        try:
+            yield
+        finally:
+            self._awaited.remove(end)
+
+    def is_awaited(self, start: int, end: int) -> bool:
+        """Whether ``[start, end)`` is what a waiting caller lacks the last bytes of."""
+        return any(start < awaited <= end for awaited in self._awaited)
 
     async def next_change(self) -> None:
         """Wait until more bytes are here, or a stream has ended."""

@@ -103,7 +103,8 @@ async def _receive_body(
             held += len(data)
             credited += len(data) or limits.progress_bytes  # an empty piece is a keep-alive of an origin that verifies
             now_s = trio.current_time()
-            if held >= limits.flush_bytes or now_s - flushed_s > limits.flush_after_s:
+            is_due = held >= limits.flush_bytes or now_s - flushed_s > limits.flush_after_s
+            if is_due or partial.is_awaited(stream.at, stream.at + held):
                 arrived, pending, held, flushed_s = pending, [], 0, now_s
                 await partial.write(stream, arrived, generation)
                 if partial.origin_has_ranges and partial.spans.available_at(stream.at) >= limits.skip_bytes:

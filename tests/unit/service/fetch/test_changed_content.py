@@ -43,7 +43,7 @@ async def test_an_answer_that_began_before_the_file_changed_brings_nothing_into_
 
             async def reader() -> None:
                 with suppress(ContentChanged):
-                    await file.read(0, 1000)
+                    await file.read(0, 1_000_000)
 
             nursery.start_soon(reader)  # its stream has begun with the old file, and is held in the middle
             await trio.testing.wait_all_tasks_blocked()

@@ -75,6 +75,18 @@ async def test_a_file_is_read_stored_and_found_again_offline(tmp_path: Path, con
     assert origin.sent_bytes[NAME] <= len(content) + SLACK_BYTES
 
 
+async def test_what_a_reader_waits_for_is_given_when_it_is_here_and_not_when_more_is(tmp_path: Path) -> None:
+    origin = origin_with()
+    async with service(tmp_path / "s", [origin]) as one:
+        file = await one.open(PATH)
+        origin.pause = held = trio.Event()
+        with trio.fail_after(5):
+            assert await file.read(0, 1_000) == WHEEL[:1_000], "the origin has sent a first piece, and no other one"
+        held.set()
+        file.close()
+        await until_stored(one)
+
+
 async def test_many_openers_share_one_request_for_the_tail(tmp_path: Path) -> None:
     origin = origin_with(sized=False)
     async with service(tmp_path / "s", [origin]) as one, trio.open_nursery() as nursery:

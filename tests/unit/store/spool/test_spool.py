@@ -49,6 +49,38 @@ def test_what_was_written_in_any_order_is_read_back(spool: Spool) -> None:
     file.close()
 
 
+def _filled(descriptor: int, buffers: list[bytearray], offset: int, flags: int) -> int:
+    """Be a preadv that finds everything in memory, also on a tmpfs."""
+    assert flags == os.RWF_NOWAIT
+    buffers[0][:] = os.pread(descriptor, len(buffers[0]), offset)
+    return len(buffers[0])
+
+
+def _refused(number: int) -> Callable[..., int]:
+    def preadv(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return preadv
+
+
+def test_what_is_in_memory_is_read_at_once(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = spool.open(KEY, size_bytes=len(DATA))
+    file.write(0, DATA[:1000])
+    monkeypatch.setattr(os, "preadv", _refused(errno.EAGAIN))
+    assert file.read_at_once(10, 100) is None, "it would have to be read from the disk"
+    monkeypatch.setattr(os, "preadv", _filled)
+    assert file.read_at_once(10, 100) == DATA[10:110]
+    with pytest.raises(ValueError, match="not here"):
+        file.read_at_once(950, 100)
+    monkeypatch.setattr(os, "preadv", lambda *_: 50)
+    assert file.read_at_once(10, 100) is None, "a part of it would have to be"
+    monkeypatch.setattr(os, "preadv", _refused(errno.EOPNOTSUPP))
+    assert file.read_at_once(10, 100) is None, "the file system cannot tell"
+    file.close()
+    with pytest.raises(ValueError, match="not here"):
+        spool.open(OTHER, size_bytes=10).read_at_once(0, 10)
+
+
 def test_a_hole_is_never_read_as_zeros(spool: Spool) -> None:
     file = spool.open(KEY, size_bytes=len(DATA))
     file.write(0, DATA[:10])
