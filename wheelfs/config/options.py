@@ -131,8 +131,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
         variable="WHEELFS_DELTA",
         kind=ChoiceKind(("auto", "always", "never")),
         meaning="Whether to fetch only what other stored wheels do not have, by ranges. Members of a wheel that are stored "
-        'already, as parts of others, are then taken from the store: with "auto" when that is faster by what the index has shown '
-        'of its rate and latency, with "always" to fetch as few bytes as possible; "never" asks for whole files.',
+        'already, as parts of others, are then taken from the store: with "auto" when wheels of its project are stored and that '
+        'is faster by what the index has shown of its rate and latency, with "always" to fetch as few bytes as possible; '
+        '"never" asks for whole files.',
         flag="--delta",
         commands=FETCHING,
         default_text='"auto"',

@@ -92,7 +92,11 @@ def _is_candidate(demand: Demand, size_bytes: int) -> bool:
         return False
     if not context.hosts.may_ask(source.host):
         return False
-    return context.delta == "always" or _pays(demand, source, missing_bytes, [(0, 1)])
+    if context.delta == "always" or source.share is not None:
+        return True
+    # Wheels of a project have members in common, those of others hardly any.
+    is_new = not context.store.catalog.stored_names(ref.project)
+    return not is_new and _pays(demand, source, missing_bytes, [(0, 1)])
 
 
 def _pays(demand: Demand, source: Source, missing_bytes: int, ranges: Sequence[tuple[int, int]]) -> bool:

@@ -88,6 +88,22 @@ async def test_by_itself_it_asks_for_the_whole_file_where_that_is_faster(
         assert origin.sent_bytes[NEW_NAME] == len(origin.files[NEW_NAME])
 
 
+async def test_by_itself_it_looks_for_nothing_in_the_first_wheel_of_a_project(tmp_path: Path, mock_clock: MockClock) -> None:
+    parts = PARTS | {"demo/large.bin": incompressible(1 << 20, "large enough that its time tells something")}
+    other_name = wheel_filename("other", "1.0")
+    origin = MemoryOrigin()
+    origin.add("demo", OLD_NAME, build_wheel("demo", "1.0", files=parts))
+    origin.add("other", other_name, build_wheel("other", "1.0", files=parts | NEW))
+    origin.pause = SecondsEach(mock_clock, 0.01)
+    async with service(tmp_path / "s", [origin], delta="auto") as one:
+        assert await one.read(f"simple/demo/{OLD_NAME}") == origin.files[OLD_NAME]
+        await reached(lambda: OLD_NAME in stored_names(one))
+        origin.asked.clear()
+        assert await one.read(f"simple/other/{other_name}") == origin.files[other_name]
+    assert origin.sent_bytes[other_name] == len(origin.files[other_name])
+    assert len(origin.asked) == 2, "its tail, when it was opened, and the rest"
+
+
 async def test_tiny_empty_and_gzipped_members_are_taken_from_the_store_too(tmp_path: Path) -> None:
     files = dict(PARTS)
     for name in PARTS:
