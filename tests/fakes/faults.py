@@ -1,4 +1,4 @@
-"""What a `FakeIndex` can do wrong, as values: a test appends `Fault`s to the index's script."""
+"""What a `FakeIndex`, or a scripted host, can do wrong, as values: a test appends `Fault`s to the index's script."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from threading import Event
+
+    from tests.fakes.server import Answer, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,25 @@ class RedirectLoop:
     """Redirect without end, each time to a new address."""
 
 
-Action = Status | Stall | Reset | Truncate | WrongBytes | WrongLength | Slow | GarbagePage | RedirectLoop
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Send what ``change`` makes of the request and its right answer; framing is right."""
+
+    change: Callable[[Request, Answer], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Send nothing but what ``script`` yields for the right answer, and close the connection when it ends.
+
+    It yields bytes to send as they are, and seconds to say nothing for; a TCP reset instead of a close if ``resets``.
+    """
+
+    script: Callable[[Answer], Iterator[bytes | float]]
+    resets: bool = False
+
+
+Action = Status | Stall | Reset | Truncate | WrongBytes | WrongLength | Slow | GarbagePage | RedirectLoop | Changed | Wire
 
 
 @dataclass(slots=True)

@@ -136,7 +136,11 @@ class _Connection(BaseHTTPRequestHandler):
         if isinstance(action, faults.Reset) and action.after_bytes is None:
             self._reset()
         answer = site.answer(request, action)
+        if isinstance(action, faults.Changed):
+            answer = action.change(request, answer)
         request.status = answer.status
+        if isinstance(action, faults.Wire):
+            self._send_raw(action, answer)
         self.send_response(answer.status)
         for key, value in answer.headers.items():
             self.send_header(key, value)
@@ -176,6 +180,17 @@ class _Connection(BaseHTTPRequestHandler):
             raise _Cut
         for start in range(head, len(body), piece_bytes):
             yield bytes(view[start : start + piece_bytes])
+
+    def _send_raw(self, action: faults.Wire, answer: Answer) -> None:
+        """Send what the script says instead of the answer, and end the connection."""
+        for step in action.script(answer):
+            if isinstance(step, bytes):
+                self.wfile.write(step)
+            else:
+                self._wait(None, step)
+        if action.resets:
+            self._reset()
+        raise _Cut
 
     def _wait(self, until: threading.Event | None, seconds: float | None) -> None:
         """Wait for ``until`` or ``seconds``, whichever comes first; the end of the index cuts the connection."""

@@ -60,6 +60,11 @@ class Serving:
         assert self._process is not None
         return self._process.pid
 
+    def has_ended(self) -> bool:
+        """Tell whether it has ended by itself."""
+        assert self._process is not None
+        return self._process.poll() is not None
+
     def end(self) -> int:
         """End it as an operator does and return its exit code."""
         return self._ended_by(signal.SIGTERM)

@@ -37,12 +37,17 @@ class Site:
         self._server: Server | None = None
 
     def __enter__(self) -> Self:
-        self._server = Server(self, self.address, self.port)
-        self._server.begin()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def start(self) -> None:
+        """Listen, if it does not yet."""
+        if self._server is None:
+            self._server = Server(self, self.address, self.port)
+            self._server.begin()
 
     def stop(self) -> None:
         """Refuse connections; what is open is cut."""
