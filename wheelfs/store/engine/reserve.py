@@ -33,7 +33,8 @@ class Reserve:
         if self.size_bytes >= size_bytes:
             return
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # To read, too: where a file system cannot allocate, glibc does it by reading and writing (posix_fallocate(3)).
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(descriptor, 0, size_bytes)
             finally:
