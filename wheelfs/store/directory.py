@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
+from wheelfs.file_io import sync_directory
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.private_files import OWNER_ALONE, Readers, is_as_wanted, is_open_to_others, restrict_open, restrict_tree
 from wheelfs.store.coordination.locks import lock_within
@@ -91,6 +92,7 @@ class StoreDirectory:
             with _locked(path, lock_timeout_s, readonly=readonly):
                 is_new = not (path / "format").exists()
                 if is_new:
+                    _sync_names_above(path)
                     _write_format(path, _new_fields(), readers)
                 for fields in upgraded(path, _read_fields(path, attempted), attempted, readonly=readonly):
                     _write_format(path, fields, readers)
@@ -147,6 +149,13 @@ class StoreDirectory:
                 self._environments.pop().close()
 
 
+def _sync_names_above(path: Path) -> None:
+    """Return when the name of a new store is on the disk, with those of directories that were made for it, where that can be."""
+    for directory in path.parents:
+        with suppress(OSError):  # it may be another's, or on a file system that knows no such thing; then it was there before
+            sync_directory(directory)
+
+
 def _close_to_others(path: Path, readers: Readers, *, is_new: bool) -> None:
     """Let only ``readers`` into a store, which holds private wheels; that an older one was open is said, once."""
     status = path.stat()
@@ -190,11 +199,7 @@ def _write_format(path: Path, fields: Fields, readers: Readers) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path / "format")
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path)
 
 
 def _read_fields(path: Path, attempted: str) -> Fields:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import lmdb
 
 from wheelfs.errors import InternalError, StoreDamaged, StoreError, StoreFull, StoreLocked, StoreReadOnly
+from wheelfs.file_io import sync_directory
 from wheelfs.store.engine import page_release
 from wheelfs.store.engine.network_fs import refuse_network
 from wheelfs.store.engine.process_number import OTHER_CONTAINERS
@@ -207,8 +208,7 @@ def open_environment(
         if not readonly:
             path.mkdir(exist_ok=True, mode=0o700)
             if is_unborn(data):
-                # The creator holds the store's lock; LMDB would always take what a full disk left of one for damage.
-                data.unlink(missing_ok=True)
+                _begin(data)
         if not is_unborn(data):
             refuse_cut_off(data)
         status = path.stat()
@@ -243,6 +243,16 @@ def open_environment(
         environment.close()
         raise store_error(attempted, error, written=path) from error
     return environment
+
+
+def _begin(data: Path) -> None:
+    """Make an empty data file whose name, and its directory's, survive a loss of power: LMDB syncs what it writes, and no names.
+
+    The creator holds the store's lock.  What a full disk left of one is emptied: LMDB would always take it for damage.
+    """
+    os.close(os.open(data, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+    for directory in (data.parent, data.parent.parent):
+        sync_directory(directory)
 
 
 def _open_raw(path: Path, map_size_bytes: int, databases: int, durability: Durability, readonly: bool) -> lmdb.Environment:

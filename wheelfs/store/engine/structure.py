@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.errors import StoreDamaged, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 START_ANEW: Final = "restore the whole store from one copy; or move it away and fetch or add its files again into a new one"
@@ -23,6 +24,8 @@ _MAGIC: Final = 0xBEEFC0DE
 _META: Final = struct.Struct("<16xLL16xL92xQQ")
 """A meta page of the 0.9 engine: page header, magic, version, address, map size, page size (first field of the free list's
 record), the rest of both records, last page, transaction."""
+_NEWBORN_BYTES: Final = 64 << 10
+"""More than the first transaction of an environment writes."""
 _VERIFY_S: Final = 3_600.0
 """The check of the structure reads every page's header: minutes for a terabyte."""
 _PROBLEMS: Final = 5
@@ -30,11 +33,21 @@ _PROBLEMS: Final = 5
 
 
 def is_unborn(data: Path) -> bool:
-    """Tell whether a data file is missing, or was cut short in its creation: an environment begins as two pages."""
+    """Tell whether a data file is missing, or was cut short in its creation: an environment begins as two pages.
+
+    They are on the disk for certain with the first transaction, so after a loss of power one or both may be blank or missing, in
+    a small file in which nothing was ever committed.  A larger one is not taken for new, whatever it has lost.
+    """
     try:
-        return data.stat().st_size < 2 * mmap.PAGESIZE
+        with data.open("rb") as file:
+            metas = [file.read(mmap.PAGESIZE) for _ in range(2)]
+            size_bytes = file.seek(0, 2)
     except FileNotFoundError:
         return True
+    if size_bytes < 2 * mmap.PAGESIZE:
+        return True
+    blank = [not any(page) for page in metas]
+    return size_bytes <= _NEWBORN_BYTES and any(blank) and not any(transaction for _, _, transaction in _read(metas))
 
 
 def refuse_cut_off(data: Path) -> None:
@@ -58,13 +71,19 @@ def _missing_bytes(data: Path) -> int:
         metas = [file.read(mmap.PAGESIZE) for _ in range(2)]
         size_bytes = file.seek(0, 2)
     newest, end = -1, 0
-    for page in metas:
-        if len(page) < _META.size:
-            continue
-        magic, _, page_bytes, last_page, transaction = _META.unpack_from(page)
-        if magic == _MAGIC and transaction > newest:
+    for page_bytes, last_page, transaction in _read(metas):
+        if transaction > newest:
             newest, end = transaction, (last_page + 1) * page_bytes
     return end - size_bytes
+
+
+def _read(metas: Sequence[bytes]) -> Iterator[tuple[int, int, int]]:
+    """Yield page size, last page and transaction of each meta page that is one."""
+    for page in metas:
+        if len(page) >= _META.size:
+            magic, _, page_bytes, last_page, transaction = _META.unpack_from(page)
+            if magic == _MAGIC:
+                yield page_bytes, last_page, transaction
 
 
 def problems(environment: Path) -> list[str]:

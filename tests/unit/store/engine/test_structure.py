@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import lmdb
 import pytest
 
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import StoreDamaged
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.engine.environment import open_environment
+from wheelfs.store.engine.structure import is_unborn
 from wheelfs.store.store import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MAP_BYTES = 64 << 20
 
@@ -113,3 +113,53 @@ def test_an_environment_whose_creation_was_cut_short_begins_anew(tmp_path: Path)
     with environment.read() as transaction:
         assert transaction.get(b"key", db=handle) == b"value"
     environment.close()
+
+
+@pytest.mark.parametrize("blank", [(0,), (1,), (0, 1)])
+def test_a_data_file_whose_first_pages_never_came_to_the_disk_is_begun_again(tmp_path: Path, blank: tuple[int, ...]) -> None:
+    lmdb.open(str(tmp_path / "new")).close()
+    data = tmp_path / "new" / "data.mdb"
+    content = bytearray(data.read_bytes()[: 2 * mmap.PAGESIZE])
+    for page in blank:
+        content[page * mmap.PAGESIZE : (page + 1) * mmap.PAGESIZE] = bytes(mmap.PAGESIZE)
+    data.write_bytes(content)
+    assert is_unborn(data)
+    with Store.open(tmp_path / "store"):
+        pass
+    (tmp_path / "store" / "catalog" / "data.mdb").write_bytes(content)
+    (tmp_path / "store" / "chunks" / "data.mdb").write_bytes(content)
+    with Store.open(tmp_path / "store") as store:
+        add(store, tmp_path / "input", "1.0")
+    assert not is_unborn(tmp_path / "store" / "catalog" / "data.mdb")
+
+
+@pytest.mark.parametrize("page", [0, 1])
+def test_a_data_file_in_which_something_was_committed_is_never_begun_again(path: Path, page: int) -> None:
+    data = path / "catalog" / "data.mdb"
+    content = bytearray(data.read_bytes())
+    content[page * mmap.PAGESIZE : (page + 1) * mmap.PAGESIZE] = bytes(mmap.PAGESIZE)
+    data.write_bytes(content)
+    with pytest.raises(StoreDamaged):
+        Store.open(path)
+    assert data.read_bytes() == content
+
+
+def test_the_names_of_a_new_store_are_on_the_disk_before_anything_is_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def noting_fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting_fsync)
+    store = tmp_path / "new" / "store"
+    with Store.open(store):
+        assert {tmp_path, tmp_path / "new", store, store / "catalog", store / "chunks"} <= set(synced)
+        assert synced.index(store / "catalog") < synced.index(store / "chunks")
+        assert store in synced[synced.index(store / "chunks") :], "the name of the last directory that was made in it"
+    synced.clear()
+    with Store.open(store):
+        assert not synced, "what is born is not synced again"
