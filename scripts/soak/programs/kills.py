@@ -9,7 +9,9 @@ all that the share lists.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
+import os
 import random
 import signal
 import sys
@@ -19,6 +21,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +46,7 @@ FILES: Final = 3
 KEPT: Final = 40
 """Files in the store, from which on removing takes more than is brought in."""
 PULLED_EVERY: Final = 10
+POLL_S: Final = 0.01
 
 
 @dataclass
@@ -176,65 +180,91 @@ def of_fetch(ground: Ground, number: int) -> tuple[bool, set[str]]:
     return in_the_middle, {file["filename"] for file in files if file["result"] in ("fetched", "present")}
 
 
-def read_and_kill(
-    ground: Ground, wheels: dict[str, bytes], read: Callable[[str], bytes | None], kill: Callable[[], None]
-) -> bool:
-    """Read files at once, and kill what serves them when the index has sent a part; return whether that was in the middle.
+@dataclass
+class _Reads:
+    """What serves files: ``read`` returns one, ``is_sealed`` whether it is said to be stored; both None once it was killed."""
 
-    That a file was read whole does not say that it is stored already, so nothing is acknowledged by it.
+    read: Callable[[str], bytes | None]
+    is_sealed: Callable[[str], bool | None]
+    kill: Callable[[], None]
+
+
+def read_and_kill(ground: Ground, wheels: dict[str, bytes], reads: _Reads) -> tuple[bool, set[str]]:
+    """Read files at once, and kill what serves them when the index has sent a part.
+
+    Return whether that was in the middle, and what was acknowledged: that a file was read whole does not say that it is stored,
+    so it is asked for until it is said to be.
     """
+    acknowledged: set[str] = set()
+
+    def one_file(name: str) -> bytes | None:
+        content = reads.read(name)
+        while content is not None and (sealed := reads.is_sealed(name)) is not None:
+            if sealed:
+                acknowledged.add(name)
+                break
+            time.sleep(POLL_S)
+        return content
+
     begin = ground.index.body_bytes(".whl")
     instant = begin + ground.draw.randrange(sum(map(len, wheels.values())))
     with ThreadPoolExecutor(len(wheels)) as pool:
-        reads = {name: pool.submit(read, name) for name in wheels}
-        eventually(lambda: ground.index.body_bytes(".whl") >= instant or all(one.done() for one in reads.values()))
-        if failed := [name for name, one in reads.items() if one.done() and one.result() is None]:
+        files = {name: pool.submit(one_file, name) for name in wheels}
+        eventually(lambda: ground.index.body_bytes(".whl") >= instant or all(one.done() for one in files.values()))
+        if failed := [name for name, one in files.items() if one.done() and one.result() is None]:
             raise Wrong(f"could not be read, though nothing was killed yet: {failed}")
-        in_the_middle = not all(one.done() for one in reads.values())
-        kill()
-        came = {name: one.result() for name, one in reads.items()}
+        in_the_middle = not all(one.done() for one in files.values())
+        reads.kill()
+        came = {name: one.result() for name, one in files.items()}
     if wrong := [name for name, content in came.items() if content not in (None, wheels[name])]:
         raise Wrong(f"read other bytes: {wrong}")
-    return in_the_middle
+    return in_the_middle, acknowledged
 
 
 def of_mount(ground: Ground, number: int) -> tuple[bool, set[str]]:
-    """Read files through a mount."""
+    """Read files through a mount, whose attributes say what is stored."""
     wheels = ground.hosted(number, "mounted")
     options = ["--index", f"main={ground.index.url}"]
     mount = Mounted(ground.where / "mnt", ground.store, options, ground.where / "home", {})
+    project = mount.path / "simple" / f"mounted{number}"
 
     def read(name: str) -> bytes | None:
-        try:
-            return (mount.path / "simple" / f"mounted{number}" / name).read_bytes()
-        except OSError:
-            return None  # the kill
+        with suppress(OSError):
+            return (project / name).read_bytes()
+        return None  # the kill
+
+    def is_sealed(name: str) -> bool | None:
+        with suppress(OSError):
+            return os.getxattr(project / name, "user.wheelfs.state") == b"stored"
+        return None
 
     try:
         mount.start()
-        return read_and_kill(ground, wheels, read, mount.kill), set()
+        return read_and_kill(ground, wheels, _Reads(read, is_sealed, mount.kill))
     finally:
         mount.clean_up()
 
 
 def of_serve(ground: Ground, number: int) -> tuple[bool, set[str]]:
-    """Download files from a gateway."""
+    """Download files from a gateway, whose ``stored/`` lists what is stored."""
     wheels = ground.hosted(number, "served")
     gateway = Serving(ground.where, "--index", f"main={ground.index.url}").start()
 
-    def read(name: str) -> bytes | None:
+    def read(path: str) -> bytes | None:
         try:
-            with urllib.request.urlopen(f"{gateway.url}/simple/served{number}/{name}", timeout=60) as answer:
+            with urllib.request.urlopen(f"{gateway.url}/{path}", timeout=60) as answer:
                 content: bytes = answer.read()
                 return content
-        except (OSError, urllib.error.URLError, ValueError, EOFError):
-            return None
-        except Exception as error:  # http.client.IncompleteRead, RemoteDisconnected: the kill
-            if type(error).__module__ != "http.client":
-                raise
-            return None
+        except urllib.error.HTTPError as error:
+            return b"" if error.code == 404 else None
+        except (OSError, http.client.HTTPException, ValueError, EOFError):
+            return None  # the kill
 
-    return read_and_kill(ground, wheels, read, gateway.kill), set()
+    def is_sealed(name: str) -> bool | None:
+        page = read(f"stored/simple/served{number}/")
+        return None if page is None else f">{name}<".encode() in page
+
+    return read_and_kill(ground, wheels, _Reads(lambda name: read(f"simple/served{number}/{name}"), is_sealed, gateway.kill))
 
 
 def of_gc(ground: Ground, _number: int) -> tuple[bool, set[str]]:
