@@ -29,10 +29,11 @@ from wheelfs.cli.commands import (
     track,
 )
 from wheelfs.cli.failures import error_of, is_interrupt
+from wheelfs.cli.first_steps import POINTERS, next_steps, running_mount
 from wheelfs.cli.interrupts import INTERRUPTED
 from wheelfs.cli.mount_options import is_mount_call, translate
 from wheelfs.cli.output import Output
-from wheelfs.cli.session import Session
+from wheelfs.cli.session import Session, session_of
 from wheelfs.errors import UsageError, WheelfsError
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class _Group(click.Group):
         """List in the order of a first acquaintance, not of the alphabet."""
         return list(self.commands)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named; raise `UsageError` with a pointer for one that other programs have."""
+        if args and args[0] not in self.commands and (pointer := POINTERS.get(args[0])):
+            raise UsageError(f"run wheelfs {args[0]}", "there is no such command", pointer)
+        return super().resolve_command(ctx, args)
+
 
 @click.group(
     cls=_Group,
@@ -62,7 +69,15 @@ class _Group(click.Group):
 def cli(context: click.Context) -> None:
     """A read-only mount of Python wheels: fetched lazily from any index, kept, and installable offline by pip and uv."""
     if context.invoked_subcommand is None:
-        raise UsageError("run wheelfs", "no command is given", "wheelfs --help lists them")
+        error = UsageError("run wheelfs", "no command is given", "wheelfs --help lists them")
+        session = session_of(context)
+        if session.json:
+            raise error
+        settings = session.settings()
+        for line in next_steps(running_mount(settings), settings.store):
+            session.output.talk(line)
+        # On stderr, and not 0: a script whose command is an empty variable has done nothing.
+        context.exit(error.exit_code)
 
 
 for _command in (

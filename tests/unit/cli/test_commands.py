@@ -131,7 +131,7 @@ def test_error_classes_have_exit_codes_of_their_own_and_docstrings() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [(), ("mount",), ("frobnicate",), ("ls", "--nope"), ("mount", "/x", "-o", "indx=a"), ("add",), ("config", "conda")]
+    "words", [("mount",), ("frobnicate",), ("ls", "--nope"), ("mount", "/x", "-o", "indx=a"), ("add",), ("config", "conda")]
 )
 def test_a_command_line_that_makes_no_sense_is_a_usage_error(words: tuple[str, ...], run: Callable[..., Result]) -> None:
     text = run(*words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +10,11 @@ import click
 
 from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command
+from wheelfs.cli.first_steps import running_mount
 from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, described, redact
 from wheelfs.core.formatting import counted, size_text
-from wheelfs.errors import StoreError
 from wheelfs.reports.files import ShownProject
 from wheelfs.reports.status import withheld_sentence
 
@@ -228,7 +227,7 @@ def config(context: click.Context, client: Client | None, mount: Path | None) ->
     session = session_of(context)
     settings = session.settings()
     output = session.output
-    place = mount.absolute() if mount else _running_mount(settings)
+    place = mount.absolute() if mount else running_mount(settings) or USUAL_MOUNT
     lines = {name: client_lines(name, place) for name in CLIENTS if client in (None, name)}
     if client is None:
         indexes = [(described(index), origin) for index, origin in app.effective_indexes(settings)]
@@ -297,15 +296,3 @@ def _print_lines(output: Output, groups: Iterable[Sequence[str]]) -> None:
             output.line()
         for line in group:
             output.line(line)
-
-
-def _running_mount(settings: Settings) -> Path:
-    """Return where the store is mounted now, else the usual place."""
-    from wheelfs.service.process.control_socket import Answered, ask_all
-
-    with suppress(StoreError):  # another user's store: its mounts are not ours to know
-        for reply in ask_all(settings.store / "run", {"do": "status"}, timeout_s=1.0):
-            if isinstance(reply, Answered) and isinstance(reply.value, dict):
-                for mount in reply.value.get("mounts") or ():
-                    return Path(mount["path"])
-    return USUAL_MOUNT
