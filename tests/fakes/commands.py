@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 FIELDS = {"filename", "project", "version", "sha256", "size_bytes", "result", "reason", "error_class"}
 
 FETCH_FIELDS = {
-    *("wanted", "filename", "project", "version", "sha256", "size_bytes", "fetched_bytes", "saved_bytes", "missing_bytes"),
+    *("wanted", "filename", "project", "version", "sha256", "size_bytes", "fetched_bytes", "saved_bytes", "resumed_bytes"),
+    *("kept_bytes", "missing_bytes"),
     *("result", "origin", "pinned", "reason", "error_class", "places", "notice"),
 }
 

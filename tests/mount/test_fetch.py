@@ -49,6 +49,8 @@ def test_what_was_fetched_installs_offline(
         "size_bytes": len(content),
         "fetched_bytes": len(content),
         "saved_bytes": 0,
+        "resumed_bytes": 0,
+        "kept_bytes": 0,
         "missing_bytes": 0,
         "result": "fetched",
         "origin": "main",
@@ -311,7 +313,7 @@ def test_the_last_line_sums_up_what_was_fetched_saved_and_already_here(
     summary = objects(done)[-1]["summary"]
     assert summary.pop("duration_s") > 0
     assert summary == {
-        **dict.fromkeys(("would_fetch", "skipped", "failed", "missing_bytes", "unknown"), 0),
+        **dict.fromkeys(("would_fetch", "skipped", "failed", "missing_bytes", "resumed_bytes", "unknown"), 0),
         **{"fetched": 1, "fetched_bytes": sent_bytes, "saved_bytes": len(new) - sent_bytes},
         **{"present": 1, "present_bytes": len(old)},
     }

@@ -154,16 +154,20 @@ class _Run:
         from wheelfs.telemetry import Counters
 
         counters, asked = Counters(), self.asked
+        here_before = await trio.to_thread.run_sync(store.spool.states)
         wanted = self.wants.as_one() if self.resolver is None else await self._resolved(self.resolver, store, counters)
         scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(self.settings)})
         adding = LocalFiles(store, self.wants.wanted, self.target, scopes, asked.pin, asked.dry_run, self.progress)
         for local in self.wants.local:
             self.done(await trio.to_thread.run_sync(adding.bring, local))
-        async with running_node(self.settings, store, counters, bound_s=None, network_slots=0) as node:
-            if self.settings.no_index:  # then the shares alone say which files there are
-                await node.follower.catch_up()
-            run = Prefetch(node, self.target, asked.pin, asked.dry_run, self.began_us, self.done, self.progress)
-            await run.run([*wanted, *self.wants.locked])
+        with ExitStack() as at_end:
+            async with running_node(self.settings, store, counters, bound_s=None, network_slots=0) as node:
+                if self.settings.no_index:  # then the shares alone say which files there are
+                    await node.follower.catch_up()
+                options = (self.target, asked.pin, asked.dry_run, self.began_us, here_before)
+                run = Prefetch(node, *options, self.done, self.progress)
+                at_end.callback(run.report_interrupted)
+                await run.run([*wanted, *self.wants.locked])
         fetched_bytes = counters.so_far().fetched_bytes
         return summed_up(self.files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - self.began_s)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wheelfs import errors
 from wheelfs.errors import InternalError, StoreFull, WheelfsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _log = logging.getLogger(__name__)
 
@@ -18,6 +19,18 @@ _log = logging.getLogger(__name__)
 def is_interrupt(error: BaseException) -> bool:
     """Return whether ``error`` is Ctrl-C, however nurseries have wrapped it."""
     return any(isinstance(leaf, KeyboardInterrupt) for leaf in _leaves(error))
+
+
+@contextmanager
+def says_what_is_kept(talk: Callable[[str], None], kept: Callable[[], str]) -> Iterator[None]:
+    """Say on Ctrl-C, by ``talk``, what of the work of the block stays (``kept``); raises KeyboardInterrupt then."""
+    try:
+        yield
+    except BaseException as error:
+        if not is_interrupt(error):
+            raise
+        talk(f"wheelfs: interrupted; {kept()}")
+        raise KeyboardInterrupt from None
 
 
 def error_of(error: BaseException) -> WheelfsError:

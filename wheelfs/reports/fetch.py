@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-FetchResult = Literal["fetched", "present", "would-fetch", "skipped", "failed"]
+FetchResult = Literal["fetched", "present", "would-fetch", "skipped", "failed", "interrupted"]
 
 
 class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,9 +36,10 @@ class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
 class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one file that was to be fetched; ``wanted`` is what was asked for.
 
-    ``fetched_bytes`` of it came in this run, ``saved_bytes`` were taken from other stored files; an earlier run brought the rest.
-    ``missing_bytes``: how much of it still has to come (None: its size cannot be found out).  For one that was skipped or
-    failed ``reason`` says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out of it is None.
+    ``fetched_bytes`` of it came in this run, ``saved_bytes`` were taken from other stored files, and ``resumed_bytes`` were here
+    since an earlier run.  ``missing_bytes``: how much of it still has to come (None: its size cannot be found out).  Of one that
+    was interrupted ``kept_bytes`` are here, with which the next run goes on.  For one that was skipped or failed ``reason`` says
+    why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out of it is None.
     ``places`` are where it was asked for ("FILE, line N"), and ``notice`` is what should be known of a file that was taken: that
     it is an sdist, because no wheel could be.
     """
@@ -51,6 +52,8 @@ class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int | None = None
     fetched_bytes: int = 0
     saved_bytes: int = 0
+    resumed_bytes: int = 0
+    kept_bytes: int = 0
     missing_bytes: int | None = None
     result: FetchResult
     origin: str | None = None
@@ -65,8 +68,9 @@ class FetchSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What one run did, in files and bytes.
 
     ``fetched_bytes``: all that came, so metadata that was read to resolve and what came of failed files too.  ``saved_bytes`` of
-    the new files were taken from other stored files.  ``present_bytes``: the sizes of the files that were here before.
-    ``missing_bytes``: what a dry run would fetch, as far as it knows; of ``unknown`` files it does not.
+    the new files were taken from other stored files, and ``resumed_bytes`` were here since an earlier run.  ``present_bytes``:
+    the sizes of the files that were here before.  ``missing_bytes``: what a dry run would fetch, as far as it
+    knows; of ``unknown`` files it does not.
     """
 
     fetched: int
@@ -76,6 +80,7 @@ class FetchSummary(msgspec.Struct, frozen=True, kw_only=True):
     failed: int
     fetched_bytes: int
     saved_bytes: int
+    resumed_bytes: int
     present_bytes: int
     missing_bytes: int
     unknown: int

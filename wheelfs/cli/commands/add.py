@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from wheelfs.cli.command import Command
-from wheelfs.cli.failures import exit_code_of
+from wheelfs.cli.failures import exit_code_of, says_what_is_kept
 from wheelfs.cli.paths import must_answer
 from wheelfs.cli.session import session_of
 from wheelfs.config.indexes import check_index_name
-from wheelfs.core.formatting import counted
+from wheelfs.core.formatting import counted, were
 from wheelfs.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ def add(context: click.Context, sources: tuple[str, ...], pip_cache: str | None,
             taken += 1
         _print_file(output, file)
 
-    with output.progress() as progress:
+    def kept() -> str:
+        return f"{counted(taken, 'file')} {were(taken)} added" if taken else "no file has been added yet"
+
+    with says_what_is_kept(output.talk, kept), output.progress() as progress:
         for file in app.add(settings, list(sources), index=index, progress=progress) if sources else ():
             report(file)
         if pip_cache is not None:

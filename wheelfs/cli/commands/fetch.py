@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wheelfs.cli.command import Command, requirement_files
-from wheelfs.cli.failures import exit_code_of
+from wheelfs.cli.failures import exit_code_of, says_what_is_kept
 from wheelfs.cli.session import session_of
-from wheelfs.core.formatting import counted, size_text
+from wheelfs.core.formatting import counted, size_text, were
 from wheelfs.errors import OriginError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wheelfs.cli.output import Output
     from wheelfs.reports.fetch import FetchedFile, FetchSummary
 
@@ -113,7 +115,7 @@ def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, 
     def note(text: str) -> None:
         output.talk(f"wheelfs: {text}")
 
-    with output.progress() as progress:
+    with says_what_is_kept(output.talk, lambda: _kept_text(done)), output.progress() as progress:
         summary = app.fetch(session.settings(), asked, report=report, note=note, progress=progress)
     if output.json:
         output.record({"summary": summary})
@@ -142,10 +144,28 @@ def _print_file(output: Output, file: FetchedFile) -> None:
     elif file.result == "would-fetch":
         size = "of unknown size" if file.missing_bytes is None else size_text(file.missing_bytes)
         output.line(f"would fetch {file.filename} ({size})")
-    elif file.saved_bytes:
-        output.line(f"{file.result} {file.filename} ({size_text(file.fetched_bytes)}, {size_text(file.saved_bytes)} saved)")
+    elif file.result == "interrupted":
+        pass  # all of them are summed up in one sentence
+    elif file.saved_bytes or file.resumed_bytes:
+        output.line(f"{file.result} {file.filename} ({size_text(file.fetched_bytes)}{_not_fetched(file)})")
     else:
         output.line(f"{file.result} {file.filename}")
+
+
+def _not_fetched(file: FetchedFile) -> str:
+    """Return what of a new file did not have to be fetched."""
+    resumed = f", {size_text(file.resumed_bytes)} of an earlier run" if file.resumed_bytes else ""
+    return resumed + (f", {size_text(file.saved_bytes)} saved" if file.saved_bytes else "")
+
+
+def _kept_text(done: Sequence[FetchedFile]) -> str:
+    """Return what an interrupted run leaves."""
+    whole = sum(file.result == "fetched" for file in done)
+    parts = [file.kept_bytes for file in done if file.result == "interrupted" and file.kept_bytes]
+    kept = [f"{counted(whole, 'file')} {were(whole)} fetched"] if whole else []
+    if parts:
+        kept.append(f"{size_text(sum(parts))} of {counted(len(parts), 'file')} are kept, with which the next run goes on")
+    return ", and ".join(kept) or "no file has been fetched yet"
 
 
 def _summary_text(summary: FetchSummary, *, dry_run: bool) -> str:
@@ -155,7 +175,8 @@ def _summary_text(summary: FetchSummary, *, dry_run: bool) -> str:
     else:
         rate = f" at {size_text(round(summary.fetched_bytes / summary.duration_s))}/s" if summary.duration_s else ""
         fetched, saved = size_text(summary.fetched_bytes), size_text(summary.saved_bytes)
-        first = f"{counted(summary.fetched, 'file')} fetched, {fetched}{rate}, {saved} saved"
+        resumed = f", {size_text(summary.resumed_bytes)} of an earlier run" if summary.resumed_bytes else ""
+        first = f"{counted(summary.fetched, 'file')} fetched, {fetched}{rate}{resumed}, {saved} saved"
     here = f"{counted(summary.present, 'file')} already here, {size_text(summary.present_bytes)}"
     more = [f"{count} {word}" for word, count in (("skipped", summary.skipped), ("failed", summary.failed)) if count]
     return "; ".join([first, here, *more])

@@ -56,18 +56,29 @@ def add_paths(
             for source in _sources(paths):
                 # Of two files of one name the first has it, so the second one begins when that is settled.
                 while len(under_way) == _AHEAD or any(name == source.filename for name, _ in under_way):
-                    yield under_way.popleft()[1].result()
+                    yield _first_of(under_way)
                 if isinstance(source, AddedFile):
                     future = threads.submit(lambda report: report, source)
                 else:
                     future = threads.submit(add_one, store, source, index=index, scopes=scopes, progress=progress)
                 under_way.append((source.filename, future))
             while under_way:
-                yield under_way.popleft()[1].result()
+                yield _first_of(under_way)
+        except KeyboardInterrupt:
+            # What has begun is stored before the store is closed, so it is reported too.
+            for future in [future for _, future in under_way if not future.cancel()]:
+                yield future.result()
+            raise
         finally:
             # On the way out of an error or of ctrl-C: what has begun ends before the store is closed, the rest never begins.
             for _, future in under_way:
                 future.cancel()
+
+
+def _first_of(under_way: deque[tuple[str, Future[AddedFile]]]) -> AddedFile:
+    report = under_way[0][1].result()
+    under_way.popleft()  # only now: an interrupt comes while waiting, and this one is still to be reported then
+    return report
 
 
 def _sources(paths: Iterable[Path]) -> Iterator[Source | AddedFile]:

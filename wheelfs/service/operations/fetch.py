@@ -22,9 +22,10 @@ from wheelfs.reports.fetch import FetchedFile, FetchSummary
 from wheelfs.service.tasks import await_future
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
+    from wheelfs.model.content import ContentKey
     from wheelfs.model.wanted import Unfetchable, Wanted
     from wheelfs.reports.progress import Progress
     from wheelfs.service.fetch.download import Download
@@ -41,6 +42,7 @@ class Prefetch:
     """One run; ``report`` is called with every file as it is done.
 
     ``began_us``: what was stored since was brought by this run, resolving included, which reads small wheels whole.
+    ``here_before``: the bytes of partial files that were here then.
     """
 
     node: Running
@@ -48,6 +50,7 @@ class Prefetch:
     pin: bool
     dry_run: bool
     began_us: int
+    here_before: Mapping[ContentKey, int]
     report: Callable[[FetchedFile], None]
     progress: Progress
     _turns: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(AT_ONCE))
@@ -55,6 +58,7 @@ class Prefetch:
     _done_files: int = 0
     _files: int = 0
     _saved_bytes: int = 0
+    _interrupted: list[tuple[FetchedFile, FileRef]] = field(default_factory=list)
 
     async def run(self, wanted: Sequence[Wanted]) -> None:
         """Bring everything; what fails is reported and does not end the rest.  Raises `StoreError`."""
@@ -63,6 +67,14 @@ class Prefetch:
         async with trio.open_nursery() as nursery:
             for row in _rows(wanted, apart=self.node.fetching.delta == "never"):
                 nursery.start_soon(self._bring_in_order, nursery, row)
+
+    def report_interrupted(self) -> None:
+        """Report the files that `run` was bringing when it was cancelled.
+
+        To be called when the node has ended: its streams store what they have received then.
+        """
+        for file, ref in self._interrupted:
+            self._tell(msgspec.structs.replace(file, kept_bytes=self.node.store.spool.state(ref.key) or 0), ref)
 
     async def _bring_in_order(self, nursery: trio.Nursery, row: Sequence[Wanted]) -> None:
         for one in row:
@@ -149,32 +161,45 @@ class Prefetch:
             told = msgspec.structs.replace(about, result="would-fetch", size_bytes=size_bytes, missing_bytes=missing_bytes)
             self._tell(told, ref)
             return
+        await self._download(nursery, ref, about, size_bytes, wanted.hashes)
+
+    async def _download(
+        self, nursery: trio.Nursery, ref: FileRef, about: FetchedFile, size_bytes: int | None, asked: frozenset[str]
+    ) -> None:
+        downloads = self.node.downloads
         telling = trio.CancelScope()
+        before_bytes = self.here_before.get(ref.key, 0)
         self.progress.begin(ref.filename, size_bytes)
         try:
             with downloads.using(ref) as download:
                 nursery.start_soon(self._tell_progress, download, telling)
-                before_bytes = download.partial.received_bytes
+                received_before = download.partial.received_bytes
                 await download.until_sealed()
                 sha256 = download.sealed_sha256
-                fetched_bytes, saved_bytes = download.partial.received_bytes - before_bytes, download.local_bytes
+                fetched_bytes, saved_bytes = download.partial.received_bytes - received_before, download.local_bytes
+        except trio.Cancelled:
+            self._interrupted.append((msgspec.structs.replace(about, result="interrupted", size_bytes=size_bytes), ref))
+            raise
         finally:
             telling.cancel()
             self.progress.end(ref.filename)
         assert sha256 is not None
         # An index need not have told the hash that was asked for.
-        await self._compare(sha256, wanted.hashes, ref.filename)
+        await self._compare(sha256, asked, ref.filename)
         if self.pin:
             await self._pin(ref, sha256)
         self._saved_bytes += saved_bytes
         sealed = self.node.store.catalog.content(sha256)
+        size_bytes = size_bytes if sealed is None else sealed.size_bytes
         told = msgspec.structs.replace(
             about,
             result="fetched",
             sha256=sha256.hex(),
-            size_bytes=size_bytes if sealed is None else sealed.size_bytes,
+            size_bytes=size_bytes,
             fetched_bytes=fetched_bytes,
             saved_bytes=saved_bytes,
+            # What was here may have turned out to be of another file, or be among what other files have.
+            resumed_bytes=max(0, min(before_bytes, (size_bytes or 0) - fetched_bytes - saved_bytes)),
             missing_bytes=0,
         )
         self._tell(told, ref)
@@ -245,6 +270,7 @@ def summed_up(files: Sequence[FetchedFile], *, fetched_bytes: int, duration_s: f
         failed=results["failed"],
         fetched_bytes=fetched_bytes,
         saved_bytes=sum(file.saved_bytes for file in files),
+        resumed_bytes=sum(file.resumed_bytes for file in files),
         present_bytes=sum(file.size_bytes or 0 for file in files if file.result == "present"),
         missing_bytes=sum(file.missing_bytes or 0 for file in files),
         unknown=sum(file.result == "would-fetch" and file.missing_bytes is None for file in files),

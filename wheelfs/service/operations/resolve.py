@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 RESOLVE_S: Final = 3_600.0
 """The longest resolution: each of thousands of questions is bounded by itself, and some hours would be no answer either."""
+
+_END_S: Final = 5.0
+"""What uv may take to end before it is killed."""
 
 _FOREIGN: Final = ("UV_", "PIP_", "VIRTUAL_ENV", "CONDA_")
 """How variables begin that would tell uv other things than we do."""
@@ -118,7 +123,11 @@ def _extras(asked: LocalPath) -> str:
 
 
 async def _run(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
-    """Run uv, ended when this is cancelled."""
+    """Run uv, ended when this is cancelled.
+
+    In a process group of its own, with what it starts to build sdists: a terminal sends Ctrl-C to all of ours, and uv, ended by
+    that, would look like one that failed.
+    """
     try:
         with trio.fail_after(RESOLVE_S):
             return await trio.run_process(
@@ -128,6 +137,8 @@ async def _run(command: Sequence[str], directory: Path, environment: Mapping[str
                 capture_stdout=True,
                 capture_stderr=True,
                 check=False,
+                process_group=0,
+                deliver_cancel=_end_group,
             )
     except trio.TooSlowError:
         happened = f"uv has no answer after {RESOLVE_S:.0f} s"
@@ -135,6 +146,14 @@ async def _run(command: Sequence[str], directory: Path, environment: Mapping[str
     except OSError as error:
         happened = f"{command[0]} cannot be run: {error.strerror}"
         raise ProgramMissing("resolve dependencies", happened, "install uv again") from None
+
+
+async def _end_group(process: trio.Process) -> None:
+    """End the process and all that it has started; trio waits for the process, and cancels this when it has ended."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        await trio.sleep(_END_S)
 
 
 def _error(returncode: int, said: str, node: Running) -> OriginUnreachable | Unresolvable:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.errors import InternalError
+from wheelfs.model.content import ContentKey
 from wheelfs.store.engine.environment import store_error
 from wheelfs.store.spool.file import Journal, SpoolFile
 from wheelfs.store.spool.journal import MAX_JOURNAL_BYTES, Replay, boot_id, boot_record, header, replay
@@ -26,8 +27,6 @@ from wheelfs.store.spool.journal import MAX_JOURNAL_BYTES, Replay, boot_id, boot
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from wheelfs.model.content import ContentKey
 
 _LOCK_ATTEMPTS: Final = 8
 """Each retry means that an owner deleted the journal between our opening and locking it."""
@@ -67,6 +66,11 @@ class Spool:
         """Return how many bytes of ``key`` are here, by its journal, or None when there is no partial file; locks nothing."""
         found = _read_journal(self._path(key, "spans"), key)
         return None if found is None or not self._path(key, "part").exists() else found.spans.total
+
+    def states(self) -> dict[ContentKey, int]:
+        """Return how many bytes are here of each partial file, as `state` does."""
+        keys = [ContentKey(bytes.fromhex(part.stem)) for _, _, part in self._partial_files()]
+        return {key: here for key in keys if (here := self.state(key)) is not None}
 
     def usage_bytes(self) -> int:
         """Return the room that partial files take on disk."""

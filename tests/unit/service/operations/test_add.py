@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+from collections import deque
 from hashlib import sha256
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.core.projects.index_scopes import IndexScopes
 from wheelfs.errors import StoreDamaged, StoreFull
@@ -95,6 +99,25 @@ def test_a_full_store_ends_it_and_no_thread_goes_on(tmp_path: Path) -> None:
             list(told)
         assert not any(thread.name.startswith("add") for thread in threading.enumerate())
     assert small.name in begun
+
+
+def test_an_interrupt_reports_what_has_begun_and_begins_no_more(store: Store, tmp_path: Path) -> None:
+    names = [wheel(tmp_path / "house", f"p{number:02}", 1_000).name for number in range(40)]
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def interrupt(name: str) -> None:
+        if name == names[1]:
+            eventually(lambda: bool(reported))  # by then all of them are queued
+            signal.pthread_kill(main, signal.SIGINT)
+
+    reported: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        # Nothing but the generator runs in python, so it is interrupted there, as it is while it waits.
+        deque(map(reported.append, map(attrgetter("filename"), added(store, tmp_path / "house", progress=Watched(interrupt)))))
+    assert reported[:2] == names[:2]
+    assert reported == [name.filename for name in store.catalog.names()]
+    assert len(reported) < len(names)
 
 
 def test_a_page_that_rotted_keeps_no_file_from_being_added(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
