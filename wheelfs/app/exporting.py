@@ -22,6 +22,7 @@ def export(
     directory: Path,
     *,
     patterns: Sequence[str],
+    with_deps: bool,
     report: Callable[[ExportedFile], None],
     progress: Progress,
 ) -> Exported:
@@ -43,7 +44,7 @@ def export(
     async def write(store: Store) -> Exported:
         with Destination.open(directory) as destination:
             async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
-                return Export(node, store, destination, report, progress).run(patterns)
+                return Export(node, store, destination, report, progress, with_deps).run(patterns)
 
     with store_to_look_at(settings) as store:
         return trio.run(write, store)

@@ -13,16 +13,25 @@ from wheelfs.errors import OriginUnreachable
 from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from wheelfs.config import Settings
     from wheelfs.remote.share.objects import Objects
     from wheelfs.remote.share.share import ObjectShare, WrittenShare
     from wheelfs.reports.files import KeptFile
+    from wheelfs.reports.left_out import LeftOut
     from wheelfs.reports.shares import PulledFile, PushedFile, ShareCollection
 
 
-def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -> Iterator[PushedFile]:
+def push(
+    settings: Settings,
+    url: str,
+    words: Sequence[str],
+    *,
+    private: bool,
+    with_deps: bool = False,
+    report_left_out: Callable[[LeftOut], None] = lambda _: None,
+) -> Iterator[PushedFile]:
     """Push stored files to the share at ``url`` and yield each; raises `UsageError`, `OriginError`, `StoreError`."""
     from wheelfs.service.shares.push import push as push_files
     from wheelfs.store.store import Store
@@ -31,10 +40,20 @@ def push(settings: Settings, url: str, words: Sequence[str], *, private: bool) -
     # Under the name that mounts know it by, what they and this command find out about it is shared.
     name = next((share.name for share in settings.shares if _same(share.url, url)), None)
     with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
-        yield from push_files(store, target, words, private=private, share_name=name)
+        yield from push_files(
+            store, target, words, private=private, with_deps=with_deps, report_left_out=report_left_out, share_name=name
+        )
 
 
-def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) -> Iterator[PulledFile]:
+def pull(
+    settings: Settings,
+    url: str,
+    words: Sequence[str],
+    *,
+    contents: bool,
+    with_deps: bool = False,
+    report_left_out: Callable[[LeftOut], None] = lambda _: None,
+) -> Iterator[PulledFile]:
     """Yield what the share at ``url`` has, with ``contents`` once it is here; raises as `push` does."""
     from wheelfs.service.shares.pull import pull as pull_files
     from wheelfs.store.store import Store
@@ -43,7 +62,7 @@ def pull(settings: Settings, url: str, words: Sequence[str], *, contents: bool) 
         _read(settings, url) as share,
         Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
     ):
-        yield from pull_files(store, share, words, contents=contents)
+        yield from pull_files(store, share, words, contents=contents, with_deps=with_deps, report_left_out=report_left_out)
 
 
 def take_out(settings: Settings, url: str, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:

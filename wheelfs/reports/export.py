@@ -6,6 +6,9 @@ from typing import Literal
 
 import msgspec
 
+# At run time too: msgspec evaluates the annotations of its structs.
+from wheelfs.reports.left_out import LeftOut  # noqa: TC001
+
 ExportResult = Literal["written", "present", "refused"]
 
 
@@ -21,7 +24,7 @@ class ExportedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run did.  ``unmatched``: patterns that no stored file matches."""
+    """What a run did.  ``unmatched``: patterns that no stored file matches.  ``left_out``: what is needed and not there."""
 
     directory: str
     written: int
@@ -29,3 +32,4 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     refused: int
     written_bytes: int
     unmatched: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()

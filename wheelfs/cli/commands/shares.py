@@ -9,14 +9,16 @@ import click
 from wheelfs.cli.command import Command
 from wheelfs.cli.failures import exit_code_of
 from wheelfs.cli.interrupts import ends_when_interrupted
+from wheelfs.cli.left_out import left_out_lines
 from wheelfs.cli.session import session_of
 from wheelfs.core.formatting import counted, size_text, were
-from wheelfs.errors import OriginError
+from wheelfs.errors import OriginError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.cli.output import Output
+    from wheelfs.reports.left_out import LeftOut
     from wheelfs.reports.shares import PulledFile, PushedFile
 
 _share = click.option(
@@ -40,13 +42,15 @@ _share = click.option(
 @click.argument("names", metavar="[NAME...]", nargs=-1)
 @_share
 @click.option("--private", is_flag=True, help="Push private files too: those added by hand, that no index lists.")
+@click.option("--with-deps", is_flag=True, help="Push what named files need, too, as far as it is stored and not private.")
 @click.pass_context
-def push(context: click.Context, names: tuple[str, ...], url: str, private: bool) -> int:
+def push(context: click.Context, names: tuple[str, ...], url: str, private: bool, with_deps: bool) -> int:
     """Copy stored files to a share: all that it does not have, or those that are named.
 
     A NAME is a filename, a project, or a requirement such as "numpy>=2". Only what is new in a file is written. Any number of
     machines may push to one share at once, and any of them may be killed: a file is listed when all of it is there. Private
-    files are pushed when a NAME means them, or with --private. The exit code is 1 when a part failed.
+    files are pushed when a NAME means them, or with --private. What named files need, and the share will not have, is reported.
+    The exit code is 1 when a part failed.
     """
     from wheelfs.app import object_shares
 
@@ -54,9 +58,14 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
     session = session_of(context)
     output = session.output
     done: list[PushedFile] = []
-    for file in object_shares.push(session.settings(), url, list(names), private=private):
+    left_out: list[LeftOut] = []
+    pushing = object_shares.push(
+        session.settings(), url, list(names), private=private, with_deps=with_deps, report_left_out=left_out.append
+    )
+    for file in pushing:
         done.append(file)
         _print_file(output, file, file.written_bytes)
+    _print_left_out(output, left_out, "stored", "pushed")
     if not output.json:
         pushed = [file for file in done if file.result == "pushed"]
         present = _count(done, "present")
@@ -81,13 +90,14 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
 @click.argument("names", metavar="[NAME...]", nargs=-1)
 @_share
 @click.option("--contents", is_flag=True, help="Copy the files, so that they are stored here.")
+@click.option("--with-deps", is_flag=True, help="With --contents: copy what named files need, too, as far as the share has it.")
 @click.pass_context
-def pull(context: click.Context, names: tuple[str, ...], url: str, contents: bool) -> int:
+def pull(context: click.Context, names: tuple[str, ...], url: str, contents: bool, with_deps: bool) -> int:
     """List the files of a share, and whether they are here; with --contents, copy those that are not.
 
     A NAME is a filename, a project, or a requirement such as "numpy>=2"; without one, all files are meant. Only the
     pieces of a file that no stored file has are read. What is copied is compared with its sha256 and belongs to the index that it
-    came from. The exit code is 1 when a part failed.
+    came from. What named files need, and is not stored then, is reported. The exit code is 1 when a part failed.
     """
     from wheelfs.app import object_shares
 
@@ -95,9 +105,16 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
     session = session_of(context)
     output = session.output
     done: list[PulledFile] = []
-    for file in object_shares.pull(session.settings(), url, list(names), contents=contents):
+    if with_deps and not contents:
+        raise UsageError("use --with-deps", "it says what is copied, and only --contents copies", "give --contents, too")
+    left_out: list[LeftOut] = []
+    pulling = object_shares.pull(
+        session.settings(), url, list(names), contents=contents, with_deps=with_deps, report_left_out=left_out.append
+    )
+    for file in pulling:
         done.append(file)
         _print_file(output, file, file.read_bytes)
+    _print_left_out(output, left_out, "in the share", "copied")
     present = _count(done, "present")
     if output.json:
         pass
@@ -113,6 +130,15 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
         advice = ", --contents copies them" if missing else ""
         output.line(f"{counted(len(done), 'file')} in the share: {present} here already, {missing} missing here{advice}")
     return _code_of(done)
+
+
+def _print_left_out(output: Output, left_out: Sequence[LeftOut], state: str, done: str) -> None:
+    if output.json:
+        for one in left_out:
+            output.record({"left_out": one})
+    else:
+        for line in left_out_lines(left_out, state, done):
+            output.talk(f"wheelfs: {line}")
 
 
 def _count(files: Sequence[PushedFile | PulledFile], result: str) -> int:

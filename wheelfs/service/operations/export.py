@@ -21,12 +21,14 @@ from wheelfs.errors import DestinationError, InvalidInput, NotKnown, OriginFault
 from wheelfs.model.links import ProjectPage
 from wheelfs.model.names import MAX_NAME_BYTES, ProjectName, kind_of, parse_project_name, project_and_version
 from wheelfs.reports.export import Exported, ExportedFile
+from wheelfs.service.needed_files import left_out, needed_of_stored
 from wheelfs.service.selection import matches, parse_word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wheelfs.reports.export import ExportResult
+    from wheelfs.reports.left_out import LeftOut
     from wheelfs.reports.progress import Progress
     from wheelfs.service.operations.export_directory import Destination
     from wheelfs.service.projects.index import Entry
@@ -50,17 +52,20 @@ class Export:
     destination: Destination
     report: Callable[[ExportedFile], None]
     progress: Progress
+    with_deps: bool = False
     _counts: dict[str, int] = field(default_factory=lambda: {"written": 0, "present": 0, "refused": 0})
     _written_bytes: int = 0
 
     def run(self, words: Sequence[str]) -> Exported:
         """Export the stored files that a word or pattern means (none: all) and return what was done.
 
+        Of those that are meant by a word, ``with_deps`` takes what they need along, as far as it is stored.
         Raises `InvalidInput` for a word that can mean no file, `NotKnown` where no file is meant, `DestinationError` where the
         directory fails, and `StoreError`.
         """
         matched: set[str] = set()
-        for project, names in groupby(self._chosen(words, matched), key=lambda name: name.project):
+        chosen, missing = self._with_needed(list(self._chosen(words, matched))) if words else (self._chosen(words, matched), [])
+        for project, names in groupby(chosen, key=lambda name: name.project):
             self._project(ProjectName(project), list(names))
         if not any(self._counts.values()):
             what = " ".join(words) or "the stored files"
@@ -74,7 +79,19 @@ class Export:
             refused=self._counts["refused"],
             written_bytes=self._written_bytes,
             unmatched=tuple(one for one in dict.fromkeys(words) if one not in matched),
+            left_out=tuple(missing),
         )
+
+    def _with_needed(self, chosen: list[StoredName]) -> tuple[list[StoredName], list[LeftOut]]:
+        """Return what is to be exported, by project, and what that needs and will not be there."""
+        found = needed_of_stored(
+            self.store,
+            chosen,
+            lambda project: (file.link.filename for file in self._on_page(ProjectName(project))),
+        )
+        if self.with_deps:
+            chosen = sorted({*chosen, *(name for one in found for name in one.files)}, key=lambda name: name.key)
+        return chosen, left_out(found, lambda _: self.with_deps)
 
     def _chosen(self, words: Sequence[str], matched: set[str]) -> Iterator[StoredName]:
         parsed = [parse_word("export", word) for word in words]

@@ -12,11 +12,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.projects.ownership import LOCAL
+from wheelfs.core.resolve.closure import fits, needed
 from wheelfs.errors import InvalidInput, NameTaken, OriginError, OriginFault, StoreFull
 from wheelfs.file_io import write_all
 from wheelfs.model.links import description_of
 from wheelfs.model.recipe import Chunk
 from wheelfs.reports.shares import PulledFile, PullResult
+from wheelfs.service.needed_files import left_out, requirements_of_stored
 from wheelfs.service.shares.known_end import known_end, refuse_less
 from wheelfs.service.shares.shared_files import select_shared
 from wheelfs.store.catalog.records import StoredName
@@ -24,29 +26,57 @@ from wheelfs.store.chunks.lookup import locate, read_verified
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from wheelfs.core.resolve.closure import Needed
     from wheelfs.errors import WheelfsError
     from wheelfs.model.manifest import Manifest, Placed
     from wheelfs.model.recipe import Extent
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.share.share import ObjectShare
+    from wheelfs.reports.left_out import LeftOut
     from wheelfs.store.store import Store
 
 _AT_ONCE: Final = 4_096
 
 
-def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bool) -> Iterator[PulledFile]:
+def pull(
+    store: Store,
+    share: ObjectShare,
+    words: Sequence[str],
+    *,
+    contents: bool,
+    with_deps: bool = False,
+    report_left_out: Callable[[LeftOut], None] = lambda _: None,
+) -> Iterator[PulledFile]:
     """Yield what the share has, or what of it ``words`` mean; with ``contents`` take that which is not here.
 
-    A word is a filename, a project, or a requirement.  Raises `InvalidInput` and `NotKnown` for words that mean nothing, and
-    `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
+    A word is a filename, a project, or a requirement.  ``with_deps`` takes what named files need along with them;
+    ``report_left_out`` is called with what they need and is not stored then.  Raises `InvalidInput` and `NotKnown` for words that
+    mean nothing, and `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
     """
     known = known_end(store, share.catalog.check())
     files = share.catalog.files()
     refuse_less(f"list the files of the share {share.url}", share.catalog.end, known)
-    if words:
-        files = select_shared(files, "pull", words, share.url)
+    chosen = select_shared(files, "pull", words, share.url) if words else files
+    yield from _taken(store, share, chosen, contents=contents)
+    if not (words and contents):
+        return
+    by_project: dict[str, list[SharedFile]] = {}
+    for file in files:
+        by_project.setdefault(file.project, []).append(file)
+    while True:  # what a file needs is known when it is here
+        found = _needed(store, chosen, by_project)
+        more = [file for one in found for file in one.files if with_deps and file not in chosen]
+        if not more:
+            break
+        chosen = [*chosen, *dict.fromkeys(more)]
+        yield from _taken(store, share, dict.fromkeys(more), contents=True)
+    for one in left_out(found, lambda _: with_deps):
+        report_left_out(one)
+
+
+def _taken(store: Store, share: ObjectShare, files: Iterable[SharedFile], *, contents: bool) -> Iterator[PulledFile]:
     for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):
         if _is_here(store, file):
             yield _reported(file, "present")
@@ -58,6 +88,17 @@ def pull(store: Store, share: ObjectShare, words: Sequence[str], *, contents: bo
             yield _reported(file, "pulled", _take(store, share, file))
         except (OriginError, InvalidInput) as error:
             yield _reported(file, "failed", error=error)
+
+
+def _needed(
+    store: Store, chosen: Sequence[SharedFile], by_project: Mapping[str, Sequence[SharedFile]]
+) -> list[Needed[SharedFile]]:
+    return needed(
+        chosen,
+        lambda project: by_project.get(project, ()),
+        lambda file, extras: requirements_of_stored(store, file.filename, file.sha256, extras),
+        is_there=lambda wanted: any(fits(wanted, name.filename) for name in store.catalog.stored_names(wanted.project)),
+    )
 
 
 def _is_here(store: Store, file: SharedFile) -> bool:
