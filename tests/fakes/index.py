@@ -26,6 +26,8 @@ from tests.fakes import faults, pages
 from tests.fakes.server import Answer, Request, Server
 from tests.fakes.wheels import build_wheel, wheel_filename
 
+FIRST_CONTACT = "/simple/pip/"
+"""What a mount asks for by itself, in the background."""
 _LAST_MODIFIED = formatdate(1_700_000_000, usegmt=True)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.faults import Fault, GarbagePage, Status
-from tests.fakes.index import FakeIndex
+from tests.fakes.index import FIRST_CONTACT, FakeIndex
 from tests.fakes.waiting import eventually
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def test_silence_of_a_higher_index_never_lets_a_lower_one_in(fake_index: FakeInd
         with pytest.raises(OSError, match="unreachable") as caught:
             page_of(mount, "private")
         assert caught.value.errno != errno.ENOENT
-        assert lower.requests == []
+        assert {request.path for request in lower.requests} <= {FIRST_CONTACT}
 
 
 def test_nor_do_files_stored_from_the_lower_one_come_in(fake_index: FakeIndex, mounted: MountWheelfs) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.index import FakeIndex
+from tests.fakes.index import FIRST_CONTACT, FakeIndex
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
 
@@ -57,7 +57,7 @@ def test_a_backup_that_knows_cache_tags_takes_nothing_but_the_tag_and_fetches_no
     subprocess.run(command, check=True)
     with tarfile.open(archive) as written:
         assert written.getnames() == [mount.name, f"{mount.name}/CACHEDIR.TAG"]
-    assert fake_index.requests == []
+    assert {request.path for request in fake_index.requests} <= {FIRST_CONTACT}
     assert not list(store_dir.rglob("CACHEDIR.TAG")), "private wheels live there alone"
 
 
@@ -82,7 +82,7 @@ def test_names_that_are_no_normalized_project_are_absent_and_never_asked_for(
     with pytest.raises(OSError, match="Errno") as caught:
         (mount / "simple" / name).stat()
     assert caught.value.errno in (errno.ENOENT, errno.ENAMETOOLONG)
-    assert fake_index.requests == []
+    assert {request.path for request in fake_index.requests} <= {FIRST_CONTACT}
 
 
 def test_here_lists_what_this_machine_can_use(fake_index: FakeIndex, mounted: MountWheelfs) -> None:

@@ -6,6 +6,7 @@ Heavy parts (trio, lmdb, the HTTP client, pyfuse3) are imported inside, so that 
 from __future__ import annotations
 
 import os
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -45,6 +46,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     from wheelfs.frontends.fuse.kernel.control import request_bound_s
     from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
     from wheelfs.frontends.fuse.mount.session import MountOptions, serve_mount
+    from wheelfs.service.hosts.first_contact import ask_indexes
     from wheelfs.service.process.end_bound import EndBound
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
@@ -55,6 +57,10 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
             shutdown = trio.Event()
             nursery.start_soon(end.begin_at, shutdown)
             await start_background(nursery, settings, store, node)
+            asking = partial(
+                ask_indexes, [index.client for index in node.projects.indexes], node.hosts, timeout_s=settings.lookup_timeout_s
+            )
+            nursery.start_soon(asking)
 
             def on_ready() -> None:
                 node.status.mounted(str(mountpoint.absolute()))

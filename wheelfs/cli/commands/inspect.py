@@ -182,7 +182,7 @@ def _status_lines(report: Status) -> Iterator[str]:
         yield f"mount   process {pid} does not answer"
     for origin in report.origins:
         since = f" since {origin.since}" if origin.since else ""
-        but = "" if origin.state == "down" else ", but"
+        but = ", but" if origin.state == "up" else ""
         cause = f"{but}: {redact(origin.last_error)}" if origin.last_error else ""
         yield f"{origin.kind:<7} {origin.name}  {redact(origin.url)}  {origin.state}{since}{cause}"
     for write in report.share_writes:

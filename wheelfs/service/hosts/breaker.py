@@ -140,6 +140,13 @@ class Hosts:
                 responded = url in host.answered or (host.responded and not host.answered)
                 return ("up" if responded else "unknown"), None, self._errors.get(url) or host.last_error
 
+    def note_contact(self, index_url: str, error: OriginError | None) -> None:
+        """Note for `state` how an index answered, or did not, where no caller waits: no host goes down by it, or comes back."""
+        if error is None:
+            self._host(index_url).answered.add(index_url)
+        else:
+            self._errors[index_url] = str(error)
+
     def rate(self, url: str) -> RateEstimate | None:
         """Return the rate estimate of a host; None while there is none."""
         return self._host(url).rate
