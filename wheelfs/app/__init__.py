@@ -222,6 +222,7 @@ def status(settings: Settings) -> Status:
     """
     import msgspec
 
+    from wheelfs.frontends.fuse.kernel.mountinfo import is_detached
     from wheelfs.reports.status import OriginState, Status
     from wheelfs.service.process.control_socket import Answered, ask_all
     from wheelfs.service.process.merged_status import merged
@@ -235,6 +236,7 @@ def status(settings: Settings) -> Status:
         idle,
         [msgspec.convert(answer.value, Status) for answer in answers if isinstance(answer, Answered)],
         silent=[answer.pid for answer in answers if not isinstance(answer, Answered)],
+        is_detached=is_detached,
     )
 
 

@@ -21,14 +21,6 @@ OriginKind = Literal["index", "share"]
 OriginHealth = Literal["up", "down", "unknown"]
 
 
-class MountInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A mount that lives.  ``since`` is RFC 3339, UTC."""
-
-    path: str
-    pid: int
-    since: str
-
-
 class GatewayInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A gateway that lives.  ``since`` is RFC 3339, UTC."""
 
@@ -77,6 +69,33 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
             errors=sum(counts.errors.values()),
             errors_by={f"{operation} {name}": count for (operation, name), count in sorted(counts.errors.items())},
         )
+
+
+class FailedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request of a program that failed: ``operation`` is the kernel's or HTTP's, ``at`` RFC 3339, UTC."""
+
+    at: str
+    operation: str
+    message: str
+
+
+class MountInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A mount that lives.  ``since`` is RFC 3339, UTC.
+
+    ``offline``: the network is forbidden to it.  ``indexes`` and ``shares`` are names, in order of priority.  ``counters`` are
+    its own.  ``failures`` are the last requests that failed, the latest last.  ``detached``: it was unmounted lazily, and serves
+    what is still open.
+    """
+
+    path: str
+    pid: int
+    since: str
+    offline: bool = False
+    indexes: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
+    counters: Counters = Counters()
+    failures: tuple[FailedRequest, ...] = ()
+    detached: bool = False
 
 
 class TrackedState(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wheelfs.cli.output import Output
     from wheelfs.config import Settings
     from wheelfs.reports.files import ListedFile, ShownFile
-    from wheelfs.reports.status import Status
+    from wheelfs.reports.status import Counters, MountInfo, Status
 
 
 @click.command(
@@ -154,7 +154,7 @@ def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> Non
 )
 @click.pass_context
 def status(context: click.Context) -> None:
-    """Show the mounts on the store, the state of each index, and what was fetched and saved since they began.
+    """Show the mounts on the store, what failed last in each, the state of each index, and what was fetched and saved.
 
     With --json the counters are sums over the mounts: needed_bytes are the sizes of the files that came whole, delta_saved_bytes
     what of them was taken from other stored files.
@@ -175,7 +175,7 @@ def _status_lines(report: Status) -> Iterator[str]:
     if not report.mounts and not report.gateways and not report.silent:
         yield "no mounts"
     for mount in report.mounts:
-        yield f"mount   {mount.path}  process {mount.pid}, since {mount.since}"
+        yield from _mount_lines(mount, is_one_of_many=len(report.mounts) > 1)
     for gateway in report.gateways:
         yield f"gateway {gateway.url}  process {gateway.pid}, since {gateway.since}"
     for pid in report.silent:
@@ -198,15 +198,30 @@ def _status_lines(report: Status) -> Iterator[str]:
     if report.withheld.files:
         yield f"hidden  {withheld_sentence(report.withheld)}"
     counters = report.counters
-    yield (
-        f"network {counted(counters.requests, 'request')}, {size_text(counters.fetched_bytes)} fetched, "
-        f"{size_text(counters.saved_bytes)} saved, {counted(counters.errors, 'error')}"
-    )
+    yield f"network {_network_text(counters)}"
     if counters.delta_saved_bytes:
         share = f"{size_text(counters.delta_saved_bytes)} of {size_text(counters.needed_bytes)}"
         yield f"delta   {share} of new files were here already"
     for name, count in counters.errors_by.items():
         yield f"        {count} × {name}"
+
+
+def _mount_lines(mount: MountInfo, *, is_one_of_many: bool) -> Iterator[str]:
+    detached = ", unmounted lazily: it ends with the last open file" if mount.detached else ""
+    yield f"mount   {mount.path}  process {mount.pid}, since {mount.since}{detached}"
+    if is_one_of_many:
+        sources = " ".join((*mount.indexes, *mount.shares)) or "none"
+        yield f"        {'offline, ' if mount.offline else ''}indexes and shares: {sources}"
+        yield f"        {_network_text(mount.counters)}"
+    for failure in mount.failures:
+        yield f"        failed at {failure.at}: {failure.operation}: {redact(failure.message)}"
+
+
+def _network_text(counters: Counters) -> str:
+    return (
+        f"{counted(counters.requests, 'request')}, {size_text(counters.fetched_bytes)} fetched, "
+        f"{size_text(counters.saved_bytes)} saved, {counted(counters.errors, 'error')}"
+    )
 
 
 @click.command(

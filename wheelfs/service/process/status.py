@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from wheelfs.core.times import rfc3339_seconds
-from wheelfs.reports.status import Counters, GatewayInfo, MountInfo, OriginState, Status, WithheldFiles
+from wheelfs.reports.status import Counters, FailedRequest, GatewayInfo, MountInfo, OriginState, Status, WithheldFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.index import Index
     from wheelfs.service.projects.tracking import Tracking
     from wheelfs.telemetry import Counters as LiveCounters
+
+
+MAX_FAILURES: Final = 5
+"""Failed requests that are remembered: what a user has just seen; the log has all of them."""
 
 
 class StatusReport:
@@ -48,12 +53,18 @@ class StatusReport:
         self._withheld = withheld
         self._counters = counters
         self._mounts: list[MountInfo] = []
+        self._failures: deque[FailedRequest] = deque(maxlen=MAX_FAILURES)
         self._gateways: list[GatewayInfo] = []
         self._share_writes: list[Callable[[], ShareWrite]] = []
 
     def mounted(self, path: str) -> None:
         """Note that a mount of this process has answered."""
         self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339_seconds(time.time() * 1e6)))
+
+    def failed(self, operation: str, message: str) -> None:
+        """Note a request of a program that failed."""
+        at = rfc3339_seconds(time.time() * 1e6)
+        self._failures.append(FailedRequest(at=at, operation=operation, message=message))
 
     def serving(self, url: str) -> None:
         """Note that a gateway of this process accepts connections."""
@@ -65,20 +76,31 @@ class StatusReport:
 
     def report(self) -> Status:
         """Return the state as it is now."""
+        counters = Counters.of(self._counters.so_far())
         return Status(
             version=self._version,
             store=self._store,
-            mounts=tuple(self._mounts),
+            mounts=tuple(self._mount(mount, counters) for mount in self._mounts),
             gateways=tuple(self._gateways),
             origins=(
                 *(self._origin(share, "share") for share in self._shares),
                 *(self._origin(index, "index") for index in self._indexes),
             ),
             offline=self._hosts.offline,
-            counters=Counters.of(self._counters.so_far()),
+            counters=counters,
             tracked=self._tracking.state(),
             withheld=self._withheld(),
             share_writes=tuple(state() for state in self._share_writes),
+        )
+
+    def _mount(self, mount: MountInfo, counters: Counters) -> MountInfo:
+        return msgspec.structs.replace(
+            mount,
+            offline=self._hosts.offline,
+            indexes=tuple(index.name for index in self._indexes),
+            shares=tuple(share.name for share in self._shares),
+            counters=counters,
+            failures=tuple(self._failures),
         )
 
     def text(self) -> bytes:

@@ -124,4 +124,5 @@ class Tree:
     def count_error(self, operation: str, error: WheelfsError) -> None:
         """Log and count an error that a caller is about to see."""
         self._context.counters.count_error(operation, type(error).__name__)
+        self._status.failed(operation, str(error))
         log.log(logging.ERROR if isinstance(error, OriginFault) else logging.WARNING, "%s failed: %s", operation, error)

@@ -67,6 +67,18 @@ def mount_at(place: str) -> MountEntry | None:
     return next((entry for entry in reversed(mounts_now()) if entry.mountpoint == place), None)
 
 
+def is_detached(place: str, pid: int) -> bool:
+    """Return whether the mount at ``place`` that process ``pid`` serves was detached lazily: the process sees it no more.
+
+    False where that cannot be seen: the process is another user's, or in another container.
+    """
+    try:
+        entries = parse_mountinfo(Path(f"/proc/{pid}/mountinfo").read_text("utf-8", "surrogateescape"))
+    except OSError:
+        return False
+    return canonical(Path(place)) not in {entry.mountpoint for entry in entries if entry.is_wheelfs}
+
+
 def mount_over(path: str) -> MountEntry | None:
     """Return the topmost mount that a normalized, absolute path lies on, as far as no link in it leads elsewhere."""
     over = [entry for entry in mounts_now() if path == entry.mountpoint or path.startswith(entry.mountpoint.rstrip("/") + "/")]
