@@ -8,8 +8,9 @@ from __future__ import annotations
 import grp
 import os
 import stat
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.errors import UsageError
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Readers:
+class Readers(msgspec.Struct, frozen=True):
     """Who may read besides the owner: the group of this number, or no one else."""
 
     group: int | None = None

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import msgspec
+
 from wheelfs.config.redaction import redact
 from wheelfs.private_files import OWNER_ALONE, Readers, restrict_open
 
@@ -101,8 +103,7 @@ def set_up_logging(level: str, *, log_file: Path | None = None, readers: Readers
     logging.captureWarnings(capture=True)
 
 
-@dataclass(frozen=True, slots=True)
-class CountsSoFar:
+class CountsSoFar(msgspec.Struct, frozen=True):
     """A consistent copy of `Counters`.  ``errors`` is keyed by (operation, errno name), ``replies`` by HTTP status."""
 
     requests: int = 0
@@ -110,8 +111,8 @@ class CountsSoFar:
     saved_bytes: int = 0
     needed_bytes: int = 0
     delta_saved_bytes: int = 0
-    errors: dict[tuple[str, str], int] = field(default_factory=dict)
-    replies: dict[int, int] = field(default_factory=dict)
+    errors: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
+    replies: dict[int, int] = msgspec.field(default_factory=dict)
     sent_bytes: int = 0
     answering: int = 0
     under_way: int = 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import trio
+from msgspec.structs import replace
 
 from wheelfs.service.vfs.protocol import Absent, Attributes, EntryChanged, InodeChanged, Space
 

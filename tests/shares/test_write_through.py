@@ -6,13 +6,13 @@ import json
 import logging
 import random
 import threading
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 import trio
+from msgspec.structs import replace
 
 from tests.fakes.commands import error_of
 from tests.fakes.waiting import eventually, until

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from wheelfs.core.proxy.hosts import Endpoint, endpoint_of_url
 from wheelfs.frontends.fuse.kernel.mountinfo import canonical, mounts_now, place_on_way
 
 
-@dataclass(frozen=True, slots=True)
-class OwnPlaces:
+class OwnPlaces(msgspec.Struct, frozen=True):
     """Where this process answers, or is about to: at ``mountpoint``, or at the IP address and port of ``listening``."""
 
     mountpoint: Path | None = None

@@ -8,10 +8,11 @@ import re
 import secrets
 import socket
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.app.indexes import is_http
 from wheelfs.app.wiring import limits_of, running_node
@@ -90,8 +91,7 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
     return ended
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
+class _Parts(msgspec.Struct, frozen=True):
     """What there is of a run before its loop; ``start`` starts the command, ``token`` is the proxy's password."""
 
     settings: Settings

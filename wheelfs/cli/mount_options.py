@@ -8,10 +8,10 @@ helpers": ``-s -f -n -v -N -t``).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from click.shell_completion import CompletionItem
 
 from wheelfs.config import OPTIONS, Given, redact
@@ -51,8 +51,7 @@ _KERNEL_PREFIXES: Final = ("user_id=", "group_id=", "rootmode=", "fd=", "max_rea
 _SEPARATOR = re.compile(r"(?<!\\),")
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedOptions:
+class ParsedOptions(msgspec.Struct, frozen=True):
     """What ``-o`` said: values for the configuration, and what only concerns the mount (``source``: None where not said)."""
 
     given: tuple[Given, ...] = ()
@@ -61,11 +60,10 @@ class ParsedOptions:
     nonempty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MountCall:
+class MountCall(msgspec.Struct, frozen=True):
     """A call in mount(8)'s form, turned into arguments of ``wheelfs mount``."""
 
-    arguments: list[str] = field(default_factory=list)
+    arguments: list[str] = msgspec.field(default_factory=list)
     pretend: bool = False
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -67,8 +66,7 @@ class IndexSetting(msgspec.Struct, frozen=True, omit_defaults=True):
     first_seen: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class IndexesKind:
+class IndexesKind(msgspec.Struct, frozen=True):
     """Indexes in order of priority: tables in TOML; as text ``NAME=URL`` or a bare URL each, or all as a JSON list of tables."""
 
     syntax: str = "NAME=URL or URL"
@@ -109,8 +107,7 @@ class IndexesKind:
         return json.dumps(tables)
 
 
-@dataclass(frozen=True, slots=True)
-class SharesKind(IndexesKind):
+class SharesKind(IndexesKind, frozen=True):
     """Gateways of `wheelfs serve`, directories and buckets, in order; described like indexes, without pages of their own."""
 
     def parse(self, raw: object, base: Path) -> tuple[IndexSetting, ...]:

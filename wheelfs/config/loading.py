@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import stat
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.config.options import OPTIONS
 from wheelfs.config.redaction import redact
@@ -28,8 +29,7 @@ MAX_FILE_BYTES: Final = 1 << 20
 """A configuration is a page of text; more is the wrong file (a device, a wheel)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """A value from the command line: for which field of `Settings`, its raw form, and the flag that it came with."""
 
     field: str

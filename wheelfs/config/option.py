@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.config.indexes import IndexesKind
 from wheelfs.config.values import ChoiceKind, FlagKind
@@ -17,8 +18,7 @@ EVERY: Final = ("*",)
 """Taken by all commands, before or after the command's name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(msgspec.Struct, frozen=True, kw_only=True):
     """One option: the field of `Settings`, its place in TOML, its variable, its flag and who takes that, and what it means.
 
     ``metavar`` is the placeholder of its value in help.  ``mount_option``: whether ``mount -o`` takes it, also one without a

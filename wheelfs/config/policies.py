@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +30,7 @@ def age_s(text: str) -> int:
     return seconds
 
 
-@dataclass(frozen=True, slots=True)
-class AgeKind:
+class AgeKind(msgspec.Struct, frozen=True):
     """A time span in whole hours, days or weeks, as seconds; 0: none."""
 
     syntax: str = AGE_SYNTAX
@@ -43,8 +43,7 @@ class AgeKind:
         return f"{int(str(value)) // _HOUR_S}h"
 
 
-@dataclass(frozen=True, slots=True)
-class PlatformsKind:
+class PlatformsKind(msgspec.Struct, frozen=True):
     """Platform tags, or ``here`` for those of this machine; ``all``, which is no tag, stands for no restriction."""
 
     syntax: str = 'all, here, or platform tags like "manylinux_2_28_x86_64 win_amd64"'
@@ -62,8 +61,7 @@ class PlatformsKind:
         return " ".join(_words(value)) or "all"
 
 
-@dataclass(frozen=True, slots=True)
-class PythonsKind:
+class PythonsKind(msgspec.Struct, frozen=True):
     """Versions of CPython 3, major and minor; ``all`` stands for no restriction."""
 
     syntax: str = 'all, or versions like "3.11 3.12"'

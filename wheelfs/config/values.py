@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+import msgspec
 
 _SIZE = re.compile(r"(?P<number>[0-9]{1,20}(\.[0-9]{1,9})?) ?(?P<unit>|B|[kKMGT]B?|[kKMGT]iB?)\Z")
 _PERCENT = re.compile(r"(?P<number>[0-9]{1,3}) ?%?\Z")
@@ -46,8 +47,7 @@ class Kind(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class PathKind:
+class PathKind(msgspec.Struct, frozen=True):
     """A path; ``~`` is expanded, a relative one starts at the file that names it, or at the working directory."""
 
     syntax: str = "path"
@@ -68,8 +68,7 @@ class PathKind:
         return str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class TextKind:
+class TextKind(msgspec.Struct, frozen=True):
     """A word; its user says what is wrong with it."""
 
     syntax: str
@@ -84,8 +83,7 @@ class TextKind:
         return str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class FlagKind:
+class FlagKind(msgspec.Struct, frozen=True):
     """True or false; as text 1/true/yes/on or 0/false/no/off."""
 
     syntax: str = "true or false"
@@ -102,8 +100,7 @@ class FlagKind:
         return "1" if value else "0"
 
 
-@dataclass(frozen=True, slots=True)
-class SecondsKind:
+class SecondsKind(msgspec.Struct, frozen=True):
     """A number of seconds between two bounds."""
 
     least_s: float
@@ -130,8 +127,7 @@ class SecondsKind:
         return str(value).removesuffix(".0")
 
 
-@dataclass(frozen=True, slots=True)
-class CountKind:
+class CountKind(msgspec.Struct, frozen=True):
     """A whole number between two bounds."""
 
     least: int
@@ -153,8 +149,7 @@ class CountKind:
         return str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class SizeKind:
+class SizeKind(msgspec.Struct, frozen=True):
     """A number of bytes: a whole number, or as text with a unit, decimal (``100MB``) or binary (``200GiB``)."""
 
     least_bytes: int
@@ -182,8 +177,7 @@ class SizeKind:
         return str(size_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class PercentKind:
+class PercentKind(msgspec.Struct, frozen=True):
     """A part of a whole, written as a percentage (``80%``, in TOML a number will do) and kept as a fraction."""
 
     least: int
@@ -204,8 +198,7 @@ class PercentKind:
         return f"{float(str(value)) * 100:.0f}%"
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceKind:
+class ChoiceKind(msgspec.Struct, frozen=True):
     """One of a few words."""
 
     choices: tuple[str, ...]

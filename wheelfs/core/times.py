@@ -8,9 +8,10 @@ it is one of UTC, since a path must mean the same on every node that has the mou
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
+
+import msgspec
 
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
 _INSTANT = re.compile(
@@ -21,8 +22,7 @@ _INSTANT = re.compile(
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class AsOf:
+class AsOf(msgspec.Struct, frozen=True):
     """A point in time under the name that it was asked for.
 
     Files are there that were uploaded before ``before_us`` (microseconds since the epoch).

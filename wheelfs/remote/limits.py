@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from wheelfs.core.simple.api import MAX_BODY_BYTES
 from wheelfs.model.share_catalog import MAX_RECORD_FILES, MAX_SNAPSHOT_FILES, SPAN
 
 
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
+class HttpLimits(msgspec.Struct, frozen=True):
     """Of one index, its files included."""
 
     connect_timeout_s: float = 5.0
@@ -37,8 +37,7 @@ class HttpLimits:
 HTTP_LIMITS: Final = HttpLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class CloudLimits:
+class CloudLimits(msgspec.Struct, frozen=True):
     """Of an object store in a cloud."""
 
     connect_timeout_s: float = 5.0
@@ -53,8 +52,7 @@ class CloudLimits:
 CLOUD_LIMITS: Final = CloudLimits()
 
 
-@dataclass(frozen=True, slots=True)
-class ShareLimits:
+class ShareLimits(msgspec.Struct, frozen=True):
     """Of a share of objects."""
 
     span: int = SPAN

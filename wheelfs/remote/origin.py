@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from wheelfs.model.names import ProjectName
 
 
-@dataclass(frozen=True, slots=True)
-class PageFound:
+class PageFound(msgspec.Struct, frozen=True):
     """The index has the project.  ``max_age_s``: how long the page is good (None: it does not say)."""
 
     page: ProjectPage
@@ -23,23 +23,20 @@ class PageFound:
     max_age_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class PageUnchanged:
+class PageUnchanged(msgspec.Struct, frozen=True):
     """The page that the validators belong to still holds."""
 
     max_age_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class PageAbsent:
+class PageAbsent(msgspec.Struct, frozen=True):
     """The index *answered* that it has no such project."""
 
 
 PageOutcome = PageFound | PageUnchanged | PageAbsent
 
 
-@dataclass(frozen=True, slots=True)
-class RangeReply:
+class RangeReply(msgspec.Struct, frozen=True):
     """An answer under way.  ``chunks`` are the bytes from ``offset`` on, in pieces of up to some hundred kilobytes.
 
     ``total_bytes`` is the size of the whole file, None when the origin does not tell.  ``is_whole``: the answer runs from the
@@ -54,8 +51,7 @@ class RangeReply:
     last_modified: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FileHead:
+class FileHead(msgspec.Struct, frozen=True):
     """What a file is without its bytes; None where the origin does not tell."""
 
     size_bytes: int | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.core.hashes import checkable
 from wheelfs.model.content import ContentKey, inode_of_key, key_of_sha256, key_without_hash
@@ -19,8 +20,7 @@ UNKNOWN_TIME_NS: Final = 315_532_800 * 1_000_000_000
 """1980-01-01T00:00:00Z, the earliest time that a ZIP can hold: of files that are not stored and of unknown upload time."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileRef:
+class FileRef(msgspec.Struct, frozen=True):
     """``origin`` is the index's name, or ``local``.
 
     ``came_us``: when the content came here, in microseconds since the epoch; None while it is not stored.  ``before`` are the

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from wheelfs.service.fetch.limits import FETCH_LIMITS, FetchLimits
 from wheelfs.service.hosts.limits import HOST_LIMITS, HostLimits
@@ -20,8 +21,7 @@ from wheelfs.service.upkeep import UPKEEP_LIMITS, UpkeepLimits
 from wheelfs.service.vfs.limits import VFS_LIMITS, VfsLimits
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceLimits:
+class ServiceLimits(msgspec.Struct, frozen=True):
     """Each field is handed to its room by `wheelfs.service.node`."""
 
     fetch: FetchLimits = FETCH_LIMITS

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from wheelfs.service.fetch.context import FetchContext
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from wheelfs.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(msgspec.Struct, frozen=True):
     """The parts of one running wheelfs."""
 
     tree: Tree

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import trio
 
 from wheelfs.service.tasks import failure
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class UpkeepLimits:
+class UpkeepLimits(msgspec.Struct, frozen=True):
     """How often the store is looked after, and how much it may hold for long."""
 
     mapped_bytes: int = 32 << 20

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+
+class Limits(msgspec.Struct, frozen=True):
     """What the user allows: ``quota_bytes`` in the store's directory, and ``min_free_bytes`` to be left on its disk."""
 
     quota_bytes: int | None = None
@@ -33,8 +33,7 @@ class Need(NamedTuple):
 NOTHING: Final = Need()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadTuning:
+class ReadTuning(msgspec.Struct, frozen=True):
     """What reading keeps in memory, and does in the caller's thread."""
 
     kept_recipes_bytes: int = 32 << 20
@@ -51,8 +50,7 @@ class ReadTuning:
     """Unpacked in the caller's thread, in a millisecond; that of a wheel of 10,000 members is about as large."""
 
 
-@dataclass(frozen=True, slots=True)
-class CollectTuning:
+class CollectTuning(msgspec.Struct, frozen=True):
     """When a collection is worth its while, and how much it rewrites."""
 
     sparse: float = 0.5
@@ -71,8 +69,7 @@ class CollectTuning:
     """What of the store's files stays in this process' memory during a walk through all of them; it may briefly double."""
 
 
-@dataclass(frozen=True, slots=True)
-class EvictTuning:
+class EvictTuning(msgspec.Struct, frozen=True):
     """How close to the user's limits a store is kept."""
 
     high_water: float = 0.85
@@ -98,8 +95,7 @@ class EvictTuning:
         return min(int(quota_bytes * self.slack_part), self.slack_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class ReserveTuning:
+class ReserveTuning(msgspec.Struct, frozen=True):
     """How much of the disk is kept for deleting on a full one.
 
     A transaction of a collection writes a page for each of up to 2,000 entries of an index; what it replaces is used again from
@@ -112,8 +108,7 @@ class ReserveTuning:
     """Of the catalog's size, in between: no more pages can be written than there are, in each of the two transactions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(msgspec.Struct, frozen=True):
     """What no user configures.  Passed in, so that tests choose their own."""
 
     read: ReadTuning = ReadTuning()

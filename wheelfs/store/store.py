@@ -6,12 +6,12 @@ import logging
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from wheelfs.core import hashes
 from wheelfs.core.bounded_cache import BoundedCache

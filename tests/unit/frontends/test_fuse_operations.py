@@ -6,12 +6,12 @@ import errno
 import inspect
 import os
 import stat
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyfuse3
 import pytest
 import trio
+from msgspec.structs import replace
 
 from tests.fakes.trees import FakeFilesystem, directory, file
 from wheelfs import errors

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
+import msgspec
 
 import wheelfs
 from wheelfs.cli.client_lines import mount_lines
@@ -181,8 +181,7 @@ def _as_words(arguments: MountArguments) -> list[str]:
     return [*(["-o", f"fsname={source}"] if source else []), *(["-o", "nonempty"] if arguments.nonempty else [])]
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """The process that is the mount; ``log_file`` is None in the foreground."""
 
     pid: int

@@ -11,15 +11,16 @@ Prior art: M. Nygard, *Release It!*, "Circuit Breaker".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 FIRST_PAUSE_S: Final = 2.0
 LONGEST_PAUSE_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Up:
+class Up(msgspec.Struct, frozen=True):
     """The host answered last time, or was never asked.
 
     ``failures`` is not 0 while it has only answered a probe: how often it had failed in a row before.
@@ -28,8 +29,7 @@ class Up:
     failures: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Down:
+class Down(msgspec.Struct, frozen=True):
     """The host failed: the ``_s`` fields are instants of the caller's clock; ``failures`` counts in a row.
 
     ``relapsed``: it had answered a probe, and failed the next request all the same.

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import enum
 import struct
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.wheel.zip_layout import LOCAL_HEADER_BYTES
@@ -63,8 +64,7 @@ class Known(NamedTuple):
     absent_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedMember:
+class PlacedMember(msgspec.Struct, frozen=True):
     """A member, and how its local header is expected to look: ``head``, then the data, then ``trailer``.  None: not predictable.
 
     ``end`` is where its room ends: at the next header, or the directory.

@@ -5,8 +5,9 @@ Sources: RFC 9111 (fresh and stale answers), RFC 5861 (stale-while-revalidate).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 REVALIDATE_WITHIN_S: Final = 0.5
 """How long a stale page may hold up its reader while an index that is answering well is asked again."""
@@ -16,20 +17,17 @@ SHORTEST_LIFETIME_S: Final = 10.0
 """The least that an index can lower the configured lifetime of its pages to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Serve:
+class Serve(msgspec.Struct, frozen=True):
     """The stored page is fresh, or its index cannot be asked: serve it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revalidate:
+class Revalidate(msgspec.Struct, frozen=True):
     """Ask the index again, wait at most ``wait_s`` for it, then serve what is stored; the request continues in the background."""
 
     wait_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True):
     """Nothing is stored: the caller has to wait for the index, within its bound."""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.core.fetch.delta import CONNECTIONS
 
@@ -22,8 +23,7 @@ _TELLING_S: Final = 0.05
 _TELLING_BYTES: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class RateEstimate:
+class RateEstimate(msgspec.Struct, frozen=True):
     """How an origin has responded recently: ``latency_s`` to the first byte, ``bytes_per_s`` from there."""
 
     latency_s: float

@@ -7,35 +7,31 @@ with the bytes.  Of several ranges none is honoured: a server may ignore them, a
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class NotModified:
+
+class NotModified(msgspec.Struct, frozen=True):
     """304: the client has this already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """412: the client wants another one than there is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Full:
+class Full(msgspec.Struct, frozen=True):
     """200: the whole file."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartialContent:
+class PartialContent(msgspec.Struct, frozen=True):
     """206: the bytes ``[start, end)``, never empty."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unsatisfiable:
+class Unsatisfiable(msgspec.Struct, frozen=True):
     """416: the range lies beyond the end."""
 
 

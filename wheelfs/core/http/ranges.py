@@ -7,9 +7,10 @@ the file between two requests, and send other parts than asked for.  Source: RFC
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.core.http.coding import codings_of
 
@@ -19,28 +20,24 @@ if TYPE_CHECKING:
 # --- what can be asked for ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(msgspec.Struct, frozen=True):
     """The whole file."""
 
 
-@dataclass(frozen=True, slots=True)
-class From:
+class From(msgspec.Struct, frozen=True):
     """All bytes from offset ``start`` on."""
 
     start: int
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """The bytes ``[start, end)``; never empty."""
 
     start: int
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Suffix:
+class Suffix(msgspec.Struct, frozen=True):
     """The last ``length`` bytes, or all when there are fewer; ``length`` is above zero."""
 
     length: int
@@ -65,8 +62,7 @@ def bounds_of(wanted: ByteRequest, size_bytes: int) -> tuple[int, int]:
 # --- what can come of it ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class PartialBody:
+class PartialBody(msgspec.Struct, frozen=True):
     """The body is the bytes ``[start, end)`` of a file of ``total_bytes`` (None: not told)."""
 
     start: int
@@ -74,8 +70,7 @@ class PartialBody:
     total_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Complete:
+class Complete(msgspec.Struct, frozen=True):
     """The body is the whole file.
 
     ``size_bytes`` is None when not told.  ``encoded``: it must be decoded first (and no size is told).
@@ -85,15 +80,13 @@ class Complete:
     encoded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NothingThere:
+class NothingThere(msgspec.Struct, frozen=True):
     """The range lies beyond the end: the file has only ``total_bytes``."""
 
     total_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class AskAgain:
+class AskAgain(msgspec.Struct, frozen=True):
     """This way of asking is not supported; ask for ``wanted`` instead (None: for an explicit range, once the size is known).
 
     ``nonsense`` is what was wrong with an answer that breaks the rules: its server is not asked in that way again soon.
@@ -103,37 +96,31 @@ class AskAgain:
     nonsense: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True):
     """The file is no longer the one that the validator was given for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(msgspec.Struct, frozen=True):
     """A redirect."""
 
     location: str
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """There is no such file (404, 410)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Denied:
+class Denied(msgspec.Struct, frozen=True):
     """Credentials are refused or wanted (401, 403, 407)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(msgspec.Struct, frozen=True):
     """The origin cannot now (429, 5xx); ``retry_after_s`` is None when it does not say when it can."""
 
     retry_after_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Nonsense:
+class Nonsense(msgspec.Struct, frozen=True):
     """The answer breaks the rules; ``reason`` is a phrase."""
 
     reason: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from packaging.tags import compatible_tags, cpython_tags
 
 from wheelfs.model.names import kind_of, wheel_tags
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True):
     """A platform and architecture, as the set of platform tags that it accepts (PEP 425, 600, 656)."""
 
     platforms: frozenset[str]
@@ -35,8 +34,7 @@ class Machine:
         return any(platform == "any" or platform in self.platforms for platform in platforms.split("."))
 
 
-@dataclass(frozen=True, slots=True)
-class Pythons:
+class Pythons(msgspec.Struct, frozen=True):
     """Some versions of CPython, as the pairs of Python and ABI tag that one of them accepts."""
 
     pairs: frozenset[tuple[str, str]]

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from wheelfs.core.projects.ownership import TiedTo
 
 
-@dataclass(frozen=True, slots=True)
-class ShareScope:
+class ShareScope(msgspec.Struct, frozen=True):
     """The names that a share may give to files that no index lists: those tied to it, else those that match ``names``."""
 
     projects: tuple[str, ...] = ()

@@ -19,8 +19,9 @@ when every index in charge of the name has answered that it has no such project,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
 
 from wheelfs.errors import StoreDamaged
 
@@ -39,8 +40,7 @@ SHARE: Final = "a share"
 TiedTo = Literal["index", "share"]
 
 
-@dataclass(frozen=True, slots=True)
-class Has:
+class Has(msgspec.Struct, frozen=True):
     """The index has the project; ``reachable`` tells whether files could be fetched from it now."""
 
     index: str
@@ -48,15 +48,13 @@ class Has:
     reachable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HasNot:
+class HasNot(msgspec.Struct, frozen=True):
     """The index has answered that it has no such project."""
 
     index: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoAnswer(msgspec.Struct, frozen=True):
     """The index has never answered for this project, or its answer has rotted, and why it cannot answer now."""
 
     index: str
@@ -71,8 +69,7 @@ def is_rotten(answer: Answer) -> bool:
     return isinstance(answer, NoAnswer) and isinstance(answer.error, StoreDamaged)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(msgspec.Struct, frozen=True):
     """A file in the local store or on a share: its link as its origin described it (sha256 and size are known), and the origin.
 
     ``private``: it was added by hand, and cannot be fetched again.  ``of_share``: only a share says what it is called, also when
@@ -92,8 +89,7 @@ class StoredFile:
         return index in self.listed_by if self.of_share else self.origin == index
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(msgspec.Struct, frozen=True):
     """The project belongs to ``owner``.
 
     ``listed`` are the links of the owner's page, ``kept`` stored files of the owner that its page does not list (gone, or added
@@ -107,13 +103,11 @@ class Owned:
     reachable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NoSuchProject:
+class NoSuchProject(msgspec.Struct, frozen=True):
     """Every index in charge has answered that it has no such project."""
 
 
-@dataclass(frozen=True, slots=True)
-class Undecided:
+class Undecided(msgspec.Struct, frozen=True):
     """Whether the project exists cannot be found out now."""
 
     error: WheelfsError

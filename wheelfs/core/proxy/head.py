@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from wheelfs.core.proxy.hosts import Endpoint, endpoint_of_authority, endpoint_of_url
 
@@ -19,23 +20,20 @@ HOP_BY_HOP: Final = frozenset(
 """What concerns one connection only (RFC 9110, 7.6.1); ``transfer-encoding`` describes the body, which is passed on as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connect:
+class Connect(msgspec.Struct, frozen=True):
     """A tunnel is wanted (RFC 9110, 9.3.6)."""
 
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
+class Plain(msgspec.Struct, frozen=True):
     """A request for an ``http://`` address."""
 
     endpoint: Endpoint
     path: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Nonsense:
+class Nonsense(msgspec.Struct, frozen=True):
     """No request that a proxy is asked."""
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # documented, but not in typeshed
 
+import msgspec
+
 from wheelfs.core.proxy.hosts import DEFAULT_PORTS, Endpoint
 from wheelfs.errors import UsageError
 
@@ -25,8 +27,7 @@ class Upstream:
     authorization: bytes | None = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Unusable:
+class Unusable(msgspec.Struct, frozen=True):
     """The environment names a proxy of a kind that cannot be used (SOCKS); or none that makes sense: then ``scheme`` is empty."""
 
     scheme: str

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 from packaging.specifiers import InvalidSpecifier
 
 from wheelfs.core.hashes import has_one_of
@@ -23,16 +23,14 @@ if TYPE_CHECKING:
     from wheelfs.model.wanted import Wanted
 
 
-@dataclass(frozen=True, slots=True)
-class NothingFits:
+class NothingFits(msgspec.Struct, frozen=True):
     """No file can be taken; ``reason`` says how far the best ones came.  ``is_mismatch``: only their hashes were other ones."""
 
     reason: str
     is_mismatch: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(msgspec.Struct, frozen=True):
     """A file that the target can use.  ``rank``: the smallest is preferred among the files of a version."""
 
     link: FileLink

@@ -6,8 +6,10 @@ file.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from wheelfs.core.times import parse_asof
 from wheelfs.core.views.view import View
@@ -33,8 +35,7 @@ _FORMS: Final[dict[str, Form]] = {PAGE: "html", JSON_PAGE: "json"}
 METADATA_SUFFIX: Final = ".metadata"
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(msgspec.Struct, frozen=True):
     """A directory; ``path`` is relative to the mount, without slashes at its ends."""
 
     kind: DirectoryKind
@@ -43,8 +44,7 @@ class Directory:
     project: ProjectName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """``index.html``: of a project, of all projects (``simple``), or the find-links page of a view (``links``).
 
     The first two also have a JSON form (PEP 691), ``index.v1_json``.
@@ -54,33 +54,28 @@ class Page:
     form: Form = "html"
 
 
-@dataclass(frozen=True, slots=True)
-class StatusFile:
+class StatusFile(msgspec.Struct, frozen=True):
     """``.wheelfs/status.json``."""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheTag:
+class CacheTag(msgspec.Struct, frozen=True):
     """``CACHEDIR.TAG``."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlatFile:
+class FlatFile(msgspec.Struct, frozen=True):
     """A wheel in a flat directory."""
 
     filename: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectFile:
+class ProjectFile(msgspec.Struct, frozen=True):
     """A file of a project; ``metadata``: not the file ``filename`` itself, but the core metadata beside it (PEP 658)."""
 
     filename: str
     metadata: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(msgspec.Struct, frozen=True):
     """No name that this directory could ever have."""
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from wheelfs.core.times import AsOf
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """What a directory is restricted to.
 
     ``asof``: what had been uploaded at that time; ``index``: that configured index by itself, nothing merged; ``stored``: only

@@ -5,11 +5,11 @@ What a user's policy hides is hidden by the same comparisons: a policy is only a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 from packaging.version import InvalidVersion
 
 from wheelfs.core.formatting import counted
@@ -44,8 +44,7 @@ class ExclusionReason(Enum):
     YANKED = "yanked"
 
 
-@dataclass(frozen=True, slots=True)
-class FlatPolicy:
+class FlatPolicy(msgspec.Struct, frozen=True):
     """What flat directories show of what their view lets through; None: everything."""
 
     platforms: Machine | None = None
@@ -64,8 +63,7 @@ class FlatPolicy:
         return ExclusionReason.YANKED if not self.yanked and link.yanked is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """What is hidden in every view: files uploaded less than ``min_age_us`` ago; and what flat directories hide besides.
 
     ``of_index`` has the ages, by name, of indexes with an age of their own.  ``first_seen``: of files of an index that gives no
@@ -73,14 +71,13 @@ class Policy:
     """
 
     min_age_us: int = 0
-    of_index: Mapping[str, int] = field(default_factory=dict)
+    of_index: Mapping[str, int] = msgspec.field(default_factory=dict)
     flat: FlatPolicy = FlatPolicy()
     first_seen: bool = False
-    first_seen_of: Mapping[str, bool] = field(default_factory=dict)
+    first_seen_of: Mapping[str, bool] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ViewFilter:
+class ViewFilter(msgspec.Struct, frozen=True):
     """What a view lets through.  Equal sieves show the same of the same files.
 
     ``machine`` is None where files for any are shown, ``before_us`` (from the view) and ``settled_us`` (from the policy) where
@@ -92,10 +89,10 @@ class ViewFilter:
     machine: Machine | None = None
     before_us: int | None = None
     settled_us: int | None = None
-    of_index: Mapping[str, int | None] = field(default_factory=dict)
+    of_index: Mapping[str, int | None] = msgspec.field(default_factory=dict)
     flat: FlatPolicy | None = None
     first_seen: bool = False
-    first_seen_of: Mapping[str, bool] = field(default_factory=dict)
+    first_seen_of: Mapping[str, bool] = msgspec.field(default_factory=dict)
 
     def hides(self, link: FileLink, *, origin: str, is_stored: bool, is_private: bool) -> ExclusionReason | None:
         """Return why a file of ``origin`` is hidden, or None when it is shown.

@@ -6,8 +6,9 @@ The logic asks for ranges, its caller brings the bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import Final, TypeVar
+
+import msgspec
 
 from wheelfs.core.wheel import zip_layout
 
@@ -23,8 +24,7 @@ Search = Generator[tuple[int, int], bytes, "Found"]
 """Yields ``(start, end)``, is sent exactly those bytes, returns `Found`; raises `zip_layout.NotAZip`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The METADATA, and how many bytes of the file's end its central directory and end records take."""
 
     metadata: bytes

@@ -10,8 +10,9 @@ import re
 import struct
 import zlib
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,8 +49,7 @@ class NotAZip(ValueError):
     """These bytes are no ZIP that can be read; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryLocation:
+class DirectoryLocation(msgspec.Struct, frozen=True):
     """Where the central directory is: absolute ``offset`` and ``size_bytes``, and how many ``entries`` it claims.
 
     ``prepended`` is what lies before the archive proper (a launcher, say): the offsets in the directory are relative to it.
@@ -62,8 +62,7 @@ class DirectoryLocation:
     zip64: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NeedMore:
+class NeedMore(msgspec.Struct, frozen=True):
     """More of the tail is needed: everything from byte ``start`` of the file."""
 
     start: int

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpLimits:
+
+class HttpLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds on clients."""
 
     requests: int = 1024
@@ -54,8 +54,7 @@ class HttpLimits:
     """Out of descriptors or memory: closing connections will free some; without a pause this would spin."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerLimits:
+class WorkerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How long workers may take, and how soon they are replaced."""
 
     ready_s: float = 60.0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +33,7 @@ _ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 """How an address may begin that is asked for as proxies are (RFC 9112, 3.2.2); the host in it does not matter here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A GET or HEAD; ``names`` are the decoded parts of the path, None where no file of ours could have such a name."""
 
     method: str
@@ -107,8 +107,7 @@ def _names(path: str) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """A reply whose whole body is in memory."""
 
     status: HTTPStatus
@@ -149,8 +148,7 @@ class Begun:
         self._file.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Bytes:
+class Bytes(msgspec.Struct, frozen=True):
     """The bytes ``[start, end)`` of an open file, which is closed when they were sent; ``file`` is None for HEAD."""
 
     status: HTTPStatus
@@ -166,8 +164,7 @@ class Bytes:
         return self.end - self.start
 
 
-@dataclass(frozen=True, slots=True)
-class Relayed:
+class Relayed(msgspec.Struct, frozen=True):
     """Another process's answer, passed on as it comes; to be closed."""
 
     answer: HeadAnswer

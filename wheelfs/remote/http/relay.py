@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import httpx2
+import msgspec
 
 from wheelfs.core.proxy.head import HOP_BY_HOP, Header
 from wheelfs.core.proxy.upstream import check_proxies
@@ -22,8 +22,7 @@ _ONE_CONNECTION: Final = HOP_BY_HOP | {b"transfer-encoding"}
 """Bodies are framed again on the next connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class RelayedAnswer:
+class RelayedAnswer(msgspec.Struct, frozen=True):
     """Another host's answer; ``pieces`` is its body as it was sent, content codings and all."""
 
     status: int

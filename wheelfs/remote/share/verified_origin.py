@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import trio
+from msgspec.structs import replace
 
 from wheelfs.core.fetch.composition import Comparison
 from wheelfs.core.http.ranges import Range, bounds_of

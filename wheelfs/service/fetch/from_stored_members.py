@@ -8,9 +8,9 @@ that is not the announced one, the speculative bytes are still missing, and noth
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from wheelfs.core.fetch import delta
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     pieces: Sequence[Piece]
     stored: Sequence[Stored]
 

@@ -7,9 +7,9 @@ it is missing again minutes and then hours later, and is asked for again after t
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import trio
 
 from wheelfs.model.share_catalog import file_key
@@ -36,8 +36,7 @@ MAX_ASKED: Final = 100
 """Names asked for in one look: each costs two or three requests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspicion:
+class Suspicion(msgspec.Struct, frozen=True):
     """A name that was missing ``times`` times; it counts again from ``due_s`` on (trio's clock)."""
 
     times: int

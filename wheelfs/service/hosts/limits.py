@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class HostLimits:
+
+class HostLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.hosts`."""
 
     max_hosts: int = 1_000

@@ -5,9 +5,10 @@ Frozen installs ask for files by the URLs in their lock and never read a page.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
 from wheelfs.core.proxy.hosts import endpoint_of_url, endpoints_of
@@ -31,15 +32,13 @@ SAMPLE: Final = ProjectName("pip")
 """A project that any general index has."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListOfProjects:
+class ListOfProjects(msgspec.Struct, frozen=True):
     """The root of an index."""
 
     index: str
 
 
-@dataclass(frozen=True, slots=True)
-class PageOf:
+class PageOf(msgspec.Struct, frozen=True):
     """The page of a project on an index; ``is_canonical`` unless the URL spells the project's name another way."""
 
     index: str
@@ -47,29 +46,25 @@ class PageOf:
     is_canonical: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FileAt:
+class FileAt(msgspec.Struct, frozen=True):
     """A file that is listed or stored; ``path`` is where the tree has it (the core metadata beside it, if that was asked for)."""
 
     path: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAt:
+class StoredAt(msgspec.Struct, frozen=True):
     """A stored file that was fetched from this URL, listed or not."""
 
     ref: FileRef
 
 
-@dataclass(frozen=True, slots=True)
-class Unlisted:
+class Unlisted(msgspec.Struct, frozen=True):
     """A wheel or sdist that no index lists at this URL; ``ref`` is of the origin `DOWNLOAD`."""
 
     ref: FileRef
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(msgspec.Struct, frozen=True):
     """Anything else; only the host itself can answer."""
 
 

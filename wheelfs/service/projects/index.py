@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from wheelfs.core.hashes import impossible
 from wheelfs.core.projects.identity import is_vouched
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from wheelfs.service.file_refs import FileRef
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(msgspec.Struct, frozen=True):
     """One configured index.
 
     ``ttl_s`` is how long its pages count as fresh, ``projects`` the patterns of the names that are routed to it (empty: all that
@@ -31,8 +31,7 @@ class Index:
     projects: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """A file of a project as a directory may show it; ``sealed_sha256`` is set when it is stored."""
 
     ref: FileRef
@@ -59,8 +58,7 @@ class Entry:
             yield "a hash that its index gives cannot be checked here"
 
 
-@dataclass(frozen=True, slots=True)
-class Away:
+class Away(msgspec.Struct, frozen=True):
     """An index that cannot be asked now: ``since_s`` seconds of the epoch (None: while wheelfs is offline by option)."""
 
     index: str

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class ProjectLimits:
+
+class ProjectLimits(msgspec.Struct, frozen=True):
     """The tunable constants of project pages."""
 
     absent_ttl_s: float = 60.0
@@ -40,8 +40,7 @@ class ProjectLimits:
     """Decoded links kept in memory, over all pages: about 1 KB each, so nine large projects fit in 40 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class PrefetchLimits:
+class PrefetchLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.projects.prefetcher`."""
 
     at_once: int = 8
@@ -60,8 +59,7 @@ class PrefetchLimits:
     """Pages read and things prefetched that are remembered, some hundred bytes each."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrackingLimits:
+class TrackingLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.projects.tracking`."""
 
     poll_s: float = 0.5

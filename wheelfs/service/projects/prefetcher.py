@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from wheelfs.core.platforms import targets
@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ResolverMachine:
+class ResolverMachine(msgspec.Struct, frozen=True):
     """What resolvers on this machine run on: ``platforms`` in order of preference, and the environment for markers."""
 
     platforms: Sequence[str]

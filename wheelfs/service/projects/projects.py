@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import replace
 from heapq import merge
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import trio
+from msgspec.structs import replace
 
 from wheelfs.core.fetch import freshness
 from wheelfs.core.projects import ownership

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class FeedLimits:
+
+class FeedLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.shares.feed`."""
 
     names: int = 1_000
@@ -17,8 +17,7 @@ class FeedLimits:
     """An answer ends at about this size where names are long: nodes read no more than eight times that."""
 
 
-@dataclass(frozen=True, slots=True)
-class PushLimits:
+class PushLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.shares.push`."""
 
     pack_bytes: int = 32 << 20
@@ -31,8 +30,7 @@ class PushLimits:
     """How often a file is put together again because packs that it needs are about to be deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class WriteThroughLimits:
+class WriteThroughLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.shares.write_through`."""
 
     poll_s: float = 0.5
@@ -64,8 +62,7 @@ class WriteThroughLimits:
     """Operations under way at once, those that hang included."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShareLimits:
+class ShareLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.shares`."""
 
     portions: int = 100_000

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from wheelfs.service.vfs.change_feed import ChangeWatcher
 from wheelfs.service.vfs.environments.members import MemberOpener
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.limits import VfsLimits
 
 
-@dataclass(frozen=True, slots=True)
-class TreeParts:
+class TreeParts(msgspec.Struct, frozen=True):
     """What the tree shows, and asks."""
 
     projects: Projects

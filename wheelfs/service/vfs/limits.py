@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class VfsLimits:
+
+class VfsLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.vfs`."""
 
     absent_ttl_s: float = 1.0

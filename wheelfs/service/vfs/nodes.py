@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Self
 
+import msgspec
+
 from wheelfs.core.views.paths import CACHE_TAG, STATUS
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
@@ -25,8 +27,7 @@ def _path_attributes(path: str, *, is_dir: bool, size_bytes: int = 0, mtime_ns: 
     return Attributes(inode_of_path(path), is_dir, size_bytes, mtime_ns, immutable=False)
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryNode:
+class DirectoryNode(msgspec.Struct, frozen=True):
     """A directory of the tree."""
 
     place: Directory
@@ -37,8 +38,7 @@ class DirectoryNode:
         return _path_attributes(self.place.path, is_dir=True)
 
 
-@dataclass(frozen=True, slots=True)
-class PageNode:
+class PageNode(msgspec.Struct, frozen=True):
     """A generated page: of a project, of all projects (``kind`` simple), or the find-links page of a view."""
 
     kind: Literal["project", "simple", "links"]
@@ -55,8 +55,7 @@ class PageNode:
         return _path_attributes(self.path, is_dir=False, size_bytes=self.size_bytes, mtime_ns=self.mtime_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class StatusNode:
+class StatusNode(msgspec.Struct, frozen=True):
     """``.wheelfs/status.json``."""
 
     path: str
@@ -73,8 +72,7 @@ class StatusNode:
         return _path_attributes(self.path, is_dir=False, size_bytes=self.size_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class CacheTagNode:
+class CacheTagNode(msgspec.Struct, frozen=True):
     """``CACHEDIR.TAG``: it tells backups and the like that all here can be had again, and reading it costs the network."""
 
     text: ClassVar[bytes] = (
@@ -111,8 +109,7 @@ class FileNode:
         object.__setattr__(self, "attributes", attributes)
 
 
-@dataclass(frozen=True, slots=True)
-class MetadataNode:
+class MetadataNode(msgspec.Struct, frozen=True):
     """A wheel's core metadata file (PEP 658), ``WHEEL.metadata``."""
 
     ref: FileRef
@@ -126,8 +123,7 @@ class MetadataNode:
         return Attributes(inode, False, self.size_bytes, self.ref.mtime_ns, immutable=is_known)
 
 
-@dataclass(frozen=True, slots=True)
-class FailingNode:
+class FailingNode(msgspec.Struct, frozen=True):
     """A file that its index lists but of which nothing can be found out now, not even its size: opening it says why.
 
     A look-up that fails is a quiet 404 to pip, and its message then speaks of a missing file.

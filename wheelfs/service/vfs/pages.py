@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import trio
+from msgspec.structs import replace
 
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.formatting import counted

@@ -7,8 +7,9 @@ them to errnos or HTTP statuses in one table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from wheelfs.errors import WheelfsError
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """What ``stat`` shows.  ``immutable`` content never changes under its inode: caches may keep it for days.
 
     ``keeps_name``: nor does what its name means where it was found, unless `EntryChanged` says so of just that name.
@@ -40,8 +40,7 @@ class Node(Protocol):
     def attributes(self) -> Attributes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Absent:
+class Absent(msgspec.Struct, frozen=True):
     """There is no such name; a cache may remember that for ``ttl_s`` seconds."""
 
     ttl_s: float
@@ -72,8 +71,7 @@ class Listing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Space:
+class Space(msgspec.Struct, frozen=True):
     """For ``statfs``, in bytes and files."""
 
     total_bytes: int
@@ -81,16 +79,14 @@ class Space:
     files: int
 
 
-@dataclass(frozen=True, slots=True)
-class EntryChanged:
+class EntryChanged(msgspec.Struct, frozen=True):
     """The name ``name`` in the directory ``parent_inode`` has appeared, vanished or now means something else."""
 
     parent_inode: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class InodeChanged:
+class InodeChanged(msgspec.Struct, frozen=True):
     """Attributes or content of ``inode`` have changed."""
 
     inode: int

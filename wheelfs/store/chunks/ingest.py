@@ -12,12 +12,12 @@ import queue
 import threading
 from array import array
 from collections import deque
-from dataclasses import dataclass, field
 from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import blake3
+import msgspec
 import zstandard
 
 from wheelfs.core.hashes import checkable, contradiction, new
@@ -43,8 +43,7 @@ _SKELETON_LEVEL: Final = 9
 """Skeletons are small and written once; levels above gain below 2 %."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
+class Ingested(msgspec.Struct, frozen=True):
     """A file whose chunks are durable in the store; it is visible only once the catalog seals it.
 
     ``hashes`` are its digests by the other algorithms that were to be compared.  ``lease`` keeps its chunks from being collected
@@ -54,7 +53,7 @@ class Ingested:
     sha256: bytes
     size_bytes: int
     recipe: Recipe
-    hashes: Mapping[str, str] = field(default_factory=dict)
+    hashes: Mapping[str, str] = msgspec.field(default_factory=dict)
     lease: IngestLease | None = None
 
 

@@ -17,8 +17,9 @@ import secrets
 import struct
 import threading
 import weakref
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.errors import StoreError
 from wheelfs.store.engine.environment import store_error
@@ -35,8 +36,7 @@ _ATTEMPTS: Final = 8
 """Each retry means that a collection took the new file for a dead process's, between its creation and its locking."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """The leases of all living processes.  ``ingests`` maps each ingest to the first block that may be its own."""
 
     open: frozenset[bytes]

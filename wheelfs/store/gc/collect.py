@@ -11,9 +11,11 @@ import os
 import time
 from array import array
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from itertools import compress, count
 from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from wheelfs.core.wheel.cutting import BLOCK_BYTES
 from wheelfs.errors import StoreDamaged, StoreFull, StoreLocked
@@ -50,8 +52,7 @@ _DELETED: Final = 128
 """How many entries, and blocks, go in one transaction: at most 2,000 pages written, or 8,300 set free."""
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(msgspec.Struct, frozen=True):
     """What a collection did (or, as a dry run, would do at least): blocks deleted, those of them rewritten, their bytes.
 
     ``waiting`` tells that it ended early, since a file was being stored all the time.

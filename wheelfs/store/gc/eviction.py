@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import heapq
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from wheelfs.errors import StoreFull
 from wheelfs.store.coordination.leases import held

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import ssl
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 import trio
 from anyio.streams.tls import TLSStream
+from msgspec.structs import replace
 
 from wheelfs.core.proxy.hosts import Endpoint
 from wheelfs.frontends.http.proxy.authority import Authority
@@ -44,7 +44,7 @@ def conversation(**changed: object) -> Conversation:
         is_offline=False,
         environ={},
     )
-    return replace(usual, **changed)  # type: ignore[arg-type]
+    return replace(usual, **changed)
 
 
 @asynccontextmanager

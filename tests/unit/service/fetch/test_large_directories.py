@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
+from msgspec.structs import replace
 
 from tests.fakes.origins import MemoryOrigin
 from tests.fakes.services import service

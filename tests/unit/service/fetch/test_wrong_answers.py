@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tests.fakes.origins import MemoryOrigin, Trouble
 from tests.fakes.services import rest_of, service

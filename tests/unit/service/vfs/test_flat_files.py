@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
 import trio
+from msgspec.structs import replace
 
 from tests.fakes.origins import MemoryOrigin
 from tests.fakes.services import Service, service

@@ -8,12 +8,12 @@ always finds a free task and a free slot (docs/design/concurrency.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FuseLimits:
+
+class FuseLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one mount."""
 
     tasks: int = 512

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import anyio
 import h11
+import msgspec
 from anyio.streams.buffered import BufferedByteStream
 from anyio.streams.tls import TLSStream
 
@@ -34,8 +34,7 @@ HELLO_S: Final = 30.0
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(msgspec.Struct, frozen=True):
     """How connections are treated: those to ``answered`` go to ``serve``, others on to where they lead.
 
     ``serve`` is given the connection and the origin (``https://HOST``) that it was opened to.  ``token`` is the password that the
