@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # documented, but not in typeshed
 
 import msgspec
 
@@ -36,8 +35,12 @@ class Unusable(msgspec.Struct, frozen=True):
 def upstream_of(environ: Mapping[str, str], scheme: str, endpoint: Endpoint) -> Upstream | Unusable | None:
     """Return the proxy for connections to ``endpoint``; None where they go straight."""
     exceptions = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if exceptions and proxy_bypass_environment(endpoint.authority, {"no": exceptions}):
-        return None
+    if exceptions:
+        # Here, since it brings a client of HTTP with it.
+        from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # documented, but not in typeshed
+
+        if proxy_bypass_environment(endpoint.authority, {"no": exceptions}):
+            return None
     name = _variable(environ, scheme) or _variable(environ, "all")
     return None if name is None else _understood(environ[name])
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 import os
 import random
 from contextlib import aclosing, asynccontextmanager
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import httpcore2
-import httpx2
 import trio
 
-from wheelfs import __version__
 from wheelfs.core.http.coding import Decoder, can_decode, codings_of
 from wheelfs.core.http.ranges import Busy, Moved, judge_status, length_of
 from wheelfs.core.proxy.upstream import check_proxies
@@ -29,31 +26,20 @@ from wheelfs.remote.http.tls import CA_VARIABLES, DEFAULT_ACCESS, trust
 from wheelfs.remote.limits import HTTP_LIMITS
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+
+    import httpx2
 
     from wheelfs.remote.http.credentials import Credentials, OwnOrigin
     from wheelfs.remote.http.tls import Access
     from wheelfs.remote.limits import HttpLimits
 
-READ_BYTES: Final = 512 * 1024
-"""Taken out of a socket at a time where that much is there; the library's own 64 KiB mean eight times the turns of the loop.
-Larger ones no longer fit the processor's cache, through which each byte passes four times on its way."""
-TLS_READ_BYTES: Final = 256 * 1024
-"""The same under TLS, which holds what it reads three times over, in each of the connections that bring a file at once."""
 SMALL_PIECE_BYTES: Final = 128 * 1024
 GATHER_S: Final = 0.005
 """After a piece that is smaller than this, the next one is waited for this long, so that more of it is there: what a piece costs
 on its way through the library hardly depends on its size, and a line of 200 Mbit/s brings 32 KiB at a time otherwise."""
 DRAIN_BYTES: Final = 64 * 1024
 """The body of an answer that is of no use is read up to here, which costs less than a new connection."""
-
-# For the whole process: the library has no option for it, and its connections are made deep inside of it.
-httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = READ_BYTES
-# What TLS takes out of its socket, since it is not told how much its caller would take.
-trio._highlevel_socket.DEFAULT_RECEIVE_SIZE = TLS_READ_BYTES
-
-_LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 class Client:
@@ -76,11 +62,28 @@ class Client:
         self._guard = None if access.private_addresses else AddressGuard(origin[1], self._is_proxied)
         self._credentials: Credentials | Lent | None = credentials
         self._limits = limits
-        ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
-        self._http = _connections(trust(ca), access.proxy, limits)
-        # Apart: what proves who we are to the index is shown to no other host.
-        certified = trust(ca, access.client_cert, access.client_key) if access.client_cert is not None else None
-        self._own = self._http if certified is None else _connections(certified, access.proxy, limits)
+        self._access = access
+        self._ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
+        if self._ca is not None or access.client_cert is not None:  # else there is nothing that could be wrong
+            trust(self._ca, access.client_cert, access.client_key)
+        if access.proxy is None:
+            check_proxies(os.environ)  # which is what the library reads
+
+    @cached_property
+    def _http(self) -> httpx2.AsyncClient:
+        from wheelfs.remote.http.connections import connections
+
+        return connections(trust(self._ca), self._access.proxy, self._limits)
+
+    @cached_property
+    def _own(self) -> httpx2.AsyncClient:
+        """Apart: what proves who we are to the index is shown to no other host."""
+        from wheelfs.remote.http.connections import connections
+
+        access = self._access
+        if access.client_cert is None:
+            return self._http
+        return connections(trust(self._ca, access.client_cert, access.client_key), access.proxy, self._limits)
 
     def lend(self, authorization: str) -> bool:
         """Send this Authorization header to the index's own origin from now on, unless there are credentials of our own.
@@ -95,9 +98,9 @@ class Client:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
-        if self._own is not self._http:
-            await self._own.aclose()
+        for name in ("_http", "_own"):
+            if (made := vars(self).get(name)) is not None:
+                await made.aclose()
 
     @asynccontextmanager
     async def answer(
@@ -122,6 +125,8 @@ class Client:
                     await response.aclose()
 
     async def _persist(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
+        import httpx2
+
         pause_s = self._limits.first_pause_s
         headers = dict(headers)
         for attempts_left in reversed(range(self._limits.attempts)):
@@ -173,9 +178,9 @@ class Client:
         raise OriginFault(attempted, f"it redirects more than {self._limits.max_redirects} times")
 
     def _is_proxied(self, url: str) -> bool:
-        """Tell whether a proxy is asked for an address: one that NO_PROXY names is not, even where there is one for others."""
-        # Only the library knows how it reads the environment, and it has no public word for it.
-        return self._http._transport_for_url(httpx2.URL(url)) is not self._http._transport
+        from wheelfs.remote.http.connections import is_proxied
+
+        return is_proxied(self._http, url)
 
     async def _check_peer(self, url: str, response: httpx2.Response, attempted: str) -> None:
         stream = response.extensions.get("network_stream")
@@ -255,21 +260,3 @@ async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: s
                 raise OriginFault(attempted, f"the answer has more than {limit_bytes >> 20} MiB")
             pieces.append(piece)
     return b"".join(pieces)
-
-
-def _connections(trusted: ssl.SSLContext, proxy: str | None, limits: HttpLimits) -> httpx2.AsyncClient:
-    if proxy is None:
-        check_proxies(os.environ)  # which is what the library reads
-    return httpx2.AsyncClient(
-        verify=trusted,
-        proxy=proxy,  # None: as the environment says
-        headers={"User-Agent": f"wheelfs/{__version__}", "Accept-Encoding": "gzip, deflate"},
-        timeout=httpx2.Timeout(connect=limits.connect_timeout_s, read=limits.read_timeout_s, write=10.0, pool=None),
-        limits=httpx2.Limits(
-            max_connections=limits.max_connections, max_keepalive_connections=limits.max_connections, keepalive_expiry=30.0
-        ),
-        # The environment's proxy can do nothing for loopback: its localhost is another one.
-        mounts=dict.fromkeys(_LOOPBACK) if proxy is None else None,
-        # No cookies: an index need not recognise its readers.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-    )

@@ -7,8 +7,6 @@ import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import httpx2
-
 from wheelfs.config import redact
 from wheelfs.core.http.coding import BadCoding
 from wheelfs.errors import OriginDenied, OriginFault, OriginTimeout, OriginUnreachable
@@ -37,7 +35,11 @@ def as_origin_errors(attempted: str, *, is_proxied: Callable[[], bool] | None = 
         if str(error) == "truncated":
             raise OriginFault(attempted, "truncated: the compressed answer ends in the middle") from None
         raise OriginFault(attempted, f"the answer is compressed in a way that cannot be undone: {error}") from None
-    except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+    except Exception as error:
+        import httpx2
+
+        if not isinstance(error, httpx2.HTTPError | httpx2.InvalidURL | httpx2.StreamError):
+            raise
         if (
             isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
             and is_proxied is not None
@@ -48,6 +50,8 @@ def as_origin_errors(attempted: str, *, is_proxied: Callable[[], bool] | None = 
 
 
 def _translated(attempted: str, error: Exception) -> OriginError:
+    import httpx2
+
     tls = _tls_reason(error)
     if tls is not None:
         return OriginFault(

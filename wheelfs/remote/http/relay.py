@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-import httpx2
 import msgspec
 
 from wheelfs.core.proxy.head import HOP_BY_HOP, Header
@@ -17,6 +17,8 @@ from wheelfs.remote.http.tls import CA_VARIABLES, trust
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+
+    import httpx2
 
 _ONE_CONNECTION: Final = HOP_BY_HOP | {b"transfer-encoding"}
 """Bodies are framed again on the next connection."""
@@ -35,20 +37,31 @@ class Relay:
 
     def __init__(self, environ: Mapping[str, str], *, read_timeout_s: float) -> None:
         """Raises `UsageError` when the environment names authorities that cannot be read, or a proxy that cannot be used."""
-        bundle = next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
-        timeout = httpx2.Timeout(read_timeout_s, connect=30.0)
+        self._bundle = next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
+        if self._bundle is not None:
+            trust(self._bundle)
         check_proxies(os.environ)  # which is what the library reads
-        self._http = httpx2.AsyncClient(verify=trust(bundle), timeout=timeout)
+        self._read_timeout_s = read_timeout_s
+
+    @cached_property
+    def _http(self) -> httpx2.AsyncClient:
+        """The library, imported when something is passed on: most runs have nothing that is."""
+        import httpx2
+
+        return httpx2.AsyncClient(verify=trust(self._bundle), timeout=httpx2.Timeout(self._read_timeout_s, connect=30.0))
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        if (made := vars(self).get("_http")) is not None:
+            await made.aclose()
 
     @asynccontextmanager
     async def answer(
         self, method: str, url: str, headers: Sequence[Header], body: AsyncIterator[bytes]
     ) -> AsyncIterator[RelayedAnswer]:
         """Send the request and lend the answer; redirects are answers like others.  Raises `OriginError`."""
+        import httpx2
+
         kept = [(name, value) for name, value in headers if name.lower() not in _ONE_CONNECTION]
         has_body = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in headers)
         request = httpx2.Request(method, url, headers=kept, content=body if has_body else None)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NoReturn
 
-import httpx2
-
 from wheelfs.errors import UsageError
 
 CA_VARIABLES: Final = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
@@ -75,7 +73,7 @@ def trust(bundle: str | None, client_cert: str | None = None, client_key: str | 
 
     Raises `UsageError` for files that cannot be used.
     """
-    context = httpx2.create_ssl_context() if bundle is None else _bundled(bundle)
+    context = _systems() if bundle is None else _bundled(bundle)
     context.sslobject_class = _Gathered
     if client_cert is not None:
         try:
@@ -89,6 +87,12 @@ def trust(bundle: str | None, client_cert: str | None = None, client_key: str | 
                 "client-cert and client-key name files of PEM certificate and key, the key without a password",
             ) from None
     return context
+
+
+def _systems() -> ssl.SSLContext:
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def _bundled(bundle: str) -> ssl.SSLContext:

@@ -18,7 +18,7 @@ from wheelfs.errors import (
     OriginMissing,
     OriginTimeout,
 )
-from wheelfs.remote.http.client import READ_BYTES, TLS_READ_BYTES
+from wheelfs.remote.http.connections import READ_BYTES, TLS_READ_BYTES
 from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import FileHead
 
