@@ -11,7 +11,7 @@ import trio
 from anyio.abc import ByteStream
 from trio.testing import memory_stream_pair
 
-from wheelfs.frontends.http.proxy.speaking import speak
+from wheelfs.frontends.http.proxy.speaking import SEND_BYTES, speak
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,6 +72,35 @@ async def everything(stream: Piped) -> bytes:
             received += await stream.receive()
         except anyio.EndOfStream:
             return received
+
+
+class Noting(Piped):
+    """Remembers how much was sent at once."""
+
+    def __init__(self, stream: trio.StapledStream[Any, Any]) -> None:
+        super().__init__(stream)
+        self.sent: list[int] = []
+
+    async def send(self, item: bytes) -> None:
+        self.sent.append(len(item))
+        await super().send(item)
+
+
+async def test_a_large_piece_of_a_body_is_sent_in_parts_that_tls_has_room_for() -> None:
+    body = bytes(range(251)) * 2_000
+
+    async def answer(_scope: object, _receive: object, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", str(len(body)).encode())]})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    ours, theirs = memory_stream_pair()
+    noting = Noting(theirs)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(speak, answer, noting, "https")
+        await Piped(ours).send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        with trio.fail_after(60):
+            assert bodies(await everything(Piped(ours))) == [body]
+    assert max(noting.sent) == SEND_BYTES
 
 
 def bodies(answers: bytes) -> list[bytes]:

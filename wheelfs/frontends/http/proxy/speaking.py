@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
 
 READ_BYTES: Final = 64 * 1024
+SEND_BYTES: Final = 64 * 1024
+"""TLS keeps a buffer for the most that it was given at once, in each of the fifty connections that a client leaves open."""
 
 _GONE: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream)
 
@@ -122,8 +124,8 @@ class _Connection:
             pieces.insert(0, head)
         with suppress(*_GONE):
             for piece in pieces:
-                if piece:
-                    await self._stream.send(piece)
+                for at in range(0, len(piece), SEND_BYTES):
+                    await self._stream.send(piece[at : at + SEND_BYTES])
 
     async def refuse(self, status: int) -> None:
         """Answer what is no request, and tell its sender no more."""
