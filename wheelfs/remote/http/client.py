@@ -184,13 +184,19 @@ class Client:
 
     async def _check_peer(self, url: str, response: httpx2.Response, attempted: str) -> None:
         stream = response.extensions.get("network_stream")
-        peer = None if stream is None or self._guard is None else stream.get_extra_info("server_addr")
-        if self._guard is not None and peer is not None:
-            try:
+        if self._guard is None or stream is None:
+            return
+        try:
+            peer = stream.get_extra_info("server_addr")
+            if peer is not None:
                 await self._guard.check_peer(url, str(peer[0]), attempted)
-            except BaseException:
-                await response.aclose()
-                raise
+        except OSError as error:
+            # Reset since the headers came: the system no longer knows who it was (ENOTCONN).
+            await response.aclose()
+            raise httpx2.ReadError(str(error), request=response.request) from None
+        except BaseException:
+            await response.aclose()
+            raise
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str]) -> httpx2.Response:
         """Ask once, with our credentials there; again where the password is refused and the keyring has another one by now."""
