@@ -40,7 +40,8 @@ class Pause(Protocol):
 class Trouble:
     """What happens to one answer: after ``after_bytes`` it raises ``error``, or stalls without end where that is None.
 
-    ``content`` is sent in place of the file; ``ignores_range``: all of the file comes, whatever was asked for.
+    ``content`` is sent in place of the file; ``ignores_range``: all of the file comes, whatever was asked for; ``at_most_bytes``:
+    only the beginning of what was asked for comes, as a true answer.
     """
 
     after_bytes: int | None = None
@@ -48,6 +49,7 @@ class Trouble:
     content: bytes | None = None
     ignores_range: bool = False
     tells_size: bool = True
+    at_most_bytes: int | None = None
 
 
 @dataclass
@@ -130,6 +132,7 @@ class MemoryOrigin:
         start, end = (0, len(content)) if trouble.ignores_range else bounds_of(wanted, len(content))
         if start >= end and content:
             raise ContentChanged(f"fetch {filename}", "nothing there")
+        end = end if trouble.at_most_bytes is None else min(end, start + trouble.at_most_bytes)
         total = len(content) if trouble.tells_size else None
         self.open_answers += 1
         try:

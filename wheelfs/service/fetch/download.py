@@ -172,17 +172,20 @@ class Download:
         self.partial.wake()
 
     async def need(self, start: int, end: int) -> None:
-        """Bring ``[start, end)`` here by one request over all of its gaps, or by a stream that is bringing it already."""
-        for _ in range(self.context.limits.read_attempts):
-            gaps = self._gaps(start, end)
-            if not gaps:
+        """Bring ``[start, end)`` here by requests over all of its gaps, or by streams that are bringing it already.
+
+        Less than was asked for is a true answer, too (RFC 9110, 15.3.7): the rest is asked for by itself.
+        """
+        for _ in range(self.context.limits.read_attempts + 1):
+            if not (gaps := self._gaps(start, end)):
                 return
-            if (coming := self.partial.coming(gaps[0][0])) is None:
-                break
-            with self.partial.awaiting(end):
-                await self._until_done(coming, start, end)
-        if gaps := self._gaps(start, end):
+            if (coming := self.partial.coming(gaps[0][0])) is not None:
+                with self.partial.awaiting(end):
+                    await self._until_done(coming, start, end)
+                continue
             await self._run(Range(gaps[0][0], gaps[-1][1]))
+            if self._gaps(start, end) == gaps:
+                break
         if not self._covers(start, end):
             raise OriginFault(self.partial.attempted, "the origin sent less than was asked for")
 

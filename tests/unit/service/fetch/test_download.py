@@ -207,6 +207,26 @@ async def test_an_origin_that_ignores_ranges_and_breaks_off_at_the_same_place_is
     assert origin.requests["range"] < 10
 
 
+async def test_the_rest_of_a_range_that_came_in_part_is_asked_for_by_itself(tmp_path: Path) -> None:
+    origin = origin_with()
+    async with service(tmp_path / "s", [origin]) as one:
+        origin.troubles.append(Trouble(at_most_bytes=40_000))
+        file = await one.open(PATH)
+        file.close()
+        tail, rest = origin.asked
+        assert isinstance(tail, Range)
+        assert rest == Range(tail.start + 40_000, tail.end)
+
+
+async def test_an_origin_that_sends_a_byte_of_every_range_is_given_up(tmp_path: Path) -> None:
+    origin = origin_with()
+    origin.fate = lambda: Trouble(at_most_bytes=1)
+    async with service(tmp_path / "s", [origin]) as one:
+        with trio.fail_after(20), pytest.raises(OriginFault, match="less than was asked for"):
+            await one.open(PATH)
+    assert origin.requests["range"] < 10
+
+
 async def test_a_broken_stream_is_resumed_where_it_broke(tmp_path: Path) -> None:
     origin = origin_with()
     reset = OriginFault("fetch", "reset")
