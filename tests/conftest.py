@@ -24,7 +24,7 @@ settings.register_profile("searching", deadline=None, suppress_health_check=[Hea
 settings.register_profile("repeatable", settings.get_profile("searching"), derandomize=True)
 settings.load_profile("repeatable")
 
-_SLOW = {"clients", "mount", "shares", "gateway", "conformance", "world", "test_linters.py"}
+_SLOW = {"clients", "mount", "shares", "gateway", "conformance", "world", "matrix", "test_linters.py"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import shutil
 import socket
+import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -76,8 +77,8 @@ def chosen_cells(patterns: Sequence[str]) -> list[tuple[type[Column], Row]]:
     return [cell for cell in all_cells() if not patterns or any(fnmatch(name_of(*cell), one) for one in patterns)]
 
 
-def run_cell(column: Column, row: Row, clients: Clients) -> Report:
-    """Run one cell."""
+def run_cell(column: Column, row: Row, clients: Clients, ending: threading.Event) -> Report:
+    """Run one cell; once ``ending`` is set, without waiting for anything to become right."""
     report = Report(name_of(type(column), row))
     tries = 0
 
@@ -101,7 +102,8 @@ def run_cell(column: Column, row: Row, clients: Clients) -> Report:
             return report
         began_s = time.monotonic()
         while (then := attempt()) != RIGHT and isinstance(then, Refused) and time.monotonic() - began_s < GONE_S:
-            time.sleep(_PAUSE_S)
+            if ending.wait(_PAUSE_S):
+                break
         report.gone_s = time.monotonic() - began_s
     if then != RIGHT:
         report.why = f"with the fault: {_said(first)}; when it is gone: {_said(then)}"
@@ -129,6 +131,8 @@ def run_cells(cells: Sequence[tuple[type[Column], Row]], where: Path, *, jobs: i
             idle.put(Clients(stack.enter_context(PipServer(where / f"pip-{number}"))))
         pool = ThreadPoolExecutor(jobs)
         stack.callback(pool.shutdown, cancel_futures=True)
+        ending = threading.Event()
+        stack.callback(ending.set)
         for kind in COLUMNS.values():
             rows = [row for column, row in cells if column is kind]
             if not rows:
@@ -138,7 +142,7 @@ def run_cells(cells: Sequence[tuple[type[Column], Row]], where: Path, *, jobs: i
                 def run_one(row: Row, column: Column = column) -> Report:
                     clients = idle.get()
                     try:
-                        return run_cell(column, row, clients)
+                        return run_cell(column, row, clients, ending)
                     finally:
                         idle.put(clients)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
@@ -94,7 +95,7 @@ def test_a_cell_is_judged(
 ) -> None:
     monkeypatch.setattr(cells, "GONE_S", 0.0)
     column = Scripted(tmp_path, list(outcomes), complaint)
-    assert run_cell(column, ROWS[0], cast("Clients", None)).verdict is verdict
+    assert run_cell(column, ROWS[0], cast("Clients", None), threading.Event()).verdict is verdict
     assert column.broken == [True, False]
 
 
