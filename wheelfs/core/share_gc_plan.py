@@ -49,7 +49,8 @@ class ShareContents:
 class Plan:
     """What a run does: ``delete`` in this order, ``condemn``, and say that what earlier lists say of ``void`` holds no more.
 
-    ``waiting`` is condemned already; ``next_s`` is when the first of it, and of ``condemn``, may be deleted.
+    ``waiting`` is condemned already; ``next_s`` is when the first of it, and of ``condemn``, may be deleted.  ``young`` is what
+    nothing needs and is too young to be condemned; ``old_s`` is when the first of it is old enough.
     """
 
     delete: list[FoundObject] = field(default_factory=list)
@@ -57,6 +58,8 @@ class Plan:
     waiting: list[FoundObject] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
     next_s: float | None = None
+    young: list[FoundObject] = field(default_factory=list)
+    old_s: float | None = None
 
 
 def plan(seen: ShareContents) -> Plan:
@@ -90,6 +93,12 @@ def plan(seen: ShareContents) -> Plan:
 
     made.delete += _left_over(seen, is_old, {found.key for found in made.delete})
     needed_packs = {pack for key, packs in seen.uses.items() if _is_needed(key, seen) for pack in packs}
+    made.young = [
+        found
+        for key, found in seen.objects.items()
+        if not is_old(found) and ((key in manifests and not _is_needed(key, seen)) or (_is_pack(key) and key not in needed_packs))
+    ]
+    made.old_s = min((found.modified_s + seen.grace_s for found in made.young), default=None)
     made.void = sorted(
         key
         for key in condemnations.standing()

@@ -50,7 +50,8 @@ class ShareCollection(msgspec.Struct, frozen=True, kw_only=True):
     """What a collection of a share's garbage did, or would do as a dry run, in objects and bytes.
 
     ``deleted`` is gone.  ``condemned`` was condemned now, ``waiting`` before; a run at ``next`` (RFC 3339) or later deletes the
-    first of it, if nothing needs it then.  ``unfinished`` objects would have been deleted too, had there been time.
+    first of it, if nothing needs it then.  ``unfinished`` objects would have been deleted too, had there been time.  ``young`` is
+    what nothing needs, and is younger than the grace period; a run at ``old`` (RFC 3339) or later condemns the first of it.
     """
 
     dry_run: bool
@@ -62,6 +63,9 @@ class ShareCollection(msgspec.Struct, frozen=True, kw_only=True):
     waiting_bytes: int
     next: str | None
     unfinished: int = 0
+    young: int = 0
+    young_bytes: int = 0
+    old: str | None = None
 
 
 class ShareWrite(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,7 +73,9 @@ def test_a_pack_stays_as_long_as_a_manifest_that_names_it() -> None:
 
 def test_what_is_needed_or_young_is_not_condemned() -> None:
     assert plan(seen(there(MANIFEST, PACK), is_needed=True)) == Plan()
-    assert plan(seen(there(MANIFEST, PACK, age_s=GRACE_S - 60))) == Plan()
+    young = plan(seen(there(MANIFEST, PACK, age_s=GRACE_S - 60)))
+    assert young == Plan(young=list(there(MANIFEST, PACK, age_s=GRACE_S - 60).values()), old_s=NOW_S + 60)
+    assert plan(seen(there(MANIFEST, PACK, age_s=GRACE_S - 60), is_needed=True)) == Plan()
     assert keys(plan(seen(there(MANIFEST, PACK))).condemn) == [MANIFEST, PACK]
 
 

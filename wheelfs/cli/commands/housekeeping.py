@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from wheelfs.cli.command import Command
 from wheelfs.cli.failures import PART_FAILED
 from wheelfs.cli.interrupts import ends_when_interrupted
 from wheelfs.cli.session import session_of
+from wheelfs.config import redact
 from wheelfs.config.policies import age_s
 from wheelfs.core.formatting import counted, size_text, were
 from wheelfs.errors import StoreDamaged, UsageError
@@ -62,6 +64,11 @@ def rm(context: click.Context, names: tuple[str, ...], share: str | None, dry_ru
         context.with_resource(ends_when_interrupted())
         files = object_shares.take_out(session.settings(), share, list(names), dry_run=dry_run)
     _print_files(session.output, files, done)
+    if share is not None and not dry_run:
+        session.output.talk(
+            f"wheelfs: wheelfs gc --share {shlex.quote(redact(share))} frees their space: it condemns what is older than a grace "
+            f"period ({DEFAULT_GRACE} by default), and deletes it another grace period later"
+        )
 
 
 @click.command(
@@ -158,6 +165,9 @@ def _collected_lines(done: ShareCollection) -> Iterator[str]:
         yield f"{objects(done.condemned)} condemned, {size_text(done.condemned_bytes)}"
     if done.waiting:
         yield f"{counted(done.waiting, 'object')} {were(done.waiting)} condemned before, {size_text(done.waiting_bytes)}"
+    if done.young:
+        what = f"{counted(done.young, 'object')} that nothing needs, {size_text(done.young_bytes)}"
+        yield f"too young to be condemned: {what}; a run after {done.old} condemns, and another grace period later deletes"
     if done.next is not None:
         yield f"run it again after {done.next}: it then deletes what is still unused"
 

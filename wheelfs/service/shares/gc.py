@@ -88,6 +88,9 @@ class _Run:
             waiting_bytes=sum(found.size_bytes for found in made.waiting),
             next=None if made.next_s is None else rfc3339_seconds(made.next_s * 1e6),
             unfinished=len(made.delete) - len(deleted),
+            young=len(made.young),
+            young_bytes=sum(found.size_bytes for found in made.young),
+            old=None if made.old_s is None else rfc3339_seconds(made.old_s * 1e6),
         )
 
     def _now_s(self) -> float:
