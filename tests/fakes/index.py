@@ -56,6 +56,8 @@ class Habits:
     """The user and password of basic auth, which all requests need."""
     no_store: bool = False
     max_age_s: int = 600
+    ahead_s: float = 0.0
+    """How far its clock, by which answers are dated, is ahead of ours."""
     backends: int = 1
     """Servers that share its address, asked in turn; each has entity tags of its own."""
 

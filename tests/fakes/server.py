@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
@@ -157,6 +158,10 @@ class _Connection(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked else piece)
         if answer.chunked:
             self.wfile.write(b"0\r\n\r\n")
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return what Date says, by the site's clock."""
+        return super().date_time_string(time.time() + getattr(self.server.site, "ahead_s", 0.0))
 
     do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 

@@ -37,6 +37,7 @@ def next_steps(mount: Path | None, store: Path) -> list[str]:
             f"wheelfs mount {USUAL_MOUNT}": "mount the wheels of your indexes, and print the lines for pip and uv",
             "wheelfs run -- uv sync": "run one command through the store, without a mount",
             "wheelfs add DIR": "store the wheels of a directory",
+            "wheelfs doctor": "say whether this machine is set up for all that",
             "wheelfs --help": "list all commands",
         }
     else:

@@ -18,7 +18,7 @@ RUNNING: Final = ("mount", "serve")
 """The commands that run until they are ended."""
 FETCHING: Final = (*RUNNING, "fetch", "env create", "run")
 """The commands that fetch what others ask them for."""
-ASKING: Final = (*FETCHING, "track", "verify")
+ASKING: Final = (*FETCHING, "track", "verify", "doctor")
 """The commands that ask indexes and shares."""
 STORING: Final = (*ASKING, "add", "pull")
 """The commands that may enlarge the store."""

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.config.settings import home_directory
 from wheelfs.core.resolve.installer_config import Named, Setting, from_pip, from_uv, upload_cutoff, without_name
+from wheelfs.core.resolve.installer_traps import traps
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from wheelfs.core.resolve.installer_traps import Trap
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +107,11 @@ def pip_upload_cutoff(environ: Mapping[str, str], read: Callable[[Path], str | N
     if environ.get("PIP_UPLOADED_PRIOR_TO", "").strip():
         return "PIP_UPLOADED_PRIOR_TO in the environment"
     return upload_cutoff(_present(_pip_files(environ), read))
+
+
+def installer_traps(environ: Mapping[str, str], read: Callable[[Path], str | None] = read_text) -> list[Trap]:
+    """Return the settings of pip and uv on this machine that defeat a mount or a gateway."""
+    return list(traps(_present(_pip_files(environ), read), _present(_uv_files(environ), read), environ))
 
 
 def _pip_files(environ: Mapping[str, str]) -> list[Path]:

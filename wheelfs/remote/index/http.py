@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import aclosing, asynccontextmanager
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, assert_never
 from urllib.parse import urlsplit, urlunsplit
 
@@ -136,6 +138,20 @@ class HttpIndex:
             page = parse_page(body, content_type, url, project)
         found = Validators(etag=response.headers.get("etag"), last_modified=response.headers.get("last-modified"))
         return PageFound(page, found, max_age_s)
+
+    async def ahead_s(self, project: ProjectName) -> float | None:
+        """Return how far the index's clock is ahead of this machine's, by the Date of its answer about a project.
+
+        None where it gives none.  Raises `OriginError`.
+        """
+        attempted = f"ask {self.name} for the time"
+        async with self._client.answer("HEAD", self._page_url(project), {"Accept": ACCEPT}, attempted=attempted) as response:
+            now_s = time.time()
+            date = response.headers.get("date")
+        try:
+            return None if date is None else parsedate_to_datetime(date).timestamp() - now_s
+        except ValueError:
+            return None
 
     def _page_url(self, project: ProjectName) -> str:
         parts = urlsplit(self.url)

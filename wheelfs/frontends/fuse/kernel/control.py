@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FUSECTL: Final = Path("/sys/fs/fuse/connections")
+FUSECTL: Final = Path("/sys/fs/fuse/connections")
 SYSCTL: Final = Path("/proc/sys/fs/fuse")
-_USER_LIMIT: Final = Path("/sys/module/fuse/parameters")
-_BDI: Final = Path("/sys/class/bdi")
+USER_LIMIT: Final = Path("/sys/module/fuse/parameters")
+BDI: Final = Path("/sys/class/bdi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +48,27 @@ def request_bound_s(sysctl: Path = SYSCTL) -> float | None:
     ``fs.fuse.default_request_timeout`` and ``max_request_timeout`` (Linux 6.14 and later, in seconds, 0 for none): every bound of
     ours has to stay below what is returned here.
     """
-    timeouts = [timeout for name in ("default_request_timeout", "max_request_timeout") if (timeout := _read_int(sysctl / name))]
+    timeouts = [timeout for name in ("default_request_timeout", "max_request_timeout") if (timeout := read_int(sysctl / name))]
     return min(timeouts) / 2 if timeouts else None
 
 
 def abort(minor: int) -> None:
     """Cut a connection off: every request under way fails at once, and the mount is dead until it is detached."""
     try:
-        (_FUSECTL / str(minor) / "abort").write_text("1")
+        (FUSECTL / str(minor) / "abort").write_text("1")
     except OSError as error:
         log.warning("cannot abort FUSE connection %d: %s", minor, error)
 
 
 def _raise_background(minor: int, limits: FuseLimits) -> int | None:
-    directory = _FUSECTL / str(minor)
+    directory = FUSECTL / str(minor)
     consequence = (
         "reads of all files, cached ones too, will wait while 12 read-ahead requests wait on the network; "
         "mount fusectl on /sys/fs/fuse/connections (it usually is: your distribution's systemd does it)"
     )
     if not directory.is_dir():
         try:
-            syscalls.mount("fusectl", str(_FUSECTL), "fusectl")
+            syscalls.mount("fusectl", str(FUSECTL), "fusectl")
         except OSError as error:
             if not directory.is_dir():
                 log.warning("cannot raise max_background of the mount (no fusectl: %s): %s", error.strerror, consequence)
@@ -92,7 +92,7 @@ def _write_bounded(path: Path, wanted: int) -> int:
         path.write_text(str(wanted))
     except OSError as error:
         name = "max_user_bgreq" if path.name == "max_background" else "max_user_congthresh"
-        allowed = _read_int(_USER_LIMIT / name)
+        allowed = read_int(USER_LIMIT / name)
         if error.errno != errno.EINVAL or not allowed or allowed >= wanted:
             raise
         path.write_text(str(allowed))
@@ -101,10 +101,10 @@ def _write_bounded(path: Path, wanted: int) -> int:
 
 
 def _raise_read_ahead(connection: MountEntry, wanted_kb: int) -> int | None:
-    path = _BDI / f"{connection.major}:{connection.minor}" / "read_ahead_kb"
+    path = BDI / f"{connection.major}:{connection.minor}" / "read_ahead_kb"
     if not os.access(path, os.W_OK):
         return None
-    present = _read_int(path)
+    present = read_int(path)
     if present is not None and present >= wanted_kb:
         return present
     try:
@@ -116,7 +116,8 @@ def _raise_read_ahead(connection: MountEntry, wanted_kb: int) -> int | None:
     return wanted_kb
 
 
-def _read_int(path: Path) -> int | None:
+def read_int(path: Path) -> int | None:
+    """Return the number that a file of the kernel has, or None where it cannot be read."""
     try:
         text = path.read_text("ascii").strip()
     except OSError:
