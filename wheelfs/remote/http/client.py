@@ -186,6 +186,8 @@ class Client:
         stream = response.extensions.get("network_stream")
         if self._guard is None or stream is None:
             return
+        import httpx2
+
         try:
             peer = stream.get_extra_info("server_addr")
             if peer is not None:

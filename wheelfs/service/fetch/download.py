@@ -172,10 +172,7 @@ class Download:
         self.partial.wake()
 
     async def need(self, start: int, end: int) -> None:
-        """Bring ``[start, end)`` here by requests over all of its gaps, or by streams that are bringing it already.
-
-        Less than was asked for is a true answer, too (RFC 9110, 15.3.7): the rest is asked for by itself.
-        """
+        """Bring ``[start, end)`` here by streams under way and by requests, whose answers may be short (RFC 9110, 15.3.7)."""
         for _ in range(self.context.limits.read_attempts + 1):
             if not (gaps := self._gaps(start, end)):
                 return
