@@ -8,7 +8,8 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+import urllib.error
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,10 +18,14 @@ import uv
 from tests.fakes.commands import error_of, objects
 from tests.fakes.many_kinds import NAME, many_kinds
 from tests.fakes.processes import isolated_environment, run
+from tests.fakes.trees_on_disk import digests_below
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.gateway.serving import Serving
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.index import FakeIndex
     from tests.fakes.processes import Finished
@@ -63,16 +68,6 @@ def bench(run_wheelfs: RunWheelfs, mounted: MountWheelfs, fake_index: FakeIndex,
     return Bench(run_wheelfs, mounted, fake_index, store_dir, tmp_path / "home-of-python")
 
 
-def files_below(root: Path) -> dict[str, tuple[bytes, bool]]:
-    found = {}
-    for directory, _, names in os.walk(root):
-        for name in names:
-            path = Path(directory, name)
-            if not path.is_symlink():
-                found[str(path.relative_to(root))] = path.read_bytes(), os.access(path, os.X_OK)
-    return found
-
-
 def test_every_file_is_what_uv_installs(bench: Bench, tmp_path: Path) -> None:
     bench.create("it", "many-kinds", "other")
     venv = tmp_path / "venv"
@@ -80,15 +75,16 @@ def test_every_file_is_what_uv_installs(bench: Bench, tmp_path: Path) -> None:
     run(
         [uv.find_uv_bin(), "venv", "-q", "--python", sys.executable, str(venv)], environment=environment, cwd=tmp_path
     ).succeeded()
-    before = set(files_below(venv))
+    before = set(digests_below(venv))
     install = [uv.find_uv_bin(), "pip", "install", "-q", "--index-url", bench.index.url, "many-kinds", "other"]
     run(install, environment=environment, cwd=tmp_path).succeeded()
-    theirs = {path: file for path, file in files_below(venv).items() if path not in before}
-    ours = files_below(bench.path())
+    theirs = {path: file for path, file in digests_below(venv).items() if path not in before}
+    ours = digests_below(bench.path())
     # What differs on purpose: an installer's own notes, bytecode, and the first lines of scripts.
     notes = (".lock", "/INSTALLER", "/RECORD", "/REQUESTED", "/uv_cache.json", "/direct_url.json")
-    compared = {path: file for path, file in ours.items() if "__pycache__" not in path and not path.endswith(notes)}
+    compared = {path: file for path, file in ours.items() if not path.endswith(notes)}
     assert compared.pop("pyvenv.cfg")
+    assert compared.pop(".wheelfs/env.json")
     scripts = {path for path in compared if path.startswith("bin/") and path != "bin/in-shell"}
     assert scripts == {"bin/many-kinds", "bin/many-nested", "bin/many-window", "bin/in-python"}
     assert {path: file for path, file in compared.items() if path not in scripts} == {
@@ -215,6 +211,16 @@ def test_it_lists_shows_and_goes(bench: Bench) -> None:
     assert bench.command("env", "rm", "it").returncode == 5
     assert bench.command("env", "show", "it").returncode == 5
     bench.command("rm", "many-kinds").succeeded()
+
+
+def test_the_gateway_has_none(bench: Bench, tmp_path: Path) -> None:
+    bench.create("it", "other")
+    with Serving(bench.store, "--no-index") as gateway:
+        for path in ("env/", "env/it/", "env/it/pyvenv.cfg"):
+            with pytest.raises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(f"{gateway.url}/{path}", timeout=60)
+            with caught.value as answer:
+                assert answer.code == 404
 
 
 def test_an_sdist_is_named_with_what_to_do(bench: Bench) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
 
 from wheelfs.errors import InvalidInput
 from wheelfs.model.environment import LAYOUT, Environment, WrittenFile
@@ -12,6 +14,10 @@ if TYPE_CHECKING:
 
     from wheelfs.core.environments.installation import WheelInstallation
     from wheelfs.model.environment import EnvironmentWheel, Interpreter, WheelMember
+
+
+DESCRIPTION: Final = ".wheelfs/env.json"
+"""What the environment is made of, for those who have the directory alone."""
 
 
 class Clash(NamedTuple):
@@ -38,7 +44,7 @@ def assemble(
             if before is not None and _content(before[1]) != _content(file):
                 clashes.append(Clash(file.path, before[0], wheel.filename))
             found[file.path] = wheel.filename, file
-    for own in _own(interpreter):
+    for own in _own(interpreter, wheels):
         found[own.path] = "the environment itself", own
     links = (
         ("bin/python", interpreter.executable),
@@ -59,11 +65,18 @@ def _content(file: WheelMember | WrittenFile) -> object:
     return file.content if isinstance(file, WrittenFile) else (file.size, file.crc)
 
 
-def _own(interpreter: Interpreter) -> Iterator[WrittenFile]:
+def _own(interpreter: Interpreter, wheels: Sequence[EnvironmentWheel]) -> Iterator[WrittenFile]:
     # What PEP 405 asks for; "version" is what virtual environments' tools look at.
     home = interpreter.executable.rpartition("/")[0]
     text = f"home = {home}\ninclude-system-site-packages = false\nversion = {interpreter.version}\n"
     yield WrittenFile("pyvenv.cfg", text.encode())
+    described = {
+        "layout": LAYOUT,
+        "python": interpreter.version,
+        "interpreter": interpreter.executable,
+        "wheels": [{"filename": one.filename, "sha256": one.sha256.hex(), "origin": one.origin} for one in wheels],
+    }
+    yield WrittenFile(DESCRIPTION, msgspec.json.format(msgspec.json.encode(described)) + b"\n")
 
 
 def _check_directories(owners: dict[str, str]) -> None:

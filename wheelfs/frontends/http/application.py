@@ -136,6 +136,8 @@ class Application(Answering):
             parent, found = node, await self._filesystem.lookup(node, name)
             if isinstance(found, Absent):
                 return _elsewhere(request, parent, name, is_last=number == len(request.names))
+            if isinstance(found, DirectoryNode) and found.place.kind == "environments":
+                return plain(HTTPStatus.NOT_FOUND, "Python runs environments from a mount; here are none")
             node = found
         if not node.attributes.is_dir:
             if request.is_directory:

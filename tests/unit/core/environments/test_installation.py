@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -178,6 +179,13 @@ def test_an_environment_has_what_a_virtual_one_has() -> None:
     }
     [settings] = [file.content.decode() for file in tree.written if file.path == "pyvenv.cfg"]
     assert settings == "home = /opt/python/bin\ninclude-system-site-packages = false\nversion = 3.11.7\n"
+    [described] = [json.loads(file.content) for file in tree.written if file.path == ".wheelfs/env.json"]
+    assert described == {
+        "layout": 1,
+        "python": "3.11.7",
+        "interpreter": "/opt/python/bin/python3.11",
+        "wheels": [{"filename": "a-1.0-py3-none-any.whl", "sha256": "00" * 32, "origin": "main"}],
+    }
     paths = [member.path for member in tree.members]
     assert paths == sorted(paths)
 

@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import StoreFull
 from wheelfs.model.content import key_of_sha256
+from wheelfs.model.environment import EnvironmentLabel
 from wheelfs.store.catalog.last_use import COARSE_US, LastUses
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.gc.eviction import excess_bytes, make_room
@@ -83,10 +84,12 @@ def test_pinned_private_and_open_ones_stay_even_if_there_is_no_room_then(store: 
     add(store, tmp_path, "private", 2, private=True)
     opened = add(store, tmp_path, "opened", 3)
     add(store, tmp_path, "other", 4)
+    needed = add(store, tmp_path, "needed", 5)
+    store.mounted.put(EnvironmentLabel("it", bytes(32), 1, (needed,)), b"a tree").result()
     store.hold(opened)
     with pytest.raises(StoreFull, match="quota"):
         make_room(store, Limits(quota_bytes=600_000))
-    assert projects(store) == ["opened", "pinned", "private"]
+    assert projects(store) == ["needed", "opened", "pinned", "private"]
 
 
 def test_one_pinned_name_keeps_a_content_under_all_its_names(store: Store, tmp_path: Path) -> None:
