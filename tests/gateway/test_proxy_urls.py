@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 import httpx2
@@ -109,6 +109,43 @@ def test_a_canonical_lock_syncs_frozen_once_its_urls_are_put_below(tmp_path: Pat
             index.stop()
             index.reset_counters()
     assert index.requests == []
+
+
+class Route(NamedTuple):
+    """A pair of ``artifact-base-url``, as uv's pull request 20790 has them (open in November 2026): addresses below one stand for
+    those below the other, and a lock has the index's own."""
+
+    canonical: str
+    physical: str
+
+    def to_canonical(self, url: str) -> str:
+        assert url.startswith(self.physical), "what a page links to elsewhere could not be written into a lock"
+        return self.canonical + url.removeprefix(self.physical)
+
+    def to_physical(self, url: str) -> str:
+        return self.physical + url.removeprefix(self.canonical)
+
+
+def test_a_client_of_proxy_for_locks_the_indexs_urls_and_installs_from_them(tmp_path: Path, index: FakeIndex) -> None:
+    base = file_url(index, DEMO).removesuffix(DEMO)
+    accept = {"Accept": JSON}
+    with serving(tmp_path, index) as gateway, httpx2.Client(trust_env=False, follow_redirects=True) as client:
+        route = Route(base, proxied(gateway, base))
+
+        def locked(project: str) -> dict[str, str]:
+            page = client.get(f"{proxied(gateway, index.url)}/{project}/", headers=accept)
+            files = page.raise_for_status().json()["files"]
+            return {route.to_canonical(urljoin(str(page.url), file["url"])): file["hashes"]["sha256"] for file in files}
+
+        lock = locked("demo") | locked("lib")
+        own = [file for name in ("demo", "lib") for file in client.get(f"{index.url}/{name}/", headers=accept).json()["files"]]
+        assert lock == {file["url"]: file["hashes"]["sha256"] for file in own}
+        for _ in ("up", "down"):
+            for url, sha256 in lock.items():
+                content = client.get(route.to_physical(url)).raise_for_status().content
+                assert hashlib.sha256(content).hexdigest() == sha256
+            index.stop()
+        assert locked("demo") | locked("lib") == lock
 
 
 def test_it_is_no_open_proxy(tmp_path: Path, index: FakeIndex) -> None:
