@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from wheelfs.app.indexes import effective_indexes, index_notes, opened_index, with_indexes
+from wheelfs.app.indexes import decided_indexes, effective_indexes, index_notes, opened_index, with_indexes
 from wheelfs.app.own_places import OwnPlaces
 from wheelfs.config import IndexSetting, Settings
 from wheelfs.core.proxy.hosts import Endpoint
@@ -56,9 +56,24 @@ def test_a_process_takes_the_next_index_where_pip_is_configured_with_the_process
         assert with_indexes(silent, places) == silent
 
 
+def test_what_installers_are_configured_with_is_read_once_for_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "uv.toml").write_text("= broken")
+    monkeypatch.setenv("UV_NO_CONFIG", "")
+    monkeypatch.setenv("UV_CONFIG_FILE", str(tmp_path / "uv.toml"))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip.example/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://more.example/simple")
+    settings, notes = decided_indexes(Settings(store=Path("/s")))
+    assert len(notes) == 1
+    assert [index.url for index, _ in effective_indexes(settings)] == ["https://pip.example/simple"]
+    assert len([record for record in caplog.records if "is passed over" in record.getMessage()]) == 1
+    assert decided_indexes(settings) == (settings, ())
+
+
 def test_an_index_that_is_given_and_is_the_process_itself_is_refused() -> None:
     places = OwnPlaces(listening=Endpoint("127.0.0.1", 8080))
     settings = Settings(store=Path("/s"), indexes=(IndexSetting("lab", "http://localhost:8080/simple"),))
-    for refusing in (effective_indexes, index_notes, with_indexes):
+    for refusing in (effective_indexes, index_notes, with_indexes, decided_indexes):
         with pytest.raises(UsageError, match=r"use the index lab: its URL leads to the gateway itself, at 127\.0\.0\.1:8080"):
             refusing(settings, places)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from wheelfs.app.indexes import index_notes, with_indexes
+from wheelfs.app.indexes import decided_indexes
 from wheelfs.app.own_places import at_socket
 from wheelfs.app.wiring import end_s, limits_of
 from wheelfs.errors import UsageError
@@ -55,9 +55,9 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
 
     try:
         places = at_socket(listening)
-        for note in index_notes(settings, places):
+        settings, notes = decided_indexes(settings, places)
+        for note in notes:
             log.warning("%s", note)
-        settings = with_indexes(settings, places)
         with (
             EndBound(end_s(settings)) as end,
             Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,

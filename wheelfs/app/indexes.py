@@ -36,19 +36,25 @@ def effective_indexes(settings: Settings, places: OwnPlaces = NOWHERE) -> list[t
         return [
             (index, settings.provenance.get("indexes", "configuration")) for index in settings.indexes if not settings.no_index
         ]
-    from wheelfs.remote.index.default import pypi_url
+    return [(_taken(found), found.from_where)]
 
-    url = pypi_url(os.environ) if found.url is None else found.url
-    return [(IndexSetting(name=DEFAULT_INDEX_NAME, url=url), found.from_where)]
+
+def decided_indexes(settings: Settings, places: OwnPlaces = NOWHERE) -> tuple[Settings, tuple[str, ...]]:
+    """Return the settings with the indexes that are in force for a process that answers at ``places``, and `index_notes`.
+
+    What installers are configured with is read once for both, and not again for these settings.  Raises `UsageError` as
+    `effective_indexes`.
+    """
+    found = _of_installers(settings, places)
+    if found is None:
+        return settings, ()
+    provenance = {**settings.provenance, "indexes": found.from_where}
+    return msgspec.structs.replace(settings, indexes=(_taken(found),), provenance=provenance), found.notes
 
 
 def with_indexes(settings: Settings, places: OwnPlaces) -> Settings:
-    """Return the settings with the indexes that are in force for a process that answers at ``places``.  Raises `UsageError`."""
-    in_force = effective_indexes(settings, places)
-    if settings.indexes or not in_force:
-        return settings
-    ((index, origin),) = in_force
-    return msgspec.structs.replace(settings, indexes=(index,), provenance={**settings.provenance, "indexes": origin})
+    """Return what `decided_indexes` does, without notes."""
+    return decided_indexes(settings, places)[0]
 
 
 def index_notes(settings: Settings, places: OwnPlaces = NOWHERE) -> tuple[str, ...]:
@@ -58,6 +64,12 @@ def index_notes(settings: Settings, places: OwnPlaces = NOWHERE) -> tuple[str, .
     """
     found = _of_installers(settings, places)
     return () if found is None else found.notes
+
+
+def _taken(found: Configured) -> IndexSetting:
+    from wheelfs.remote.index.default import pypi_url
+
+    return IndexSetting(name=DEFAULT_INDEX_NAME, url=pypi_url(os.environ) if found.url is None else found.url)
 
 
 def _of_installers(settings: Settings, places: OwnPlaces) -> Configured | None:

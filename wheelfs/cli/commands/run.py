@@ -33,13 +33,13 @@ def run(context: click.Context, command: tuple[str, ...]) -> int:
     environment, with a certificate authority that is gone when COMMAND ends. The exit code is COMMAND's; 127 when it is not
     found, 126 when it cannot be run.
     """
-    from wheelfs.app.indexes import index_notes
+    from wheelfs.app.indexes import decided_indexes
     from wheelfs.app.run import run_command
     from wheelfs.service.process.child import NotStarted, end_like
 
     session = session_of(context)
-    settings = session.settings()
-    for note in index_notes(settings):
+    settings, notes = decided_indexes(session.settings())
+    for note in notes:
         session.output.talk(f"wheelfs: {note}")
     try:
         end_like(run_command(settings, command))
