@@ -230,7 +230,7 @@ class Resume(_Read):
             with ExitStack() as before:
                 super().prepare(before)
                 self.read_all(NEW)
-                self.mount.stop()
+                assert self.mount.stop() == 0, self.mount.log
             for stand in self.stands.values():
                 stand.mend()
         wheels = {filename(row, NEW): stand.contents[NEW] for row, stand in self.stands.items()}

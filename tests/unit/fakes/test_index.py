@@ -19,9 +19,12 @@ import pytest
 from tests.fakes import faults
 from tests.fakes.faults import Fault
 from tests.fakes.index import FakeIndex
+from tests.fakes.server import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.fakes.server import Request
 
 BODY = bytes(range(256)) * 1000
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
@@ -261,3 +264,34 @@ def test_counters_can_be_reset(index: FakeIndex) -> None:
     assert index.body_bytes(".whl") == len(BODY) and len(index.requests_for(".whl")) == 1
     index.reset_counters()
     assert index.body_bytes() == 0
+
+
+def raw(index: FakeIndex) -> bytes:
+    """Return all that the server sends for a file, to the byte; raises ConnectionResetError when it ends with a reset."""
+    with socket.create_connection(("127.0.0.1", urlsplit(index.url).port or 0), timeout=10) as connection:
+        connection.sendall(f"GET {FILE} HTTP/1.1\r\nHost: demo\r\n\r\n".encode())
+        pieces = []
+        while piece := connection.recv(65_536):
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def test_a_wire_fault_sends_its_own_bytes_and_closes(index: FakeIndex) -> None:
+    index.faults.append(Fault(FILE, faults.Wire(lambda answer: iter([b"no status line ", 0.01, answer.body[:3]]))))
+    assert raw(index) == b"no status line " + BODY[:3]
+
+
+def test_a_wire_fault_can_end_with_a_reset(index: FakeIndex) -> None:
+    index.faults.append(Fault(FILE, faults.Wire(lambda _: iter(()), resets=True)))
+    with pytest.raises(ConnectionResetError):
+        raw(index)
+
+
+def test_a_changed_answer_is_made_of_the_right_one(index: FakeIndex) -> None:
+    def teapot(request: Request, answer: Answer) -> Answer:
+        return Answer(418, answer.body[:5] + request.method.encode())
+
+    index.faults.append(Fault(FILE, faults.Changed(teapot)))
+    status, _, body = get(index, FILE)
+    assert (status, body) == (418, BODY[:5] + b"GET")
+    assert get(index, FILE)[0] == 200
