@@ -111,13 +111,19 @@ async def run_stream(partial: PartialFile, stream: Stream, wanted: ByteRequest) 
 
 
 async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: ByteRequest, generation: int) -> None:
-    """Bring what is ``wanted`` from the first source that serves it; raises the index's error with what the shares said."""
+    """Bring what is ``wanted`` from the first source that serves it; raises the index's error with what the shares said.
+
+    An index that was faster than a share, and breaks off in its response, is left for the shares that may still have the rest.
+    """
     limits, hosts, timeout_s = partial.context.limits, partial.context.hosts, partial.context.progress_timeout_s
     troubles: list[str] = []
     stalls = 0
+    broken: OriginError | None = None
     try:
         while True:
-            sources = partial.sources()
+            sources = [source for source in partial.sources() if broken is None or source.share is not None]
+            if broken is not None and not sources:
+                raise broken
             if len(sources) == 1 and sources[0].share is None:
                 await _ask_index(partial, sources[0], stream, wanted, generation)
                 return
@@ -129,11 +135,11 @@ async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: ByteRequest
             if race.winner is not None and race.winner.error is None:
                 return
             partial.check(generation)
+            broken = broken or _broken_off(race)
             for attempt in race.attempts if race.winner is None else [race.winner]:
-                if attempt.error is not None and not (
-                    attempt.source.share is not None and isinstance(attempt.error, OriginError)
-                ):
-                    raise attempt.error
+                error, is_share = attempt.error, attempt.source.share is not None
+                if error is not None and error is not broken and not (is_share and isinstance(error, OriginError)):
+                    raise error
             stalls += race.winner is not None and isinstance(race.winner.error, OriginTimeout)
             if stream.new_bytes:
                 wanted = From(stream.at) if stream.end is None else Range(stream.at, stream.end)
@@ -141,6 +147,14 @@ async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: ByteRequest
         if not troubles:
             raise
         raise type(error)(error.attempted, "; ".join((error.happened, *troubles)), error.advice) from None
+
+
+def _broken_off(race: _Race) -> OriginError | None:
+    """Return what the index broke off with in its response; not that the file is another one than before, which is an answer."""
+    winner = race.winner
+    if winner is None or winner.source.share is not None or not isinstance(winner.error, OriginError):
+        return None
+    return None if isinstance(winner.error, ContentChanged) else winner.error
 
 
 async def _ask_index(partial: PartialFile, index: Source, stream: Stream, wanted: ByteRequest, generation: int) -> None:

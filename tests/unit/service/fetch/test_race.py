@@ -112,6 +112,34 @@ async def test_a_share_behind_one_that_hangs_gives_the_file_and_no_index_is_aske
     assert index.requests["range"] == 0
 
 
+async def test_an_index_that_breaks_off_is_left_for_a_share_that_was_slow(tmp_path: Path, mock_clock: MockClock) -> None:
+    index, [share] = index_and_shares(1)
+    share.origin.troubles.append(HANGS)
+    index.fate = lambda: Trouble(after_bytes=20_000, error=OriginFault("fetch", "truncated"))
+    async with service(tmp_path / "s", [index], shares=[share]) as one, reading(one):
+        await reached(lambda: share.origin.requests["range"] == 1)
+        mock_clock.jump(DELAY_S)
+
+
+async def test_when_the_shares_do_not_have_the_rest_either_it_is_the_error_of_the_index(
+    tmp_path: Path, mock_clock: MockClock
+) -> None:
+    index, [share] = index_and_shares(1)
+    share.origin.troubles.append(HANGS)
+    share.origin.fate = lambda: Trouble(after_bytes=0, error=OriginDenied("fetch", "refused"))
+    index.fate = lambda: Trouble(after_bytes=20_000, error=OriginFault("fetch", "truncated"))
+    async with service(tmp_path / "s", [index], shares=[share]) as one, trio.open_nursery() as nursery:
+        await one.lookup(f"simple/demo/{NAME}")
+
+        async def fail() -> None:
+            with pytest.raises(OriginFault, match="truncated; the share lab0: refused"):
+                await one.open(f"simple/demo/{NAME}")
+
+        nursery.start_soon(fail)
+        await reached(lambda: share.origin.requests["range"] == 1)
+        mock_clock.jump(DELAY_S)
+
+
 async def test_shares_that_stall_in_the_middle_are_left_within_one_bound_and_no_byte_comes_twice(
     tmp_path: Path, mock_clock: MockClock
 ) -> None:
