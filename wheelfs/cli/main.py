@@ -27,6 +27,7 @@ from wheelfs.cli.commands import (
     run,
     serve,
     shares,
+    show,
     track,
 )
 from wheelfs.cli.failures import error_of, is_interrupt
@@ -95,7 +96,7 @@ for _command in (
     shares.push,
     shares.pull,
     inspect.list_files,
-    inspect.show,
+    show.show,
     inspect.status,
     doctor.doctor,
     housekeeping.rm,

@@ -51,7 +51,8 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
     ``hidden`` tells why no directory shows it, by the user's own policy.  ``odd``: what is unusual in a stored wheel, where one
     file is asked for.  ``hashes`` (by algorithm) are those that its index gives beside a sha256: compared with the stored file,
     or of a kind that cannot be.  ``remarks`` is what the pages say of it.  ``first_seen``: when its page was first read here with
-    it, where its index gives no upload times.  ``passed_on``: what else its index says of it, by name.
+    it, where its index gives no upload times.  ``passed_on``: what else its index says of it, by name.  ``fits``: this machine
+    can use it, with some CPython 3.
     """
 
     stored_bytes: int | None = None
@@ -67,6 +68,7 @@ class ShownFile(ListedFile, frozen=True, kw_only=True):
     remarks: tuple[str, ...] = ()
     first_seen: str | None = None
     passed_on: dict[str, str] = {}
+    fits: bool = True
 
 
 class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +89,23 @@ class ShownProject(msgspec.Struct, frozen=True, kw_only=True):
     tracks: tuple[str, ...] = ()
     alternate_locations: tuple[str, ...] = ()
     left_out: dict[str, int] = {}
+
+
+def newest_first(shown: ShownProject) -> list[ShownFile]:
+    """Return the files of a project, those of its newest version first."""
+    place = {version: number for number, version in enumerate(shown.versions)}
+    return sorted(shown.files, key=lambda file: (-place.get(file.version or "", -1), file.filename))
+
+
+def worth_showing(shown: ShownProject, *, versions: int) -> list[ShownFile]:
+    """Return the files to show first, the newest first: what is here, and of the newest ``versions`` what this machine can use.
+
+    Versions count of which there is such a file.
+    """
+    files = newest_first(shown)
+    fitting = dict.fromkeys(file.version for file in files if file.fits)
+    newest = set(list(fitting)[:versions])
+    return [file for file in files if file.state != "remote" or (file.fits and file.version in newest)]
 
 
 class KeptFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.reports.files import ShownProject
+import msgspec
+
+from wheelfs.reports.files import newest_first
 from wheelfs.service.operations import housekeeping, inspect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from wheelfs.reports.files import ShownProject
     from wheelfs.reports.status import Counters as CountersTold
     from wheelfs.reports.status import Status
     from wheelfs.reports.store import Stats
@@ -67,18 +68,6 @@ class Overview:
     def project(self, name: str) -> ShownProject | None:
         """Return all that is known of a project, newest version first, or None."""
         shown = inspect.project_of(self._node.projects, self._node.views, self._node.downloads, name)
-        return None if shown is None else _newest_first(shown)
-
-
-def _newest_first(shown: ShownProject) -> ShownProject:
-    order: Sequence[str] = shown.versions[::-1]
-    place = {version: number for number, version in enumerate(order)}
-    files = sorted(shown.files, key=lambda file: (place.get(file.version or "", len(place)), file.filename))
-    return ShownProject(
-        project=shown.project,
-        origin=shown.origin,
-        versions=tuple(order),
-        files=tuple(files),
-        status=shown.status,
-        checked=shown.checked,
-    )
+        if shown is None:
+            return None
+        return msgspec.structs.replace(shown, versions=shown.versions[::-1], files=tuple(newest_first(shown)))

@@ -1,4 +1,4 @@
-"""What is here, and how it is: ``ls``, ``show``, ``status``, ``config``."""
+"""What is here, and how it is: ``ls``, ``status``, ``config``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import click
 
 from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command
+from wheelfs.cli.file_rows import FILE_COLUMNS, file_row
 from wheelfs.cli.first_steps import running_mount
 from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, described, redact
 from wheelfs.core.formatting import counted, size_text
-from wheelfs.reports.files import ShownProject
 from wheelfs.reports.status import withheld_sentence
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wheelfs.cli.client_lines import Client
     from wheelfs.cli.output import Output
     from wheelfs.config import Settings
-    from wheelfs.reports.files import ListedFile, ShownFile
+    from wheelfs.reports.files import ListedFile
     from wheelfs.reports.status import Counters, MountInfo, Status
 
 
@@ -66,85 +66,7 @@ def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool)
         how = "wheelfs track NAME" if tracked else "wheelfs fetch, wheelfs add and installs through a mount add some"
         session.output.talk(f"wheelfs: {what} in {session.settings().store}" + ("" if patterns else f" ({how})"))
         return
-    columns = ("project", "version", "state", "size", "origin", "filename")
-    session.output.table(columns, (_row(file) for file in chain((first,), rest)))
-
-
-def _row(file: ListedFile) -> tuple[str, ...]:
-    marks = "".join([" (pinned)" if file.pinned else "", " (private)" if file.private else ""])
-    origins = ", ".join((file.origin or "-", *file.also))
-    return (file.project, file.version or "-", file.state, size_text(file.size_bytes), origins, file.filename + marks)
-
-
-@click.command(
-    cls=Command,
-    short_help="Show everything known of a project or a file.",
-    examples=("wheelfs show numpy", "wheelfs show lab_tools-1.0-py3-none-any.whl --json"),
-)
-@click.argument("name")
-@click.pass_context
-def show(context: click.Context, name: str) -> None:
-    """Show what is known of NAME, a project, a requirement such as "numpy>=2" or a filename: versions, files, sizes."""
-    from wheelfs import app
-
-    session = session_of(context)
-    shown = app.show(session.settings(), name)
-    output = session.output
-    if session.json:
-        output.record(shown)
-    elif isinstance(shown, ShownProject):
-        _print_pairs(
-            output,
-            [
-                ("project", shown.project),
-                ("origin", shown.origin),
-                ("status", shown.status),
-                ("asked", shown.checked),
-                (
-                    "tracked",
-                    None if shown.tracked is None else ", ".join(which or "all versions" for which in shown.tracked),
-                ),
-                ("tracks", ", ".join(map(redact, shown.tracks))),
-                ("left out", ", ".join(f"{count} {reason}" for reason, count in shown.left_out.items()) or None),
-                ("also at", ", ".join(map(redact, shown.alternate_locations))),
-                ("versions", ", ".join(shown.versions)),
-            ],
-        )
-        output.line()
-        output.table(("version", "state", "size", "origin", "filename"), (_row(file)[1:] for file in shown.files))
-    else:
-        _print_pairs(output, list(_file_pairs(shown)))
-
-
-def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
-    yield "file", file.filename
-    yield "project", file.project
-    yield "version", file.version
-    yield "state", file.state
-    yield "origin", file.origin
-    yield "url", None if file.url is None else redact(file.url)
-    yield "sha256", file.sha256
-    yield "size", size_text(file.size_bytes)
-    yield "stored", None if file.stored_bytes is None else size_text(file.stored_bytes)
-    yield "shared with others", None if file.shared_bytes is None else size_text(file.shared_bytes)
-    yield "uploaded", file.upload_time
-    yield "first seen", file.first_seen
-    yield "requires python", file.requires_python
-    yield "yanked", None if file.yanked is None else (file.yanked or "yes")
-    yield "pinned", "yes" if file.pinned else None
-    yield "private", "yes" if file.private else None
-    yield "listed", None if file.listed else "no longer by its index"
-    yield "hidden", None if file.hidden is None else f"it is {file.hidden}"
-    yield "odd", "; ".join(file.odd) or None
-    for name, value in file.passed_on.items():
-        yield name.replace("_", " "), redact(value)
-
-
-def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> None:
-    width = max(len(name) for name, _ in pairs)
-    for name, value in pairs:
-        if value:
-            output.line(f"{name:<{width}}  {value}")
+    session.output.table(FILE_COLUMNS, (file_row(file) for file in chain((first,), rest)))
 
 
 @click.command(

@@ -150,7 +150,8 @@ def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: P
     for entry in sorted(entries, key=lambda one: (place.get(version_by_name.get(one.ref.filename), -1), one.ref.filename)):
         name = stored.get((entry.ref.filename, entry.sealed_sha256 or b""))
         version = version_by_name.get(entry.ref.filename)
-        files.append(_shown_file(downloads, entry, name, version, views.hidden(View(), entry)))
+        file = _shown_file(downloads, entry, name, version, views.hidden(View(), entry))
+        files.append(msgspec.structs.replace(file, fits=views.fits(entry.ref.filename)))
     head = None if owned is None else downloads.context.store.catalog.page_head(owned.owner, project)
     return ShownProject(
         project=project,

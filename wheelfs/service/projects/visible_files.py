@@ -46,6 +46,10 @@ class Views:
         """Return the filter of a view as of now; ``flat``: of its flat directory."""
         return filter_of(view, self._policy, machine=self._machine, now_us=self._clock_ns() // 1_000, flat=flat)
 
+    def fits(self, filename: str) -> bool:
+        """Return whether this machine can use a file."""
+        return self._machine.accepts(filename)
+
     def hidden(self, view: View, entry: Entry) -> ExclusionReason | None:
         """Return why a view does not show a file of a project, or None when it does."""
         return _hides(self.view_filter(view), entry)
