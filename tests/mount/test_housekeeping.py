@@ -117,7 +117,10 @@ def test_gc_gives_room_back_that_stats_has_counted(wheels: dict[str, bytes], whe
 
 
 def test_stats_of_a_project_counts_its_chunks_once(wheels: dict[str, bytes], wheelfs: Callable[..., Any]) -> None:
-    demo, other = wheelfs("stats", "--by-project")
+    found = wheelfs("stats", "--by-project")
+    assert [one["stored_bytes"] for one in found] == sorted((one["stored_bytes"] for one in found), reverse=True)
+    by_name = {one["project"]: one for one in found}
+    demo, other = by_name["demo"], by_name["other"]
     assert (demo["project"], demo["wheels"]) == ("demo", 2)
     assert 0.5 < demo["ratio"] < 0.52
     assert 0.98 < other["ratio"] < 1.02

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 import pytest
 
 from wheelfs import errors
@@ -268,6 +269,21 @@ def test_ls_is_a_table_in_plain_columns_and_escapes_control_characters(fake: Fak
         f"lab-tools  1.0      stored  1.9 MiB  local   {WHEEL} (private)",
         "a          -        remote  -        -       a\\x1b[2J",
     ]
+
+
+def test_ls_sums_up_beside_the_table_and_lists_what_is_asked_for(fake: FakeApp, run: Callable[..., Result]) -> None:
+    small = msgspec.structs.replace(LISTED, filename="a", size_bytes=10, private=False)
+    private = msgspec.structs.replace(LISTED, filename="b", size_bytes=2048)
+    pinned = msgspec.structs.replace(small, filename="c", size_bytes=1024, pinned=True)
+    fake.listed = [small, private, pinned]
+    assert run("ls").err == "wheelfs: 3 files, 3.0 KiB\n"
+    assert [line["filename"] for line in run("ls", "--sort", "size", "--json").objects] == ["b", "c", "a"]
+    assert [line["filename"] for line in run("ls", "--private", "--json").objects] == ["b"]
+    assert [line["filename"] for line in run("ls", "--pinned", "--json").objects] == ["c"]
+    assert run("ls", "--private", "--pinned").err.startswith("wheelfs: no private pinned file in ")
+    assert run("ls", "--json").err == ""
+    fake.listed = [msgspec.structs.replace(small, state="partial")]
+    assert run("ls").err == "wheelfs: 1 file, 0 B, and 10 B that are not stored whole\n"
 
 
 def test_a_long_list_is_printed_whole(fake: FakeApp, run: Callable[..., Result]) -> None:

@@ -223,7 +223,7 @@ def _code_of(result: Verified) -> int:
     short_help="Show what the store holds and takes.",
     examples=("wheelfs stats", "wheelfs stats --by-project", "wheelfs stats --json | jq .ratio"),
 )
-@click.option("--by-project", is_flag=True, help="Show each project by itself.")
+@click.option("--by-project", is_flag=True, help="Show each project by itself, the one that takes most first.")
 @click.pass_context
 def stats(context: click.Context, by_project: bool) -> None:
     """Show how much is stored, how much room that takes, and what the running mounts have fetched and saved.
@@ -236,7 +236,7 @@ def stats(context: click.Context, by_project: bool) -> None:
     session = session_of(context)
     settings, output = session.settings(), session.output
     if by_project:
-        projects = app.stats_by_project(settings)
+        projects = sorted(app.stats_by_project(settings), key=lambda project: (-project.stored_bytes, project.project))
         if output.json:
             for project in projects:
                 output.record(project)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,13 +33,22 @@ if TYPE_CHECKING:
     "ls",
     cls=Command,
     short_help="List the files that are known here.",
-    examples=("wheelfs ls", "wheelfs ls 'numpy*' requests", "wheelfs --json ls | jq -r .filename", "wheelfs ls --tracked"),
+    examples=(
+        "wheelfs ls",
+        "wheelfs ls 'numpy*' requests",
+        "wheelfs ls --private --sort size",
+        "wheelfs --json ls | jq -r .filename",
+        "wheelfs ls --tracked",
+    ),
 )
 @click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
 @click.option("--tracked", is_flag=True, help="List the files of tracked projects, stored or not.")
+@click.option("--private", is_flag=True, help="List only private files: those added by hand, that no index lists.")
+@click.option("--pinned", is_flag=True, help="List only pinned files.")
+@click.option("--sort", "key", type=click.Choice(("name", "size")), default="name", help="By project, or the largest first.")
 @click.pass_context
-def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool) -> None:
-    """List the files that are stored here, or those that are named.
+def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool, private: bool, pinned: bool, key: str) -> None:
+    """List the files that are stored here, or those that are named, and sum them up.
 
     A PATTERN is a filename, a project, a requirement such as "numpy>=2", or has * and ? in it; then it is compared with projects
     and filenames.
@@ -54,6 +64,9 @@ def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool)
         tracking.list_files(session.settings(), patterns=list(patterns), report=found.append)
     else:
         files = app.list_files(session.settings(), patterns=list(patterns))
+    files = (file for file in files if (file.private or not private) and (file.pinned or not pinned))
+    if key == "size":
+        files = sorted(files, key=lambda file: -(file.size_bytes or 0))
     if session.json:
         for file in files:
             session.output.record(file)
@@ -62,11 +75,35 @@ def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool)
     first = next(rest, None)
     if first is None:
         # Empty output is a valid answer; stderr says that it is meant.
-        what = ("no tracked file" if tracked else "no stored file") + (" matches" if patterns else "")
+        kinds = " ".join(kind for kind, is_asked in (("private", private), ("pinned", pinned)) if is_asked)
+        what = f"no {kinds or 'tracked' if tracked else kinds or 'stored'} file" + (" matches" if patterns else "")
         how = "wheelfs track NAME" if tracked else "wheelfs fetch, wheelfs add and installs through a mount add some"
         session.output.talk(f"wheelfs: {what} in {session.settings().store}" + ("" if patterns else f" ({how})"))
         return
-    session.output.table(FILE_COLUMNS, (file_row(file) for file in chain((first,), rest)))
+    total = _Total()
+    session.output.table(FILE_COLUMNS, (file_row(total.counted(file)) for file in chain((first,), rest)))
+    session.output.talk(f"wheelfs: {total}")
+
+
+@dataclass(slots=True)
+class _Total:
+    """What was listed, counted as it goes by: a list may be long."""
+
+    files: int = 0
+    stored_bytes: int = 0
+    other_bytes: int = 0
+
+    def counted(self, file: ListedFile) -> ListedFile:
+        self.files += 1
+        if file.state == "stored":
+            self.stored_bytes += file.size_bytes or 0
+        else:
+            self.other_bytes += file.size_bytes or 0
+        return file
+
+    def __str__(self) -> str:
+        more = f", and {size_text(self.other_bytes)} that are not stored whole" if self.other_bytes else ""
+        return f"{counted(self.files, 'file')}, {size_text(self.stored_bytes)}{more}"
 
 
 @click.command(
