@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from wheelfs.config.settings import log_directory
 from wheelfs.errors import StoreError
 from wheelfs.private_files import readers_of
 
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wheelfs.config import Settings
+
+
+def default_log_file(mountpoint: Path) -> Path:
+    """Return the log of a mount: one for each mount point, so that no two daemons write to the same."""
+    name = str(mountpoint).strip("/").replace("-", "--").replace("/", "-") or "root"
+    return log_directory(os.environ) / f"mount-{name[-150:]}.log"
 
 
 def check_log(log_file: Path) -> None:

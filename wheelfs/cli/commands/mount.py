@@ -14,12 +14,11 @@ import wheelfs
 from wheelfs.cli.client_lines import mount_lines
 from wheelfs.cli.command import Command
 from wheelfs.cli.failures import error_of
-from wheelfs.cli.logs import check_log, log_to
+from wheelfs.cli.logs import check_log, default_log_file, log_to
 from wheelfs.cli.mount_options import complete_options, parse_options
 from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, environment_of, redact
-from wheelfs.config.settings import log_directory
 from wheelfs.reports.mounts import MountArguments
 
 if TYPE_CHECKING:
@@ -208,12 +207,6 @@ def _print_ready(session: Session, settings: Settings, path: str, store: str, pr
 
 def _is_roots_alone(settings: Settings) -> bool:
     return os.geteuid() == 0 and not settings.allow_other
-
-
-def default_log_file(mountpoint: Path) -> Path:
-    """Return the log of a mount: one for each mount point, so that no two daemons write to the same."""
-    name = str(mountpoint).strip("/").replace("-", "--").replace("/", "-") or "root"
-    return log_directory(os.environ) / f"mount-{name[-150:]}.log"
 
 
 @click.command(
