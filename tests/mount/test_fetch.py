@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import pty
+import re
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -343,6 +344,7 @@ def test_progress_is_shown_on_a_terminal_alone(fake_index: FakeIndex, store_dir:
     assert b"demo0-1.0-py3-none-any.whl" in bars
     assert b"of 3 files" in bars
     assert b"MB/s" in bars
+    assert re.search(rb"of 3 files.*/2\.7 MB .*\d:\d\d", bars), "the total, and the time that is left"
     assert [line.split()[0] for line in lines] == ["fetched"] * 3 + ["3"]
 
 

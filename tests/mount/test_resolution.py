@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import signal
 import subprocess
 from dataclasses import replace
@@ -150,6 +152,32 @@ def test_an_sdist_is_built_for_what_it_needs_and_fetched(fake_index: FakeIndex, 
     fake_index.add(sdist_filename("source", "1.0"), build_sdist("source", "1.0"))
     fake_index.add_wheel("app", "1.0", requires=["source"])
     assert versions(resolve("app").succeeded()) == {"app 1.0 fetched", "source 1.0 fetched"}
+
+
+def test_resolving_and_verifying_are_shown_on_a_terminal(
+    fake_index: FakeIndex, store_dir: Path, tmp_path: Path, run_wheelfs: RunWheelfs
+) -> None:
+    fake_index.add_wheel("app", "1.0", requires=["lib"])
+    fake_index.add_wheel("lib", "1.0")
+    environment = {**wheelfs_environment(tmp_path / "home"), "TERM": "xterm", "COLUMNS": "150"}
+
+    def bars(*words: str) -> bytes:
+        shown, terminal = pty.openpty()
+        command = wheelfs_command("--store", str(store_dir), *words)
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+            os.close(terminal)
+            seen = b""
+            # A terminal whose last writer has gone reads as EIO.
+            with contextlib.suppress(OSError):
+                while data := os.read(shown, 65536):
+                    seen += data
+            assert process.wait(60) == 0
+        os.close(shown)
+        return seen
+
+    assert b"uv resolves" in bars("fetch", "--with-deps", "--index", f"main={fake_index.url}", "app")
+    assert b"2 of 2 files" in bars("verify")
+    assert b"2 of 2 files" in bars("export", str(tmp_path / "out"), "app", "lib")
 
 
 def test_an_interrupt_while_resolving_ends_uv_and_the_mount(fake_index: FakeIndex, store_dir: Path, tmp_path: Path) -> None:

@@ -191,7 +191,15 @@ def stats_by_project(settings: Settings) -> Iterator[ProjectStats]:
         yield from housekeeping.stats_by_project(store)
 
 
-def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[str], note: Callable[[str], None]) -> Verified:
+def verify(
+    settings: Settings,
+    *,
+    quick: bool,
+    repair: bool,
+    patterns: Sequence[str],
+    note: Callable[[str], None],
+    progress: Progress,
+) -> Verified:
     """Audit the store, quarantine what is damaged, and with ``repair`` fetch that again where it came from."""
     import trio
 
@@ -201,7 +209,7 @@ def verify(settings: Settings, *, quick: bool, repair: bool, patterns: Sequence[
     from wheelfs.telemetry import Counters
 
     with Store.open(settings.store, readers=readers_of(settings.store_group), create=False, limits=limits_of(settings)) as store:
-        checked, damaged = audit(store, quick=quick, words=patterns, note=note)
+        checked, damaged = audit(store, quick=quick, words=patterns, note=note, progress=progress)
 
         async def repair_all() -> list[DamagedFile]:
             async with running_node(settings, store, Counters(), bound_s=None, network_slots=1) as node:

@@ -8,7 +8,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from wheelfs.service.operations.resolve import Resolver
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
+
+
+RESOLVING: Final = "uv resolves"
+"""What progress calls the time in which nothing is fetched but metadata."""
 
 
 def fetch(
@@ -181,5 +185,9 @@ class _Run:
         async with running_node(self.settings, store, counters, bound_s=request_bound_s(), network_slots=slots) as node:
             if self.settings.no_index:
                 await node.follower.catch_up()
-            async with private_mount(node.tree) as mountpoint:
-                return await resolver.resolve(self.wants, mountpoint, node)
+            self.progress.begin(RESOLVING, None)
+            try:
+                async with private_mount(node.tree) as mountpoint:
+                    return await resolver.resolve(self.wants, mountpoint, node)
+            finally:
+                self.progress.end(RESOLVING)

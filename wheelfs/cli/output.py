@@ -95,10 +95,11 @@ class Output:
             yield _Quiet()
             return
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
         from rich.progress import Progress as Bars
 
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        description = TextColumn("{task.description}", markup=False)
+        columns = (description, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(compact=True))
         self._progress_console = Console(stderr=True)
         try:
             with Bars(
@@ -112,17 +113,21 @@ class Output:
 class _Quiet:
     """No bars: stderr is not a terminal."""
 
+    is_shown = False
+
     def begin(self, name: str, total_bytes: int | None) -> None: ...
 
     def advance(self, name: str, more_bytes: int) -> None: ...
 
     def end(self, name: str) -> None: ...
 
-    def overall(self, done_files: int, files: int, saved_bytes: int) -> None: ...
+    def overall(self, done_files: int, files: int, saved_bytes: int, total_bytes: int | None = None) -> None: ...
 
 
 class _Bars:
     """One bar for each file in progress, and below them one for all of them where the total is known."""
+
+    is_shown = True
 
     def __init__(self, bars: Any) -> None:
         self._bars = bars
@@ -144,8 +149,8 @@ class _Bars:
         if name in self._tasks:
             self._bars.remove_task(self._tasks.pop(name))
 
-    def overall(self, done_files: int, files: int, saved_bytes: int) -> None:
+    def overall(self, done_files: int, files: int, saved_bytes: int, total_bytes: int | None = None) -> None:
         text = f"{done_files} of {counted(files, 'file')}" + (f", {size_text(saved_bytes)} saved" if saved_bytes else "")
         if self._all is None:
             self._all = self._bars.add_task(text, total=None, completed=self._all_bytes)
-        self._bars.update(self._all, description=text)
+        self._bars.update(self._all, description=text, total=total_bytes)

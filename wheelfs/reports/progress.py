@@ -6,7 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Shows long work, file by file; names may overlap in time."""
+    """Shows long work, file by file; names may overlap in time.  ``is_shown``: somewhere, so it is worth finding totals out."""
+
+    @property
+    def is_shown(self) -> bool: ...
 
     def begin(self, name: str, total_bytes: int | None) -> None: ...
 
@@ -14,5 +17,8 @@ class Progress(Protocol):
 
     def end(self, name: str) -> None: ...
 
-    def overall(self, done_files: int, files: int, saved_bytes: int) -> None:
-        """Show how far all of it is, where that is known beforehand; ``saved_bytes`` did not have to be fetched."""
+    def overall(self, done_files: int, files: int, saved_bytes: int, total_bytes: int | None = None) -> None:
+        """Show how far all of it is, where that is known beforehand; ``saved_bytes`` did not have to be fetched.
+
+        ``total_bytes``: what all names together will have been advanced by at the end, None while that is not known.
+        """

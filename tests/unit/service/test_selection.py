@@ -110,7 +110,7 @@ def shown(world: World, word: str) -> set[str]:
 
 def verified(world: World, word: str) -> set[str]:
     store = world.one.store
-    count, damaged = repair.audit(store, quick=False, words=[word], note=lambda step: None)
+    count, damaged = repair.audit(store, quick=False, words=[word], note=lambda step: None, progress=_NoProgress())
     parsed = parse_word("verify", word)
     checked = verify(store, wanted=lambda name: matches(parsed, name))
     found = {filename for content in checked for filename in content.filenames}
@@ -129,6 +129,8 @@ def exported(world: World, word: str) -> set[str]:
 
 
 class _NoProgress:
+    is_shown = False
+
     def begin(self, name: str, total_bytes: int | None) -> None:
         """Nothing is drawn."""
 
@@ -138,7 +140,7 @@ class _NoProgress:
     def end(self, name: str) -> None:
         """Nothing is drawn."""
 
-    def overall(self, done_files: int, files: int, saved_bytes: int) -> None:
+    def overall(self, done_files: int, files: int, saved_bytes: int, total_bytes: int | None = None) -> None:
         """Nothing is drawn."""
 
 

@@ -201,7 +201,7 @@ def verify(context: click.Context, patterns: tuple[str, ...], quick: bool, repai
             current.append(step)
             progress.begin(step, None)
 
-        result = app.verify(settings, quick=quick, repair=repair, patterns=list(patterns), note=note)
+        result = app.verify(settings, quick=quick, repair=repair, patterns=list(patterns), note=note, progress=progress)
     if output.json:
         output.record(result)
     else:

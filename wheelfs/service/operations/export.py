@@ -55,6 +55,7 @@ class Export:
     with_deps: bool = False
     _counts: dict[str, int] = field(default_factory=lambda: {"written": 0, "present": 0, "refused": 0})
     _written_bytes: int = 0
+    _files: int = 0
 
     def run(self, words: Sequence[str]) -> Exported:
         """Export the stored files that a word or pattern means (none: all) and return what was done.
@@ -65,6 +66,7 @@ class Export:
         """
         matched: set[str] = set()
         chosen, missing = self._with_needed(list(self._chosen(words, matched))) if words else (self._chosen(words, matched), [])
+        self._files = len(chosen) if isinstance(chosen, list) else self.store.catalog.counts().files
         for project, names in groupby(chosen, key=lambda name: name.project):
             self._project(ProjectName(project), list(names))
         if not any(self._counts.values()):
@@ -184,6 +186,7 @@ class Export:
 
     def _tell(self, name: StoredName, result: ExportResult, reason: str | None = None) -> None:
         self._counts[result] += 1
+        self.progress.overall(sum(self._counts.values()), self._files, 0)
         self.report(
             ExportedFile(
                 filename=name.filename,

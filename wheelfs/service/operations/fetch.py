@@ -23,6 +23,7 @@ from wheelfs.service.tasks import await_future
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from wheelfs.core.platforms.targets import Target
     from wheelfs.model.content import ContentKey
@@ -58,15 +59,46 @@ class Prefetch:
     _done_files: int = 0
     _files: int = 0
     _saved_bytes: int = 0
+    _total_bytes: int | None = None
+    _begun: dict[str, int] = field(default_factory=dict)
     _interrupted: list[tuple[FetchedFile, FileRef]] = field(default_factory=list)
 
     async def run(self, wanted: Sequence[Wanted]) -> None:
         """Bring everything; what fails is reported and does not end the rest.  Raises `StoreError`."""
         self._files = len(wanted)
-        self.progress.overall(0, self._files, 0)
-        async with trio.open_nursery() as nursery:
-            for row in _rows(wanted, apart=self.node.fetching.delta == "never"):
-                nursery.start_soon(self._bring_in_order, nursery, row)
+        self._show_overall()
+        async with trio.open_nursery() as summing:
+            if self.progress.is_shown and not self.dry_run:
+                summing.start_soon(self._sum_up, wanted)
+            async with trio.open_nursery() as nursery:
+                for row in _rows(wanted, apart=self.node.fetching.delta == "never"):
+                    nursery.start_soon(self._bring_in_order, nursery, row)
+            summing.cancel_scope.cancel()
+
+    async def _sum_up(self, wanted: Sequence[Wanted]) -> None:
+        """Find out how much all of it is, ahead of what waits for its turn; it is not known where one size is not."""
+        total_bytes, filenames = 0, set[str]()
+        for one in wanted:
+            try:
+                entry, _ = await self._choose(one)
+            except WheelfsError:
+                continue  # reported when its turn comes
+            size_bytes = self.node.fetching.facts.size_of(entry.ref)
+            if entry.sealed_sha256 is None and entry.ref.filename not in filenames:
+                if size_bytes is None:
+                    return
+                filenames.add(entry.ref.filename)
+                total_bytes += size_bytes
+        # What was stored since it was begun is no longer to come, but was brought by this run.
+        self._total_bytes = total_bytes + self._begun_bytes(filenames)
+        self._show_overall()
+
+    def _begun_bytes(self, filenames: AbstractSet[str]) -> int:
+        """Return the sizes of the files that this run has begun to bring and that are not among those."""
+        return sum(size_bytes for filename, size_bytes in self._begun.items() if filename not in filenames)
+
+    def _show_overall(self) -> None:
+        self.progress.overall(self._done_files, self._files, self._saved_bytes, self._total_bytes)
 
     def report_interrupted(self) -> None:
         """Report the files that `run` was bringing when it was cancelled.
@@ -108,7 +140,7 @@ class Prefetch:
             )
         finally:
             self._done_files += 1
-            self.progress.overall(self._done_files, self._files, self._saved_bytes)
+            self._show_overall()
 
     async def _choose(self, wanted: Wanted) -> tuple[Entry, str | None]:
         """Return the file to take, and what should be known of it."""
@@ -169,6 +201,7 @@ class Prefetch:
         downloads = self.node.downloads
         telling = trio.CancelScope()
         before_bytes = self.here_before.get(ref.key, 0)
+        self._begun[ref.filename] = size_bytes or 0
         self.progress.begin(ref.filename, size_bytes)
         try:
             with downloads.using(ref) as download:

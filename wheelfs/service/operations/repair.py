@@ -17,18 +17,22 @@ from wheelfs.store.verify import verify
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from wheelfs.reports.progress import Progress
     from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
     from wheelfs.store.verify import Checked
 
 
-def audit(store: Store, *, quick: bool, words: Sequence[str], note: Callable[[str], None]) -> tuple[int, list[Checked]]:
+def audit(
+    store: Store, *, quick: bool, words: Sequence[str], note: Callable[[str], None], progress: Progress
+) -> tuple[int, list[Checked]]:
     """Verify everything, or what ``words`` mean, and return how many contents were checked, and what is damaged.
 
     Raises `InvalidInput` for a word that can mean no file, and `StoreLocked`.
     """
     parsed = [parse_word("verify", word) for word in words]
+    files = store.catalog.counts().files
 
     def is_wanted(name: StoredName) -> bool:
         return any(matches(word, name) for word in parsed)
@@ -37,6 +41,8 @@ def audit(store: Store, *, quick: bool, words: Sequence[str], note: Callable[[st
     damaged: list[Checked] = []
     for checked in verify(store, quick=quick, wanted=is_wanted if parsed else None, note=note):
         count += bool(checked.sha256)
+        if checked.sha256 and not parsed:  # how many are meant by words is known at the end
+            progress.overall(count, files, 0)
         if checked.reason is not None:
             damaged.append(checked)
     return count, damaged

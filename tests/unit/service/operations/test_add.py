@@ -33,6 +33,8 @@ WAIT_S = 30.0
 class Watched:
     """Progress that calls ``on_begin`` in the thread that begins a file."""
 
+    is_shown = False
+
     def __init__(self, on_begin: Callable[[str], object] = lambda name: None) -> None:
         self.on_begin = on_begin
 
@@ -43,7 +45,7 @@ class Watched:
 
     def end(self, name: str) -> None: ...
 
-    def overall(self, done_files: int, files: int, saved_bytes: int) -> None: ...
+    def overall(self, done_files: int, files: int, saved_bytes: int, total_bytes: int | None = None) -> None: ...
 
 
 @pytest.fixture

@@ -62,7 +62,9 @@ async def node(path: Path, indexes: list[MemoryOrigin], *files: SharedFile, **op
 class Quiet:
     """Progress that is of no interest."""
 
-    def overall(self, done_files: int, files: int, saved_bytes: int) -> None: ...
+    is_shown = False
+
+    def overall(self, done_files: int, files: int, saved_bytes: int, total_bytes: int | None = None) -> None: ...
 
     def begin(self, name: str, total_bytes: int | None) -> None: ...
 
