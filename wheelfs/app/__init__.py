@@ -48,6 +48,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
     from wheelfs.frontends.fuse.mount.session import MountOptions, serve_mount
     from wheelfs.service.hosts.first_contact import ask_indexes
     from wheelfs.service.process.end_bound import EndBound
+    from wheelfs.service.process.service_manager import notify
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
@@ -64,6 +65,7 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
 
             def on_ready() -> None:
                 node.status.mounted(str(mountpoint.absolute()))
+                notify("READY=1", os.environ)
                 ready(MountReady(path=str(mountpoint.absolute()), pid=os.getpid(), store=str(settings.store)))
 
             source = options.source or "wheelfs"

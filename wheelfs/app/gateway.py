@@ -35,6 +35,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.workers import take_place
     from wheelfs.service.process.end_bound import EndBound
+    from wheelfs.service.process.service_manager import notify
     from wheelfs.store.store import Store
 
     if settings.private_addresses is None:
@@ -51,6 +52,7 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     urls = tuple(server.urls_of([listening], tls=tls is not None))
 
     def on_ready() -> None:
+        notify("READY=1", os.environ)
         ready(GatewayReady(urls=urls, pid=os.getpid(), store=str(settings.store), open=token is None))
 
     try:

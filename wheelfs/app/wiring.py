@@ -111,9 +111,10 @@ async def start_background(
     """Start what a process that stays does besides answering its clients, on ``nursery``; returns when it can be asked.
 
     It answers on the store's control socket (``status``: with this in place of the node's own), keeps tracked projects and the
-    names of shares fresh, counts what is withheld, and pushes what is stored.
+    names of shares fresh, counts what is withheld, pushes what is stored, and tells a service manager that it lives.
     """
     from wheelfs.service.process.control_socket import serve_control
+    from wheelfs.service.process.service_manager import keep_watchdog
 
     await nursery.start(serve_control, store.run_directory, {"status": status or node.status.report})
     nursery.start_soon(node.tracking.keep_fresh)
@@ -121,6 +122,7 @@ async def start_background(
     nursery.start_soon(node.fetching.missing_objects.keep_asking)
     nursery.start_soon(node.withheld.keep_counted)
     nursery.start_soon(write_through, settings, store, node)
+    nursery.start_soon(keep_watchdog, os.environ)
 
 
 def replies_by_url(node: Running) -> UrlReplies:

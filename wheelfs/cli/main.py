@@ -27,6 +27,7 @@ from wheelfs.cli.commands import (
     mount,
     run,
     serve,
+    service,
     shares,
     show,
     track,
@@ -109,6 +110,7 @@ for _command in (
     housekeeping.stats,
     export.export,
     inspect.config,
+    service.service,
     completion.completion,
 ):
     cli.add_command(_command)

@@ -34,6 +34,7 @@ ARGUMENTS = {
     "env create": ["x", "uv.lock"],
     "env show": ["x"],
     "env rm": ["x"],
+    "service": ["install", "timer"],
 }
 REQUIRED = {"push": ["--share", "file:///s"], "pull": ["--share", "file:///s"]}
 OF_THE_GATEWAY = {

@@ -1,0 +1,51 @@
+"""A mount and a gateway tell systemd when they answer, and that they live: as units of ``wheelfs service`` ask them to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.mounts import mount_points, unmount_lazily
+from tests.fakes.processes import wheelfs_command, wheelfs_environment
+from wheelfs.service.process.service_manager import notify, watchdog_s
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("words", [("mount", "-f", "MNT", "--no-index"), ("serve", "--listen", "127.0.0.1:0", "--no-index")])
+def test_it_says_when_it_answers_and_then_that_it_lives(words: tuple[str, ...], store_dir: Path, tmp_path: Path) -> None:
+    mountpoint = tmp_path / "mnt"
+    command = wheelfs_command("--store", str(store_dir), *(str(mountpoint) if word == "MNT" else word for word in words))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        environment = wheelfs_environment(tmp_path / "home")
+        environment |= {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                said = [manager.recv(4096)]
+                while said[-1] != b"READY=1":
+                    said.append(manager.recv(4096))
+                assert words[0] != "mount" or mountpoint.is_mount()
+                assert manager.recv(4096) == b"WATCHDOG=1"
+                assert manager.recv(4096) == b"WATCHDOG=1"
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(60) == 0
+                for left in mount_points(mountpoint):
+                    unmount_lazily(left)
+
+
+def test_only_a_process_that_is_watched_says_that_it_lives() -> None:
+    assert watchdog_s({}) is None
+    assert watchdog_s({"WATCHDOG_USEC": "30000000"}) == 30.0
+    assert watchdog_s({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": str(os.getppid())}) == 30.0
+    assert watchdog_s({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1234567"}) is None
+    assert watchdog_s({"WATCHDOG_USEC": "soon"}) is None
+    notify("READY=1", {"NOTIFY_SOCKET": "/nowhere/at/all"})  # is logged, and ends nothing

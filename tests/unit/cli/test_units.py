@@ -1,0 +1,111 @@
+"""Units of systemd: what they say, by systemd's own parser where it is installed, and when files are written or left alone."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wheelfs.cli.units import MARK, command_line, gateway_unit, mount_unit, timer_units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.unit.cli.fake_app import Result
+    from wheelfs.cli.units import Unit
+
+PROGRAM = [sys.executable, "-P", "-m", "wheelfs"]
+needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd's programs")
+
+
+def all_units(*, for_user: bool) -> list[Unit]:
+    return [
+        mount_unit(PROGRAM, Path("/mnt/wheels"), ["-o", "allow_other"], for_user=for_user),
+        mount_unit(PROGRAM, Path('/mnt/100% "mine"/$HOME'), [], for_user=for_user),
+        gateway_unit(PROGRAM, [], None, for_user=for_user),
+        gateway_unit(PROGRAM, [], Path("/srv/my store"), for_user=for_user),
+        *timer_units(PROGRAM, for_user=for_user),
+    ]
+
+
+def parsed(unit: Unit) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(unit.text)
+    return parser
+
+
+@needs_systemd
+@pytest.mark.parametrize("for_user", [False, True])
+def test_systemd_understands_them(tmp_path: Path, for_user: bool) -> None:
+    for unit in all_units(for_user=for_user):
+        (tmp_path / unit.name).write_text(unit.text)
+        command = ["systemd-analyze", "verify", *(["--user"] if for_user else []), str(tmp_path / unit.name)]
+        environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        ours = [line for line in done.stderr.splitlines() if unit.name in line or str(tmp_path) in line]
+        assert (ours, done.returncode) == ([], 0)
+
+
+@needs_systemd
+def test_a_units_name_is_the_one_that_systemd_gives_a_path() -> None:
+    for path in ("/mnt/wheels", "/mnt/my wheels-1/x", "/.hidden", "/mnt/größe"):
+        escaped = subprocess.run(["systemd-escape", "--path", path], capture_output=True, text=True, check=True).stdout.strip()
+        assert mount_unit(PROGRAM, Path(path), [], for_user=False).name == f"wheelfs-mount-{escaped}.service"
+
+
+def test_services_say_when_they_are_ready_and_are_watched_and_a_mount_has_no_namespace_of_its_own() -> None:
+    mount, _, gateway, with_store, housekeeping, timer = map(parsed, all_units(for_user=False))
+    for unit in (mount, gateway):
+        assert unit["Service"]["Type"] == "notify"
+        assert int(unit["Service"]["WatchdogSec"]) > 0
+        assert unit["Service"]["Restart"] == "on-failure"
+    assert not {"ProtectSystem", "PrivateTmp", "PrivateDevices", "NoNewPrivileges", "DynamicUser"} & set(mount["Service"])
+    assert mount["Service"]["ExecStopPost"].endswith("umount --lazy /mnt/wheels")
+    assert gateway["Service"]["DynamicUser"] == "yes"
+    assert "DynamicUser" not in with_store["Service"]
+    assert with_store["Service"]["ReadWritePaths"] == '"/srv/my store"'
+    assert housekeeping["Service"]["Type"] == "oneshot"
+    assert timer["Timer"]["OnCalendar"] == "weekly"
+    assert parsed(mount_unit(PROGRAM, Path("/m"), [], for_user=True))["Install"]["WantedBy"] == "default.target"
+
+
+def test_words_of_a_command_are_taken_as_they_are() -> None:
+    assert command_line(["a", "b c", "50%", "$HOME", 'say "so"', "back\\slash", ""]) == (
+        'a "b c" "50%%" "$$HOME" "say \\"so\\"" "back\\\\slash" ""'
+    )
+
+
+def test_units_are_written_and_removed_and_foreign_ones_left_alone(run: Callable[..., Result], tmp_path: Path) -> None:
+    into = ("--into", str(tmp_path / "units"))
+    written = run("service", "install", "mount", "/mnt/wheels", "-o", "allow_other", "--store", "/srv/s", *into)
+    path = tmp_path / "units" / "wheelfs-mount-mnt-wheels.service"
+    assert written.code == 0
+    assert f"written {path}\n" in written.out
+    assert "enable --now 'wheelfs-mount-mnt-wheels.service'" in written.out
+    assert "--store /srv/s mount -f -o allow_other -- /mnt/wheels\n" in path.read_text()
+    assert run("service", "install", "mount", "/mnt/wheels", *into).code == 0, "it is ours"
+    [shown] = run("service", "install", "gateway", "--dry-run", "--json", *into).objects
+    assert shown["written"] is False
+    assert not (tmp_path / "units" / "wheelfs-gateway.service").exists()
+    assert run("service", "remove", "mount", "/mnt/wheels", *into).out == f"removed {path}\n"
+    assert run("service", "remove", "mount", "/mnt/wheels", *into).code == 5
+    path.write_text("[Unit]\n")
+    for action in ("install", "remove"):
+        assert run("service", action, "mount", "/mnt/wheels", *into).code == 12
+    assert path.read_text() == "[Unit]\n"
+    assert MARK not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "words", [("install", "mount"), ("install", "gateway", "/m"), ("install", "timer", "-o", "offline"), ("install", "gatway")]
+)
+def test_what_makes_no_sense_is_refused(words: tuple[str, ...], run: Callable[..., Result]) -> None:
+    assert run("service", *words, "--dry-run").code == 2
+    assert run("service", "install", "mount", "/m", "-o", "indx=a", "--dry-run").code == 2

@@ -1,0 +1,171 @@
+"""``service``: units of systemd for mounts, gateways and housekeeping."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from wheelfs.cli.command import Command
+from wheelfs.cli.mount_options import complete_options, parse_options
+from wheelfs.cli.paths import DIRECTORY, MOUNT_POINT
+from wheelfs.cli.session import session_of
+from wheelfs.cli.units import MARK, gateway_unit, mount_unit, timer_units
+from wheelfs.config.settings import home_directory
+from wheelfs.errors import DestinationError, NotKnown, UsageError
+
+if TYPE_CHECKING:
+    from wheelfs.cli.session import Session
+    from wheelfs.cli.units import Unit
+
+SYSTEM_UNITS: Final = Path("/etc/systemd/system")
+
+
+@click.command(
+    cls=Command,
+    short_help="Write units of systemd for mounts, gateways and housekeeping.",
+    examples=(
+        "wheelfs service install mount /mnt/wheels -o allow_other",
+        "wheelfs service install gateway",
+        "wheelfs service install timer --dry-run",
+        "wheelfs service remove mount /mnt/wheels",
+    ),
+)
+@click.argument("action", type=click.Choice(("install", "remove")))
+@click.argument("kind", type=click.Choice(("mount", "gateway", "timer")))
+@click.argument("directory", metavar="[DIR]", type=MOUNT_POINT, required=False)
+@click.option(
+    "-o", "options", multiple=True, metavar="OPTS", shell_complete=complete_options, help="Of a mount: options as in fstab."
+)
+@click.option("--into", type=DIRECTORY, metavar="DIR", help="Write the units there, for instance into an image.")
+@click.option("--user", "for_user", is_flag=True, help="For this user's own manager; so it is for everybody but root.")
+@click.option("--dry-run", is_flag=True, help="Only print the units.")
+@click.pass_context
+def service(
+    context: click.Context,
+    action: str,
+    kind: str,
+    directory: Path | None,
+    options: tuple[str, ...],
+    into: Path | None,
+    for_user: bool,
+    dry_run: bool,
+) -> None:
+    """Write, or remove, the units of a mount at DIR, of a gateway, or of a timer that runs gc and verify --quick once a week.
+
+    They are written to /etc/systemd/system, or by users other than root to their own manager's directory; the commands that start
+    them are printed. --store and --config are written into them; all other settings belong into the configuration file.
+    """
+    if (kind == "mount") is (directory is None):
+        happened = "no mount point is given" if directory is None else "it has no directory"
+        raise UsageError(f"{action} the service {kind}", happened, "wheelfs service install mount DIR")
+    if options and kind != "mount":
+        raise UsageError(f"{action} the service {kind}", "-o is for mounts", "settings of others are in the configuration file")
+    parse_options(options)
+    session = session_of(context)
+    for_user = for_user or os.geteuid() != 0
+    units = _units(session, kind, directory, options, for_user=for_user)
+    place = _units_directory(for_user=for_user) if into is None else into
+    paths = [place / unit.name for unit in units]
+    if action == "remove":
+        _remove(session, paths, dry_run=dry_run)
+    else:
+        _install(session, units, place, for_user=for_user, dry_run=dry_run)
+
+
+def _units(session: Session, kind: str, directory: Path | None, options: tuple[str, ...], *, for_user: bool) -> list[Unit]:
+    settings = session.settings()
+    program = _program()
+    if session.config_file is not None:
+        program += ["--config", os.path.abspath(session.config_file)]  # noqa: PTH100
+    is_given = "store" in session.given
+    if is_given:
+        program += ["--store", str(settings.store)]
+    match kind:
+        case "mount":
+            assert directory is not None
+            mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
+            return [mount_unit(program, mountpoint, [word for text in options for word in ("-o", text)], for_user=for_user)]
+        case "gateway":
+            is_own = for_user or is_given or settings.provenance["store"] != "default"
+            return [gateway_unit(program, [], settings.store if is_own else None, for_user=for_user)]
+    return timer_units(program, for_user=for_user)
+
+
+def _program() -> list[str]:
+    """Return the command that has been called, by its whole path."""
+    called = Path(sys.argv[0])
+    found = shutil.which(called.name) if called.name == sys.argv[0] else str(called)
+    if called.name.startswith("wheelfs") and found and os.access(found, os.X_OK):
+        return [os.path.abspath(found)]  # noqa: PTH100
+    return [sys.executable, "-P", "-m", "wheelfs"]
+
+
+def _units_directory(*, for_user: bool) -> Path:
+    if not for_user:
+        return SYSTEM_UNITS
+    return Path(os.environ.get("XDG_CONFIG_HOME") or home_directory(os.environ) / ".config") / "systemd" / "user"
+
+
+def _install(session: Session, units: list[Unit], place: Path, *, for_user: bool, dry_run: bool) -> None:
+    output = session.output
+    for unit in units:
+        path = place / unit.name
+        if not dry_run:
+            _write(path, unit.text)
+        if output.json:
+            output.record({"unit": unit.name, "path": str(path), "text": unit.text, "written": not dry_run})
+        elif dry_run:
+            output.line(f"# {path}")
+            for line in unit.text.splitlines():
+                output.line(line)
+        else:
+            output.line(f"written {path}")
+    if output.json or dry_run:
+        return
+    systemctl = "systemctl --user" if for_user else "systemctl"
+    output.line("to start it, now and at each boot:")
+    output.line(f"  {systemctl} daemon-reload")
+    for unit in units:
+        if unit.enable:
+            output.line(f"  {systemctl} enable --now '{unit.name}'")
+    if for_user:
+        output.line("  loginctl enable-linger    # also while you are not logged in")
+
+
+def _write(path: Path, text: str) -> None:
+    attempted = f"write the unit {path}"
+    try:
+        if path.exists() and not path.read_text("utf-8", "replace").startswith(MARK):
+            raise DestinationError(
+                attempted, "a file that wheelfs did not write is there", "move it away, or use `systemctl edit`"
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise DestinationError(attempted, error.strerror or str(error), "as root, or give --user or --into DIR") from None
+
+
+def _remove(session: Session, paths: list[Path], *, dry_run: bool) -> None:
+    present = [path for path in paths if path.exists()]
+    if not present:
+        raise NotKnown("remove the service", f"there is no {paths[0]}", "wheelfs service install writes it")
+    for path in present:
+        attempted = f"remove the unit {path}"
+        try:
+            if not path.read_text("utf-8", "replace").startswith(MARK):
+                raise DestinationError(attempted, "wheelfs did not write it", "remove it by hand if it is to go")
+            if not dry_run:
+                path.unlink()
+        except OSError as error:
+            raise DestinationError(attempted, error.strerror or str(error), "try it as root") from None
+        if session.json:
+            session.output.record({"unit": path.name, "path": str(path), "removed": not dry_run})
+        else:
+            session.output.line(f"{'would remove' if dry_run else 'removed'} {path}")
+    if not session.json:
+        session.output.talk("wheelfs: what runs goes on: `systemctl disable --now` before, `daemon-reload` now")

@@ -1,0 +1,120 @@
+"""Units of systemd for mounts, gateways and housekeeping; pure functions that return their texts.
+
+A mount's unit has none of the settings that give a service a mount namespace of its own (ProtectSystem, PrivateTmp, ...): the
+mount would be seen by no other process.  Nor may it forbid gaining privileges, since fusermount3 does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+MARK: Final = "# Written by wheelfs service; it is replaced by the next one, so changes belong into `systemctl edit`."
+"""The first line of our units, by which they are known."""
+
+WATCHDOG_S: Final = 60
+"""Far longer than a loop that turns is silent, also on a machine that swaps."""
+STOP_S: Final = 30
+"""A mount or gateway ends within some ten seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit file; ``enable``: it is what is enabled, others are started by it."""
+
+    name: str
+    text: str
+    enable: bool = True
+
+
+def mount_unit(program: Sequence[str], mountpoint: Path, options: Sequence[str], *, for_user: bool) -> Unit:
+    """Return the unit of a mount; ``program`` is the command with its common options, ``options`` those of mount."""
+    command = command_line([*program, "mount", "-f", *options, "--", str(mountpoint)])
+    # Its configuration is not read for that, so a broken one keeps nothing mounted.
+    clearing = command_line([*program, "umount", "--lazy", str(mountpoint)])
+    lines = [
+        f"ExecStart={command}",
+        # For a mount whose process was killed together with what would have cleared it.
+        f"ExecStopPost=-{clearing}",
+    ]
+    return Unit(
+        f"wheelfs-mount-{_escaped(mountpoint)}.service", _service(f"Wheels at {mountpoint}", lines, stays=True, for_user=for_user)
+    )
+
+
+def gateway_unit(program: Sequence[str], options: Sequence[str], store: Path | None, *, for_user: bool) -> Unit:
+    """Return the unit of a gateway.
+
+    ``store``: the directory that it writes to.  None: one of its own below /var/lib, under a user of its own.
+    """
+    lines = [f"ExecStart={command_line([*program, 'serve', *options])}"]
+    if not for_user:
+        lines += ["NoNewPrivileges=yes", "PrivateTmp=yes", "PrivateDevices=yes", "ProtectSystem=strict", "ProtectHome=read-only"]
+        lines += ["ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectControlGroups=yes", "RestrictSUIDSGID=yes"]
+        lines += ["RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "LockPersonality=yes"]
+        own = ["DynamicUser=yes", "StateDirectory=wheelfs-gateway", "Environment=WHEELFS_STORE=%S/wheelfs-gateway"]
+        lines += own if store is None else [f"ReadWritePaths={_quoted(str(store))}"]
+    return Unit("wheelfs-gateway.service", _service("Gateway of wheels", lines, stays=True, for_user=for_user))
+
+
+def timer_units(program: Sequence[str], *, for_user: bool) -> list[Unit]:
+    """Return the units that free space and look for damage once a week."""
+    name = "wheelfs-housekeeping"
+    lines = [f"ExecStart={command_line([*program, 'gc'])}", f"ExecStart={command_line([*program, 'verify', '--quick'])}"]
+    lines += ["Nice=10", "IOSchedulingClass=idle"]
+    timer = [
+        MARK,
+        "[Unit]",
+        "Description=Housekeeping of the store of wheels, once a week",
+        "",
+        "[Timer]",
+        "OnCalendar=weekly",
+        "RandomizedDelaySec=1h",
+        "Persistent=true",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+    ]
+    service = _service("Housekeeping of the store of wheels", lines, stays=False, for_user=for_user)
+    return [Unit(f"{name}.service", service, enable=False), Unit(f"{name}.timer", "\n".join(timer) + "\n")]
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Return a command as systemd reads it (systemd.service(5), "Command lines")."""
+    return " ".join(map(_quoted, words))
+
+
+def _service(description: str, lines: Sequence[str], *, stays: bool, for_user: bool) -> str:
+    # Users' managers have no network-online.target; an index that is away at the beginning comes back by itself.
+    network = [] if for_user else ["Wants=network-online.target", "After=network-online.target"]
+    kind = ["Type=oneshot"]
+    if stays:
+        # all: opening a store may go on in a child.
+        kind = ["Type=notify", "NotifyAccess=all", f"WatchdogSec={WATCHDOG_S}", "Restart=on-failure", "RestartSec=5"]
+        kind += [f"TimeoutStopSec={STOP_S}", "LimitNOFILE=65536"]
+    install = ["", "[Install]", f"WantedBy={'default' if for_user else 'multi-user'}.target"] if stays else []
+    head = [MARK, "[Unit]", f"Description={description.replace('%', '%%')}", *network]
+    return "\n".join([*head, "", "[Service]", *kind, *lines, *install]) + "\n"
+
+
+def _quoted(word: str) -> str:
+    """Return one word of a command, with nothing in it expanded."""
+    plain = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{plain}"' if plain != word or not word or any(mark in word for mark in " \t'\";") else word
+
+
+def _escaped(path: Path) -> str:
+    """Return a path as a part of a unit's name (systemd-escape --path)."""
+    text = str(path).strip("/")
+    kept = "".join(
+        "-" if char == "/" else char if char.isascii() and (char.isalnum() or char in ":_.") else _hex(char) for char in text
+    )
+    return f"\\x2e{kept[1:]}" if kept.startswith(".") else kept or "-"
+
+
+def _hex(char: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in char.encode())
