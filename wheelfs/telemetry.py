@@ -31,6 +31,7 @@ ACCESS_LOG: Final = "wheelfs.access"
 LOG_FILE_BYTES: Final = 8 << 20
 """A daemon lives for months: its log is kept to this size, and one predecessor."""
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_TALK: Final = "wheelfs: %(message)s"
 _LEVELS: Final = ("error", "warning", "info", "debug")
 _NUMBERS: Final = ("requests", "fetched_bytes", "saved_bytes", "needed_bytes", "delta_saved_bytes", "sent_bytes")
 _GAUGES: Final = ("answering", "under_way")
@@ -76,10 +77,10 @@ class _PrivateLog(RotatingFileHandler):
         return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=opener)
 
 
-def set_up_logging(level: str, *, log_file: Path | None = None, readers: Readers = OWNER_ALONE) -> None:
+def set_up_logging(level: str, *, log_file: Path | None = None, readers: Readers = OWNER_ALONE, is_talk: bool = False) -> None:
     """Send what is logged at ``level`` (error, warning, info, debug) and above to stderr, or to ``log_file``.
 
-    Only ``readers`` may read that besides its owner.
+    Only ``readers`` may read that besides its owner.  ``is_talk``: as what a command says, not as lines of a log.
     Replaces an earlier set-up.  Raises OSError when the file cannot be opened.
     """
     target: logging.Handler
@@ -90,7 +91,7 @@ def set_up_logging(level: str, *, log_file: Path | None = None, readers: Readers
         target = _PrivateLog(
             readers, log_file, maxBytes=LOG_FILE_BYTES, backupCount=1, encoding="utf-8", errors="backslashreplace"
         )
-    target.setFormatter(RedactingFormatter(_FORMAT))
+    target.setFormatter(RedactingFormatter(_TALK if is_talk else _FORMAT))
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)

@@ -218,6 +218,17 @@ def test_a_killed_fetch_is_resumed_and_no_byte_on_disk_is_fetched_again(
     assert {file["result"] for file in fetched_files(fetch("--json", *words).succeeded()).values()} == {"present"}
 
 
+def test_what_is_logged_meanwhile_is_said_without_the_form_of_a_log(
+    fake_index: FakeIndex, fetch: Callable[..., Finished]
+) -> None:
+    name, _ = fake_index.add_wheel("demo", "1.0", big_bytes=300_000)
+    fake_index.faults.append(Fault(name, Status(503), times=None))
+    said = fetch("demo").stderr.splitlines()
+    assert len(said) > 1
+    assert all(line.startswith("wheelfs: ") for line in said)
+    assert any(re.match(r"\d{4}-\d\d-\d\d .* WARNING wheelfs\.", line) for line in fetch("-v", "demo").stderr.splitlines())
+
+
 def test_lock_files_bring_what_they_name(
     fake_index: FakeIndex, fetch: Callable[..., Finished], clients: Clients, tmp_path: Path
 ) -> None:

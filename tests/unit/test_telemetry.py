@@ -68,6 +68,12 @@ def test_the_log_file_gets_lines_of_its_level_and_above(tmp_path: Path, root_log
     assert lines[0].endswith("INFO wheelfs.x: told")
 
 
+def test_what_a_command_says_is_no_line_of_a_log(capsys: pytest.CaptureFixture[str], root_logger_restored: None) -> None:
+    set_up_logging("warning", is_talk=True)
+    logging.getLogger("wheelfs.x").warning("the index is down: https://me:hunter2@lab.example\n")
+    assert capsys.readouterr().err == "wheelfs: the index is down: https://***@lab.example\\n\n"
+
+
 def test_verbosity_raises_the_level_and_stops_at_debug() -> None:
     assert [level_for("warning", steps) for steps in (0, 1, 2, 9)] == ["warning", "info", "debug", "debug"]
 

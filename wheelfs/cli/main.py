@@ -189,13 +189,16 @@ def _run(given: list[str], program: str) -> int:
 
 
 def _log_to_stderr(given: list[str], session: Session) -> None:
-    """Set up logging for commands; a mount sets up its own when it knows its configuration."""
+    """Set up logging for commands; a mount sets up its own when it knows its configuration.
+
+    With -v or a level it is a log, with times and the parts of the program; else it is said as everything else is.
+    """
     from wheelfs.telemetry import level_for, set_up_logging
 
     verbosity = session.verbosity + sum(
         word.count("v") if word.startswith("-v") and set(word[1:]) == {"v"} else word == "--verbose" for word in _options(given)
     )
-    set_up_logging(level_for("warning", verbosity))
+    set_up_logging(level_for("warning", verbosity), is_talk=not verbosity)
 
 
 def _options(given: list[str]) -> list[str]:
