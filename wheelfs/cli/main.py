@@ -112,6 +112,7 @@ for _command in (
     inspect.config,
     service.service,
     completion.completion,
+    completion.man,
 ):
     cli.add_command(_command)
 

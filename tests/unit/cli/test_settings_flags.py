@@ -29,6 +29,7 @@ ARGUMENTS = {
     "unpin": ["x"],
     "export": ["/d"],
     "completion": ["bash"],
+    "man": ["/d"],
     "run": ["true"],
     "check": ["uv.lock"],
     "env create": ["x", "uv.lock"],
