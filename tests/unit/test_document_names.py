@@ -13,7 +13,8 @@ import pytest
 
 from tests.unit.test_documents import DOCUMENTS, ROOT, options_of, without_code
 from tests.unit.test_project_rules import project_files
-from wheelfs.cli.main import all_commands, cli
+from wheelfs.cli.command import all_commands
+from wheelfs.cli.main import cli
 from wheelfs.config import INDEX_KEYS, OPTIONS
 
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)")
@@ -157,13 +158,13 @@ def wrong_command(words: str) -> bool:
         return not options <= options_of(cli) | {"--help", "--version"}
     if command not in cli.commands:
         return True
-    whole = all_commands().get(" ".join(given[given.index(command) :][:2])) or cli.commands[command]
+    whole = all_commands(cli).get(" ".join(given[given.index(command) :][:2])) or cli.commands[command]
     return not options <= options_of(cli) | options_of(whole) | {"--help"}
 
 
 def wrong_option(name: str) -> bool:
     assert isinstance(cli, click.Group)
-    ours = options_of(cli).union(*(options_of(command) for command in all_commands().values()))
+    ours = options_of(cli).union(*(options_of(command) for command in all_commands(cli).values()))
     return name not in ours | FOREIGN_OPTIONS | SCRIPT_OPTIONS | {"--help", "--version"}
 
 

@@ -9,7 +9,8 @@ import click
 import pytest
 
 from tests.unit.test_project_rules import project_files
-from wheelfs.cli.main import all_commands, cli
+from wheelfs.cli.command import all_commands
+from wheelfs.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [path for path in project_files() if path.suffix == ".md"]
@@ -46,7 +47,7 @@ def test_every_command_that_is_shown_exists_with_its_options(path: Path) -> None
     assert isinstance(cli, click.Group)
     for _, name, rest in _COMMAND.findall(path.read_text()):
         assert name in cli.commands, f"wheelfs {name}"
-        command = all_commands().get(f"{name} {rest.split()[0]}" if rest.split() else name) or cli.commands[name]
+        command = all_commands(cli).get(f"{name} {rest.split()[0]}" if rest.split() else name) or cli.commands[name]
         known = options_of(command) | options_of(cli)
         ours = re.split(r"#| -- ", rest)[0]  # what follows is the command of `wheelfs run`
         assert set(re.findall(r"(?<=\s)--[a-z-]+", ours)) <= known, rest

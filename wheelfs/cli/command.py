@@ -90,6 +90,15 @@ class Command(click.Command):
                 formatter.write_text(example)
 
 
+def all_commands(group: click.Group) -> dict[str, click.Command]:
+    """Return the commands by their whole names: ``ls``, ``env ls``."""
+    found: dict[str, click.Command] = {}
+    for name, command in group.commands.items():
+        below = {f"{name} {one}": each for one, each in command.commands.items()} if isinstance(command, click.Group) else {}
+        found |= below or {name: command}
+    return found
+
+
 def requirement_files(meaning: str) -> Callable[[Function], Function]:
     """Return the option ``-r FILE``, which may be repeated; ``meaning`` is its help."""
     return click.option("-r", "--requirement", "files", type=FILE, metavar="FILE", multiple=True, help=meaning)

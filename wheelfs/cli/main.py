@@ -15,7 +15,6 @@ import wheelfs
 from wheelfs.cli.command import common_options
 from wheelfs.cli.commands import (
     add,
-    check,
     completion,
     doctor,
     env,
@@ -91,7 +90,7 @@ for _command in (
     run.run,
     add.add,
     fetch.fetch,
-    check.check,
+    fetch.check,
     env.env,
     track.track,
     track.untrack,
@@ -115,15 +114,6 @@ for _command in (
     completion.man,
 ):
     cli.add_command(_command)
-
-
-def all_commands() -> dict[str, click.Command]:
-    """Return the commands by their whole names: ``ls``, ``env ls``."""
-    found: dict[str, click.Command] = {}
-    for name, command in cli.commands.items():
-        below = {f"{name} {one}": each for one, each in command.commands.items()} if isinstance(command, click.Group) else {}
-        found |= below or {name: command}
-    return found
 
 
 def main(arguments: Sequence[str] | None = None, *, program: str | None = None) -> int:

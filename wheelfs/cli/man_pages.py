@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from wheelfs.cli.command import all_commands
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -19,16 +21,20 @@ EXIT_CODES: Final = {0: "Done.", 1: "Part of it was done, another part was not."
 def man_pages(group: click.Group, version: str, exit_codes: Mapping[int, str]) -> Iterator[tuple[str, str]]:
     """Yield the name and text of each page: that of the program, and one for each command."""
     yield f"{PROGRAM}.1", _page_of_program(group, version, exit_codes)
-    for name, command in group.commands.items():
-        yield f"{PROGRAM}-{name}.1", _page_of_command(group, name, command, version)
+    for name, command in all_commands(group).items():
+        yield f"{PROGRAM}-{name.replace(' ', '-')}.1", _page_of_command(group, name, command, version)
 
 
 def _page_of_program(group: click.Group, version: str, exit_codes: Mapping[int, str]) -> str:
     lines = [*_head(PROGRAM, version), ".SH NAME", f"{_escaped(PROGRAM)} \\- {_escaped(_first(group.help))}"]
     lines += [".SH SYNOPSIS", f".B {_escaped(PROGRAM)}", _escaped("[OPTIONS] COMMAND [ARGS]...")]
     lines += [".SH DESCRIPTION", *_paragraphs(group.help), ".SH COMMANDS"]
-    for name, command in group.commands.items():
-        lines += [".TP", f".BR {_escaped(PROGRAM)}\\-{_escaped(name)} (1)", _text(command.get_short_help_str(limit=200))]
+    for name, command in all_commands(group).items():
+        lines += [
+            ".TP",
+            f".BR {_escaped(PROGRAM)}\\-{_escaped(name.replace(' ', '-'))} (1)",
+            _text(command.get_short_help_str(limit=200)),
+        ]
     lines += [".SH OPTIONS", _text("Before or after the name of any command."), *_options(group)]
     lines += [".SH EXIT STATUS"]
     for code, meaning in sorted({**EXIT_CODES, **exit_codes}.items()):
@@ -37,7 +43,7 @@ def _page_of_program(group: click.Group, version: str, exit_codes: Mapping[int, 
 
 
 def _page_of_command(group: click.Group, name: str, command: click.Command, version: str) -> str:
-    full = f"{PROGRAM}-{name}"
+    full = f"{PROGRAM}-{name.replace(' ', '-')}"
     common = {parameter.name for parameter in group.params}
     context = click.Context(command, info_name=name, parent=click.Context(group, info_name=PROGRAM))
     arguments = " ".join(command.collect_usage_pieces(context))

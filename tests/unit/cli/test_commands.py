@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from wheelfs import errors
-from wheelfs.cli.main import all_commands, cli
+from wheelfs.cli.command import all_commands
+from wheelfs.cli.main import cli
 from wheelfs.frontends.fuse.mount import daemon
 from wheelfs.reports.files import AddedFile, ListedFile, ShownFile, ShownProject
 
@@ -42,9 +43,9 @@ LISTED = ListedFile(
 # --- help ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", all_commands())
+@pytest.mark.parametrize("name", all_commands(cli))
 def test_every_command_has_help_with_examples_that_parse(name: str, run: Callable[..., Result]) -> None:
-    command = all_commands()[name]
+    command = all_commands(cli)[name]
     examples = command.examples  # type: ignore[attr-defined]
     shown = run(*name.split(), "--help")
     assert shown.code == 0
@@ -60,9 +61,9 @@ def test_every_command_has_help_with_examples_that_parse(name: str, run: Callabl
         command.make_context(name, words[depth:])
 
 
-@pytest.mark.parametrize("name", all_commands())
+@pytest.mark.parametrize("name", all_commands(cli))
 def test_every_command_takes_the_common_options_before_and_behind_its_name(name: str) -> None:
-    for holder in (cli, all_commands()[name]):
+    for holder in (cli, all_commands(cli)[name]):
         flags = {flag for parameter in holder.params for flag in parameter.opts}
         assert {"--config", "--store", "--json", "--verbose"} <= flags
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
+from wheelfs.cli.command import all_commands
 from wheelfs.cli.main import cli
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ def pages(run: Callable[..., Result], tmp_path: Path) -> dict[str, Path]:
 
 
 def test_every_command_has_its_page_with_all_its_options(pages: dict[str, Path]) -> None:
-    assert pages.keys() == {"wheelfs.1", *(f"wheelfs-{name}.1" for name in cli.commands)}
+    assert pages.keys() == {"wheelfs.1", *(f"wheelfs-{name.replace(' ', '-')}.1" for name in all_commands(cli))}
     program = pages["wheelfs.1"].read_text().replace("\\-", "-")
     common = {option.name for option in cli.params}
-    for name, command in cli.commands.items():
+    for whole, command in all_commands(cli).items():
+        name = whole.replace(" ", "-")
         text = pages[f"wheelfs-{name}.1"].read_text().replace("\\-", "-")
         assert f".BR wheelfs-{name} (1)" in program
         for option in command.params:

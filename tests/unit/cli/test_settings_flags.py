@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from tests.unit.cli.test_mount_options import SAMPLES
-from wheelfs.cli.command import Command
-from wheelfs.cli.main import all_commands, cli
+from wheelfs.cli.command import Command, all_commands
+from wheelfs.cli.main import cli
 from wheelfs.cli.session import Session
 from wheelfs.config import OPTIONS, Given, Option, Settings
 from wheelfs.config.option import EVERY
@@ -48,7 +48,7 @@ OF_THE_GATEWAY = {
 
 
 def commands_of(option: Option) -> list[str]:
-    return sorted(all_commands()) if option.commands == EVERY else list(option.commands)
+    return sorted(all_commands(cli)) if option.commands == EVERY else list(option.commands)
 
 
 def words_for(option: Option) -> list[str]:
@@ -65,7 +65,7 @@ def test_a_flag_reaches_the_settings_of_every_command_that_the_table_names(optio
     for name in commands_of(option):
         session = Session()
         words = [*words_for(option), *REQUIRED.get(name, []), *ARGUMENTS.get(name, [])]
-        with all_commands()[name].make_context(name, words, obj=session):
+        with all_commands(cli)[name].make_context(name, words, obj=session):
             pass
         [given] = session.given.values()
         assert (given.field, given.place) == (option.field, option.flag), name

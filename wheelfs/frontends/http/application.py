@@ -137,7 +137,7 @@ class Application(Answering):
             if isinstance(found, Absent):
                 return _elsewhere(request, parent, name, is_last=number == len(request.names))
             if isinstance(found, DirectoryNode) and found.place.kind == "environments":
-                return plain(HTTPStatus.NOT_FOUND, "Python runs environments from a mount; here are none")
+                return plain(HTTPStatus.NOT_FOUND, "environments are shown by mounts alone")
             node = found
         if not node.attributes.is_dir:
             if request.is_directory:
