@@ -47,6 +47,8 @@ KEPT: Final = 40
 """Files in the store, from which on removing takes more than is brought in."""
 PULLED_EVERY: Final = 10
 POLL_S: Final = 0.01
+READERS: Final = FILES - 1
+"""Fewer than files: some are stored when the kill comes, some under way, and some not asked for yet."""
 
 
 @dataclass
@@ -208,7 +210,7 @@ def read_and_kill(ground: Ground, wheels: dict[str, bytes], reads: _Reads) -> tu
 
     begin = ground.index.body_bytes(".whl")
     instant = begin + ground.draw.randrange(sum(map(len, wheels.values())))
-    with ThreadPoolExecutor(len(wheels)) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         files = {name: pool.submit(one_file, name) for name in wheels}
         eventually(lambda: ground.index.body_bytes(".whl") >= instant or all(one.done() for one in files.values()))
         if failed := [name for name, one in files.items() if one.done() and one.result() is None]:
