@@ -11,15 +11,15 @@ from wheelfs.app.wiring import limits_of
 from wheelfs.config import IndexSetting
 from wheelfs.errors import OriginUnreachable
 from wheelfs.private_files import readers_of
+from wheelfs.reports.left_out import UNOBSERVED, CopyObserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from wheelfs.config import Settings
     from wheelfs.remote.share.objects import Objects
     from wheelfs.remote.share.share import ObjectShare, WrittenShare
     from wheelfs.reports.files import KeptFile
-    from wheelfs.reports.left_out import LeftOut
     from wheelfs.reports.shares import PulledFile, PushedFile, ShareCollection
 
 
@@ -30,7 +30,7 @@ def push(
     *,
     private: bool,
     with_deps: bool = False,
-    report_left_out: Callable[[LeftOut], None] = lambda _: None,
+    observer: CopyObserver = UNOBSERVED,
 ) -> Iterator[PushedFile]:
     """Push stored files to the share at ``url`` and yield each; raises `UsageError`, `OriginError`, `StoreError`."""
     from wheelfs.service.shares.push import push as push_files
@@ -41,7 +41,13 @@ def push(
     name = next((share.name for share in settings.shares if _same(share.url, url)), None)
     with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
         yield from push_files(
-            store, target, words, private=private, with_deps=with_deps, report_left_out=report_left_out, share_name=name
+            store,
+            target,
+            words,
+            private=private,
+            with_deps=with_deps,
+            observer=observer,
+            share_name=name,
         )
 
 
@@ -52,7 +58,7 @@ def pull(
     *,
     contents: bool,
     with_deps: bool = False,
-    report_left_out: Callable[[LeftOut], None] = lambda _: None,
+    observer: CopyObserver = UNOBSERVED,
 ) -> Iterator[PulledFile]:
     """Yield what the share at ``url`` has, with ``contents`` once it is here; raises as `push` does."""
     from wheelfs.service.shares.pull import pull as pull_files
@@ -62,7 +68,14 @@ def pull(
         _read(settings, url) as share,
         Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
     ):
-        yield from pull_files(store, share, words, contents=contents, with_deps=with_deps, report_left_out=report_left_out)
+        yield from pull_files(
+            store,
+            share,
+            words,
+            contents=contents,
+            with_deps=with_deps,
+            observer=observer,
+        )
 
 
 def take_out(settings: Settings, url: str, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:

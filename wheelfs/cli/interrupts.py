@@ -20,6 +20,10 @@ GRACE_S: Final = 1.0
 """What a command that is interrupted may take to clean up."""
 
 
+_STDERR: Final = 2
+_SHOW_CURSOR: Final = b"\x1b[?25h"
+
+
 @contextmanager
 def ends_when_interrupted() -> Iterator[None]:
     """End the process `GRACE_S` after Ctrl-C at the latest, for work that may be killed at any instant; not together with trio.
@@ -56,4 +60,6 @@ class _Watching(threading.Thread):
             while received := self._reading.recv(64):
                 if signal.SIGINT in received:
                     time.sleep(GRACE_S)
+                    if os.isatty(_STDERR):  # bars have hidden the cursor, and nothing shows it again
+                        os.write(_STDERR, _SHOW_CURSOR)
                     os._exit(INTERRUPTED)

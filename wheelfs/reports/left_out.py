@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Final, NamedTuple
+
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,3 +22,13 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     needed_by: str
     at_hand: bool
     private: bool = False
+
+
+class CopyObserver(NamedTuple):
+    """Called while files are copied: with what is left out, and with how many files there are, again when that has grown."""
+
+    left_out: Callable[[LeftOut], None] = lambda _: None
+    total: Callable[[int], None] = lambda _: None
+
+
+UNOBSERVED: Final = CopyObserver()

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 DEFAULT_GRACE = "7d"
 """Far longer than clocks differ, listings lag, and a writer takes between looking at a share and writing to it."""
 
+LOOKING = "looking for what nothing needs"
+"""What progress calls the reading of all that is needed."""
+
 _NAMES = "NAME..."
 
 
@@ -136,7 +139,9 @@ def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bo
         except ValueError as error:
             raise UsageError(f"use the grace period {grace}", str(error)) from None
         context.with_resource(ends_when_interrupted())
-        collected = object_shares.collect(session.settings(), share, grace_s=grace_s, dry_run=dry_run)
+        with session.output.progress() as progress:
+            progress.begin(LOOKING, None)
+            collected = object_shares.collect(session.settings(), share, grace_s=grace_s, dry_run=dry_run)
         if session.json:
             session.output.record(collected)
         else:
@@ -145,7 +150,10 @@ def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bo
         return
     if grace is not None:
         raise UsageError("use --grace", "--grace needs --share: the store is this machine's own", "leave it out")
-    done = app.collect(session.settings(), dry_run=dry_run)
+    settings = session.settings()
+    with session.output.progress() as progress:
+        progress.begin(LOOKING, None)
+        done = app.collect(settings, dry_run=dry_run)
     if session.json:
         session.output.record(done)
     elif done.waiting:

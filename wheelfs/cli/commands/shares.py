@@ -13,13 +13,32 @@ from wheelfs.cli.left_out import left_out_lines
 from wheelfs.cli.session import session_of
 from wheelfs.core.formatting import counted, size_text, were
 from wheelfs.errors import OriginError, UsageError
+from wheelfs.reports.left_out import CopyObserver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.cli.output import Output
     from wheelfs.reports.left_out import LeftOut
+    from wheelfs.reports.progress import Progress
     from wheelfs.reports.shares import PulledFile, PushedFile
+
+
+class _Shown:
+    """How many of the files are done."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._done = self._files = 0
+
+    def begin(self, files: int) -> None:
+        self._files = files
+        self.done(self._done)
+
+    def done(self, files: int) -> None:
+        self._done = files
+        self._progress.overall(files, self._files, 0)
+
 
 _share = click.option(
     "--share",
@@ -59,12 +78,20 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
     output = session.output
     done: list[PushedFile] = []
     left_out: list[LeftOut] = []
-    pushing = object_shares.push(
-        session.settings(), url, list(names), private=private, with_deps=with_deps, report_left_out=left_out.append
-    )
-    for file in pushing:
-        done.append(file)
-        _print_file(output, file, file.written_bytes)
+    with output.progress() as progress:
+        shown = _Shown(progress)
+        pushing = object_shares.push(
+            session.settings(),
+            url,
+            list(names),
+            private=private,
+            with_deps=with_deps,
+            observer=CopyObserver(left_out.append, shown.begin),
+        )
+        for file in pushing:
+            done.append(file)
+            shown.done(len(done))
+            _print_file(output, file, file.written_bytes)
     _print_left_out(output, left_out, "stored", "pushed")
     if not output.json:
         pushed = [file for file in done if file.result == "pushed"]
@@ -108,12 +135,20 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
     if with_deps and not contents:
         raise UsageError("use --with-deps", "it says what is copied, and only --contents copies", "give --contents, too")
     left_out: list[LeftOut] = []
-    pulling = object_shares.pull(
-        session.settings(), url, list(names), contents=contents, with_deps=with_deps, report_left_out=left_out.append
-    )
-    for file in pulling:
-        done.append(file)
-        _print_file(output, file, file.read_bytes)
+    with output.progress() as progress:
+        shown = _Shown(progress)
+        pulling = object_shares.pull(
+            session.settings(),
+            url,
+            list(names),
+            contents=contents,
+            with_deps=with_deps,
+            observer=CopyObserver(left_out.append, shown.begin),
+        )
+        for file in pulling:
+            done.append(file)
+            shown.done(len(done))
+            _print_file(output, file, file.read_bytes)
     _print_left_out(output, left_out, "in the share", "copied")
     present = _count(done, "present")
     if output.json:

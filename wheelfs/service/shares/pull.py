@@ -17,6 +17,7 @@ from wheelfs.errors import InvalidInput, NameTaken, OriginError, OriginFault, St
 from wheelfs.file_io import write_all
 from wheelfs.model.links import description_of
 from wheelfs.model.recipe import Chunk
+from wheelfs.reports.left_out import UNOBSERVED, CopyObserver
 from wheelfs.reports.shares import PulledFile, PullResult
 from wheelfs.service.needed_files import left_out, requirements_of_stored
 from wheelfs.service.shares.known_end import known_end, refuse_less
@@ -26,7 +27,7 @@ from wheelfs.store.chunks.lookup import locate, read_verified
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wheelfs.core.resolve.closure import Needed
     from wheelfs.errors import WheelfsError
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from wheelfs.model.recipe import Extent
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.share.share import ObjectShare
-    from wheelfs.reports.left_out import LeftOut
     from wheelfs.store.store import Store
 
 _AT_ONCE: Final = 4_096
@@ -47,18 +47,19 @@ def pull(
     *,
     contents: bool,
     with_deps: bool = False,
-    report_left_out: Callable[[LeftOut], None] = lambda _: None,
+    observer: CopyObserver = UNOBSERVED,
 ) -> Iterator[PulledFile]:
     """Yield what the share has, or what of it ``words`` mean; with ``contents`` take that which is not here.
 
-    A word is a filename, a project, or a requirement.  ``with_deps`` takes what named files need along with them;
-    ``report_left_out`` is called with what they need and is not stored then.  Raises `InvalidInput` and `NotKnown` for words that
-    mean nothing, and `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
+    A word is a filename, a project, or a requirement.  ``with_deps`` takes what named files need along with them; ``observer``
+    gets what they need and is not stored then.  Raises `InvalidInput` and `NotKnown` for words that mean nothing, and
+    `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
     """
     known = known_end(store, share.catalog.check())
     files = share.catalog.files()
     refuse_less(f"list the files of the share {share.url}", share.catalog.end, known)
     chosen = select_shared(files, "pull", words, share.url) if words else files
+    observer.total(len(chosen))
     yield from _taken(store, share, chosen, contents=contents)
     if not (words and contents):
         return
@@ -71,9 +72,10 @@ def pull(
         if not more:
             break
         chosen = [*chosen, *dict.fromkeys(more)]
+        observer.total(len(chosen))
         yield from _taken(store, share, dict.fromkeys(more), contents=True)
     for one in left_out(found, lambda _: with_deps):
-        report_left_out(one)
+        observer.left_out(one)
 
 
 def _taken(store: Store, share: ObjectShare, files: Iterable[SharedFile], *, contents: bool) -> Iterator[PulledFile]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from wheelfs.errors import OriginDenied, OriginFault
+from wheelfs.reports.left_out import UNOBSERVED, CopyObserver
 from wheelfs.reports.shares import PushedFile
 from wheelfs.service.needed_files import left_out, needed_of_stored
 from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
@@ -16,11 +17,10 @@ from wheelfs.service.shares.push_batch import PushTarget, push_names
 from wheelfs.service.stored_files import select_stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from wheelfs.errors import WheelfsError
     from wheelfs.remote.share.share import WrittenShare
-    from wheelfs.reports.left_out import LeftOut
     from wheelfs.reports.shares import PushResult
     from wheelfs.service.shares.limits import PushLimits
     from wheelfs.service.shares.outcomes import Outcome
@@ -35,7 +35,7 @@ def push(
     *,
     private: bool,
     with_deps: bool = False,
-    report_left_out: Callable[[LeftOut], None] = lambda _: None,
+    observer: CopyObserver = UNOBSERVED,
     share_name: str | None = None,
     limits: PushLimits = SHARE_LIMITS.push,
 ) -> Iterator[PushedFile]:
@@ -43,9 +43,9 @@ def push(
 
     Private files are pushed when they are named, or with ``private``.  Of named files it is checked whether their manifests and
     packs are there, too; of all others the share's catalog is believed.  ``with_deps`` pushes what named files need along with
-    them, but no private files; ``report_left_out`` is called with what they need and the share will not have.  ``share_name`` is
-    what the configuration calls the share.  Raises `InvalidInput` and `NotKnown` where a word means nothing, and `OriginError`
-    where the share cannot be used at all; what is wrong with one file is reported as its failure.
+    them, but no private files; ``observer`` gets what they need and the share will not have.  ``share_name`` is what the
+    configuration calls the share.  Raises `InvalidInput` and `NotKnown` where a word means nothing, and `OriginError` where the
+    share cannot be used at all; what is wrong with one file is reported as its failure.
     """
     if words:
         names = select_stored(store.catalog, "push", words)
@@ -60,7 +60,8 @@ def push(
             names += dict.fromkeys(name for one in found for name in one.files if private or not name.private)
         withheld = [name for one in found for name in one.files if name.private and not private]
         for one in left_out(found, lambda name: with_deps and name not in withheld, is_withheld=lambda name: name in withheld):
-            report_left_out(one)
+            observer.left_out(one)
+    observer.total(len(names))
     missing: list[StoredName] = []
     for name in names:
         try:
