@@ -18,6 +18,8 @@ MARK: Final = "# Written by wheelfs service; it is replaced by the next one, so 
 
 WATCHDOG_S: Final = 60
 """Far longer than a loop that turns is silent, also on a machine that swaps."""
+IDLE_S: Final = 600
+"""How long a mount that is made when it is first used stays without being used."""
 STOP_S: Final = 30
 """A mount or gateway ends within some ten seconds."""
 
@@ -44,6 +46,23 @@ def mount_unit(program: Sequence[str], mountpoint: Path, options: Sequence[str],
     return Unit(
         f"wheelfs-mount-{_escaped(mountpoint)}.service", _service(f"Wheels at {mountpoint}", lines, stays=True, for_user=for_user)
     )
+
+
+def automount_units(mountpoint: Path, options: Sequence[str]) -> list[Unit]:
+    """Return the units that mount when the mount point is first used, and unmount what is idle; ``options`` are those of fstab.
+
+    They go by mount(8), so wheelfs has to be in the system's own directories.
+    """
+    name, where = _escaped(mountpoint), str(mountpoint).replace("%", "%%")
+    mount = [MARK, "[Unit]", f"Description=Wheels at {where}", "Wants=network-online.target", "After=network-online.target", ""]
+    mount += ["[Mount]", "What=none", f"Where={where}", "Type=fuse.wheelfs"]
+    mount += [f"Options={','.join(options).replace('%', '%%')}"] if options else []
+    automount = [MARK, "[Unit]", f"Description=Wheels at {where}, when they are first used", ""]
+    automount += ["[Automount]", f"Where={where}", f"TimeoutIdleSec={IDLE_S}", "", "[Install]", "WantedBy=multi-user.target"]
+    return [
+        Unit(f"{name}.mount", "\n".join(mount) + "\n", enable=False),
+        Unit(f"{name}.automount", "\n".join(automount) + "\n"),
+    ]
 
 
 def gateway_unit(program: Sequence[str], options: Sequence[str], store: Path | None, *, for_user: bool) -> Unit:

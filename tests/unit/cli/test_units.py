@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wheelfs.cli.units import MARK, command_line, gateway_unit, mount_unit, timer_units
+from wheelfs.cli.units import MARK, automount_units, command_line, gateway_unit, mount_unit, timer_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,10 @@ def all_units(*, for_user: bool) -> list[Unit]:
     ]
 
 
+def units_by_root() -> list[Unit]:
+    return automount_units(Path("/mnt/my wheels-1"), ["_netdev", "allow_other", "index=lab=https://index.example/a%20b"])
+
+
 def parsed(unit: Unit) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -44,7 +48,8 @@ def parsed(unit: Unit) -> configparser.RawConfigParser:
 @needs_systemd
 @pytest.mark.parametrize("for_user", [False, True])
 def test_systemd_understands_them(tmp_path: Path, for_user: bool) -> None:
-    for unit in all_units(for_user=for_user):
+    units = [*all_units(for_user=for_user), *([] if for_user else units_by_root())]
+    for unit in units:
         (tmp_path / unit.name).write_text(unit.text)
         command = ["systemd-analyze", "verify", *(["--user"] if for_user else []), str(tmp_path / unit.name)]
         environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
@@ -76,6 +81,16 @@ def test_services_say_when_they_are_ready_and_are_watched_and_a_mount_has_no_nam
     assert parsed(mount_unit(PROGRAM, Path("/m"), [], for_user=True))["Install"]["WantedBy"] == "default.target"
 
 
+def test_a_mount_that_is_made_when_it_is_first_used() -> None:
+    mount, automount = units_by_root()
+    assert (mount.name, automount.name) == ("mnt-my\\x20wheels\\x2d1.mount", "mnt-my\\x20wheels\\x2d1.automount")
+    assert (mount.enable, automount.enable) == (False, True)
+    says = parsed(mount)["Mount"]
+    assert (says["What"], says["Where"], says["Type"]) == ("none", "/mnt/my wheels-1", "fuse.wheelfs")
+    assert says["Options"] == "_netdev,allow_other,index=lab=https://index.example/a%%20b"
+    assert parsed(automount)["Automount"]["TimeoutIdleSec"] == "600"
+
+
 def test_words_of_a_command_are_taken_as_they_are() -> None:
     assert command_line(["a", "b c", "50%", "$HOME", 'say "so"', "back\\slash", ""]) == (
         'a "b c" "50%%" "$$HOME" "say \\"so\\"" "back\\\\slash" ""'
@@ -104,7 +119,15 @@ def test_units_are_written_and_removed_and_foreign_ones_left_alone(run: Callable
 
 
 @pytest.mark.parametrize(
-    "words", [("install", "mount"), ("install", "gateway", "/m"), ("install", "timer", "-o", "offline"), ("install", "gatway")]
+    "words",
+    [
+        ("install", "timer", "--automount"),
+        ("install", "mount", "/m", "--automount", "--user"),
+        ("install", "mount"),
+        ("install", "gateway", "/m"),
+        ("install", "timer", "-o", "offline"),
+        ("install", "gatway"),
+    ],
 )
 def test_what_makes_no_sense_is_refused(words: tuple[str, ...], run: Callable[..., Result]) -> None:
     assert run("service", *words, "--dry-run").code == 2

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,7 +15,7 @@ from wheelfs.cli.command import Command
 from wheelfs.cli.mount_options import complete_options, parse_options
 from wheelfs.cli.paths import DIRECTORY, MOUNT_POINT
 from wheelfs.cli.session import session_of
-from wheelfs.cli.units import MARK, gateway_unit, mount_unit, timer_units
+from wheelfs.cli.units import MARK, automount_units, gateway_unit, mount_unit, timer_units
 from wheelfs.config.settings import home_directory
 from wheelfs.errors import DestinationError, NotKnown, UsageError
 
@@ -30,6 +31,7 @@ SYSTEM_UNITS: Final = Path("/etc/systemd/system")
     short_help="Write units of systemd for mounts, gateways and housekeeping.",
     examples=(
         "wheelfs service install mount /mnt/wheels -o allow_other",
+        "wheelfs service install mount /mnt/wheels --automount",
         "wheelfs service install gateway",
         "wheelfs service install timer --dry-run",
         "wheelfs service remove mount /mnt/wheels",
@@ -41,43 +43,53 @@ SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 @click.option(
     "-o", "options", multiple=True, metavar="OPTS", shell_complete=complete_options, help="Of a mount: options as in fstab."
 )
+@click.option(
+    "--automount", is_flag=True, help="Of a mount: mount it when it is first used, and unmount it after ten minutes without use."
+)
 @click.option("--into", type=DIRECTORY, metavar="DIR", help="Write the units there, for instance into an image.")
 @click.option("--user", "for_user", is_flag=True, help="For this user's own manager; so it is for everybody but root.")
 @click.option("--dry-run", is_flag=True, help="Only print the units.")
 @click.pass_context
-def service(
-    context: click.Context,
-    action: str,
-    kind: str,
-    directory: Path | None,
-    options: tuple[str, ...],
-    into: Path | None,
-    for_user: bool,
-    dry_run: bool,
-) -> None:
+def service(context: click.Context, /, action: str, kind: str, directory: Path | None, **choices: Any) -> None:
     """Write, or remove, the units of a mount at DIR, of a gateway, or of a timer that runs gc and verify --quick once a week.
 
     They are written to /etc/systemd/system, or by users other than root to their own manager's directory; the commands that start
     them are printed. --store and --config are written into them; all other settings belong into the configuration file.
     """
+    chosen = _Choices(**choices)
     if (kind == "mount") is (directory is None):
         happened = "no mount point is given" if directory is None else "it has no directory"
         raise UsageError(f"{action} the service {kind}", happened, "wheelfs service install mount DIR")
-    if options and kind != "mount":
-        raise UsageError(f"{action} the service {kind}", "-o is for mounts", "settings of others are in the configuration file")
-    parse_options(options)
+    if (chosen.options or chosen.automount) and kind != "mount":
+        happened = "-o and --automount are for mounts"
+        raise UsageError(f"{action} the service {kind}", happened, "settings of others are in the configuration file")
+    parse_options(chosen.options)
     session = session_of(context)
-    for_user = for_user or os.geteuid() != 0
-    units = _units(session, kind, directory, options, for_user=for_user)
-    place = _units_directory(for_user=for_user) if into is None else into
-    paths = [place / unit.name for unit in units]
+    for_user = chosen.for_user or os.geteuid() != 0
+    if chosen.automount and for_user:
+        raise UsageError(
+            f"{action} the service {kind}", "only root's manager mounts when something is used", "leave --automount out"
+        )
+    units = _units(session, kind, directory, chosen, for_user=for_user)
+    place = _units_directory(for_user=for_user) if chosen.into is None else chosen.into
     if action == "remove":
-        _remove(session, paths, dry_run=dry_run)
+        _remove(session, [place / unit.name for unit in units], dry_run=chosen.dry_run)
     else:
-        _install(session, units, place, for_user=for_user, dry_run=dry_run)
+        _install(session, units, place, for_user=for_user, dry_run=chosen.dry_run)
 
 
-def _units(session: Session, kind: str, directory: Path | None, options: tuple[str, ...], *, for_user: bool) -> list[Unit]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choices:
+    """The options of the command, each under its own name."""
+
+    options: tuple[str, ...]
+    automount: bool
+    into: Path | None
+    for_user: bool
+    dry_run: bool
+
+
+def _units(session: Session, kind: str, directory: Path | None, chosen: _Choices, *, for_user: bool) -> list[Unit]:
     settings = session.settings()
     program = _program()
     if session.config_file is not None:
@@ -89,7 +101,12 @@ def _units(session: Session, kind: str, directory: Path | None, options: tuple[s
         case "mount":
             assert directory is not None
             mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
-            return [mount_unit(program, mountpoint, [word for text in options for word in ("-o", text)], for_user=for_user)]
+            if chosen.automount:
+                own = [f"config={os.path.abspath(session.config_file)}"] if session.config_file else []  # noqa: PTH100
+                own += [f"store={settings.store}"] if is_given else []
+                return automount_units(mountpoint, ["_netdev", *own, *chosen.options])
+            options = [word for text in chosen.options for word in ("-o", text)]
+            return [mount_unit(program, mountpoint, options, for_user=for_user)]
         case "gateway":
             is_own = for_user or is_given or settings.provenance["store"] != "default"
             return [gateway_unit(program, [], settings.store if is_own else None, for_user=for_user)]
