@@ -122,6 +122,8 @@ class NodeOpener:
     async def open(self, node: Node) -> OpenFile:
         """Open a file; may use the network, within a bound."""
         match node:
+            case EnvironmentFile():  # first of all: one import opens a thousand
+                return await self._members.open(node)
             case PageNode(project=None):
                 return OpenText(await self._pages.text_of_list(node), direct_io=True)
             case PageNode(project=project) if project is not None:
@@ -135,8 +137,6 @@ class NodeOpener:
                 return OpenText(self._metadata.known(ref), direct_io=False)
             case FileNode(ref=ref):
                 return await self._files.open(ref)
-            case EnvironmentFile():
-                return await self._members.open(node)
             case FailingNode(error=error):
                 raise error.with_traceback(None)
         raise NotKnown("open a node", f"it is no file of this tree: {node!r}")

@@ -1,0 +1,169 @@
+"""From a lock to the first import, and the same import again: a mounted environment beside virtual ones that uv installs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+import uv
+
+from scripts.bench.programs.ground import Ground, Wheels, arguments, ground, index_of, project_of, store_all, wheels
+from scripts.bench.programs.measuring import Case, interleaved, section, show_times
+from scripts.bench.programs.processors import used_s, waited_for_s
+from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.fakes.mounts import Mounted
+
+IMPORTS = {
+    "small": "import numpy, pandas, requests, rich.console",
+    "large": "import pandas, sklearn.linear_model, scipy.stats, matplotlib.pyplot",
+}
+_UV = uv.find_uv_bin()
+_VENV = "uv: venv, install, import"
+_COMPILED = "uv: venv, install --compile-bytecode, import"
+_MADE = "wheelfs: env create, mount, import; bytecode is there"
+_AGAIN_VENV = "the virtual environment, with bytecode"
+_AGAIN = "the mounted environment"
+
+
+@dataclass
+class Course:
+    """A store that has all wheels, and what they are asked for by."""
+
+    on: Ground
+    held: Wheels
+    store: Path
+    pins: Path
+    lock: Path
+    environment: dict[str, str]
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    processor_s: dict[str, list[float]] = field(default_factory=dict)
+
+    def run_import(self, python: Path) -> None:
+        """Import the set's modules."""
+        run([str(python), "-B", "-c", IMPORTS[self.held.name]], environment=self.environment, cwd=self.on.directory).succeeded()
+
+    def venv(self, source: Path, *options: str) -> Path:
+        """Return the python of a new virtual environment with all wheels, installed by a uv that has never run."""
+        where = self.on.directory / f"venv-{next(self.numbers)}"
+        environment = {**self.environment, "VIRTUAL_ENV": str(where), "UV_CACHE_DIR": str(where) + "-cache"}
+        run([_UV, "venv", "-q", "--python", sys.executable, str(where)], environment=environment).succeeded()
+        install = [_UV, "pip", "install", "-q", "--no-deps", "--no-index", "--find-links", str(source), "-r", str(self.pins)]
+        run([*install, *options], environment=environment).succeeded()
+        return where / "bin" / "python"
+
+    def create(self) -> str:
+        """Make an environment under a new name, and return that."""
+        name = f"set-{next(self.numbers)}"
+        words = ["--store", str(self.store), "env", "create", name, str(self.lock), "--offline", "--no-index"]
+        run(wheelfs_command(*words), environment=self.environment, timeout_s=1_800).succeeded()
+        return name
+
+    def case(self, name: str, work: Callable[[], None], daemon: Mounted | None = None) -> Case:
+        """Return a case that notes processor time as well, that of a running mount included."""
+
+        def counted(_: object) -> None:
+            pid = None if daemon is None else daemon.process.pid
+            before_s = waited_for_s() + (0.0 if pid is None else used_s(pid))
+            work()
+            after_s = waited_for_s() + (0.0 if pid is None else used_s(pid))
+            self.processor_s.setdefault(name, []).append(after_s - before_s)
+
+        return Case(name, counted)
+
+    def show_processors(self, *names: str) -> None:
+        """Print the medians of the processor time."""
+        for name in names:
+            seconds = sorted(self.processor_s[name])
+            print(f"  {name:<58} {seconds[len(seconds) // 2]:9.2f} s of processor time", flush=True)
+
+
+def lock_of(held: Wheels) -> str:
+    """Return a ``pylock.toml`` of the set's wheels (PEP 751)."""
+    parts = ['lock-version = "1.0"\ncreated-by = "benchmark"\n']
+    for path in held.paths:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        parts.append(
+            f'[[packages]]\nname = "{project_of(path)}"\nversion = "{path.name.split("-")[1]}"\n'
+            f'[[packages.wheels]]\nname = "{path.name}"\nurl = "https://index.example/{path.name}"\n'
+            f'hashes = {{sha256 = "{digest}"}}\n'
+        )
+    return "".join(parts)
+
+
+def measure_first(course: Course, mounted: Mounted, rounds: int) -> None:
+    """Measure from nothing installed to the first import, while all wheels are stored."""
+
+    def through_uv(*options: str) -> None:
+        course.run_import(course.venv(mounted.path, *options))
+
+    def through_mount() -> None:
+        name = course.create()
+        one = course.on.mount(None, store=course.store, options=("--no-index",))
+        course.run_import(one.path / "env" / name / "bin" / "python")
+        one.clean_up()
+
+    measured = interleaved(
+        [
+            course.case(_VENV, through_uv, mounted),
+            course.case(_COMPILED, lambda: through_uv("--compile-bytecode"), mounted),
+            course.case(_MADE, through_mount),
+        ],
+        rounds,
+    )
+    show_times(measured, {_MADE: _VENV, _COMPILED: _VENV})
+    show_times({name: measured[name] for name in (_COMPILED, _MADE)}, {_MADE: _COMPILED})
+    course.show_processors(_VENV, _COMPILED, _MADE)
+
+
+def measure_again(course: Course, mounted: Mounted, rounds: int) -> None:
+    """Measure the import once more, when the kernel has all that it may keep."""
+    python = course.venv(mounted.path, "--compile-bytecode")
+    name = course.create()
+    through = mounted.path / "env" / name / "bin" / "python"
+    for one in (python, through):
+        course.run_import(one)
+    cases = [
+        course.case(_AGAIN_VENV, lambda: course.run_import(python)),
+        course.case(_AGAIN, lambda: course.run_import(through), mounted),
+    ]
+    measured = interleaved(cases, rounds)
+    show_times(measured, {_AGAIN: _AGAIN_VENV})
+    course.show_processors(_AGAIN_VENV, _AGAIN)
+    inodes = sum(len(files) for _, _, files in os.walk(python.parents[1]))
+    taken = sum(path.lstat().st_size for path in python.parents[1].rglob("*") if path.is_file())
+    print(f"  the virtual environment has {inodes} files of {taken / 1e6:.0f} MB; the mounted one has none", flush=True)
+
+
+def main() -> None:
+    """Measure the way to the first import, then the import again."""
+    options = arguments(__doc__, rounds=5)
+    held = wheels(options.set)
+    print(f"{held}\nimport: {IMPORTS[held.name]}\nall wheels are stored, everything is in memory")
+    with ground() as on, index_of(held) as index:
+        mounted = on.mount(index.url)
+        store_all(mounted, held)
+        pins = on.directory / "pins.txt"
+        pins.write_text("".join(f"{path.name.split('-')[0]}=={path.name.split('-')[1]}\n" for path in held.paths))
+        lock = on.directory / "pylock.toml"
+        lock.write_text(lock_of(held))
+        course = Course(on, held, mounted.store, pins, lock, wheelfs_environment(on.directory / "home"))
+        with section("making the first environment, with its bytecode"):
+            course.create()
+        with section("to the first import"):
+            measure_first(course, mounted, options.rounds)
+        with section("the import again"):
+            measure_again(course, mounted, 2 * options.rounds)
+        mounted.stop()
+
+
+if __name__ == "__main__":
+    main()
