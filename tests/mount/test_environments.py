@@ -191,6 +191,16 @@ def test_a_label_that_is_made_again_leaves_what_runs_alone(bench: Bench) -> None
     assert bench.create("it", "other==2.0")["result"] == "unchanged"
 
 
+def test_it_says_how_to_run_it(bench: Bench) -> None:
+    words = ("env", "create", "it", "other", "--index", f"main={bench.index.url}")
+    before = bench.command(*words).succeeded().stdout
+    assert "run /mnt/wheels/env/it/bin/python after: wheelfs mount /mnt/wheels" in before
+    python = bench.path() / "bin" / "python"
+    after = bench.command(*words).succeeded().stdout
+    assert after.startswith("unchanged it: 1 wheel, ")
+    assert after.endswith(f"\nrun {python}\n")
+
+
 def test_it_lists_shows_and_goes(bench: Bench) -> None:
     digest = bench.create("it", "many-kinds")["environment"]["digest"]
     assert bench.create("again", "many-kinds")["environment"]["digest"] == digest, "the same files make the same tree"

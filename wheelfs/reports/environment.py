@@ -45,11 +45,10 @@ class EnvironmentClash(msgspec.Struct, frozen=True, kw_only=True):
 class MadeEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """An environment that was made.  ``result`` tells whether its name meant this tree before (``unchanged``).
 
-    ``compiled``: modules of which no bytecode was there.  ``mounts`` are its paths below the mounts of this store.
+    ``compiled``: modules of which no bytecode was there.
     """
 
     environment: EnvironmentState
     result: str
     compiled: int
     clashes: tuple[EnvironmentClash, ...] = ()
-    mounts: tuple[str, ...] = ()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wheelfs.cli.client_lines import USUAL_MOUNT
 from wheelfs.cli.command import Command, requirement_files
+from wheelfs.cli.first_steps import running_mount
 from wheelfs.cli.session import session_of
 from wheelfs.core.formatting import counted, size_text
 from wheelfs.errors import UsageError
@@ -103,10 +105,10 @@ def create(
     if output.json:
         output.record(made)
     else:
-        _print_made(output, made)
+        _print_made(output, made, running_mount(session.settings()))
 
 
-def _print_made(output: Output, made: MadeEnvironment) -> None:
+def _print_made(output: Output, made: MadeEnvironment, mount: Path | None) -> None:
     environment = made.environment
     for clash in made.clashes:
         output.talk(f"wheelfs: {clash.path} is in {clash.hidden} and in {clash.shown}: that of the latter is shown")
@@ -115,7 +117,8 @@ def _print_made(output: Output, made: MadeEnvironment) -> None:
         f"{made.result} {environment.name}: {counted(environment.wheels, 'wheel')}, {counted(environment.files, 'file')},"
         f" {size_text(environment.size_bytes)} unpacked{modules}"
     )
-    output.line(f"run it from a mount of this store: {environment.path}/bin/python")
+    python = f"{environment.path}/bin/python"
+    output.line(f"run {mount}/{python}" if mount else f"run {USUAL_MOUNT}/{python} after: wheelfs mount {USUAL_MOUNT}")
 
 
 @env.command(cls=Command, name="ls", short_help="List environments.", examples=("wheelfs env ls", "wheelfs env ls --json"))
