@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 _LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
 
 
-@click.group(short_help="Environments that Python runs from the mount, with nothing unpacked.")
-def env() -> None:
+@click.group(short_help="Environments that Python runs from the mount, with nothing unpacked.", invoke_without_command=True)
+@click.pass_context
+def env(context: click.Context) -> None:
     """Make environments of wheels and lock files: directories below env/ of a mount, from which Python runs at once."""
+    if context.invoked_subcommand is None:
+        raise UsageError("run wheelfs env", "no command of it is given", "wheelfs env --help lists them")
 
 
 @env.command(

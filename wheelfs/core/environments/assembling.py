@@ -53,8 +53,11 @@ def assemble(
         ("lib64", "lib"),  # which distributors' sysconfig may name
     )
     for path, _ in links:
-        found.pop(path, None)
-    _check_directories({path: whose for path, (whose, _) in found.items()})
+        if path in found:
+            happened = f"{found[path][0]} has a file {path}, where a virtual environment has a link"
+            raise InvalidInput("make the environment", happened, "leave it out")
+    owners = {path: whose for path, (whose, _) in found.items()}
+    _check_directories({**owners, **dict.fromkeys((path for path, _ in links), "the environment itself")})
     kept = [found[path][1] for path in sorted(found)]
     members = tuple(file for file in kept if not isinstance(file, WrittenFile))
     written = tuple(file for file in kept if isinstance(file, WrittenFile))

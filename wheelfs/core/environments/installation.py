@@ -10,6 +10,8 @@ import base64
 import csv
 import hashlib
 import io
+import re
+import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.core.environments.scripts import entry_point_scripts, with_first_lines
@@ -27,6 +29,10 @@ _MAX_NAME_BYTES: Final = 255
 _SCRIPT_BYTES: Final = 8 << 20
 """A script that begins with ``#!python`` is rewritten, so it is text; what is larger is a program and stays as it is."""
 _EXECUTABLE: Final = 0o111
+_UNSEEN: Final = ("Cc", "Cf", "Cs")
+"""Categories of characters that uv refuses in names, too: control and format characters, and what is no UTF-8."""
+_LINKED: Final = "lib64/"
+"""A link to ``lib`` in virtual environments: what a wheel has below it lies there."""
 
 
 class WheelInstallation(NamedTuple):
@@ -57,7 +63,11 @@ def install(
     attempted = f"install {filename}"
     dist_info = _dist_info(attempted, members, project)
     by_name = {member.name: member for member in members}  # of one that is there twice the later one lies there in the end
-    record = _recorded(attempted, read(by_name[f"{dist_info}/RECORD"]) if f"{dist_info}/RECORD" in by_name else None)
+    for needed in ("WHEEL", "RECORD"):
+        if f"{dist_info}/{needed}" not in by_name:
+            raise InvalidInput(attempted, f"it has no {dist_info}/{needed}, so it is no wheel")
+    _check_wheel(attempted, _text(attempted, "WHEEL", read(by_name[f"{dist_info}/WHEEL"])))
+    record = _recorded(attempted, read(by_name[f"{dist_info}/RECORD"]))
     site = interpreter.site_packages
     own = {f"{dist_info}/RECORD", f"{dist_info}/INSTALLER", f"{dist_info}/REQUESTED", f"{dist_info}/direct_url.json"}
     made = WheelInstallation([], [])
@@ -84,15 +94,12 @@ def install(
 def check_path(attempted: str, name: str) -> None:
     """Raise `InvalidInput` for a member that would not lie below where it is unpacked, or cannot be a file's name."""
     parts = name.split("/")
-    if (
-        not name
-        or "\0" in name
-        or "\\" in name
-        or any(part in ("", ".", "..") for part in parts)
-        or any(len(part.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES for part in parts)
-        or not name.isprintable()
-    ):
+    if any(part in ("", ".", "..") for part in parts):
         raise InvalidInput(attempted, f"its member {name[:200]!r} has a name that is no path below a directory")
+    if any(unicodedata.category(character) in _UNSEEN for character in name):
+        raise InvalidInput(attempted, f"its member {name[:200]!r} has characters in its name that cannot be seen")
+    if any(len(part.encode()) > _MAX_NAME_BYTES for part in parts):
+        raise InvalidInput(attempted, f"its member {name[:200]!r} has a name of more than {_MAX_NAME_BYTES} bytes")
 
 
 def _dist_info(attempted: str, members: Sequence[zip_layout.Member], project: str) -> str:
@@ -100,9 +107,16 @@ def _dist_info(attempted: str, members: Sequence[zip_layout.Member], project: st
     if found is None:
         raise InvalidInput(attempted, f"it has no METADATA of {project}, or more than one")
     dist_info = found.name.partition("/")[0]
-    if not any(member.name == f"{dist_info}/WHEEL" for member in members):
-        raise InvalidInput(attempted, f"it has no {dist_info}/WHEEL, so it is no wheel")
     return dist_info
+
+
+def _check_wheel(attempted: str, text: str) -> None:
+    """Raise `InvalidInput` for a wheel of a version that installers must refuse (binary distribution format, "Details")."""
+    version = re.search(r"^Wheel-Version:\s*(\d+)(\.\d+)*\s*$", text, re.MULTILINE | re.IGNORECASE)
+    if version is None:
+        raise InvalidInput(attempted, "its WHEEL does not say which version of the format it has")
+    if version[1] != "1":
+        raise InvalidInput(attempted, f"it has version {version[0].partition(':')[2].strip()} of the format of wheels, not 1")
 
 
 def _placed(
@@ -128,14 +142,13 @@ def _placed(
         scheme, _, rest = below.partition("/")
         if scheme not in schemes or not rest:
             raise InvalidInput(attempted, f"its member {name[:200]!r} is for {scheme[:40]!r}, and there is no such place")
-        yield _Placed(schemes[scheme] + rest, member, scheme == "scripts")
+        path = schemes[scheme] + rest
+        yield _Placed(f"lib/{path.removeprefix(_LINKED)}" if path.startswith(_LINKED) else path, member, scheme == "scripts")
 
 
-def _recorded(attempted: str, content: bytes | None) -> dict[str, bytes]:
+def _recorded(attempted: str, content: bytes) -> dict[str, bytes]:
     """Return the sha256 that RECORD gives for members; other hashes are as good as none here."""
     found: dict[str, bytes] = {}
-    if content is None:
-        return found
     try:
         for row in csv.reader(io.StringIO(_text(attempted, "RECORD", content), newline="")):
             if len(row) > 1 and row[1].startswith("sha256="):

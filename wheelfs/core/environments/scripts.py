@@ -49,7 +49,7 @@ def with_first_lines(content: bytes) -> bytes | None:
 
     Source: binary distribution format, "Recommended installer features": ``#!python`` is rewritten.
     """
-    if not content.startswith((b"#!python\n", b"#!python\r\n", b"#!python ", b"#!pythonw")):
+    if re.match(rb"#!python(w|\s|$)", content) is None:
         return None
     return _FIRST_LINES + content.partition(b"\n")[2]
 

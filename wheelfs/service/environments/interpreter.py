@@ -43,8 +43,8 @@ def find_interpreter(asked: str | None) -> Interpreter:
     try:
         said = msgspec.json.decode(done.stdout, type=tuple[str, str, str, str, str, bool, str])
     except msgspec.DecodeError:
-        last = done.stderr.strip().rpartition("\n")[2][:200]
-        raise InvalidInput(attempted, f"{path} does not behave like Python ({last})", "name another with --python") from None
+        words = " ".join(done.stderr.split())[:300] or "it says nothing"
+        raise InvalidInput(attempted, f"{path} does not behave like Python: {words}", "name another with --python") from None
     executable, version, implementation, cache_tag, magic, free_threaded, platform = said
     if implementation != "cpython" or platform != "linux" or free_threaded:
         kind = f"{implementation} on {platform}" + (", without its lock" if free_threaded else "")
@@ -59,7 +59,7 @@ def _path_of(asked: str | None, attempted: str) -> str:
         if not Path(asked).exists():
             raise NotKnown(attempted, "there is no such file", "name a Python with --python PATH")
         return str(Path(asked).absolute())
-    name = asked if asked.startswith("python") else f"python{'.'.join(asked.split('.')[:2])}"
+    name = f"python{'.'.join(asked.split('.')[:2])}" if asked[:1].isdigit() else asked
     found = shutil.which(name)
     if found is None:
         raise NotKnown(attempted, f"there is no {name} in PATH", "name a Python with --python PATH")

@@ -19,6 +19,9 @@ class EnvironmentLimits:
     compile_batch: int = 256
     """Modules that are compiled and written at a time: some megabytes."""
 
+    piece_bytes: int = 1 << 20
+    """What is read of a member and inflated at a time, to see that it is right."""
+
     source_bytes: int = 16 << 20
     """Larger modules are left without bytecode: none is known, and compiling takes forty times the size in memory."""
 

@@ -64,6 +64,8 @@ def make_environment(
         tree = _with_digests(tree, sealed)
         compiled = _compile(store, tree, sealed, progress)
         digest, encoding = encoded(tree)
+        if store.mounted.tree(digest) is None:
+            _check_members(tree, sealed)
         contents = tuple(wheel.sha256 for wheel in wheels)
         label = EnvironmentLabel(name, digest, time.time_ns() // 1_000, contents)
         before = store.mounted.put(label, encoding).result()
@@ -109,6 +111,28 @@ def _with_digests(tree: Environment, sealed: Sequence[SealedFile]) -> Environmen
         for member in tree.members
     )
     return msgspec.structs.replace(tree, members=members)
+
+
+def _check_members(tree: Environment, sealed: Sequence[SealedFile]) -> None:
+    """Raise `InvalidInput` for a member that is not what its wheel's directory says: installers find that out, too."""
+
+    def check(member: WheelMember) -> None:
+        fields = member.crc, member.method, 0, member.compressed_size, member.size, member.header_offset
+        described, wheel = zip_layout.Member(member.path, *fields), sealed[member.wheel]
+        try:
+            begin = zip_layout.data_offset(described, wheel.read(member.header_offset, zip_layout.LOCAL_HEADER_BYTES))
+            inflater = zip_layout.Inflater(described)
+            for offset in range(0, member.compressed_size, ENVIRONMENT_LIMITS.piece_bytes):
+                size = min(ENVIRONMENT_LIMITS.piece_bytes, member.compressed_size - offset)
+                for _ in inflater.take(wheel.read(begin + offset, size)):
+                    pass
+            inflater.finish()
+        except zip_layout.NotAZip as error:
+            raise InvalidInput(f"install {tree.wheels[member.wheel].filename}", str(error)) from None
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+        for _ in threads.map(check, (member for member in tree.members if not member.sha256)):
+            pass
 
 
 def _compile(store: Store, tree: Environment, sealed: Sequence[SealedFile], progress: Callable[[int, int], None]) -> int:

@@ -93,7 +93,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
             status=status,
             prefetcher=parts.prefetcher,
             files=opener,
-            members=MemberOpener(context, opener.open),
+            members=MemberOpener(context, opener.open_for_members),
         ),
         pages=pages,
         status=status,

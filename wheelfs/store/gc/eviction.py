@@ -89,7 +89,8 @@ def make_room(
 
 def _full(store: StoreFiles, limits: Limits, need: Need, attempted: str) -> StoreFull:
     """Return an error that names the limit that is in the way."""
-    kept, remove = "what may go is not enough, all else is pinned, private or open", "remove files: wheelfs rm, wheelfs unpin"
+    kept = "what may go is not enough, all else is pinned, private, open or in an environment"
+    remove = "remove files: wheelfs rm, wheelfs unpin, wheelfs env rm"
     if excess_bytes(store, replace(limits, min_free_bytes=0), need) > 0:
         return StoreFull(attempted, f"there is no room within the quota; {kept}", f"raise the quota ([cache] quota), or {remove}")
     happened = f"the disk is full, but for the space that is left to others ([cache] min-free); {kept}"

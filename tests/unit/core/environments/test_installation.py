@@ -81,11 +81,29 @@ def test_each_kind_has_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/passwd", "a/../../b", "..", "a//b", "./a", "a\\b", "a\0b", "", "a/" + "x" * 256, "a\nb", "a/."]
+    ("name", "said"),
+    [(one, "no path below") for one in ("/etc/passwd", "a/../../b", "..", "a//b", "./a", "", "a/.")]
+    + [(one, "cannot be seen") for one in ("a\0b", "a\nb", "a\tb", "a\u200bb", "a\udcffb")]
+    + [("a/" + "x" * 256, "more than 255 bytes")],
 )
-def test_a_path_that_leads_elsewhere_is_refused(name: str) -> None:
-    with pytest.raises(InvalidInput, match="no path below a directory"):
+def test_a_path_that_leads_elsewhere_is_refused(name: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
         check_path("install it", name)
+
+
+def test_other_names_are_taken_as_they_are() -> None:
+    for name in ("a\\b", "a b/ü", "a\u00a0b"):
+        check_path("install it", name)
+
+
+def test_what_is_below_a_link_of_virtual_environments_lies_where_it_leads() -> None:
+    data = "demo-1.0.data/data"
+    made = installed(build_wheel("demo", "1.0", files={f"{data}/lib64/x.txt": b"x"}), "demo")
+    assert "lib/x.txt" in {member.path for member in made.members}
+    for path in ("bin/python", "bin/python3/x.txt", "lib64"):
+        part = installed(build_wheel("demo", "1.0", files={f"{data}/{path}": b"x"}), "demo")
+        with pytest.raises(InvalidInput, match="make the environment"):
+            assemble(PYTHON, wheels("demo"), [part])
 
 
 def test_so_is_a_wheel_that_has_one() -> None:
@@ -99,6 +117,7 @@ def test_so_is_a_wheel_that_has_one() -> None:
     [
         ({"demo-1.0.dist-info/METADATA": "x"}, "no METADATA"),
         ({"demo-1.0.dist-info/WHEEL": "x"}, "no demo-1.0.dist-info/WHEEL"),
+        ({"demo-1.0.dist-info/RECORD": "x"}, "no demo-1.0.dist-info/RECORD"),
         ({"demo/__init__.py": "demo-1.0.data/nowhere/x"}, "no such place"),
         ({"demo/__init__.py": "demo-1.0.data/x"}, "no such place"),
     ],
@@ -106,6 +125,18 @@ def test_so_is_a_wheel_that_has_one() -> None:
 def test_what_is_no_wheel_to_installers_is_refused(names: dict[str, str], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         installed(renamed(build_wheel("demo", "1.0"), names), "demo")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(b"Wheel-Version: 2.0\n", "version 2.0 of the format"), (b"Generator: x\n", "does not say which version")]
+)
+def test_another_version_of_the_format_is_refused(text: bytes, said: str) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(build_wheel("demo", "1.0"))) as given_, zipfile.ZipFile(made, "w") as archive:
+        for entry in given_.infolist():
+            archive.writestr(entry, text if entry.filename.endswith("/WHEEL") else given_.read(entry))
+    with pytest.raises(InvalidInput, match=said):
+        installed(made.getvalue(), "demo")
 
 
 _names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=12)
@@ -155,6 +186,8 @@ def test_only_a_first_line_that_asks_for_it_is_rewritten(rest: bytes) -> None:
     assert rewritten.endswith(rest)
     assert rewritten.startswith(b"#!/bin/sh\n")
     assert with_first_lines(b"#!/usr/bin/env python\n" + rest) is None
+    assert with_first_lines(b"#!python") is not None
+    assert with_first_lines(b"#!python3\n" + rest) is None
 
 
 def test_later_wheels_cover_earlier_ones_and_say_so() -> None:

@@ -118,6 +118,7 @@ class MemberOpener:
     async def _inflate(self, node: EnvironmentFile, member: WheelMember) -> _Content:
         ref = node.tree.refs[member.wheel]
         wheel = await self._open_wheel(ref)
+        self._context.counters.count_saved(member.compressed_size)
         try:
             header = bytes(await wheel.read(member.header_offset, zip_layout.LOCAL_HEADER_BYTES))
             fields = member.crc, member.method, 0, member.compressed_size, member.size, member.header_offset
