@@ -60,11 +60,11 @@ FOREIGN_OPTIONS = frozenset(
 
 SCRIPT_OPTIONS = frozenset(
     {
-        *("--quick", "--lint", "--real-index", "--hypothesis-profile"),
+        *("--quick", "--lint", "--real-index", "--hypothesis-profile", "--file-systems"),
         *("--chunks", "--corpus", "--disk", "--files", "--gateway", "--mb", "--nodes", "--parts", "--set", "--wheels", "--only"),
     }
 )
-"""Options of scripts/test and scripts/bench."""
+"""Options of scripts/test, scripts/bench and scripts/soak."""
 
 FOREIGN_TABLES = frozenset({"global", "pip", "tool.uv.index", "tool.pdm.source"})
 """TOML and INI tables of pip, uv and pdm."""
