@@ -104,18 +104,16 @@ class FileSystem:
             raise NotReady(f"{' '.join(command)}: exit {done.returncode}: {done.stdout[-500:]} {done.stderr[-500:]}")
         return done.stdout
 
-    def until_it_works(self, *command: str) -> None:
-        """Repeat a command until it succeeds."""
+    def until_it_works(self, *command: str) -> str:
+        """Repeat a command until it succeeds, and return what it prints then."""
         deadline_s = time.monotonic() + _COMMAND_S
         while True:
             try:
-                self.run(*command)
+                return self.run(*command)
             except NotReady:
                 if time.monotonic() > deadline_s:
                     raise
                 time.sleep(0.2)
-            else:
-                return
 
     def mount(self, node: int, *command: str, environment: Mapping[str, str] | None = None) -> None:
         """Start a program that mounts at a node's directory, its last argument, and return when it is mounted."""
@@ -224,7 +222,3 @@ class DistributedGluster(Gluster):
     name = "gluster-distributed"
     bricks = 2
     layout = ()
-
-
-FILE_SYSTEMS: Final[dict[str, type[FileSystem]]] = {one.name: one for one in (FileSystem, Gluster, DistributedGluster)}
-"""``directory`` is a local one: it shows that the work itself is right."""
