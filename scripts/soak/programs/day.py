@@ -73,6 +73,7 @@ EXPECTED: Final = re.compile(
     r" WARNING wheelfs\.(?:service\.(?:fetch|hosts|projects|process|shares)|remote|frontends\.http)\."
     r"| WARNING wheelfs\.store\.(?:files|gc|spool|store)\b"
     r"| (?:WARNING|ERROR) wheelfs\.service\.vfs\.tree: [a-z ]+ failed: "
+    r"| ERROR wheelfs\.service\.fetch\.download: store \S+: its sha256 is \w+, expected \w+; it is quarantined"
     r"| INFO | DEBUG "
 )
 """Records that faults of an index, a quota and kills explain."""

@@ -142,7 +142,10 @@ class FileFacts:
         if reason is not None:
             raise ContentMismatch(f"open {ref.filename} from {ref.origin}", reason, "its index serves a broken page")
         facts = self._catalog.facts(ref.key)
-        if facts is None or facts.poisoned is None or _now_us() - facts.checked_at_us >= self._limits.quarantine_s * 1e6:
+        if facts is None or facts.poisoned is None:
+            return
+        # A quarantine of the future is one of a clock that was set back since, and would last as long as that.
+        if not 0 <= _now_us() - facts.checked_at_us < self._limits.quarantine_s * 1e6:
             return
         raise ContentMismatch(
             f"open {ref.filename} from {ref.origin}", facts.poisoned, "it is quarantined and asked for again later"

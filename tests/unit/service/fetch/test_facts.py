@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,14 @@ def test_the_next_versions_tail_is_as_long_as_the_last_ones_directory_and_old_pr
         facts.saw_directory(project, 200_000)
     assert facts.tail_bytes("two", None) == TAIL_BYTES
     assert facts.tail_bytes("one", None) == facts.tail_bytes("three", None) > 200_000
+
+
+async def test_a_clock_that_is_set_back_ends_a_quarantine(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = FileFacts(store, FetchLimits(quarantine_s=600.0))
+    await facts.quarantine(ref(), MISMATCH)
+    now_ns = time.time_ns()
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns - 3_600 * 1_000_000_000)
+    facts.check_quarantine(ref())
 
 
 @pytest.mark.parametrize("quarantine_s", [600.0, 0.0])
