@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
+from msgspec.structs import replace
 
 from tests.fakes.trees import FakeFilesystem, FakeNode, directory, file
 from wheelfs import errors
@@ -70,7 +71,7 @@ def build(settings: dict[str, Any], release: trio.Event) -> FakeNode:
 
 def _directory_with_inode(inode: int) -> FakeNode:
     node = directory({"inside": file(b"inside")})
-    object.__setattr__(node.attributes, "inode", inode)
+    node.attributes = replace(node.attributes, inode=inode)
     return node
 
 

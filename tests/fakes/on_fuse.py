@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import force_setattr
+
 from wheelfs.__main__ import main
 from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.store.engine import network_fs
@@ -16,5 +18,5 @@ SYNC_BYTES: Final = 64 << 10
 
 if __name__ == "__main__":
     network_fs.refusal = lambda f_type: None
-    object.__setattr__(FETCH_LIMITS, "sync_bytes", SYNC_BYTES)
+    force_setattr(FETCH_LIMITS, "sync_bytes", SYNC_BYTES)
     raise SystemExit(main())
