@@ -367,12 +367,15 @@ class Inflater:
         if self._stream is None:
             yield self._counted(packed)
             return
-        while packed:
+        is_full = True
+        # A full piece may leave more inside of zlib, although all that was packed is consumed.
+        while packed or is_full:
             try:
                 content = self._stream.decompress(packed, _INFLATED_BYTES)
             except zlib.error as error:
                 raise NotAZip(f"{self._member.name!r} cannot be unpacked ({error})") from None
             packed = self._stream.unconsumed_tail
+            is_full = len(content) == _INFLATED_BYTES
             yield self._counted(content)
 
     def finish(self) -> None:

@@ -31,6 +31,12 @@ def test_pieces_of_any_size_give_the_same(content: bytes, piece: int, method: in
     assert unpacked(member, data, piece * 50) == content * times == inflated(member, data)
 
 
+@pytest.mark.parametrize("size_bytes", range((1 << 20) - 300, (1 << 20) + 900, 60))
+def test_nothing_stays_inside_of_zlib_at_the_end_of_a_piece(size_bytes: int) -> None:
+    member, data = packed(bytes(size_bytes))
+    assert unpacked(member, data, len(data)) == bytes(size_bytes)
+
+
 @given(st.binary(min_size=1, max_size=500), st.data())
 def test_other_bytes_are_noticed(content: bytes, data: st.DataObject) -> None:
     member, right = packed(content)
