@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pty
 import signal
 import subprocess
 from dataclasses import replace
@@ -16,6 +14,7 @@ import pytest
 from tests.fakes.commands import error_of, objects
 from tests.fakes.mounts import mount_points
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
+from tests.fakes.terminals import shown_by
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_sdist, sdist_filename
 
@@ -159,21 +158,9 @@ def test_resolving_and_verifying_are_shown_on_a_terminal(
 ) -> None:
     fake_index.add_wheel("app", "1.0", requires=["lib"])
     fake_index.add_wheel("lib", "1.0")
-    environment = {**wheelfs_environment(tmp_path / "home"), "TERM": "xterm", "COLUMNS": "150"}
 
     def bars(*words: str) -> bytes:
-        shown, terminal = pty.openpty()
-        command = wheelfs_command("--store", str(store_dir), *words)
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=terminal) as process:
-            os.close(terminal)
-            seen = b""
-            # A terminal whose last writer has gone reads as EIO.
-            with contextlib.suppress(OSError):
-                while data := os.read(shown, 65536):
-                    seen += data
-            assert process.wait(60) == 0
-        os.close(shown)
-        return seen
+        return shown_by(store_dir, tmp_path / "home", *words)
 
     assert b"uv resolves" in bars("fetch", "--with-deps", "--index", f"main={fake_index.url}", "app")
     assert b"2 of 2 files" in bars("verify")

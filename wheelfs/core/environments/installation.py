@@ -91,6 +91,12 @@ def install(
     return made
 
 
+def zip_member(member: WheelMember) -> zip_layout.Member:
+    """Return a member of an environment as its wheel's directory has it, under its path."""
+    fields = member.crc, member.method, 0, member.compressed_size, member.size, member.header_offset
+    return zip_layout.Member(member.path, *fields)
+
+
 def check_path(attempted: str, name: str) -> None:
     """Raise `InvalidInput` for a member that would not lie below where it is unpacked, or cannot be a file's name."""
     parts = name.split("/")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from wheelfs.core.environments.assembling import assemble
-from wheelfs.core.environments.installation import install
+from wheelfs.core.environments.installation import install, zip_member
 from wheelfs.core.fetch.plan import TAIL_BYTES
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.metadata import converse, search_directory
@@ -95,9 +95,8 @@ def _content(sealed: SealedFile, member: zip_layout.Member) -> bytes:
 
 
 def _source(tree: Environment, member: WheelMember, sealed: Sequence[SealedFile]) -> bytes:
-    fields = member.crc, member.method, 0, member.compressed_size, member.size, member.header_offset
     try:
-        return _content(sealed[member.wheel], zip_layout.Member(member.path, *fields))
+        return _content(sealed[member.wheel], zip_member(member))
     except zip_layout.NotAZip as error:
         raise InvalidInput(f"read {member.path} of {tree.wheels[member.wheel].filename}", str(error)) from None
 
@@ -117,8 +116,7 @@ def _check_members(tree: Environment, sealed: Sequence[SealedFile]) -> None:
     """Raise `InvalidInput` for a member that is not what its wheel's directory says: installers find that out, too."""
 
     def check(member: WheelMember) -> None:
-        fields = member.crc, member.method, 0, member.compressed_size, member.size, member.header_offset
-        described, wheel = zip_layout.Member(member.path, *fields), sealed[member.wheel]
+        described, wheel = zip_member(member), sealed[member.wheel]
         try:
             begin = zip_layout.data_offset(described, wheel.read(member.header_offset, zip_layout.LOCAL_HEADER_BYTES))
             inflater = zip_layout.Inflater(described)

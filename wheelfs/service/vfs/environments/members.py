@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from wheelfs.core.bounded_cache import BoundedCache
+from wheelfs.core.environments.installation import zip_member
 from wheelfs.core.wheel import zip_layout
 from wheelfs.errors import ContentMismatch, NotKnown
 from wheelfs.model.environment import WheelMember, WrittenFile
@@ -121,8 +122,7 @@ class MemberOpener:
         self._context.counters.count_saved(member.compressed_size)
         try:
             header = bytes(await wheel.read(member.header_offset, zip_layout.LOCAL_HEADER_BYTES))
-            fields = member.crc, member.method, 0, member.compressed_size, member.size, member.header_offset
-            described = zip_layout.Member(member.path, *fields)
+            described = zip_member(member)
             try:
                 begin = zip_layout.data_offset(described, header)
                 if member.size <= self._limits.in_memory_bytes:
