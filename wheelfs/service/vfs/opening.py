@@ -49,13 +49,16 @@ class FileOpener:
 
     async def open(self, ref: FileRef) -> OpenFile:
         """Open a file; one that is not stored is fetched as far as its tail, within a bound."""
-        if self._projects.sealed(ref) is not None:
+        sealed = self._projects.sealed(ref)
+        if sealed is not None:
             self._context.counters.count_saved(self._context.facts.size_of(ref) or 0)
-        return await self.open_for_members(ref)
+        return await self._open(ref, sealed)
 
     async def open_for_members(self, ref: FileRef) -> OpenFile:
         """Do what `open` does, and leave what it saves to be counted by who reads a part of it."""
-        sealed = self._projects.sealed(ref)
+        return await self._open(ref, self._projects.sealed(ref))
+
+    async def _open(self, ref: FileRef, sealed: bytes | None) -> OpenFile:
         if sealed is not None:
             try:
                 return self._open_sealed(ref, sealed)
