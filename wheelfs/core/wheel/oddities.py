@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from packaging.metadata import parse_email
-
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.metadata import converse, search_directory
 
@@ -45,6 +43,8 @@ def oddities(read: Callable[[int, int], bytes], size_bytes: int, metadata: bytes
 
 
 def _repeated(metadata: bytes) -> Iterator[tuple[str, int]]:
+    from packaging.metadata import parse_email
+
     _, unread = parse_email(metadata)
     for field in _SINGLE:
         if len(unread.get(field, ())) > 1:
