@@ -47,7 +47,8 @@ class Clients:
 
     def _run_pip(self, habit: Habit, way: Way, target: Path) -> Finished:
         # One retry instead of five: a server that fails every time is asked twice, with a quarter of a second between.
-        line = ["install", "--no-deps", "--no-cache-dir", "--target", str(target), "--retries", "1", *habit.pip_options]
+        line = ["install", "--no-deps", "--no-cache-dir", "--target", str(target), "--retries", str(habit.retries or 1)]
+        line += habit.pip_options
         if way.directory is not None:
             line += ["--no-index", "--find-links", str(way.directory)]
         else:
@@ -72,7 +73,7 @@ class Clients:
             line += ["--no-index", "--find-links", str(way.directory)]
         else:
             line += [word for url in way.urls[:-1] for word in ("--index", url)] + ["--default-index", way.urls[-1]]
-        environment = {**isolated_environment(target.parent / "home"), "UV_HTTP_RETRIES": "2"}
+        environment = {**isolated_environment(target.parent / "home"), "UV_HTTP_RETRIES": str(habit.retries or 2)}
         return run([*line, *_wanted(habit)], environment=environment, cwd=target.parent, timeout_s=BOUND_S)
 
 

@@ -37,8 +37,9 @@ class Habit:
     ``pip`` and ``uv``: what they do straight, by round (the last one repeats): the oracle is compared with it, so that a habit
     that has become another one is noticed.  ``instead_pip``, ``instead_uv``: what is right through wheelfs where that is not
     what is right straight; ``also_right``: what is as good as that; with the reason in ``why``.  ``without``: ways through
-    wheelfs that are not tried, with the reason.  ``also`` looks at more than installs and returns a complaint.  ``alone``: it
-    gets mounts of its own, whose indexes are tied to no names.  ``quick``: it is part of every test run.
+    wheelfs that are not tried, with the reason.  ``also`` looks at more than installs and returns a complaint.  ``retries``: of
+    both clients, where their few are too few.  ``alone``: it gets mounts of its own, whose indexes are tied to no names.
+    ``quick``: it is part of every test run.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Habit:
     pip_options: tuple[str, ...] = ()
     uv_options: tuple[str, ...] = ()
     also: Callable[[Faces], str | None] | None = None
+    retries: int | None = None
     alone: bool = False
     quick: bool = False
 

@@ -45,7 +45,7 @@ def file_429(shop: Shop) -> None:
     _busy(shop, 429, 1)
 
 
-@habit("a file is refused for three seconds: 429 with Retry-After: 3", "the same", pip_options=("--retries", "3"))
+@habit("a file is refused for three seconds: 429 with Retry-After: 3", "the same", retries=5)
 def file_429_longer(shop: Shop) -> None:
     _busy(shop, 429, 3)
 
