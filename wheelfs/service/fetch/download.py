@@ -257,8 +257,8 @@ class Download:
     # --- the whole ------------------------------------------------------------------------------------------------
 
     async def _fetch_whole(self) -> None:
+        self.context.facts.check_quarantine(self.ref)  # who has it open from before is refused, too, and prolongs nothing
         try:
-            self.context.facts.check_quarantine(self.ref)
             try:
                 await self._fetch_and_seal()
             except ContentMismatch as error:

@@ -125,3 +125,17 @@ async def test_bytes_that_are_wrong_twice_are_quarantined_and_not_fetched_at_eve
             with pytest.raises(ContentMismatch):
                 await one.read(PATH)
     assert origin.requests["range"] <= 4
+
+
+async def test_who_reads_on_in_a_file_that_was_quarantined_does_not_prolong_that(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    origin = origin_with()
+    origin.files[NAME] = WHEEL[:1_000_000] + b"wrong" + WHEEL[1_000_005:]
+    async with service(tmp_path / "s", [origin]) as one:
+        file = await one.open(PATH)
+        for _ in range(3):
+            with pytest.raises((ContentMismatch, ContentChanged)):
+                await rest_of(file)
+        file.close()
+    assert caplog.text.count("it is quarantined") == 1
