@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import pytest
 from tests.fuse.mounting import DEADLINE_S, ROOT, detach, end, is_mounted, mounted, requires_fuse, start, until
 from wheelfs import errors
 from wheelfs.frontends.fuse.kernel.connections import servers_of
+from wheelfs.frontends.fuse.kernel.control import cutting_off
 from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.kernel.mountinfo import mount_at
 from wheelfs.frontends.fuse.kernel.syscalls import umount
@@ -22,7 +23,9 @@ from wheelfs.frontends.fuse.mount.daemon import spawn_daemon
 from wheelfs.frontends.fuse.mount.umount import Unmounted, unmount
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from tests.fuse.mounting import Mount
 
 pytestmark = requires_fuse()
 
@@ -81,13 +84,6 @@ def test_a_clean_end_leaves_no_unmounter_that_could_hit_the_next_mount(point: Pa
         found = subprocess.run(["pgrep", "-f", f"fusermount3.*{point}"], capture_output=True, text=True, check=False)
         assert len(found.stdout.split()) == 1
         assert (point / "a.whl").exists()
-
-
-def test_an_abort_leaves_no_dead_mount(point: Path) -> None:
-    with mounted(point) as mount:
-        Path(f"/sys/fs/fuse/connections/{os.minor(point.stat().st_dev)}/abort").write_text("1")
-        assert mount.process.wait(DEADLINE_S) == 0
-        assert not is_mounted(point)
 
 
 def test_auto_unmount_clears_up_after_a_killed_daemon(point: Path) -> None:
@@ -191,25 +187,51 @@ def test_umount_waits_for_the_daemon(point: Path) -> None:
         assert not is_mounted(point)
 
 
-def test_umount_does_not_wait_for_a_process_that_holds_an_older_connection_of_the_same_number(tmp_path: Path) -> None:
+@contextmanager
+def number_given_twice(tmp_path: Path) -> Iterator[tuple[Mount, Callable[[], None]]]:
+    """Yield a mount whose connection has the number of an older one, which a process still holds, and what cuts off that one."""
     for attempt in range(10):  # other programs of this machine mount, too, and may be given the number first
-        with mounted(tmp_path / f"older-{attempt}") as older:
+        with ExitStack() as stack:
+            older = stack.enter_context(mounted(tmp_path / f"older-{attempt}"))
             first = mount_at(str(older.path))
             assert first is not None
+            cut_off = stack.enter_context(cutting_off(first.minor))
             older.process.send_signal(signal.SIGSTOP)
-            try:
-                umount(first.mountpoint, lazy=True)
-                with mounted(tmp_path / f"newer-{attempt}") as newer:
-                    second = mount_at(str(newer.path))
-                    assert second is not None
-                    if second.minor == first.minor:
-                        assert servers_of(second.minor) == (newer.process.pid,)
-                        threading.Thread(target=newer.process.wait).start()
-                        assert unmount(newer.path) == Unmounted()
-                        return
-            finally:
-                older.process.send_signal(signal.SIGCONT)
+            stack.callback(older.process.send_signal, signal.SIGCONT)
+            umount(first.mountpoint, lazy=True)
+            newer = stack.enter_context(mounted(tmp_path / f"newer-{attempt}"))
+            second = mount_at(str(newer.path))
+            assert second is not None
+            if second.minor == first.minor:
+                yield newer, cut_off
+                return
     pytest.fail("the kernel has given the number of a mount that is gone to no other")
+
+
+def test_umount_does_not_wait_for_a_process_that_holds_an_older_connection_of_the_same_number(tmp_path: Path) -> None:
+    with number_given_twice(tmp_path) as (newer, _):
+        entry = mount_at(str(newer.path))
+        assert entry is not None
+        assert servers_of(entry.minor) == (newer.process.pid,)
+        threading.Thread(target=newer.process.wait).start()
+        assert unmount(newer.path) == Unmounted()
+
+
+def test_a_mount_that_ends_cuts_no_other_one_off_that_was_given_its_number(tmp_path: Path) -> None:
+    with number_given_twice(tmp_path) as (newer, cut_off):
+        cut_off()
+        assert (newer.path / "a.whl").stat().st_size == 5000
+        assert list(newer.path.iterdir())
+
+
+def test_a_connection_that_is_cut_off_leaves_no_dead_mount(point: Path) -> None:
+    with mounted(point) as mount:
+        entry = mount_at(str(point))
+        assert entry is not None
+        with cutting_off(entry.minor) as cut_off:
+            cut_off()
+        assert mount.process.wait(DEADLINE_S) == 0
+        assert not is_mounted(point)
 
 
 def test_umount_of_a_busy_mount_names_who_holds_it(point: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.frontends.fuse.kernel import syscalls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from wheelfs.frontends.fuse.kernel.limits import FuseLimits
     from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry
 
@@ -52,12 +55,38 @@ def request_bound_s(sysctl: Path = SYSCTL) -> float | None:
     return min(timeouts) / 2 if timeouts else None
 
 
-def abort(minor: int) -> None:
-    """Cut a connection off: every request under way fails at once, and the mount is dead until it is detached."""
+@contextmanager
+def cutting_off(minor: int) -> Iterator[Callable[[], None]]:
+    """Yield what cuts a connection off: every request under way fails at once, and the mount is dead until it is detached.
+
+    The file is opened now, while the number is known to be the connection's: a descriptor means this connection and no other,
+    while the number may be the next mount's as soon as this one's is gone (fuse_ctl_remove_conn).
+    """
+    _mount_fusectl(FUSECTL / str(minor))
     try:
-        (FUSECTL / str(minor) / "abort").write_text("1")
+        descriptor = os.open(FUSECTL / str(minor) / "abort", os.O_WRONLY)
+    except OSError as error:
+        reason = str(error)
+        yield lambda: log.warning("cannot abort FUSE connection %d: %s", minor, reason)
+        return
+    try:
+        yield lambda: _abort(descriptor, minor)
+    finally:
+        os.close(descriptor)
+
+
+def _abort(descriptor: int, minor: int) -> None:
+    try:
+        os.write(descriptor, b"1")
     except OSError as error:
         log.warning("cannot abort FUSE connection %d: %s", minor, error)
+
+
+def _mount_fusectl(directory: Path) -> None:
+    if directory.is_dir():
+        return
+    with suppress(OSError):  # what cannot be reached then is said by those who need it
+        syscalls.mount("fusectl", str(FUSECTL), "fusectl")
 
 
 def _raise_background(minor: int, limits: FuseLimits) -> int | None:
@@ -66,13 +95,6 @@ def _raise_background(minor: int, limits: FuseLimits) -> int | None:
         "reads of all files, cached ones too, will wait while 12 read-ahead requests wait on the network; "
         "mount fusectl on /sys/fs/fuse/connections (it usually is: your distribution's systemd does it)"
     )
-    if not directory.is_dir():
-        try:
-            syscalls.mount("fusectl", str(FUSECTL), "fusectl")
-        except OSError as error:
-            if not directory.is_dir():
-                log.warning("cannot raise max_background of the mount (no fusectl: %s): %s", error.strerror, consequence)
-                return None
     try:
         reached = _write_bounded(directory / "max_background", limits.background)
         _write_bounded(directory / "congestion_threshold", min(limits.congestion_threshold, reached))

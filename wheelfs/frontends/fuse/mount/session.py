@@ -135,12 +135,15 @@ def _mounted(
         connection = mount_at(str(place))
         if connection is None or not connection.is_wheelfs:
             raise InternalError(f"mount on {place}", "the mount is not in /proc/self/mountinfo")
-        yield connection
+        with control.cutting_off(connection.minor) as cut_off:
+            try:
+                yield connection
+            finally:
+                # A notification can hang on a request that was just cancelled; libfuse's session must outlive it: free both.
+                if invalidator.thread_is_busy:
+                    cut_off()
+                    invalidator.wait_for_thread(limits.grace_s)
     finally:
-        # A notification can hang on a request that was just cancelled; libfuse's session must outlive it.  Aborting frees both.
-        if connection is not None and invalidator.thread_is_busy:
-            control.abort(connection.minor)
-            invalidator.wait_for_thread(limits.grace_s)
         pyfuse3.close(unmount=True)
         # libfuse leaves the mount of an aborted connection alone, which is a dead one now.  One that lives is the next daemon's:
         # the kernel gives the number of a connection to it as soon as its mount is gone.
