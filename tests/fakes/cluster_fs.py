@@ -14,6 +14,9 @@ input, each answered by a line ``ok``:
 from __future__ import annotations
 
 import errno
+import functools
+import inspect
+import itertools
 import json
 import os
 import subprocess
@@ -45,6 +48,7 @@ class ClusterFs(pyfuse3.Operations):
         super().__init__()
         self._paths: dict[int, Path] = {int(pyfuse3.ROOT_INODE): backing}
         self._inodes: dict[Path, int] = {backing: int(pyfuse3.ROOT_INODE)}
+        self._numbers = itertools.count(int(pyfuse3.ROOT_INODE) + 1)
         self._backing = backing
         self.away: int | None = None
         self.sick: list[str] = []
@@ -63,6 +67,8 @@ class ClusterFs(pyfuse3.Operations):
         return is_object and server_of(self._key(path)) == self.away
 
     def _at(self, inode: int) -> Path:
+        if inode not in self._paths:
+            raise pyfuse3.FUSEError(errno.ESTALE)
         return self._paths[inode]
 
     def _child(self, parent: int, name: bytes) -> Path:
@@ -71,11 +77,9 @@ class ClusterFs(pyfuse3.Operations):
     def _entry(self, path: Path, *, listed: bool = False) -> pyfuse3.EntryAttributes:
         if self._key(path) in self.sick and not listed:
             raise pyfuse3.FUSEError(errno.EIO)
-        try:
-            status = path.lstat()
-        except OSError as error:
-            raise pyfuse3.FUSEError(error.errno or errno.EIO) from None
-        inode = self._inodes.setdefault(path, len(self._inodes) + 1)
+        status = path.lstat()
+        # Never a number that another one had: the kernel may still ask for that.
+        inode = self._inodes.get(path) or self._inodes.setdefault(path, next(self._numbers))
         self._paths[inode] = path
         entry = pyfuse3.EntryAttributes()
         entry.st_ino = pyfuse3.InodeT(inode)
@@ -131,10 +135,7 @@ class ClusterFs(pyfuse3.Operations):
 
     async def rename(self, parent: int, name: bytes, new_parent: int, new_name: bytes, flags: int, ctx: object) -> None:
         source, target = self._child(parent, name), self._child(new_parent, new_name)
-        try:
-            source.rename(target)
-        except OSError as error:
-            raise pyfuse3.FUSEError(error.errno or errno.EIO) from None
+        source.rename(target)
         if self.raced and target.is_dir():
             self.raced -= 1
             target.rmdir()
@@ -145,10 +146,7 @@ class ClusterFs(pyfuse3.Operations):
         source, target = self._at(inode), self._child(new_parent, new_name)
         if server_of(self._key(target)) == self.away:
             raise pyfuse3.FUSEError(errno.ENOTCONN)
-        try:
-            os.link(source, target)
-        except OSError as error:
-            raise pyfuse3.FUSEError(error.errno or errno.EIO) from None
+        os.link(source, target)
         self._named_s[target] = time.monotonic()
         # The kernel's inode stays that of the first name.
         entry = self._entry(target)
@@ -165,20 +163,14 @@ class ClusterFs(pyfuse3.Operations):
     def _remove(self, path: Path, remove: Any) -> None:
         if self._is_away(path):
             raise pyfuse3.FUSEError(errno.ENOENT)
-        try:
-            remove(path)
-        except OSError as error:
-            raise pyfuse3.FUSEError(error.errno or errno.EIO) from None
+        remove(path)
         self._inodes.pop(path, None)
 
     # --- contents -----------------------------------------------------------------------------------------------------
 
     async def create(self, parent: int, name: bytes, mode: int, flags: int, ctx: object) -> tuple[Any, Any]:
         path = self._child(parent, name)
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode & 0o7777)
-        except OSError as error:
-            raise pyfuse3.FUSEError(error.errno or errno.EIO) from None
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode & 0o7777)
         at_s = time.time() + self.ahead_s
         os.utime(descriptor, (at_s, at_s))
         return pyfuse3.FileInfo(fh=pyfuse3.FileHandleT(descriptor)), self._entry(path)
@@ -200,6 +192,21 @@ class ClusterFs(pyfuse3.Operations):
 
     async def release(self, fh: int) -> None:
         os.close(fh)
+
+    def __getattribute__(self, name: str) -> Any:
+        """Have what the file system below refuses be refused here: an exception of another kind would end the mount."""
+        handler = super().__getattribute__(name)
+        if name.startswith("_") or not inspect.iscoroutinefunction(handler):
+            return handler
+
+        @functools.wraps(handler)
+        async def refusing(*arguments: Any) -> Any:
+            try:
+                return await handler(*arguments)
+            except OSError as error:
+                raise pyfuse3.FUSEError(error.errno or errno.EIO) from None
+
+        return refusing
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
