@@ -12,25 +12,23 @@ import argparse
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from scripts.soak.programs.file_systems import NODES, DistributedGluster, FileSystem, Gluster, NotReady
+from scripts.soak.programs.swept import swept
 from tests.fakes.crashes import stored
-from tests.fakes.leftovers import Sweeper
-from tests.fakes.processes import end_fork_server, fork_from_now_on, run, spawn, wheelfs_command, wheelfs_environment
+from tests.fakes.processes import run, spawn, wheelfs_command, wheelfs_environment
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.remote.share.objects import open_objects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tests.fakes.processes import Finished, Process
 
@@ -334,35 +332,22 @@ def main() -> int:
     asked = _arguments()
     names = asked.file_systems.split(",") if asked.file_systems else [name for name in FILE_SYSTEMS if name != "directory"]
     failed = False
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="wheelfs-cluster-", ignore_cleanup_errors=True) as directory:
-        where, scratch = Path(directory, "ground"), Path(directory, "scratch")
-        where.mkdir()
-        scratch.mkdir()
-        sweeper = Sweeper(where, scratch)
-        fork_from_now_on()
-        try:
-            for name in names:
-                kind = FILE_SYSTEMS[name]
-                if missing := kind(where).missing():
-                    print(f"{name}: left out: {missing}", file=sys.stderr)
-                    failed = True
-                    continue
-                began_s = time.monotonic()
-                counts, wrong = soaked(kind, where / name, kills=asked.kills, seed=asked.seed)
-                failed |= bool(wrong)
-                said = ", ".join(f"{count} {what}" for what, count in counts.items())
-                verdict = "something was lost or wrong" if wrong else "0 lost, 0 wrong, 0 damaged"
-                print(f"{name} (seed {asked.seed}): {said}: {verdict}; {time.monotonic() - began_s:.0f} s", flush=True)
-                if wrong:
-                    print(f"{name}: {wrong}", file=sys.stderr)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            failed = True
-        finally:
-            end_fork_server()
-            sweeper.sweep(keep_directory=False)
-    return 1 if failed else 0
+    with swept("cluster") as place:
+        for name in names:
+            kind = FILE_SYSTEMS[name]
+            if missing := kind(place.where).missing():
+                print(f"{name}: left out: {missing}", file=sys.stderr)
+                failed = True
+                continue
+            began_s = time.monotonic()
+            counts, wrong = soaked(kind, place.where / name, kills=asked.kills, seed=asked.seed)
+            failed |= bool(wrong)
+            said = ", ".join(f"{count} {what}" for what, count in counts.items())
+            verdict = "something was lost or wrong" if wrong else "0 lost, 0 wrong, 0 damaged"
+            print(f"{name} (seed {asked.seed}): {said}: {verdict}; {time.monotonic() - began_s:.0f} s", flush=True)
+            if wrong:
+                print(f"{name}: {wrong}", file=sys.stderr)
+    return 1 if failed or place.interrupted else 0
 
 
 def _arguments() -> argparse.Namespace:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import random
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -29,15 +28,13 @@ from typing import TYPE_CHECKING, Final
 
 import uv
 
+from scripts.soak.programs.swept import swept
 from tests.fakes.faults import Fault, RedirectLoop, Reset, Slow, Stall, Status, Truncate, WrongBytes
 from tests.fakes.index import FakeIndex
 from tests.fakes.jumping_clock import JumpingClock
-from tests.fakes.leftovers import Sweeper
 from tests.fakes.memory import taken_by
 from tests.fakes.mounts import Mounted
 from tests.fakes.processes import (
-    end_fork_server,
-    fork_from_now_on,
     isolated_environment,
     run,
     wheelfs_command,
@@ -322,18 +319,10 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="how long things happen (30)")
     parser.add_argument("--seed", type=int, default=1, help="what is drawn from (1)")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="wheelfs-day-", ignore_cleanup_errors=True) as directory:
-        where, scratch = Path(directory, "ground"), Path(directory, "scratch")
-        where.mkdir()
-        scratch.mkdir()
-        sweeper = Sweeper(where, scratch)
-        fork_from_now_on()
-        try:
-            day = lived(where, asked.minutes, asked.seed)
-        finally:
-            end_fork_server()
-            sweeper.sweep(keep_directory=False)
+    with swept("day") as place:
+        day = lived(place.where, asked.minutes, asked.seed)
+    if place.interrupted:
+        return 1
     for what, count in sorted(day.counts.items()):
         print(f"{count:6}  {what}")
     step = max(1, len(day.memory) // 20)

@@ -9,15 +9,11 @@ bug.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from pathlib import Path
 
-from tests.fakes.leftovers import Sweeper
-from tests.fakes.processes import end_fork_server, fork_from_now_on
+from scripts.soak.programs.swept import swept
 from tests.matrix.cells import Report, Tally, Verdict, chosen_cells, name_of, run_cells
 
 
@@ -30,25 +26,13 @@ def main() -> int:
         return 0
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
     began_s = time.monotonic()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="wheelfs-faults-", ignore_cleanup_errors=True) as directory:
-        where, scratch = Path(directory, "matrix"), Path(directory, "scratch")
-        where.mkdir()
-        scratch.mkdir()
-        sweeper = Sweeper(where, scratch)
-        fork_from_now_on()
-        try:
-            for report in run_cells(cells, where, jobs=asked.jobs):
-                tally = tallies[report.name.partition("/")[0]]
-                tally.verdicts[report.verdict] += 1
-                tally.unmet += not report.met
-                if asked.verbose or report.verdict is Verdict.WRONG:
-                    print(_line(report), flush=True)
-        except KeyboardInterrupt:
-            print("interrupted; so far:", file=sys.stderr)
-        finally:
-            end_fork_server()
-            sweeper.sweep(keep_directory=False)
+    with swept("faults") as place:
+        for report in run_cells(cells, place.where, jobs=asked.jobs):
+            tally = tallies[report.name.partition("/")[0]]
+            tally.verdicts[report.verdict] += 1
+            tally.unmet += not report.met
+            if asked.verbose or report.verdict is Verdict.WRONG:
+                print(_line(report), flush=True)
     for name, tally in tallies.items():
         print(f"{tally.verdicts.total():5}  {name:9} {_counts(tally)}")
     whole = Tally(unmet=sum(tally.unmet for tally in tallies.values()))

@@ -13,9 +13,7 @@ import http.client
 import json
 import os
 import random
-import signal
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,21 +21,21 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from scripts.soak.programs.swept import swept
 from tests.fakes.crashes import kill_when, stored, transactions
 from tests.fakes.faults import Fault, Slow
 from tests.fakes.index import FakeIndex
-from tests.fakes.leftovers import Sweeper
 from tests.fakes.mounts import Mounted
-from tests.fakes.processes import end_fork_server, fork_from_now_on, run, spawn, wheelfs_command, wheelfs_environment
+from tests.fakes.processes import run, spawn, wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
 from tests.gateway.serving import Serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 RATE: Final = 2_000_000
 """Bytes a second on each connection to the index: slow enough that kills come in the middle."""
@@ -326,17 +324,11 @@ def main() -> int:
     commands = asked.command or list(WORK)
     tallies = {command: Tally() for command in commands}
     began_s, failure = time.monotonic(), ""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="wheelfs-kills-", ignore_cleanup_errors=True) as directory:
-        where, scratch = Path(directory, "ground"), Path(directory, "scratch")
-        where.mkdir()
-        scratch.mkdir()
-        sweeper = Sweeper(where, scratch)
-        fork_from_now_on()
+    with swept("kills") as place:
         try:
             with FakeIndex() as index:
                 index.faults.append(Fault(".whl", Slow(RATE), times=None))
-                ground = Ground(where, index, random.Random(asked.seed))
+                ground = Ground(place.where, index, random.Random(asked.seed))
                 for command, in_the_middle, acknowledged in killed(ground, asked.instants, commands):
                     tally = tallies[command]
                     tally.instants += 1
@@ -344,13 +336,8 @@ def main() -> int:
                     tally.acknowledged += acknowledged
                 if ground.pushed:
                     ground.check_share()
-        except KeyboardInterrupt:
-            print("interrupted; so far:", file=sys.stderr)
         except (Wrong, AssertionError) as error:
             failure = f"seed {asked.seed}, instant {sum(tally.instants for tally in tallies.values())}: {error}"
-        finally:
-            end_fork_server()
-            sweeper.sweep(keep_directory=False)
     for command, tally in tallies.items():
         print(f"{tally.instants:5}  {command:6} {tally.in_the_middle:4} in the middle, {tally.acknowledged:4} files acknowledged")
     total, middle = (sum(getattr(tally, name) for tally in tallies.values()) for name in ("instants", "in_the_middle"))
@@ -358,7 +345,7 @@ def main() -> int:
     print(f"{total:5}  instants (seed {asked.seed}), {middle} in the middle: {verdict}; {time.monotonic() - began_s:.0f} s")
     if failure:
         print(failure, file=sys.stderr)
-    return 1 if failure else 0
+    return 1 if failure or place.interrupted else 0
 
 
 def _arguments() -> argparse.Namespace:

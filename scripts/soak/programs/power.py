@@ -14,22 +14,19 @@ import hashlib
 import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from scripts.soak.programs.swept import swept
 from tests.fakes.crashes import stored
 from tests.fakes.faults import Fault, Status, Truncate
 from tests.fakes.index import FakeIndex
-from tests.fakes.leftovers import Sweeper
 from tests.fakes.power import Disk
-from tests.fakes.processes import end_fork_server, fork_from_now_on, run, wheelfs_command, wheelfs_environment
+from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
 from tests.fakes.recording_fs import Recording
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.file_io import sync_directory
@@ -39,6 +36,7 @@ from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from tests.fakes.power import Operation
 
@@ -255,30 +253,18 @@ def main() -> int:
     """Cut as the command line asks; the exit code is 1 when something was lost or wrong."""
     asked = _arguments()
     began_s, tally, failures = time.monotonic(), Tally(), 0
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="wheelfs-power-", ignore_cleanup_errors=True) as directory:
-        where, scratch = Path(directory, "ground"), Path(directory, "scratch")
-        where.mkdir()
-        scratch.mkdir()
-        sweeper = Sweeper(where, scratch)
-        fork_from_now_on()
-        try:
-            work = worked(where, asked.rounds)
-            for place, wrong, tally in cut(work, where, random.Random(asked.seed), asked.cuts):  # noqa: B007 - used at the end
-                if wrong is not None:
-                    failures += 1
-                    print(f"WRONG: seed {asked.seed}, operation {place} ({_of(work.operations[place - 1])}): {wrong}", flush=True)
-        except KeyboardInterrupt:
-            print("interrupted; so far:", file=sys.stderr)
-        finally:
-            end_fork_server()
-            sweeper.sweep(keep_directory=False)
+    with swept("power") as place:
+        work = worked(place.where, asked.rounds)
+        for at, wrong, tally in cut(work, place.where, random.Random(asked.seed), asked.cuts):  # noqa: B007 - used at the end
+            if wrong is not None:
+                failures += 1
+                print(f"WRONG: seed {asked.seed}, operation {at} ({_of(work.operations[at - 1])}): {wrong}", flush=True)
     print(
         f"{tally.cuts:5}  cuts in {tally.operations} operations (seed {asked.seed}), {tally.acknowledged} files acknowledged,"
         f" {tally.partial_bytes} bytes of partial files, {tally.pulled} shares pulled: {failures} wrong;"
         f" {time.monotonic() - began_s:.0f} s"
     )
-    return 1 if failures or not tally.cuts else 0
+    return 1 if failures or place.interrupted else 0
 
 
 def _of(operation: Operation) -> str:
