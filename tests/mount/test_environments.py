@@ -10,14 +10,15 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import uv
 
 from tests.fakes.commands import error_of, objects
+from tests.fakes.environment_bench import VERSION, Bench
 from tests.fakes.many_kinds import NAME, many_kinds
-from tests.fakes.processes import isolated_environment, run
+from tests.fakes.processes import run
 from tests.fakes.trees_on_disk import digests_below
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
@@ -28,37 +29,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.index import FakeIndex
-    from tests.fakes.processes import Finished
-
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-
-
-class Bench:
-    """A store, its index and its mount."""
-
-    def __init__(self, run_wheelfs: RunWheelfs, mounted: MountWheelfs, index: FakeIndex, store: Path, home: Path) -> None:
-        self._run = run_wheelfs
-        self._mounted = mounted
-        self.index = index
-        self.store = store
-        self.environ = isolated_environment(home)
-        self._path: Path | None = None
-
-    def command(self, *words: str) -> Finished:
-        return self._run("--store", str(self.store), *words, env={"WHEELFS_PAGE_TTL_S": "0"})
-
-    def create(self, name: str, *words: str) -> dict[str, Any]:
-        done = self.command("--json", "env", "create", name, *words, "--index", f"main={self.index.url}").succeeded()
-        made: dict[str, Any] = objects(done)[-1]
-        return made
-
-    def path(self, name: str = "it") -> Path:
-        if self._path is None:
-            self._path = self._mounted("--no-index").path
-        return self._path / "env" / name
-
-    def python(self, *words: str, name: str = "it") -> Finished:
-        return run([str(self.path(name) / "bin" / "python"), *words], environment=self.environ, cwd=self.store.parent)
 
 
 @pytest.fixture
@@ -297,7 +267,7 @@ def test_a_wheel_with_a_wrong_checksum_makes_none(bench: Bench) -> None:
     wheel = bytearray(build_wheel("broken", "1.0", files=files, compression="stored"))
     wheel[wheel.index(b"x" * 5000)] ^= 1
     bench.index.add(wheel_filename("broken", "1.0"), bytes(wheel), project="broken")
-    done = bench.command("--json", "env", "create", "it", "broken", "--index", f"main={bench.index.url}")
+    done = bench.command("--json", "env", "create", "it", "broken", "--complete", "--index", f"main={bench.index.url}")
     error = objects(done)[-1]["error"]
     assert error["class"] == "InvalidInput"
     assert "broken/data.bin' does not have the size and checksum" in error["message"]

@@ -44,7 +44,18 @@ def test_every_file_is_what_uv_installs_and_programs_run(
     run_wheelfs: RunWheelfs, mounted: MountWheelfs, real_index_url: str, store_dir: Path, tmp_path: Path
 ) -> None:
     settings = machine_settings()
-    create = ["--store", str(store_dir), "--json", "env", "create", "real", *PROJECTS, "--index", f"main={real_index_url}"]
+    create = [
+        "--store",
+        str(store_dir),
+        "--json",
+        "env",
+        "create",
+        "real",
+        "--complete",
+        *PROJECTS,
+        "--index",
+        f"main={real_index_url}",
+    ]
     run_wheelfs(*create, env=settings, timeout_s=1_800).succeeded()
     [shown] = objects(run_wheelfs("--store", str(store_dir), "--json", "env", "show", "real").succeeded())
     assert len(shown["wheels"]) >= 100

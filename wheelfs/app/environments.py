@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from wheelfs.app.fetching import fetch
-from wheelfs.app.wiring import is_unborn, limits_of, store_to_look_at
+from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
 from wheelfs.errors import InvalidInput, NotKnown, OriginError
 from wheelfs.private_files import readers_of
 
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wheelfs.config import Settings
-    from wheelfs.model.environment import EnvironmentLabel, EnvironmentWheel
-    from wheelfs.reports.environment import EnvironmentFile, EnvironmentState, MadeEnvironment
+    from wheelfs.model.environment import Environment, EnvironmentLabel, EnvironmentWheel, Interpreter
+    from wheelfs.model.wanted import Wanted
+    from wheelfs.reports.environment import CompiledEnvironment, EnvironmentFile, EnvironmentState, MadeEnvironment
     from wheelfs.reports.fetch import FetchArguments, FetchedFile
     from wheelfs.reports.progress import Progress
+    from wheelfs.service.environments.making import Made
     from wheelfs.store.store import Store
 
-_COMPILING = "compiling modules"
+_COMPILING: Final = "compiling modules"
+_SLOTS: Final = 1_000
+"""Waits of one command: it bounds itself what it asks for at a time."""
 
 
 def create(
@@ -30,19 +35,21 @@ def create(
     asked: FetchArguments,
     *,
     python: str | None,
+    complete: bool,
     report: Callable[[FetchedFile], None],
     note: Callable[[str], None],
     progress: Progress,
 ) -> MadeEnvironment:
-    """Make an environment of what is asked for and all that it needs; its files are fetched whole first.
+    """Make an environment of what is asked for and all that it needs; ``complete``: its files are fetched whole first.
 
     ``report`` and ``note`` are those of `wheelfs.app.fetching.fetch`, whose errors are raised too; `InvalidInput` for an sdist
     among the files, and for wheels that cannot be installed together.
     """
+    import trio
+
     from wheelfs.model.environment import parse_label
     from wheelfs.reports.environment import EnvironmentClash, MadeEnvironment
     from wheelfs.service.environments.interpreter import find_interpreter
-    from wheelfs.service.environments.making import make_environment
     from wheelfs.store.store import Store
 
     parse_label(name)
@@ -53,27 +60,93 @@ def create(
         files.append(file)
         report(file)
 
-    wanted = msgspec.structs.replace(asked, python=interpreter.version, with_deps=True)
+    wanted = msgspec.structs.replace(asked, python=interpreter.version, with_deps=True, lazy=not complete)
     fetch(settings, wanted, report=done, note=note, progress=progress)
     chosen = _wheels_among(name, files)
     with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         wheels = [_as_wheel(store, file) for file in chosen]
-        told = 0
-
-        def compiled(count: int, of: int) -> None:
-            nonlocal told
-            if count == 0:
-                progress.begin(f"{_COMPILING} ({of})", None)
-            told = of
-
-        try:
-            made = make_environment(store, name, wheels, interpreter, progress=compiled)
-        finally:
-            progress.end(f"{_COMPILING} ({told})")
+        with _compiling(progress) as compiled:
+            made = trio.run(_make, settings, store, name, wheels, interpreter, compiled)
         state = _state(store, made.label)
     clashes = tuple(EnvironmentClash(path=one.path, hidden=one.hidden, shown=one.shown) for one in made.clashes)
     result = "created" if made.is_new else "unchanged"
     return MadeEnvironment(environment=state, result=result, compiled=made.compiled, clashes=clashes)
+
+
+def wanted_by(settings: Settings, name: str, asked: FetchArguments) -> tuple[FetchArguments, list[Wanted]]:
+    """Return how to fetch, by ``asked``, the wheels of an environment, and which these are; raises `NotKnown`."""
+    with store_to_look_at(settings) as store:
+        _, tree = _found(store, "fetch", name)
+    return msgspec.structs.replace(asked, python=tree.interpreter.version), [_wanted(wheel) for wheel in tree.wheels]
+
+
+def compile_modules(settings: Settings, name: str, *, progress: Progress) -> CompiledEnvironment:
+    """Compile the modules of a complete environment that are not; raises `NotKnown`."""
+    import trio
+
+    from wheelfs.reports.environment import CompiledEnvironment
+    from wheelfs.store.store import Store
+
+    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
+        label, tree = _found(store, "compile the modules of", name)
+        compiled = 0
+        if store.holds_all(label.contents):
+            with _compiling(progress) as told:
+                compiled = trio.run(_compile, settings, store, tree, told)
+        return CompiledEnvironment(environment=_state(store, label), compiled=compiled)
+
+
+async def _compile(settings: Settings, store: Store, tree: Environment, progress: Callable[[int, int], None]) -> int:
+    from wheelfs.service.environments.making import compile_environment
+    from wheelfs.telemetry import Counters
+
+    async with running_node(settings, store, Counters(), bound_s=None, network_slots=_SLOTS) as node:
+        return await compile_environment(node, tree, progress=progress)
+
+
+def _wanted(wheel: EnvironmentWheel) -> Wanted:
+    from wheelfs.model.names import ProjectName
+    from wheelfs.model.wanted import Wanted
+
+    return Wanted(
+        ProjectName(wheel.project),
+        hashes=frozenset((f"sha256:{wheel.sha256.hex()}",)),
+        prereleases=True,
+        kinds=frozenset(("wheel",)),
+        filenames=frozenset((wheel.filename,)),
+    )
+
+
+async def _make(
+    settings: Settings,
+    store: Store,
+    name: str,
+    wheels: list[EnvironmentWheel],
+    interpreter: Interpreter,
+    progress: Callable[[int, int], None],
+) -> Made:
+    from wheelfs.service.environments.making import make_environment
+    from wheelfs.telemetry import Counters
+
+    async with running_node(settings, store, Counters(), bound_s=None, network_slots=_SLOTS) as node:
+        return await make_environment(node, name, wheels, interpreter, progress=progress)
+
+
+@contextmanager
+def _compiling(progress: Progress) -> Iterator[Callable[[int, int], None]]:
+    """Lend what is told how many modules are compiled."""
+    told = 0
+
+    def compiled(count: int, of: int) -> None:
+        nonlocal told
+        if count == 0:
+            progress.begin(f"{_COMPILING} ({of})", None)
+        told = of
+
+    try:
+        yield compiled
+    finally:
+        progress.end(f"{_COMPILING} ({told})")
 
 
 def listed(settings: Settings) -> list[EnvironmentState]:
@@ -90,10 +163,7 @@ def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[Env
     from wheelfs.reports.environment import EnvironmentFile
 
     with store_to_look_at(settings) as store:
-        label = store.mounted.label(name)
-        tree = None if label is None else store.mounted.tree(label.digest)
-        if label is None or tree is None:
-            raise _unknown("show", name)
+        label, tree = _found(store, "show", name)
         files = []
         for wheel in tree.wheels:
             told = project_and_version(wheel.filename)
@@ -121,6 +191,14 @@ def remove(settings: Settings, names: list[str]) -> Iterator[str]:
         for name in names:
             if store.mounted.remove(name).result():
                 yield name
+
+
+def _found(store: Store, attempted: str, name: str) -> tuple[EnvironmentLabel, Environment]:
+    label = store.mounted.label(name)
+    tree = None if label is None else store.mounted.tree(label.digest)
+    if label is None or tree is None:
+        raise _unknown(attempted, name)
+    return label, tree
 
 
 def _unknown(attempted: str, name: str) -> NotKnown:
@@ -158,15 +236,19 @@ def _as_wheel(store: Store, file: FetchedFile) -> EnvironmentWheel:
     for name in store.catalog.stored_names(file.project):
         if name.filename == file.filename and file.sha256 in (None, name.sha256.hex()):
             return EnvironmentWheel(name.project, name.filename, name.index, name.sha256, name.size_bytes)
+    if file.result == "would-fetch" and file.sha256 is not None and file.size_bytes is not None and file.origin is not None:
+        return EnvironmentWheel(file.project, file.filename, file.origin, bytes.fromhex(file.sha256), file.size_bytes)
     raise NotKnown("make the environment", f"{file.filename} was removed from the store meanwhile", "try again")
 
 
 def _state(store: Store, label: EnvironmentLabel) -> EnvironmentState:
+    from wheelfs.core.environments.assembling import state_of
     from wheelfs.core.times import rfc3339
     from wheelfs.reports.environment import EnvironmentState
 
     tree = store.mounted.tree(label.digest)
     assert tree is not None, "a label and its tree are written together"
+    missing = sum(not store.holds(sha256) for sha256 in label.contents)
     return EnvironmentState(
         name=label.name,
         path=f"env/{label.name}",
@@ -177,4 +259,6 @@ def _state(store: Store, label: EnvironmentLabel) -> EnvironmentState:
         files=len(tree.members) + len(tree.written),
         size_bytes=tree.size_bytes,
         created=rfc3339(label.created_us),
+        state=state_of(is_complete=not missing),
+        missing_wheels=missing,
     )

@@ -43,9 +43,11 @@ def fetch(
     report: Callable[[FetchedFile], None],
     note: Callable[[str], None],
     progress: Progress,
+    wanted: Sequence[Wanted] = (),
 ) -> FetchSummary:
     """Bring what is asked for into the store; ``report`` is called with each file and ``note`` with what had no effect.
 
+    ``wanted``: further files, which are asked for in no word or file.
     Raises `InvalidInput` for words and files that mean nothing and `Unresolvable`, before anything is fetched, and `StoreError`.
     """
     import trio
@@ -71,6 +73,7 @@ def fetch(
     resolver = None
     if asked.with_deps and (wants.wanted or wants.local or wants.trees):
         resolver = Resolver.found(asked, target, os.environ, note=note)
+    wants.locked.extend(wanted)
     run = _Run(settings, asked, wants, target, resolver, report, progress, began_us, began_s)
     for one in wants.unfetchable:
         run.done(unfetchable(one))
@@ -168,7 +171,7 @@ class _Run:
             async with running_node(self.settings, store, counters, bound_s=None, network_slots=0) as node:
                 if self.settings.no_index:  # then the shares alone say which files there are
                     await node.follower.catch_up()
-                options = (self.target, asked.pin, asked.dry_run, self.began_us, here_before)
+                options = (self.target, asked.pin, asked.dry_run, asked.lazy, self.began_us, here_before)
                 run = Prefetch(node, *options, self.done, self.progress)
                 at_end.callback(run.report_interrupted)
                 await run.run([*wanted, *self.wants.locked])

@@ -6,11 +6,14 @@ All of it but the label follows from the files, the interpreter and `LAYOUT`; th
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from wheelfs.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LAYOUT: Final = 1
 """The version of where things are put; another one makes other digests."""
@@ -61,8 +64,8 @@ class EnvironmentWheel(msgspec.Struct, frozen=True, array_like=True):
 class WheelMember(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A file that is a member of the environment's wheel number ``wheel``; ``path`` is below the environment.
 
-    The other fields are those of the ZIP's central directory (APPNOTE 4.3.12), and ``sha256`` is the content's of a module, whose
-    bytecode is kept under it, and empty else.
+    The other fields are those of the ZIP's central directory (APPNOTE 4.3.12), and ``sha256`` is what the wheel's RECORD says of
+    the content, empty where it says none: a claim, which is compared before it is relied on.
     """
 
     path: str
@@ -115,3 +118,8 @@ class EnvironmentLabel(msgspec.Struct, frozen=True, array_like=True):
 def is_module(member: WheelMember, interpreter: Interpreter) -> bool:
     """Return whether Python looks for bytecode of a member, in ``__pycache__`` beside it (PEP 3147)."""
     return member.path.endswith(".py") and member.path.startswith(f"{interpreter.site_packages}/")
+
+
+def modules(tree: Environment) -> Iterator[WheelMember]:
+    """Yield the modules whose bytecode is kept: it has their sha256 in its key, so those of which RECORD says none have none."""
+    return (member for member in tree.members if member.sha256 and is_module(member, tree.interpreter))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -9,7 +11,8 @@ class EnvironmentState(msgspec.Struct, frozen=True, kw_only=True):
     """An environment: ``digest`` tells its tree, the same wherever it is made of the same files for the same interpreter.
 
     ``path`` is below a mount of this store.  ``files`` and ``size_bytes`` are what it unpacks to, bytecode not counted;
-    ``created`` is when its name came to mean this tree (RFC 3339).
+    ``created`` is when its name came to mean this tree (RFC 3339).  ``state``: whether all its wheels are stored, or come in
+    parts as they are read; ``missing_wheels`` are not.
     """
 
     name: str
@@ -21,6 +24,8 @@ class EnvironmentState(msgspec.Struct, frozen=True, kw_only=True):
     files: int
     size_bytes: int
     created: str
+    state: Literal["complete", "lazy"]
+    missing_wheels: int
 
 
 class EnvironmentFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,3 +57,10 @@ class MadeEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     result: str
     compiled: int
     clashes: tuple[EnvironmentClash, ...] = ()
+
+
+class CompiledEnvironment(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment whose wheels were fetched; ``compiled``: modules of which no bytecode was there."""
+
+    environment: EnvironmentState
+    compiled: int

@@ -15,6 +15,7 @@ class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
 
     ``with_deps``: what the words and requirements files ask for, and all that it needs.  ``locks`` may name extras of theirs
     (``pylock.toml[docs]``), ``groups`` are NAME or FILE:NAME.  ``only_binary`` and ``no_binary`` are as pip takes them.
+    ``lazy``: files of which the sha256 is known are only chosen, as in a dry run.
     """
 
     requirements: tuple[str, ...] = ()
@@ -31,6 +32,7 @@ class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
     prefer_binary: bool = False
     pin: bool = False
     dry_run: bool = False
+    lazy: bool = False
 
 
 class FetchedFile(msgspec.Struct, frozen=True, kw_only=True):

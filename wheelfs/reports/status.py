@@ -121,6 +121,13 @@ class WithheldFiles(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str = ""
 
 
+class EnvironmentHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment; ``state``: whether all its wheels are stored, or come in parts as they are read."""
+
+    name: str
+    state: Literal["complete", "lazy"]
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Health of one process, or of all on a store.
 
@@ -138,6 +145,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     tracked: TrackedState = TrackedState()
     share_writes: tuple[ShareWrite, ...] = ()
     withheld: WithheldFiles = WithheldFiles()
+    environments: tuple[EnvironmentHealth, ...] = ()
 
 
 def withheld_sentence(withheld: WithheldFiles) -> str:

@@ -34,6 +34,7 @@ from wheelfs.service.running import Running
 from wheelfs.service.shares.follower import ShareFollower
 from wheelfs.service.upkeep import keep_in_order
 from wheelfs.service.vfs.assembly import TreeParts, make_tree
+from wheelfs.service.vfs.environments.wheels import LazyWheels
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -160,9 +161,11 @@ def _assemble(
         enabled=settings.look_ahead,
         limits=limits.prefetch,
     )
-    parts = TreeParts(projects, views, tracked, follower, metadata, prefetcher, status, downloads, admission, withheld)
+    strict = settings.verify == "strict"
+    lazy = LazyWheels(projects, downloads, admission, strict=strict)
+    parts = TreeParts(projects, views, tracked, follower, metadata, prefetcher, status, downloads, admission, withheld, lazy)
     return Running(
-        tree=make_tree(parts, strict=settings.verify == "strict", limits=limits.vfs),
+        tree=make_tree(parts, strict=strict, limits=limits.vfs),
         status=status,
         store=store,
         fetching=fetching,
@@ -175,6 +178,7 @@ def _assemble(
         hosts=hosts,
         prefetcher=prefetcher,
         withheld=withheld,
+        lazy_wheels=lazy,
     )
 
 
@@ -201,7 +205,7 @@ def _status_report(
     withheld: Withheld,
     fetching: FetchContext,
 ) -> StatusReport:
-    return StatusReport(
+    status = StatusReport(
         version=wheelfs.__version__,
         store=str(settings.store),
         indexes=indexes,
@@ -211,3 +215,5 @@ def _status_report(
         withheld=withheld.state,
         counters=fetching.counters,
     )
+    status.has_environments(fetching.store.mounted_states)
+    return status

@@ -20,6 +20,7 @@ from wheelfs.store.limits import TUNING
 from wheelfs.store.spool.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -88,6 +89,14 @@ class StoreFiles:
         """Tell whether content is stored and may be served."""
         content = self.catalog.content(sha256)
         return content is not None and content.poisoned is None
+
+    def holds_all(self, contents: Iterable[bytes]) -> bool:
+        """Tell whether all of these are stored and may be served."""
+        return all(self.holds(sha256) for sha256 in contents)
+
+    def mounted_states(self) -> dict[str, bool]:
+        """Return the names of all environments, and whether all their wheels are stored."""
+        return {label.name: self.holds_all(label.contents) for label in self.mounted.labels()}
 
     # --- sizes ---------------------------------------------------------------------------------------------------------
 

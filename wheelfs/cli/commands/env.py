@@ -56,16 +56,18 @@ def env(context: click.Context) -> None:
     help="Take in a dependency group of pyproject.toml, or of FILE, which may be a pylock.toml.",
 )
 @click.option("--pre", "prereleases", is_flag=True, help="Take pre-releases like other versions.")
+@click.option("--complete", is_flag=True, help="Fetch all wheels whole first, and compile all their modules.")
 @click.pass_context
-def create(
-    context: click.Context, /, name: str, words: tuple[str, ...], files: tuple[Path, ...], python: str | None, **choices: Any
-) -> None:
+def create(context: click.Context, /, name: str, words: tuple[str, ...], files: tuple[Path, ...], **choices: Any) -> None:
     """Make the environment NAME: below every mount of this store, env/NAME is then a virtual environment that holds the wheels.
 
-    What is asked for is read as by fetch --with-deps: a lock file names all files itself, and uv resolves requirements. The
-    wheels are fetched whole, and modules are compiled once, by the interpreter that will run them; this may take minutes for
-    large sets. Afterwards nothing is unpacked: the mount shows the members of the wheels where an installer would put them, and
-    env/NAME/bin/python runs with them, offline too.
+    What is asked for is read as by fetch --with-deps: a lock file names all files itself, and uv resolves requirements. Nothing
+    is unpacked: the mount shows the members of the wheels where an installer would put them, and env/NAME/bin/python runs with
+    them.
+
+    Of wheels that are not stored only the ends are fetched, which say what is in them: the environment is lazy, and its files
+    come as they are opened. With --complete, or after fetch --env NAME, all of it is here: then it runs offline too, and its
+    modules are compiled, once, by the interpreter that will run them, which may take minutes for large sets.
 
     NAME is a label: made again of other files it means the new tree. Files that are open stay what they are; what a running
     program imports after that comes from the new tree. An sdist cannot be in an environment: build a wheel of it first. The
@@ -84,7 +86,8 @@ def create(
         requirements=tuple(word for word in words if not _LOCK.fullmatch(word)),
         files=files,
         locks=tuple(word for word in words if _LOCK.fullmatch(word)),
-        **choices,
+        groups=choices["groups"],
+        prereleases=choices["prereleases"],
     )
 
     def report(file: FetchedFile) -> None:
@@ -100,7 +103,8 @@ def create(
             session.settings(),
             name,
             asked,
-            python=python,
+            python=choices["python"],
+            complete=choices["complete"],
             report=report,
             note=lambda text: output.talk(f"wheelfs: {text}"),
             progress=progress,
@@ -120,6 +124,9 @@ def _print_made(output: Output, made: MadeEnvironment, mount: Path | None) -> No
         f"{made.result} {environment.name}: {counted(environment.wheels, 'wheel')}, {counted(environment.files, 'file')},"
         f" {size_text(environment.size_bytes)} unpacked{modules}"
     )
+    if environment.state == "lazy":
+        wheels = f"{counted(environment.missing_wheels, 'wheel')} not stored"
+        output.line(f"lazy: {wheels}, whose files come as they are opened; wheelfs fetch --env {environment.name} brings them")
     python = f"{environment.path}/bin/python"
     output.line(f"run {mount}/{python}" if mount else f"run {USUAL_MOUNT}/{python} after: wheelfs mount {USUAL_MOUNT}")
 
@@ -136,12 +143,12 @@ def list_environments(context: click.Context) -> None:
         for environment in found:
             session.output.record(environment)
     else:
-        session.output.table(("python", "wheels", "files", "size", "created", "name"), map(_row, found))
+        session.output.table(("python", "wheels", "files", "size", "state", "created", "name"), map(_row, found))
 
 
 def _row(environment: EnvironmentState) -> tuple[str, ...]:
     counts = str(environment.wheels), str(environment.files), size_text(environment.size_bytes)
-    return environment.python, *counts, environment.created, environment.name
+    return environment.python, *counts, environment.state, environment.created, environment.name
 
 
 @env.command(cls=Command, name="show", short_help="Show what an environment is made of.", examples=("wheelfs env show analysis",))
@@ -162,6 +169,8 @@ def show(context: click.Context, name: str) -> None:
     output.line(f"digest       {environment.digest}")
     output.line(f"created      {environment.created}")
     output.line(f"unpacked     {counted(environment.files, 'file')}, {size_text(environment.size_bytes)}")
+    missing = f" ({counted(environment.missing_wheels, 'wheel')} not stored)" if environment.missing_wheels else ""
+    output.line(f"state        {environment.state}{missing}")
     columns = ("version", "size", "origin", "project")
     output.table(columns, ((one.version, size_text(one.size_bytes), one.origin, one.project) for one in wheels))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from wheelfs.cli.output import Output
     from wheelfs.reports.check import CheckedFile, CheckSummary
+    from wheelfs.reports.environment import CompiledEnvironment
     from wheelfs.reports.fetch import FetchedFile, FetchSummary
 
 
@@ -36,6 +37,7 @@ _LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
         "wheelfs fetch 'pylock.toml[docs]' --group dev",
         "wheelfs fetch pylock.toml --python 3.12 --platform manylinux_2_28_aarch64",
         "wheelfs fetch uv.lock --dry-run --json",
+        "wheelfs fetch --env analysis",
     ),
 )
 @click.argument("words", metavar="[REQ-OR-LOCKFILE...]", nargs=-1)
@@ -76,10 +78,13 @@ _LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
 )
 @click.option("--no-binary", metavar="NAMES", multiple=True, help="Take no wheels of these projects, named in the same way.")
 @click.option("--prefer-binary", is_flag=True, help="Take an older wheel rather than a newer sdist.")
+@click.option("--env", "environment", metavar="NAME", help="Fetch all wheels of an environment, and compile its modules.")
 @click.option("--pin", is_flag=True, help="Keep the files for good: they are never removed to make room.")
 @click.option("--dry-run", is_flag=True, help="Only show which files it would be, and how many bytes would be fetched.")
 @click.pass_context
-def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, ...], **choices: Any) -> int:
+def fetch(
+    context: click.Context, /, words: tuple[str, ...], files: tuple[Path, ...], environment: str | None, **choices: Any
+) -> int:
     """Fetch one file for each requirement, whole and verified: a wheel for this machine, else an sdist.
 
     REQ is a requirement such as numpy or "numpy>=2"; of several versions the newest that can be used is taken. All that is asked
@@ -91,14 +96,21 @@ def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, 
     requirements against the indexes. For that metadata is fetched, also with --dry-run, and an sdist may have to be built. The
     exit code is 10 when no versions go together.
 
+    With --env it is the wheels of a lazy environment that are fetched, which is complete then, and runs offline.
+
     The last line, with --json an object of its own, sums up what came, what was taken from other stored files instead, and what
     was here already.
     """
     from wheelfs import app
+    from wheelfs.app import environments
+    from wheelfs.model.wanted import Wanted
     from wheelfs.reports.fetch import FetchArguments
 
-    if not words and not files and not choices["groups"]:
-        raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, -r FILE or --group NAME")
+    is_asked = bool(words or files or choices["groups"])
+    if environment is not None and is_asked:
+        raise UsageError("fetch", "--env names all that is to be fetched", "fetch other files by another command")
+    if environment is None and not is_asked:
+        raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, -r FILE, --group NAME or --env NAME")
     session = session_of(context)
     asked = FetchArguments(
         requirements=tuple(word for word in words if not _is_lock(word)),
@@ -117,7 +129,12 @@ def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, 
         output.talk(f"wheelfs: {text}")
 
     with says_what_is_kept(output.talk, lambda: _kept_text(done)), output.progress() as progress:
-        summary = app.fetch(session.settings(), asked, report=report, note=note, progress=progress)
+        settings, wanted = session.settings(), list[Wanted]()
+        if environment is not None:
+            asked, wanted = environments.wanted_by(settings, environment, asked)
+        summary = app.fetch(settings, asked, report=report, note=note, progress=progress, wanted=wanted)
+        if environment is not None and not asked.dry_run:
+            _print_environment(output, environments.compile_modules(settings, environment, progress=progress))
     if output.json:
         output.record({"summary": summary})
     else:
@@ -125,6 +142,14 @@ def fetch(context: click.Context, /, words: tuple[str, ...], files: tuple[Path, 
     tried = [file for file in done if file.result != "skipped"]
     classes = [file.error_class for file in tried if file.result == "failed"]
     return exit_code_of(classes, tried=len(tried), otherwise=OriginError)
+
+
+def _print_environment(output: Output, made: CompiledEnvironment) -> None:
+    if output.json:
+        output.record(made)
+    else:
+        modules = f", {counted(made.compiled, 'module')} compiled" if made.compiled else ""
+        output.line(f"environment {made.environment.name}: {made.environment.state}{modules}")
 
 
 def _is_lock(word: str) -> bool:

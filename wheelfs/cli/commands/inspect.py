@@ -154,6 +154,8 @@ def _status_lines(report: Status) -> Iterator[str]:
         unsized = f", sizes of {counted(tracked.unsized, 'file')} not known yet" if tracked.unsized else ""
         failing = f", {tracked.failing} cannot be looked up" if tracked.failing else ""
         yield f"tracked {counted(tracked.projects, 'project')}{unsized}{failing}"
+    for environment in report.environments:
+        yield f"env     {environment.name}  {environment.state}"
     if report.withheld.files:
         yield f"hidden  {withheld_sentence(report.withheld)}"
     counters = report.counters

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -64,6 +64,21 @@ def assemble(
     return Environment(LAYOUT, interpreter, tuple(wheels), members, written, links), clashes
 
 
+def with_state(content: bytes, *, is_complete: bool) -> bytes:
+    """Return the description of an environment with whether all its bytes are here: that changes, and is not of the tree."""
+    described = msgspec.json.decode(content, type=dict[str, object])
+    return _formatted({"state": state_of(is_complete=is_complete)} | described)
+
+
+def state_of(*, is_complete: bool) -> Literal["complete", "lazy"]:
+    """Return how it is called that all wheels of an environment are stored, or not."""
+    return "complete" if is_complete else "lazy"
+
+
+def _formatted(described: dict[str, object]) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(described)) + b"\n"
+
+
 def _content(file: WheelMember | WrittenFile) -> object:
     return file.content if isinstance(file, WrittenFile) else (file.size, file.crc)
 
@@ -73,13 +88,13 @@ def _own(interpreter: Interpreter, wheels: Sequence[EnvironmentWheel]) -> Iterat
     home = interpreter.executable.rpartition("/")[0]
     text = f"home = {home}\ninclude-system-site-packages = false\nversion = {interpreter.version}\n"
     yield WrittenFile("pyvenv.cfg", text.encode())
-    described = {
+    described: dict[str, object] = {
         "layout": LAYOUT,
         "python": interpreter.version,
         "interpreter": interpreter.executable,
         "wheels": [{"filename": one.filename, "sha256": one.sha256.hex(), "origin": one.origin} for one in wheels],
     }
-    yield WrittenFile(DESCRIPTION, msgspec.json.format(msgspec.json.encode(described)) + b"\n")
+    yield WrittenFile(DESCRIPTION, _formatted(described))
 
 
 def _check_directories(owners: dict[str, str]) -> None:

@@ -80,8 +80,8 @@ def install(
             continue
         is_executable = is_script or bool(member.mode & _EXECUTABLE)
         where = member.header_offset, member.method, member.compressed_size
-        made.members.append(WheelMember(path, number, *where, member.size, member.crc, is_executable))
         digests[path] = record.get(member.name, b"")
+        made.members.append(WheelMember(path, number, *where, member.size, member.crc, is_executable, digests[path]))
     entry_points = by_name.get(f"{dist_info}/entry_points.txt")
     if entry_points is not None:
         text = _text(attempted, entry_points.name, read(entry_points))
@@ -95,6 +95,12 @@ def zip_member(member: WheelMember) -> zip_layout.Member:
     """Return a member of an environment as its wheel's directory has it, under its path."""
     fields = member.crc, member.method, 0, member.compressed_size, member.size, member.header_offset
     return zip_layout.Member(member.path, *fields)
+
+
+def zip_range(member: WheelMember) -> tuple[int, int]:
+    """Return where in its wheel a member lies, with its local header: that tells its length itself, and is rarely longer."""
+    header_bytes = zip_layout.LOCAL_HEADER_BYTES + len(member.path.encode("utf-8", "surrogateescape"))
+    return member.header_offset, member.header_offset + header_bytes + member.compressed_size
 
 
 def check_path(attempted: str, name: str) -> None:

@@ -58,6 +58,11 @@ class DownloadPool:
         download.users += 1
         return download
 
+    def known(self, ref: FileRef) -> FileRef | None:
+        """Return a file as it was acquired last, with its URL; None for one that is not at work and was forgotten."""
+        download = self._downloads.get(ref.key)
+        return None if download is None else download.ref
+
     def release(self, download: Download) -> None:
         """Give up one use; an unused download is kept for a while and then forgotten."""
         download.users -= 1

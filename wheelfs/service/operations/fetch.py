@@ -40,7 +40,7 @@ AT_ONCE: Final = 8
 
 @dataclass(slots=True)
 class Prefetch:
-    """One run; ``report`` is called with every file as it is done.
+    """One run; ``report`` is called with every file as it is done.  ``dry_run`` and ``lazy`` are those of `FetchArguments`.
 
     ``began_us``: what was stored since was brought by this run, resolving included, which reads small wheels whole.
     ``here_before``: the bytes of partial files that were here then.
@@ -50,6 +50,7 @@ class Prefetch:
     target: Target
     pin: bool
     dry_run: bool
+    lazy: bool
     began_us: int
     here_before: Mapping[ContentKey, int]
     report: Callable[[FetchedFile], None]
@@ -68,7 +69,7 @@ class Prefetch:
         self._files = len(wanted)
         self._show_overall()
         async with trio.open_nursery() as summing:
-            if self.progress.is_shown and not self.dry_run:
+            if self.progress.is_shown and not (self.dry_run or self.lazy):
                 summing.start_soon(self._sum_up, wanted)
             async with trio.open_nursery() as nursery:
                 for row in _rows(wanted, apart=self.node.fetching.delta == "never"):
@@ -186,7 +187,7 @@ class Prefetch:
             self._tell(told, ref)
             return
         size_bytes = fetching.facts.size_of(ref)
-        if self.dry_run:
+        if self.dry_run or (self.lazy and ref.link.sha256 is not None):
             size_bytes = await fetching.ask_size(ref) if size_bytes is None else size_bytes
             here_bytes = downloads.present_bytes(ref) or 0
             missing_bytes = None if size_bytes is None else max(0, size_bytes - here_bytes)

@@ -63,5 +63,6 @@ def merged(
         share_writes=tuple(one for status in statuses for one in status.share_writes if one.state != "elsewhere"),
         # They look after the same projects.
         tracked=max((status.tracked for status in statuses), key=lambda state: state.projects, default=idle.tracked),
+        environments=max((status.environments for status in statuses), key=len, default=()),
         withheld=max((status.withheld for status in statuses), key=lambda state: state.files, default=idle.withheld),
     )

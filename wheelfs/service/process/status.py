@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.core.environments.assembling import state_of
 from wheelfs.core.times import rfc3339_seconds
-from wheelfs.reports.status import Counters, FailedRequest, GatewayInfo, MountInfo, OriginState, Status, WithheldFiles
+from wheelfs.reports.status import (
+    Counters,
+    EnvironmentHealth,
+    FailedRequest,
+    GatewayInfo,
+    MountInfo,
+    OriginState,
+    Status,
+    WithheldFiles,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +61,7 @@ class StatusReport:
         self._hosts = hosts
         self._tracking = tracking
         self._withheld = withheld
+        self._environments: Callable[[], dict[str, bool]] = dict
         self._counters = counters
         self._mounts: list[MountInfo] = []
         self._failures: deque[FailedRequest] = deque(maxlen=MAX_FAILURES)
@@ -60,6 +71,10 @@ class StatusReport:
     def mounted(self, path: str) -> None:
         """Note that a mount of this process has answered."""
         self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339_seconds(time.time() * 1e6)))
+
+    def has_environments(self, states: Callable[[], dict[str, bool]]) -> None:
+        """Note how to ask for the names of environments, and whether each is complete."""
+        self._environments = states
 
     def failed(self, operation: str, message: str) -> None:
         """Note a request of a program that failed."""
@@ -91,6 +106,10 @@ class StatusReport:
             tracked=self._tracking.state(),
             withheld=self._withheld(),
             share_writes=tuple(state() for state in self._share_writes),
+            environments=tuple(
+                EnvironmentHealth(name=name, state=state_of(is_complete=is_complete))
+                for name, is_complete in self._environments().items()
+            ),
         )
 
     def _mount(self, mount: MountInfo, counters: Counters) -> MountInfo:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.tracked_files import TrackedFiles
     from wheelfs.service.projects.visible_files import Views
     from wheelfs.service.shares.follower import ShareFollower
+    from wheelfs.service.vfs.environments.wheels import LazyWheels
     from wheelfs.service.vfs.limits import VfsLimits
 
 
@@ -45,6 +46,7 @@ class TreeParts(msgspec.Struct, frozen=True):
     downloads: DownloadPool
     admission: Admission
     withheld: Withheld
+    lazy_wheels: LazyWheels
 
 
 def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
@@ -93,7 +95,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
             status=status,
             prefetcher=parts.prefetcher,
             files=opener,
-            members=MemberOpener(context, opener.open_for_members),
+            members=MemberOpener(context, opener.open_for_members, parts.lazy_wheels),
         ),
         pages=pages,
         status=status,

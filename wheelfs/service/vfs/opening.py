@@ -54,9 +54,10 @@ class FileOpener:
             self._context.counters.count_saved(self._context.facts.size_of(ref) or 0)
         return await self._open(ref, sealed)
 
-    async def open_for_members(self, ref: FileRef) -> OpenFile:
-        """Do what `open` does, and leave what it saves to be counted by who reads a part of it."""
-        return await self._open(ref, self._projects.sealed(ref))
+    async def open_for_members(self, ref: FileRef) -> OpenFile | None:
+        """Open a stored file, None for another one, and leave what it saves to be counted by who reads a part of it."""
+        sealed = self._projects.sealed(ref)
+        return None if sealed is None else await self._open(ref, sealed)
 
     async def _open(self, ref: FileRef, sealed: bytes | None) -> OpenFile:
         if sealed is not None:

@@ -9,7 +9,7 @@ import msgspec
 import zstandard
 
 from wheelfs.model.decoding import DECODE_ERRORS
-from wheelfs.model.environment import Environment, EnvironmentLabel
+from wheelfs.model.environment import Environment, EnvironmentLabel, modules
 from wheelfs.store.catalog import compressed
 from wheelfs.store.engine.iteration import rows
 
@@ -94,6 +94,13 @@ class MountedEnvironments:
                     found[key] = _unpacked_size(first)
         return found
 
+    def bytecode_count(self) -> int:
+        """Return a number that differs after bytecode has come; cheap."""
+        if self._bytecode is None:
+            return 0
+        with self._environment.read() as transaction:
+            return int(transaction.stat(self._bytecode)["entries"])
+
     def put(self, label: EnvironmentLabel, encoding: bytes) -> Future[EnvironmentLabel | None]:
         """Write a label and its tree, `encoded`; the future has the label that had the name before."""
         packed = compressed.pack(encoding)
@@ -164,7 +171,7 @@ class MountedEnvironments:
 def bytecode_keys(tree: Environment) -> Iterator[bytes]:
     """Yield the keys of the bytecode that an environment may have."""
     magic = tree.interpreter.magic
-    return (bytecode_key(member.sha256, magic) for member in tree.members if member.sha256)
+    return (bytecode_key(member.sha256, magic) for member in modules(tree))
 
 
 def _open(database: lmdb._Database | None) -> lmdb._Database:

@@ -6,6 +6,8 @@ read inflates it.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import tempfile
 from typing import TYPE_CHECKING, Protocol
@@ -13,9 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 import trio
 
 from wheelfs.core.bounded_cache import BoundedCache
-from wheelfs.core.environments.installation import zip_member
+from wheelfs.core.environments.installation import zip_member, zip_range
 from wheelfs.core.wheel import zip_layout
-from wheelfs.errors import ContentMismatch, NotKnown
+from wheelfs.errors import ContentMismatch, NotKnown, OriginError
 from wheelfs.model.environment import WheelMember, WrittenFile
 from wheelfs.service.vfs.environments.limits import ENVIRONMENT_TREE_LIMITS
 from wheelfs.service.vfs.environments.nodes import Bytecode
@@ -29,8 +31,17 @@ if TYPE_CHECKING:
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.vfs.environments.limits import EnvironmentTreeLimits
     from wheelfs.service.vfs.environments.nodes import EnvironmentFile
+    from wheelfs.service.vfs.environments.wheels import LazyWheel, LazyWheels
     from wheelfs.service.vfs.protocol import OpenFile
     from wheelfs.store.catalog.mounted_environments import MountedEnvironments
+
+log = logging.getLogger(__name__)
+
+
+class _Wheel(Protocol):
+    """A wheel that is read from."""
+
+    async def read(self, offset: int, size: int) -> bytes | memoryview: ...
 
 
 class _Content(Protocol):
@@ -73,12 +84,14 @@ class MemberOpener:
     def __init__(
         self,
         context: FetchContext,
-        open_wheel: Callable[[FileRef], Awaitable[OpenFile]],
+        open_stored: Callable[[FileRef], Awaitable[OpenFile | None]],
+        lazy: LazyWheels,
         limits: EnvironmentTreeLimits = ENVIRONMENT_TREE_LIMITS,
     ) -> None:
-        """``open_wheel`` opens a whole wheel, which may use the network."""
+        """``open_stored`` opens a wheel that is stored, ``lazy`` the others."""
         self._context = context
-        self._open_wheel = open_wheel
+        self._open_stored = open_stored
+        self._lazy = lazy
         self._limits = limits
         self._inflated: BoundedCache[int, _Content] = BoundedCache(limits.inflated_bytes, weight=lambda content: content.weight)
         self._verified: BoundedCache[int, bool] = BoundedCache(limits.verified)
@@ -118,38 +131,72 @@ class MemberOpener:
 
     async def _inflate(self, node: EnvironmentFile, member: WheelMember) -> _Content:
         ref = node.tree.refs[member.wheel]
-        wheel = await self._open_wheel(ref)
+        stored = await self._open_stored(ref)
+        if stored is None:
+            return await self._from_lazy(node, member, ref)
         self._context.counters.count_saved(member.compressed_size)
         try:
-            header = bytes(await wheel.read(member.header_offset, zip_layout.LOCAL_HEADER_BYTES))
-            described = zip_member(member)
+            return await self._unpacked(stored, member)
+        except zip_layout.NotAZip as error:
+            raise ContentMismatch(f"open {node.path}", f"{ref.filename}: {error}") from None
+        finally:
+            stored.close()
+
+    async def _from_lazy(self, node: EnvironmentFile, member: WheelMember, ref: FileRef) -> _Content:
+        """Bring a member, and all of its wheel where the member is wrong: then its own sha256 tells what is right."""
+        wheel = await self._lazy.open(ref)
+        try:
+            await wheel.secure(*zip_range(member))
             try:
-                begin = zip_layout.data_offset(described, header)
-                if member.size <= self._limits.in_memory_bytes:
-                    return _InMemory(await self._whole(wheel, described, begin))
-                return await self._in_file(wheel, described, begin)
-            except zip_layout.NotAZip as error:
-                raise ContentMismatch(f"open {node.path}", f"{ref.filename}: {error}") from None
+                return await self._unpacked(wheel, member, sha256=b"" if wheel.is_verified else member.sha256)
+            except zip_layout.NotAZip as wrong:
+                if wheel.is_verified:
+                    raise ContentMismatch(f"open {node.path}", f"{ref.filename}: {wrong}") from None
+                log.warning("open %s: %s: %s; the whole wheel is fetched", node.path, ref.filename, wrong)
+                return await self._from_whole(wheel, node, member, f"{ref.filename}: {wrong}")
         finally:
             wheel.close()
 
-    async def _whole(self, wheel: OpenFile, member: zip_layout.Member, begin: int) -> bytes:
+    async def _from_whole(self, wheel: LazyWheel, node: EnvironmentFile, member: WheelMember, happened: str) -> _Content:
+        try:
+            await wheel.bring_whole()
+            return await self._unpacked(wheel, member)
+        except (zip_layout.NotAZip, OriginError) as error:
+            raise ContentMismatch(f"open {node.path}", f"{happened}; its whole wheel is no better: {error}") from None
+
+    async def _unpacked(self, wheel: _Wheel, member: WheelMember, *, sha256: bytes = b"") -> _Content:
+        """Return a member, compared with ``sha256`` where that is not empty; raises `zip_layout.NotAZip`."""
+        header = bytes(await wheel.read(member.header_offset, zip_layout.LOCAL_HEADER_BYTES))
+        described = zip_member(member)
+        begin = zip_layout.data_offset(described, header)
+        if member.size > self._limits.in_memory_bytes:
+            return await self._in_file(wheel, described, begin, sha256)
+        content = await self._whole(wheel, described, begin)
+        if sha256 and hashlib.sha256(content).digest() != sha256:
+            raise zip_layout.NotAZip(f"{member.path} does not have the sha256 that RECORD gives")
+        return _InMemory(content)
+
+    async def _whole(self, wheel: _Wheel, member: zip_layout.Member, begin: int) -> bytes:
         packed = b"".join([bytes(await wheel.read(*place)) for place in self._pieces(begin, member.compressed_size)])
         if member.size <= self._limits.inline_bytes:
             return zip_layout.inflated(member, packed)
         return await trio.to_thread.run_sync(zip_layout.inflated, member, packed, limiter=self._context.disk)
 
-    async def _in_file(self, wheel: OpenFile, member: zip_layout.Member, begin: int) -> _Content:
+    async def _in_file(self, wheel: _Wheel, member: zip_layout.Member, begin: int, sha256: bytes) -> _Content:
         file = tempfile.TemporaryFile(dir=self._context.store.directory.spool)  # noqa: SIM115  # closed with its last reader
-        inflater = zip_layout.Inflater(member)
+        inflater, digest = zip_layout.Inflater(member), hashlib.sha256()
 
         def take(packed: bytes) -> None:
             for content in inflater.take(packed):
                 file.write(content)
+                if sha256:
+                    digest.update(content)
 
         for place in self._pieces(begin, member.compressed_size):
             await trio.to_thread.run_sync(take, bytes(await wheel.read(*place)), limiter=self._context.disk)
         inflater.finish()
+        if sha256 and digest.digest() != sha256:
+            raise zip_layout.NotAZip(f"{member.name} does not have the sha256 that RECORD gives")
         file.flush()
         return _InFile(file, self._context.disk)
 

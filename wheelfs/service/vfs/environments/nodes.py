@@ -11,8 +11,11 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
+import msgspec
+
+from wheelfs.core.environments.assembling import DESCRIPTION, state_of, with_state
 from wheelfs.model.content import inode_of_key, inode_of_path, key_of_sha256
-from wheelfs.model.environment import WheelMember, WrittenFile
+from wheelfs.model.environment import WheelMember, WrittenFile, is_module
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
 from wheelfs.service.vfs.protocol import Attributes
 from wheelfs.store.catalog.mounted_environments import bytecode_key
@@ -43,21 +46,36 @@ EnvironmentEntry = WheelMember | WrittenFile | Bytecode | LinkTarget
 
 
 class EnvironmentTree:
-    """One environment in memory; ``refs`` are its wheels."""
+    """One environment in memory; ``refs`` are its wheels.
 
-    def __init__(self, digest: bytes, environment: Environment, refs: tuple[FileRef, ...], sizes: dict[bytes, int]) -> None:
-        """``sizes``: of the bytecode that is stored, by key."""
+    ``variant`` tells what its files do not follow from: whether it is complete, and how much bytecode there is.
+    """
+
+    def __init__(
+        self,
+        digest: bytes,
+        environment: Environment,
+        refs: tuple[FileRef, ...],
+        sizes: dict[bytes, int],
+        *,
+        is_complete: bool,
+    ) -> None:
+        """``sizes``: of the bytecode that is stored, by key; ``is_complete``: all wheels are."""
         self.digest = digest
         self.refs = refs
+        self.is_complete = is_complete
+        self.variant = f"{state_of(is_complete=is_complete)}-{len(sizes)}"
         self._directories: dict[str, dict[str, EnvironmentEntry | None]] = {"": {}}
         magic, tag = environment.interpreter.magic, environment.interpreter.cache_tag
         for path, target in environment.links:
             self._put(path, LinkTarget(target))
         for file in environment.written:
-            self._put(file.path, file)
+            own = file.path == DESCRIPTION
+            content = with_state(file.content, is_complete=is_complete) if own else file.content
+            self._put(file.path, msgspec.structs.replace(file, content=content) if own else file)
         for member in environment.members:
             self._put(member.path, member)
-            if not member.sha256:
+            if not is_module(member, environment.interpreter):
                 continue
             directory, name = posixpath.split(member.path)
             # It is there in any case: where it lacks, Python tries to make it, at every import.
@@ -103,7 +121,7 @@ class EnvironmentDirectory:
     @property
     def attributes(self) -> Attributes:
         """Those of a directory that never changes; which one has a name in ``env/`` may."""
-        inode = inode_of_path(f"environment\0{self.tree.digest.hex()}/{self.path}")
+        inode = inode_of_path(f"environment\0{self.tree.digest.hex()}-{self.tree.variant}/{self.path}")
         return Attributes(inode, True, 0, UNKNOWN_TIME_NS, immutable=True, keeps_name=bool(self.path))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.model.links import FileLink
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from wheelfs.store.store import Store
 
 
+class _Known(NamedTuple):
+    """A tree, how much bytecode there was of all environments when it was made, and the store's last change seen since."""
+
+    tree: EnvironmentTree
+    bytecode: int
+    transaction: int
+
+
 class EnvironmentTrees:
     """The environments of a store."""
 
@@ -28,7 +36,7 @@ class EnvironmentTrees:
         self._store = store
         self._limits = limits
         self.label_ttl_s = limits.label_ttl_s
-        self._trees: BoundedCache[bytes, EnvironmentTree] = BoundedCache(limits.trees)
+        self._trees: BoundedCache[bytes, _Known] = BoundedCache(limits.trees)
 
     def names(self) -> list[str]:
         """Return the names of all environments, in order."""
@@ -39,16 +47,28 @@ class EnvironmentTrees:
         label = self._store.mounted.label(name)
         if label is None:
             return None
-        tree = self._trees.get(label.digest)
-        if tree is None:
-            environment = self._store.mounted.tree(label.digest)
-            if environment is None:
+        transaction = self._store.catalog.last_transaction()
+        known = self._trees.get(label.digest)
+        if known is not None and known.transaction == transaction:
+            return EnvironmentDirectory(known.tree, "")
+        is_complete = self._store.holds_all(label.contents)
+        bytecode = self._store.mounted.bytecode_count()
+        if known is None or (known.tree.is_complete, known.bytecode) != (is_complete, bytecode):
+            tree = self._made(label.digest, is_complete=is_complete)
+            if tree is None:
                 return None
-            refs = tuple(self._ref(wheel) for wheel in environment.wheels)
-            sizes = self._store.mounted.bytecode_sizes(bytecode_keys(environment))
-            tree = EnvironmentTree(label.digest, environment, refs, sizes)
-            self._trees.put(label.digest, tree)
+        else:
+            tree = known.tree
+        self._trees.put(label.digest, _Known(tree, bytecode, transaction))
         return EnvironmentDirectory(tree, "")
+
+    def _made(self, digest: bytes, *, is_complete: bool) -> EnvironmentTree | None:
+        environment = self._store.mounted.tree(digest)
+        if environment is None:
+            return None
+        refs = tuple(self._ref(wheel) for wheel in environment.wheels)
+        sizes = self._store.mounted.bytecode_sizes(bytecode_keys(environment))
+        return EnvironmentTree(digest, environment, refs, sizes, is_complete=is_complete)
 
     def lookup(self, parent: EnvironmentDirectory, name: str) -> EnvironmentDirectory | EnvironmentFile | Absent:
         """Find ``name`` in a directory of an environment."""

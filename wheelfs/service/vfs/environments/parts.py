@@ -1,0 +1,65 @@
+"""Reading parts of a file that is not stored, and bringing no more of it than they take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wheelfs.core.fetch.plan import AT_ONCE_BYTES
+from wheelfs.errors import ContentChanged
+from wheelfs.service.fetch.byte_ranges import fetch_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.service.fetch.download import Download
+
+AHEAD_BYTES: Final = 64 * 1024
+"""What a request brings at least, where it is not here yet: neighbours in a wheel are often wanted next, and a request costs as
+much time as some hundred kilobytes."""
+
+
+async def read_part(download: Download, start: int, end: int) -> bytes | memoryview:
+    """Return ``[start, end)`` of a file that ``download`` holds, asking for what is missing of it; raises `OriginError`."""
+    partial = download.partial
+    for _ in range(download.context.limits.read_attempts):
+        await secure_part(download, start, end)
+        if download.sealed_sha256 is not None:
+            return await download.context.read_sealed(download.sealed_sha256, start, end - start)
+        data = await partial.read(start, end)
+        if data is not None:
+            return data
+    raise ContentChanged(partial.attempted, "it changes at its origin again and again")
+
+
+async def secure_part(download: Download, start: int, end: int) -> None:
+    """Bring what is missing of ``[start, end)``; a file of which all is here by then is verified and stored."""
+    partial = download.partial
+    if download.sealed_sha256 is not None:
+        return
+    await partial.open()
+    if not partial.spans.covers(start, end):
+        if _comes_whole(download):
+            return await download.until_sealed()
+        size_bytes = partial.size_bytes or end
+        missing = partial.spans.missing(start, min(size_bytes, max(end, start + AHEAD_BYTES)))
+        async with download.context.range_requests:
+            # The last gap may reach further than what is wanted, and no further than what is here.
+            await download.need(start, missing[-1][1] if missing[-1][0] < end else end)
+    if partial.is_complete:
+        await download.until_sealed()
+
+
+async def bring_parts(download: Download, ranges: Sequence[tuple[int, int]]) -> None:
+    """Ask for ranges of a file in parallel; what cannot be had is left to those who read it."""
+    await download.partial.open()
+    if download.sealed_sha256 is None and not _comes_whole(download):
+        await fetch_ranges(download, ranges)
+        if download.partial.is_complete:
+            await download.until_sealed()
+
+
+def _comes_whole(download: Download) -> bool:
+    """Return whether it is not worth asking for parts, or they cannot be told from those of another file."""
+    partial = download.partial
+    is_small = partial.size_bytes is not None and partial.size_bytes <= AT_ONCE_BYTES
+    return is_small or partial.takes_whole_answers or partial.is_size_disputed

@@ -1,0 +1,117 @@
+"""The wheels of environments, whole or not: a lazy environment's come in parts, as its members are opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wheelfs.core.projects.ownership import Owned, Undecided
+from wheelfs.errors import OriginDenied, OriginMissing
+from wheelfs.service.vfs.environments.parts import bring_parts, read_part, secure_part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wheelfs.service.admission import Admission
+    from wheelfs.service.fetch.download import Download
+    from wheelfs.service.fetch.pool import DownloadPool
+    from wheelfs.service.file_refs import FileRef
+    from wheelfs.service.projects.projects import Projects
+
+
+class LazyWheel:
+    """A wheel that was not stored when it was opened.  Close it."""
+
+    def __init__(self, download: Download, wheels: LazyWheels) -> None:
+        """Take over one use of ``download``."""
+        self.download = download
+        self._wheels = wheels
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether all of it is here by now, and has the sha256 that it must have."""
+        return self.download.sealed_sha256 is not None
+
+    def has(self, start: int, end: int) -> bool:
+        """Whether reading that range asks no origin."""
+        return self.is_verified or (not self._wheels.strict and self.download.partial.spans.covers(start, end))
+
+    async def read(self, offset: int, size: int) -> bytes | memoryview:
+        """Return bytes, bringing those that are missing; raises `OriginError`."""
+        await self.secure(offset, offset + size)
+        return await read_part(self.download, offset, offset + size)
+
+    async def secure(self, start: int, end: int) -> None:
+        """Bring what is missing of a range, in one request; raises `OriginError`."""
+        if self.has(start, end):
+            return
+        with self._wheels.waiting(f"read {self.download.ref.filename}"):
+            try:
+                await self._secure(start, end)
+            except (OriginDenied, OriginMissing):
+                if not await self._wheels.renew(self.download):
+                    raise
+                await self._secure(start, end)
+
+    async def _secure(self, start: int, end: int) -> None:
+        if self._wheels.strict:
+            await self.download.until_sealed()
+        await secure_part(self.download, start, end)
+
+    async def bring(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Bring ranges in parallel, unless only all of it may be read; what cannot be had is left to those who read it."""
+        if not self._wheels.strict:
+            await bring_parts(self.download, ranges)
+
+    async def bring_whole(self) -> None:
+        """Bring all of it and verify it; raises `OriginError`."""
+        if not self.is_verified:
+            with self._wheels.waiting(f"fetch {self.download.ref.filename}"):
+                await self.download.until_sealed()
+
+    def close(self) -> None:
+        """Give it back: what came stays for the next one."""
+        self._wheels.release(self.download)
+
+
+class LazyWheels:
+    """Finds out where wheels that are not stored are to be had, and opens them."""
+
+    def __init__(self, projects: Projects, downloads: DownloadPool, admission: Admission, *, strict: bool) -> None:
+        """``strict`` lets a wheel be read only when all of it is verified."""
+        self.strict = strict
+        self.waiting = admission.waiting
+        self._projects = projects
+        self._downloads = downloads
+        self.release = downloads.release
+
+    async def open(self, ref: FileRef) -> LazyWheel:
+        """Open a wheel; asks its index for no more than a page.  Raises `OriginError`, `ContentMismatch`."""
+        known = self._downloads.known(ref)
+        download = self._downloads.acquire(await self._listed(ref) if known is None else known)
+        try:
+            await download.partial.open()
+        except BaseException:
+            self.release(download)
+            raise
+        return LazyWheel(download, self)
+
+    async def renew(self, download: Download) -> bool:
+        """Find out whether a wheel has another URL by now, and use that; its page may be signed, and older than its URLs."""
+        renewed = await self._projects.renewed(download.ref)
+        if renewed is not None:
+            self.release(self._downloads.acquire(renewed))
+        return renewed is not None
+
+    async def _listed(self, ref: FileRef) -> FileRef:
+        """Return the wheel as its index lists it now, or as it was given where none does: shares know it by its sha256."""
+        found = self._projects.at_once(ref.project, stale=True)
+        if found is None:
+            with self.waiting(f"find {ref.filename}"):
+                found = await self._projects.find(ref.project)
+        if isinstance(found, Undecided) and not self._downloads.context.sources.shares:
+            raise found.error.with_traceback(None)
+        if isinstance(found, Owned):
+            for entry in self._projects.entries(found, ref.project, filename=ref.filename):
+                if entry.ref.link.sha256 == ref.link.sha256:
+                    return entry.ref
+        return ref
