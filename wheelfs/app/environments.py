@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.model.environment import Environment, EnvironmentLabel, EnvironmentWheel, Interpreter
     from wheelfs.model.wanted import Wanted
-    from wheelfs.reports.environment import CompiledEnvironment, EnvironmentFile, EnvironmentState, MadeEnvironment
+    from wheelfs.reports.environment import (
+        CompiledEnvironment,
+        EnvironmentFile,
+        EnvironmentProfile,
+        EnvironmentState,
+        MadeEnvironment,
+    )
     from wheelfs.reports.fetch import FetchArguments, FetchedFile
     from wheelfs.reports.progress import Progress
     from wheelfs.service.environments.making import Made
@@ -178,6 +184,31 @@ def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[Env
                 )
             )
         return _state(store, label), files
+
+
+def profile(settings: Settings, name: str) -> EnvironmentProfile:
+    """Return which files of an environment were opened; raises `NotKnown`."""
+    from wheelfs.core.environments.profile import profiled_members
+    from wheelfs.reports.environment import EnvironmentProfile
+
+    with store_to_look_at(settings) as store:
+        label, tree = _found(store, "show the profile of", name)
+        members = profiled_members(tree, store.mounted.profiles.of(label.digest), ())
+        return EnvironmentProfile(
+            name=name,
+            files=tuple(member.path for member in members),
+            size_bytes=sum(member.size for member in members),
+            packed_bytes=sum(member.compressed_size for member in members),
+        )
+
+
+def clear_profile(settings: Settings, name: str) -> None:
+    """Forget which files of an environment were opened; raises `NotKnown`."""
+    from wheelfs.store.store import Store
+
+    with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
+        label, _ = _found(store, "clear the profile of", name)
+        store.mounted.profiles.clear(label.digest).result()
 
 
 def remove(settings: Settings, names: list[str]) -> Iterator[str]:

@@ -64,3 +64,15 @@ class CompiledEnvironment(msgspec.Struct, frozen=True, kw_only=True):
 
     environment: EnvironmentState
     compiled: int
+
+
+class EnvironmentProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of an environment that were opened; they have ``size_bytes`` unpacked and ``packed_bytes`` in their wheels.
+
+    A module stands for its bytecode, too.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    size_bytes: int
+    packed_bytes: int

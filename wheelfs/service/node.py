@@ -103,6 +103,7 @@ async def running(
             )
             downloads = DownloadPool(fetching)
             closing.callback(store.uses.flush)
+            closing.callback(store.mounted.profiles.flush)
             closing.callback(downloads.close)
             node = _assemble(settings, indexes, shares, downloads, Admission(waits.slots, waits.bound_s), lookup_s, limits)
             nursery.start_soon(hosts.keep_probing)

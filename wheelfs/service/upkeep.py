@@ -31,6 +31,9 @@ class UpkeepLimits(msgspec.Struct, frozen=True):
     store_s: float = 60.0
     """How often slots of dead readers are freed (py-lmdb asks for about a minute), and the spool and the quota are checked."""
 
+    profiles_s: float = 10.0
+    """How often it is written what was opened of environments, where that is new."""
+
     spool_bytes: int = 4 << 30
     """Space for files of which only a part was ever wanted; those that were untouched longest go first."""
 
@@ -44,7 +47,7 @@ UPKEEP_LIMITS: Final = UpkeepLimits()
 
 async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLimits) -> None:
     """Look after the store until cancelled; what fails is logged and tried again."""
-    checked_s = -limits.store_s
+    checked_s = noted_s = -limits.store_s
     was_idle = False
     while True:
         try:
@@ -56,6 +59,9 @@ async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLim
                 if was_idle and downloads.is_idle:
                     await trio.to_thread.run_sync(store.collect_if_due)
                 was_idle = downloads.is_idle
+            if trio.current_time() - noted_s >= limits.profiles_s:
+                noted_s = trio.current_time()
+                await trio.to_thread.run_sync(store.mounted.profiles.flush)
             if mapped_bytes() > limits.mapped_bytes:
                 await trio.to_thread.run_sync(store.release_mapping)
         except Exception as error:

@@ -175,6 +175,41 @@ def show(context: click.Context, name: str) -> None:
     output.table(columns, ((one.version, size_text(one.size_bytes), one.origin, one.project) for one in wheels))
 
 
+@env.command(
+    cls=Command,
+    name="profile",
+    short_help="Show which files of an environment are opened.",
+    examples=("wheelfs env profile analysis", "wheelfs env profile analysis --clear"),
+)
+@click.argument("name", metavar="NAME")
+@click.option("--clear", is_flag=True, help="Forget them; what is opened from now on is noted again.")
+@click.pass_context
+def profile(context: click.Context, name: str, clear: bool) -> None:
+    """Show which files of an environment the programs that run from it have opened, since it was made.
+
+    Mounts note that within some seconds, names alone. Where the environment is lazy, these files are fetched ahead as soon as a
+    program looks into it, and env create fetches them when it makes an environment of that name again.
+    """
+    from wheelfs.app import environments
+
+    session = session_of(context)
+    if clear:
+        environments.clear_profile(session.settings(), name)
+        if session.json:
+            session.output.record({"cleared": name})
+        else:
+            session.output.line(f"cleared the profile of {name}")
+        return
+    found = environments.profile(session.settings(), name)
+    if session.json:
+        session.output.record(found)
+        return
+    for path in found.files:
+        session.output.line(path)
+    sizes = f"{size_text(found.size_bytes)}, {size_text(found.packed_bytes)} in the wheels"
+    session.output.talk(f"wheelfs: {counted(len(found.files), 'file')}, {sizes}")
+
+
 @env.command(cls=Command, name="rm", short_help="Remove environments.", examples=("wheelfs env rm analysis",))
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @click.pass_context

@@ -6,7 +6,7 @@ import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,9 +14,10 @@ import trio
 
 from wheelfs.core.environments.assembling import assemble
 from wheelfs.core.environments.installation import install, zip_member, zip_range
+from wheelfs.core.environments.profile import profiled_members, ranges_by_wheel
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.metadata import converse, search_directory
-from wheelfs.errors import InvalidInput
+from wheelfs.errors import InvalidInput, OriginError
 from wheelfs.model.environment import EnvironmentLabel, modules
 from wheelfs.service.environments.bytecode import compile_modules
 from wheelfs.service.environments.limits import ENVIRONMENT_LIMITS
@@ -69,7 +70,7 @@ async def compile_environment(node: Running, tree: Environment, *, progress: Cal
     """Compile the modules of an environment that are here and were not; return how many.  For ``progress`` see above."""
     with ExitStack() as closing:
         sources = await open_sources(node, tree.wheels, closing)
-        return await trio.to_thread.run_sync(_compile_what_is_here, node.store, tree, sources, progress)
+        return await trio.to_thread.run_sync(_compile_here, node.store, tree, sources, progress)
 
 
 def _make(
@@ -86,11 +87,27 @@ def _make(
     digest, encoding = encoded(tree)
     if store.mounted.tree(digest) is None:
         _check_members(tree, sources)
-    compiled = _compile_what_is_here(store, tree, sources, progress)
+    before, profiles = store.mounted.label(name), store.mounted.profiles
+    _bring_profiled(tree, sources, profiles.of(digest) or (() if before is None else profiles.of(before.digest)))
+    compiled = _compile_here(store, tree, sources, progress)
     contents = tuple(wheel.sha256 for wheel in wheels)
     label = EnvironmentLabel(name, digest, time.time_ns() // 1_000, contents)
     before = store.mounted.put(label, encoding).result()
     return Made(label, tree, clashes, compiled, before is None or before.digest != digest)
+
+
+def _bring_profiled(tree: Environment, sources: Sequence[Source], profile: Sequence[str]) -> None:
+    """Bring what is known to be opened; what cannot be had is left to those who open it."""
+
+    def bring(wanted: tuple[int, list[tuple[int, int]]]) -> None:
+        number, ranges = wanted
+        with suppress(OriginError):
+            sources[number].bring(ranges)
+
+    wanted = ranges_by_wheel(profiled_members(tree, profile, ()))
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for _ in threads.map(bring, wanted.items()):
+            trio.from_thread.check_cancelled()
 
 
 def _install(number: int, wheel: EnvironmentWheel, source: Source, interpreter: Interpreter) -> WheelInstallation:
@@ -133,9 +150,7 @@ def _check_members(tree: Environment, sources: Sequence[Source]) -> None:
             trio.from_thread.check_cancelled()
 
 
-def _compile_what_is_here(
-    store: Store, tree: Environment, sources: Sequence[Source], progress: Callable[[int, int], None]
-) -> int:
+def _compile_here(store: Store, tree: Environment, sources: Sequence[Source], progress: Callable[[int, int], None]) -> int:
     """Make the bytecode that is not there of modules that are; return of how many."""
     magic = tree.interpreter.magic
     there = store.mounted.bytecode_sizes(bytecode_keys(tree))

@@ -47,6 +47,10 @@ class Source(Protocol):
 
     def read(self, offset: int, size: int) -> bytes: ...
 
+    def bring(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Bring ranges that are not here; raises `OriginError`."""
+        ...
+
 
 async def open_sources(node: Running, wheels: Sequence[EnvironmentWheel], closing: ExitStack) -> list[Source]:
     """Open wheels until ``closing`` ends, the ends of those that are not stored at hand; raises the first error."""
@@ -101,6 +105,9 @@ class _Stored:
     def read(self, offset: int, size: int) -> bytes:
         return bytes(self._sealed.read(offset, size))
 
+    def bring(self, ranges: Sequence[tuple[int, int]]) -> None:
+        pass
+
 
 class _Parts:
     def __init__(self, wheel: LazyWheel, size: int, tail_bytes: int, token: trio.lowlevel.TrioToken) -> None:
@@ -118,3 +125,6 @@ class _Parts:
 
     def read(self, offset: int, size: int) -> bytes:
         return bytes(trio.from_thread.run(self._wheel.read, offset, size, trio_token=self._token))
+
+    def bring(self, ranges: Sequence[tuple[int, int]]) -> None:
+        trio.from_thread.run(self._wheel.bring, ranges, trio_token=self._token)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wheelfs.service.vfs.change_feed import ChangeWatcher
+from wheelfs.service.vfs.environments.ahead import ProfilePrefetcher
 from wheelfs.service.vfs.environments.members import MemberOpener
 from wheelfs.service.vfs.environments.trees import EnvironmentTrees
 from wheelfs.service.vfs.flat_files import FlatFiles
@@ -62,7 +63,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
         batch=limits.names_batch,
     )
     context = downloads.context
-    trees = EnvironmentTrees(store)
+    trees = EnvironmentTrees(store, ProfilePrefetcher(context, parts.lazy_wheels))
     pages = Pages(projects=projects, views=views, flat=flat, withheld=parts.withheld, context=context, limits=limits)
     owners = ProjectLookup(projects, parts.admission, limits)
     files = FileNodes(parts.metadata, downloads, parts.admission)

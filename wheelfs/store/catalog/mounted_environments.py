@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import zstandard
 
+from wheelfs.core.environments.profile import profiled_members
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.environment import Environment, EnvironmentLabel, modules
 from wheelfs.store.catalog import compressed
+from wheelfs.store.catalog.profiles import PROFILE_DATABASE, Profiles
 from wheelfs.store.engine.iteration import rows
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from wheelfs.store.engine.environment import Environment as StoreEnvironment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
 
-ENVIRONMENT_DATABASES: Final = ("environments", "environment-trees", "bytecode")
+ENVIRONMENT_DATABASES: Final = ("environments", "environment-trees", "bytecode", PROFILE_DATABASE)
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _label_decoder: Final = msgspec.msgpack.Decoder(EnvironmentLabel)
@@ -43,7 +45,8 @@ def bytecode_key(source_sha256: bytes, magic: bytes) -> bytes:
 class MountedEnvironments:
     """Labels by name, trees by digest, and ``.pyc`` files by `bytecode_key`, each a zstd frame with a checksum.
 
-    Trees and bytecode are kept as long as a label needs them.  Methods may be called from any thread; writing returns futures.
+    Trees, their `profiles` and bytecode are kept as long as a label needs them.  Methods may be called from any thread; writing
+    returns futures.
     """
 
     def __init__(self, environment: StoreEnvironment, writer: Writer | ReadOnlyWriter) -> None:
@@ -54,6 +57,7 @@ class MountedEnvironments:
         self._labels = environment.database_if_any("environments")
         self._trees = environment.database_if_any("environment-trees")
         self._bytecode = environment.database_if_any("bytecode")
+        self.profiles = Profiles(environment, writer, self._has_tree)
 
     def label(self, name: str) -> EnvironmentLabel | None:
         """Return the label of that name."""
@@ -102,13 +106,19 @@ class MountedEnvironments:
             return int(transaction.stat(self._bytecode)["entries"])
 
     def put(self, label: EnvironmentLabel, encoding: bytes) -> Future[EnvironmentLabel | None]:
-        """Write a label and its tree, `encoded`; the future has the label that had the name before."""
-        packed = compressed.pack(encoding)
+        """Write a label and its tree, `encoded`; the future has the label that had the name before.
+
+        What was opened of the tree before is likely to be opened of this one.
+        """
+        packed, tree = compressed.pack(encoding), _tree_decoder.decode(encoding)
 
         def work(transaction: lmdb.Transaction) -> EnvironmentLabel | None:
             before = self._label(transaction, label.name)
             compressed.put(transaction, _open(self._trees), label.digest, packed)
             transaction.put(label.name.encode(), _encoder.encode(label), db=_open(self._labels))
+            if before is not None and before.digest != label.digest:
+                opened = profiled_members(tree, self.profiles.read(transaction, before.digest), ())
+                self.profiles.add(transaction, label.digest, {member.path for member in opened})
             self._drop_unneeded(transaction, before)
             return before
 
@@ -155,6 +165,9 @@ class MountedEnvironments:
         except DECODE_ERRORS as error:
             raise compressed.damaged(f"the environment {digest.hex()} cannot be read ({error})") from error
 
+    def _has_tree(self, transaction: lmdb.Transaction, digest: bytes) -> bool:
+        return self._trees is not None and compressed.first_part(transaction, self._trees, digest) is not None
+
     def _drop_unneeded(self, transaction: lmdb.Transaction, before: EnvironmentLabel | None) -> None:
         """Remove the tree of a label that is no more, unless another label has it, and the bytecode that no tree needs."""
         digests = {label.digest for label in self._all_labels(transaction)}
@@ -162,6 +175,7 @@ class MountedEnvironments:
             return
         gone = self._tree(transaction, before.digest)
         compressed.delete(transaction, _open(self._trees), before.digest)
+        self.profiles.drop(transaction, before.digest)
         trees = (self._tree(transaction, digest) for digest in digests)
         needed = {key for tree in trees if tree is not None for key in bytecode_keys(tree)}
         for key in set() if gone is None else set(bytecode_keys(gone)) - needed:

@@ -16,6 +16,7 @@ import trio
 
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.environments.installation import zip_member, zip_range
+from wheelfs.core.environments.profile import module_path
 from wheelfs.core.wheel import zip_layout
 from wheelfs.errors import ContentMismatch, NotKnown, OriginError
 from wheelfs.model.environment import WheelMember, WrittenFile
@@ -92,6 +93,7 @@ class MemberOpener:
         self._context = context
         self._open_stored = open_stored
         self._lazy = lazy
+        self._profiles = context.store.mounted.profiles
         self._limits = limits
         self._inflated: BoundedCache[int, _Content] = BoundedCache(limits.inflated_bytes, weight=lambda content: content.weight)
         self._verified: BoundedCache[int, bool] = BoundedCache(limits.verified)
@@ -103,8 +105,10 @@ class MemberOpener:
             case WrittenFile(content=text):
                 return OpenText(text, direct_io=False)
             case Bytecode(key, size):
+                self._profiles.note(node.tree.digest, module_path(node.path))
                 return _OpenBytecode(self._context.store.mounted, node.path, key, size)
             case WheelMember() as member:
+                self._profiles.note(node.tree.digest, node.path)
                 inode = node.attributes.inode
                 content = None if self._verified.get(inode) else await self.content(node, member, inode)
                 return _OpenMember(self, node, member, inode, content)

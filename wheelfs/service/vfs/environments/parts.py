@@ -42,20 +42,26 @@ async def secure_part(download: Download, start: int, end: int) -> None:
             return await download.until_sealed()
         size_bytes = partial.size_bytes or end
         missing = partial.spans.missing(start, min(size_bytes, max(end, start + AHEAD_BYTES)))
-        async with download.context.range_requests:
-            # The last gap may reach further than what is wanted, and no further than what is here.
-            await download.need(start, missing[-1][1] if missing[-1][0] < end else end)
+        # The last gap may reach further than what is wanted, and no further than what is here.
+        await download.need(start, missing[-1][1] if missing[-1][0] < end else end)
     if partial.is_complete:
         await download.until_sealed()
 
 
 async def bring_parts(download: Download, ranges: Sequence[tuple[int, int]]) -> None:
-    """Ask for ranges of a file in parallel; what cannot be had is left to those who read it."""
-    await download.partial.open()
-    if download.sealed_sha256 is None and not _comes_whole(download):
+    """Ask for ranges of a file in parallel, and for all of a small one; raises `OriginError` where one does not come."""
+    partial = download.partial
+    if download.sealed_sha256 is not None:
+        return
+    await partial.open()
+    if not _comes_whole(download):
+        size_bytes = partial.size_bytes or 0
+        ranges = [(start, min(end, size_bytes)) for start, end in ranges]
         await fetch_ranges(download, ranges)
-        if download.partial.is_complete:
-            await download.until_sealed()
+        for start, end in ranges:  # which reports what went wrong with it
+            await secure_part(download, start, end)
+    if _comes_whole(download) or partial.is_complete:
+        await download.until_sealed()
 
 
 def _comes_whole(download: Download) -> bool:

@@ -15,6 +15,7 @@ from wheelfs.store.catalog.mounted_environments import bytecode_keys
 
 if TYPE_CHECKING:
     from wheelfs.model.environment import EnvironmentWheel
+    from wheelfs.service.vfs.environments.ahead import ProfilePrefetcher
     from wheelfs.service.vfs.environments.limits import EnvironmentTreeLimits
     from wheelfs.service.vfs.environments.nodes import EnvironmentFile
     from wheelfs.store.store import Store
@@ -31,9 +32,12 @@ class _Known(NamedTuple):
 class EnvironmentTrees:
     """The environments of a store."""
 
-    def __init__(self, store: Store, limits: EnvironmentTreeLimits = ENVIRONMENT_TREE_LIMITS) -> None:
+    def __init__(
+        self, store: Store, prefetcher: ProfilePrefetcher, limits: EnvironmentTreeLimits = ENVIRONMENT_TREE_LIMITS
+    ) -> None:
         """Look at the store when asked."""
         self._store = store
+        self._prefetcher = prefetcher
         self._limits = limits
         self.label_ttl_s = limits.label_ttl_s
         self._trees: BoundedCache[bytes, _Known] = BoundedCache(limits.trees)
@@ -72,6 +76,7 @@ class EnvironmentTrees:
 
     def lookup(self, parent: EnvironmentDirectory, name: str) -> EnvironmentDirectory | EnvironmentFile | Absent:
         """Find ``name`` in a directory of an environment."""
+        self._prefetcher.looked_into(parent.tree)
         found = parent.tree.lookup(parent, name)
         return Absent(self._limits.absent_ttl_s) if found is None else found
 

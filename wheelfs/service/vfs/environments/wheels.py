@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from wheelfs.core.projects.ownership import Owned, Undecided
@@ -58,9 +59,10 @@ class LazyWheel:
         await secure_part(self.download, start, end)
 
     async def bring(self, ranges: Sequence[tuple[int, int]]) -> None:
-        """Bring ranges in parallel, unless only all of it may be read; what cannot be had is left to those who read it."""
-        if not self._wheels.strict:
-            await bring_parts(self.download, ranges)
+        """Bring ranges in parallel, or all of it where only that may be read; raises `OriginError`."""
+        if self._wheels.strict:
+            return await self.download.until_sealed()
+        await bring_parts(self.download, ranges)
 
     async def bring_whole(self) -> None:
         """Bring all of it and verify it; raises `OriginError`."""
@@ -84,10 +86,16 @@ class LazyWheels:
         self._downloads = downloads
         self.release = downloads.release
 
-    async def open(self, ref: FileRef) -> LazyWheel:
-        """Open a wheel; asks its index for no more than a page.  Raises `OriginError`, `ContentMismatch`."""
+    async def open(self, ref: FileRef, *, ahead: bool = False) -> LazyWheel:
+        """Open a wheel; asks its index for no more than a page.  Raises `OriginError`, `ContentMismatch`.
+
+        ``ahead``: no caller waits for it.
+        """
         known = self._downloads.known(ref)
-        download = self._downloads.acquire(await self._listed(ref) if known is None else known)
+        if known is None:
+            with nullcontext() if ahead else self.waiting(f"find {ref.filename}"):
+                known = await self._listed(ref)
+        download = self._downloads.acquire(known)
         try:
             await download.partial.open()
         except BaseException:
@@ -106,8 +114,7 @@ class LazyWheels:
         """Return the wheel as its index lists it now, or as it was given where none does: shares know it by its sha256."""
         found = self._projects.at_once(ref.project, stale=True)
         if found is None:
-            with self.waiting(f"find {ref.filename}"):
-                found = await self._projects.find(ref.project)
+            found = await self._projects.find(ref.project)
         if isinstance(found, Undecided) and not self._downloads.context.sources.shares:
             raise found.error.with_traceback(None)
         if isinstance(found, Owned):

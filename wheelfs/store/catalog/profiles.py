@@ -1,0 +1,112 @@
+"""Which files of mounted environments were opened, by all who ran from them: what is worth having before it is asked for."""
+
+from __future__ import annotations
+
+import threading
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from wheelfs.model.decoding import DECODE_ERRORS
+from wheelfs.store.catalog import compressed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from concurrent.futures import Future
+
+    import lmdb
+
+    from wheelfs.store.engine.environment import Environment as StoreEnvironment
+    from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
+
+PROFILE_DATABASE: Final = "environment-profiles"
+MAX_FILES: Final = 20_000
+"""Files of one profile: an import of torch and transformers opens 2,800.  What reads more reads all, and profits from none."""
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(tuple[str, ...])
+
+
+class Profiles:
+    """Paths below environments by their trees' digests.  `note` collects in memory; `flush` writes what is new, together.
+
+    Methods may be called from any thread; writing returns futures.
+    """
+
+    def __init__(self, environment: StoreEnvironment, writer: Writer | ReadOnlyWriter, is_kept: _IsKept) -> None:
+        """``environment`` is the catalog's; ``is_kept(transaction, digest)`` tells whether there is such a tree."""
+        self._environment = environment
+        self._writer = writer
+        self._is_kept = is_kept
+        self._database = environment.database_if_any(PROFILE_DATABASE)
+        self._noted: dict[bytes, set[str]] = {}
+        self._lock = threading.Lock()
+
+    def note(self, digest: bytes, path: str) -> None:
+        """A file was opened; costs a look into a table."""
+        with self._lock:
+            noted = self._noted.setdefault(digest, set())
+            if len(noted) < MAX_FILES:
+                noted.add(path)
+
+    def of(self, digest: bytes) -> tuple[str, ...]:
+        """Return the profile of a tree, in order of path."""
+        with self._environment.read() as transaction:
+            return self.read(transaction, digest)
+
+    def flush(self) -> None:
+        """Write what was noted and is new; blocks until it is durable."""
+        with self._lock:
+            noted, self._noted = self._noted, {}
+        for digest, paths in noted.items():
+            if not paths <= set(self.of(digest)):
+                self.merge(digest, paths).result()
+
+    def merge(self, digest: bytes, paths: Collection[str]) -> Future[None]:
+        """Add files to the profile of a tree, as far as there is room for them."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            if self._is_kept(transaction, digest):
+                self.add(transaction, digest, paths)
+
+        return self._writer.submit(work)
+
+    def clear(self, digest: bytes) -> Future[None]:
+        """Forget the profile of a tree."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            self.drop(transaction, digest)
+
+        return self._writer.submit(work)
+
+    # --- in a transaction of `wheelfs.store.catalog.mounted_environments` ------------------------------------------
+
+    def read(self, transaction: lmdb.Transaction, digest: bytes) -> tuple[str, ...]:
+        """Return a profile."""
+        packed = None if self._database is None else compressed.get(transaction, self._database, digest)
+        if packed is None:
+            return ()
+        try:
+            return _decoder.decode(compressed.unpack(packed))
+        except DECODE_ERRORS as error:
+            raise compressed.damaged(f"the profile of {digest.hex()} cannot be read ({error})") from error
+
+    def add(self, transaction: lmdb.Transaction, digest: bytes, paths: Collection[str]) -> None:
+        """Add files to a profile."""
+        before = self.read(transaction, digest)
+        known = set(before)
+        new = islice((path for path in sorted(paths) if path not in known), MAX_FILES - len(before))
+        both = sorted([*before, *new])
+        assert self._database is not None, "a store that may be written has all databases"
+        if len(both) > len(before):
+            compressed.put(transaction, self._database, digest, compressed.pack(_encoder.encode(both)))
+
+    def drop(self, transaction: lmdb.Transaction, digest: bytes) -> None:
+        """Forget a profile."""
+        if self._database is not None:
+            compressed.delete(transaction, self._database, digest)
+
+
+if TYPE_CHECKING:
+    _IsKept = Callable[[lmdb.Transaction, bytes], bool]
