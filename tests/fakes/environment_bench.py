@@ -31,8 +31,8 @@ class Bench:
         self.environ = isolated_environment(home)
         self._path: Path | None = None
 
-    def command(self, *words: str) -> Finished:
-        return self._run("--store", str(self.store), *words, env={"WHEELFS_PAGE_TTL_S": "0"})
+    def command(self, *words: str, env: Mapping[str, str] | None = None) -> Finished:
+        return self._run("--store", str(self.store), *words, env={"WHEELFS_PAGE_TTL_S": "0", **(env or {})})
 
     def create(self, name: str, *words: str, lazy: bool = False) -> dict[str, Any]:
         how = () if lazy else ("--complete",)

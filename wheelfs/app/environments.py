@@ -186,6 +186,14 @@ def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[Env
         return _state(store, label), files
 
 
+def wheels_of(settings: Settings, name: str) -> tuple[list[str], list[str]]:
+    """Return the filenames of the wheels of an environment that are stored, and of the others; raises `NotKnown`."""
+    with store_to_look_at(settings) as store:
+        _, tree = _found(store, "take the wheels of", name)
+        stored = [wheel.filename for wheel in tree.wheels if store.holds(wheel.sha256)]
+        return stored, [wheel.filename for wheel in tree.wheels if wheel.filename not in stored]
+
+
 def profile(settings: Settings, name: str) -> EnvironmentProfile:
     """Return which files of an environment were opened; raises `NotKnown`."""
     from wheelfs.core.environments.profile import profiled_members
@@ -225,6 +233,7 @@ def remove(settings: Settings, names: list[str]) -> Iterator[str]:
 
 
 def _found(store: Store, attempted: str, name: str) -> tuple[EnvironmentLabel, Environment]:
+    """Return an environment of the store; raises `NotKnown`."""
     label = store.mounted.label(name)
     tree = None if label is None else store.mounted.tree(label.digest)
     if label is None or tree is None:

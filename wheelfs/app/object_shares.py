@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
     from wheelfs.remote.share.objects import Objects
     from wheelfs.remote.share.share import ObjectShare, WrittenShare
+    from wheelfs.reports.environment import SharedEnvironmentState, SharedResult
     from wheelfs.reports.files import KeptFile
     from wheelfs.reports.shares import PulledFile, PushedFile, ShareCollection
+    from wheelfs.service.environments.sharing import Shared
 
 
 def push(
@@ -76,6 +78,68 @@ def pull(
             with_deps=with_deps,
             observer=observer,
         )
+
+
+def push_environment(settings: Settings, url: str, name: str) -> SharedEnvironmentState:
+    """Announce an environment, whose stored wheels are pushed, in the share at ``url``; raises as `push` does."""
+    from wheelfs.service.environments import sharing
+    from wheelfs.store.store import Store
+
+    with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
+        made = sharing.push_environment(store, _opened(settings, url), name)
+    return _state(name, made, "pushed" if made.is_new else "present")
+
+
+def pull_environment(settings: Settings, url: str, name: str) -> SharedEnvironmentState:
+    """Give an environment of the share at ``url`` its name here; raises as `pull` does."""
+    from wheelfs.service.environments import sharing
+    from wheelfs.store.store import Store
+
+    with (
+        _read(settings, url) as share,
+        Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
+    ):
+        made = sharing.pull_environment(store, share, name, trusts_bytecode=_may_name_all(settings, url))
+    return _state(name, made, "pulled" if made.is_new else "present")
+
+
+def shared_environments(settings: Settings, url: str) -> list[SharedEnvironmentState]:
+    """Return the environments of the share at ``url``; raises as `pull` does."""
+    from wheelfs.service.environments import sharing
+
+    with _read(settings, url) as share:
+        found = sharing.environments_of(share)
+    return [_state(one.name, sharing.Shared(tree, one.tree, 0, False), "listed") for one, tree in found]
+
+
+def _may_name_all(settings: Settings, url: str) -> bool:
+    """Return whether a share may say what is installed here under any name, so that its bytecode can do no more harm than it.
+
+    Bytecode is found by its source, so that of one project could pass for that of another.
+    """
+    from wheelfs.app.indexes import effective_indexes
+
+    setting = next((share for share in settings.shares if _same(share.url, url)), IndexSetting(name="share", url=url))
+    if setting.projects:
+        return "*" in setting.projects
+    return not effective_indexes(settings) and (setting.names is None or "*" in setting.names)
+
+
+def _state(name: str, made: Shared, result: SharedResult) -> SharedEnvironmentState:
+    from wheelfs.reports.environment import SharedEnvironmentState
+    from wheelfs.service.environments.sharing import lacks_interpreter
+
+    return SharedEnvironmentState(
+        name=name,
+        digest=made.digest.hex(),
+        python=made.tree.interpreter.version,
+        interpreter=made.tree.interpreter.executable,
+        runs_here=not lacks_interpreter(made.tree),
+        wheels=len(made.tree.wheels),
+        filenames=tuple(wheel.filename for wheel in made.tree.wheels),
+        compiled=made.compiled,
+        result=result,
+    )
 
 
 def take_out(settings: Settings, url: str, words: Sequence[str], *, dry_run: bool) -> Iterator[KeptFile]:

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+SharedResult = Literal["pushed", "pulled", "present", "listed"]
+
 
 class EnvironmentState(msgspec.Struct, frozen=True, kw_only=True):
     """An environment: ``digest`` tells its tree, the same wherever it is made of the same files for the same interpreter.
@@ -76,3 +78,20 @@ class EnvironmentProfile(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     size_bytes: int
     packed_bytes: int
+
+
+class SharedEnvironmentState(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment of a share.  ``runs_here``: its interpreter is on this machine.
+
+    ``compiled``: modules whose bytecode went with it, or came and was not here.
+    """
+
+    name: str
+    digest: str
+    python: str
+    interpreter: str
+    runs_here: bool
+    wheels: int
+    filenames: tuple[str, ...]
+    compiled: int
+    result: SharedResult

@@ -131,13 +131,26 @@ def _print_made(output: Output, made: MadeEnvironment, mount: Path | None) -> No
     output.line(f"run {mount}/{python}" if mount else f"run {USUAL_MOUNT}/{python} after: wheelfs mount {USUAL_MOUNT}")
 
 
-@env.command(cls=Command, name="ls", short_help="List environments.", examples=("wheelfs env ls", "wheelfs env ls --json"))
+@env.command(
+    cls=Command,
+    name="ls",
+    short_help="List environments.",
+    examples=("wheelfs env ls", "wheelfs env ls --share file:///lab/wheels"),
+)
+@click.option("--share", "url", metavar="URL", help="List those of a share, which pull --env takes.")
 @click.pass_context
-def list_environments(context: click.Context) -> None:
+def list_environments(context: click.Context, url: str | None) -> None:
     """List the environments of the store."""
-    from wheelfs.app import environments
+    from wheelfs.app import environments, object_shares
 
     session = session_of(context)
+    if url is not None:
+        for shared in object_shares.shared_environments(session.settings(), url):
+            if session.json:
+                session.output.record(shared)
+            else:
+                session.output.line(f"{shared.name}  {shared.python}  {counted(shared.wheels, 'wheel')}")
+        return
     found = environments.listed(session.settings())
     if session.json:
         for environment in found:

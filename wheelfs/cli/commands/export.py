@@ -26,14 +26,16 @@ if TYPE_CHECKING:
         "wheelfs export /media/stick/wheels",
         "wheelfs export /srv/www/wheels 'numpy*' scipy",
         "wheelfs export --with-deps wheelhouse app",
+        "wheelfs export wheelhouse --env analysis",
         "wheelfs export --json wheelhouse | jq -r .file.filename",
     ),
 )
 @click.argument("directory", metavar="DIR", type=DIRECTORY)
 @click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
 @click.option("--with-deps", is_flag=True, help="Write what is needed by what is named, too, as far as it is stored.")
+@click.option("--env", "environment", metavar="NAME", help="Write the wheels of an environment.")
 @click.pass_context
-def export(context: click.Context, directory: Path, patterns: tuple[str, ...], with_deps: bool) -> int:
+def export(context: click.Context, directory: Path, patterns: tuple[str, ...], with_deps: bool, environment: str | None) -> int:
     """Write what is stored into DIR: all of it, or what is named; a PATTERN is what it is to ls.
 
     The wheels are whole and verified copies, beside them their .metadata and an index.html; simple/ holds a page for each
@@ -43,10 +45,13 @@ def export(context: click.Context, directory: Path, patterns: tuple[str, ...], w
 
     What is needed by what is named, and will not be in DIR, is reported: an install from there would miss it.
     """
-    from wheelfs.app import exporting
+    from wheelfs.app import environments, exporting
 
     session = session_of(context)
     output = session.output
+    if environment is not None:
+        stored, missing = environments.wheels_of(session.settings(), environment)
+        patterns = (*patterns, *stored, *missing)
 
     def report(file: ExportedFile) -> None:
         if output.json:

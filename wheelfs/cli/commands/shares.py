@@ -16,9 +16,11 @@ from wheelfs.errors import OriginError, UsageError
 from wheelfs.reports.left_out import CopyObserver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from wheelfs.cli.output import Output
+    from wheelfs.config import Settings
+    from wheelfs.reports.environment import SharedEnvironmentState
     from wheelfs.reports.left_out import LeftOut
     from wheelfs.reports.progress import Progress
     from wheelfs.reports.shares import PulledFile, PushedFile
@@ -56,26 +58,34 @@ _share = click.option(
         "wheelfs push --share file:///lab/wheels",
         "wheelfs push --share s3://lab-wheels/store 'numpy>=2' lab_tools-1.0-py3-none-any.whl",
         "wheelfs push --share file:///lab/wheels --private",
+        "wheelfs push --share file:///lab/wheels --env analysis",
     ),
 )
 @click.argument("names", metavar="[NAME...]", nargs=-1)
 @_share
 @click.option("--private", is_flag=True, help="Push private files too: those added by hand, that no index lists.")
 @click.option("--with-deps", is_flag=True, help="Push what named files need, too, as far as it is stored and not private.")
+@click.option("--env", "environment", metavar="NAME", help="Push an environment and its wheels, and no other files.")
 @click.pass_context
-def push(context: click.Context, names: tuple[str, ...], url: str, private: bool, with_deps: bool) -> int:
+def push(context: click.Context, /, names: tuple[str, ...], url: str, environment: str | None, **how: bool) -> int:
     """Copy stored files to a share: all that it does not have, or those that are named.
 
     A NAME is a filename, a project, or a requirement such as "numpy>=2". Only what is new in a file is written. Any number of
     machines may push to one share at once, and any of them may be killed: a file is listed when all of it is there. Private
     files are pushed when a NAME means them, or with --private. What named files need, and the share will not have, is reported.
     The exit code is 1 when a part failed.
+
+    With --env it is the stored wheels of an environment, private ones too, and then its name, what of it is opened (env profile)
+    and the bytecode of these modules. Wheels that are not stored have to come from their indexes where it is used.
     """
     from wheelfs.app import object_shares
 
     context.with_resource(ends_when_interrupted())
     session = session_of(context)
     output = session.output
+    if environment is not None:
+        _refuse_both(names, how)
+        names = _wheels_to_push(output, session.settings(), environment)
     done: list[PushedFile] = []
     left_out: list[LeftOut] = []
     with output.progress() as progress:
@@ -84,11 +94,11 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
             session.settings(),
             url,
             list(names),
-            private=private,
-            with_deps=with_deps,
+            private=how["private"],
+            with_deps=how["with_deps"],
             observer=CopyObserver(left_out.append, shown.begin),
         )
-        for file in pushing:
+        for file in pushing if environment is None or names else ():
             done.append(file)
             shown.done(len(done))
             _print_file(output, file, file.written_bytes)
@@ -102,6 +112,8 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
             f"{counted(len(pushed), 'file')} pushed, {whole}, of which {written} were new; "
             f"{present} {were(present)} there already"
         )
+    if environment is not None and all(file.result != "failed" for file in done):
+        _print_environment(output, object_shares.push_environment(session.settings(), url, environment))
     return _code_of(done)
 
 
@@ -112,19 +124,28 @@ def push(context: click.Context, names: tuple[str, ...], url: str, private: bool
         "wheelfs pull --share file:///lab/wheels",
         "wheelfs pull --share s3://lab-wheels/store --contents",
         "wheelfs pull --share file:///lab/wheels --contents 'numpy>=2'",
+        "wheelfs pull --share file:///lab/wheels --env analysis",
     ),
 )
 @click.argument("names", metavar="[NAME...]", nargs=-1)
 @_share
 @click.option("--contents", is_flag=True, help="Copy the files, so that they are stored here.")
 @click.option("--with-deps", is_flag=True, help="With --contents: copy what named files need, too, as far as the share has it.")
+@click.option("--env", "environment", metavar="NAME", help="Take an environment; with --contents also its wheels.")
 @click.pass_context
-def pull(context: click.Context, names: tuple[str, ...], url: str, contents: bool, with_deps: bool) -> int:
+def pull(
+    context: click.Context, names: tuple[str, ...], url: str, contents: bool, with_deps: bool, environment: str | None
+) -> int:
     """List the files of a share, and whether they are here; with --contents, copy those that are not.
 
     A NAME is a filename, a project, or a requirement such as "numpy>=2"; without one, all files are meant. Only the
     pieces of a file that no stored file has are read. What is copied is compared with its sha256 and belongs to the index that it
     came from. What named files need, and is not stored then, is reported. The exit code is 1 when a part failed.
+
+    With --env NAME an environment of the share gets this name here, in place of what had it: as env NAME of mounts of this store
+    that use the share it runs at once, and is lazy unless its wheels are stored. Bytecode is taken from a share that may give
+    any name to files: one with projects = ["*"], or any one where no-index is configured. Its programs are what it says they
+    are: take environments of those alone whose packages you would install.
     """
     from wheelfs.app import object_shares
 
@@ -132,6 +153,13 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
     session = session_of(context)
     output = session.output
     done: list[PulledFile] = []
+    if environment is not None:
+        _refuse_both(names, {"with_deps": with_deps})
+        taken = object_shares.pull_environment(session.settings(), url, environment)
+        _print_environment(output, taken)
+        if not contents:
+            return 0
+        names = taken.filenames
     if with_deps and not contents:
         raise UsageError("use --with-deps", "it says what is copied, and only --contents copies", "give --contents, too")
     left_out: list[LeftOut] = []
@@ -165,6 +193,30 @@ def pull(context: click.Context, names: tuple[str, ...], url: str, contents: boo
         advice = ", --contents copies them" if missing else ""
         output.line(f"{counted(len(done), 'file')} in the share: {present} here already, {missing} missing here{advice}")
     return _code_of(done)
+
+
+def _refuse_both(names: Sequence[str], how: Mapping[str, bool]) -> None:
+    if names or any(how.values()):
+        raise UsageError("use --env", "it names all files that are meant", "leave out the other names and options")
+
+
+def _wheels_to_push(output: Output, settings: Settings, environment: str) -> tuple[str, ...]:
+    from wheelfs.app import environments
+
+    stored, missing = environments.wheels_of(settings, environment)
+    if missing:
+        output.talk(f"wheelfs: {counted(len(missing), 'wheel')} of {environment} not stored, and not pushed: {missing[0]} …")
+    return tuple(stored)
+
+
+def _print_environment(output: Output, environment: SharedEnvironmentState) -> None:
+    if output.json:
+        output.record({"environment": environment})
+        return
+    modules = f", bytecode of {counted(environment.compiled, 'module')}" if environment.compiled else ""
+    output.line(f"{environment.result} environment {environment.name} ({counted(environment.wheels, 'wheel')}{modules})")
+    if not environment.runs_here:
+        output.talk(f"wheelfs: its interpreter, {environment.interpreter}, is not on this machine")
 
 
 def _print_left_out(output: Output, left_out: Sequence[LeftOut], state: str, done: str) -> None:

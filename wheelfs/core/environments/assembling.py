@@ -44,24 +44,29 @@ def assemble(
             if before is not None and _content(before[1]) != _content(file):
                 clashes.append(Clash(file.path, before[0], wheel.filename))
             found[file.path] = wheel.filename, file
-    for own in _own(interpreter, wheels):
+    for own in own_files(interpreter, wheels):
         found[own.path] = "the environment itself", own
-    links = (
-        ("bin/python", interpreter.executable),
-        ("bin/python3", "python"),
-        (f"bin/python{interpreter.minor}", "python"),
-        ("lib64", "lib"),  # which distributors' sysconfig may name
-    )
+    links = links_of(interpreter)
     for path, _ in links:
         if path in found:
             happened = f"{found[path][0]} has a file {path}, where a virtual environment has a link"
             raise InvalidInput("make the environment", happened, "leave it out")
     owners = {path: whose for path, (whose, _) in found.items()}
-    _check_directories({**owners, **dict.fromkeys((path for path, _ in links), "the environment itself")})
+    check_directories({**owners, **dict.fromkeys((path for path, _ in links), "the environment itself")})
     kept = [found[path][1] for path in sorted(found)]
     members = tuple(file for file in kept if not isinstance(file, WrittenFile))
     written = tuple(file for file in kept if isinstance(file, WrittenFile))
     return Environment(LAYOUT, interpreter, tuple(wheels), members, written, links), clashes
+
+
+def links_of(interpreter: Interpreter) -> tuple[tuple[str, str], ...]:
+    """Return path and target of each symbolic link of an environment."""
+    return (
+        ("bin/python", interpreter.executable),
+        ("bin/python3", "python"),
+        (f"bin/python{interpreter.minor}", "python"),
+        ("lib64", "lib"),  # which distributors' sysconfig may name
+    )
 
 
 def with_state(content: bytes, *, is_complete: bool) -> bytes:
@@ -83,7 +88,8 @@ def _content(file: WheelMember | WrittenFile) -> object:
     return file.content if isinstance(file, WrittenFile) else (file.size, file.crc)
 
 
-def _own(interpreter: Interpreter, wheels: Sequence[EnvironmentWheel]) -> Iterator[WrittenFile]:
+def own_files(interpreter: Interpreter, wheels: Sequence[EnvironmentWheel]) -> Iterator[WrittenFile]:
+    """Yield the files that say what an environment is."""
     # What PEP 405 asks for; "version" is what virtual environments' tools look at.
     home = interpreter.executable.rpartition("/")[0]
     text = f"home = {home}\ninclude-system-site-packages = false\nversion = {interpreter.version}\n"
@@ -97,7 +103,8 @@ def _own(interpreter: Interpreter, wheels: Sequence[EnvironmentWheel]) -> Iterat
     yield WrittenFile(DESCRIPTION, _formatted(described))
 
 
-def _check_directories(owners: dict[str, str]) -> None:
+def check_directories(owners: dict[str, str]) -> None:
+    """Raise `InvalidInput` where one's file is another's directory; ``owners`` says by path whose a file is."""
     for path, whose in owners.items():
         parent = path.rpartition("/")[0]
         while parent:

@@ -19,6 +19,16 @@ from wheelfs.model.condemned import CONDEMNED, decode_condemned
 from wheelfs.model.framing import NewerFormatError, ShareFormatError
 from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
 from wheelfs.model.share_objects import PACK_HEAD, PackPlace, is_object_name, manifest_key, pack_key
+from wheelfs.model.shared_environment import (
+    MAX_ANNOUNCEMENT_BYTES,
+    MAX_OBJECT_BYTES,
+    announcement_key,
+    decode_announcement,
+    decode_object,
+    encode_announcement,
+    encode_object,
+    object_key,
+)
 from wheelfs.remote.limits import SHARE_LIMITS
 from wheelfs.remote.share.log import ShareCatalog
 from wheelfs.remote.share.log_writer import WrittenShareCatalog
@@ -30,6 +40,7 @@ if TYPE_CHECKING:
     from wheelfs.core.fetch.composition import Composition
     from wheelfs.model.condemned import Condemned
     from wheelfs.model.manifest import Placed
+    from wheelfs.model.shared_environment import SharedEnvironment
     from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.objects import Objects, ReadObjects
 
@@ -37,6 +48,8 @@ log = logging.getLogger(__name__)
 
 MAX_MANIFEST_BYTES: Final = 512 << 20
 MAX_LIST_BYTES: Final = 64 << 20
+_MAX_ANNOUNCEMENTS: Final = 10_000
+"""One for each time that an environment, its profile or its bytecode was pushed and was new; each is read, some 200 bytes."""
 
 
 class ObjectShare:
@@ -65,6 +78,36 @@ class ObjectShare:
         except ShareFormatError as error:
             raise OriginFault(attempted, str(error), "delete that object and push the file again") from None
         return manifest
+
+    # --- environments --------------------------------------------------------------------------------------------------
+
+    def environments(self) -> dict[str, SharedEnvironment]:
+        """Return the environments that were announced, the latest of each name."""
+        found: dict[str, SharedEnvironment] = {}
+        for number in range(_MAX_ANNOUNCEMENTS):
+            key = announcement_key(number)
+            try:
+                encoded = self._objects.read(key, limit_bytes=MAX_ANNOUNCEMENT_BYTES)
+                if encoded is None:
+                    break
+                announced = decode_announcement(encoded)
+            except ShareFormatError as error:
+                log.warning("left out %s of the share %s: %s", key, self.url, error)
+                continue
+            found[announced.name] = announced
+        return found
+
+    def environment_object(self, sha256: bytes) -> bytes:
+        """Return an object of an environment, compared with its sha256; raises `OriginMissing` and `OriginFault`."""
+        key = object_key(sha256)
+        attempted = f"read {key} in the share {self.url}"
+        try:
+            encoded = self._objects.read(key, limit_bytes=MAX_OBJECT_BYTES)
+            if encoded is None:
+                raise OriginMissing(attempted, "it is not there (yet)")
+            return decode_object(sha256, encoded)
+        except ShareFormatError as error:
+            raise OriginFault(attempted, str(error), "delete that object and push the environment again") from None
 
     def lacks(self, sha256: bytes) -> bool:
         """Tell whether the share is there, and the file's manifest or a pack of it is not; raises `OriginError`."""
@@ -191,6 +234,22 @@ class WrittenShare(ObjectShare):
     def clock_s(self) -> float:
         """Return what time it is where the share is, in seconds of the epoch; raises `OriginError`."""
         return clock_s(self._written)
+
+    def add_environment_object(self, content: bytes) -> bytes:
+        """Write an object of an environment, and return its sha256."""
+        sha256, encoded = encode_object(content)
+        self._written.create(object_key(sha256), encoded)
+        return sha256
+
+    def announce_environment(self, environment: SharedEnvironment) -> None:
+        """Announce an environment whose objects are there, after all that were announced before."""
+        encoded = encode_announcement(environment)
+        for number in range(_MAX_ANNOUNCEMENTS):
+            if self._objects.read_range(announcement_key(number), 0, 1) is None and self._written.create(
+                announcement_key(number), encoded
+            ):
+                return
+        raise OriginFault(f"announce an environment in the share {self.url}", f"there are {_MAX_ANNOUNCEMENTS:,} already")
 
     def new_pack_name(self) -> bytes:
         """Return a name that no other writer gives to a pack."""

@@ -1,0 +1,138 @@
+"""Environments in a share of objects: ``push --env``, ``pull --env``, ``env ls --share``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import msgspec
+
+from wheelfs.core.environments.checking import check_environment
+from wheelfs.errors import InvalidInput, NotKnown, OriginFault
+from wheelfs.model.decoding import DECODE_ERRORS
+from wheelfs.model.environment import Environment, EnvironmentLabel, modules
+from wheelfs.model.shared_environment import Bytecode, SharedEnvironment
+from wheelfs.store.catalog.mounted_environments import bytecode_key, bytecode_keys, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from wheelfs.remote.share.share import ObjectShare, WrittenShare
+    from wheelfs.store.store import Store
+
+_UNCHECKED: Final = (1).to_bytes(4, "little")
+"""The flags of bytecode that is not compared with its source (PEP 552): any other kind would make Python look at the source."""
+_HEAD_BYTES: Final = 16
+
+_profile_decoder: Final = msgspec.msgpack.Decoder(tuple[str, ...])
+_bytecode_decoder: Final = msgspec.msgpack.Decoder(Bytecode)
+
+
+class Shared(NamedTuple):
+    """An environment that was pushed or pulled: ``is_new`` if that changed anything, with bytecode of ``compiled`` modules."""
+
+    tree: Environment
+    digest: bytes
+    compiled: int
+    is_new: bool
+
+
+def push_environment(store: Store, share: WrittenShare, name: str) -> Shared:
+    """Announce an environment of the store in a share, with its profile, and the bytecode of the modules in that.
+
+    Its wheels are there.  A profile of the same tree that others have pushed is merged.  Raises `NotKnown`, `OriginError`.
+    """
+    label = store.mounted.label(name)
+    tree = None if label is None else store.mounted.tree(label.digest)
+    if label is None or tree is None:
+        raise NotKnown(f"push the environment {name!r}", "there is none of this name", "wheelfs env ls lists them")
+    before = share.environments().get(name)
+    profile = set(store.mounted.profiles.of(label.digest))
+    if before is not None and before.tree == label.digest and before.profile is not None:
+        profile.update(_profile(share, before.profile))
+    code = _bytecode_of(store, tree, profile)
+    made = SharedEnvironment(
+        name=name,
+        tree=share.add_environment_object(encoded(tree)[1]),
+        profile=share.add_environment_object(msgspec.msgpack.encode(sorted(profile))) if profile else None,
+        bytecode=share.add_environment_object(msgspec.msgpack.encode(code)) if code else None,
+        announced_us=time.time_ns() // 1_000,
+    )
+    is_new = before is None or msgspec.structs.replace(made, announced_us=before.announced_us) != before
+    if is_new:
+        share.announce_environment(made)
+    return Shared(tree, label.digest, len(code), is_new)
+
+
+def pull_environment(store: Store, share: ObjectShare, name: str, *, trusts_bytecode: bool) -> Shared:
+    """Give an environment of a share its name in the store, in place of what had it; none of its wheels is fetched.
+
+    Its profile is merged with what is known here.  Bytecode is taken with ``trusts_bytecode`` alone: nothing tells whether it is
+    what its source says.  Raises `NotKnown`, `OriginError`, `InvalidInput`.
+    """
+    attempted = f"pull the environment {name!r}"
+    found = share.environments().get(name)
+    if found is None:
+        raise NotKnown(attempted, f"the share {share.url} has none of this name", "wheelfs env ls --share URL lists them")
+    encoding = share.environment_object(found.tree)
+    tree = read_tree(attempted, encoding)
+    label = EnvironmentLabel(name, found.tree, time.time_ns() // 1_000, tuple(wheel.sha256 for wheel in tree.wheels))
+    profile = () if found.profile is None else _profile(share, found.profile)
+    code = _bytecode(share, found.bytecode) if trusts_bytecode and found.bytecode is not None else ()
+    there = store.mounted.bytecode_sizes(bytecode_keys(tree))
+    new = dict(_usable(tree, ((key, content) for key, content in code if key not in there)))
+    if new:
+        store.mounted.put_bytecode(new).result()
+    before = store.mounted.put(label, encoding).result()
+    paths = {member.path for member in tree.members}
+    store.mounted.profiles.merge(label.digest, [path for path in profile if path in paths]).result()
+    return Shared(tree, label.digest, len(new), before is None or before.digest != label.digest)
+
+
+def environments_of(share: ObjectShare) -> list[tuple[SharedEnvironment, Environment]]:
+    """Return the environments of a share, in order of name; raises `OriginError`, `InvalidInput`."""
+    found = sorted(share.environments().items())
+    return [(one, read_tree(f"read the environment {name!r}", share.environment_object(one.tree))) for name, one in found]
+
+
+def lacks_interpreter(tree: Environment) -> bool:
+    """Return whether an environment cannot be run on this machine, since its interpreter is not there."""
+    return not Path(tree.interpreter.executable).exists()
+
+
+def read_tree(attempted: str, encoding: bytes) -> Environment:
+    """Return the tree of its encoding; raises `InvalidInput` for one that no build would make."""
+    try:
+        tree = msgspec.msgpack.decode(encoding, type=Environment)
+    except DECODE_ERRORS as error:
+        raise InvalidInput(attempted, f"it cannot be read ({error})") from None
+    check_environment(attempted, tree)
+    return tree
+
+
+def _profile(share: ObjectShare, sha256: bytes) -> tuple[str, ...]:
+    try:
+        return _profile_decoder.decode(share.environment_object(sha256))
+    except DECODE_ERRORS as error:
+        raise OriginFault(f"read a profile in the share {share.url}", f"it is not one ({error})") from None
+
+
+def _bytecode(share: ObjectShare, sha256: bytes) -> Bytecode:
+    try:
+        return _bytecode_decoder.decode(share.environment_object(sha256))
+    except DECODE_ERRORS as error:
+        raise OriginFault(f"read bytecode in the share {share.url}", f"it is not that ({error})") from None
+
+
+def _bytecode_of(store: Store, tree: Environment, profile: set[str]) -> Sequence[tuple[bytes, bytes]]:
+    magic = tree.interpreter.magic
+    wanted = {bytecode_key(member.sha256, magic) for member in modules(tree) if member.path in profile}
+    found = ((key, store.mounted.bytecode(key)) for key in sorted(wanted))
+    return [(key, content) for key, content in found if content is not None]
+
+
+def _usable(tree: Environment, code: Iterable[tuple[bytes, bytes]]) -> Iterable[tuple[bytes, bytes]]:
+    """Yield bytecode of modules of the tree that its interpreter would take."""
+    head, keys = tree.interpreter.magic + _UNCHECKED, set(bytecode_keys(tree))
+    return ((key, content) for key, content in code if key in keys and len(content) > _HEAD_BYTES and content.startswith(head))
