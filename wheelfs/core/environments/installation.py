@@ -131,31 +131,42 @@ def _check_wheel(attempted: str, text: str) -> None:
         raise InvalidInput(attempted, f"it has version {version[0].partition(':')[2].strip()} of the format of wheels, not 1")
 
 
+def schemes(site: str, minor: str, project: str) -> dict[str, str]:
+    """Return where each part of ``NAME-VERSION.data`` lies, below an environment whose site-packages are ``site``."""
+    return {
+        "purelib": f"{site}/",
+        "platlib": f"{site}/",
+        "headers": f"include/site/python{minor}/{project}/",
+        "scripts": "bin/",
+        "data": "",
+    }
+
+
+def place(attempted: str, name: str, data: str, places: Mapping[str, str]) -> tuple[str, bool]:
+    """Return where the member ``name`` lies, and whether it is a script; ``data`` is the name of the wheel's ``.data``.
+
+    ``places`` are those of `schemes`.  Raises `InvalidInput` for one that has no place.
+    """
+    check_path(attempted, name)
+    top, _, below = name.partition("/")
+    if top != data:
+        return places["purelib"] + name, False
+    scheme, _, rest = below.partition("/")
+    if scheme not in places or not rest:
+        raise InvalidInput(attempted, f"its member {name[:200]!r} is for {scheme[:40]!r}, and there is no such place")
+    path = places[scheme] + rest
+    return f"lib/{path.removeprefix(_LINKED)}" if path.startswith(_LINKED) else path, scheme == "scripts"
+
+
 def _placed(
     attempted: str, by_name: Mapping[str, zip_layout.Member], dist_info: str, project: str, interpreter: Interpreter
 ) -> Iterator[_Placed]:
     data = dist_info.removesuffix(".dist-info") + ".data"
-    site = interpreter.site_packages
-    schemes = {
-        "purelib": f"{site}/",
-        "platlib": f"{site}/",
-        "headers": f"include/site/python{interpreter.minor}/{project}/",
-        "scripts": "bin/",
-        "data": "",
-    }
+    places = schemes(interpreter.site_packages, interpreter.minor, project)
     for name, member in by_name.items():
-        if name.endswith("/"):
-            continue
-        check_path(attempted, name)
-        top, _, below = name.partition("/")
-        if top != data:
-            yield _Placed(f"{site}/{name}", member, False)
-            continue
-        scheme, _, rest = below.partition("/")
-        if scheme not in schemes or not rest:
-            raise InvalidInput(attempted, f"its member {name[:200]!r} is for {scheme[:40]!r}, and there is no such place")
-        path = schemes[scheme] + rest
-        yield _Placed(f"lib/{path.removeprefix(_LINKED)}" if path.startswith(_LINKED) else path, member, scheme == "scripts")
+        if not name.endswith("/"):
+            path, is_script = place(attempted, name, data, places)
+            yield _Placed(path, member, is_script)
 
 
 def _recorded(attempted: str, content: bytes) -> dict[str, bytes]:

@@ -48,11 +48,15 @@ def filename_of(read: Callable[[int, int], bytes], size_bytes: int) -> str:
     start, end = zip_layout.member_window(found[0], members, location.offset)
     if not 0 <= end - start <= zip_layout.MAX_METADATA_BYTES:
         raise zip_layout.NotAZip("its WHEEL is too large")
-    text = zip_layout.extract_member(found[0], read(start, end - start), start)
-    said = HeaderParser().parsestr(text.decode("utf-8", "replace"))
+    return filename_by(directory.removesuffix(".dist-info"), zip_layout.extract_member(found[0], read(start, end - start), start))
+
+
+def filename_by(name_and_version: str, wheel: bytes) -> str:
+    """Return the filename that the directory ``NAME-VERSION.dist-info`` with this WHEEL stands for; raises `NotAZip`."""
+    said = HeaderParser().parsestr(wheel.decode("utf-8", "replace"))
     build = (said.get("Build") or "").strip()
     tags = compressed([str(tag).strip() for tag in said.get_all("Tag", [])])
-    return "-".join([directory.removesuffix(".dist-info"), *([build] if build else []), tags]) + ".whl"
+    return "-".join([name_and_version, *([build] if build else []), tags]) + ".whl"
 
 
 def is_metadata_of(metadata: bytes, filename: str) -> bool:

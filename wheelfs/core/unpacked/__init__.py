@@ -1,0 +1,1 @@
+"""Which wheel an unpacked distribution was, and what of it is still there."""

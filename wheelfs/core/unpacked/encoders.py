@@ -1,0 +1,83 @@
+"""Which DEFLATE encoder made a wheel's members, found by making some of them again.
+
+Python's zipfile, and so most builders, have used zlib at one of its levels; its releases give the same bytes.  Encoders that only
+speak the same format (miniz_oxide, zlib-rs, zlib-ng, libdeflate) do not, and what they made is not made again here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+SAMPLES: Final = 8
+SAMPLE_BYTES: Final = (512, 64 << 10)
+"""Samples are members of this size: smaller ones look alike at most levels, larger ones take long."""
+
+
+class Encoder(NamedTuple):
+    """zlib with this level and memory level (`zlib.compressobj`)."""
+
+    level: int
+    memory: int = zlib.DEF_MEM_LEVEL
+
+    def begin(self) -> zlib._Compress:
+        """Return a compressor of one member."""
+        return zlib.compressobj(self.level, zlib.DEFLATED, -zlib.MAX_WBITS, self.memory)
+
+    def packed(self, content: bytes) -> bytes:
+        """Return the data of a member with this content."""
+        begun = self.begin()
+        return begun.compress(content) + begun.flush()
+
+
+CANDIDATES: Final = (
+    Encoder(6),
+    Encoder(9),
+    Encoder(1),
+    *(Encoder(level) for level in (2, 3, 4, 5, 7, 8)),
+    Encoder(9, 9),
+    Encoder(6, 9),
+)
+"""In order of preference, where several give the same sizes: the levels that tools have by default, or call fastest and best."""
+
+_KNOWN_BYTES: Final = 50_000
+_KNOWN_SHA256: Final = "23f6568d00e00f3b2ed1a4b91c9eeb459a7467d4412d41d0b290b49560e940f9"
+
+
+def recognised(samples: Sequence[tuple[bytes, int]]) -> Encoder | None:
+    """Return the encoder that gives most of ``samples`` (content, and the size of its data) that size; None for none of them."""
+    best: tuple[int, Encoder] | None = None
+    for encoder in CANDIDATES:
+        right = sum(len(encoder.packed(content)) == size for content, size in samples)
+        if right and (best is None or right > best[0]):
+            best = right, encoder
+        if right == len(samples):
+            break
+    return None if best is None else best[1]
+
+
+def is_the_original() -> bool:
+    """Return whether this Python's zlib gives the bytes that zlib gives: some systems have put another library in its place."""
+    known = _known()
+    digest = hashlib.sha256()
+    for encoder in CANDIDATES:
+        digest.update(encoder.packed(known))
+    return digest.hexdigest() == _KNOWN_SHA256
+
+
+def _known() -> bytes:
+    """Return bytes that are compressible as text is: words of a few lengths in an order without a pattern."""
+    words = [hashlib.sha256(bytes([number])).hexdigest()[: 2 + number % 9] for number in range(200)]
+    order = hashlib.shake_256(b"wheelfs").digest(_KNOWN_BYTES // 5)
+    return " ".join(words[place % len(words)] for place in order).encode()
+
+
+def samples_of(sizes: Iterable[tuple[int, int]]) -> list[int]:
+    """Return which members to try, by their number, of ``(number, size)``: the largest within `SAMPLE_BYTES`."""
+    low, high = SAMPLE_BYTES
+    within = sorted(((size, number) for number, size in sizes if low <= size <= high), reverse=True)
+    return [number for _, number in within[:SAMPLES]]
