@@ -14,6 +14,7 @@ FILE_COLUMNS: Final = ("project", "version", "state", "size", "origin", "filenam
 
 def file_row(file: ListedFile) -> tuple[str, ...]:
     """Return the cells of `FILE_COLUMNS`."""
-    marks = "".join([" (pinned)" if file.pinned else "", " (private)" if file.private else ""])
+    kinds = {"pinned": file.pinned, "private": file.private, "repacked": file.repacked}
+    marks = "".join(f" ({kind})" for kind, is_so in kinds.items() if is_so)
     origins = ", ".join((file.origin or "-", *file.also))
     return (file.project, file.version or "-", file.state, size_text(file.size_bytes), origins, file.filename + marks)

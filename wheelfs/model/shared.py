@@ -20,7 +20,8 @@ MAX_CURSOR: Final = 1_000
 class SharedFile(msgspec.Struct, frozen=True, array_like=True):
     """A sealed file under one of its names, as the machine that stored it knew it.
 
-    ``index`` is the name of the index that it came from, ``local`` for one added by hand.  New fields go to the end, with a
+    ``index`` is the name of the index that it came from, ``local`` for one added by hand; ``repacked``: it was made of unpacked
+    files there.  New fields go to the end, with a
     default: nodes and gateways of different builds talk to each other.
     """
 
@@ -35,6 +36,7 @@ class SharedFile(msgspec.Struct, frozen=True, array_like=True):
     yanked: str | None = None
     url: str | None = None
     metadata_sha256: bytes | None = None
+    repacked: bool = False
 
 
 class FeedPage(msgspec.Struct, frozen=True, array_like=True):

@@ -7,14 +7,15 @@ from typing import Literal
 import msgspec
 
 FileState = Literal["stored", "partial", "remote", "poisoned"]
-AddResult = Literal["added", "present", "refused"]
+AddResult = Literal["added", "present", "refused", "would-add"]
 
 
 class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one file that was to be added.
 
     For a refused one ``reason`` says why and ``error_class`` names the class in `wheelfs.errors`; what could not be found out
-    of it is None.
+    of it is None.  ``repacked``: a wheel was made of unpacked files.  ``fetched_bytes``: how much of one whose unpacked files are
+    at hand came from its index, or (``would-add``: nothing is stored) would come.
     """
 
     filename: str
@@ -25,12 +26,15 @@ class AddedFile(msgspec.Struct, frozen=True, kw_only=True):
     result: AddResult
     reason: str | None = None
     error_class: str | None = None
+    repacked: bool = False
+    fetched_bytes: int | None = None
 
 
 class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file that is known here.
 
     ``origin`` is an index's name, or "local" for what was added by hand; ``also`` are further indexes that have the same bytes.
+    ``repacked``: it was made of unpacked files (``add --uv-cache``, say), and is not the file that they came from.
     """
 
     filename: str
@@ -43,6 +47,7 @@ class ListedFile(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     private: bool = False
     also: tuple[str, ...] = ()
+    repacked: bool = False
 
 
 class ShownFile(ListedFile, frozen=True, kw_only=True):

@@ -97,6 +97,7 @@ def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
     yield "yanked", None if file.yanked is None else (file.yanked or "yes")
     yield "pinned", "yes" if file.pinned else None
     yield "private", "yes" if file.private else None
+    yield "repacked", "yes: made of unpacked files" if file.repacked else None
     yield "listed", None if file.listed else "no longer by its index"
     yield "hidden", None if file.hidden is None else f"it is {file.hidden}"
     yield "odd", "; ".join(file.odd) or None

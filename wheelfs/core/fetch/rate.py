@@ -11,7 +11,9 @@ from wheelfs.core.fetch.delta import CONNECTIONS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COPY_BYTES_S: Final = 300e6
+PACK_BYTES_S: Final = 8e6
+"""About how fast unpacked files become bytes of a wheel, on one processor."""
+COPY_BYTES_S: Final = 300e6
 """About how fast bytes are copied from the store: irrelevant on a slow line, and more than copying saves on a fast one."""
 _WORTHWHILE_S: Final = 0.05
 """What must be saved: both sides of the comparison are estimates."""
@@ -49,9 +51,14 @@ def differs(kept: RateEstimate, estimate: RateEstimate) -> bool:
     return any(not 1 / _SIMILAR < ratio < _SIMILAR for ratio in ratios)
 
 
-def pays(estimate: RateEstimate, *, whole_bytes: int, ranges: Sequence[tuple[int, int]]) -> bool:
-    """Return whether ``ranges``, some in parallel, will be here sooner than ``whole_bytes`` in one response."""
+def pays(
+    estimate: RateEstimate, *, whole_bytes: int, ranges: Sequence[tuple[int, int]], copy_bytes_s: float = COPY_BYTES_S
+) -> bool:
+    """Return whether ``ranges``, some in parallel, will be here sooner than ``whole_bytes`` in one response.
+
+    ``copy_bytes_s``: how fast the others come from this machine.
+    """
     part_bytes = sum(end - start for start, end in ranges)
     rounds = -(-len(ranges) // CONNECTIONS)
-    by_parts_s = rounds * estimate.latency_s + part_bytes / estimate.bytes_per_s + (whole_bytes - part_bytes) / _COPY_BYTES_S
+    by_parts_s = rounds * estimate.latency_s + part_bytes / estimate.bytes_per_s + (whole_bytes - part_bytes) / copy_bytes_s
     return by_parts_s + _WORTHWHILE_S < estimate.latency_s + whole_bytes / estimate.bytes_per_s

@@ -80,13 +80,20 @@ def members(attempted: str, distribution: Distribution, entry_points: bytes, lay
         path = one.path if layout is None else posixpath.normpath(posixpath.join(layout.site, one.path))
         if path in made or (layout is not None and not one.algorithm and _is_bytecode(path)):
             continue
-        name, is_script = (path, False) if layout is None else _name(attempted, path, distribution, layout)
+        name, is_script = _as_installed(path, distribution) if layout is None else _name(attempted, path, distribution, layout)
         if name in own:
             continue
         check_path(attempted, name)
         if not one.algorithm:
             raise InvalidInput(attempted, f"its RECORD does not vouch for {one.path[:200]!r}", "install it again")
         yield Placed(name, path, one, is_script)
+
+
+def _as_installed(path: str, distribution: Distribution) -> tuple[str, bool]:
+    """Return the name of a member as an environment would tell it, so that both give the same wheel."""
+    for beside in ("purelib", "platlib"):
+        path = path.removeprefix(f"{distribution.data}/{beside}/")
+    return path, False
 
 
 def _name(attempted: str, path: str, distribution: Distribution, layout: Layout) -> tuple[str, bool]:

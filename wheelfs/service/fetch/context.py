@@ -24,6 +24,7 @@ from wheelfs.service.fetch.facts import FileFacts
 from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.service.fetch.share_losses import MissingObjects
 from wheelfs.service.fetch.source import Sources
+from wheelfs.service.unpacked.sources import UnpackedSources
 from wheelfs.store.catalog.records import StoredName
 
 if TYPE_CHECKING:
@@ -59,11 +60,13 @@ class FetchContext:
         progress_timeout_s: float,
         delta: Delta = "auto",
         shares: Sequence[Share] = (),
+        unpacked: UnpackedSources | None = None,
         limits: FetchLimits = FETCH_LIMITS,
     ) -> None:
         """``progress_timeout_s``: how long a stream may bring (nearly) nothing before it is given up.
 
         ``origins`` are the clients of the indexes by name; ``shares`` are asked for files in their order, before any index.
+        ``unpacked`` says which wheels are unpacked on this machine.
         """
         self.store = store
         self.hosts = hosts
@@ -72,6 +75,7 @@ class FetchContext:
         self.progress_timeout_s = progress_timeout_s
         self.delta = delta
         self.limits = limits
+        self.unpacked = UnpackedSources() if unpacked is None else unpacked
         self.facts = FileFacts(store, limits)
         self.sources = Sources(origins=origins, shares=shares, hosts=hosts)
         self.missing_objects = MissingObjects(store.shared, shares, hosts, nursery, timeout_s=progress_timeout_s)

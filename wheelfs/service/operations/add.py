@@ -147,6 +147,7 @@ def _taken(
         requires_python=about.requires_python,
         metadata_sha256=None if about.metadata is None else hashlib.sha256(about.metadata).digest(),
         added_at_us=time.time_ns() // 1_000,
+        repacked=source.repacked,
     )
     # Checked again inside the transaction: another process may have added the name while this one was reading.
     store.seal(

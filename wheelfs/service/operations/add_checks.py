@@ -39,12 +39,16 @@ _MAGIC: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to add: where it lies, under which name, and where that came from (a path or URL, for messages)."""
+    """A file to add: where it lies, under which name, and where that came from (a path or URL, for messages).
+
+    ``repacked``: it was made of unpacked files.
+    """
 
     path: Path
     filename: str
     named: str
     url: str | None = None
+    repacked: bool = False
 
     @property
     def attempted(self) -> str:

@@ -51,6 +51,7 @@ def _listed(store: Store, name: StoredName) -> ListedFile:
         pinned=name.pinned,
         private=name.private,
         also=name.also,
+        repacked=name.repacked,
     )
 
 
@@ -73,6 +74,7 @@ def listed_ref(downloads: DownloadPool, ref: FileRef, sealed: bytes | None) -> L
         origin=ref.origin,
         pinned=any(name.pinned for name in names),
         private=any(name.private for name in names),
+        repacked=any(name.repacked for name in names),
     )
 
 
@@ -184,6 +186,7 @@ def _shown_file(
         origin=ref.origin,
         pinned=name is not None and name.pinned,
         private=name is not None and name.private,
+        repacked=name is not None and name.repacked,
         also=() if name is None else tuple(origin for origin in name.origins if origin != ref.origin),
         stored_bytes=stored_bytes,
         upload_time=None if link.upload_time_us is None else rfc3339_seconds(link.upload_time_us),

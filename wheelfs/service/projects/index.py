@@ -40,6 +40,8 @@ class Entry(msgspec.Struct, frozen=True):
     """False for a stored file that its index no longer lists."""
     is_private: bool = False
     """True for a stored file that was added by hand."""
+    is_repacked: bool = False
+    """True for a stored file that was made of unpacked files."""
 
     def remarks(self) -> Iterator[str]:
         """Yield what a person who reads the page is to know of the file."""
@@ -48,6 +50,8 @@ class Entry(msgspec.Struct, frozen=True):
             yield f"variant {variant} (PEP 825, a draft): installers that know no variants pass it over"
         elif self.ref.kind == "variants":
             yield "describes the variant wheels of its version (PEP 825, a draft)"
+        if self.is_repacked:
+            yield "repacked: made here of unpacked files, and not the file that they came from"
         if not self.is_listed:
             yield "not listed by its index"
         if self.ref.before:

@@ -170,7 +170,7 @@ class Projects:
             name = digests.get(sealed or b"")
             came_us = None if name is None else name.added_at_us
             ref = FileRef(project, owned.owner, with_stored_digests(link, name), came_us, before.get(link.filename, b""))
-            entries.append(Entry(ref, sealed, True, sealed in private))
+            entries.append(Entry(ref, sealed, True, sealed in private, name is not None and name.repacked))
         is_listed = owned.page is None or owned.owner == ownership.LOCAL
         kept: list[Entry] = []
         for link in owned.kept:
@@ -180,7 +180,8 @@ class Projects:
                 sealed = link.sha256 if link.sha256 in digests else None
                 name = digests.get(sealed or b"")
                 ref = FileRef(project, owned.owner, link, None if name is None else name.added_at_us)
-                kept.append(Entry(ref, sealed, is_listed, link.sha256 in private))
+                is_repacked = name is not None and name.repacked
+                kept.append(Entry(ref, sealed, is_listed, link.sha256 in private, is_repacked))
         # By name, a stored file goes before one that its index lists and cannot serve now.
         return [*entries, *kept] if filename is None else [*kept, *entries]
 

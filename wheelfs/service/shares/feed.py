@@ -148,5 +148,6 @@ def shared_file(name: StoredName) -> SharedFile:
         size_bytes=name.size_bytes,
         private=name.private,
         url=name.url,
+        repacked=name.repacked,
         **description_of(name),
     )

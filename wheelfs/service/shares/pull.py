@@ -167,6 +167,7 @@ def _stored_name(file: SharedFile) -> StoredName:
         private=file.private,
         of_share=True,
         url=file.url,
+        repacked=file.repacked,
         **description_of(file),
     )
 

@@ -26,12 +26,12 @@ class ExtendedAttributes:
         sealed = self._projects.sealed(ref)
         state, here = state_of(self._downloads, ref, sealed)
         digest = sealed if sealed is not None else ref.link.sha256
-        pinned = any(
-            name.pinned
-            for name in self._downloads.context.store.catalog.stored_names(ref.project)
-            if name.filename == ref.filename
-        )
+        stored = self._downloads.context.store.catalog.stored_names(ref.project)
+        names = [name for name in stored if name.filename == ref.filename]
+        pinned = any(name.pinned for name in names)
         values = {"state": state, "origin": ref.origin, "stored_bytes": str(here), "pinned": "1" if pinned else "0"}
+        if any(name.repacked and name.sha256 == sealed for name in names):
+            values["repacked"] = "1"
         if digest is not None:
             values["sha256"] = digest.hex()
         if ref.link.upload_time_us is not None:

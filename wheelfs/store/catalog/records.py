@@ -46,6 +46,7 @@ class NameValue(msgspec.Struct, frozen=True, array_like=True):
     replaced: str | None = None
     of_share: bool = False
     first_seen_us: int | None = None
+    repacked: bool = False
 
 
 _value_fields: Final = attrgetter(*NameValue.__struct_fields__)
@@ -63,7 +64,8 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     ``hashes`` (hexadecimal by algorithm) are the content's own as far as they were compared with what an index vouched with, and
     what it vouched with that cannot be checked here.  ``validators`` are those of answers whose bytes were this content.
     ``replaced`` is None, or why the name means another content by now: this one is then shown nowhere, and found by its sha256.
-    ``first_seen_us`` is that of its index's page (`FileLink`), for when the page lists it no more.
+    ``first_seen_us`` is that of its index's page (`FileLink`), for when the page lists it no more.  ``repacked``: it was made of
+    unpacked files (`wheelfs.service.unpacked.repack`), and is not the file that they were once unpacked from.
     """
 
     project: str
@@ -85,6 +87,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
     replaced: str | None = None
     of_share: bool = False
     first_seen_us: int | None = None
+    repacked: bool = False
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -121,6 +124,7 @@ class StoredName(msgspec.Struct, frozen=True, kw_only=True):
             replaced=value.replaced,
             of_share=value.of_share,
             first_seen_us=value.first_seen_us,
+            repacked=value.repacked,
         )
 
     def value(self) -> NameValue:

@@ -1,0 +1,1 @@
+"""``wheelfs add --uv-cache``, ``--venv`` and ``--conda``: taking in what is unpacked."""
