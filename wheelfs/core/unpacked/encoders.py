@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 SAMPLES: Final = 8
-SAMPLE_BYTES: Final = (512, 64 << 10)
-"""Samples are members of this size: smaller ones look alike at most levels, larger ones take long."""
+SAMPLE_BYTES: Final = 64 << 10
+"""Samples are no larger than this where there are such: larger ones take long, and smaller ones look alike at most levels."""
+LARGEST_SAMPLE_BYTES: Final = 64 << 20
 
 
 class Encoder(NamedTuple):
@@ -77,7 +78,7 @@ def _known() -> bytes:
 
 
 def samples_of(sizes: Iterable[tuple[int, int]]) -> list[int]:
-    """Return which members to try, by their number, of ``(number, size)``: the largest within `SAMPLE_BYTES`."""
-    low, high = SAMPLE_BYTES
-    within = sorted(((size, number) for number, size in sizes if low <= size <= high), reverse=True)
-    return [number for _, number in within[:SAMPLES]]
+    """Return which members to try, by their number, of ``(number, size)``: the largest up to `SAMPLE_BYTES`, or the smallest."""
+    known = sorted((size, number) for number, size in sizes if size <= LARGEST_SAMPLE_BYTES)
+    within = [number for size, number in known if size <= SAMPLE_BYTES]
+    return within[: -SAMPLES - 1 : -1] or [number for _, number in known[:1]]

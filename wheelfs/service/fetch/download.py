@@ -25,6 +25,7 @@ from wheelfs.errors import (
     OriginMissing,
     OriginTimeout,
     OriginUnreachable,
+    UsageError,
     WheelfsError,
 )
 from wheelfs.service.fetch import from_manifest, from_stored_members
@@ -70,7 +71,6 @@ class Download:
     _side_requests: trio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
-        """Start with all requests of readers free."""
         self._side_requests = trio.Semaphore(self.context.limits.side_streams)
 
     # --- what openers and readers call ----------------------------------------------------------------------------
@@ -272,7 +272,7 @@ class Download:
             await self.context.facts.quarantine(self.ref, error)
             raise
         except WheelfsError as error:
-            log.warning("%s", error)
+            log.log(logging.DEBUG if isinstance(error, UsageError) else logging.WARNING, "%s", error)
             raise
 
     async def _fetch_and_seal(self) -> None:

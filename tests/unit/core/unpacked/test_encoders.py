@@ -37,7 +37,9 @@ def test_most_samples_decide() -> None:
 
 
 def test_samples_are_neither_tiny_nor_large() -> None:
-    assert samples_of([(0, 3), (1, 600), (2, 700), (3, 1 << 30)]) == [2, 1]
+    assert samples_of([(0, 3), (1, 600), (2, 700), (3, 1 << 30)]) == [2, 1, 0]
+    assert samples_of([(0, 1 << 20), (1, 1 << 21)]) == [0]
+    assert samples_of([(0, 1 << 40)]) == []
     assert len(samples_of((number, 1000) for number in range(100))) == 8
 
 
