@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
 def shown_by(store: Path, home: Path, *words: str) -> bytes:
     """Return what a wheelfs command that succeeds shows on a terminal of 150 columns at its stderr."""
-    environment = {**wheelfs_environment(home), "TERM": "xterm", "COLUMNS": "150"}
+    return _on_terminal(store, wheelfs_environment(home), words, is_whole=False)
+
+
+def printed_by(store: Path, environment: Mapping[str, str], *words: str) -> str:
+    """Return what a wheelfs command that succeeds prints where its input and outputs are a terminal, lines ended as in files."""
+    return _on_terminal(store, environment, words, is_whole=True).decode().replace("\r\n", "\n")
+
+
+def _on_terminal(store: Path, environment: Mapping[str, str], words: Sequence[str], *, is_whole: bool) -> bytes:
+    environment = {**environment, "TERM": "xterm", "COLUMNS": "150"}
     shown, terminal = pty.openpty()
     command = wheelfs_command("--store", str(store), *words)
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=terminal) as process:
+    stdin, stdout = (terminal, terminal) if is_whole else (None, subprocess.DEVNULL)
+    with subprocess.Popen(command, env=environment, stdin=stdin, stdout=stdout, stderr=terminal) as process:
         os.close(terminal)
         seen = b""
         # A terminal whose last writer has gone reads as EIO.

@@ -5,10 +5,13 @@ With ``--json`` stdout carries one JSON object a line and nothing else; errors g
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+import click
 import msgspec
 
 from wheelfs.config import redact
@@ -58,25 +61,20 @@ class Output:
                 self.talk(line if number else f"wheelfs: {line}")
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print rows under a heading, in plain columns, the last one unpadded; nothing when there are no rows."""
-        first: list[Sequence[str]] = []
-        iterator = iter(rows)
-        for row in iterator:
-            first.append(row)
-            if len(first) == _WIDTHS_FROM_ROWS:
-                break
-        if not first:
-            return
-        heads = [column.upper() for column in columns]
-        widths = [max(len(row[column]) for row in [heads, *first]) for column in range(len(heads) - 1)]
-        for row in (heads, *first):
-            self._row(row, widths)
-        for row in iterator:
-            self._row(row, widths)
+        """Print rows under a heading, as `table_lines` has them."""
+        for line in table_lines(columns, rows):
+            self.line(line)
 
-    def _row(self, row: Sequence[str], widths: Sequence[int]) -> None:
-        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        self.line("  ".join([*padded, row[-1]]).rstrip())
+    def pages(self, lines: Iterable[str]) -> None:
+        """Print lines, on a terminal through the user's pager (PAGER, else less), as git does."""
+        if not sys.stdout.isatty() or os.environ.get("PAGER") == "":
+            for line in lines:
+                self.line(line)
+            return
+        # What git gives less, too: it ends at once where all fits on the screen, and leaves it there.
+        os.environ.setdefault("LESS", "FRX")
+        # click ends the text with a newline of its own.
+        click.echo_via_pager(("\n" if number else "") + printable(line) for number, line in enumerate(lines))
 
     def _write(self, text: str) -> None:
         if self._progress_console is not None and sys.stdout.isatty():
@@ -108,6 +106,23 @@ class Output:
                 yield _Bars(bars)
         finally:
             self._progress_console = None
+
+
+def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield rows under a heading, in plain columns, the last one unpadded; nothing when there are no rows."""
+    first: list[Sequence[str]] = []
+    iterator = iter(rows)
+    for row in iterator:
+        first.append(row)
+        if len(first) == _WIDTHS_FROM_ROWS:
+            break
+    if not first:
+        return
+    heads = [column.upper() for column in columns]
+    widths = [max(len(row[column]) for row in [heads, *first]) for column in range(len(heads) - 1)]
+    for row in chain((heads,), first, iterator):
+        padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "  ".join([*padded, row[-1]]).rstrip()
 
 
 class _Quiet:

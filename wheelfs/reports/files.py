@@ -102,15 +102,25 @@ def newest_first(shown: ShownProject) -> list[ShownFile]:
     return sorted(shown.files, key=lambda file: (-place.get(file.version or "", -1), file.filename))
 
 
-def worth_showing(shown: ShownProject, *, versions: int) -> list[ShownFile]:
-    """Return the files to show first, the newest first: what is here, and of the newest ``versions`` what this machine can use.
+def worth_showing(shown: ShownProject, *, rows: int) -> list[ShownFile]:
+    """Return the files to show first, at most ``rows``, the newest first: what is here, and what this machine can use.
 
-    Versions count of which there is such a file.
+    What is here takes half of the rows at most; the rest is for whole versions, as many of the newest as there is room for.
     """
     files = newest_first(shown)
-    fitting = dict.fromkeys(file.version for file in files if file.fits)
-    newest = set(list(fitting)[:versions])
-    return [file for file in files if file.state != "remote" or (file.fits and file.version in newest)]
+    chosen = [file for file in files if file.state != "remote"][: rows // 2]
+    usable: dict[str | None, list[ShownFile]] = {}
+    for file in files:
+        if file.state == "remote" and file.fits:
+            usable.setdefault(file.version, []).append(file)
+    is_first = True
+    for of_version in usable.values():
+        room = rows - len(chosen)
+        if len(of_version) > room and not is_first:
+            break
+        chosen += of_version[:room]
+        is_first = False
+    return [file for file in files if file in chosen]
 
 
 class KeptFile(msgspec.Struct, frozen=True, kw_only=True):

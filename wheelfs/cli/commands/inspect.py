@@ -13,6 +13,7 @@ from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command
 from wheelfs.cli.file_rows import FILE_COLUMNS, file_row
 from wheelfs.cli.first_steps import running_mount
+from wheelfs.cli.output import table_lines
 from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, described, redact
@@ -81,7 +82,7 @@ def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool,
         session.output.talk(f"wheelfs: {what} in {session.settings().store}" + ("" if patterns else f" ({how})"))
         return
     total = _Total()
-    session.output.table(FILE_COLUMNS, (file_row(total.counted(file)) for file in chain((first,), rest)))
+    session.output.pages(table_lines(FILE_COLUMNS, (file_row(total.counted(file)) for file in chain((first,), rest))))
     session.output.talk(f"wheelfs: {total}")
 
 

@@ -8,6 +8,7 @@ import click
 
 from wheelfs.cli.command import Command
 from wheelfs.cli.file_rows import FILE_COLUMNS, file_row
+from wheelfs.cli.output import table_lines
 from wheelfs.cli.session import session_of
 from wheelfs.config import redact
 from wheelfs.core.formatting import counted, size_text
@@ -16,11 +17,10 @@ from wheelfs.reports.files import ShownProject, newest_first, worth_showing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wheelfs.cli.output import Output
     from wheelfs.reports.files import ShownFile
 
-VERSIONS: Final = 10
-"""The newest versions of which files are shown that are not stored; ``--all`` shows those of all."""
+ROWS: Final = 14
+"""Files that are shown without ``--all``: with what else is said of a project they fit on a terminal of 24 lines."""
 NAMED_VERSIONS: Final = 20
 """Versions that are named; a project may have thousands."""
 
@@ -40,8 +40,9 @@ NAMED_VERSIONS: Final = 20
 def show(context: click.Context, name: str, everything: bool) -> None:
     """Show what is known of NAME, a project, a requirement such as "numpy>=2" or a filename: versions, files, sizes.
 
-    Of a project are shown, the newest first, the files that are here, and those of the newest versions that this machine can use;
-    how many others there are is said. With --json all are, the oldest first.
+    Of a project one screen is shown, the newest first: files that are here, and those of the newest versions that this machine
+    can use; how many others there are is said. With --json all are, the oldest first. On a terminal a long list goes through
+    your pager (PAGER, else less).
     """
     from wheelfs import app
 
@@ -51,12 +52,12 @@ def show(context: click.Context, name: str, everything: bool) -> None:
     if session.json:
         output.record(shown)
     elif isinstance(shown, ShownProject):
-        _print_project(output, shown, everything=everything)
+        output.pages(_project_lines(shown, everything=everything))
     else:
-        _print_pairs(output, list(_file_pairs(shown)))
+        output.pages(_pair_lines(list(_file_pairs(shown))))
 
 
-def _print_project(output: Output, shown: ShownProject, *, everything: bool) -> None:
+def _project_lines(shown: ShownProject, *, everything: bool) -> Iterator[str]:
     older = len(shown.versions) - NAMED_VERSIONS
     versions = ", ".join(shown.versions[::-1] if everything else shown.versions[::-1][:NAMED_VERSIONS])
     tracked = None if shown.tracked is None else ", ".join(which or "all versions" for which in shown.tracked)
@@ -71,13 +72,15 @@ def _print_project(output: Output, shown: ShownProject, *, everything: bool) -> 
         ("also at", ", ".join(map(redact, shown.alternate_locations))),
         ("versions", f"{versions} and {older} older" if older > 0 and not everything else versions),
     ]
-    _print_pairs(output, pairs)
-    output.line()
-    files = newest_first(shown) if everything else worth_showing(shown, versions=VERSIONS)
-    output.table(FILE_COLUMNS[1:], (file_row(file)[1:] for file in files))
+    yield from _pair_lines(pairs)
+    yield ""
+    files = newest_first(shown) if everything else worth_showing(shown, rows=ROWS)
+    yield from table_lines(FILE_COLUMNS[1:], (file_row(file)[1:] for file in files))
     if more := len(shown.files) - len(files):
-        output.line()
-        output.line(f"{counted(more, 'more file')}, for other machines or of older versions: --all shows them")
+        stored = sum(file.state == "stored" for file in shown.files) - sum(file.state == "stored" for file in files)
+        of_them = f" ({stored} of them stored)" if stored else ""
+        yield ""
+        yield f"{counted(more, 'more file')}{of_them}, for other machines or of older versions: --all shows them"
 
 
 def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
@@ -105,8 +108,8 @@ def _file_pairs(file: ShownFile) -> Iterator[tuple[str, str | None]]:
         yield name.replace("_", " "), redact(value)
 
 
-def _print_pairs(output: Output, pairs: Sequence[tuple[str, str | None]]) -> None:
+def _pair_lines(pairs: Sequence[tuple[str, str | None]]) -> Iterator[str]:
     width = max(len(name) for name, _ in pairs)
     for name, value in pairs:
         if value:
-            output.line(f"{name:<{width}}  {value}")
+            yield f"{name:<{width}}  {value}"
