@@ -113,6 +113,28 @@ def test_pips_lines(run_wheelfs: RunWheelfs, mount: Mounted, clients: Clients, f
     assert pip.installed() == EXPECTED
 
 
+@pytest.mark.parametrize("client", ["pip", "uv"])
+def test_what_is_installed_serves_pip_and_uv(
+    run_wheelfs: RunWheelfs, mount: Mounted, clients: Clients, fake_index: FakeIndex, tmp_path: Path, client: str
+) -> None:
+    home = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "PIP_CONFIG_FILE": ""}
+    words = ("--store", str(mount.store), "config", "--install", client)
+    assert "changed" in run_wheelfs(*words, env=home).succeeded().stdout, "it finds the mount that is running"
+    if client == "pip":
+        pip = clients.pip()
+        # Else the tests' own settings go before it.
+        pip.run("install", "app", environment={"PIP_CONFIG_FILE": str(tmp_path / "config/pip/pip.conf")}).succeeded()
+        assert pip.installed() == EXPECTED
+    else:
+        uv = clients.uv()
+        del uv.environment["UV_NO_CONFIG"]
+        uv.environment["XDG_CONFIG_HOME"] = home["XDG_CONFIG_HOME"]
+        uv.run("pip", "install", "app").succeeded()
+        assert uv.installed() == EXPECTED
+    assert fake_index.url not in (text := run_wheelfs(*words, "--undo", env=home).succeeded().stdout)
+    assert "  - index-url = " in text
+
+
 def test_uvs_file_serves_uv_pip_and_leaves_locks_alone(
     run_wheelfs: RunWheelfs, mount: Mounted, clients: Clients, fake_index: FakeIndex, tmp_path: Path
 ) -> None:

@@ -1,110 +1,32 @@
-"""What is here, and how it is: ``ls``, ``status``, ``config``."""
+"""How the processes on the store are: ``status``, ``log``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import chain
+import os
+from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command
-from wheelfs.cli.file_rows import FILE_COLUMNS, file_row
 from wheelfs.cli.first_steps import running_mount
-from wheelfs.cli.output import table_lines
+from wheelfs.cli.logs import default_log_file
 from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
-from wheelfs.config import OPTIONS, described, redact
+from wheelfs.config import redact
 from wheelfs.core.formatting import counted, size_text
+from wheelfs.errors import NotKnown, ProgramMissing, UsageError
 from wheelfs.reports.status import withheld_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
-    from wheelfs.cli.client_lines import Client
-    from wheelfs.cli.output import Output
     from wheelfs.config import Settings
-    from wheelfs.reports.files import ListedFile
     from wheelfs.reports.status import Counters, MountInfo, Status
 
-
-@click.command(
-    "ls",
-    cls=Command,
-    short_help="List the files that are known here.",
-    examples=(
-        "wheelfs ls",
-        "wheelfs ls 'numpy*' requests",
-        "wheelfs ls --private --sort size",
-        "wheelfs --json ls | jq -r .filename",
-        "wheelfs ls --tracked",
-    ),
-)
-@click.argument("patterns", metavar="[PATTERN...]", nargs=-1)
-@click.option("--tracked", is_flag=True, help="List the files of tracked projects, stored or not.")
-@click.option("--private", is_flag=True, help="List only private files: those added by hand, that no index lists.")
-@click.option("--pinned", is_flag=True, help="List only pinned files.")
-@click.option("--sort", "key", type=click.Choice(("name", "size")), default="name", help="By project, or the largest first.")
-@click.pass_context
-def list_files(context: click.Context, patterns: tuple[str, ...], tracked: bool, private: bool, pinned: bool, key: str) -> None:
-    """List the files that are stored here, or those that are named, and sum them up.
-
-    A PATTERN is a filename, a project, a requirement such as "numpy>=2", or has * and ? in it; then it is compared with projects
-    and filenames.
-    """
-    from wheelfs import app
-    from wheelfs.app import tracking
-
-    session = session_of(context)
-    files: Iterable[ListedFile]
-    if tracked:
-        found: list[ListedFile] = []
-        files = found
-        tracking.list_files(session.settings(), patterns=list(patterns), report=found.append)
-    else:
-        files = app.list_files(session.settings(), patterns=list(patterns))
-    files = (file for file in files if (file.private or not private) and (file.pinned or not pinned))
-    if key == "size":
-        files = sorted(files, key=lambda file: -(file.size_bytes or 0))
-    if session.json:
-        for file in files:
-            session.output.record(file)
-        return
-    rest = iter(files)
-    first = next(rest, None)
-    if first is None:
-        # Empty output is a valid answer; stderr says that it is meant.
-        kinds = " ".join(kind for kind, is_asked in (("private", private), ("pinned", pinned)) if is_asked)
-        what = f"no {kinds or 'tracked' if tracked else kinds or 'stored'} file" + (" matches" if patterns else "")
-        how = "wheelfs track NAME" if tracked else "wheelfs fetch, wheelfs add and installs through a mount add some"
-        session.output.talk(f"wheelfs: {what} in {session.settings().store}" + ("" if patterns else f" ({how})"))
-        return
-    total = _Total()
-    session.output.pages(table_lines(FILE_COLUMNS, (file_row(total.counted(file)) for file in chain((first,), rest))))
-    session.output.talk(f"wheelfs: {total}")
-
-
-@dataclass(slots=True)
-class _Total:
-    """What was listed, counted as it goes by: a list may be long."""
-
-    files: int = 0
-    stored_bytes: int = 0
-    other_bytes: int = 0
-
-    def counted(self, file: ListedFile) -> ListedFile:
-        self.files += 1
-        if file.state == "stored":
-            self.stored_bytes += file.size_bytes or 0
-        else:
-            self.other_bytes += file.size_bytes or 0
-        return file
-
-    def __str__(self) -> str:
-        more = f", and {size_text(self.other_bytes)} that are not stored whole" if self.other_bytes else ""
-        return f"{counted(self.files, 'file')}, {size_text(self.stored_bytes)}{more}"
+LINES: Final = 50
+"""Lines of a log that are shown without -n."""
 
 
 @click.command(
@@ -188,88 +110,50 @@ def _network_text(counters: Counters) -> str:
 
 @click.command(
     cls=Command,
-    short_help="Show the effective configuration, or lines for a client.",
-    examples=("wheelfs config", "wheelfs config pip --mount /mnt/wheels", "wheelfs config --json"),
+    short_help="Show what a mount has logged.",
+    examples=("wheelfs log", "wheelfs log -f /mnt/wheels", "wheelfs log -n 1000 --json | jq -r .line"),
 )
-@click.argument("client", required=False, type=click.Choice(CLIENTS))
-@click.option("--mount", type=MOUNT_POINT, metavar="DIR", help="The mount to write into the lines.")
+@click.argument("directory", metavar="[DIR]", type=MOUNT_POINT, required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now on, until Ctrl-C.")
+@click.option(
+    "-n", "--lines", type=click.IntRange(min=0), default=LINES, metavar="COUNT", help="Show so many lines; 50 by default."
+)
 @click.pass_context
-def config(context: click.Context, client: Client | None, mount: Path | None) -> None:
-    """Show every option with its value and where that comes from, credentials taken out, and lines for pip, uv, poetry and pdm.
+def log(context: click.Context, directory: Path | None, follow: bool, lines: int) -> None:
+    """Show the end of the log of the mount at DIR, else of a mount that is running; also of one that has ended.
 
-    With a client's name only its lines are printed. They name --mount, else a mount that is running, else /mnt/wheels.
+    A mount in the foreground (-f) logs to its terminal, and a gateway to its own stderr.
     """
-    from wheelfs import app
-
     session = session_of(context)
-    settings = session.settings()
-    output = session.output
-    place = mount.absolute() if mount else running_mount(settings) or USUAL_MOUNT
-    lines = {name: client_lines(name, place) for name in CLIENTS if client in (None, name)}
-    if client is None:
-        indexes = [(described(index), origin) for index, origin in app.effective_indexes(settings)]
-        notes = app.index_notes(settings)
+    path = _log_of(session.settings(), directory)
+    if follow:
         if session.json:
-            output.record(
-                {
-                    "settings": {name: {"value": value, "from": origin} for name, value, origin in _values(settings)},
-                    "indexes": [{**index, "from": origin} for index, origin in indexes],
-                    "notes": notes,
-                    "lines": lines,
-                }
-            )
-            return
-        output.table(("option", "value", "from"), _option_rows(settings))
-        output.line()
-        output.table(("index", "url", "more", "from"), (_index_row(index, origin) for index, origin in indexes))
-        for note in notes:
-            output.line(note)
-        output.line()
-    elif session.json:
-        output.record({"lines": lines})
-        return
-    _print_lines(output, lines.values())
+            raise UsageError("follow the log", "-f prints lines as they are", "leave --json out")
+        try:
+            # It knows what becomes of a log that is rotated, and needs no more of us.
+            os.execvp("tail", ["tail", f"--lines={lines}", "-F", "--", str(path)])
+        except OSError as error:
+            raise ProgramMissing("follow the log", f"tail cannot be run: {error.strerror}", "install coreutils") from None
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in deque(file, maxlen=lines):
+            if session.json:
+                session.output.record({"log": str(path), "line": line.rstrip("\n")})
+            else:
+                session.output.line(line.rstrip("\n"))
 
 
-def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
-    for option in OPTIONS:
-        if option.field != "indexes":
-            value = getattr(settings, option.field)
-            shown = str(value) if isinstance(value, Path) else value
-            if option.field == "shares":
-                shown = tuple(redact(share.url) for share in settings.shares) or None
-            yield ".".join(option.toml), option.default_text if shown is None else shown, settings.provenance[option.field]
-
-
-def _option_rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    kinds = {".".join(option.toml): option.kind for option in OPTIONS}
-    for name, value, origin in _values(settings):
-        # Of shares only the addresses are shown, and of an option without a value its default in words.
-        is_shown = name == "share" or isinstance(value, bool | str)
-        yield name, _as_written(value) if is_shown else kinds[name].as_text(value), origin
-
-
-def _index_row(index: Mapping[str, object], origin: str) -> tuple[str, str, str, str]:
-    more = ", ".join(f"{key}={_as_written(value)}" for key, value in index.items() if key not in ("name", "url"))
-    return str(index["name"]), str(index["url"]), more, origin
-
-
-def _as_written(value: object) -> str:
-    """Return a value as one would write it in the configuration file."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return f"{value:g}"
-        case tuple() | list():
-            return " ".join(map(str, value))
-        case _:
-            return str(value)
-
-
-def _print_lines(output: Output, groups: Iterable[Sequence[str]]) -> None:
-    for number, group in enumerate(groups):
-        if number:
-            output.line()
-        for line in group:
-            output.line(line)
+def _log_of(settings: Settings, directory: Path | None) -> Path:
+    attempted = "show the log"
+    if settings.log_file is not None:
+        path = settings.log_file
+    else:
+        mount = running_mount(settings) if directory is None else Path(os.path.abspath(directory))  # noqa: PTH100
+        if mount is None:
+            raise NotKnown(attempted, f"nothing is mounted from {settings.store}", "name the mount point whose log it is")
+        path = default_log_file(mount)
+    if not os.access(path, os.R_OK):
+        happened = "it may not be read" if path.exists() else "there is none"
+        raise NotKnown(
+            attempted, f"{path}: {happened}", "a mount in the foreground logs to its terminal; wheelfs status lists mounts"
+        )
+    return path
