@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -23,6 +24,27 @@ def shown_by(store: Path, home: Path, *words: str) -> bytes:
 def printed_by(store: Path, environment: Mapping[str, str], *words: str) -> str:
     """Return what a wheelfs command that succeeds prints where its input and outputs are a terminal, lines ended as in files."""
     return _on_terminal(store, environment, words, is_whole=True).decode().replace("\r\n", "\n")
+
+
+def watched(store: Path, environment: Mapping[str, str], words: Sequence[str], wanted: Sequence[bytes]) -> bytes:
+    """Return what a command shows that stays, from its start until it has shown ``wanted``, in order, and has obeyed Ctrl-C."""
+    shown, terminal = pty.openpty()
+    command = wheelfs_command("--store", str(store), *words)
+    environment = {**environment, "TERM": "xterm", "COLUMNS": "150", "LINES": "24"}
+    with subprocess.Popen(command, env=environment, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        seen, at = b"", 0
+        for text in wanted:
+            while (found := seen.find(text, at)) < 0:
+                seen += os.read(shown, 65536)
+            at = found + len(text)
+        process.send_signal(signal.SIGINT)
+        with suppress(OSError):
+            while data := os.read(shown, 65536):
+                seen += data
+        assert process.wait(60) in (-signal.SIGINT, 130)
+    os.close(shown)
+    return seen
 
 
 def _on_terminal(store: Path, environment: Mapping[str, str], words: Sequence[str], *, is_whole: bool) -> bytes:

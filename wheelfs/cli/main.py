@@ -99,6 +99,7 @@ for _command in (
     show.list_files,
     show.show,
     inspect.status,
+    inspect.top,
     inspect.log,
     doctor.doctor,
     housekeeping.rm,

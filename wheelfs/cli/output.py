@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -75,6 +76,20 @@ class Output:
         os.environ.setdefault("LESS", "FRX")
         # click ends the text with a newline of its own.
         click.echo_via_pager(("\n" if number else "") + printable(line) for number, line in enumerate(lines))
+
+    def watch(self, screens: Iterable[Sequence[str]], *, every_s: float) -> None:
+        """Show one screen after the other, each in the place of the last, until Ctrl-C; on a terminal."""
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.text import Text
+
+        console = Console(highlight=False)
+        with Live(console=console, screen=True, auto_refresh=False) as live:
+            for lines in screens:
+                room = console.size.height - 1
+                shown = [Text(printable(line), no_wrap=True, overflow="ellipsis") for line in lines[:room]]
+                live.update(Group(*shown), refresh=True)
+                time.sleep(every_s)
 
     def _write(self, text: str) -> None:
         if self._progress_console is not None and sys.stdout.isatty():

@@ -71,6 +71,15 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Transfer(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of which bytes are coming: ``here_bytes`` of ``size_bytes`` are here; None: its size is not known yet."""
+
+    filename: str
+    origin: str
+    size_bytes: int | None = None
+    here_bytes: int = 0
+
+
 class FailedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request of a program that failed: ``operation`` is the kernel's or HTTP's, ``at`` RFC 3339, UTC."""
 
@@ -146,6 +155,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     share_writes: tuple[ShareWrite, ...] = ()
     withheld: WithheldFiles = WithheldFiles()
     environments: tuple[EnvironmentHealth, ...] = ()
+    transfers: tuple[Transfer, ...] = ()
 
 
 def withheld_sentence(withheld: WithheldFiles) -> str:

@@ -151,7 +151,7 @@ def _assemble(
     tracked = TrackedFiles(projects=projects, context=fetching, machine=machine)
     tracking = Tracking(files=tracked, projects=projects, context=fetching, limits=limits.tracking)
     withheld = Withheld(projects, store.catalog, hosts)
-    status = _status_report(settings, indexes, shares, tracking, withheld, fetching)
+    status = _status_report(settings, indexes, shares, tracking, withheld, downloads)
     metadata = Metadata(projects=projects, downloads=downloads, admission=admission, timeout_s=lookup_s)
     prefetcher = Prefetcher(
         projects=projects,
@@ -204,17 +204,16 @@ def _status_report(
     shares: Sequence[Share],
     tracking: Tracking,
     withheld: Withheld,
-    fetching: FetchContext,
+    downloads: DownloadPool,
 ) -> StatusReport:
     status = StatusReport(
         version=wheelfs.__version__,
         store=str(settings.store),
         indexes=indexes,
         shares=shares,
-        hosts=fetching.hosts,
         tracking=tracking,
         withheld=withheld.state,
-        counters=fetching.counters,
+        downloads=downloads,
     )
     status.has_environments(fetching.store.mounted_states)
     return status

@@ -1,9 +1,12 @@
-"""How the processes on the store are: ``status``, ``log``."""
+"""How the processes on the store are: ``status``, ``top``, ``log``."""
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +15,7 @@ import click
 from wheelfs.cli.command import Command
 from wheelfs.cli.first_steps import running_mount
 from wheelfs.cli.logs import default_log_file
+from wheelfs.cli.output import table_lines
 from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.config import redact
@@ -20,11 +24,16 @@ from wheelfs.errors import NotKnown, ProgramMissing, UsageError
 from wheelfs.reports.status import withheld_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wheelfs.config import Settings
-    from wheelfs.reports.status import Counters, MountInfo, Status
+    from wheelfs.reports.status import Counters, MountInfo, Status, Transfer
 
+_TRANSFERS: Final = ("file", "from", "done", "of", "each s", "left")
+_ORIGINS: Final = ("origin", "kind", "state", "error")
+_MAX_ORIGINS: Final = 8
+"""Origins that are listed, those that are down first: transfers are to stay in sight."""
+REFRESH_S: Final = 1.0
 LINES: Final = 50
 """Lines of a log that are shown without -n."""
 
@@ -106,6 +115,92 @@ def _network_text(counters: Counters) -> str:
         f"{counted(counters.requests, 'request')}, {size_text(counters.fetched_bytes)} fetched, "
         f"{size_text(counters.saved_bytes)} saved, {counted(counters.errors, 'error')}"
     )
+
+
+@click.command(
+    cls=Command,
+    short_help="Watch transfers, indexes and what is saved, on one screen.",
+    examples=("wheelfs top", "wheelfs top --once"),
+)
+@click.option("--once", is_flag=True, help="Print it once; so it is, too, where the output is no terminal.")
+@click.pass_context
+def top(context: click.Context, once: bool) -> None:
+    """Show what the mounts and gateways on the store do, again each second until Ctrl-C.
+
+    Rates are those since the screen before; what is saved counts since the processes began, as in status. With --json, the same
+    object as that of status.
+    """
+    from wheelfs import app
+
+    session = session_of(context)
+    settings = session.settings()
+    if session.json:
+        session.output.record(app.status(settings))
+    elif once or not sys.stdout.isatty():
+        for line in top_lines(app.status(settings), None, 0.0):
+            session.output.line(line)
+    else:
+        session.output.watch(_screens(partial(app.status, settings)), every_s=REFRESH_S)
+
+
+def _screens(look: Callable[[], Status]) -> Iterator[list[str]]:
+    """Yield the lines of one screen after the other, as fast as they are taken."""
+    before: Status | None = None
+    looked_s = 0.0
+    while True:
+        now, now_s = look(), time.monotonic()
+        yield list(top_lines(now, before, now_s - looked_s))
+        before, looked_s = now, now_s
+
+
+def top_lines(now: Status, before: Status | None, elapsed_s: float) -> Iterator[str]:
+    """Yield the lines, the most important first; ``before`` is the report of ``elapsed_s`` seconds ago, None: there is none."""
+    yield f"wheelfs {now.version}, store {now.store}" + (", offline" if now.offline else "")
+    places = [mount.path for mount in now.mounts] + sorted({gateway.url for gateway in now.gateways})
+    yield f"serving  {', '.join(places) or 'nothing: no mount and no gateway is running'}"
+    yield f"network  {_now(now.counters, before and before.counters, elapsed_s)}"
+    yield f"saved    {_saved(now.counters)}"
+    for pid in now.silent:
+        yield f"process {pid} does not answer"
+    order = {"down": 0, "up": 1, "unknown": 2}
+    origins = sorted(now.origins, key=lambda origin: order[origin.state])
+    yield ""
+    rows = ((one.name, one.kind, one.state, redact(one.last_error or "")) for one in origins[:_MAX_ORIGINS])
+    yield from table_lines(_ORIGINS, rows)
+    if len(origins) > _MAX_ORIGINS:
+        yield f"and {len(origins) - _MAX_ORIGINS} more"
+    yield ""
+    if now.transfers:
+        earlier = {} if before is None else {one.filename: one.here_bytes for one in before.transfers}
+        yield from table_lines(_TRANSFERS, (_row(one, earlier.get(one.filename), elapsed_s) for one in now.transfers))
+    else:
+        yield "nothing is being fetched"
+
+
+def _now(counters: Counters, before: Counters | None, elapsed_s: float) -> str:
+    if before is None or elapsed_s <= 0:
+        return f"{counted(counters.requests, 'request')}, {size_text(counters.fetched_bytes)} fetched"
+    # A process that has ended takes its counts with it.
+    requests = max(0, counters.requests - before.requests) / elapsed_s
+    fetched = max(0, counters.fetched_bytes - before.fetched_bytes) / elapsed_s
+    errors = max(0, counters.errors - before.errors)
+    return f"{size_text(int(fetched))}/s, {requests:.1f} requests/s, {counted(errors, 'error')} since the last screen"
+
+
+def _saved(counters: Counters) -> str:
+    wanted = counters.fetched_bytes + counters.saved_bytes
+    rate = f", {counters.saved_bytes * 100 // wanted} % of what was wanted" if wanted else ""
+    delta = f", {size_text(counters.delta_saved_bytes)} of it from other files" if counters.delta_saved_bytes else ""
+    return f"{size_text(counters.saved_bytes)} not fetched, since it was here{rate}{delta}"
+
+
+def _row(transfer: Transfer, earlier_bytes: int | None, elapsed_s: float) -> tuple[str, ...]:
+    rate = None if earlier_bytes is None or elapsed_s <= 0 else max(0.0, (transfer.here_bytes - earlier_bytes) / elapsed_s)
+    missing = None if transfer.size_bytes is None else transfer.size_bytes - transfer.here_bytes
+    left = f"{missing / rate:,.0f} s" if rate and missing is not None else "-"
+    total = "-" if transfer.size_bytes is None else size_text(transfer.size_bytes)
+    done = f"{transfer.here_bytes * 100 // transfer.size_bytes} %" if transfer.size_bytes else size_text(transfer.here_bytes)
+    return (transfer.filename, transfer.origin, done, total, "-" if rate is None else size_text(int(rate)), left)
 
 
 @click.command(

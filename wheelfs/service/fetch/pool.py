@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from wheelfs.errors import StoreDamaged, StoreReadOnly, WheelfsError
 from wheelfs.model.content import key_of_sha256
+from wheelfs.reports.status import Transfer
 from wheelfs.service.fetch.download import Download
 from wheelfs.service.fetch.partial_file import PartialFile
 from wheelfs.service.fetch.space import SpaceReservations
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from wheelfs.store.chunks.sealed_file import SealedFile
 
 log = logging.getLogger(__name__)
+
+MAX_TRANSFERS: Final = 100
+"""Transfers that are reported: more than a screen shows; the report stays small while an environment is being filled."""
 
 
 class DownloadPool:
@@ -95,6 +100,19 @@ class DownloadPool:
         if download is None or not (download.is_fetching_whole and download.partial.is_from_index):
             return None
         return None if download.partial.size_bytes is None else (download.ref, download.partial.size_bytes)
+
+    def transfers(self) -> tuple[Transfer, ...]:
+        """Return the files of which bytes are coming at the moment, those that are used the longest first."""
+        coming = (download for download in self._downloads.values() if download.partial.live)
+        return tuple(
+            Transfer(
+                filename=download.ref.filename,
+                origin=download.ref.origin,
+                size_bytes=download.partial.size_bytes,
+                here_bytes=download.partial.spans.total,
+            )
+            for download in islice(coming, MAX_TRANSFERS)
+        )
 
     @property
     def is_idle(self) -> bool:

@@ -60,6 +60,7 @@ def merged(
             errors_by=errors_by,
         ),
         silent=tuple(silent),
+        transfers=tuple(one for status in statuses for one in status.transfers),
         share_writes=tuple(one for status in statuses for one in status.share_writes if one.state != "elsewhere"),
         # They look after the same projects.
         tracked=max((status.tracked for status in statuses), key=lambda state: state.projects, default=idle.tracked),

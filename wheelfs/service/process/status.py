@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from wheelfs.remote.share.protocol import Share
     from wheelfs.reports.shares import ShareWrite
     from wheelfs.reports.status import OriginKind
-    from wheelfs.service.hosts.breaker import Hosts
+    from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.projects.index import Index
     from wheelfs.service.projects.tracking import Tracking
-    from wheelfs.telemetry import Counters as LiveCounters
 
 
 MAX_FAILURES: Final = 5
@@ -48,21 +47,21 @@ class StatusReport:
         store: str,
         indexes: Sequence[Index],
         shares: Sequence[Share] = (),
-        hosts: Hosts,
         tracking: Tracking,
         withheld: Callable[[], WithheldFiles] = WithheldFiles,
-        counters: LiveCounters,
+        downloads: DownloadPool,
     ) -> None:
         """``store`` is the path of the store's directory; ``withheld`` returns what is not shown because only shares name it."""
         self._version = version
         self._store = store
         self._indexes = indexes
         self._shares = shares
-        self._hosts = hosts
+        self._downloads = downloads
+        self._hosts = downloads.context.hosts
         self._tracking = tracking
         self._withheld = withheld
         self._environments: Callable[[], dict[str, bool]] = dict
-        self._counters = counters
+        self._counters = downloads.context.counters
         self._mounts: list[MountInfo] = []
         self._failures: deque[FailedRequest] = deque(maxlen=MAX_FAILURES)
         self._gateways: list[GatewayInfo] = []
@@ -105,6 +104,7 @@ class StatusReport:
             counters=counters,
             tracked=self._tracking.state(),
             withheld=self._withheld(),
+            transfers=self._downloads.transfers(),
             share_writes=tuple(state() for state in self._share_writes),
             environments=tuple(
                 EnvironmentHealth(name=name, state=state_of(is_complete=is_complete))
