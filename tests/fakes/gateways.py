@@ -11,7 +11,7 @@ import trio
 from tests.fakes.services import Service, service
 from wheelfs.frontends.http.application import Application
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
-from wheelfs.frontends.http.server import listen, serve_http, urls_of
+from wheelfs.frontends.http.server import Speaker, listen, serve_http, urls_of
 from wheelfs.service.overview import Overview
 from wheelfs.service.shares.feed import ShareFeed
 
@@ -38,10 +38,9 @@ async def gateway(
             await serve_http(
                 Application(one.node.tree, Overview(one.node, one.store), ShareFeed(one.store), token=token, limits=limits),
                 sockets,
-                tls=None,
+                speaker=Speaker(limits=limits),
                 on_ready=ready.set,
                 shutdown=shutdown,
-                limits=limits,
             )
 
         nursery.start_soon(serve)

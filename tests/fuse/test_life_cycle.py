@@ -50,7 +50,7 @@ def test_readiness_means_that_the_mount_answers_and_is_tuned(point: Path) -> Non
         assert servers_of(entry.minor) == (mount.process.pid,)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])  # SIGHUP: there is nothing to read again
 def test_a_signal_unmounts_and_ends_with_zero(point: Path, number: signal.Signals) -> None:
     with mounted(point) as mount:
         assert mount.signal(number) == 0

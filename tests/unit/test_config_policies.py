@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fakes.settings import as_given
 from wheelfs.config import environment_of, load
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
 from wheelfs.core.platforms.machine import Machine
@@ -80,7 +81,7 @@ def test_an_index_may_say_how_old_its_own_files_must_be(tmp_path: Path) -> None:
     config.write_text(table.format("lab", 'min-age = "0"') + table.format("main", 'min-age = "2w"') + table.format("other", ""))
     settings = load(environ={"HOME": "/nonexistent"}, config_file=config)
     assert policy_of(settings, HERE).of_index == {"lab": 0, "main": 2 * 7 * 86_400 * 1_000_000}
-    again = load(environ={"HOME": "/nonexistent", **environment_of(settings)}, system_file=Path("/nonexistent"))
+    again = load(environ={"HOME": "/nonexistent", **environment_of(as_given(settings))}, system_file=Path("/nonexistent"))
     assert again.indexes == settings.indexes
     config.write_text(table.format("lab", "min-age = 7"))
     with pytest.raises(UsageError, match="min-age must be hours, days or weeks"):
@@ -93,7 +94,7 @@ def test_first_seen_is_said_of_all_indexes_and_of_each(tmp_path: Path) -> None:
     config.write_text("[policy]\nfirst-seen = true\n" + table.format("false"))
     settings = load(environ={"HOME": "/nonexistent"}, config_file=config)
     assert (policy_of(settings, HERE).first_seen, policy_of(settings, HERE).first_seen_of) == (True, {"lab": False})
-    again = load(environ={"HOME": "/nonexistent", **environment_of(settings)}, system_file=Path("/nonexistent"))
+    again = load(environ={"HOME": "/nonexistent", **environment_of(as_given(settings))}, system_file=Path("/nonexistent"))
     assert policy_of(again, HERE) == policy_of(settings, HERE)
     config.write_text(table.format('"yes"'))
     with pytest.raises(UsageError, match="first-seen must be true or false"):

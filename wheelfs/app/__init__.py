@@ -18,7 +18,7 @@ from wheelfs.app.indexes import effective_indexes as effective_indexes
 from wheelfs.app.indexes import index_notes as index_notes
 from wheelfs.app.indexes import with_indexes
 from wheelfs.app.own_places import OwnPlaces as OwnPlaces
-from wheelfs.app.wiring import end_s, is_unborn, limits_of, running_node, start_background, store_to_look_at
+from wheelfs.app.wiring import end_s, is_unborn, limits_of, running_node, start_background, store_to_look_at, take_over
 from wheelfs.config import redact
 from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import MountReady
@@ -38,10 +38,21 @@ STATUS_TIMEOUT_S: Final = 2.0
 """How long ``status`` waits for a process that holds its socket but does not answer."""
 
 
-def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, ready: Callable[[MountReady], None]) -> None:
-    """Mount and serve until unmounted; ``ready`` is called once the mount has answered.  Raises `WheelfsError`."""
+def run_mount(
+    settings: Settings,
+    mountpoint: Path,
+    options: MountArguments,
+    *,
+    ready: Callable[[MountReady], None],
+    reread: Callable[[], Settings],
+) -> None:
+    """Mount and serve until unmounted; ``ready`` is called once the mount has answered, ``reread`` on SIGHUP.
+
+    Raises `WheelfsError`.
+    """
     import trio
 
+    from wheelfs.app.reload import Reloader
     from wheelfs.app.write_through import written_share
     from wheelfs.frontends.fuse.kernel.control import request_bound_s
     from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
@@ -70,9 +81,11 @@ def run_mount(settings: Settings, mountpoint: Path, options: MountArguments, *, 
 
             source = options.source or "wheelfs"
             chosen = MountOptions(source=source, allow_other=settings.allow_other, nonempty=options.nonempty)
-            await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=shutdown)
+            reloader.give_to(partial(take_over, store, node.hosts))
+            await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=shutdown, reload=reloader.reload)
             nursery.cancel_scope.cancel()
 
+    reloader = Reloader(settings, reread)
     settings = with_indexes(settings, OwnPlaces(mountpoint=mountpoint))
     written_share(settings)
     with (

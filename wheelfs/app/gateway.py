@@ -10,8 +10,9 @@ import msgspec
 
 from wheelfs.app.indexes import decided_indexes
 from wheelfs.app.own_places import at_socket
+from wheelfs.app.reload import Reloader
+from wheelfs.app.serving import tls_of, token_of
 from wheelfs.app.wiring import end_s, limits_of
-from wheelfs.errors import UsageError
 from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import GatewayReady
 
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from wheelfs.config import Settings
-    from wheelfs.frontends.http import server
 
 log = logging.getLogger(__name__)
 
 
-def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable[[GatewayReady], None]) -> None:
+def run_gateway(
+    settings: Settings, *, arguments: Sequence[str], ready: Callable[[GatewayReady], None], reread: Callable[[], Settings]
+) -> None:
     """Serve until a signal; ``ready`` is called once connections are accepted.  Raises `UsageError`, `StoreError`.
 
-    ``arguments`` are those of the command, with which workers are spawned.
+    ``arguments`` are those of the command, with which workers are spawned; ``reread`` reads the configuration again.
     """
     from wheelfs.app.gateway_single import run_single
     from wheelfs.app.workers import run_head, run_worker
@@ -38,14 +40,15 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
     from wheelfs.service.process.service_manager import notify
     from wheelfs.store.store import Store
 
+    reloader = Reloader(settings, reread)
     if settings.private_addresses is None:
         settings = msgspec.structs.replace(settings, private_addresses=False)
-    tls = _tls(settings)
-    token = _token(settings)
+    tls = tls_of(settings)
+    token = token_of(settings)
     place = take_place()
     if place is not None:
         with EndBound() as end:
-            run_worker(settings, place, tls=tls, token=token, end=end)
+            run_worker(settings, place, tls=tls, token=token, reloader=reloader, end=end)
         return
     written_share(settings)
     listening = server.listen(settings.serve_listen)
@@ -65,35 +68,11 @@ def run_gateway(settings: Settings, *, arguments: Sequence[str], ready: Callable
             Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
         ):
             if settings.serve_workers > 1:
-                run_head(settings, store, listening, arguments, tls=tls, end=end, on_ready=on_ready)
+                run_head(settings, store, listening, arguments, tls=tls, reloader=reloader, end=end, on_ready=on_ready)
             else:
-                run_single(settings, store, listening, tls=tls, token=token, end=end, on_ready=on_ready)
+                speaker = server.Speaker(tls=tls)
+                run_single(
+                    settings, store, listening, speaker=speaker, token=token, reloader=reloader, end=end, on_ready=on_ready
+                )
     finally:
         listening.close()
-
-
-def _tls(settings: Settings) -> server.Tls | None:
-    from wheelfs.frontends.http.server import Tls, check_tls
-
-    certificate, key = settings.serve_tls_certificate, settings.serve_tls_key
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise UsageError("serve with TLS", "the certificate or its key is not given", "give --tls-certificate and --tls-key")
-    tls = Tls(certificate, key)
-    check_tls(tls)
-    return tls
-
-
-def _token(settings: Settings) -> str | None:
-    """Return the token out of its file: in an argument or a variable other users could read it."""
-    if settings.serve_token_file is None:
-        return None
-    attempted = f"read the token in {settings.serve_token_file}"
-    try:
-        token = settings.serve_token_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(attempted, getattr(error, "strerror", None) or "it is not text") from None
-    if not token or any(character.isspace() for character in token):
-        raise UsageError(attempted, "it is not one word", "write the token, and nothing else, into it")
-    return token

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from wheelfs.app.wiring import replies_by_url, running_node, start_background
+from wheelfs.app.serving import take_over_serving
+from wheelfs.app.wiring import replies_by_url, running_node, start_background, take_over
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from wheelfs.app.reload import Reloader
     from wheelfs.config import Settings
-    from wheelfs.frontends.http.server import Tls
+    from wheelfs.frontends.http.server import Speaker
     from wheelfs.service.process.end_bound import EndBound
     from wheelfs.store.store import Store
 
@@ -21,8 +24,9 @@ def run_single(
     store: Store,
     listening: socket.socket,
     *,
-    tls: Tls | None,
+    speaker: Speaker,
     token: str | None,
+    reloader: Reloader,
     end: EndBound,
     on_ready: Callable[[], None],
 ) -> None:
@@ -37,14 +41,14 @@ def run_single(
     from wheelfs.service.shares.feed import ShareFeed
     from wheelfs.telemetry import Counters
 
-    urls = server.urls_of([listening], tls=tls is not None)
+    urls = server.urls_of([listening], tls=speaker.secure is not None)
 
     async def serve() -> None:
         running = running_node(settings, store, Counters(), bound_s=None, network_slots=HTTP_LIMITS.network_waits)
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
             nursery.start_soon(end.begin_at, shutdown)
-            await nursery.start(obey_signals, shutdown)
+            await nursery.start(obey_signals, shutdown, reloader.reload)
             await start_background(nursery, settings, store, node)
 
             def answers() -> None:
@@ -60,7 +64,9 @@ def run_single(
                 token=token,
                 access_log=settings.serve_access_log,
             )
-            await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
+            reloader.give_to(partial(take_over, store, node.hosts))
+            reloader.give_to(partial(take_over_serving, application, speaker))
+            await server.serve_http(application, [listening], speaker=speaker, on_ready=answers, shutdown=shutdown)
             nursery.cancel_scope.cancel()
 
     trio.run(serve)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wheelfs.frontends.http.proxy.url_replies import UrlReplies
     from wheelfs.remote.origin import Origin
     from wheelfs.reports.status import Status
+    from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.operations.requirements import Wants
     from wheelfs.service.running import Running
     from wheelfs.store.limits import Limits
@@ -123,6 +124,12 @@ async def start_background(
     nursery.start_soon(node.withheld.keep_counted)
     nursery.start_soon(write_through, settings, store, node)
     nursery.start_soon(keep_watchdog, os.environ)
+
+
+def take_over(store: Store, hosts: Hosts, settings: Settings) -> None:
+    """Let a running process go by other limits of its store, and use the network or not; for `wheelfs.app.reload`."""
+    store.limits = limits_of(settings)
+    hosts.offline = settings.offline
 
 
 def replies_by_url(node: Running) -> UrlReplies:

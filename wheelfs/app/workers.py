@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wheelfs.app.indexes import with_indexes
 from wheelfs.app.own_places import at_socket
-from wheelfs.app.wiring import limits_of, replies_by_url, running_node, start_background
+from wheelfs.app.serving import take_over_serving
+from wheelfs.app.wiring import limits_of, replies_by_url, running_node, start_background, take_over
 from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     import trio
 
+    from wheelfs.app.reload import Reloader
     from wheelfs.config import Settings
     from wheelfs.frontends.http.application import Application
     from wheelfs.frontends.http.server import Tls
@@ -34,10 +37,13 @@ def run_head(
     arguments: Sequence[str],
     *,
     tls: Tls | None,
+    reloader: Reloader,
     end: EndBound,
     on_ready: Callable[[], None],
 ) -> None:
     """Run the workers, and answer them, until a signal; ``on_ready`` is called once all of them answer."""
+    import signal
+
     import trio
 
     from wheelfs.frontends.http.application import Application
@@ -55,7 +61,7 @@ def run_head(
             async with running as node, trio.open_nursery() as nursery:
                 shutdown = trio.Event()
                 nursery.start_soon(end.begin_at, shutdown)
-                await nursery.start(obey_signals, shutdown)
+                await nursery.start(obey_signals, shutdown, reloader.reload)
                 await start_background(nursery, settings, store, node)
                 boards = [closing.enter_context(made_board()) for _ in range(settings.serve_workers)]
                 counts = [Counters(Scoreboard(board)) for board in boards]
@@ -64,6 +70,9 @@ def run_head(
                 application = Application(node.tree, Overview(node, store), feed, by_url=replies_by_url(node), workers=counts)
                 await nursery.start(_answer_workers, application, asked, "http" if tls is None else "https")
                 workers = Workers(arguments, listening, store.run_directory, name)
+                reloader.give_to(partial(take_over, store, node.hosts))
+                # They read it again themselves.
+                reloader.give_to(lambda _: workers.send(signal.SIGHUP))
                 await _keep_until(shutdown, workers, boards, on_ready)
                 nursery.cancel_scope.cancel()
 
@@ -81,7 +90,9 @@ async def _answer_workers(
     async def as_clients_see_it(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await application({**scope, "scheme": scheme} if scope["type"] == "http" else scope, receive, send)
 
-    await server.serve_http(as_clients_see_it, [asked], tls=None, on_ready=task_status.started, shutdown=trio.Event())
+    await server.serve_http(
+        as_clients_see_it, [asked], speaker=server.Speaker(), on_ready=task_status.started, shutdown=trio.Event()
+    )
 
 
 async def _keep_until(shutdown: trio.Event, workers: Workers, boards: Sequence[int], on_ready: Callable[[], None]) -> None:
@@ -99,7 +110,9 @@ async def _keep_until(shutdown: trio.Event, workers: Workers, boards: Sequence[i
         on_ready()
 
 
-def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str | None, end: EndBound) -> None:
+def run_worker(
+    settings: Settings, place: Place, *, tls: Tls | None, token: str | None, reloader: Reloader, end: EndBound
+) -> None:
     """Answer clients until a signal, or until the head is gone."""
     import socket
 
@@ -140,14 +153,16 @@ def run_worker(settings: Settings, place: Place, *, tls: Tls | None, token: str 
                 report(place.ready, {"ready": True})
 
             nursery.start_soon(end.begin_at, shutdown)
-            await nursery.start(obey_signals, shutdown)
+            await nursery.start(obey_signals, shutdown, reloader.reload)
             await nursery.start(serve_control, store.run_directory, {"status": status})
             nursery.start_soon(end_with_head, place, shutdown)
             head = GatewayHead(place.head)
             try:
                 parts = (Overview(node, store), ShareFeed(store), StoredLookup(node.projects, node.views, node.fetching))
                 application = WorkerApplication(node.tree, *parts, head, token=token, access_log=settings.serve_access_log)
-                await server.serve_http(application, [listening], tls=tls, on_ready=answers, shutdown=shutdown)
+                speaker = server.Speaker(tls=tls)
+                reloader.give_to(partial(take_over_serving, application, speaker))
+                await server.serve_http(application, [listening], speaker=speaker, on_ready=answers, shutdown=shutdown)
             finally:
                 with trio.CancelScope(shield=True):
                     await head.aclose()

@@ -57,6 +57,12 @@ class Session:
             log_to(settings, self.verbosity, None)
         return settings
 
+    def reread(self, log_file: Path | None) -> Settings:
+        """Return the configuration as it is now, and log by it, to ``log_file`` (None: stderr); raises as `settings`."""
+        settings = self.settings()
+        log_to(settings, self.verbosity, log_file)
+        return settings
+
 
 def session_of(context: click.Context) -> Session:
     """Return the session of a running command."""

@@ -114,7 +114,7 @@ def _service(description: str, lines: Sequence[str], *, stays: bool, for_user: b
     if stays:
         # all: opening a store may go on in a child.
         kind = ["Type=notify", "NotifyAccess=all", f"WatchdogSec={WATCHDOG_S}", "Restart=on-failure", "RestartSec=5"]
-        kind += [f"TimeoutStopSec={STOP_S}", "LimitNOFILE=65536"]
+        kind += [f"TimeoutStopSec={STOP_S}", "LimitNOFILE=65536", "ExecReload=/bin/kill -HUP $MAINPID"]
     install = ["", "[Install]", f"WantedBy={'default' if for_user else 'multi-user'}.target"] if stays else []
     head = [MARK, "[Unit]", f"Description={description.replace('%', '%%')}", *network]
     return "\n".join([*head, "", "[Service]", *kind, *lines, *install]) + "\n"

@@ -174,13 +174,18 @@ def _toml_name(key_path: tuple[str, ...]) -> str:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the variables that give another process the same settings.
+    """Return the variables that give another process, which reads the same files, the same settings.
 
     A daemon is a process of its own.  Its indexes may hold credentials, which every user could read on its command line, so they
-    are passed in the environment.  Defaults are left out: they come out the same there.
+    are passed in the environment.  Defaults, and what files say, come out the same there; and files may change.
     """
     return {
         option.variable: option.kind.as_text(getattr(settings, option.field))
         for option in OPTIONS
-        if settings.provenance.get(option.field, "default") != "default"
+        if (place := settings.provenance.get(option.field, "default")) != "default" and not _is_of_file(place)
     }
+
+
+def _is_of_file(place: str) -> bool:
+    """Return whether a value comes from a file: `_Loader` names that before a colon, and neither flags nor variables have one."""
+    return ": " in place

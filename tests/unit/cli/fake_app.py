@@ -86,6 +86,6 @@ class FakeApp:
         self.asked.update(places=places)
         return self.notes
 
-    def run_mount(self, settings: Any, mountpoint: Path, options: Any, *, ready: Callable[[MountReady], None]) -> None:
+    def run_mount(self, settings: Any, mountpoint: Path, options: Any, *, ready: Callable[[MountReady], None], **_: Any) -> None:
         self._note(settings=settings, mountpoint=mountpoint, options=options)
         ready(MountReady(path=str(mountpoint), pid=1, store="/s"))

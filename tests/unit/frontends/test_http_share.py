@@ -17,7 +17,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.frontends.http.application import Application
-from wheelfs.frontends.http.server import listen, serve_http, urls_of
+from wheelfs.frontends.http.server import Speaker, listen, serve_http, urls_of
 from wheelfs.model.manifest import Manifest
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
 from wheelfs.remote.share.gateway import Gateway
@@ -101,7 +101,7 @@ async def gateway(path: Path, line: Line, *, token: str | None = None) -> AsyncI
         application = line.through(Application(one.node.tree, Overview(one.node, one.store), ShareFeed(one.store), token=token))
 
         async def serve() -> None:
-            await serve_http(application, sockets, tls=None, on_ready=ready.set, shutdown=shutdown)
+            await serve_http(application, sockets, speaker=Speaker(), on_ready=ready.set, shutdown=shutdown)
 
         nursery.start_soon(serve)
         await ready.wait()

@@ -158,7 +158,7 @@ def top_lines(now: Status, before: Status | None, elapsed_s: float) -> Iterator[
     yield f"wheelfs {now.version}, store {now.store}" + (", offline" if now.offline else "")
     places = [mount.path for mount in now.mounts] + sorted({gateway.url for gateway in now.gateways})
     yield f"serving  {', '.join(places) or 'nothing: no mount and no gateway is running'}"
-    yield f"network  {_now(now.counters, before and before.counters, elapsed_s)}"
+    yield f"network  {_now(now.counters, None if before is None else before.counters, elapsed_s)}"
     yield f"saved    {_saved(now.counters)}"
     for pid in now.silent:
         yield f"process {pid} does not answer"

@@ -143,8 +143,9 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, arguments: Mou
         from wheelfs import app
 
         log_file = settings.log_file or default_log_file(mountpoint)
-        log_to(settings, session.verbosity, None if fd is None else log_file)
-        app.run_mount(settings, mountpoint, arguments, ready=ready)
+        own_log = None if fd is None else log_file
+        log_to(settings, session.verbosity, own_log)
+        app.run_mount(settings, mountpoint, arguments, ready=ready, reread=lambda: session.reread(own_log))
     except Exception as error:
         known = error_of(error)
         if fd is not None and not reported:
@@ -157,7 +158,7 @@ def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, argume
 
     log_file = settings.log_file or default_log_file(mountpoint)
     check_log(log_file)
-    # The daemon reads the same files again, but everything that they, the flags and the environment said goes before.
+    # The daemon reads the same files again, also on SIGHUP; what flags and the environment said goes before.
     os.environ.update(environment_of(settings))
     if session.config_file is not None:
         os.environ["WHEELFS_CONFIG"] = str(Path(os.path.abspath(session.config_file)))  # noqa: PTH100

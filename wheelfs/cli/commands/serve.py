@@ -32,15 +32,21 @@ if TYPE_CHECKING:
 def serve(context: click.Context) -> None:
     """Serve the same tree as a mount over HTTP, for machines without a mount: simple/ is an index for pip, uv and poetry.
 
-    Stays in the foreground and logs to stderr; SIGTERM ends it after the requests under way. Pages come as HTML or JSON, files
-    with ranges; what is not stored is fetched once, however many ask, and streamed while it comes.
+    Stays in the foreground and logs to stderr. SIGTERM ends it after the requests under way; on SIGHUP it reads its
+    configuration, token and certificate again. Pages come as HTML or JSON, files with ranges; what is not stored is fetched once,
+    however many ask, and streamed while it comes.
     """
     from wheelfs.app import gateway
 
     session = session_of(context)
     settings = session.settings()
     log_to(settings, session.verbosity, settings.log_file)
-    gateway.run_gateway(settings, arguments=sys.argv[1:], ready=lambda serving: _print_ready(session, serving))
+    gateway.run_gateway(
+        settings,
+        arguments=sys.argv[1:],
+        ready=lambda serving: _print_ready(session, serving),
+        reread=lambda: session.reread(settings.log_file),
+    )
 
 
 def _print_ready(session: Session, serving: GatewayReady) -> None:

@@ -79,6 +79,11 @@ class Application(Answering):
         self._by_url = by_url
         self._token = token
 
+    def reconfigure(self, *, token: str | None, access_log: AccessLog) -> None:
+        """Go by another token, and log answers otherwise, from the next request on."""
+        self._token = token
+        self._access_log = access_log
+
     async def reply(self, request: Request) -> Reply:
         """Reply to a client; raises `WheelfsError`."""
         if request.names == ("healthz",):

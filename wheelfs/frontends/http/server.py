@@ -83,13 +83,11 @@ async def serve_http(
     application: Callable[..., Awaitable[None]],
     sockets: Sequence[socket.socket],
     *,
-    tls: Tls | None,
+    speaker: Speaker,
     on_ready: Callable[[], None],
     shutdown: trio.Event,
-    limits: HttpLimits = HTTP_LIMITS,
 ) -> None:
-    """Serve on bound ``sockets``, which are taken over, until ``shutdown``; requests under way then have ``limits.end_s``."""
-    speaker = Speaker(tls=tls, limits=limits)
+    """Serve on bound ``sockets``, which are taken over, until ``shutdown``; requests under way then have ``HttpLimits.end_s``."""
     await serve_connections(partial(speaker.speak, application), sockets, speaker, on_ready=on_ready, shutdown=shutdown)
 
 
@@ -124,6 +122,7 @@ class Speaker:
     def __init__(self, *, tls: Tls | None = None, limits: HttpLimits = HTTP_LIMITS) -> None:
         """``tls`` is what connections are to be wrapped in before (`secure`)."""
         self.limits = limits
+        self._tls = tls
         self._config = _config(tls, limits)
         self._context = WorkerContext(None)
         self.secure = self._config.create_ssl_context()
@@ -134,6 +133,12 @@ class Speaker:
 
     async def __aexit__(self, *error: object) -> None:
         await self._config.log.aclose()
+
+    def renew_certificate(self) -> None:
+        """Read the certificate and its key again, for the connections that come; raises `UsageError`, and keeps what was."""
+        if self._tls is not None and self.secure is not None:
+            check_tls(self._tls)
+            self.secure.load_cert_chain(self._tls.certificate, self._tls.key)
 
     async def speak(self, application: Callable[..., Awaitable[None]], stream: Any) -> None:
         """Answer the requests of one connection by ``application``: a socket's or a TLS stream's."""

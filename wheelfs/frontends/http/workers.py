@@ -97,6 +97,12 @@ class Workers:
         self._directory = directory
         self._name = name
         self._limits = limits
+        self._children: set[Child] = set()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all workers that live."""
+        for child in list(self._children):
+            child.send(number)
 
     async def keep(self, boards: Sequence[int], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Run a worker for each board (its descriptor) until cancelled; started when all of them answer.
@@ -151,9 +157,11 @@ class Workers:
             for descriptor in (life, directory):
                 os.close(descriptor)
         gone = os.pidfd_open(child.pid)
+        self._children.add(child)
         try:
             yield child, gone
         finally:
+            self._children.discard(child)
             child.close()
             for descriptor in (gone, living):
                 os.close(descriptor)

@@ -59,12 +59,14 @@ async def serve_mount(
     *,
     on_ready: Callable[[], None],
     shutdown: trio.Event,
+    reload: Callable[[], None] | None = None,
     limits: FuseLimits = FUSE_LIMITS,
 ) -> None:
     """Mount ``filesystem`` and serve it until ``shutdown``, a signal or an unmount.
 
-    ``on_ready`` is called once the kernel got an answer through the mount.  Runs in the main thread (signals).  Raises
-    `MountPointError` and `FuseUnavailable` before anything is mounted; an exception of a task is raised after unmounting.
+    ``on_ready`` is called once the kernel got an answer through the mount, ``reload`` on SIGHUP.  Runs in the main thread
+    (signals).  Raises `MountPointError` and `FuseUnavailable` before anything is mounted; an exception of a task is raised after
+    unmounting.
     """
     bound_memory()
     place = Path(canonical(mountpoint))
@@ -74,7 +76,7 @@ async def serve_mount(
     with _mounted(operations, invalidator, place, options, limits) as connection:
         try:
             async with trio.open_nursery() as nursery:
-                await nursery.start(obey_signals, shutdown)
+                await nursery.start(obey_signals, shutdown, reload)
                 requests = trio.CancelScope()
                 nursery.start_soon(_end_when, shutdown, requests, limits)
                 nursery.start_soon(_start, invalidator, connection, on_ready, limits)
