@@ -215,5 +215,5 @@ def _status_report(
         withheld=withheld.state,
         downloads=downloads,
     )
-    status.has_environments(fetching.store.mounted_states)
+    status.has_environments(downloads.context.store.mounted_states)
     return status
