@@ -47,6 +47,7 @@ class FileSystem:
         self.where = where
         self.processes: list[subprocess.Popen[bytes]] = []
         self.mounted: list[Path] = []
+        self._private: list[Path] = []
 
     def missing(self) -> str | None:
         """Return what has to be there first; None when nothing is missing."""
@@ -81,16 +82,19 @@ class FileSystem:
             unmount_lazily(path)
         for process in reversed(self.processes):
             end(process)
+        for path in self._private:
+            unmount_lazily(path)
 
     # --- for those that have servers ----------------------------------------------------------------------------------
 
-    def start(self, *command: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a server in the foreground; what it says is in a log of its own."""
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a server in the foreground; what it says is in a log of its own.
+
+        A terminal's Ctrl-C does not reach it: a writer that waits for a file system without servers cannot be ended.
+        """
         log = self.where / f"{len(self.processes)}-{Path(command[0]).name}.log"
         with log.open("wb") as said:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ, **(environment or {})}
-            )
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True)
         self.processes.append(process)
         return process
 
@@ -115,12 +119,12 @@ class FileSystem:
                     raise
                 time.sleep(0.2)
 
-    def mount(self, node: int, *command: str, environment: Mapping[str, str] | None = None) -> None:
+    def mount(self, node: int, *command: str) -> None:
         """Start a program that mounts at a node's directory, its last argument, and return when it is mounted."""
         path = self.root(node)
         path.mkdir()
         self.mounted.append(path)
-        process = self.start(*command, str(path), environment=environment)
+        process = self.start(*command, str(path))
 
         def is_mounted() -> bool:
             if process.poll() is not None:
@@ -136,7 +140,7 @@ class FileSystem:
         for place in places:
             Path(place).mkdir(parents=True, exist_ok=True)
             self.run("mount", "-t", "tmpfs", "-o", "mode=755", "wheelfs-soak", place)
-            self.mounted.append(Path(place))
+            self._private.append(Path(place))
 
 
 def _found(program: str) -> str | None:
