@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.commands import error_of, objects
-from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conftest import RunWheelfs
+    from tests.conftest import MountWheelfs, RunWheelfs
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: file systems are mounted")
 
@@ -79,3 +80,22 @@ def test_rm_and_gc_work_on_a_full_disk_and_what_they_free_is_used(disk: Path, ru
     filler.unlink()
     run_wheelfs(*store, "verify").succeeded()
     assert (disk / "store" / "reserve").stat().st_blocks > 0
+
+
+def test_a_file_of_an_environment_that_cannot_be_inflated_is_refused_when_it_is_opened(
+    disk: Path, mounted: MountWheelfs, run_wheelfs: RunWheelfs, tmp_path: Path
+) -> None:
+    name = wheel_filename("large", "1.0")
+    content = incompressible(5_000_000)
+    (tmp_path / name).write_bytes(build_wheel("large", "1.0", files={"large/__init__.py": b"", "large/data.bin": content}))
+    store = ("--store", str(disk / "store"))
+    run_wheelfs(*store, "env", "create", "it", str(tmp_path / name), "--no-index").succeeded()
+    mount = mounted("--no-index", store=disk / "store")
+    [path] = mount.path.glob("env/it/lib/python3*/site-packages/large/data.bin")
+    filler = fill(disk)
+    with pytest.raises(OSError) as caught:
+        path.open("rb")
+    assert caught.value.errno == errno.ENOSPC
+    filler.unlink()
+    assert path.read_bytes() == content
+    mount.stop()

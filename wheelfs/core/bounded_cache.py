@@ -48,5 +48,10 @@ class BoundedCache(Generic[K, V]):
             self.weight -= self._weight(value)
         return value
 
+    def clear(self) -> None:
+        """Forget all values."""
+        self._values.clear()
+        self.weight = 0
+
     def __len__(self) -> int:
         return len(self._values)

@@ -17,6 +17,7 @@ from wheelfs.store.engine.reserve import Reserve
 from wheelfs.store.engine.structure import START_ANEW
 from wheelfs.store.engine.writer import open_writer
 from wheelfs.store.limits import TUNING
+from wheelfs.store.spool.inflated import InflatedFiles
 from wheelfs.store.spool.spool import Spool
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Usage(NamedTuple):
 class StoreFiles:
     """What a store consists of.  Methods may be called from any thread."""
 
-    def __init__(self, directory: StoreDirectory, tuning: Tuning = TUNING) -> None:
+    def __init__(self, directory: StoreDirectory, tuning: Tuning = TUNING, *, quota_bytes: int | None = None) -> None:
         """Open what is in ``directory`` and take it over.
 
         Raises what `StoreDirectory.open_environment` does, and `StoreDamaged` when the chunks do not belong to the catalog.
@@ -68,6 +69,7 @@ class StoreFiles:
             self.close()
             raise
         self.spool = Spool(directory.spool, is_stored=self.holds)
+        self.inflated = InflatedFiles(directory.spool, quota_bytes)
 
     @property
     def path(self) -> Path:
@@ -103,7 +105,7 @@ class StoreFiles:
     def usage(self) -> Usage:
         """Return how much room the store takes; looks at every partial file, but at no stored one."""
         catalog, chunks = map(_file_bytes, self.environments)
-        return Usage(catalog, chunks, self.spool.usage_bytes(), self.catalog.counts().raw_bytes)
+        return Usage(catalog, chunks, self.spool.usage_bytes() + self.inflated.kept_bytes, self.catalog.counts().raw_bytes)
 
     def used_bytes(self) -> int:
         """Return how much of both environments' files is in use; freed pages inside them are not counted."""

@@ -57,7 +57,7 @@ class Store(StoreFiles):
 
     def __init__(self, directory: StoreDirectory, limits: Limits, tuning: Tuning = TUNING) -> None:
         """Open what is in ``directory`` and take it over; use `open`."""
-        super().__init__(directory, tuning)
+        super().__init__(directory, tuning, quota_bytes=limits.quota_bytes)
         self.limits = limits
         self.uses = LastUses(self.catalog)
         self._sealed: BoundedCache[bytes, _Kept] = BoundedCache(

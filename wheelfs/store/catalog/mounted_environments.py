@@ -110,13 +110,14 @@ class MountedEnvironments:
 
         What was opened of the tree before is likely to be opened of this one.
         """
-        packed, tree = compressed.pack(encoding), _tree_decoder.decode(encoding)
+        packed = compressed.pack(encoding)
 
         def work(transaction: lmdb.Transaction) -> EnvironmentLabel | None:
             before = self._label(transaction, label.name)
             compressed.put(transaction, _open(self._trees), label.digest, packed)
             transaction.put(label.name.encode(), _encoder.encode(label), db=_open(self._labels))
             if before is not None and before.digest != label.digest:
+                tree = _tree_decoder.decode(encoding)
                 opened = profiled_members(tree, self.profiles.read(transaction, before.digest), ())
                 self.profiles.add(transaction, label.digest, {member.path for member in opened})
             self._drop_unneeded(transaction, before)

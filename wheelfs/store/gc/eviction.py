@@ -44,7 +44,8 @@ def excess_bytes(store: StoreFiles, limits: Limits, need: Need = NOTHING, *, fil
     tuning, used_bytes = store.tuning.evict, store.used_bytes()
     if limits.quota_bytes is not None:
         slack_bytes = tuning.slack_of(limits.quota_bytes)
-        for_files = limits.quota_bytes - slack_bytes - store.spool.usage_bytes() - need.spooled_bytes
+        beside_bytes = store.spool.usage_bytes() + store.inflated.kept_bytes
+        for_files = limits.quota_bytes - slack_bytes - beside_bytes - need.spooled_bytes
         excess = max(0, used_bytes + need.stored_bytes - int(for_files * (tuning.high_water if fill is None else fill)))
     if limits.min_free_bytes:
         reusable_bytes = max(0, store.file_bytes() - used_bytes)
@@ -59,12 +60,15 @@ def make_room(
 ) -> list[str]:
     """Delete until ``need`` fits with some room to spare, and return the stored files that went; nothing when it fits now.
 
-    Partly fetched files that are not open go first, the oldest first of all.  Blocks, for as long as collections take.
+    What is kept inflated goes first, then partly fetched files that are not open, the oldest first of all.  Blocks, for as long
+    as collections take.
     Raises `StoreFull` when all that may go is not enough.
     """
     evicted: list[str] = []
     excess = excess_bytes(store, limits, need)
     if excess <= 0:
+        return evicted
+    if store.inflated.forget() and (excess := excess_bytes(store, limits, need)) <= 0:
         return evicted
     store.spool.trim(max(0, store.spool.usage_bytes() - int(excess / store.tuning.evict.high_water) - 1))
     if excess_bytes(store, limits, need) <= 0:

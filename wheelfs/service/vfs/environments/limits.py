@@ -19,6 +19,9 @@ class EnvironmentTreeLimits:
     in_memory_bytes: int = 4 << 20
     """Larger members are inflated into an unnamed file on the store's disk instead."""
 
+    inflating: int = 4
+    """Large members that are inflated at a time."""
+
     piece_bytes: int = 1 << 20
     """What is read of a wheel and inflated at a time."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -48,9 +48,6 @@ class _Wheel(Protocol):
 class _Content(Protocol):
     """A member, inflated."""
 
-    @property
-    def weight(self) -> int: ...
-
     async def read(self, offset: int, size: int) -> bytes: ...
 
 
@@ -67,16 +64,17 @@ class _InMemory:
 
 
 class _InFile:
-    """In an unnamed file, which is gone with the last reader."""
-
-    weight = 1_000_000_000
+    """In an unnamed file of the store."""
 
     def __init__(self, file: BinaryIO, disk: trio.CapacityLimiter) -> None:
-        self._file = file
+        self.file = file
         self._disk = disk
 
     async def read(self, offset: int, size: int) -> bytes:
-        return await trio.to_thread.run_sync(os.pread, self._file.fileno(), size, offset, limiter=self._disk)
+        return await trio.to_thread.run_sync(os.pread, self.file.fileno(), size, offset, limiter=self._disk)
+
+
+_Inflated = _InMemory | _InFile
 
 
 class MemberOpener:
@@ -95,9 +93,11 @@ class MemberOpener:
         self._lazy = lazy
         self._profiles = context.store.mounted.profiles
         self._limits = limits
-        self._inflated: BoundedCache[int, _Content] = BoundedCache(limits.inflated_bytes, weight=lambda content: content.weight)
+        self._inflated: BoundedCache[int, _InMemory] = BoundedCache(limits.inflated_bytes, weight=lambda content: content.weight)
         self._verified: BoundedCache[int, bool] = BoundedCache(limits.verified)
         self._under_way: dict[int, trio.Event] = {}
+        # Not those of the disk: what is read meanwhile may wait for one.
+        self._inflating = trio.CapacityLimiter(limits.inflating)
 
     async def open(self, node: EnvironmentFile) -> OpenFile:
         """Open a file that is no link.  Raises what opening its wheel does, and `ContentMismatch` for a wheel that is wrong."""
@@ -117,7 +117,7 @@ class MemberOpener:
     async def content(self, node: EnvironmentFile, member: WheelMember, inode: int) -> _Content:
         """Return the whole member, checked; several callers wait for one."""
         while True:
-            found = self._inflated.get(inode)
+            found = self._kept(inode)
             if found is not None:
                 return found
             if inode not in self._under_way:
@@ -129,11 +129,17 @@ class MemberOpener:
         finally:
             self._under_way.pop(inode).set()
         self._verified.put(inode, True)
-        if member.size <= self._limits.in_memory_bytes:
+        if isinstance(made, _InMemory):
             self._inflated.put(inode, made)
+        else:
+            self._context.store.inflated.keep(inode, made.file, member.size)
         return made
 
-    async def _inflate(self, node: EnvironmentFile, member: WheelMember) -> _Content:
+    def _kept(self, inode: int) -> _Content | None:
+        file = self._context.store.inflated.get(inode)
+        return self._inflated.get(inode) if file is None else _InFile(file, self._context.disk)
+
+    async def _inflate(self, node: EnvironmentFile, member: WheelMember) -> _Inflated:
         ref = node.tree.refs[member.wheel]
         stored = await self._open_stored(ref)
         if stored is None:
@@ -146,7 +152,7 @@ class MemberOpener:
         finally:
             stored.close()
 
-    async def _from_lazy(self, node: EnvironmentFile, member: WheelMember, ref: FileRef) -> _Content:
+    async def _from_lazy(self, node: EnvironmentFile, member: WheelMember, ref: FileRef) -> _Inflated:
         """Bring a member, and all of its wheel where the member is wrong: then its own sha256 tells what is right."""
         wheel = await self._lazy.open(ref)
         try:
@@ -161,14 +167,14 @@ class MemberOpener:
         finally:
             wheel.close()
 
-    async def _from_whole(self, wheel: LazyWheel, node: EnvironmentFile, member: WheelMember, happened: str) -> _Content:
+    async def _from_whole(self, wheel: LazyWheel, node: EnvironmentFile, member: WheelMember, happened: str) -> _Inflated:
         try:
             await wheel.bring_whole()
             return await self._unpacked(wheel, member)
         except (zip_layout.NotAZip, OriginError) as error:
             raise ContentMismatch(f"open {node.path}", f"{happened}; its whole wheel is no better: {error}") from None
 
-    async def _unpacked(self, wheel: _Wheel, member: WheelMember, *, sha256: bytes = b"") -> _Content:
+    async def _unpacked(self, wheel: _Wheel, member: WheelMember, *, sha256: bytes = b"") -> _Inflated:
         """Return a member, compared with ``sha256`` where that is not empty; raises `zip_layout.NotAZip`."""
         header = bytes(await wheel.read(member.header_offset, zip_layout.LOCAL_HEADER_BYTES))
         described = zip_member(member)
@@ -186,23 +192,20 @@ class MemberOpener:
             return zip_layout.inflated(member, packed)
         return await trio.to_thread.run_sync(zip_layout.inflated, member, packed, limiter=self._context.disk)
 
-    async def _in_file(self, wheel: _Wheel, member: zip_layout.Member, begin: int, sha256: bytes) -> _Content:
-        file = tempfile.TemporaryFile(dir=self._context.store.directory.spool)  # noqa: SIM115  # closed with its last reader
-        inflater, digest = zip_layout.Inflater(member), hashlib.sha256()
+    async def _in_file(self, wheel: _Wheel, member: zip_layout.Member, begin: int, sha256: bytes) -> _InFile:
+        def write(file: BinaryIO) -> None:
+            inflater, digest = zip_layout.Inflater(member), hashlib.sha256()
+            for place in self._pieces(begin, member.compressed_size):
+                for content in inflater.take(bytes(trio.from_thread.run(wheel.read, *place))):
+                    file.write(content)
+                    if sha256:
+                        digest.update(content)
+            inflater.finish()
+            if sha256 and digest.digest() != sha256:
+                raise zip_layout.NotAZip(f"{member.name} does not have the sha256 that RECORD gives")
 
-        def take(packed: bytes) -> None:
-            for content in inflater.take(packed):
-                file.write(content)
-                if sha256:
-                    digest.update(content)
-
-        for place in self._pieces(begin, member.compressed_size):
-            await trio.to_thread.run_sync(take, bytes(await wheel.read(*place)), limiter=self._context.disk)
-        inflater.finish()
-        if sha256 and digest.digest() != sha256:
-            raise zip_layout.NotAZip(f"{member.name} does not have the sha256 that RECORD gives")
-        file.flush()
-        return _InFile(file, self._context.disk)
+        make = partial(self._context.store.inflated.make, f"inflate {member.name}", write)
+        return _InFile(await trio.to_thread.run_sync(make, limiter=self._inflating), self._context.disk)
 
     def _pieces(self, begin: int, size: int) -> Iterator[tuple[int, int]]:
         """Yield offset and size of the pieces in which a member is read."""
