@@ -50,11 +50,14 @@ def test_every_file_is_what_uv_installs(bench: Bench, tmp_path: Path) -> None:
     run(install, environment=environment, cwd=tmp_path).succeeded()
     theirs = {path: file for path, file in digests_below(venv).items() if path not in before}
     ours = digests_below(bench.path())
-    # What differs on purpose: an installer's own notes, bytecode, and the first lines of scripts.
+    # What differs on purpose: an installer's own notes, bytecode, what imports it, and the first lines of scripts.
     notes = (".lock", "/INSTALLER", "/RECORD", "/REQUESTED", "/uv_cache.json", "/direct_url.json")
     compared = {path: file for path, file in ours.items() if not path.endswith(notes)}
     assert compared.pop("pyvenv.cfg")
     assert compared.pop(".wheelfs/env.json")
+    assert compared.pop(".wheelfs/bytecode")
+    for kind in ("py", "pth"):
+        assert compared.pop(f"lib/python{VERSION}/site-packages/_wheelfs_environment.{kind}")
     scripts = {path for path in compared if path.startswith("bin/") and path != "bin/in-shell"}
     assert scripts == {"bin/many-kinds", "bin/many-nested", "bin/many-window", "bin/in-python"}
     assert {path: file for path, file in compared.items() if path not in scripts} == {

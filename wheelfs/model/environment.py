@@ -5,6 +5,7 @@ All of it but the label follows from the files, the interpreter and `LAYOUT`; th
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from wheelfs.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """The version of where things are put; another one makes other digests."""
 
 _LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -115,7 +116,7 @@ class EnvironmentLabel(msgspec.Struct, frozen=True, array_like=True):
     contents: tuple[bytes, ...]
 
 
-def is_module(member: WheelMember, interpreter: Interpreter) -> bool:
+def is_module(member: WheelMember | WrittenFile, interpreter: Interpreter) -> bool:
     """Return whether Python looks for bytecode of a member, in ``__pycache__`` beside it (PEP 3147)."""
     return member.path.endswith(".py") and member.path.startswith(f"{interpreter.site_packages}/")
 
@@ -123,3 +124,10 @@ def is_module(member: WheelMember, interpreter: Interpreter) -> bool:
 def modules(tree: Environment) -> Iterator[WheelMember]:
     """Yield the modules whose bytecode is kept: it has their sha256 in its key, so those of which RECORD says none have none."""
     return (member for member in tree.members if member.sha256 and is_module(member, tree.interpreter))
+
+
+def own_modules(tree: Environment) -> Iterator[tuple[str, bytes, bytes]]:
+    """Yield path, sha256 and text of the modules that no wheel has; their bytecode is kept, too."""
+    for file in tree.written:
+        if is_module(file, tree.interpreter):
+            yield file.path, hashlib.sha256(file.content).digest(), file.content

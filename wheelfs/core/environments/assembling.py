@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 DESCRIPTION: Final = ".wheelfs/env.json"
 """What the environment is made of, for those who have the directory alone."""
 
+_IMPORTER: Final = "_wheelfs_environment"
+"""The module that a ``.pth`` file of that name imports as an interpreter starts."""
+
+_IMPORTER_SINCE: Final = (3, 8)
+
 
 class Clash(NamedTuple):
     """Two wheels have a file at one path, with other content; the one of ``shown`` lies there."""
@@ -29,11 +34,15 @@ class Clash(NamedTuple):
 
 
 def assemble(
-    interpreter: Interpreter, wheels: Sequence[EnvironmentWheel], installed: Sequence[WheelInstallation]
+    interpreter: Interpreter,
+    wheels: Sequence[EnvironmentWheel],
+    installed: Sequence[WheelInstallation],
+    importer: bytes,
 ) -> tuple[Environment, list[Clash]]:
     """Return the environment of wheels, of which ``installed`` says in the same order what each gives; and their clashes.
 
-    Of two files at one path that of the later wheel is taken.  Raises `InvalidInput` where one's file is another's directory.
+    ``importer`` is the text of the module that makes imports quick.  Of two files at one path that of the later wheel is taken.
+    Raises `InvalidInput` where one's file is another's directory.
     """
     clashes: list[Clash] = []
     found: dict[str, tuple[str, WheelMember | WrittenFile]] = {}
@@ -44,7 +53,7 @@ def assemble(
             if before is not None and _content(before[1]) != _content(file):
                 clashes.append(Clash(file.path, before[0], wheel.filename))
             found[file.path] = wheel.filename, file
-    for own in own_files(interpreter, wheels):
+    for own in own_files(interpreter, wheels, importer):
         found[own.path] = "the environment itself", own
     links = links_of(interpreter)
     for path, _ in links:
@@ -88,12 +97,15 @@ def _content(file: WheelMember | WrittenFile) -> object:
     return file.content if isinstance(file, WrittenFile) else (file.size, file.crc)
 
 
-def own_files(interpreter: Interpreter, wheels: Sequence[EnvironmentWheel]) -> Iterator[WrittenFile]:
-    """Yield the files that say what an environment is."""
+def own_files(interpreter: Interpreter, wheels: Sequence[EnvironmentWheel], importer: bytes) -> Iterator[WrittenFile]:
+    """Yield the files that no wheel has: they say what an environment is, and import its modules."""
     # What PEP 405 asks for; "version" is what virtual environments' tools look at.
     home = interpreter.executable.rpartition("/")[0]
     text = f"home = {home}\ninclude-system-site-packages = false\nversion = {interpreter.version}\n"
     yield WrittenFile("pyvenv.cfg", text.encode())
+    if tuple(int(part) for part in interpreter.minor.split(".")) >= _IMPORTER_SINCE:
+        yield WrittenFile(f"{interpreter.site_packages}/{_IMPORTER}.py", importer)
+        yield WrittenFile(f"{interpreter.site_packages}/{_IMPORTER}.pth", f"import {_IMPORTER}\n".encode())
     described: dict[str, object] = {
         "layout": LAYOUT,
         "python": interpreter.version,

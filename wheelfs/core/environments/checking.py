@@ -21,8 +21,8 @@ _PROGRAM: Final = re.compile(r"/[^\0-\x1f\x7f]{1,1000}")
 _MAX_ORIGIN: Final = 200
 
 
-def check_environment(attempted: str, tree: Environment) -> None:
-    """Raise `InvalidInput` for a tree that no build of this layout would make."""
+def check_environment(attempted: str, tree: Environment, importer: bytes) -> None:
+    """Raise `InvalidInput` for a tree that no build of this layout would make; for ``importer`` see `assemble`."""
     if tree.layout != LAYOUT:
         raise InvalidInput(attempted, f"its layout is {tree.layout}, and this wheelfs knows {LAYOUT}", "update wheelfs")
     if not _is_possible_interpreter(tree.interpreter):
@@ -33,9 +33,9 @@ def check_environment(attempted: str, tree: Environment) -> None:
     if tree.links != links_of(tree.interpreter):
         raise InvalidInput(attempted, "it has links that lead elsewhere than those of environments do")
     owners: dict[str, str] = {}
-    own = {file.path: file for file in own_files(tree.interpreter, tree.wheels)}
+    own = {file.path: file for file in own_files(tree.interpreter, tree.wheels, importer)}
     if own != {file.path: file for file in tree.written if file.path in own}:
-        raise InvalidInput(attempted, "it does not describe itself as it is")
+        raise InvalidInput(attempted, "it does not describe itself as it is, or brings an importer of its own")
     paths = [path for path, _ in tree.links] + [member.path for member in tree.members] + [file.path for file in tree.written]
     for path in paths:
         check_path(attempted, path)

@@ -18,8 +18,9 @@ from wheelfs.core.environments.profile import profiled_members, ranges_by_wheel
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.metadata import converse, search_directory
 from wheelfs.errors import InvalidInput, OriginError
-from wheelfs.model.environment import EnvironmentLabel, modules
+from wheelfs.model.environment import EnvironmentLabel, modules, own_modules
 from wheelfs.service.environments.bytecode import compile_modules
+from wheelfs.service.environments.importer_text import importer_text
 from wheelfs.service.environments.limits import ENVIRONMENT_LIMITS
 from wheelfs.service.environments.sources import AT_ONCE, open_sources
 from wheelfs.store.catalog.mounted_environments import bytecode_key, bytecode_keys, encoded
@@ -83,7 +84,7 @@ def _make(
 ) -> Made:
     with ThreadPoolExecutor(AT_ONCE) as threads:
         installed = list(threads.map(_install, range(len(wheels)), wheels, sources, repeat(interpreter)))
-    tree, clashes = assemble(interpreter, wheels, installed)
+    tree, clashes = assemble(interpreter, wheels, installed, importer_text())
     digest, encoding = encoded(tree)
     if store.mounted.tree(digest) is None:
         _check_members(tree, sources)
@@ -150,8 +151,17 @@ def _check_members(tree: Environment, sources: Sequence[Source]) -> None:
             trio.from_thread.check_cancelled()
 
 
+def _compile_own(store: Store, tree: Environment) -> None:
+    """Make the bytecode of modules that no wheel has."""
+    made = {bytecode_key(sha256, tree.interpreter.magic): content for _, sha256, content in own_modules(tree)}
+    if len(store.mounted.bytecode_sizes(made)) < len(made):
+        code = zip(made, compile_modules(tree.interpreter, list(made.values())), strict=True)
+        store.mounted.put_bytecode({key: content for key, content in code if content}).result()
+
+
 def _compile_here(store: Store, tree: Environment, sources: Sequence[Source], progress: Callable[[int, int], None]) -> int:
     """Make the bytecode that is not there of modules that are; return of how many."""
+    _compile_own(store, tree)
     magic = tree.interpreter.magic
     there = store.mounted.bytecode_sizes(bytecode_keys(tree))
     by_key = {bytecode_key(member.sha256, magic): member for member in modules(tree)}

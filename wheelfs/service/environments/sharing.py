@@ -13,6 +13,7 @@ from wheelfs.errors import InvalidInput, NotKnown, OriginFault
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.environment import Environment, EnvironmentLabel, modules
 from wheelfs.model.shared_environment import Bytecode, SharedEnvironment
+from wheelfs.service.environments.importer_text import importer_text
 from wheelfs.store.catalog.mounted_environments import bytecode_key, bytecode_keys, encoded
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def read_tree(attempted: str, encoding: bytes) -> Environment:
         tree = msgspec.msgpack.decode(encoding, type=Environment)
     except DECODE_ERRORS as error:
         raise InvalidInput(attempted, f"it cannot be read ({error})") from None
-    check_environment(attempted, tree)
+    check_environment(attempted, tree, importer_text())
     return tree
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -10,7 +11,7 @@ import zstandard
 
 from wheelfs.core.environments.profile import profiled_members
 from wheelfs.model.decoding import DECODE_ERRORS
-from wheelfs.model.environment import Environment, EnvironmentLabel, modules
+from wheelfs.model.environment import Environment, EnvironmentLabel, modules, own_modules
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.profiles import PROFILE_DATABASE, Profiles
 from wheelfs.store.engine.iteration import rows
@@ -186,7 +187,8 @@ class MountedEnvironments:
 def bytecode_keys(tree: Environment) -> Iterator[bytes]:
     """Yield the keys of the bytecode that an environment may have."""
     magic = tree.interpreter.magic
-    return (bytecode_key(member.sha256, magic) for member in modules(tree))
+    own = (bytecode_key(sha256, magic) for _, sha256, _ in own_modules(tree))
+    return chain((bytecode_key(member.sha256, magic) for member in modules(tree)), own)
 
 
 def _open(database: lmdb._Database | None) -> lmdb._Database:

@@ -19,7 +19,7 @@ from wheelfs.core.environments.scripts import entry_point_scripts, with_first_li
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.metadata import converse, search_directory
 from wheelfs.errors import InvalidInput
-from wheelfs.model.environment import EnvironmentWheel, Interpreter, WheelMember, WrittenFile, is_module, parse_label
+from wheelfs.model.environment import EnvironmentWheel, Interpreter, WheelMember, WrittenFile, is_module, own_modules, parse_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,7 +103,7 @@ def test_what_is_below_a_link_of_virtual_environments_lies_where_it_leads() -> N
     for path in ("bin/python", "bin/python3/x.txt", "lib64"):
         part = installed(build_wheel("demo", "1.0", files={f"{data}/{path}": b"x"}), "demo")
         with pytest.raises(InvalidInput, match="make the environment"):
-            assemble(PYTHON, wheels("demo"), [part])
+            assemble(PYTHON, wheels("demo"), [part], b"")
 
 
 def test_so_is_a_wheel_that_has_one() -> None:
@@ -193,9 +193,9 @@ def test_only_a_first_line_that_asks_for_it_is_rewritten(rest: bytes) -> None:
 def test_later_wheels_cover_earlier_ones_and_say_so() -> None:
     same, one, two = (build_wheel("a", "1.0", files={"x.py": text, "y.py": b"same"}) for text in (b"1", b"1", b"2"))
     first, second, third = installed(same, "a"), installed(one, "a", 1), installed(two, "a", 2)
-    tree, clashes = assemble(PYTHON, wheels("a", "b"), [first, second])
+    tree, clashes = assemble(PYTHON, wheels("a", "b"), [first, second], b"")
     assert clashes == []
-    tree, clashes = assemble(PYTHON, wheels("a", "b"), [first, third])
+    tree, clashes = assemble(PYTHON, wheels("a", "b"), [first, third], b"")
     assert [(clash.path, clash.shown) for clash in clashes if clash.path.endswith(".py")] == [
         (f"{SITE}/x.py", "b-1.0-py3-none-any.whl")
     ]
@@ -203,7 +203,7 @@ def test_later_wheels_cover_earlier_ones_and_say_so() -> None:
 
 
 def test_an_environment_has_what_a_virtual_one_has() -> None:
-    tree, _ = assemble(PYTHON, wheels("a"), [installed(build_wheel("a", "1.0"), "a")])
+    tree, _ = assemble(PYTHON, wheels("a"), [installed(build_wheel("a", "1.0"), "a")], b"")
     assert dict(tree.links) == {
         "bin/python": "/opt/python/bin/python3.11",
         "bin/python3": "python",
@@ -214,7 +214,7 @@ def test_an_environment_has_what_a_virtual_one_has() -> None:
     assert settings == "home = /opt/python/bin\ninclude-system-site-packages = false\nversion = 3.11.7\n"
     [described] = [json.loads(file.content) for file in tree.written if file.path == ".wheelfs/env.json"]
     assert described == {
-        "layout": 1,
+        "layout": 2,
         "python": "3.11.7",
         "interpreter": "/opt/python/bin/python3.11",
         "wheels": [{"filename": "a-1.0-py3-none-any.whl", "sha256": "00" * 32, "origin": "main"}],
@@ -229,7 +229,7 @@ def test_a_file_where_another_wheel_has_a_directory_is_refused() -> None:
         WheelInstallation([], [WrittenFile("lib/x/y", b"")]),
     )
     with pytest.raises(InvalidInput, match=r"lib/x, which is a directory of b-1\.0"):
-        assemble(PYTHON, wheels("a", "b"), parts)
+        assemble(PYTHON, wheels("a", "b"), parts, b"")
 
 
 @pytest.mark.parametrize("text", ["", "-a", ".a", "a/b", "a b", "a" * 101, "ä", ".."])
@@ -252,3 +252,13 @@ def test_the_name_of_the_wheel_is_in_what_is_said() -> None:
     assert NAME.startswith("many_kinds")
     with pytest.raises(InvalidInput, match=r"install other-1.0-py3-none-any\.whl"):
         installed(many_kinds(), "other")
+
+
+@pytest.mark.parametrize(("version", "has"), [("3.7.17", False), ("3.8.0", True), ("3.14.2", True)])
+def test_interpreters_that_can_run_it_have_the_importer(version: str, has: bool) -> None:
+    python = Interpreter("/opt/python/bin/python3", version, "cpython", b"abcd")
+    tree, _ = assemble(python, [], [], b"import marshal\n")
+    own = {file.path: file.content for file in tree.written if file.path.startswith(python.site_packages)}
+    name = f"{python.site_packages}/_wheelfs_environment"
+    assert own == ({f"{name}.py": b"import marshal\n", f"{name}.pth": b"import _wheelfs_environment\n"} if has else {})
+    assert [path for path, _, _ in own_modules(tree)] == ([f"{name}.py"] if has else [])

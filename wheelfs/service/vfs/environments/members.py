@@ -16,12 +16,14 @@ import trio
 
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.environments.installation import zip_member, zip_range
+from wheelfs.core.environments.packing import PackedBytecode
 from wheelfs.core.environments.profile import module_path
 from wheelfs.core.wheel import zip_layout
 from wheelfs.errors import ContentMismatch, NotKnown, OriginError
 from wheelfs.model.environment import WheelMember, WrittenFile
 from wheelfs.service.vfs.environments.limits import ENVIRONMENT_TREE_LIMITS
 from wheelfs.service.vfs.environments.nodes import Bytecode
+from wheelfs.service.vfs.environments.packed import OpenPacked
 from wheelfs.service.vfs.open_files import OpenText
 
 if TYPE_CHECKING:
@@ -105,8 +107,11 @@ class MemberOpener:
             case WrittenFile(content=text):
                 return OpenText(text, direct_io=False)
             case Bytecode(key, size):
-                self._profiles.note(node.tree.digest, module_path(node.path))
+                if node.tree.is_of_wheel(module_path(node.path)):
+                    self._profiles.note(node.tree.digest, module_path(node.path))
                 return _OpenBytecode(self._context.store.mounted, node.path, key, size)
+            case PackedBytecode() as packed:
+                return OpenPacked(packed, self._context.store.mounted, node)
             case WheelMember() as member:
                 self._profiles.note(node.tree.digest, node.path)
                 inode = node.attributes.inode

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 import msgspec
 
 from wheelfs.core.environments.assembling import DESCRIPTION, state_of, with_state
+from wheelfs.core.environments.packing import PACKED, PackedBytecode, PackedDirectory, PackedModule, is_importable
 from wheelfs.model.content import inode_of_key, inode_of_path, key_of_sha256
-from wheelfs.model.environment import WheelMember, WrittenFile, is_module
+from wheelfs.model.environment import WheelMember, WrittenFile, is_module, own_modules
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
 from wheelfs.service.vfs.protocol import Attributes
 from wheelfs.store.catalog.mounted_environments import bytecode_key
@@ -23,7 +24,7 @@ from wheelfs.store.catalog.mounted_environments import bytecode_key
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wheelfs.model.environment import Environment
+    from wheelfs.model.environment import Environment, Interpreter
     from wheelfs.service.file_refs import FileRef
 
 _CACHE: Final = "__pycache__"
@@ -42,7 +43,7 @@ class LinkTarget(NamedTuple):
     target: str
 
 
-EnvironmentEntry = WheelMember | WrittenFile | Bytecode | LinkTarget
+EnvironmentEntry = WheelMember | WrittenFile | Bytecode | PackedBytecode | LinkTarget
 
 
 class EnvironmentTree:
@@ -66,7 +67,6 @@ class EnvironmentTree:
         self.is_complete = is_complete
         self.variant = f"{state_of(is_complete=is_complete)}-{len(sizes)}"
         self._directories: dict[str, dict[str, EnvironmentEntry | None]] = {"": {}}
-        magic, tag = environment.interpreter.magic, environment.interpreter.cache_tag
         for path, target in environment.links:
             self._put(path, LinkTarget(target))
         for file in environment.written:
@@ -75,14 +75,12 @@ class EnvironmentTree:
             self._put(file.path, msgspec.structs.replace(file, content=content) if own else file)
         for member in environment.members:
             self._put(member.path, member)
-            if not is_module(member, environment.interpreter):
-                continue
-            directory, name = posixpath.split(member.path)
-            # It is there in any case: where it lacks, Python tries to make it, at every import.
-            cache = self._directory(f"{directory}/{_CACHE}")
-            key = bytecode_key(member.sha256, magic)
-            if key in sizes:
-                cache.setdefault(f"{name.removesuffix('.py')}.{tag}.pyc", Bytecode(key, sizes[key]))
+            if is_module(member, environment.interpreter):
+                self._put_bytecode(member.path, member.sha256, environment.interpreter, sizes)
+        for path, sha256, _ in own_modules(environment):
+            self._put_bytecode(path, sha256, environment.interpreter, sizes)
+        if sizes:
+            self._put(PACKED, self._packed(environment.interpreter))
 
     def lookup(self, parent: EnvironmentDirectory, name: str) -> EnvironmentDirectory | EnvironmentFile | None:
         """Return what ``name`` is in a directory of this tree."""
@@ -93,6 +91,38 @@ class EnvironmentTree:
         """Yield names and nodes of a directory of this tree."""
         for name, entry in self._directories[directory.path].items():
             yield name, self._node(directory.path, name, entry)
+
+    def _put_bytecode(self, module: str, sha256: bytes, interpreter: Interpreter, sizes: dict[bytes, int]) -> None:
+        directory, name = posixpath.split(module)
+        # It is there in any case: where it lacks, Python tries to make it, at every import.
+        cache = self._directory(f"{directory}/{_CACHE}")
+        key = bytecode_key(sha256, interpreter.magic)
+        if key in sizes:
+            cache.setdefault(_cached_name(name, interpreter.cache_tag), Bytecode(key, sizes[key]))
+
+    def is_of_wheel(self, path: str) -> bool:
+        """Return whether a file is a member of a wheel."""
+        directory, name = posixpath.split(path)
+        return isinstance(self._directories.get(directory, {}).get(name), WheelMember)
+
+    def _packed(self, interpreter: Interpreter) -> PackedBytecode:
+        """Return the file that has the bytecode of all modules."""
+        site = interpreter.site_packages
+        directories = []
+        for path, entries in self._directories.items():
+            if not f"{path}/".startswith(f"{site}/") or path.endswith(f"/{_CACHE}"):
+                continue
+            found: dict[str, PackedModule | None] = {}
+            for name, entry in entries.items():
+                if entry is None or not is_importable(name):
+                    continue
+                code = self._directories.get(f"{path}/{_CACHE}", {}).get(_cached_name(name, interpreter.cache_tag))
+                size = self._node(path, name, entry).attributes.size_bytes
+                found[name] = PackedModule(f"{path}/{name}", code.key, code.size, size) if isinstance(code, Bytecode) else None
+            below = [name for name, entry in entries.items() if entry is None and name != _CACHE]
+            inode = EnvironmentDirectory(self, path).attributes.inode
+            directories.append(PackedDirectory(path.removeprefix(site).removeprefix("/"), inode, below, found))
+        return PackedBytecode(directories, mtime_s=UNKNOWN_TIME_NS // 1_000_000_000, tag=interpreter.cache_tag)
 
     def _node(self, directory: str, name: str, entry: EnvironmentEntry | None) -> EnvironmentDirectory | EnvironmentFile:
         path = f"{directory}/{name}" if directory else name
@@ -149,6 +179,8 @@ class EnvironmentFile:
                 return _file_attributes(inode, len(content), is_executable=is_executable)
             case Bytecode(key, size):
                 return _file_attributes(_inode_of(b"bytecode", key), size)
+            case PackedBytecode() as packed:
+                return _file_attributes(_inode_of(b"packed", packed.head), packed.size)
             case LinkTarget(target):
                 return _file_attributes(_inode_of(b"link", target.encode()), len(target.encode()), is_link=True)
             case _ as unreachable:
@@ -167,6 +199,11 @@ def environment_xattrs(node: EnvironmentFile) -> dict[str, bytes]:
         return {}
     values = {"wheel": node.tree.refs[node.entry.wheel].filename, "member_offset": str(node.entry.header_offset)}
     return {f"user.wheelfs.{name}": value.encode() for name, value in values.items()}
+
+
+def _cached_name(name: str, tag: str) -> str:
+    """Return the name of a module's bytecode (PEP 3147)."""
+    return f"{name.removesuffix('.py')}.{tag}.pyc"
 
 
 def _file_attributes(inode: int, size: int, *, is_executable: bool = False, is_link: bool = False) -> Attributes:
