@@ -193,6 +193,19 @@ def test_an_index_without_hashes_has_nothing_made_under_its_names(
     assert objects(command("ls", "--json").succeeded()) == []
 
 
+@pytest.mark.parametrize("delta", ["always", "never"])
+def test_fetching_takes_what_is_unpacked_where_the_user_has_named_it(
+    command: Callable[..., Finished], cache: UvCache, fake_index: FakeIndex, tmp_path: Path, delta: str
+) -> None:
+    fake_index.add(NAME, WHEEL)
+    cache.add(WHEEL, "demo", bucket="pypi")
+    named = {"WHEELFS_DELTA_SOURCES": f"{tmp_path / 'gone'}:{cache.path}", "WHEELFS_DELTA": delta}
+    command("fetch", "demo", **named).succeeded()
+    sent = fake_index.body_bytes(NAME)
+    assert sent < 4_000 if delta == "always" else sent == len(WHEEL)
+    assert sealed(command, WHEEL)
+
+
 def test_while_its_index_is_away_nothing_is_made_up(
     command: Callable[..., Finished], cache: UvCache, fake_index: FakeIndex
 ) -> None:

@@ -213,6 +213,7 @@ def test_the_environment_made_from_settings_gives_the_same_settings_again(tmp_pa
         Given("offline", True, "--offline"),
         Given("page_ttl_s", 1.5, "x"),
         Given("log_file", "/l", "x"),
+        Given("delta_sources", ["/one", "/two words"], "x"),
     )
     again = loaded(environ=environment_of(settings))
     assert all(getattr(again, option.field) == getattr(settings, option.field) for option in OPTIONS)

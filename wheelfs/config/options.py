@@ -12,7 +12,17 @@ from wheelfs.config.indexes import IndexesKind, SharesKind
 from wheelfs.config.option import EVERY, Option
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
 from wheelfs.config.settings import data_directory
-from wheelfs.config.values import ChoiceKind, CountKind, FlagKind, PathKind, PercentKind, SecondsKind, SizeKind, TextKind
+from wheelfs.config.values import (
+    ChoiceKind,
+    CountKind,
+    FlagKind,
+    PathKind,
+    PathsKind,
+    PercentKind,
+    SecondsKind,
+    SizeKind,
+    TextKind,
+)
 
 RUNNING: Final = ("mount", "serve")
 """The commands that run until they are ended."""
@@ -137,6 +147,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         flag="--delta",
         commands=FETCHING,
         default_text='"auto"',
+    ),
+    Option(
+        field="delta_sources",
+        toml=("delta-sources",),
+        variable="WHEELFS_DELTA_SOURCES",
+        kind=PathsKind(),
+        meaning="Caches of uv and environments whose unpacked files are used like stored wheels for fetching only the rest. "
+        "Their members are packed again, which takes about a second of one processor for 8 MB; what comes of it counts when the whole "
+        "wheel has its index's sha256. They are only read.",
+        default_text="none",
     ),
     Option(
         field="page_ttl_s",

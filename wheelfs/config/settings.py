@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     offline_show: OfflineShow = "stored"
     verify: Verify = "origin"
     delta: Delta = "auto"
+    delta_sources: tuple[Path, ...] = ()
     page_ttl_s: float = 600.0
     lookup_timeout_s: float = 15.0
     open_timeout_s: float = 30.0

@@ -68,6 +68,22 @@ class PathKind(msgspec.Struct, frozen=True):
         return str(value)
 
 
+class PathsKind(msgspec.Struct, frozen=True):
+    """Several paths, each as `PathKind` has it: a list in TOML, separated by colons elsewhere."""
+
+    syntax: str = "paths"
+    toml_types: tuple[type, ...] = (list,)
+
+    def parse(self, raw: object, base: Path) -> tuple[Path, ...]:
+        listed = [one for one in raw.split(":") if one] if isinstance(raw, str) else raw
+        if not isinstance(listed, list):
+            raise ValueError("must be paths")
+        return tuple(PathKind().parse(one, base) for one in listed)
+
+    def as_text(self, value: object) -> str:
+        return ":".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 class TextKind(msgspec.Struct, frozen=True):
     """A word; its user says what is wrong with it."""
 

@@ -32,6 +32,7 @@ from wheelfs.service.projects.tracking import Tracking
 from wheelfs.service.projects.visible_files import Views
 from wheelfs.service.running import Running
 from wheelfs.service.shares.follower import ShareFollower
+from wheelfs.service.unpacked.sources import UnpackedSources
 from wheelfs.service.upkeep import keep_in_order
 from wheelfs.service.vfs.assembly import TreeParts, make_tree
 from wheelfs.service.vfs.environments.wheels import LazyWheels
@@ -99,6 +100,7 @@ async def running(
                 progress_timeout_s=open_s,
                 delta=settings.delta,
                 shares=shares,
+                unpacked=UnpackedSources(settings.delta_sources),
                 limits=limits.fetch,
             )
             downloads = DownloadPool(fetching)
