@@ -26,8 +26,15 @@ RELEASES = {
     "matplotlib": {"3.10.8": "2025-12-10"},
     "lab-tools": {"1.0": "2026-02-02"},
 }
+SAYS = {
+    "numpy": "Fundamental package for array computing",
+    "pandas": "Data structures for data analysis, time series, and statistics",
+    "scipy": "Fundamental algorithms for scientific computing",
+    "lab-tools": "What everybody in the lab needs",
+}
+NEEDS = {"pandas": ["numpy>=1.26"], "scipy": ["numpy>=1.26"], "lab-tools": ["pandas", "scipy"]}
 STORED = {"numpy": "2.4.1", "pandas": "3.0.0", "scipy": "1.17.0", "lab-tools": "1.0"}
-PICTURES = {"gateway.png": ("/", 710), "gateway-version.png": ("/project/numpy/2.4.1/", 460)}
+PICTURES = {"gateway.png": ("/", 1060), "gateway-version.png": ("/project/pandas/3.0.0/", 660)}
 """Their paths, and how high the window is."""
 
 
@@ -40,7 +47,12 @@ def main(directory: Path) -> None:
             for version, day in releases.items():
                 for number, tag in enumerate(TAGS):
                     content = build_wheel(
-                        project, version, tag=tag, big_bytes=3_100_000 + 517_000 * number + len(project) * 231_000
+                        project,
+                        version,
+                        tag=tag,
+                        big_bytes=3_100_000 + 517_000 * number + len(project) * 231_000,
+                        metadata_extra=f"Summary: {SAYS.get(project, '')}\nLicense-Expression: BSD-3-Clause\n",
+                        requires=NEEDS.get(project, ()),
                     )
                     name = wheel_filename(project, version, tag=tag)
                     moment = f"{day}T09:00:00Z"

@@ -16,7 +16,7 @@ from tests.fakes.processes import ROOT, run, wheelfs_command
 from tests.fakes.waiting import eventually
 from tests.gateway.serving import Serving
 from wheelfs.cli.client_lines import mount_lines
-from wheelfs.frontends.http.html_ui import setup_lines
+from wheelfs.frontends.http.set_up import setup_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ import trustme
 
 from tests.fakes.index import FakeIndex
 from tests.gateway.serving import Serving
-from wheelfs.frontends.http.html_ui import setup_lines
+from wheelfs.frontends.http.set_up import setup_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

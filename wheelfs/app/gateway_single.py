@@ -58,7 +58,7 @@ def run_single(
 
             application = Application(
                 node.tree,
-                Overview(node, store),
+                Overview(node, store, has_token=token is not None),
                 ShareFeed(store, node.downloads.in_progress),
                 by_url=replies_by_url(node),
                 token=token,

@@ -67,7 +67,8 @@ def run_head(
                 counts = [Counters(Scoreboard(board)) for board in boards]
                 # No token: only this user reaches this socket, and workers let no client pass without one.
                 feed = ShareFeed(store, node.downloads.in_progress)
-                application = Application(node.tree, Overview(node, store), feed, by_url=replies_by_url(node), workers=counts)
+                overview = Overview(node, store, has_token=settings.serve_token_file is not None)
+                application = Application(node.tree, overview, feed, by_url=replies_by_url(node), workers=counts)
                 await nursery.start(_answer_workers, application, asked, "http" if tls is None else "https")
                 workers = Workers(arguments, listening, store.run_directory, name)
                 reloader.give_to(partial(take_over, store, node.hosts))

@@ -10,7 +10,7 @@ import pytest
 
 from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, Client, client_lines, mount_lines
 from wheelfs.config import load
-from wheelfs.frontends.http.html_ui import setup_lines
+from wheelfs.frontends.http.set_up import setup_lines
 from wheelfs.reports.mounts import GatewayReady
 
 if TYPE_CHECKING:
@@ -65,9 +65,11 @@ def test_lines_of_a_gateway_at_all_addresses_name_its_machine_and_say_what_to_do
         ready(GatewayReady(urls=(f"http://{listening}:8080",), pid=1, store="/s", open=False))
 
     monkeypatch.setattr("wheelfs.app.gateway.run_gateway", serving)
-    address = f"http://{socket.gethostname()}:8080/simple/"
+    place = f"{socket.gethostname()}:8080/simple/"
     first, *lines, token = run("serve").out.splitlines()
     assert first == f"serving at http://{listening}:8080"
     assert len(lines) == 3
-    assert all(address in line for line in lines)
-    assert token.endswith(address.replace("//", "//__token__:TOKEN@"))
+    pip, uv, poetry = lines
+    assert all(f"http://__token__:TOKEN@{place}" in line for line in (pip, uv))
+    assert f"http://{place}" in poetry
+    assert token.startswith("TOKEN stands for the token")

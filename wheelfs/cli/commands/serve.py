@@ -50,10 +50,10 @@ def serve(context: click.Context) -> None:
 
 
 def _print_ready(session: Session, serving: GatewayReady) -> None:
-    from wheelfs.frontends.http.html_ui import is_loopback, setup_lines
+    from wheelfs.frontends.http.set_up import is_loopback, setup_lines
 
     output = session.output
-    lines = setup_lines(_for_others(serving.urls[0]))
+    lines = setup_lines(_for_others(serving.urls[0]), has_token=not serving.open)
     if session.json:
         output.record({"urls": serving.urls, "pid": serving.pid, "store": serving.store, "lines": lines})
     else:
@@ -67,8 +67,7 @@ def _print_ready(session: Session, serving: GatewayReady) -> None:
                 "anyone who reaches this address can read everything stored, private wheels too; --token-file restricts it"
             )
         if not serving.open:
-            scheme, _, rest = _for_others(serving.urls[0]).partition("://")
-            output.line(f"clients give the token as the password of any user, such as {scheme}://__token__:TOKEN@{rest}/simple/")
+            output.line("TOKEN stands for the token, which clients give as the password of any user")
     output.flush()
 
 

@@ -18,7 +18,7 @@ from wheelfs.errors import InvalidInput
 from wheelfs.frontends.http import metrics
 from wheelfs.frontends.http.answering import Answering
 from wheelfs.frontends.http.files import FileReplies, type_of
-from wheelfs.frontends.http.html_ui import HtmlPages
+from wheelfs.frontends.http.html_ui import HtmlPages, lost_page
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.messages import (
     BINARY,
@@ -173,4 +173,9 @@ def _elsewhere(request: Request, parent: Node, name: str, *, is_last: bool) -> R
         if project is not None and project != name:
             where = f"{'../' if request.is_directory else ''}{project}/{request.question}"
             return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", where))
+    if is_last and len(request.names or ()) == 1:
+        # A browser's address without /project, or an index URL without /simple.
+        if request.headers.get("accept", "").startswith("text/html"):
+            return lost_page(request)
+        return plain(HTTPStatus.NOT_FOUND, f"no such file; the index for installers is {request.base_url}/simple/")
     return plain(HTTPStatus.NOT_FOUND, "no such file or project")

@@ -15,9 +15,11 @@ from urllib.parse import quote
 import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+import wheelfs
 from wheelfs.core.formatting import size_text
 from wheelfs.errors import InvalidInput
 from wheelfs.frontends.http.messages import IMMUTABLE, POLICY, Reply, Request, Text, plain
+from wheelfs.frontends.http.set_up import settings_files, setup_lines
 from wheelfs.model.names import parse_project_name
 
 if TYPE_CHECKING:
@@ -43,6 +45,15 @@ class Version:
     @property
     def stored(self) -> int:
         return sum(file.state == "stored" for file in self.files)
+
+    @property
+    def stored_bytes(self) -> int:
+        """The sizes of the files that are stored."""
+        return sum(file.size_bytes or 0 for file in self.files if file.state == "stored")
+
+    @property
+    def private(self) -> bool:
+        return any(file.private for file in self.files)
 
     @property
     def uploaded(self) -> str | None:
@@ -104,62 +115,64 @@ class HtmlPages:
             status=status,
             states=_STATES,
             host=request.host,
-            lines=setup_lines(request.base_url),
+            lines=setup_lines(request.base_url, has_token=self._overview.has_token),
+            settings=settings_files(request.base_url, has_token=self._overview.has_token),
+            has_token=self._overview.has_token,
         )
 
     async def _project(self, request: Request, name: str, version: str | None) -> Reply:
         project = _project_name(name)
         if project is None:
-            return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=name, project=None)
+            return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=name, project=None, is_asked=False)
         if project != name or not request.is_directory:
             below = "" if version is None else f"{quote(version, safe='')}/"
             return plain(HTTPStatus.MOVED_PERMANENTLY, "projects have one name", ("Location", f"/project/{project}/{below}"))
         if request.method == "POST":
             await self._ask(project)
-            return plain(HTTPStatus.SEE_OTHER, "the indexes were asked", ("Location", f"/project/{project}/"))
         shown = await trio.to_thread.run_sync(self._overview.project, project)
         if shown is None:
-            return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=project, project=project)
+            is_asked = request.method == "POST"
+            return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=project, project=project, is_asked=is_asked)
+        if request.method == "POST":
+            return plain(HTTPStatus.SEE_OTHER, "the indexes were asked", ("Location", f"/project/{project}/"))
         versions, others = _versions(shown)
         if version is None:
-            lines = _install_lines(request.base_url, project)
-            return _page("project.html", query="", project=shown, versions=versions, others=others, lines=lines)
+            lines = _install_lines(request.base_url, project, has_token=self._overview.has_token)
+            about = await trio.to_thread.run_sync(self._overview.about, shown.files)
+            values = {"versions": versions, "others": others, "lines": lines, "about": about}
+            return _page("project.html", query="", project=shown, has_token=self._overview.has_token, **values)
         found = next((known for known in versions if known.name == version), None)
         if found is None:
-            return _page("missing.html", HTTPStatus.NOT_FOUND, query="", what=f"{project} {version}", project=project)
-        lines = _install_lines(request.base_url, f"{project}=={version}")
-        return _page("version.html", query="", project=shown, version=found, lines=lines)
+            return _page(
+                "missing.html", HTTPStatus.NOT_FOUND, query="", what=f"{project} {version}", project=project, is_asked=False
+            )
+        lines = _install_lines(request.base_url, f"{project}=={version}", has_token=self._overview.has_token)
+        about = await trio.to_thread.run_sync(self._overview.about, found.files)
+        values = {"version": found, "lines": lines, "about": about}
+        return _page("version.html", query="", project=shown, has_token=self._overview.has_token, **values)
+
+
+def lost_page(request: Request) -> Text:
+    """Return the page for an address that a person may have meant otherwise: a project's name without what stands before it."""
+    [name] = request.names or ("",)
+    return _page("lost.html", HTTPStatus.NOT_FOUND, query="", name=name, project=_project_name(name), base=request.base_url)
 
 
 def _versions(shown: ShownProject) -> tuple[list[Version], list[ShownFile]]:
     """Return the versions, in the order of their files, and the files whose names give none."""
-    groups = [(name, list(files)) for name, files in groupby(shown.files, key=lambda file: file.version)]
+    # Of each version first what the gateway's own machine can use: its clients are mostly of that kind.
+    groups = [
+        (name, sorted(files, key=lambda file: not file.fits))
+        for name, files in groupby(shown.files, key=lambda file: file.version)
+    ]
     versions = [Version(name, files) for name, files in groups if name is not None]
     return versions, [file for name, files in groups if name is None for file in files]
 
 
-def _install_lines(base_url: str, requirement: str) -> dict[str, str]:
-    lines = setup_lines(base_url, shlex.quote(requirement))
+def _install_lines(base_url: str, requirement: str, *, has_token: bool) -> dict[str, str]:
+    lines = setup_lines(base_url, shlex.quote(requirement), has_token=has_token)
     del lines["poetry"]  # it is about the index, not about one package
     return lines
-
-
-def setup_lines(base_url: str, package: str = "PACKAGE") -> dict[str, str]:
-    """Return the lines that make pip, uv and poetry use the gateway at ``base_url`` (without a slash at its end)."""
-    scheme, _, place = base_url.partition("://")
-    # pip leaves an index out that is on another machine and has no TLS, and says that it has found nothing.
-    trust = "" if scheme == "https" or is_loopback(base_url) else f"--trusted-host {place} "
-    return {
-        "pip": f"pip install {trust}--index-url {base_url}/simple/ {package}",
-        "uv": f"uv pip install --default-index {base_url}/simple/ {package}",
-        "poetry": f"poetry source add --priority primary wheelfs {base_url}/simple/",
-    }
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether an address, which may be as odd as a client's Host header, is visibly a loopback address."""
-    place = url.partition("://")[2]
-    return place.startswith(("127.", "[::1]")) or place.partition(":")[0] == "localhost"
 
 
 def _project_name(text: str) -> str | None:
@@ -170,7 +183,11 @@ def _project_name(text: str) -> str | None:
 
 
 def _page(template: str, code: HTTPStatus = HTTPStatus.OK, /, **values: Any) -> Text:
-    text = _environment().get_template(template).render(size=size_text, style=_style_address(), **values)
+    text = (
+        _environment()
+        .get_template(template)
+        .render(size=size_text, style=_style_address(), release=wheelfs.__version__, **values)
+    )
     return Text(code, HTML, text.encode(), (POLICY, _QUIET, ("Cache-Control", "no-cache")))
 
 

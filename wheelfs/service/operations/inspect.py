@@ -125,6 +125,13 @@ def not_known(name: str) -> NotKnown:
     )
 
 
+def shown_names(projects: Projects, store: Store, project: ProjectName) -> list[StoredName]:
+    """Return the stored names of a project that are shown: those of its owner, or, with no owner now, of indexes in charge."""
+    ownership = projects.known(project)
+    names = [name for name in store.catalog.stored_names(project) if _may_show(projects, name)]
+    return [name for name in names if name.private or ownership.owner in name.origins] if isinstance(ownership, Owned) else names
+
+
 def _may_show(projects: Projects, name: StoredName) -> bool:
     return not name.of_share and any(projects.may_show(name.project, origin) for origin in name.origins)
 
