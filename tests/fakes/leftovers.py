@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.fakes.mounts import mount_points, unmount_lazily
+from wheelfs.config.settings import log_directory
 
 _ROOT: Final = Path(__file__).parents[2]
 
@@ -122,10 +123,22 @@ def _signal(pids: set[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
+def logs_of(directory: Path) -> list[Path]:
+    """Return the logs of mounts below ``directory`` that lie where daemons log by default: those of root are in /var/log."""
+    place, found = os.fsencode(directory) + b"/", []
+    for path in log_directory(os.environ).glob("mount-*.log"):
+        with contextlib.suppress(FileNotFoundError):  # another run has deleted it
+            if place in path.read_bytes():
+                found.append(path)
+    return found
+
+
 def main(run: str, directory: Path, scratch: Path) -> None:
     # Blocks until the run says how it ended, or is no more.
     keep = sys.stdin.buffer.read() == _KEEP
     sweep(run, directory, scratch)
+    for path in [*logs_of(directory), *logs_of(scratch)]:
+        path.unlink(missing_ok=True)
     shutil.rmtree(scratch)
     if not keep:
         with contextlib.suppress(FileNotFoundError):  # pytest may have deleted it when it was interrupted

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.leftovers import logs_of
 from tests.fakes.mounts import mount_points
 from tests.fakes.processes import ROOT
 from tests.fakes.waiting import eventually
@@ -114,6 +115,7 @@ def test_a_run_that_is_ended_in_the_middle_leaves_nothing(tmp_path: Path, worker
             whats: list[dict[str, Any]] = [json.loads(path.read_text()) for path in begun.iterdir()]
             assert all(is_alive(pid) for what in whats for pid in what["processes"])
             assert all(is_reachable(origin) for what in whats for origin in what["origins"])
+            assert len(logs_of(tmp_path)) == (workers or 1), "that of the mount in the background"
             mounted = {str(path) for path in mount_points(tmp_path)}
             assert all(mounted.issuperset(what["mounts"]) for what in whats)
         finally:
@@ -125,6 +127,7 @@ def test_a_run_that_is_ended_in_the_middle_leaves_nothing(tmp_path: Path, worker
     # After SIGKILL nothing waits for the sweeper.
     eventually(lambda: temporary_files(tmp_path) == [], deadline_s=_END_S)
     assert mount_points(tmp_path) == []
+    assert logs_of(tmp_path) == []
     assert [pid for what in whats for pid in what["processes"] if is_alive(pid)] == [], said
     assert [origin for what in whats for origin in what["origins"] if is_reachable(origin)] == []
     assert run.returncode != 0
