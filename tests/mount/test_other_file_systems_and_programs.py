@@ -1,0 +1,98 @@
+"""What other file systems and programs make of a mount and its store: laid over, bound, copied, and a mount of few means."""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.crashes import stored
+from tests.fakes.mounts import unmount_lazily
+from tests.fakes.processes import wheelfs_command, wheelfs_environment
+from tests.fakes.waiting import eventually
+from tests.fuse.mounting import requires_fuse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs
+    from tests.fakes.index import FakeIndex
+
+pytestmark = requires_fuse()
+
+READERS = 48
+BARE = """ulimit -n 128
+exec env -i LANG=C PYTHONPATH="$PYTHONPATH" HOME="$HOME" WHEELFS_TEST_RUN="$WHEELFS_TEST_RUN" "$@"
+"""
+"""As a bare init starts it: no PATH, no XDG_..., another character set, few descriptors."""
+
+
+@pytest.fixture
+def laid_over(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "laid-over"
+    for name in ("laid-over", "upper", "work"):
+        (tmp_path / name).mkdir()
+    yield place
+    unmount_lazily(place)
+
+
+def test_an_overlay_and_a_bind_mount_show_the_mounts_files_and_take_changes_where_they_can(
+    fake_index: FakeIndex, mounted: MountWheelfs, laid_over: Path, tmp_path: Path
+) -> None:
+    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=300_000)
+    lower = mounted(index=fake_index.url).path / "simple" / "numbers"
+    layers = f"lowerdir={lower},upperdir={tmp_path / 'upper'},workdir={tmp_path / 'work'}"
+    for command in (["mount", "-t", "overlay", "-o", layers, "overlay"], ["mount", "--bind", str(lower)]):
+        subprocess.run([*command, str(laid_over)], check=True)
+        assert (laid_over / name).read_bytes() == content
+        if command[1] == "-t":
+            (laid_over / name).write_bytes(b"changed")
+            assert (laid_over / name).read_bytes() == b"changed"
+        else:
+            with pytest.raises(OSError, match="Read-only"):
+                (laid_over / name).write_bytes(b"changed")
+        subprocess.run(["umount", str(laid_over)], check=True)
+    assert (lower / name).read_bytes() == content
+
+
+def test_programs_that_copy_get_all_bytes_with_holes_or_without(
+    fake_index: FakeIndex, mounted: MountWheelfs, tmp_path: Path
+) -> None:
+    name, content = fake_index.add_wheel("numbers", "1.0", files={"numbers/zeros.bin": bytes(300_000)}, compression="stored")
+    source = mounted(index=fake_index.url).path / "simple" / "numbers" / name
+    for number, option in enumerate(("--sparse=always", "--sparse=never", "--reflink=auto")):
+        subprocess.run(["cp", option, str(source), str(tmp_path / str(number))], check=True)
+        assert (tmp_path / str(number)).read_bytes() == content
+
+
+def test_a_mount_of_128_descriptors_without_path_and_directories_of_its_own_serves_48_readers_at_once(
+    fake_index: FakeIndex, store_dir: Path, tmp_path: Path
+) -> None:
+    wheels = dict(fake_index.add_wheel("numbers", f"1.{minor}", big_bytes=100_000) for minor in range(READERS))
+    place, log = tmp_path / "mnt", tmp_path / "log"
+    words = wheelfs_command("--store", str(store_dir), "mount", str(place), "-f", "--index", f"main={fake_index.url}")
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            ["sh", "-c", BARE, "sh", *words], env=wheelfs_environment(tmp_path / "home"), stdout=said, stderr=said
+        )
+    try:
+        eventually(lambda: process.poll() is not None or place.is_mount())
+        assert process.poll() is None, log.read_text()
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(lambda name: (place / "simple" / "numbers" / name).read_bytes(), wheels)
+            assert list(found) == list(wheels.values())
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0, log.read_text()
+    assert stored(store_dir) == wheels
+
+
+def test_a_copy_of_a_store_that_a_mount_has_open_holds_what_was_stored(
+    fake_index: FakeIndex, mounted: MountWheelfs, store_dir: Path, tmp_path: Path, tools: bytes
+) -> None:
+    mounted(index=fake_index.url)
+    subprocess.run(["cp", "-a", "--sparse=always", str(store_dir), str(tmp_path / "copy")], check=True)
+    assert list(stored(tmp_path / "copy").values()) == [tools]
