@@ -31,13 +31,16 @@ class Bench:
         self.environ = isolated_environment(home)
         self._path: Path | None = None
 
+    @property
+    def options(self) -> tuple[str, str]:
+        return "--index", f"main={self.index.url}"
+
     def command(self, *words: str, env: Mapping[str, str] | None = None) -> Finished:
         return self._run("--store", str(self.store), *words, env={"WHEELFS_PAGE_TTL_S": "0", **(env or {})})
 
     def create(self, name: str, *words: str, lazy: bool = False) -> dict[str, Any]:
         how = () if lazy else ("--complete",)
-        index = ("--index", f"main={self.index.url}")
-        done = self.command("--json", "env", "create", name, *words, *how, *index).succeeded()
+        done = self.command("--json", "env", "create", name, *words, *how, *self.options).succeeded()
         made: dict[str, Any] = objects(done)[-1]
         return made
 

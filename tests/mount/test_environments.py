@@ -105,13 +105,43 @@ def test_tools_take_it_for_a_virtual_environment(bench: Bench, tmp_path: Path) -
 
 
 def test_a_virtual_environment_lies_on_top(bench: Bench, tmp_path: Path) -> None:
-    bench.create("it", "other")
-    bench.python("-m", "venv", "--without-pip", "--system-site-packages", str(tmp_path / "mine")).succeeded()
-    site = tmp_path / "mine" / "lib" / f"python{VERSION}" / "site-packages"
-    (site / "it.pth").write_text(f"{bench.path()}/lib/python{VERSION}/site-packages\n")
-    (site / "own.py").write_text("import other\nprint(other.X, other.__file__)\n")
-    printed = run([str(tmp_path / "mine" / "bin" / "python"), "-m", "own"], environment=bench.environ, cwd=tmp_path).succeeded()
-    assert printed.stdout.startswith(f"1 {bench.path()}/")
+    mine, project = tmp_path / "mine", tmp_path / "project"
+    bench.path()
+    [*_, made] = objects(bench.command("--json", "env", "create", "it", "other", *bench.options, "--venv", str(mine)).succeeded())
+    assert made == {"venv": str(mine)}
+    (project / "own").mkdir(parents=True)
+    own = "import other\nprint(other.X, other.__file__, type(other.__loader__).__module__)\n"
+    (project / "own" / "__init__.py").write_text(own)
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        '[project]\nname = "own"\nversion = "1"\ndependencies = ["other"]\n'
+    )
+    editable = build_wheel("own", "1", requires=["other"], files={"own.pth": f"{project}\n".encode()})
+    (project / "backend.py").write_text(
+        "def build_editable(where, *_):\n"
+        f"    open(where + '/{wheel_filename('own', '1')}', 'wb').write({editable!r})\n"
+        f"    return '{wheel_filename('own', '1')}'\n"
+    )
+    python = str(mine / "bin" / "python")
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    install = [*pip, "install", "-q", "--no-index", "--no-build-isolation", "-e", str(project)]
+    run(install, environment=bench.environ, cwd=tmp_path).succeeded()
+    printed = run([python, "-m", "own"], environment=bench.environ, cwd=tmp_path)
+    assert printed.stdout == f"1 {bench.site()}/other.py _wheelfs_environment\n"
+    listed = run([*pip, "list", "--format", "json"], environment=bench.environ, cwd=tmp_path).succeeded().stdout
+    assert {one["name"] for one in json.loads(listed)} == {"other", "own"}
+    again = bench.command("env", "create", "it", "other", *bench.options, "--venv", str(mine)).succeeded().stdout
+    assert again.endswith(f"virtual environment {mine}: {python} has the packages of {bench.path()}\n")
+    assert run([python, "-c", "import own"], environment=bench.environ, cwd=tmp_path).succeeded().stdout == printed.stdout
+
+
+def test_a_virtual_environment_covers_nothing_that_is_there(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("all of it")
+    done = bench.command("--json", "env", "create", "it", "other", *bench.options, "--venv", str(tmp_path / "mine"))
+    assert error_of(done)["class"] == "DestinationError"
+    assert os.listdir(tmp_path / "mine") == ["thesis.tex"]
+    assert bench.command("env", "ls").succeeded().stdout == "", "it is refused before anything is made"
 
 
 def test_what_record_says_is_so(bench: Bench) -> None:

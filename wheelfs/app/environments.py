@@ -14,6 +14,7 @@ from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from wheelfs.config import Settings
     from wheelfs.model.environment import Environment, EnvironmentLabel, EnvironmentWheel, Interpreter
@@ -77,6 +78,22 @@ def create(
     clashes = tuple(EnvironmentClash(path=one.path, hidden=one.hidden, shown=one.shown) for one in made.clashes)
     result = "created" if made.is_new else "unchanged"
     return MadeEnvironment(environment=state, result=result, compiled=made.compiled, clashes=clashes)
+
+
+def check_venv(directory: Path) -> None:
+    """Raise `DestinationError` where `put_venv` could make none."""
+    from wheelfs.service.environments.virtual import check_place
+
+    check_place(directory)
+
+
+def put_venv(settings: Settings, name: str, directory: Path, mount: Path) -> None:
+    """Make a virtual environment that has the packages of an environment below ``mount``; raises `DestinationError`."""
+    from wheelfs.service.environments.virtual import lay
+
+    with store_to_look_at(settings) as store:
+        _, tree = _found(store, "make a virtual environment on", name)
+    lay(directory, tree.interpreter, mount / "env" / name)
 
 
 def wanted_by(settings: Settings, name: str, asked: FetchArguments) -> tuple[FetchArguments, list[Wanted]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +17,6 @@ from wheelfs.core.formatting import counted, size_text
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wheelfs.cli.output import Output
     from wheelfs.reports.environment import EnvironmentState, MadeEnvironment
     from wheelfs.reports.fetch import FetchedFile
@@ -42,6 +42,7 @@ def env(context: click.Context) -> None:
         "wheelfs env create analysis pandas scikit-learn --python 3.12",
         "wheelfs env create web -r requirements.txt --python /opt/python/bin/python3",
         "wheelfs env create docs 'pylock.toml[docs]' --group dev",
+        "wheelfs env create mine uv.lock --venv .venv",
     ),
 )
 @click.argument("name", metavar="NAME")
@@ -56,6 +57,12 @@ def env(context: click.Context) -> None:
     help="Take in a dependency group of pyproject.toml, or of FILE, which may be a pylock.toml.",
 )
 @click.option("--pre", "prereleases", is_flag=True, help="Take pre-releases like other versions.")
+@click.option(
+    "--venv",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Make a virtual environment at DIR as well, which has the packages of this one and takes more of its own.",
+)
 @click.option("--complete", is_flag=True, help="Fetch all wheels whole first, and compile all their modules.")
 @click.pass_context
 def create(context: click.Context, /, name: str, words: tuple[str, ...], files: tuple[Path, ...], **choices: Any) -> None:
@@ -72,6 +79,9 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
     NAME is a label: made again of other files it means the new tree. Files that are open stay what they are; what a running
     program imports after that comes from the new tree. An sdist cannot be in an environment: build a wheel of it first. The
     wheels are kept as long as an environment needs them.
+
+    --venv DIR is for what is installed on top (pip install -e .): a small virtual environment on disk, whose own packages come
+    first. Run again, it is pointed at the mount as it is then.
     """
     from wheelfs.app import environments
     from wheelfs.reports.fetch import FetchArguments
@@ -81,7 +91,9 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
             "make an environment", "nothing is asked for", "name a requirement, a lock file, -r FILE or --group NAME"
         )
     session = session_of(context)
-    output = session.output
+    output, venv = session.output, choices["venv"]
+    if venv is not None:
+        environments.check_venv(venv)
     asked = FetchArguments(
         requirements=tuple(word for word in words if not _LOCK.fullmatch(word)),
         files=files,
@@ -90,14 +102,6 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
         prereleases=choices["prereleases"],
     )
 
-    def report(file: FetchedFile) -> None:
-        if output.json:
-            output.record({"file": file})
-        elif file.result == "skipped":
-            output.talk(f"wheelfs: {file.wanted} is not in it: {file.reason}")
-        elif file.result == "fetched":
-            output.talk(f"fetched {file.filename} ({size_text(file.fetched_bytes)})")
-
     with output.progress() as progress:
         made = environments.create(
             session.settings(),
@@ -105,14 +109,30 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
             asked,
             python=choices["python"],
             complete=choices["complete"],
-            report=report,
+            report=partial(_report, output),
             note=lambda text: output.talk(f"wheelfs: {text}"),
             progress=progress,
         )
+    mount = running_mount(session.settings())
     if output.json:
         output.record(made)
     else:
-        _print_made(output, made, running_mount(session.settings()))
+        _print_made(output, made, mount)
+    if venv is not None:
+        environments.put_venv(session.settings(), name, venv, mount or USUAL_MOUNT)
+        if output.json:
+            output.record({"venv": venv.absolute()})
+        else:
+            output.line(f"virtual environment {venv}: {venv}/bin/python has the packages of {mount or USUAL_MOUNT}/env/{name}")
+
+
+def _report(output: Output, file: FetchedFile) -> None:
+    if output.json:
+        output.record({"file": file})
+    elif file.result == "skipped":
+        output.talk(f"wheelfs: {file.wanted} is not in it: {file.reason}")
+    elif file.result == "fetched":
+        output.talk(f"fetched {file.filename} ({size_text(file.fetched_bytes)})")
 
 
 def _print_made(output: Output, made: MadeEnvironment, mount: Path | None) -> None:

@@ -13,6 +13,9 @@ class EnvironmentLimits:
     probe_s: float = 30.0
     """For an interpreter to say what it is: some 30 ms, seconds on a cold network drive."""
 
+    venv_s: float = 120.0
+    """For ``python -m venv`` without pip: some 50 ms, far longer on a cold network drive."""
+
     compile_s: float = 300.0
     """For a batch of modules to be compiled: some seconds, on a busy machine a minute."""
 
