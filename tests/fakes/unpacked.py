@@ -27,14 +27,14 @@ def unpack(wheel: bytes, directory: Path) -> Path:
 
 
 class UvCache:
-    """A cache of uv 0.13: what ``url`` has was named by a path, what ``index`` has came from an index."""
+    """A cache of uv: what ``url`` has was named by a path, what ``index`` has came from an index."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         (path / "archive-v0").mkdir(parents=True)
 
     def add(self, wheel: bytes, name: str, *, bucket: str = "url", linked: bool = False) -> Path:
-        """Unpack a wheel and refer to it: by a link, as uv before 0.5.20, or in a file, as later ones."""
+        """Unpack a wheel and refer to it: by a link, or in a small file: uv has both."""
         number = len(list((self.path / "archive-v0").iterdir()))
         root = unpack(wheel, self.path / "archive-v0" / f"{number:02d}rHT2OI5tha1kYm")
         pointer = self.path / "wheels-v7" / bucket / "e82b9e6a40e721b3" / name / "1.0-py3-none-any.rev"

@@ -154,8 +154,8 @@ OPTIONS: Final[tuple[Option, ...]] = (
         variable="WHEELFS_DELTA_SOURCES",
         kind=PathsKind(),
         meaning="Caches of uv and environments whose unpacked files are used like stored wheels for fetching only the rest. "
-        "Their members are packed again, which takes about a second of one processor for 8 MB; what comes of it counts when the whole "
-        "wheel has its index's sha256. They are only read.",
+        "Their members are packed again, which takes about a second of one processor for 8 MB; what comes of it counts when the "
+        "whole wheel has its index's sha256. They are only read.",
         default_text="none",
     ),
     Option(

@@ -100,9 +100,9 @@ async def running(
                 progress_timeout_s=open_s,
                 delta=settings.delta,
                 shares=shares,
-                unpacked=UnpackedSources(settings.delta_sources),
                 limits=limits.fetch,
             )
+            fetching.unpacked = UnpackedSources(settings.delta_sources)
             downloads = DownloadPool(fetching)
             closing.callback(store.uses.flush)
             closing.callback(store.mounted.profiles.flush)

@@ -48,6 +48,7 @@ class FetchContext:
     """What a download needs besides its own state; one per process.
 
     ``disk`` bounds the threads that read and write files, ``range_requests`` the requests for parts of files under way at once.
+    ``unpacked`` says which wheels are unpacked on this machine.
     """
 
     def __init__(
@@ -60,13 +61,11 @@ class FetchContext:
         progress_timeout_s: float,
         delta: Delta = "auto",
         shares: Sequence[Share] = (),
-        unpacked: UnpackedSources | None = None,
         limits: FetchLimits = FETCH_LIMITS,
     ) -> None:
         """``progress_timeout_s``: how long a stream may bring (nearly) nothing before it is given up.
 
         ``origins`` are the clients of the indexes by name; ``shares`` are asked for files in their order, before any index.
-        ``unpacked`` says which wheels are unpacked on this machine.
         """
         self.store = store
         self.hosts = hosts
@@ -75,7 +74,7 @@ class FetchContext:
         self.progress_timeout_s = progress_timeout_s
         self.delta = delta
         self.limits = limits
-        self.unpacked = UnpackedSources() if unpacked is None else unpacked
+        self.unpacked = UnpackedSources()
         self.facts = FileFacts(store, limits)
         self.sources = Sources(origins=origins, shares=shares, hosts=hosts)
         self.missing_objects = MissingObjects(store.shared, shares, hosts, nursery, timeout_s=progress_timeout_s)

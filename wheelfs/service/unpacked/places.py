@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _ARCHIVES: Final = "archive-v0"
-"""Where uv 0.1.7 and later have what they unpack, one directory each under a name that means nothing."""
+"""Where uv 0.1.7 to 0.13 have what they unpack, one directory each under a name that means nothing."""
 _POINTERS: Final = re.compile(r"(?:wheels|sdists|built-wheels)-v\d+")
 _BY_ADDRESS: Final = frozenset({"url", "path", "git", "editable"})
 """What uv calls the parts of its cache for what was named by a path or an URL; the others are indexes'."""
@@ -63,7 +63,7 @@ def uv_cache_location(environ: Mapping[str, str]) -> Path:
 
 
 def in_uv_cache(directory: Path) -> list[Unpacked]:
-    """Return what a cache of uv holds, in order; raises `InvalidInput` when it is none that can be read.
+    """Return what a cache of uv holds, in order; raises `InvalidInput` when it cannot be read as one.
 
     An entry without a ``.dist-info`` is returned with an empty one, to be refused by name.
     """
