@@ -221,6 +221,8 @@ def test_add_prints_one_object_per_file_and_passes_what_it_was_given(fake: FakeA
             "result": "added",
             "reason": None,
             "error_class": None,
+            "repacked": False,
+            "fetched_bytes": None,
         }
     }
     assert result.objects[1]["file"]["result"] == "refused"
@@ -256,7 +258,19 @@ def test_ls_has_exactly_the_promised_fields_in_json(fake: FakeApp, run: Callable
     fake.listed = [LISTED]
     result = run("--json", "ls", "lab*")
     assert fake.asked["patterns"] == ["lab*"]
-    promised = {"filename", "project", "version", "state", "size_bytes", "sha256", "origin", "pinned", "private", "also"}
+    promised = {
+        "filename",
+        "project",
+        "version",
+        "state",
+        "size_bytes",
+        "sha256",
+        "origin",
+        "pinned",
+        "private",
+        "repacked",
+        "also",
+    }
     assert set(result.objects[0]) == promised
 
 

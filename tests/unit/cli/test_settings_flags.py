@@ -35,6 +35,7 @@ ARGUMENTS = {
     "env create": ["x", "uv.lock"],
     "env show": ["x"],
     "env rm": ["x"],
+    "env profile": ["x"],
     "service": ["install", "timer"],
 }
 REQUIRED = {"push": ["--share", "file:///s"], "pull": ["--share", "file:///s"]}

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from wheelfs.app.gateway.credentials import tls_of, token_of
 from wheelfs.app.indexes import decided_indexes
 from wheelfs.app.own_places import at_socket
 from wheelfs.app.reload import Reloader
-from wheelfs.app.serving import tls_of, token_of
 from wheelfs.app.wiring import end_s, limits_of
 from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import GatewayReady
@@ -31,8 +31,8 @@ def run_gateway(
 
     ``arguments`` are those of the command, with which workers are spawned; ``reread`` reads the configuration again.
     """
-    from wheelfs.app.gateway_single import run_single
-    from wheelfs.app.workers import run_head, run_worker
+    from wheelfs.app.gateway.single import run_single
+    from wheelfs.app.gateway.workers import run_head, run_worker
     from wheelfs.app.write_through import written_share
     from wheelfs.frontends.http import server
     from wheelfs.frontends.http.workers import take_place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wheelfs.app.serving import take_over_serving
+from wheelfs.app.gateway.credentials import take_over_serving
 from wheelfs.app.wiring import replies_by_url, running_node, start_background, take_over
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wheelfs.app.gateway.credentials import take_over_serving
 from wheelfs.app.indexes import with_indexes
 from wheelfs.app.own_places import at_socket
-from wheelfs.app.serving import take_over_serving
 from wheelfs.app.wiring import limits_of, replies_by_url, running_node, start_background, take_over
 from wheelfs.private_files import readers_of
 
