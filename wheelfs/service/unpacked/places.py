@@ -19,7 +19,7 @@ from wheelfs.core.unpacked.members import Layout
 from wheelfs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 _ARCHIVES: Final = "archive-v0"
 """Where uv 0.1.7 to 0.13 have what they unpack, one directory each under a name that means nothing."""
@@ -76,7 +76,7 @@ def in_uv_cache(directory: Path) -> list[Unpacked]:
                 raise InvalidInput(attempted, f"it has {', '.join(others)}, which this wheelfs does not know", "update wheelfs")
             raise InvalidInput(attempted, f"there is no directory {_ARCHIVES} in it", "name the directory `uv cache dir` prints")
         roots = {entry.name: Path(entry.path) for entry in os.scandir(archives) if entry.is_dir(follow_symlinks=False)}
-    direct = _direct(directory, frozenset(roots))
+        direct = _direct(directory, frozenset(roots))
     return [
         Unpacked(root, dist_info, None, name in direct)
         for name, root in sorted(roots.items())
@@ -130,13 +130,14 @@ def _dist_infos(site: Path) -> list[str]:
 
 def _direct(directory: Path, archives: frozenset[str]) -> frozenset[str]:
     """Return which archives were named by a path or an URL, by what refers to them: links, or small files that hold a name."""
+    sizes = {len(name) for name in archives}
     found: dict[bool, set[str]] = {True: set(), False: set()}
     for bucket in directory.iterdir():
         if _POINTERS.fullmatch(bucket.name) is None:
             continue
         for part in _listed(bucket):
             for pointer in _files(Path(part.path)):
-                found[part.name in _BY_ADDRESS].update(_names_in(pointer, archives))
+                found[part.name in _BY_ADDRESS].update(_names_in(pointer, archives, sizes))
     return frozenset(found[True] - found[False])
 
 
@@ -156,7 +157,7 @@ def _files(directory: Path) -> Iterator[os.DirEntry[str]]:
                 yield entry
 
 
-def _names_in(pointer: os.DirEntry[str], archives: frozenset[str]) -> Iterator[str]:
+def _names_in(pointer: os.DirEntry[str], archives: frozenset[str], sizes: Collection[int]) -> Iterator[str]:
     try:
         if pointer.is_symlink():
             yield from archives.intersection([Path(pointer.path).readlink().name])
@@ -166,7 +167,6 @@ def _names_in(pointer: os.DirEntry[str], archives: frozenset[str]) -> Iterator[s
         content = Path(pointer.path).read_bytes()
     except OSError:
         return
-    sizes = {len(name) for name in archives}
     for run in _ID.findall(content):
         text = run.decode()
         for size in sizes:

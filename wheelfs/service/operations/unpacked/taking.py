@@ -54,6 +54,7 @@ class TakingUnpacked:
     dry_run: bool
     report: Callable[[AddedFile], None]
     progress: Progress
+    _saved_bytes: int = 0
     _turns: trio.Semaphore = field(default_factory=lambda: trio.Semaphore(AT_ONCE))
     _threads: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(THREADS))
     _at_work: dict[str, trio.Lock] = field(default_factory=dict)
@@ -61,8 +62,9 @@ class TakingUnpacked:
     async def run(self, found: Sequence[Unpacked]) -> None:
         """Take in all of ``found``.  Raises `StoreError`."""
         async with trio.open_nursery() as nursery:
-            for unpacked in found:
+            for done, unpacked in enumerate(found):
                 await self._turns.acquire()
+                self.progress.overall(done, len(found), self._saved_bytes)
                 nursery.start_soon(self._take, unpacked)
 
     async def _take(self, unpacked: Unpacked) -> None:
@@ -70,7 +72,10 @@ class TakingUnpacked:
             distribution = await trio.to_thread.run_sync(read_distribution, unpacked, limiter=self._threads)
             # Caches have one wheel several times: the second one finds it stored.
             async with self._at_work.setdefault(distribution.wheel.filename, trio.Lock()):
-                self.report(await self._taken(unpacked, distribution))
+                file = await self._taken(unpacked, distribution)
+            if file.fetched_bytes is not None and file.size_bytes is not None:
+                self._saved_bytes += file.size_bytes - file.fetched_bytes
+            self.report(file)
         except StoreError:
             raise
         except WheelfsError as error:

@@ -1,0 +1,68 @@
+"""What cannot be read is refused by name, with what to do."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.unpacked import UvCache
+from tests.fakes.wheels import build_wheel
+from wheelfs.errors import InvalidInput
+from wheelfs.service.unpacked import reading
+from wheelfs.service.unpacked.places import in_environment, in_uv_cache
+from wheelfs.service.unpacked.reading import read_distribution
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def refused(*_: object, **__: object) -> int:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_files_of_another_user_are_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = UvCache(tmp_path / "uv")
+    cache.add(build_wheel("one", "1.0"), "one")
+    [found] = in_uv_cache(cache.path)
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(InvalidInput, match="Permission denied") as raised:
+        read_distribution(found)
+    assert raised.value.advice == "run this as the user who owns it"
+
+
+def test_a_cache_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = UvCache(tmp_path / "uv")
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(InvalidInput, match="Permission denied"):
+        in_uv_cache(cache.path)
+
+
+@pytest.mark.parametrize("find", [in_uv_cache, in_environment])
+def test_what_is_no_directory_is_refused(tmp_path: Path, find: object) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert callable(find)
+    with pytest.raises(InvalidInput):
+        find(tmp_path / "file")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_FILE_BYTES", 10)
+    (tmp_path / "RECORD").write_bytes(bytes(11))
+    with pytest.raises(InvalidInput, match="RECORD has more than"):
+        reading.read_small("take it", tmp_path / "RECORD")
+    (tmp_path / "RECORD").write_bytes(bytes(10))
+    assert reading.read_small("take it", tmp_path / "RECORD") == bytes(10)
+    assert reading.read_small("take it", tmp_path / "none") is None
+
+
+def test_links_are_followed_to_files_only(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("file")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    assert reading.read_small("take it", tmp_path / "link") == b"x"
+    for name in ("loop", "device"):
+        with pytest.raises(InvalidInput):
+            reading.read_small("take it", tmp_path / name)
