@@ -1,0 +1,54 @@
+"""``scripts/build-deb``: the package is installed, used as mount(8), systemd and users do, and removed, in a root of its own."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.processes import ROOT
+from tests.fakes.wheels import build_wheel, wheel_filename
+
+if TYPE_CHECKING:
+    from tests.fakes.roots import MachineRoot
+
+pytestmark = [pytest.mark.soak, pytest.mark.real_index]
+
+USE = """
+dpkg -i /packages/wheelfs_*.deb
+wheelfs --version
+test "$(man -w wheelfs-mount)" = /usr/share/man/man1/wheelfs-mount.1.gz
+systemd-analyze verify --man=no wheelfs-gateway.service wheelfs-housekeeping.timer 2>&1 | grep wheelfs && exit 1
+complete -p wheelfs 2>/dev/null || { . /usr/share/bash-completion/completions/wheelfs; complete -p wheelfs; }
+wheelfs add /packages/demo-1.0-py3-none-any.whl
+mkdir -p /mnt/wheels
+mount -t fuse.wheelfs none /mnt/wheels -o no-index,offline
+cmp /mnt/wheels/demo-1.0-py3-none-any.whl /packages/demo-1.0-py3-none-any.whl
+wheelfs status
+umount /mnt/wheels
+wheelfs umount /mnt/wheels 2>/dev/null || true
+dpkg -V wheelfs
+"""
+UPGRADE = "dpkg -i /packages/wheelfs_*.deb && wheelfs ls demo"
+REMOVE = """
+dpkg -P wheelfs
+! command -v wheelfs
+for gone in lib/wheelfs sbin/mount.fuse.wheelfs share/doc/wheelfs lib/systemd/system/wheelfs-gateway.service; do
+    test ! -e "/usr/$gone"
+done
+ls -d /var/lib/wheelfs /var/log/wheelfs
+"""
+
+
+def test_the_package_is_installed_used_upgraded_and_removed(root: MachineRoot) -> None:
+    packages = root.changed / "packages"
+    packages.mkdir()
+    subprocess.run([ROOT / "scripts" / "build-deb", "--into", packages], check=True, stdout=subprocess.DEVNULL)
+    name = wheel_filename("demo", "1.0")
+    (packages / name).write_bytes(build_wheel("demo", "1.0"))
+    used = root.run(USE).succeeded()
+    assert "mount   /mnt/wheels" in used.stdout
+    assert used.stdout.splitlines()[-1].startswith("network"), "what was installed has not changed by use"
+    assert name in root.run(UPGRADE).succeeded().stdout
+    root.run(REMOVE).succeeded()
