@@ -1,0 +1,147 @@
+"""The recipes of the guide: the commands of each page are run as they stand there, in order, by one user on one machine.
+
+Only places and addresses are others. Where a page says ``<!-- the line goes -->``, the index stops answering.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from uv import find_uv_bin
+
+from tests.fakes.mounts import mount_points, unmount_lazily
+from tests.fakes.processes import ROOT, isolated_environment, run, wheelfs_command
+from tests.fakes.s3 import S3Server
+from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.gateway.serving import Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.fakes.index import FakeIndex
+
+RECIPES = ROOT / "docs" / "guide" / "recipes"
+CUT = "<!-- the line goes -->"
+PROJECT = '[project]\nname = "mine"\nversion = "0"\nrequires-python = ">=3.11"\ndependencies = ["app"]\n'
+OWN = wheel_filename("labtool", "1.0")
+GATEWAY = "http://gateway.example:8080"
+
+
+def parts(page: str) -> list[str]:
+    """Return the commands of a page as scripts, one up to where the line goes, and one from there on."""
+    scripts = []
+    for text in (RECIPES / page).read_text().split(CUT):
+        blocks = re.findall(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        lines = [line for block in blocks for line in block.splitlines()]
+        assert all(line.startswith("$ ") for line in lines), "what commands print is told in words"
+        scripts.append("\n".join(line.removeprefix("$ ") for line in lines))
+    return scripts
+
+
+class User:
+    """A user with a home, programs, a project and the index of the test; ``places`` are those of the pages, and ours."""
+
+    def __init__(self, where: Path, index: FakeIndex) -> None:
+        self.where = where
+        self.work = where / "work"
+        self.environment = isolated_environment(where / "home")
+        for name in ("UV_NO_CONFIG", "PIP_CONFIG_FILE"):
+            del self.environment[name]
+        self.places = {
+            f"/{place}": str(where / place) for place in ("mnt", "media/stick", "srv/backup", "srv/packages", "srv/mirrored")
+        }
+        self.places[GATEWAY.removeprefix("http://")] = "unknown.invalid:1"
+        config = Path(self.environment["XDG_CONFIG_HOME"]) / "wheelfs" / "config.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text(f'[[index]]\nname = "main"\nurl = "{index.url}"\n')
+        self._fill(index)
+
+    def _fill(self, index: FakeIndex) -> None:
+        for place in ("mnt/wheels", "media/stick/wheels", "srv/backup", "srv/packages", "srv/mirrored", "work/dist", "bin"):
+            (self.where / place).mkdir(parents=True)
+        (self.where / "srv/mirrored" / wheel_filename("numbers", "1.0")).write_bytes(
+            index.add_wheel("numbers", "1.0", big_bytes=300_000)[1]
+        )
+        for place in ("srv/packages", "work/dist"):
+            (self.where / place / OWN).write_bytes(build_wheel("labtool", "1.0"))
+        (self.work / "requirements.txt").write_text("app\n")
+        (self.work / "pyproject.toml").write_text(PROJECT)
+        for name, command in {
+            "wheelfs": shlex.join(wheelfs_command()),
+            "pip": f'{shlex.quote(sys.executable)} -m pip --python "$VIRTUAL_ENV"',
+            "uv": shlex.quote(find_uv_bin()),
+        }.items():
+            program = self.where / "bin" / name
+            program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+            program.chmod(0o755)
+        environment = self.where / "venv"
+        self.environment |= {"PATH": f"{self.where / 'bin'}:{environment / 'bin'}:{self.environment['PATH']}"}
+        self.environment |= {"VIRTUAL_ENV": str(environment), "PYTHONPATH": str(ROOT), "UV_PROJECT_ENVIRONMENT": str(environment)}
+        self.run(f"uv venv --quiet --python {shlex.quote(sys.executable)} {shlex.quote(str(environment))}")
+        self.run(f"uv lock --quiet --default-index {index.url}")
+
+    def fill_pip_cache(self, index: FakeIndex) -> None:
+        """Have pip download something; what came without TLS it keeps only of a host that it trusts."""
+        where = shlex.quote(str(self.where / "downloads"))
+        self.run(f"pip download --quiet --dest {where} --trusted-host {urlsplit(index.url).netloc} --index-url {index.url} app")
+
+    def run(self, script: str) -> None:
+        """Run what a page shows, every command of which has to succeed."""
+        for place, ours in sorted(self.places.items(), reverse=True):
+            script = script.replace(place, ours)
+        run(["bash", "-euc", script], environment=self.environment, cwd=self.work).succeeded()
+
+
+@pytest.fixture
+def user(fake_index: FakeIndex, tmp_path: Path) -> Iterator[User]:
+    fake_index.add_wheel("app", "1.0", requires=["numbers<3"])
+    fake_index.add_wheel("numbers", "2.0", big_bytes=300_000)
+    for tag in ("cp312-cp312-win_amd64", "cp312-cp312-macosx_11_0_arm64"):
+        fake_index.add_wheel("fast", "1.0", tag=tag)
+    yield User(tmp_path, fake_index)
+    for left in mount_points(tmp_path):
+        unmount_lazily(left)
+
+
+def follow(user: User, page: str, index: FakeIndex) -> None:
+    for number, script in enumerate(parts(page)):
+        if number:
+            index.stop()
+        user.run(script)
+
+
+@pytest.mark.parametrize("page", ["laptop.md", "ci.md", "air-gap.md", "backups.md"])
+def test_a_recipe_works_as_it_stands(user: User, fake_index: FakeIndex, page: str) -> None:
+    follow(user, page, fake_index)
+
+
+@pytest.mark.parametrize("page", ["moving.md", "other-systems.md"])
+def test_a_recipe_with_a_gateway_works_as_it_stands(user: User, fake_index: FakeIndex, page: str) -> None:
+    with Serving(user.where / "gateway", "--index", f"main={fake_index.url}") as gateway:
+        user.places[GATEWAY.removeprefix("http://")] = urlsplit(gateway.url).netloc
+        # The gateway's own machine has the same store as its administrator.
+        user.environment["WHEELFS_STORE"] = str(gateway.store)
+        user.fill_pip_cache(fake_index)
+        follow(user, page, fake_index)
+
+
+@pytest.mark.real_index
+def test_the_recipe_of_a_bucket_works_as_it_stands(user: User, fake_index: FakeIndex) -> None:
+    with S3Server(user.where) as server:
+        user.environment |= server.environment
+        follow(user, "s3.md", fake_index)
+
+
+def test_every_recipe_is_run_and_listed() -> None:
+    pages = {path.name for path in RECIPES.glob("*.md")} - {"README.md"}
+    source = Path(__file__).read_text()
+    assert {page for page in pages if f'"{page}"' in source} == pages
+    assert pages <= set(re.findall(r"\((\S+\.md)\)", (RECIPES / "README.md").read_text()))
+    assert os.sep not in "".join(pages)
