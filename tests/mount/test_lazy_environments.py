@@ -122,6 +122,16 @@ def test_a_mount_sees_that_it_is_complete(bench: Bench) -> None:
     assert (bench.site() / "large" / "__pycache__" / f"last.{sys.implementation.cache_tag}.pyc").is_file()
 
 
+def test_what_a_mount_has_brought_is_not_fetched_again_by_a_command(bench: Bench) -> None:
+    lazily(bench, "large", "small")
+    online(bench)
+    for number in range(PARTS - 1):
+        (bench.site() / "large" / f"part{number}.bin").read_bytes()
+    bench.index.reset_counters()
+    bench.command("fetch", "--env", "it", "--index", f"main={bench.index.url}").succeeded()
+    assert bench.index.body_bytes(LARGE) < 1.5 * PART_BYTES
+
+
 def test_offline_what_is_not_here_is_refused_when_it_is_opened(bench: Bench) -> None:
     lazily(bench, "large", "small")
     first = online(bench)

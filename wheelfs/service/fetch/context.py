@@ -96,7 +96,7 @@ class FetchContext:
 
     def open_spool(self, ref: FileRef, size_bytes: int, etag: str | None) -> SpoolFile:
         """Open the spool file of a content, with what earlier runs have fetched of the file with this entity tag."""
-        return self.store.spool.open(ref.key, size_bytes=size_bytes, validator=etag)
+        return self.store.spool.open(ref.key, size_bytes=size_bytes, validator=etag, copies=ref.link.sha256 is not None)
 
     def open_unsized_spool(self, ref: FileRef) -> SpoolFile:
         """Open a spool file for a response without a length."""

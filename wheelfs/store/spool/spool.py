@@ -1,8 +1,8 @@
 """Partly fetched files: sparse files with a journal of the bytes in them, so that nothing is fetched twice, even after a kill.
 
 One process owns a partial file (a lock on its journal).  A second opener, in this or another process, gets a private unnamed
-file: it works the same, but what it fetches is not shared and is gone when it is closed.  Waiting for the owner was rejected: it
-may be stopped or slow, and no reader may depend on another process.
+file, with a copy of what the owner has brought: it works the same, but what it fetches is not shared and is gone when it is
+closed.  Waiting for the owner was rejected: it may be stopped or slow, and no reader may depend on another process.
 
 Why files and not LMDB: bytes come in any order and amount, most of them are thrown away at sealing, and a deleted file gives
 its room back at once.
@@ -15,6 +15,7 @@ import math
 import os
 import tempfile
 import time
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.fetch.spans import Spans
@@ -43,22 +44,23 @@ class Spool:
         self.directory = directory
         self._is_stored = is_stored
 
-    def open(self, key: ContentKey, *, size_bytes: int, validator: str | None = None) -> SpoolFile:
+    def open(self, key: ContentKey, *, size_bytes: int, validator: str | None = None, copies: bool = True) -> SpoolFile:
         """Open the partial file of ``key`` with what earlier runs have brought.
 
-        A file of another size starts empty, and so does one of another validator (ETag) where both are known.  Raises
+        A file of another size starts empty, and so does one of another validator (ETag) where both are known.  ``copies``: where
+        another opener owns it, what that has brought is copied, which only a hash of the content can prove to be right.  Raises
         `StoreFull`, `StoreReadOnly`, `StoreError`.
         """
         try:
             opened = self._open_owned(key, size_bytes, validator)
-            return opened if opened is not None else self._private(size_bytes, validator)
+            return opened if opened is not None else self._private(key, size_bytes, validator, copies=copies)
         except OSError as error:
             raise store_error(f"open partial file {key.hex()}", error) from error
 
     def open_growing(self, key: ContentKey) -> SpoolFile:
         """Open a private file for an answer that does not tell its length; `SpoolFile.set_size` ends its growing."""
         try:
-            return self._private(None, None)
+            return SpoolFile(self._unnamed(None), None, None, Spans(), journal=None)
         except OSError as error:
             raise store_error(f"open partial file {key.hex()}", error) from error
 
@@ -109,12 +111,33 @@ class Spool:
             raise store_error(f"list partial files in {self.directory}", error) from error
         return files
 
-    def _private(self, size_bytes: int | None, validator: str | None) -> SpoolFile:
+    def _unnamed(self, size_bytes: int | None) -> int:
         with tempfile.TemporaryFile(dir=self.directory, prefix="private-") as file:
             descriptor = os.dup(file.fileno())
         if size_bytes is not None:
             os.truncate(descriptor, size_bytes)
-        return SpoolFile(descriptor, size_bytes, validator, Spans(), journal=None)
+        return descriptor
+
+    def _private(self, key: ContentKey, size_bytes: int, validator: str | None, *, copies: bool) -> SpoolFile:
+        descriptor, spans = self._unnamed(size_bytes), Spans()
+        with suppress(OSError):  # deleted meanwhile, or a file system that copies nothing: then nothing is here
+            spans = self._copy_owned(key, descriptor, size_bytes, validator) if copies else spans
+        return SpoolFile(descriptor, size_bytes, validator, spans, journal=None)
+
+    def _copy_owned(self, key: ContentKey, descriptor: int, size_bytes: int, validator: str | None) -> Spans:
+        with ExitStack() as closing:
+            journal, part = (os.open(self._path(key, suffix), os.O_RDONLY | os.O_CLOEXEC) for suffix in ("spans", "part"))
+            closing.callback(os.close, journal)
+            closing.callback(os.close, part)
+            before = _read_whole(journal)
+            found = replay(before, key, boot_id())
+            if found is None or not _fits(found, os.fstat(part).st_size, size_bytes, validator):
+                return Spans()
+            for start, end in found.spans:
+                while start < end:
+                    start += os.copy_file_range(part, descriptor, end - start, start, start) or end
+            # It only ever grows, unless the file was begun again: then what was copied may not have been there.
+            return found.spans if os.pread(journal, len(before), 0) == before else Spans()
 
     def _open_owned(self, key: ContentKey, size_bytes: int, validator: str | None) -> SpoolFile | None:
         """Return the file as its owner, or None when another opener owns it."""

@@ -172,6 +172,42 @@ def test_a_second_opener_works_on_a_file_of_its_own(spool: Spool) -> None:
     assert list(spool.directory.iterdir()) == []
 
 
+def test_a_second_opener_begins_with_what_the_owner_has(spool: Spool) -> None:
+    owner = spool.open(KEY, size_bytes=5_000_000)
+    owner.write(100, b"a" * 3_000_000)
+    owner.write(4_000_000, b"b" * 10)
+    owner.write_unverified(4_500_000, b"c")
+    guest = spool.open(KEY, size_bytes=5_000_000)
+    assert list(guest.spans) == [(100, 3_000_100), (4_000_000, 4_000_010)]
+    assert guest.read(100, 3_000_000) == b"a" * 3_000_000
+    assert guest.read(4_000_000, 10) == b"b" * 10
+    guest.write(0, b"guest")
+    assert list(owner.spans) == [(100, 3_000_100), (4_000_000, 4_000_010)]
+    other_size = spool.open(KEY, size_bytes=4_999_999)
+    unproven = spool.open(KEY, size_bytes=5_000_000, copies=False)
+    assert (other_size.spans.total, unproven.spans.total) == (0, 0)
+    owner.delete()
+    assert guest.read(100, 5) == b"aaaaa"
+    for file in (guest, other_size, unproven):
+        file.close()
+
+
+def test_a_file_that_is_begun_again_while_it_is_copied_is_not_believed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = spool.open(KEY, size_bytes=10)
+    owner.write(0, b"owner")
+    copy = os.copy_file_range
+
+    def copied(source: int, target: int, count: int, *offsets: int) -> int:
+        os.truncate(spool.directory / f"{KEY.hex()}.spans", 0)
+        return copy(source, target, count, *offsets)
+
+    monkeypatch.setattr(os, "copy_file_range", copied)
+    guest = spool.open(KEY, size_bytes=10)
+    assert guest.spans.total == 0
+    guest.close()
+    owner.close()
+
+
 def test_a_file_of_unknown_length_grows_until_its_size_is_said(spool: Spool) -> None:
     file = spool.open_growing(KEY)
     file.write(0, DATA[:50_000])
