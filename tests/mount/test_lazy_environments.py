@@ -161,6 +161,20 @@ def test_an_index_that_is_down_is_told_at_the_open(bench: Bench) -> None:
     bench.index.start()
 
 
+def test_what_came_is_readable_where_no_index_lists_it_any_more(bench: Bench) -> None:
+    lazily(bench, "large", "small")
+    first = online(bench)
+    (bench.site() / "large" / "part1.bin").read_bytes()
+    first.stop()
+    bench.index.remove(LARGE)
+    bench.index.add_wheel("large", "2.0", files=FILES)
+    bench.mount("--index", f"main={bench.index.url}", env={"WHEELFS_PAGE_TTL_S": "0"})
+    assert (bench.site() / "large" / "part1.bin").read_bytes() == FILES["large/part1.bin"]
+    with pytest.raises(OSError) as caught:
+        (bench.site() / "large" / "part5.bin").open("rb")
+    assert caught.value.errno in (errno.ENETUNREACH, errno.ENOENT)
+
+
 def broken(name: str) -> bytes:
     """Return a wheel one of whose members has other bytes than its checksum is of; the wheel's own sha256 is right."""
     wheel = bytearray(

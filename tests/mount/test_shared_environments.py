@@ -16,7 +16,8 @@ from tests.fakes.commands import error_of, objects
 from tests.fakes.environment_bench import VERSION, Bench
 from tests.fakes.trees_on_disk import digests_below
 from tests.fakes.waiting import eventually
-from tests.fakes.wheels import incompressible, wheel_filename
+from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from tests.gateway.serving import Serving
 from wheelfs.model.shared_environment import SharedEnvironment
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
@@ -149,6 +150,34 @@ def test_profiles_of_machines_are_merged(lab: Lab) -> None:
     [profile] = objects(lab.first.command("--json", "env", "profile", "it").succeeded())
     names = [path.removeprefix(f"{SITE}/large/") for path in profile["files"]]
     assert names == ["__init__.py", "m.py", "part0.bin", "part3.bin"]
+
+
+def test_its_wheels_come_from_a_gateway_as_well(lab: Lab) -> None:
+    lab.push()
+    lab.pull()
+    with Serving(lab.first.store.parent, "--no-index") as gateway:
+        lab.second.mount("--share", f"gateway={gateway.url}", "--no-index")
+        for name, content in FILES.items():
+            assert (lab.second.site() / name).read_bytes() == content
+
+
+def test_what_an_environment_of_a_share_calls_its_wheels_names_no_files(lab: Lab, tmp_path: Path) -> None:
+    for name, content in (("small", b"HERE = 'by hand'\n"), ("other", b"")):
+        wheel = tmp_path / wheel_filename(name, "9.0")
+        wheel.write_bytes(build_wheel(name, "9.0", files={f"{name}.py": content}))
+        lab.first.command("add", str(wheel)).succeeded()
+    lab.first.create("it", "small==9.0", "other==9.0")
+    lab.push()
+    lab.second.command("--json", "pull", "--env", "it", "--share", lab.share).succeeded()
+    mount = lab.second.mount("--share", f"lab={lab.share}", "--index", f"main={lab.first.index.url}")
+    assert (lab.second.site() / "small.py").read_bytes() == b"HERE = 'by hand'\n"
+    assert (lab.second.site() / "other.py").read_bytes() == b""
+    assert os.listdir(mount.path / "simple" / "small") == ["index.html", wheel_filename("small", "1.0")]
+    with Store.open(lab.second.store) as store:
+        names = [name for project in ("small", "other") for name in store.catalog.stored_names(project)]
+    assert [(name.filename, name.index, name.private, name.of_share) for name in names] == [
+        (wheel_filename(name, "9.0"), "a share", False, True) for name in ("small", "other")
+    ]
 
 
 def test_bytecode_is_taken_only_from_a_share_that_may_give_any_name(lab: Lab) -> None:

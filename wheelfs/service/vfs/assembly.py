@@ -63,7 +63,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
         batch=limits.names_batch,
     )
     context = downloads.context
-    trees = EnvironmentTrees(store, ProfilePrefetcher(context, parts.lazy_wheels))
+    trees = EnvironmentTrees(store, ProfilePrefetcher(context, parts.lazy_wheels), projects.files.origin_of)
     pages = Pages(projects=projects, views=views, flat=flat, withheld=parts.withheld, context=context, limits=limits)
     owners = ProjectLookup(projects, parts.admission, limits)
     files = FileNodes(parts.metadata, downloads, parts.admission)

@@ -40,7 +40,7 @@ class ProfilePrefetcher:
 
     def looked_into(self, tree: EnvironmentTree) -> None:
         """Begin, unless that was done or all is here; called at every look-up, so it must cost nothing."""
-        if tree.is_complete or trio.current_time() < self._again_s.get(tree.digest, -math.inf):
+        if tree.is_complete or self._context.hosts.offline or trio.current_time() < self._again_s.get(tree.digest, -math.inf):
             return
         self._again_s[tree.digest] = math.inf
         self._context.nursery.start_soon(self._bring, tree)
@@ -82,7 +82,7 @@ class ProfilePrefetcher:
                 finally:
                     wheel.close()
             except WheelfsError as error:
-                log.info("bring parts of %s ahead: %s", ref.filename, error)
+                log.debug("bring parts of %s ahead: %s", ref.filename, error)
                 outcomes.append(False)
             else:
                 outcomes.append(True)

@@ -14,6 +14,8 @@ from wheelfs.service.vfs.protocol import Absent
 from wheelfs.store.catalog.mounted_environments import bytecode_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wheelfs.model.environment import EnvironmentWheel
     from wheelfs.service.vfs.environments.ahead import ProfilePrefetcher
     from wheelfs.service.vfs.environments.limits import EnvironmentTreeLimits
@@ -33,10 +35,15 @@ class EnvironmentTrees:
     """The environments of a store."""
 
     def __init__(
-        self, store: Store, prefetcher: ProfilePrefetcher, limits: EnvironmentTreeLimits = ENVIRONMENT_TREE_LIMITS
+        self,
+        store: Store,
+        prefetcher: ProfilePrefetcher,
+        origin_of: Callable[[str], str],
+        limits: EnvironmentTreeLimits = ENVIRONMENT_TREE_LIMITS,
     ) -> None:
-        """Look at the store when asked."""
+        """Look at the store when asked.  ``origin_of``: see `wheelfs.service.projects.known_files.KnownFiles`."""
         self._store = store
+        self._origin_of = origin_of
         self._prefetcher = prefetcher
         self._limits = limits
         self.label_ttl_s = limits.label_ttl_s
@@ -81,6 +88,9 @@ class EnvironmentTrees:
         return Absent(self._limits.absent_ttl_s) if found is None else found
 
     def _ref(self, wheel: EnvironmentWheel) -> FileRef:
-        names = [name for name in self._store.catalog.names_of(wheel.sha256) if name.filename == wheel.filename]
-        link = link_of(names[0]) if names else FileLink(wheel.filename, "", wheel.sha256, wheel.size_bytes)
-        return FileRef(ProjectName(wheel.project), wheel.origin, link)
+        project = ProjectName(wheel.project)
+        for name in self._store.catalog.names_of(wheel.sha256):
+            if (name.filename, name.project) == (wheel.filename, project):
+                return FileRef(project, name.index, link_of(name))
+        # A tree may come from a share, and names no files: a store that took its word would show them as a configured index's.
+        return FileRef(project, self._origin_of(wheel.origin), FileLink(wheel.filename, "", wheel.sha256, wheel.size_bytes))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from wheelfs.core.projects.ownership import Owned, Undecided
 from wheelfs.errors import OriginDenied, OriginMissing
 from wheelfs.service.vfs.environments.parts import bring_parts, read_part, secure_part
@@ -92,7 +94,7 @@ class LazyWheels:
         ``ahead``: no caller waits for it.
         """
         known = self._downloads.known(ref)
-        if known is None:
+        if known is None or not known.link.url:
             with nullcontext() if ahead else self.waiting(f"find {ref.filename}"):
                 known = await self._listed(ref)
         download = self._downloads.acquire(known)
@@ -111,14 +113,21 @@ class LazyWheels:
         return renewed is not None
 
     async def _listed(self, ref: FileRef) -> FileRef:
-        """Return the wheel as its index lists it now, or as it was given where none does: shares know it by its sha256."""
+        """Return the wheel as its index lists it now; else as a share's, which know it by its sha256.
+
+        Then it belongs to no index here, whatever the environment says of it.
+        """
         found = self._projects.at_once(ref.project, stale=True)
         if found is None:
             found = await self._projects.find(ref.project)
-        if isinstance(found, Undecided) and not self._downloads.context.sources.shares:
-            raise found.error.with_traceback(None)
         if isinstance(found, Owned):
             for entry in self._projects.entries(found, ref.project, filename=ref.filename):
                 if entry.ref.link.sha256 == ref.link.sha256:
                     return entry.ref
-        return ref
+        unlisted = msgspec.structs.replace(ref, origin=self._projects.files.origin_of(ref.origin))
+        if self._downloads.context.sources.shares or self._downloads.present_bytes(unlisted):
+            return unlisted
+        if isinstance(found, Undecided):
+            raise found.error.with_traceback(None)
+        advice = "make the environment again with wheelfs env create"
+        raise OriginMissing(f"open {ref.filename}", "no index lists a file of this name with its sha256", advice)
