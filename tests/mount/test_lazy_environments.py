@@ -8,7 +8,7 @@ import json
 import sys
 import zipfile
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -173,6 +173,34 @@ def test_what_came_is_readable_where_no_index_lists_it_any_more(bench: Bench) ->
     with pytest.raises(OSError) as caught:
         (bench.site() / "large" / "part5.bin").open("rb")
     assert caught.value.errno in (errno.ENETUNREACH, errno.ENOENT)
+
+
+def test_a_member_whose_transfer_breaks_off_is_resumed(bench: Bench) -> None:
+    lazily(bench, "large", "small")
+    online(bench)
+    bench.index.faults += [faults.Fault(LARGE, faults.Reset(after_bytes=100_000), times=2)]
+    bench.index.faults += [faults.Fault(LARGE, faults.Status(503), times=1)]
+    bench.index.reset_counters()
+    assert (bench.site() / "large" / "part5.bin").read_bytes() == FILES["large/part5.bin"]
+    assert bench.index.body_bytes(LARGE) < 1.5 * PART_BYTES
+    bench.index.faults += [faults.Fault(LARGE, faults.Reset(after_bytes=0), times=None)]
+    with pytest.raises(OSError) as caught:
+        (bench.site() / "large" / "part1.bin").open("rb")
+    assert caught.value.errno in (errno.EREMOTEIO, errno.ENETUNREACH)
+
+
+@pytest.mark.parametrize("ranges", ["ignore", "refuse", "not-implemented"])
+def test_from_an_index_without_ranges_wheels_come_whole(
+    bench: Bench, ranges: Literal["ignore", "refuse", "not-implemented"]
+) -> None:
+    lazily(bench, "large", "small")
+    bench.index.ranges = ranges
+    online(bench)
+    assert (bench.site() / "large" / "part5.bin").read_bytes() == FILES["large/part5.bin"]
+    assert (bench.site() / "large" / "part1.bin").read_bytes() == FILES["large/part1.bin"]
+    assert bench.index.body_bytes(LARGE) < 1.6 * PARTS * PART_BYTES
+    made = bench.create("again", "large", "small", lazy=True)
+    assert made["environment"]["state"] == "complete"
 
 
 def broken(name: str) -> bytes:

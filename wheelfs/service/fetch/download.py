@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FINAL = (OriginUnreachable, OriginDenied, OriginMissing, OriginTimeout)
+FINAL = (OriginUnreachable, OriginDenied, OriginMissing, OriginTimeout)
 """Errors that an immediate retry does not fix."""
 
 
@@ -335,7 +335,7 @@ class Download:
             if error is None and not stream.new_bytes:
                 error = OriginFault(self.partial.attempted, "the origin sent nothing new")
             if error is not None:
-                if isinstance(error, _FINAL) or not isinstance(error, OriginError):
+                if isinstance(error, FINAL) or not isinstance(error, OriginError):
                     raise error
                 changes += isinstance(error, ContentChanged)
                 failures = 0 if stream.new_bytes > limits.progress_bytes else failures + 1

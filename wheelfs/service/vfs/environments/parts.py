@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.fetch.plan import AT_ONCE_BYTES
-from wheelfs.errors import ContentChanged
+from wheelfs.errors import ContentChanged, OriginError
 from wheelfs.service.fetch.byte_ranges import fetch_ranges
+from wheelfs.service.fetch.download import FINAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,12 +41,28 @@ async def secure_part(download: Download, start: int, end: int) -> None:
     if not partial.spans.covers(start, end):
         if _comes_whole(download):
             return await download.until_sealed()
-        size_bytes = partial.size_bytes or end
-        missing = partial.spans.missing(start, min(size_bytes, max(end, start + AHEAD_BYTES)))
-        # The last gap may reach further than what is wanted, and no further than what is here.
-        await download.need(start, missing[-1][1] if missing[-1][0] < end else end)
+        await _ask(download, start, end)
     if partial.is_complete:
         await download.until_sealed()
+
+
+async def _ask(download: Download, start: int, end: int) -> None:
+    """Ask for what is missing, and resume what breaks off as long as something comes, as the fetch of a whole file does."""
+    partial, limits = download.partial, download.context.limits
+    failures = 0
+    while not partial.spans.covers(start, end) and download.sealed_sha256 is None:
+        here_bytes = partial.spans.total
+        missing = partial.spans.missing(start, min(partial.size_bytes or end, max(end, start + AHEAD_BYTES)))
+        try:
+            # The last gap may reach further than what is wanted, and no further than what is here.
+            await download.need(start, missing[-1][1] if missing[-1][0] < end else end)
+        except FINAL:
+            raise
+        except OriginError:
+            failures = 0 if partial.spans.total - here_bytes > limits.progress_bytes else failures + 1
+            if failures > limits.retries:
+                raise
+            await partial.open()
 
 
 async def bring_parts(download: Download, ranges: Sequence[tuple[int, int]]) -> None:
