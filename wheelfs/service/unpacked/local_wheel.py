@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from wheelfs.core.fetch.spans import Spans
-from wheelfs.core.unpacked.encoders import is_the_original, recognised, samples_of
+from wheelfs.core.unpacked.encoders import CANDIDATES, OF_RUST, is_the_original, recognised, samples_of
 from wheelfs.core.unpacked.members import lies_at
 from wheelfs.core.wheel.zip_layout import DEFLATED, STORED
 from wheelfs.errors import InvalidInput
@@ -37,7 +37,7 @@ _NAME_BYTES: Final = 46 + 8
 _END_BYTES: Final = 22 + 1_024
 """What a directory has of each member beside its name, and at its end, with something to spare."""
 
-_encoder_is_known: Final = cache(is_the_original)
+_zlib_is_itself: Final = cache(is_the_original)
 
 
 class LocalWheel(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class LocalWheel(msgspec.Struct, frozen=True):
 
         ``write(offset, data)`` may be called by several threads, also for what proves wrong and is not returned.
         """
-        encoder = self._encoder(found) if _encoder_is_known() else None
+        encoder = self._encoder(found)
         wanted = [entry for entry in found if _is_wanted(entry, here, encoder)]
         with ThreadPoolExecutor(THREADS, thread_name_prefix="pack") as threads:
             done = threads.map(lambda entry: self._write(entry, encoder, write), wanted)
@@ -78,7 +78,8 @@ class LocalWheel(msgspec.Struct, frozen=True):
             content = b"".join(self._content(deflated[number]))
             if zlib.crc32(content) == deflated[number].crc:
                 samples.append((content, deflated[number].compressed_size))
-        return recognised(samples)
+        # Where another library is in the place of zlib, what it gives is nothing that builders have made.
+        return recognised(samples, CANDIDATES if _zlib_is_itself() else OF_RUST)
 
     def _content(self, member: Member) -> Iterator[bytes]:
         """Yield the content of the file that may be ``member``; nothing where there is none of its size."""
@@ -106,7 +107,7 @@ class LocalWheel(msgspec.Struct, frozen=True):
                 yield piece
 
         content = checked(self._content(member))
-        for data in content if packing is None else _packed(content, packing):
+        for data in content if packing is None else packing.pack(content):
             if len(data) > left:
                 return None  # another encoder's, or the file has grown meanwhile
             write(at, data)
@@ -125,11 +126,3 @@ def _is_wanted(entry: PlacedMember, here: Spans, encoder: Encoder | None) -> boo
     if member.method == STORED:
         return member.size == member.compressed_size
     return member.method == DEFLATED and encoder is not None
-
-
-def _packed(content: Iterable[bytes], encoder: Encoder) -> Iterator[bytes]:
-    begun = encoder.begin()
-    for piece in content:
-        if data := begun.compress(piece):
-            yield data
-    yield begun.flush()
