@@ -45,6 +45,9 @@ _LOCAL: Final = struct.Struct("<4s2B4HL2L2H")  # 4.3.7
 _LOCAL_MAGIC: Final = b"PK\x03\x04"
 _DESCRIPTOR: Final = struct.Struct("<4s3L")  # 4.3.9
 _DESCRIPTOR_MAGIC: Final = b"PK\x07\x08"
+_ZIP64: Final = struct.Struct("<2H2Q")  # 4.5.3
+_EXTRA_ZIP64: Final = 1
+_NEEDED_ZIP64: Final = 45  # 4.4.3.2
 _FLAG_DESCRIPTOR: Final = 8
 _FULL32: Final = 0xFFFFFFFF
 
@@ -127,7 +130,11 @@ def _shape(fields: tuple[int, ...], name: bytes, extra: bytes, room: int) -> tup
         return head(crc, packed, size, extra), b""
     if spare == 0:
         return head(crc, packed, size, b""), b""
-    return None  # a zip64 extra in the header alone, say: Python's zipfile has written two kinds of it, which nothing tells apart
+    if spare == _ZIP64.size and not extra:
+        # Python's zipfile, forced to zip64: since 3.11.4 as APPNOTE 4.5.3 has it, before with the sizes in the header as well.
+        zip64 = _ZIP64.pack(_EXTRA_ZIP64, _ZIP64.size - 4, size, packed)
+        return head(crc, *((packed, size) if needed < _NEEDED_ZIP64 else (_FULL32, _FULL32)), zip64), b""
+    return None
 
 
 def match(found: Sequence[PlacedMember], known: Sequence[Known]) -> list[Piece]:
