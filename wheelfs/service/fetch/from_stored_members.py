@@ -75,7 +75,9 @@ async def _speculate(demand: Demand) -> _Missing | None:
     size_bytes = partial.size_bytes
     if size_bytes is None or not _may_be_made_of_parts(demand):
         return None
-    local = await trio.to_thread.run_sync(context.unpacked.of, demand.ref, limiter=context.disk)
+    local = None
+    if context.unpacked.is_any:
+        local = await trio.to_thread.run_sync(context.unpacked.of, demand.ref, limiter=context.disk)
     if not _is_candidate(demand, size_bytes, local):
         return None
     spool = partial.spool

@@ -36,6 +36,11 @@ class UnpackedSources:
         self._offered: dict[ContentKey, LocalWheel] = {}
         self._listed: dict[Path, tuple[object, dict[str, list[Unpacked]]]] = {}
 
+    @property
+    def is_any(self) -> bool:
+        """Whether anything can be found at all."""
+        return bool(self._directories or self._offered)
+
     @contextmanager
     def offering(self, ref: FileRef, wheel: LocalWheel) -> Iterator[None]:
         """Say for the duration of the block that ``ref`` is unpacked there."""
