@@ -117,7 +117,7 @@ def follow(user: User, page: str, index: FakeIndex) -> None:
         user.run(script)
 
 
-@pytest.mark.parametrize("page", ["laptop.md", "ci.md", "air-gap.md", "backups.md"])
+@pytest.mark.parametrize("page", ["first-hour.md", "laptop.md", "ci.md", "air-gap.md", "backups.md"])
 def test_a_recipe_works_as_it_stands(user: User, fake_index: FakeIndex, page: str) -> None:
     follow(user, page, fake_index)
 
