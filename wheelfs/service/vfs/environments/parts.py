@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from wheelfs.service.fetch.download import Download
 
-AHEAD_BYTES: Final = 64 * 1024
-"""What a request brings at least, where it is not here yet: neighbours in a wheel are often wanted next, and a request costs as
-much time as some hundred kilobytes."""
+AHEAD_BYTES: Final = 256 * 1024
+"""What a request brings at least, where it is not here yet: neighbours in a wheel are often wanted next.
+
+Importing pandas, scikit-learn, scipy and pyplot without a profile took 564 requests at 64 KiB, 288 at 256 KiB for 6 % more bytes,
+and 130 at 1 MiB for 19 % more.
+"""
 
 
 async def read_part(download: Download, start: int, end: int) -> bytes | memoryview:
