@@ -8,8 +8,9 @@ import json
 import sys
 import zipfile
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import pytest
 
 from tests.fakes import faults
@@ -18,6 +19,8 @@ from tests.fakes.environment_bench import Bench
 from tests.fakes.trees_on_disk import digests_below
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from wheelfs.store.catalog.mounted_environments import encoded
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -257,6 +260,26 @@ def test_a_wheel_whose_record_is_wrong_is_taken_whole(bench: Bench) -> None:
     assert state(bench) == "lazy"
     done = bench.command("--json", "fetch", "--env", "it", "--index", f"main={bench.index.url}").succeeded()
     assert objects(done)[-2]["compiled"] == 0, "whose bytecode that would be nothing says"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"executable": "/no/such/python3"}, "there is no such file"), ({"magic": b"abcd"}, "the environment is for 3.")],
+)
+def test_of_an_interpreter_that_is_not_there_nothing_is_compiled(bench: Bench, changed: dict[str, Any], said: str) -> None:
+    lazily(bench, "large", "small")
+    with Store.open(bench.store) as store:
+        label = store.mounted.label("it")
+        assert label is not None
+        tree = store.mounted.tree(label.digest)
+        assert tree is not None
+        interpreter = msgspec.structs.replace(tree.interpreter, **changed)
+        digest, encoding = encoded(msgspec.structs.replace(tree, interpreter=interpreter))
+        store.mounted.put(msgspec.structs.replace(label, digest=digest), encoding).result()
+    done = bench.command("--json", "fetch", "--env", "it", "--index", f"main={bench.index.url}").succeeded()
+    made = objects(done)[-2]
+    assert (made["environment"]["state"], made["compiled"]) == ("complete", 0)
+    assert said in done.stderr
 
 
 def test_without_a_hash_it_is_fetched_whole(bench: Bench) -> None:

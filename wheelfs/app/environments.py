@@ -103,8 +103,11 @@ def wanted_by(settings: Settings, name: str, asked: FetchArguments) -> tuple[Fet
     return msgspec.structs.replace(asked, python=tree.interpreter.version), [_wanted(wheel) for wheel in tree.wheels]
 
 
-def compile_modules(settings: Settings, name: str, *, progress: Progress) -> CompiledEnvironment:
-    """Compile the modules of a complete environment that are not; raises `NotKnown`."""
+def compile_modules(settings: Settings, name: str, *, note: Callable[[str], None], progress: Progress) -> CompiledEnvironment:
+    """Compile the modules of a complete environment that are not; raises `NotKnown`.
+
+    Where its interpreter is not what it was made for, ``note`` is called with why that cannot be.
+    """
     import trio
 
     from wheelfs.reports.environment import CompiledEnvironment
@@ -113,10 +116,25 @@ def compile_modules(settings: Settings, name: str, *, progress: Progress) -> Com
     with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
         label, tree = _found(store, "compile the modules of", name)
         compiled = 0
-        if store.holds_all(label.contents):
+        if store.holds_all(label.contents) and _is_there(tree.interpreter, note):
             with _compiling(progress) as told:
                 compiled = trio.run(_compile, settings, store, tree, told)
         return CompiledEnvironment(environment=_state(store, label), compiled=compiled)
+
+
+def _is_there(interpreter: Interpreter, note: Callable[[str], None]) -> bool:
+    from wheelfs.service.environments.interpreter import find_interpreter
+
+    try:
+        found = find_interpreter(interpreter.executable)
+    except (InvalidInput, NotKnown) as error:
+        note(f"its modules are not compiled: {error}")
+        return False
+    if found.magic != interpreter.magic:
+        happened = f"{interpreter.executable} is Python {found.version}, and the environment is for {interpreter.version}"
+        note(f"its modules are not compiled: {happened}; make it again with wheelfs env create")
+        return False
+    return True
 
 
 async def _compile(settings: Settings, store: Store, tree: Environment, progress: Callable[[int, int], None]) -> int:

@@ -134,7 +134,7 @@ def fetch(
             asked, wanted = environments.wanted_by(settings, environment, asked)
         summary = app.fetch(settings, asked, report=report, note=note, progress=progress, wanted=wanted)
         if environment is not None and not asked.dry_run:
-            _print_environment(output, environments.compile_modules(settings, environment, progress=progress))
+            _print_environment(output, environments.compile_modules(settings, environment, note=note, progress=progress))
     if output.json:
         output.record({"summary": summary})
     else:
