@@ -55,7 +55,8 @@ class User:
         for name in ("UV_NO_CONFIG", "PIP_CONFIG_FILE"):
             del self.environment[name]
         self.places = {
-            f"/{place}": str(where / place) for place in ("mnt", "media/stick", "srv/backup", "srv/packages", "srv/mirrored")
+            f"/{place}": str(where / place)
+            for place in ("mnt", "node", "lab", "local", "media/stick", "srv/backup", "srv/packages", "srv/mirrored")
         }
         self.places[GATEWAY.removeprefix("http://")] = "unknown.invalid:1"
         config = Path(self.environment["XDG_CONFIG_HOME"]) / "wheelfs" / "config.toml"
@@ -64,7 +65,16 @@ class User:
         self._fill(index)
 
     def _fill(self, index: FakeIndex) -> None:
-        for place in ("mnt/wheels", "media/stick/wheels", "srv/backup", "srv/packages", "srv/mirrored", "work/dist", "bin"):
+        for place in (
+            "mnt/wheels",
+            "node/wheels",
+            "media/stick/wheels",
+            "srv/backup",
+            "srv/packages",
+            "srv/mirrored",
+            "work/dist",
+            "bin",
+        ):
             (self.where / place).mkdir(parents=True)
         (self.where / "srv/mirrored" / wheel_filename("numbers", "1.0")).write_bytes(
             index.add_wheel("numbers", "1.0", big_bytes=300_000)[1]
@@ -117,7 +127,7 @@ def follow(user: User, page: str, index: FakeIndex) -> None:
         user.run(script)
 
 
-@pytest.mark.parametrize("page", ["first-hour.md", "laptop.md", "ci.md", "air-gap.md", "backups.md"])
+@pytest.mark.parametrize("page", ["first-hour.md", "laptop.md", "ci.md", "air-gap.md", "backups.md", "cluster.md"])
 def test_a_recipe_works_as_it_stands(user: User, fake_index: FakeIndex, page: str) -> None:
     follow(user, page, fake_index)
 
