@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uv
 
 from scripts.bench.programs.ground import Ground, Wheels, arguments, ground, index_of, project_of, store_all, wheels
 from scripts.bench.programs.measuring import Case, interleaved, section, show_times
+from scripts.bench.programs.memory import amounts_of
 from scripts.bench.programs.processors import used_s, waited_for_s
 from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.fakes.mounts import Mounted
 
@@ -32,6 +38,10 @@ _COMPILED = "uv: venv, install --compile-bytecode, import"
 _MADE = "wheelfs: env create, mount, import; bytecode is there"
 _AGAIN_VENV = "the virtual environment, with bytecode"
 _AGAIN = "the mounted environment"
+_AGAIN_IMAGE = "the virtual environment in a squashfs image, with bytecode"
+
+AT_ONCE = 8
+"""Processes of one node that import at once, as those of a job do."""
 
 
 @dataclass
@@ -50,6 +60,11 @@ class Course:
     def run_import(self, python: Path) -> None:
         """Import the set's modules."""
         run([str(python), "-B", "-c", IMPORTS[self.held.name]], environment=self.environment, cwd=self.on.directory).succeeded()
+
+    def run_imports(self, python: Path, many: int) -> None:
+        """Import the set's modules in several processes at once."""
+        with ThreadPoolExecutor(many) as threads:
+            list(threads.map(self.run_import, [python] * many))
 
     def venv(self, source: Path, *options: str) -> Path:
         """Return the python of a new virtual environment with all wheels, installed by a uv that has never run."""
@@ -125,22 +140,60 @@ def measure_first(course: Course, mounted: Mounted, rounds: int) -> None:
 
 
 def measure_again(course: Course, mounted: Mounted, rounds: int) -> None:
-    """Measure the import once more, when the kernel has all that it may keep."""
+    """Measure the import once more, when the kernel has all that it may keep; and eight of them at once."""
     python = course.venv(mounted.path, "--compile-bytecode")
     name = course.create()
     through = mounted.path / "env" / name / "bin" / "python"
-    for one in (python, through):
-        course.run_import(one)
-    cases = [
-        course.case(_AGAIN_VENV, lambda: course.run_import(python)),
-        course.case(_AGAIN, lambda: course.run_import(through), mounted),
-    ]
-    measured = interleaved(cases, rounds)
-    show_times(measured, {_AGAIN: _AGAIN_VENV})
-    course.show_processors(_AGAIN_VENV, _AGAIN)
-    inodes = sum(len(files) for _, _, files in os.walk(python.parents[1]))
-    taken = sum(path.lstat().st_size for path in python.parents[1].rglob("*") if path.is_file())
-    print(f"  the virtual environment has {inodes} files of {taken / 1e6:.0f} MB; the mounted one has none", flush=True)
+    root = python.parents[1]
+    with squashed(course, root) as image:
+        pythons = {_AGAIN_VENV: python, _AGAIN: through}
+        if image is not None:
+            pythons[_AGAIN_IMAGE] = image / "bin" / "python"
+        for one in pythons.values():
+            course.run_import(one)
+        for many in (1, AT_ONCE):
+            print(f"  {many} at a time")
+            cases = [
+                course.case(case, partial(course.run_imports, one, many), mounted if case == _AGAIN else None)
+                for case, one in pythons.items()
+            ]
+            measured = interleaved(cases, rounds if many == 1 else max(rounds // 2, 1))
+            show_times(measured, dict.fromkeys(list(pythons)[1:], _AGAIN_VENV))
+            course.show_processors(*pythons)
+            course.processor_s.clear()
+    inodes = sum(len(files) + len(below) for _, below, files in os.walk(root))
+    taken = sum(path.lstat().st_blocks * 512 for path in root.rglob("*"))
+    print(
+        f"  the virtual environment has {inodes} files and directories of {taken / 1e6:.0f} MB; the mounted one has none",
+        flush=True,
+    )
+    amounts = amounts_of(mounted.process.pid)
+    told = "  ".join(f"{field} {amounts[field]:.1f}" for field in ("Rss", "Pss", "Anonymous", "VmHWM"))
+    print(f"  memory of the daemon, MB: {told}", flush=True)
+
+
+@contextmanager
+def squashed(course: Course, root: Path) -> Iterator[Path | None]:
+    """Yield an image of a virtual environment mounted by squashfuse, as guides of clusters advise; None without its programs."""
+    make, mount = shutil.which("mksquashfs"), shutil.which("squashfuse_ll") or shutil.which("squashfuse")
+    if make is None or mount is None:
+        print("  no squashfs: Debian's squashfs-tools and squashfuse are not here")
+        yield None
+        return
+    image, where = course.on.directory / "venv.squashfs", course.on.directory / "squashed"
+    where.mkdir()
+    began = time.perf_counter()
+    run([make, str(root), str(image), "-comp", "zstd", "-quiet", "-no-progress"], environment=course.environment).succeeded()
+    took = time.perf_counter() - began
+    print(
+        f"  an image of it has {image.stat().st_size / 1e6:.0f} MB and took {took:.1f} s; {Path(mount).name} serves it",
+        flush=True,
+    )
+    run([mount, str(image), str(where)], environment=course.environment).succeeded()
+    try:
+        yield where
+    finally:
+        run(["fusermount3", "-u", str(where)], environment=course.environment).succeeded()
 
 
 def main() -> None:
