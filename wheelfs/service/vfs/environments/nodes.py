@@ -113,12 +113,16 @@ class EnvironmentTree:
             if not f"{path}/".startswith(f"{site}/") or path.endswith(f"/{_CACHE}"):
                 continue
             found: dict[str, PackedModule | None] = {}
+            cache = self._directories.get(f"{path}/{_CACHE}", {})
             for name, entry in entries.items():
                 if entry is None or not is_importable(name):
                     continue
-                code = self._directories.get(f"{path}/{_CACHE}", {}).get(_cached_name(name, interpreter.cache_tag))
-                size = self._node(path, name, entry).attributes.size_bytes
-                found[name] = PackedModule(f"{path}/{name}", code.key, code.size, size) if isinstance(code, Bytecode) else None
+                code = cache.get(_cached_name(name, interpreter.cache_tag))
+                found[name] = None
+                # Bytecode lies beside modules of wheels and those that are written: no other entry is one.
+                if isinstance(code, Bytecode) and isinstance(entry, WheelMember | WrittenFile):
+                    size = entry.size if isinstance(entry, WheelMember) else len(entry.content)
+                    found[name] = PackedModule(f"{path}/{name}", code.key, code.size, size)
             below = [name for name, entry in entries.items() if entry is None and name != _CACHE]
             inode = EnvironmentDirectory(self, path).attributes.inode
             directories.append(PackedDirectory(path.removeprefix(site).removeprefix("/"), inode, below, found))
