@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from tests.conftest import RunWheelfs
     from tests.fakes.processes import Finished
 
-FIELDS = {"filename", "project", "version", "sha256", "size_bytes", "result", "reason", "error_class"}
+FIELDS = {
+    "filename",
+    "project",
+    "version",
+    "sha256",
+    "size_bytes",
+    "result",
+    "reason",
+    "error_class",
+    "repacked",
+    "fetched_bytes",
+}
 
 FETCH_FIELDS = {
     *("wanted", "filename", "project", "version", "sha256", "size_bytes", "fetched_bytes", "saved_bytes", "resumed_bytes"),

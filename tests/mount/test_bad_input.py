@@ -259,6 +259,8 @@ def test_of_a_directory_the_good_are_taken_and_the_bad_are_refused(shop: Shop) -
         "result": "added",
         "reason": None,
         "error_class": None,
+        "repacked": False,
+        "fetched_bytes": None,
     }
     assert shop.stored() == {GOOD: shop.good, fresh: content}
 
