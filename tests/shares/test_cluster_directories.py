@@ -13,7 +13,7 @@ from tests.fakes.catalogs import Memory, filled
 from tests.fakes.later import GRACE_S
 from wheelfs.app import object_shares
 from wheelfs.config import Settings
-from wheelfs.errors import OriginFault, OriginTimeout
+from wheelfs.errors import OriginDenied, OriginFault, OriginTimeout
 from wheelfs.model.share_catalog import MARKER_KEY
 from wheelfs.remote.share.directory_objects import DirectoryObjects
 from wheelfs.remote.share.log_writer import WrittenShareCatalog
@@ -70,6 +70,30 @@ def test_whatever_a_file_system_says_of_a_directory_that_is_there_it_is_used(
     monkeypatch.setattr(os, "rename", refusing)
     assert objects.create("log/00000000", b"x")
     assert [path.name for path in (tmp_path / "share").iterdir()] == ["log"], "and nothing is left"
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EEXIST])
+def test_a_name_that_another_client_gives_at_once_is_taken_whatever_a_file_system_says(
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """As on sshfs: SFTP has no answer that means that there is one."""
+
+    def late(source: str, target: str, **_: object) -> None:
+        (tmp_path / "share" / "log" / target).write_bytes(b"another's")
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", late)
+    assert not objects.create("log/00000000", b"x")
+    assert [path.name for path in (tmp_path / "share" / "log").iterdir()] == ["00000000"], "and nothing is left"
+
+
+def test_a_file_system_that_makes_no_links_is_refused(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refusing)
+    with pytest.raises(OriginDenied):
+        objects.create("log/00000000", b"x")
 
 
 def test_an_input_output_error_in_writing_is_told_with_what_may_say_so(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -218,7 +218,10 @@ def _named(directory: int, temporary: str, name: str, file: int) -> bool:
     """Give a file its final name, and tell whether it was free.  A link, and not a rename, which replaces what is there."""
     try:
         os.link(temporary, name, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
-    except FileExistsError:
+    except OSError as error:
+        # sshfs says EPERM: of SFTP's answers none means that there is one.
+        if error.errno != errno.EEXIST and not (error.errno == errno.EPERM and _is_there(directory, name)):
+            raise
         # NFS may lose an answer and ask again: then the file that is there is this one (open(2), at O_EXCL).
         return os.fstat(file).st_nlink == 2
     return True
