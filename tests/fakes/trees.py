@@ -157,9 +157,8 @@ class FakeFilesystem:
     def space(self) -> Space:
         return Space(total_bytes=1 << 30, free_bytes=1 << 29, files=7)
 
-    async def changes(self) -> AsyncIterator[EntryChanged | InodeChanged]:
-        async for change in self._receive:
-            yield change
+    def changes(self) -> AsyncIterator[EntryChanged | InodeChanged]:
+        return self._receive
 
     def count_error(self, operation: str, error: errors.WheelfsError) -> None:
         self.counted.append((operation, error))

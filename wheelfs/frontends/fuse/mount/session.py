@@ -141,10 +141,7 @@ def _mounted(
             try:
                 yield connection
             finally:
-                # A notification can hang on a request that was just cancelled; libfuse's session must outlive it: free both.
-                if invalidator.thread_is_busy:
-                    cut_off()
-                    invalidator.wait_for_thread(limits.grace_s)
+                invalidator.end(cut_off, limits.grace_s)
     finally:
         pyfuse3.close(unmount=True)
         # libfuse leaves the mount of an aborted connection alone, which is a dead one now.  One that lives is the next daemon's:

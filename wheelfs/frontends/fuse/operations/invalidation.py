@@ -44,17 +44,20 @@ class Invalidator:
         self._filesystem = filesystem
         self._operations = operations
         self._one_at_a_time = trio.CapacityLimiter(1)
-        self._idle = threading.Event()
-        self._idle.set()
+        self._in_kernel = threading.Lock()
+        self._has_ended = False
         self._deferred: OrderedDict[tuple[int, bytes], None] = OrderedDict()
 
-    @property
-    def thread_is_busy(self) -> bool:
-        return not self._idle.is_set()
+    def end(self, cut_off: Callable[[], None], timeout_s: float) -> None:
+        """Let no notification begin any more; one that is inside the kernel is cut off, and waited for, but no longer than that.
 
-    def wait_for_thread(self, timeout_s: float) -> None:
-        """Block until no notification is inside the kernel, or the time is over; for the end of the mount, after an abort."""
-        self._idle.wait(timeout_s)
+        libfuse's session must outlive it.  It can hang on a request that was just cancelled, and cutting off frees both.
+        """
+        self._has_ended = True
+        if self._in_kernel.locked():
+            cut_off()
+        if self._in_kernel.acquire(timeout=timeout_s):
+            self._in_kernel.release()  # what is about to begin takes it, and sees the end
 
     async def run(self) -> None:
         """Work until cancelled; a failing source of changes is logged, and then time-outs alone keep the kernel fresh."""
@@ -92,14 +95,14 @@ class Invalidator:
 
     async def _notify(self, what: str, notification: Callable[..., None], *args: object) -> None:
         def in_thread() -> None:
-            self._idle.clear()
-            try:
-                notification(*args)
-            except OSError as error:
-                if error.errno not in _GONE:
-                    log.warning("the kernel did not forget %s: %s", what, error)
-            finally:
-                self._idle.set()
+            with self._in_kernel:
+                if self._has_ended:  # while the thread was about to begin: libfuse's session may be gone
+                    return
+                try:
+                    notification(*args)
+                except OSError as error:
+                    if error.errno not in _GONE:
+                        log.warning("the kernel did not forget %s: %s", what, error)
 
         # Abandoned at the end of the mount: it may hang on a request that is no longer answered.
         await trio.to_thread.run_sync(in_thread, limiter=self._one_at_a_time, abandon_on_cancel=True)
