@@ -129,6 +129,15 @@ def test_a_copy_can_be_changed(bench: Bench, tmp_path: Path) -> None:
     package.chmod(0o755)
     (package / "added.py").write_text("X = 5\n")
     assert run([str(python), "-c", "import pack.added as a; print(a.X)"], environment=bench.environ).succeeded().stdout == "5\n"
+    (package / "inner.py").chmod(0o644)
+    (package / "inner.py").write_text("EDITED = True\n")
+    shown = run([str(python), "-c", "import pack.inner as i; print(i.EDITED)"], environment=bench.environ).succeeded()
+    assert shown.stdout == "True\n"
+
+
+def test_bytecode_is_what_its_interpreter_takes_for_current(bench: Bench) -> None:
+    kept = bench.python("-m", "compileall", str(bench.site() / "pack")).succeeded().stdout
+    assert "Compiling" not in kept, "it would be compiled again, and cannot be written"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")

@@ -23,7 +23,7 @@ from wheelfs.errors import ContentMismatch, NotKnown, OriginError
 from wheelfs.model.environment import WheelMember, WrittenFile
 from wheelfs.service.vfs.environments.limits import ENVIRONMENT_TREE_LIMITS
 from wheelfs.service.vfs.environments.nodes import Bytecode
-from wheelfs.service.vfs.environments.packed import OpenPacked
+from wheelfs.service.vfs.environments.packed import OpenBytecode, OpenPacked
 from wheelfs.service.vfs.open_files import OpenText
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.environments.nodes import EnvironmentFile
     from wheelfs.service.vfs.environments.wheels import LazyWheel, LazyWheels
     from wheelfs.service.vfs.protocol import OpenFile
-    from wheelfs.store.catalog.mounted_environments import MountedEnvironments
 
 log = logging.getLogger(__name__)
 
@@ -106,10 +105,10 @@ class MemberOpener:
         match node.entry:
             case WrittenFile(content=text):
                 return OpenText(text, direct_io=False)
-            case Bytecode(key, size):
+            case Bytecode() as code:
                 if node.tree.is_of_wheel(module_path(node.path)):
                     self._profiles.note(node.tree.digest, module_path(node.path))
-                return _OpenBytecode(self._context.store.mounted, node.path, key, size)
+                return OpenBytecode(code, self._context.store.mounted, node.path)
             case PackedBytecode() as packed:
                 return OpenPacked(packed, self._context.store.mounted, node)
             case WheelMember() as member:
@@ -216,33 +215,6 @@ class MemberOpener:
         """Yield offset and size of the pieces in which a member is read."""
         for offset in range(0, size, self._limits.piece_bytes):
             yield begin + offset, min(self._limits.piece_bytes, size - offset)
-
-
-class _OpenBytecode:
-    """An open ``.pyc`` file, which is unpacked when it is read first: mostly the kernel has it."""
-
-    direct_io = False
-
-    def __init__(self, mounted: MountedEnvironments, path: str, key: bytes, size: int) -> None:
-        self._mounted = mounted
-        self._path = path
-        self._key = key
-        self._size = size
-        self._content: bytes | None = None
-
-    @property
-    def size(self) -> int:
-        return self._size
-
-    async def read(self, offset: int, size: int) -> bytes:
-        if self._content is None:
-            self._content = self._mounted.bytecode(self._key)
-        if self._content is None:
-            raise NotKnown(f"read {self._path}", "its environment was removed", "run: wheelfs env create")
-        return self._content[offset : offset + size]
-
-    def close(self) -> None:
-        self._content = None
 
 
 class _OpenMember:

@@ -31,10 +31,11 @@ _CACHE: Final = "__pycache__"
 
 
 class Bytecode(NamedTuple):
-    """The ``.pyc`` file of a module: the key under which it is stored, and its size in bytes."""
+    """The ``.pyc`` file of a module: the key under which it is stored, its size in bytes, and that of the source."""
 
     key: bytes
     size: int
+    source_size: int
 
 
 class LinkTarget(NamedTuple):
@@ -76,9 +77,9 @@ class EnvironmentTree:
         for member in environment.members:
             self._put(member.path, member)
             if is_module(member, environment.interpreter):
-                self._put_bytecode(member.path, member.sha256, environment.interpreter, sizes)
-        for path, sha256, _ in own_modules(environment):
-            self._put_bytecode(path, sha256, environment.interpreter, sizes)
+                self._put_bytecode(member.path, member.sha256, member.size, environment.interpreter, sizes)
+        for path, sha256, content in own_modules(environment):
+            self._put_bytecode(path, sha256, len(content), environment.interpreter, sizes)
         if sizes:
             self._put(PACKED, self._packed(environment.interpreter))
 
@@ -92,13 +93,15 @@ class EnvironmentTree:
         for name, entry in self._directories[directory.path].items():
             yield name, self._node(directory.path, name, entry)
 
-    def _put_bytecode(self, module: str, sha256: bytes, interpreter: Interpreter, sizes: dict[bytes, int]) -> None:
+    def _put_bytecode(
+        self, module: str, sha256: bytes, source_size: int, interpreter: Interpreter, sizes: dict[bytes, int]
+    ) -> None:
         directory, name = posixpath.split(module)
         # It is there in any case: where it lacks, Python tries to make it, at every import.
         cache = self._directory(f"{directory}/{_CACHE}")
         key = bytecode_key(sha256, interpreter.magic)
         if key in sizes:
-            cache.setdefault(_cached_name(name, interpreter.cache_tag), Bytecode(key, sizes[key]))
+            cache.setdefault(_cached_name(name, interpreter.cache_tag), Bytecode(key, sizes[key], source_size))
 
     def is_of_wheel(self, path: str) -> bool:
         """Return whether a file is a member of a wheel."""
@@ -181,7 +184,7 @@ class EnvironmentFile:
             case WrittenFile(content=content, is_executable=is_executable):
                 inode = _inode_of(b"written", content, b"x" if is_executable else b"")
                 return _file_attributes(inode, len(content), is_executable=is_executable)
-            case Bytecode(key, size):
+            case Bytecode(key, size, _):
                 return _file_attributes(_inode_of(b"bytecode", key), size)
             case PackedBytecode() as packed:
                 return _file_attributes(_inode_of(b"packed", packed.head), packed.size)
