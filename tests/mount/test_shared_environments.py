@@ -264,6 +264,35 @@ def test_a_damaged_object_is_named(lab: Lab, tmp_path: Path) -> None:
     assert lab.push()["result"] == "pushed", "announced again, after the damaged one"
 
 
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_without_its_profile_and_bytecode_an_environment_is_pulled_and_pushed_again(
+    lab: Lab, tmp_path: Path, is_gone: bool
+) -> None:
+    lab.run_first()
+    pushed = lab.push()
+    for path in (tmp_path / "share" / "environment-objects").glob("*/*"):
+        if path.name != pushed["digest"]:
+            path.chmod(0o644)
+            path.unlink() if is_gone else path.write_bytes(b"WFE1")
+    pulled = lab.on_second("pull", "--env", "it").succeeded()
+    assert objects(pulled)[0]["environment"]["compiled"] == 0
+    assert pulled.stderr.count("delete that object and push the environment again") == (0 if is_gone else 2)
+    assert lab.push()["result"] == "present"
+    if is_gone:
+        assert lab.pull()["compiled"] == 2, "they were written again"
+
+
+def test_a_damaged_environment_hides_no_other(lab: Lab, tmp_path: Path) -> None:
+    pushed = lab.push()
+    lab.first.create("other", "small")
+    lab.first.command("push", "--env", "other", "--share", lab.share).succeeded()
+    [path] = (tmp_path / "share" / "environment-objects").glob(f"*/{pushed['digest']}")
+    path.unlink()
+    shown = lab.on_second("env", "ls").succeeded()
+    assert [one["name"] for one in objects(shown)] == ["other"]
+    assert "left out the environment 'it'" in shown.stderr
+
+
 def test_garbage_collection_leaves_it_alone(lab: Lab) -> None:
     lab.push()
     lab.first.command("gc", "--share", lab.share, "--grace", "1h").succeeded()

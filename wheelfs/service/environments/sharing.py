@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from wheelfs.core.environments.checking import check_environment
-from wheelfs.errors import InvalidInput, NotKnown, OriginFault
+from wheelfs.errors import InvalidInput, NotKnown, OriginFault, OriginMissing
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.environment import Environment, EnvironmentLabel, modules
 from wheelfs.model.shared_environment import Bytecode, SharedEnvironment
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from wheelfs.remote.share.share import ObjectShare, WrittenShare
     from wheelfs.store.store import Store
+
+log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 _UNCHECKED: Final = (1).to_bytes(4, "little")
 """The flags of bytecode that is not compared with its source (PEP 552): any other kind would make Python look at the source."""
@@ -92,9 +96,14 @@ def pull_environment(store: Store, share: ObjectShare, name: str, *, trusts_byte
 
 
 def environments_of(share: ObjectShare) -> list[tuple[SharedEnvironment, Environment]]:
-    """Return the environments of a share, in order of name; raises `OriginError`, `InvalidInput`."""
-    found = sorted(share.environments().items())
-    return [(one, read_tree(f"read the environment {name!r}", share.environment_object(one.tree))) for name, one in found]
+    """Return the environments of a share that can be read, in order of name; raises `OriginError`."""
+    found: list[tuple[SharedEnvironment, Environment]] = []
+    for name, one in sorted(share.environments().items()):
+        try:
+            found.append((one, read_tree(f"read the environment {name!r}", share.environment_object(one.tree))))
+        except (InvalidInput, OriginFault, OriginMissing) as error:
+            log.warning("left out the environment %r: %s", name, error)
+    return found
 
 
 def lacks_interpreter(tree: Environment) -> bool:
@@ -113,17 +122,22 @@ def read_tree(attempted: str, encoding: bytes) -> Environment:
 
 
 def _profile(share: ObjectShare, sha256: bytes) -> tuple[str, ...]:
-    try:
-        return _profile_decoder.decode(share.environment_object(sha256))
-    except DECODE_ERRORS as error:
-        raise OriginFault(f"read a profile in the share {share.url}", f"it is not one ({error})") from None
+    return _unless_damaged(share, sha256, _profile_decoder, "a profile") or ()
 
 
 def _bytecode(share: ObjectShare, sha256: bytes) -> Bytecode:
+    return _unless_damaged(share, sha256, _bytecode_decoder, "bytecode") or ()
+
+
+def _unless_damaged(share: ObjectShare, sha256: bytes, decoder: msgspec.msgpack.Decoder[_T], what: str) -> _T | None:
+    """Return an object that an environment is only faster with; where it is lost, the rest goes on without it."""
     try:
-        return _bytecode_decoder.decode(share.environment_object(sha256))
+        return decoder.decode(share.environment_object(sha256))
+    except (OriginFault, OriginMissing) as error:
+        log.warning("left out %s: %s", what, error)
     except DECODE_ERRORS as error:
-        raise OriginFault(f"read bytecode in the share {share.url}", f"it is not that ({error})") from None
+        log.warning("left out %s in the share %s: it is not that (%s)", what, share.url, error)
+    return None
 
 
 def _bytecode_of(store: Store, tree: Environment, profile: set[str]) -> Sequence[tuple[bytes, bytes]]:
