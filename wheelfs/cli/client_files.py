@@ -79,6 +79,9 @@ def _path(installer: Installer, environ: Mapping[str, str]) -> Path:
 
 def _read(attempted: str, path: Path) -> str | None:
     try:
+        # A link to /dev/null switches the file off, and is not to be replaced by a file; a FIFO would be waited for.
+        if path.exists() and not path.is_file():
+            raise DestinationError(attempted, "it is not a regular file", "remove it, or add the line elsewhere yourself")
         return path.read_bytes().decode()
     except FileNotFoundError:
         return None

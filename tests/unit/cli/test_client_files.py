@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,6 +82,19 @@ def test_what_would_not_work_is_refused_and_nothing_is_written(
     file.parent.rmdir()
     file.parent.write_text("no directory")
     assert run("config", "--install", "pip").code == 12
+
+
+@pytest.mark.parametrize("kind", ["device", "fifo"])
+def test_a_file_that_is_no_regular_one_is_left_alone(run: Callable[..., Result], tmp_path: Path, kind: str) -> None:
+    file, there = tmp_path / "config/pip/pip.conf", tmp_path / "there"
+    file.parent.mkdir(parents=True)
+    os.mkfifo(there)
+    file.symlink_to("/dev/null" if kind == "device" else there)
+    before = file.stat()
+    for words in (("--install", "pip"), ("--install", "pip", "--undo")):
+        refused = run("config", *words)
+        assert (refused.code, "not a regular file" in refused.err) == (12, True)
+    assert file.stat().st_mode == before.st_mode
 
 
 def test_what_goes_before_the_file_is_said(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:

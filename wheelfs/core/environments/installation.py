@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 INSTALLER: Final = b"wheelfs\n"
 _MAX_NAME_BYTES: Final = 255
+_MAX_DIRECTORIES: Final = 100
+"""No builder nests a tenth of that, and each is a call of those that walk down a tree, here and in programs."""
 _SCRIPT_BYTES: Final = 8 << 20
 """A script that begins with ``#!python`` is rewritten, so it is text; what is larger is a program and stays as it is."""
 _EXECUTABLE: Final = 0o111
@@ -112,6 +114,8 @@ def check_path(attempted: str, name: str) -> None:
         raise InvalidInput(attempted, f"its member {name[:200]!r} has characters in its name that cannot be seen")
     if any(len(part.encode()) > _MAX_NAME_BYTES for part in parts):
         raise InvalidInput(attempted, f"its member {name[:200]!r} has a name of more than {_MAX_NAME_BYTES} bytes")
+    if len(parts) - 1 > _MAX_DIRECTORIES:
+        raise InvalidInput(attempted, f"its member {name[:200]!r} lies in more than {_MAX_DIRECTORIES} directories")
 
 
 def _dist_info(attempted: str, members: Sequence[zip_layout.Member], project: str) -> str:

@@ -84,7 +84,7 @@ def test_each_kind_has_its_place() -> None:
     ("name", "said"),
     [(one, "no path below") for one in ("/etc/passwd", "a/../../b", "..", "a//b", "./a", "", "a/.")]
     + [(one, "cannot be seen") for one in ("a\0b", "a\nb", "a\tb", "a\u200bb", "a\udcffb")]
-    + [("a/" + "x" * 256, "more than 255 bytes")],
+    + [("a/" + "x" * 256, "more than 255 bytes"), ("a/" * 101 + "b", "more than 100 directories")],
 )
 def test_a_path_that_leads_elsewhere_is_refused(name: str, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
