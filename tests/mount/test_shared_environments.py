@@ -186,6 +186,7 @@ def test_bytecode_is_taken_only_from_a_share_that_may_give_any_name(lab: Lab) ->
     with_index = {"WHEELFS_INDEX": f"main={lab.first.index.url}"}
     done = lab.second.command("--json", "pull", "--env", "it", "--share", lab.share, env=with_index).succeeded()
     assert objects(done)[0]["environment"]["compiled"] == 0
+    assert "left out the bytecode" in done.stderr
     lab.second.mount("--share", f"lab={lab.share}", "--no-index")
     assert os.listdir(lab.second.site() / "large" / "__pycache__") == []
     assert lab.second.python("-c", "import large.m; print(large.m.HERE)").succeeded().stdout == "m\n"

@@ -357,6 +357,8 @@ def test_config_shows_values_their_source_and_no_password(fake: FakeApp, run: Ca
         ("cache.min-free", "100MB"),
         ("flat.pythons", "all"),
         ("cache.quota", "none"),
+        ("delta-sources", "none"),
+        ("serve.token-file", "none"),
     ):
         assert re.search(rf"^{name} +{written} +default$", text.out, re.MULTILINE), name
     assert "hunter2" not in text.out

@@ -126,7 +126,7 @@ def _option_rows(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for name, value, origin in _values(settings):
         # Of shares only the addresses are shown, and of an option without a value its default in words.
         is_shown = name == "share" or isinstance(value, bool | str)
-        yield name, _as_written(value) if is_shown else kinds[name].as_text(value), origin
+        yield name, (_as_written(value) if is_shown else kinds[name].as_text(value)) or "none", origin
 
 
 def _index_row(index: Mapping[str, object], origin: str) -> tuple[str, str, str, str]:

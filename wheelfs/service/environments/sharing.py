@@ -84,6 +84,8 @@ def pull_environment(store: Store, share: ObjectShare, name: str, *, trusts_byte
     tree = read_tree(attempted, encoding)
     label = EnvironmentLabel(name, found.tree, time.time_ns() // 1_000, tuple(wheel.sha256 for wheel in tree.wheels))
     profile = () if found.profile is None else _profile(share, found.profile)
+    if found.bytecode is not None and not trusts_bytecode:
+        log.warning("left out the bytecode: this share may not give any name; compile it here with wheelfs fetch --env %s", name)
     code = _bytecode(share, found.bytecode) if trusts_bytecode and found.bytecode is not None else ()
     there = store.mounted.bytecode_sizes(bytecode_keys(tree))
     new = dict(_usable(tree, ((key, content) for key, content in code if key not in there)))
