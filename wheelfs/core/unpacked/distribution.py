@@ -87,7 +87,7 @@ def described(attempted: str, dist_info: str, files: Mapping[str, bytes]) -> Dis
             )
     direct = _direct_url(attempted, files["direct_url.json"]) if "direct_url.json" in files else None
     if direct is not None and direct.dir_info is not None and direct.dir_info.editable:
-        raise InvalidInput(attempted, "it is installed as editable: its files are where they are edited", "build a wheel of it")
+        raise editable(attempted)
     try:
         wheel = WheelName(filename_by(dist_info.removesuffix(SUFFIX), files["WHEEL"]))
     except NotAZip as error:
@@ -96,6 +96,11 @@ def described(attempted: str, dist_info: str, files: Mapping[str, bytes]) -> Dis
         raise InvalidInput(attempted, f"its METADATA is not that of {wheel.project} {wheel.version}", _HALF)
     installer = files.get("INSTALLER", b"").decode("utf-8", "replace").strip()
     return Distribution(dist_info, wheel, tuple(record(attempted, files["RECORD"])), installer[:100], direct is not None)
+
+
+def editable(attempted: str) -> InvalidInput:
+    """Return what is wrong with an editable install."""
+    return InvalidInput(attempted, "it is installed as editable: its files are where they are edited", "build a wheel of it")
 
 
 def record(attempted: str, content: bytes) -> Sequence[Recorded]:

@@ -26,6 +26,7 @@ _ARCHIVES: Final = "archive-v0"
 _POINTERS: Final = re.compile(r"(?:wheels|sdists|built-wheels)-v\d+")
 _BY_ADDRESS: Final = frozenset({"url", "path", "git", "editable"})
 """What uv calls the parts of its cache for what was named by a path or an URL; the others are indexes'."""
+_EDITABLE: Final = frozenset({"editable"})
 _POINTER_BYTES: Final = 64 << 10
 _ID: Final = re.compile(rb"[A-Za-z0-9_-]{8,}")
 _PYTHON: Final = re.compile(r"python(3\.\d+)t?")
@@ -35,13 +36,15 @@ class Unpacked(msgspec.Struct, frozen=True):
     """A distribution: its ``dist_info`` lies in ``site``, a path below ``root``.
 
     ``layout`` is that of an environment, None where the wheel was unpacked as it is.  ``is_direct``: by the cache's own account
-    it was named by a path or an URL, and came from no index.
+    it was named by a path or an URL, and came from no index.  ``is_editable``: it was built for an editable install, which
+    nothing in it says.
     """
 
     root: Path
     dist_info: str
     layout: Layout | None = None
     is_direct: bool = False
+    is_editable: bool = False
 
     @property
     def site(self) -> Path:
@@ -76,9 +79,9 @@ def in_uv_cache(directory: Path) -> list[Unpacked]:
                 raise InvalidInput(attempted, f"it has {', '.join(others)}, which this wheelfs does not know", "update wheelfs")
             raise InvalidInput(attempted, f"there is no directory {_ARCHIVES} in it", "name the directory `uv cache dir` prints")
         roots = {entry.name: Path(entry.path) for entry in os.scandir(archives) if entry.is_dir(follow_symlinks=False)}
-        direct = _direct(directory, frozenset(roots))
+        parts = _parts(directory, frozenset(roots))
     return [
-        Unpacked(root, dist_info, None, name in direct)
+        Unpacked(root, dist_info, None, bool(parts[name]) and parts[name] <= _BY_ADDRESS, parts[name] == _EDITABLE)
         for name, root in sorted(roots.items())
         for dist_info in (_dist_infos(root) or [""])
     ]
@@ -128,17 +131,18 @@ def _dist_infos(site: Path) -> list[str]:
         return []
 
 
-def _direct(directory: Path, archives: frozenset[str]) -> frozenset[str]:
-    """Return which archives were named by a path or an URL, by what refers to them: links, or small files that hold a name."""
+def _parts(directory: Path, archives: frozenset[str]) -> dict[str, set[str]]:
+    """Return by archive which parts of the cache refer to it, by links or small files that hold its name."""
     sizes = {len(name) for name in archives}
-    found: dict[bool, set[str]] = {True: set(), False: set()}
+    found: dict[str, set[str]] = {name: set() for name in archives}
     for bucket in directory.iterdir():
         if _POINTERS.fullmatch(bucket.name) is None:
             continue
         for part in _listed(bucket):
             for pointer in _files(Path(part.path)):
-                found[part.name in _BY_ADDRESS].update(_names_in(pointer, archives, sizes))
-    return frozenset(found[True] - found[False])
+                for name in _names_in(pointer, archives, sizes):
+                    found[name].add(part.name)
+    return found
 
 
 def _listed(directory: Path) -> Sequence[os.DirEntry[str]]:

@@ -7,7 +7,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wheelfs.core.unpacked.distribution import DESCRIBING, MAX_FILE_BYTES, Distribution, described
+from wheelfs.core.unpacked.distribution import DESCRIBING, MAX_FILE_BYTES, Distribution, described, editable
 from wheelfs.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ def read_distribution(unpacked: Unpacked) -> Distribution:
     if not unpacked.dist_info:
         happened = "it has no .dist-info: it was unpacked in part only, or is no wheel"
         raise InvalidInput(f"take in {unpacked.root}", happened, "uv unpacks it again when it needs it")
+    if unpacked.is_editable:
+        raise editable(unpacked.attempted)
     directory = unpacked.site / unpacked.dist_info
     files = {name: text for name in DESCRIBING if (text := read_small(unpacked.attempted, directory / name)) is not None}
     return described(unpacked.attempted, unpacked.dist_info, files)

@@ -32,6 +32,16 @@ def test_files_of_another_user_are_refused_with_what_to_do(tmp_path: Path, monke
     assert raised.value.advice == "run this as the user who owns it"
 
 
+def test_what_uv_built_for_an_editable_install_is_no_wheel_of_its_name(tmp_path: Path) -> None:
+    cache = UvCache(tmp_path / "uv")
+    cache.add(build_wheel("one", "1.0"), "one", bucket="editable", linked=True)
+    cache.add(build_wheel("two", "1.0"), "two", bucket="path", linked=True)
+    [one, two] = in_uv_cache(cache.path)
+    assert read_distribution(two).wheel.project == "two"
+    with pytest.raises(InvalidInput, match="installed as editable"):
+        read_distribution(one)
+
+
 def test_a_cache_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = UvCache(tmp_path / "uv")
     monkeypatch.setattr(os, "scandir", refused)
