@@ -26,6 +26,9 @@ class FetchLimits(msgspec.Struct, frozen=True):
     """How long a content that twice did not match its hash is refused before its origin is asked again: mirrors are mended, and
     an installer's own attempts are over by then."""
 
+    share_again_s: float = 15.0
+    """How long a share that did not serve a file is not asked for it again by those who open it: shares are mended, too."""
+
     # --- streams --------------------------------------------------------------------------------------------------
 
     side_streams: int = 4

@@ -7,6 +7,7 @@ dropped and the number grows.  A stream belongs to the generation in which it be
 from __future__ import annotations
 
 import hashlib
+import math
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -86,6 +87,8 @@ class PartialFile:
     live: list[Stream] = field(default_factory=list)
     unusable: set[str] = field(default_factory=set)
     """Shares that did not serve this file."""
+    ruled_out_s: float = -math.inf
+    """When the last one of them did not, by trio's clock."""
     slow: set[str] = field(default_factory=set)
     """Shares that were slower than another source."""
     manifest: KnownManifest | None = None
@@ -135,6 +138,11 @@ class PartialFile:
         """The open spool file; only after `open`, and when the size is known."""
         assert self._spool is not None
         return self._spool
+
+    def rule_out(self, share: str) -> None:
+        """Ask a share no more for this file, for as long as it is in use."""
+        self.unusable.add(share)
+        self.ruled_out_s = trio.current_time()
 
     def is_open(self, spool: SpoolFile) -> bool:
         """Whether ``spool`` is still the spool file: it is dropped when the origin's file changes."""

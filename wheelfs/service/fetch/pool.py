@@ -58,6 +58,10 @@ class DownloadPool:
         if download is None or (download.sealed_sha256 is not None and not self.context.store.holds(download.sealed_sha256)):
             partial = PartialFile(ref, self.context)
             download = self._downloads[ref.key] = Download(ref, self.context, partial, self._space, self.tidy)
+        if not download.is_busy:
+            ruled_out_s = trio.current_time() - download.partial.ruled_out_s
+            if ruled_out_s >= self.context.limits.share_again_s:
+                download.partial.unusable.clear()
         self._downloads.move_to_end(ref.key)
         download.add_name(ref)
         download.users += 1

@@ -224,7 +224,7 @@ def _note_failures(partial: PartialFile, race: _Race) -> list[str]:
         if share is None:
             continue
         if isinstance(error, OriginError):
-            partial.unusable.add(share)
+            partial.rule_out(share)
             if isinstance(error, OriginMissing):
                 partial.context.missing_objects.report(share, partial.ref)
             else:

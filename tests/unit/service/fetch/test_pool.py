@@ -9,11 +9,11 @@ import pytest
 import trio
 import trio.testing
 
-from tests.fakes.origins import MemoryOrigin, MemoryShare
+from tests.fakes.origins import MemoryOrigin, MemoryShare, Trouble
 from tests.fakes.services import Service, rest_of, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, wheel_filename
-from wheelfs.errors import ContentMismatch
+from wheelfs.errors import ContentMismatch, OriginFault
 from wheelfs.model.names import ProjectName
 from wheelfs.service.fetch.limits import FetchLimits
 from wheelfs.service.file_refs import FileRef
@@ -66,6 +66,26 @@ async def test_all_users_of_a_file_share_one_download_and_it_is_idle_when_the_la
             assert third is first, "it knows the tail"
     async with service(tmp_path / "s", [origin]) as one:
         assert 0 < (one.node.downloads.present_bytes(ref_of(origin)) or 0) < len(WHEEL), "also after a restart"
+
+
+async def test_a_share_that_was_mended_is_asked_again_by_those_who_open_the_file_later(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
+    origin, share = origin_with(), MemoryShare("lab")
+    share.add(WHEEL)
+    broken = Trouble(after_bytes=0, error=OriginFault("ask", "a chunk in it does not have its digest"))
+    share.origin.troubles.append(broken)
+    origin.fate = lambda: broken
+    async with service(tmp_path / "s", [origin], shares=[share]) as one:
+        pool = one.node.downloads
+        for _ in range(2):
+            with pool.using(ref_of(origin)) as download, pytest.raises(OriginFault):
+                await download.ensure_tail()
+            assert share.origin.requests["range"] == 1, "not again so soon"
+        mock_clock.jump(FetchLimits().share_again_s)
+        with pool.using(ref_of(origin)) as download:
+            await download.ensure_tail()
+        assert share.origin.requests["range"] == 2
 
 
 async def test_a_quarantined_file_gets_no_download(tmp_path: Path) -> None:
