@@ -43,7 +43,9 @@ def find_interpreter(asked: str | None) -> Interpreter:
     try:
         said = msgspec.json.decode(done.stdout, type=tuple[str, str, str, str, str, bool, str])
     except msgspec.DecodeError:
-        words = " ".join(done.stderr.split())[:300] or "it says nothing"
+        # What quotes the question has not understood it.
+        quotes = "sysconfig" in done.stderr
+        words = "it is another program" if quotes else " ".join(done.stderr.split())[:300] or "it says nothing"
         raise InvalidInput(attempted, f"{path} does not behave like Python: {words}", "name another with --python") from None
     executable, version, implementation, cache_tag, magic, free_threaded, platform = said
     if implementation != "cpython" or platform != "linux" or free_threaded:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from wheelfs.model.environment import Interpreter
 
 _POINTER: Final = "wheelfs.pth"
+_ADVICE: Final = "name a directory that can be made"
 
 
 def check_place(directory: Path) -> None:
@@ -21,8 +23,11 @@ def check_place(directory: Path) -> None:
     attempted = f"make a virtual environment at {directory}"
     try:
         is_free = not directory.exists() or not any(directory.iterdir())
+        there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     except OSError as error:
-        raise DestinationError(attempted, str(error), "name a directory that can be made") from None
+        raise DestinationError(attempted, error.strerror or str(error), _ADVICE) from None
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise DestinationError(attempted, f"nothing can be made in {there}", _ADVICE)
     if not is_free and not any(directory.glob(f"lib/python3*/site-packages/{_POINTER}")):
         raise DestinationError(attempted, "something else is there", "name a directory that is not there yet")
 
@@ -42,6 +47,6 @@ def lay(directory: Path, interpreter: Interpreter, environment: Path) -> None:
         line = f"import site; site.addsitedir({str(environment / interpreter.site_packages)!r})\n"
         pointer.write_text(line, encoding="utf-8")
     except subprocess.CalledProcessError as error:
-        raise DestinationError(attempted, " ".join((error.stderr or error.stdout).split())[-300:]) from None
+        raise DestinationError(attempted, " ".join((error.stderr or error.stdout).split())[-300:], _ADVICE) from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise DestinationError(attempted, str(error)) from None
+        raise DestinationError(attempted, str(error), _ADVICE) from None
