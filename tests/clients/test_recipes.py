@@ -56,7 +56,7 @@ class User:
             del self.environment[name]
         self.places = {
             f"/{place}": str(where / place)
-            for place in ("mnt", "node", "lab", "local", "media/stick", "srv/backup", "srv/packages", "srv/mirrored")
+            for place in ("mnt", "node", "shared", "local", "media/stick", "srv/backup", "srv/packages", "srv/mirrored")
         }
         self.places[GATEWAY.removeprefix("http://")] = "unknown.invalid:1"
         config = Path(self.environment["XDG_CONFIG_HOME"]) / "wheelfs" / "config.toml"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.index import FakeIndex
 
-LISTED = {"filename", "project", "version", "state", "size_bytes", "sha256", "origin", "pinned", "private", "also"}
+LISTED = {"filename", "project", "version", "state", "size_bytes", "sha256", "origin", "pinned", "private", "repacked", "also"}
 NAME = wheel_filename("tools", "1.0")
 BIG = 3_000_000
 
