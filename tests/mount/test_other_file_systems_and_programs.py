@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests.fakes.crashes import stored
 from tests.fakes.mounts import unmount_lazily
+from tests.fakes.nginx import Nginx, nginx_program
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from tests.fuse.mounting import requires_fuse
@@ -56,6 +59,65 @@ def test_an_overlay_and_a_bind_mount_show_the_mounts_files_and_take_changes_wher
                 (laid_over / name).write_bytes(b"changed")
         subprocess.run(["umount", str(laid_over)], check=True)
     assert (lower / name).read_bytes() == content
+
+
+ROOTLESS = """mount -t overlay -o "userxattr,lowerdir=$1,upperdir=$2,workdir=$3" overlay "$4"
+cmp "$4/$5" "$1/$5"
+echo changed >"$4/$5"
+cat "$4/$5"
+"""
+
+
+def test_a_user_without_rights_may_lay_an_overlay_over_it(fake_index: FakeIndex, mounted: MountWheelfs, tmp_path: Path) -> None:
+    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=300_000)
+    lower = mounted(index=fake_index.url).path / "simple" / "numbers"
+    for part in ("upper", "work", "seen"):
+        (tmp_path / part).mkdir()
+    places = [str(lower), *(str(tmp_path / part) for part in ("upper", "work", "seen")), name]
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-euc", ROOTLESS, "sh", *places]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "changed\n"
+    assert (lower / name).read_bytes() == content
+
+
+def test_a_mount_in_a_namespace_of_its_own_is_read_and_unmounted_there_and_seen_nowhere_else(
+    fake_index: FakeIndex, store_dir: Path, tmp_path: Path
+) -> None:
+    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=300_000)
+    place = tmp_path / "mnt"
+    wheelfs = shlex.join(wheelfs_command("--store", str(store_dir)))
+    script = f"""
+        {wheelfs} mount {place} --index main={fake_index.url} >&2
+        cat {place}/simple/numbers/{name}
+        {wheelfs} umount {place} >&2
+        cat /proc/mounts >{tmp_path / "afterwards"}
+    """
+    inside = subprocess.run(
+        ["unshare", "--mount", "sh", "-euc", script], env=wheelfs_environment(tmp_path / "home"), capture_output=True, check=True
+    )
+    assert inside.stdout == content
+    assert str(place) not in (tmp_path / "afterwards").read_text()
+    assert not place.is_mount()
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.skipif(nginx_program() is None, reason="needs nginx (Debian: nginx-light)")
+@pytest.mark.parametrize("how", ["sendfile on;", "sendfile off; directio 1; output_buffers 2 128k;", "aio threads;"])
+def test_a_web_server_gives_whole_files_and_parts_of_a_mount(
+    fake_index: FakeIndex, mounted: MountWheelfs, tmp_path: Path, how: str
+) -> None:
+    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=3_000_000)
+    mount = mounted(index=fake_index.url)
+    location = f"location /files/ {{ alias {mount.path}/simple/numbers/; {how} }}"
+    with Nginx(tmp_path, tmp_path / "nginx", locations=location) as server:
+        url = f"{server.url}/files/{name}"
+        for asked, there in (
+            (None, content),
+            ("bytes=1000-1999999", content[1000:2_000_000]),
+            ("bytes=-70000", content[-70_000:]),
+        ):
+            request = urllib.request.Request(url, headers={} if asked is None else {"Range": asked})
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                assert reply.read() == there
 
 
 def test_programs_that_copy_get_all_bytes_with_holes_or_without(
