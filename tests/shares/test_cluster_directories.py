@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -85,6 +85,21 @@ def test_a_name_that_another_client_gives_at_once_is_taken_whatever_a_file_syste
     monkeypatch.setattr(os, "link", late)
     assert not objects.create("log/00000000", b"x")
     assert [path.name for path in (tmp_path / "share" / "log").iterdir()] == ["00000000"], "and nothing is left"
+
+
+def test_a_link_that_another_file_of_the_name_hides_is_no_first_one(
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a distributed volume of GlusterFS 10.3: both of two clients have made their links, on one brick each."""
+    real = os.link
+
+    def hidden(source: str, target: str, **where: Any) -> None:
+        real(source, tmp_path / "on-another-brick", src_dir_fd=where["src_dir_fd"])
+        (tmp_path / "share" / "log" / target).write_bytes(b"another's")
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    monkeypatch.setattr(os, "link", hidden)
+    assert not objects.create("log/00000000", b"x")
 
 
 def test_a_file_system_that_makes_no_links_is_refused(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -222,8 +222,10 @@ def _named(directory: int, temporary: str, name: str, file: int) -> bool:
         # sshfs says EPERM: of SFTP's answers none means that there is one.
         if error.errno != errno.EEXIST and not (error.errno == errno.EPERM and _is_there(directory, name)):
             raise
-        # NFS may lose an answer and ask again: then the file that is there is this one (open(2), at O_EXCL).
-        return os.fstat(file).st_nlink == 2
+        # NFS may lose an answer and ask again: then the file that is there is this one (open(2), at O_EXCL).  A second link alone
+        # does not say so: GlusterFS made one that a file of the same name on another brick hides.
+        made = os.fstat(file)
+        return made.st_nlink == 2 and os.path.samestat(made, os.stat(name, dir_fd=directory, follow_symlinks=False))
     return True
 
 
