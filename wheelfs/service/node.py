@@ -208,7 +208,7 @@ def _status_report(
     withheld: Withheld,
     downloads: DownloadPool,
 ) -> StatusReport:
-    status = StatusReport(
+    return StatusReport(
         version=wheelfs.__version__,
         store=str(settings.store),
         indexes=indexes,
@@ -217,5 +217,3 @@ def _status_report(
         withheld=withheld.state,
         downloads=downloads,
     )
-    status.has_environments(downloads.context.store.mounted_states)
-    return status

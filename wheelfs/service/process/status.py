@@ -60,7 +60,6 @@ class StatusReport:
         self._hosts = downloads.context.hosts
         self._tracking = tracking
         self._withheld = withheld
-        self._environments: Callable[[], dict[str, bool]] = dict
         self._counters = downloads.context.counters
         self._mounts: list[MountInfo] = []
         self._failures: deque[FailedRequest] = deque(maxlen=MAX_FAILURES)
@@ -70,10 +69,6 @@ class StatusReport:
     def mounted(self, path: str) -> None:
         """Note that a mount of this process has answered."""
         self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339_seconds(time.time() * 1e6)))
-
-    def has_environments(self, states: Callable[[], dict[str, bool]]) -> None:
-        """Note how to ask for the names of environments, and whether each is complete."""
-        self._environments = states
 
     def failed(self, operation: str, message: str) -> None:
         """Note a request of a program that failed."""
@@ -108,7 +103,7 @@ class StatusReport:
             share_writes=tuple(state() for state in self._share_writes),
             environments=tuple(
                 EnvironmentHealth(name=name, state=state_of(is_complete=is_complete))
-                for name, is_complete in self._environments().items()
+                for name, is_complete in self._downloads.context.store.mounted_states().items()
             ),
         )
 
