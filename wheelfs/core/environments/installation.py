@@ -20,7 +20,7 @@ from wheelfs.errors import InvalidInput
 from wheelfs.model.environment import WheelMember, WrittenFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wheelfs.model.environment import Interpreter
 
@@ -28,7 +28,7 @@ INSTALLER: Final = b"wheelfs\n"
 _MAX_NAME_BYTES: Final = 255
 _MAX_DIRECTORIES: Final = 100
 """No builder nests a tenth of that, and each is a call of those that walk down a tree, here and in programs."""
-_SCRIPT_BYTES: Final = 8 << 20
+SCRIPT_BYTES: Final = 8 << 20
 """A script that begins with ``#!python`` is rewritten, so it is text; what is larger is a program and stays as it is."""
 _EXECUTABLE: Final = 0o111
 _UNSEEN: Final = ("Cc", "Cf", "Cs")
@@ -73,23 +73,22 @@ def install(
     site = interpreter.site_packages
     own = {f"{dist_info}/RECORD", f"{dist_info}/INSTALLER", f"{dist_info}/REQUESTED", f"{dist_info}/direct_url.json"}
     made = WheelInstallation([], [])
-    digests: dict[str, bytes] = {}
     for path, member, is_script in _placed(attempted, by_name, dist_info, project, interpreter):
         if member.name in own:
             continue
-        if is_script and member.size <= _SCRIPT_BYTES and (rewritten := with_first_lines(read(member))) is not None:
+        if is_script and member.size <= SCRIPT_BYTES and (rewritten := with_first_lines(read(member))) is not None:
             made.written.append(WrittenFile(path, rewritten, True))
             continue
         is_executable = is_script or bool(member.mode & _EXECUTABLE)
         where = member.header_offset, member.method, member.compressed_size
-        digests[path] = record.get(member.name, b"")
-        made.members.append(WheelMember(path, number, *where, member.size, member.crc, is_executable, digests[path]))
+        sha256 = record.get(member.name, b"")
+        made.members.append(WheelMember(path, number, *where, member.size, member.crc, is_executable, sha256))
     entry_points = by_name.get(f"{dist_info}/entry_points.txt")
     if entry_points is not None:
         text = _text(attempted, entry_points.name, read(entry_points))
         made.written.extend(WrittenFile(f"bin/{name}", body, True) for name, body in entry_point_scripts(attempted, text))
     made.written.append(WrittenFile(f"{site}/{dist_info}/INSTALLER", INSTALLER))
-    made.written.append(WrittenFile(f"{site}/{dist_info}/RECORD", _new_record(made, digests, f"{site}/", f"{dist_info}/RECORD")))
+    made.written.append(WrittenFile(f"{site}/{dist_info}/RECORD", _new_record(made, f"{site}/", f"{dist_info}/RECORD")))
     return made
 
 
@@ -194,16 +193,24 @@ def _text(attempted: str, name: str, content: bytes) -> str:
         raise InvalidInput(attempted, f"its {name} is not UTF-8") from None
 
 
-def _new_record(made: WheelInstallation, digests: Mapping[str, bytes], site: str, own: str) -> bytes:
+def _new_record(made: WheelInstallation, site: str, own: str) -> bytes:
     """Return RECORD as an installer leaves it: what lies elsewhere is named by a path from site-packages."""
     up = "../" * (site.count("/"))
-    rows = [(member.path, digests[member.path], str(member.size)) for member in made.members]
-    rows += [(file.path, hashlib.sha256(file.content).digest(), str(len(file.content))) for file in made.written]
+    rows = [(member.path, member.sha256, member.size) for member in made.members]
+    rows += [(file.path, hashlib.sha256(file.content).digest(), len(file.content)) for file in made.written]
+    shown = (
+        (path.removeprefix(site) if path.startswith(site) else up + path, digest, size)
+        for path, digest, size in sorted(rows, key=lambda row: (*row[:2], str(row[2])))
+    )
+    return record_text(shown, own)
+
+
+def record_text(rows: Iterable[tuple[str, bytes, int]], own: str) -> bytes:
+    """Return a RECORD of ``(path, sha256, size)``, without a hash where that is empty, and of itself, at ``own``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for path, digest, size in sorted(rows):
-        shown = path.removeprefix(site) if path.startswith(site) else up + path
+    for path, digest, size in rows:
         hashed = "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode() if digest else ""
-        writer.writerow((shown, hashed, size))
+        writer.writerow((path, hashed, str(size)))
     writer.writerow((own, "", ""))
     return text.getvalue().encode()

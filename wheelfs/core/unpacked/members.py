@@ -7,9 +7,6 @@ and what RECORD does not vouch for, cannot be undone and is refused by name.
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import posixpath
 import re
 from typing import TYPE_CHECKING, Final
@@ -21,7 +18,7 @@ from wheelfs.core.environments.scripts import entry_point_scripts
 from wheelfs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from wheelfs.core.unpacked.distribution import Distribution, Recorded
 
@@ -120,13 +117,3 @@ def with_original_first_line(content: bytes) -> bytes:
     if found is None:
         return content
     return b"#!python" + (found[1] or found[2] or b"") + b"\n" + content[found.end() :]
-
-
-def new_record(rows: Iterable[tuple[str, bytes, int]], dist_info: str) -> bytes:
-    """Return the RECORD of a wheel whose members are ``(name, sha256, size)``, without its own row."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for name, digest, size in rows:
-        writer.writerow((name, "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode(), str(size)))
-    writer.writerow((f"{dist_info}/RECORD", "", ""))
-    return text.getvalue().encode()

@@ -11,7 +11,8 @@ import hashlib
 import zipfile
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from wheelfs.core.unpacked.members import members, new_record, with_original_first_line
+from wheelfs.core.environments.installation import SCRIPT_BYTES, record_text
+from wheelfs.core.unpacked.members import members, with_original_first_line
 from wheelfs.errors import InvalidInput
 from wheelfs.service.unpacked.reading import opened, pieces, read_small
 
@@ -28,8 +29,6 @@ COMMENT: Final = b"repacked by wheelfs from unpacked files"
 _MADE_AT: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a ZIP can hold."""
 _ZIP64_BYTES: Final = 1 << 31
-_SCRIPT_BYTES: Final = 8 << 20
-"""A script whose first line was replaced is text; what is larger is a program and stays as it is."""
 
 
 class _Written(NamedTuple):
@@ -50,7 +49,7 @@ def repack(unpacked: Unpacked, distribution: Distribution, destination: BinaryIO
         archive.comment = COMMENT
         written = [_add(archive, attempted, unpacked.root, one) for one in wanted]
         record = f"{distribution.dist_info}/RECORD"
-        _write(archive, _entry(record, is_executable=False), iter([new_record(written, distribution.dist_info)]))
+        _write(archive, _entry(record, is_executable=False), iter([record_text(written, record)]))
 
 
 def _check(attempted: str, wanted: list[Placed], distribution: Distribution) -> None:
@@ -70,7 +69,7 @@ def _add(archive: zipfile.ZipFile, attempted: str, root: Path, one: Placed) -> _
             checked = _checked(attempted, one, pieces(descriptor))
             is_executable = one.is_script or "/scripts/" in one.name or bool(status.st_mode & 0o100)
             entry = _entry(one.name, is_executable=is_executable)
-            if one.is_script and status.st_size <= _SCRIPT_BYTES:
+            if one.is_script and status.st_size <= SCRIPT_BYTES:
                 checked = iter([with_original_first_line(b"".join(checked))])
             return _write(archive, entry, checked, is_large=status.st_size >= _ZIP64_BYTES)
     except FileNotFoundError:

@@ -80,7 +80,7 @@ class TakingUnpacked:
             raise
         except WheelfsError as error:
             name = unpacked.dist_info or unpacked.root.name
-            self.report(AddedFile(filename=name, result="refused", reason=_reason(error), error_class=type(error).__name__))
+            self.report(AddedFile(filename=name, result="refused", reason=str(error), error_class=type(error).__name__))
         finally:
             self._turns.release()
 
@@ -158,7 +158,3 @@ class TakingUnpacked:
         except OSError as error:
             raise store_error(f"store {filename}", error) from error
         return msgspec.structs.replace(added, repacked=True, fetched_bytes=0)
-
-
-def _reason(error: WheelfsError) -> str:
-    return str(error)
