@@ -33,3 +33,14 @@ def fetch(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path) -> Ca
         return run_wheelfs("--store", str(store_dir), "fetch", "--index", f"main={fake_index.url}", *words, **settings)
 
     return fetch
+
+
+@pytest.fixture
+def command(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path) -> Callable[..., Finished]:
+    """Run a command on the store, whose index is the fake one; ``settings`` are further variables."""
+
+    def command(*words: str, **settings: str) -> Finished:
+        environment = {"WHEELFS_INDEX": f"main={fake_index.url}", **settings}
+        return run_wheelfs("--store", str(store_dir), *words, env=environment)
+
+    return command

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import RunWheelfs
     from tests.fakes.index import FakeIndex
     from tests.fakes.processes import Finished
 
@@ -44,15 +43,6 @@ def repacked_at(wheel: bytes, level: int, method: int = zipfile.ZIP_DEFLATED) ->
 
 
 WHEEL = build_wheel("demo", "1.0", files=FILES)
-
-
-@pytest.fixture
-def command(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path) -> Callable[..., Finished]:
-    def command(*words: str, **settings: str) -> Finished:
-        environment = {"WHEELFS_INDEX": f"main={fake_index.url}", **settings}
-        return run_wheelfs("--store", str(store_dir), *words, env=environment)
-
-    return command
 
 
 @pytest.fixture

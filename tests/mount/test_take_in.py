@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def command(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path) -> Callable[..., Finished]:
-    def command(*words: str, **settings: str) -> Finished:
-        environment = {"WHEELFS_INDEX": f"main={fake_index.url}", **settings}
-        return run_wheelfs("--store", str(store_dir), *words, env=environment)
-
-    return command
-
-
-@pytest.fixture
 def cache(fake_index: FakeIndex, clients: Clients) -> Path:
     """pip's cache after it has fetched two wheels."""
     fake_index.add_wheel("Big.Demo", "1.0", big_bytes=700_000, requires=["other"])

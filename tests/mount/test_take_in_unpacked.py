@@ -17,21 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.conftest import MountWheelfs
     from tests.fakes.index import FakeIndex
     from tests.fakes.processes import Finished
 
 NAME = wheel_filename("own", "1.0")
 OWN = build_wheel("own", "1.0", files={"own/__init__.py": b"X = 1\n" * 100, "own/data.txt": b"kept"})
-
-
-@pytest.fixture
-def command(run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path) -> Callable[..., Finished]:
-    def command(*words: str, **settings: str) -> Finished:
-        environment = {"WHEELFS_INDEX": f"main={fake_index.url}", **settings}
-        return run_wheelfs("--store", str(store_dir), *words, env=environment)
-
-    return command
 
 
 @pytest.fixture
