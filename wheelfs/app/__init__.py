@@ -273,13 +273,14 @@ def add_pip_cache(
     """
     import trio
 
-    from wheelfs.service.operations.add_pip_cache import Taking, bodies, location
+    from wheelfs.config.settings import client_cache
+    from wheelfs.service.operations.add_pip_cache import Taking, bodies
     from wheelfs.store.allocator import reuse_memory
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     reuse_memory()
-    cached = bodies(location(os.environ) if directory is None else directory)
+    cached = bodies(client_cache("pip", os.environ) if directory is None else directory)
 
     async def take(store: Store) -> int:
         async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:

@@ -77,11 +77,12 @@ def add_unpacked(
 def _found(places: UnpackedPlaces) -> Sequence[Unpacked]:
     from pathlib import Path
 
-    from wheelfs.service.unpacked.places import in_environment, in_uv_cache, uv_cache_location
+    from wheelfs.config.settings import client_cache
+    from wheelfs.service.unpacked.places import in_environment, in_uv_cache
 
     found: list[Unpacked] = []
     if places.uv_cache is not None:
-        found += in_uv_cache(Path(places.uv_cache) if places.uv_cache else uv_cache_location(os.environ))
+        found += in_uv_cache(Path(places.uv_cache) if places.uv_cache else client_cache("uv", os.environ))
     for directory in places.environments:
         found += in_environment(directory)
     for directory in places.conda:

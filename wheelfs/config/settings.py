@@ -97,6 +97,14 @@ def home_directory(environ: Mapping[str, str]) -> Path:
         return Path("/")
 
 
+def client_cache(client: Literal["pip", "uv"], environ: Mapping[str, str]) -> Path:
+    """Return where a client keeps its cache when it is not told otherwise on its command line or in its configuration files."""
+    if given := environ.get(f"{client.upper()}_CACHE_DIR"):
+        return Path(given).expanduser()
+    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "/") / ".cache"
+    return Path(base) / client
+
+
 def _xdg(environ: Mapping[str, str], variable: str, below_home: str) -> Path:
     # XDG base directory specification: a relative path in one of these variables is invalid and must be ignored.
     given = Path(environ.get(variable) or "")

@@ -11,7 +11,6 @@ import hashlib
 import os
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -28,7 +27,8 @@ from wheelfs.service.operations.add_checks import Source
 from wheelfs.service.operations.index_match import listed_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from wheelfs.reports.progress import Progress
     from wheelfs.service.running import Running
@@ -38,14 +38,6 @@ AT_ONCE: Final = 8
 """Bodies at work at a time; most of them wait for an index."""
 HASHING_THREADS: Final = 2
 _HASHED_AT_ONCE_BYTES: Final = 1 << 20
-
-
-def location(environ: Mapping[str, str]) -> Path:
-    """Return where pip keeps its cache when it is not told otherwise on its command line or in its configuration files."""
-    if given := environ.get("PIP_CACHE_DIR"):
-        return Path(given).expanduser()
-    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "/") / ".cache"
-    return Path(base) / "pip"
 
 
 def bodies(directory: Path) -> list[Path]:

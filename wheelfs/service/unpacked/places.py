@@ -19,7 +19,7 @@ from wheelfs.core.unpacked.members import Layout
 from wheelfs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
 _ARCHIVES: Final = "archive-v0"
 """Where uv 0.1.7 to 0.13 have what they unpack, one directory each under a name that means nothing."""
@@ -55,14 +55,6 @@ class Unpacked(msgspec.Struct, frozen=True):
     def attempted(self) -> str:
         """What taking it in is called in messages."""
         return f"take in {self.site / self.dist_info}"
-
-
-def uv_cache_location(environ: Mapping[str, str]) -> Path:
-    """Return where uv keeps its cache when it is not told otherwise on its command line or in its configuration files."""
-    if given := environ.get("UV_CACHE_DIR"):
-        return Path(given).expanduser()
-    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "/") / ".cache"
-    return Path(base) / "uv"
 
 
 def in_uv_cache(directory: Path) -> list[Unpacked]:
