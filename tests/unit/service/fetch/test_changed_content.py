@@ -134,8 +134,11 @@ async def test_who_reads_on_in_a_file_that_was_quarantined_does_not_prolong_that
     origin.files[NAME] = WHEEL[:1_000_000] + b"wrong" + WHEEL[1_000_005:]
     async with service(tmp_path / "s", [origin]) as one:
         file = await one.open(PATH)
-        for _ in range(3):
+        while "it is quarantined" not in caplog.text:  # a reader may be told of the change before the second try has ended
             with pytest.raises((ContentMismatch, ContentChanged)):
+                await rest_of(file)
+        for _ in range(3):
+            with pytest.raises(ContentMismatch):
                 await rest_of(file)
         file.close()
     assert caplog.text.count("it is quarantined") == 1
