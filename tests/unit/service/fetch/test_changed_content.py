@@ -134,7 +134,7 @@ async def test_who_reads_on_in_a_file_that_was_quarantined_does_not_prolong_that
     origin.files[NAME] = WHEEL[:1_000_000] + b"wrong" + WHEEL[1_000_005:]
     async with service(tmp_path / "s", [origin]) as one:
         file = await one.open(PATH)
-        while "it is quarantined" not in caplog.text:  # a reader may be told of the change before the second try has ended
+        while "it is quarantined" not in caplog.text:  # a reader may learn of the change before the second try ends
             with pytest.raises((ContentMismatch, ContentChanged)):
                 await rest_of(file)
         for _ in range(3):
