@@ -6,21 +6,19 @@ Source: the binary distribution format ("Installing a wheel"), recording install
 
 from __future__ import annotations
 
-import base64
-import csv
 import hashlib
-import io
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wheelfs.core.environments.scripts import entry_point_scripts, with_first_lines
 from wheelfs.core.wheel import zip_layout
+from wheelfs.core.wheel.record import record_text, recorded
 from wheelfs.errors import InvalidInput
 from wheelfs.model.environment import WheelMember, WrittenFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wheelfs.model.environment import Interpreter
 
@@ -69,7 +67,8 @@ def install(
         if f"{dist_info}/{needed}" not in by_name:
             raise InvalidInput(attempted, f"it has no {dist_info}/{needed}, so it is no wheel")
     _check_wheel(attempted, _text(attempted, "WHEEL", read(by_name[f"{dist_info}/WHEEL"])))
-    record = _recorded(attempted, read(by_name[f"{dist_info}/RECORD"]))
+    rows = recorded(attempted, read(by_name[f"{dist_info}/RECORD"]))
+    digests = {row.path: row.digest for row in rows if row.algorithm == "sha256"}  # other hashes are as good as none here
     site = interpreter.site_packages
     own = {f"{dist_info}/RECORD", f"{dist_info}/INSTALLER", f"{dist_info}/REQUESTED", f"{dist_info}/direct_url.json"}
     made = WheelInstallation([], [])
@@ -81,7 +80,7 @@ def install(
             continue
         is_executable = is_script or bool(member.mode & _EXECUTABLE)
         where = member.header_offset, member.method, member.compressed_size
-        sha256 = record.get(member.name, b"")
+        sha256 = digests.get(member.name, b"")
         made.members.append(WheelMember(path, number, *where, member.size, member.crc, is_executable, sha256))
     entry_points = by_name.get(f"{dist_info}/entry_points.txt")
     if entry_points is not None:
@@ -172,20 +171,6 @@ def _placed(
             yield _Placed(path, member, is_script)
 
 
-def _recorded(attempted: str, content: bytes) -> dict[str, bytes]:
-    """Return the sha256 that RECORD gives for members; other hashes are as good as none here."""
-    found: dict[str, bytes] = {}
-    try:
-        for row in csv.reader(io.StringIO(_text(attempted, "RECORD", content), newline="")):
-            if len(row) > 1 and row[1].startswith("sha256="):
-                digest = base64.urlsafe_b64decode(row[1][7:] + "=")
-                if len(digest) == hashlib.sha256().digest_size:
-                    found[row[0]] = digest
-    except (csv.Error, ValueError) as error:
-        raise InvalidInput(attempted, f"its RECORD cannot be read ({error})") from None
-    return found
-
-
 def _text(attempted: str, name: str, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -203,14 +188,3 @@ def _new_record(made: WheelInstallation, site: str, own: str) -> bytes:
         for path, digest, size in sorted(rows, key=lambda row: (*row[:2], str(row[2])))
     )
     return record_text(shown, own)
-
-
-def record_text(rows: Iterable[tuple[str, bytes, int]], own: str) -> bytes:
-    """Return a RECORD of ``(path, sha256, size)``, without a hash where that is empty, and of itself, at ``own``."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for path, digest, size in rows:
-        hashed = "sha256=" + base64.urlsafe_b64encode(digest).rstrip(b"=").decode() if digest else ""
-        writer.writerow((path, hashed, str(size)))
-    writer.writerow((own, "", ""))
-    return text.getvalue().encode()

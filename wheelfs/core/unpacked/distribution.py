@@ -7,16 +7,12 @@ its wheel had is told by RECORD's digests, and that a wheel is an index's own by
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
-import io
-import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from wheelfs.core.wheel.identity import filename_by, is_metadata_of
+from wheelfs.core.wheel.record import recorded
 from wheelfs.core.wheel.zip_layout import NotAZip
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import WheelName
@@ -24,28 +20,15 @@ from wheelfs.model.names import WheelName
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from wheelfs.core.wheel.record import Recorded
+
 SUFFIX: Final = ".dist-info"
 DESCRIBING: Final = ("METADATA", "WHEEL", "RECORD", "INSTALLER", "direct_url.json")
 """The files that `described` is given, as far as they are there."""
 MAX_FILE_BYTES: Final = 64 << 20
 """A RECORD of 500,000 files; a larger one is no installer's."""
 
-_ALGORITHMS: Final = ("sha256", "sha384", "sha512")
-"""What RECORD may vouch with: "sha256 or better"; of those that hashlib has these are in use."""
-_DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _HALF: Final = "remove it from where it lies, and install it there again"
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """A row of RECORD: a path relative to the directory that holds the ``.dist-info``, and what vouches for the file.
-
-    ``algorithm`` is empty where RECORD gives no hash that is believed.
-    """
-
-    path: str
-    algorithm: str = ""
-    digest: bytes = b""
-    size: int | None = None
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -106,32 +89,10 @@ def editable(attempted: str) -> InvalidInput:
 def record(attempted: str, content: bytes) -> Sequence[Recorded]:
     """Return the rows of RECORD; raises `InvalidInput` for one that cannot be read or names a path twice."""
     found: dict[str, Recorded] = {}
-    try:
-        for row in csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")):
-            if not row:
-                continue
-            one = _row(row)
-            if one.path in found and found[one.path] != one:
-                raise InvalidInput(attempted, f"its RECORD has {one.path[:200]!r} twice, and not alike", _HALF)
-            found[one.path] = one
-    except (csv.Error, UnicodeDecodeError, ValueError) as error:
-        raise InvalidInput(attempted, f"its RECORD cannot be read ({error})".replace("\n", " "), _HALF) from None
+    for one in recorded(attempted, content, advice=_HALF):
+        if found.setdefault(one.path, one) != one:
+            raise InvalidInput(attempted, f"its RECORD has {one.path[:200]!r} twice, and not alike", _HALF)
     return tuple(found.values())
-
-
-def _row(row: Sequence[str]) -> Recorded:
-    path, hashed, size = [*row, "", ""][:3]
-    algorithm, _, encoded = hashed.partition("=")
-    if algorithm not in _ALGORITHMS:
-        return Recorded(path, size=_size(size))
-    digest = base64.urlsafe_b64decode(encoded.rstrip("=") + "=" * (-len(encoded.rstrip("=")) % 4))
-    if len(digest) != hashlib.new(algorithm).digest_size:
-        return Recorded(path, size=_size(size))
-    return Recorded(path, algorithm, digest, _size(size))
-
-
-def _size(text: str) -> int | None:
-    return int(text) if _DIGITS.fullmatch(text) else None
 
 
 def _direct_url(attempted: str, content: bytes) -> _DirectUrl:

@@ -20,7 +20,8 @@ from wheelfs.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wheelfs.core.unpacked.distribution import Distribution, Recorded
+    from wheelfs.core.unpacked.distribution import Distribution
+    from wheelfs.core.wheel.record import Recorded
 
 _INSTALLERS: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 """What installers put into a ``.dist-info``; the last two are uv's own."""

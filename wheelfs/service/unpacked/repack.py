@@ -11,8 +11,9 @@ import hashlib
 import zipfile
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from wheelfs.core.environments.installation import SCRIPT_BYTES, record_text
+from wheelfs.core.environments.installation import SCRIPT_BYTES
 from wheelfs.core.unpacked.members import members, with_original_first_line
+from wheelfs.core.wheel.record import record_text
 from wheelfs.errors import InvalidInput
 from wheelfs.service.unpacked.reading import opened, pieces, read_small
 

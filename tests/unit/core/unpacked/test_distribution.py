@@ -6,7 +6,8 @@ import hashlib
 
 import pytest
 
-from wheelfs.core.unpacked.distribution import Recorded, described, record
+from wheelfs.core.unpacked.distribution import described, record
+from wheelfs.core.wheel.record import Recorded
 from wheelfs.errors import InvalidInput
 
 INFO = "Demo_Pkg-1.0.dist-info"
@@ -62,19 +63,6 @@ def test_what_was_installed_from_a_path_is_known_for_it() -> None:
 @pytest.mark.parametrize("text", [b"{", b"[]", b'{"dir_info": 3}', b"\xff"])
 def test_a_direct_url_that_cannot_be_read_is_refused(text: bytes) -> None:
     assert "direct_url.json" in refusal({**PLAIN, "direct_url.json": text})
-
-
-def test_other_hashes_are_as_good_as_none() -> None:
-    [row] = record("take demo", b"a.py,md5=abcd,3\n")
-    assert row == Recorded("a.py", size=3)
-    [row] = record("take demo", b"a.py,sha256=abcd,\n")
-    assert row == Recorded("a.py")
-
-
-@pytest.mark.parametrize("text", [b"\xff\xfe", b"a,sha256=1,1\na,,\n", b"a,sha256=\xc3\xa4b,1\n"])
-def test_a_record_that_cannot_be_read_is_refused(text: bytes) -> None:
-    with pytest.raises(InvalidInput):
-        record("take demo", text)
 
 
 def test_two_rows_that_do_not_agree_are_refused() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.fakes.many_kinds import many_kinds
 from tests.fakes.wheels import build_wheel
-from wheelfs.core.environments.installation import install, record_text
+from wheelfs.core.environments.installation import install
 from wheelfs.core.unpacked.distribution import DESCRIBING, Distribution, described
 from wheelfs.core.unpacked.members import Layout, lies_at, members, with_original_first_line
 from wheelfs.core.wheel import zip_layout
@@ -146,8 +146,3 @@ def test_bytecode_without_a_hash_was_no_member() -> None:
 )
 def test_first_lines_that_installers_write_are_undone(now: bytes, before: bytes | None) -> None:
     assert with_original_first_line(now) == (now if before is None else before)
-
-
-def test_a_new_record_names_everything_and_itself() -> None:
-    text = record_text([("a,b.py", bytes(32), 3)], "demo-1.0.dist-info/RECORD")
-    assert text == b'"a,b.py",sha256=' + b"A" * 43 + b",3\ndemo-1.0.dist-info/RECORD,,\n"
