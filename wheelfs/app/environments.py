@@ -11,6 +11,7 @@ from wheelfs.app.fetching import fetch
 from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
 from wheelfs.errors import InvalidInput, NotKnown, OriginError
 from wheelfs.private_files import readers_of
+from wheelfs.service.environments.named import named, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,14 +93,14 @@ def put_venv(settings: Settings, name: str, directory: Path, mount: Path) -> Non
     from wheelfs.service.environments.virtual import lay
 
     with store_to_look_at(settings) as store:
-        _, tree = _found(store, "make a virtual environment on", name)
+        _, tree = named(store, "make a virtual environment on", name)
     lay(directory, tree.interpreter, mount / "env" / name)
 
 
 def wanted_by(settings: Settings, name: str, asked: FetchArguments) -> tuple[FetchArguments, list[Wanted]]:
     """Return how to fetch, by ``asked``, the wheels of an environment, and which these are; raises `NotKnown`."""
     with store_to_look_at(settings) as store:
-        _, tree = _found(store, "fetch", name)
+        _, tree = named(store, "fetch", name)
     return msgspec.structs.replace(asked, python=tree.interpreter.version), [_wanted(wheel) for wheel in tree.wheels]
 
 
@@ -114,7 +115,7 @@ def compile_modules(settings: Settings, name: str, *, note: Callable[[str], None
     from wheelfs.store.store import Store
 
     with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
-        label, tree = _found(store, "compile the modules of", name)
+        label, tree = named(store, "compile the modules of", name)
         compiled = 0
         if store.holds_all(label.contents) and _is_there(tree.interpreter, note):
             with _compiling(progress) as told:
@@ -204,7 +205,7 @@ def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[Env
     from wheelfs.reports.environment import EnvironmentFile
 
     with store_to_look_at(settings) as store:
-        label, tree = _found(store, "show", name)
+        label, tree = named(store, "show", name)
         files = []
         for wheel in tree.wheels:
             told = project_and_version(wheel.filename)
@@ -224,7 +225,7 @@ def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[Env
 def wheels_of(settings: Settings, name: str) -> tuple[list[str], list[str]]:
     """Return the filenames of the wheels of an environment that are stored, and of the others; raises `NotKnown`."""
     with store_to_look_at(settings) as store:
-        _, tree = _found(store, "take the wheels of", name)
+        _, tree = named(store, "take the wheels of", name)
         stored = [wheel.filename for wheel in tree.wheels if store.holds(wheel.sha256)]
         return stored, [wheel.filename for wheel in tree.wheels if wheel.filename not in stored]
 
@@ -235,7 +236,7 @@ def profile(settings: Settings, name: str) -> EnvironmentProfile:
     from wheelfs.reports.environment import EnvironmentProfile
 
     with store_to_look_at(settings) as store:
-        label, tree = _found(store, "show the profile of", name)
+        label, tree = named(store, "show the profile of", name)
         members = profiled_members(tree, store.mounted.profiles.of(label.digest), ())
         return EnvironmentProfile(
             name=name,
@@ -250,7 +251,7 @@ def clear_profile(settings: Settings, name: str) -> None:
     from wheelfs.store.store import Store
 
     with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
-        label, _ = _found(store, "clear the profile of", name)
+        label, _ = named(store, "clear the profile of", name)
         store.mounted.profiles.clear(label.digest).result()
 
 
@@ -261,23 +262,10 @@ def remove(settings: Settings, names: list[str]) -> Iterator[str]:
     with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
         for name in names:
             if store.mounted.label(name) is None:
-                raise _unknown("remove", name)
+                raise unknown("remove", name)
         for name in names:
             if store.mounted.remove(name).result():
                 yield name
-
-
-def _found(store: Store, attempted: str, name: str) -> tuple[EnvironmentLabel, Environment]:
-    """Return an environment of the store; raises `NotKnown`."""
-    label = store.mounted.label(name)
-    tree = None if label is None else store.mounted.tree(label.digest)
-    if label is None or tree is None:
-        raise _unknown(attempted, name)
-    return label, tree
-
-
-def _unknown(attempted: str, name: str) -> NotKnown:
-    return NotKnown(f"{attempted} the environment {name!r}", "there is none of this name", "wheelfs env ls lists them")
 
 
 def _wheels_among(name: str, files: list[FetchedFile]) -> list[FetchedFile]:

@@ -15,6 +15,7 @@ from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.environment import Environment, EnvironmentLabel, modules
 from wheelfs.model.shared_environment import Bytecode, SharedEnvironment
 from wheelfs.service.environments.importer_text import importer_text
+from wheelfs.service.environments.named import named
 from wheelfs.store.catalog.mounted_environments import bytecode_key, bytecode_keys, encoded
 
 if TYPE_CHECKING:
@@ -48,10 +49,7 @@ def push_environment(store: Store, share: WrittenShare, name: str) -> Shared:
 
     Its wheels are there.  A profile of the same tree that others have pushed is merged.  Raises `NotKnown`, `OriginError`.
     """
-    label = store.mounted.label(name)
-    tree = None if label is None else store.mounted.tree(label.digest)
-    if label is None or tree is None:
-        raise NotKnown(f"push the environment {name!r}", "there is none of this name", "wheelfs env ls lists them")
+    label, tree = named(store, "push", name)
     before = share.environments().get(name)
     profile = set(store.mounted.profiles.of(label.digest))
     if before is not None and before.tree == label.digest and before.profile is not None:
