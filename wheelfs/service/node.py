@@ -19,6 +19,7 @@ from wheelfs.model.names import DOWNLOAD
 from wheelfs.service.admission import Admission
 from wheelfs.service.fetch.context import FetchContext
 from wheelfs.service.fetch.pool import DownloadPool
+from wheelfs.service.fetch.source import Sources
 from wheelfs.service.hosts.breaker import Hosts, is_within
 from wheelfs.service.hosts.saved_rates import SavedRates
 from wheelfs.service.limits import SERVICE_LIMITS
@@ -94,15 +95,14 @@ async def running(
             )
             fetching = FetchContext(
                 store=store,
-                origins=origins,
+                sources=Sources(origins=origins, shares=shares, hosts=hosts),
                 hosts=hosts,
                 nursery=nursery,
                 progress_timeout_s=open_s,
                 delta=settings.delta,
-                shares=shares,
+                unpacked=UnpackedSources(settings.delta_sources),
                 limits=limits.fetch,
             )
-            fetching.unpacked = UnpackedSources(settings.delta_sources)
             downloads = DownloadPool(fetching)
             closing.callback(store.uses.flush)
             closing.callback(store.mounted.profiles.flush)

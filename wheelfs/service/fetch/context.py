@@ -21,23 +21,21 @@ from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import OriginDenied, OriginMissing, OriginUnreachable, StoreDamaged, StoreReadOnly
 from wheelfs.model.links import description_of
 from wheelfs.service.fetch.facts import FileFacts
-from wheelfs.service.fetch.limits import FETCH_LIMITS
 from wheelfs.service.fetch.share_losses import MissingObjects
-from wheelfs.service.fetch.source import Sources
-from wheelfs.service.unpacked.sources import UnpackedSources
 from wheelfs.store.catalog.records import StoredName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from wheelfs.config.settings import Delta
     from wheelfs.model.links import Validators
     from wheelfs.remote.origin import Origin
-    from wheelfs.remote.share.protocol import Share
     from wheelfs.service.fetch.limits import FetchLimits
+    from wheelfs.service.fetch.source import Sources
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.hosts.breaker import Hosts
+    from wheelfs.service.unpacked.sources import UnpackedSources
     from wheelfs.store.spool.file import SpoolFile
     from wheelfs.store.store import Store
 
@@ -55,18 +53,15 @@ class FetchContext:
         self,
         *,
         store: Store,
-        origins: Mapping[str, Origin],
+        sources: Sources,
         hosts: Hosts,
         nursery: trio.Nursery,
         progress_timeout_s: float,
-        delta: Delta = "auto",
-        shares: Sequence[Share] = (),
-        limits: FetchLimits = FETCH_LIMITS,
+        delta: Delta,
+        unpacked: UnpackedSources,
+        limits: FetchLimits,
     ) -> None:
-        """``progress_timeout_s``: how long a stream may bring (nearly) nothing before it is given up.
-
-        ``origins`` are the clients of the indexes by name; ``shares`` are asked for files in their order, before any index.
-        """
+        """``progress_timeout_s``: how long a stream may bring (nearly) nothing before it is given up."""
         self.store = store
         self.hosts = hosts
         self.counters = hosts.counters
@@ -74,10 +69,12 @@ class FetchContext:
         self.progress_timeout_s = progress_timeout_s
         self.delta = delta
         self.limits = limits
-        self.unpacked = UnpackedSources()
+        self.unpacked = unpacked
         self.facts = FileFacts(store, limits)
-        self.sources = Sources(origins=origins, shares=shares, hosts=hosts)
-        self.missing_objects = MissingObjects(store.shared, shares, hosts, nursery, timeout_s=progress_timeout_s)
+        self.sources = sources
+        self.missing_objects = MissingObjects(
+            store.shared, list(sources.shares.values()), hosts, nursery, timeout_s=progress_timeout_s
+        )
         self.disk = trio.CapacityLimiter(limits.disk_threads)
         self.range_requests = trio.CapacityLimiter(CONNECTIONS)
         self._sealing = trio.CapacityLimiter(limits.seal_threads)
