@@ -174,6 +174,20 @@ def test_one_that_is_refused_does_not_keep_the_others_out(command: Callable[...,
     }
 
 
+def test_of_two_builds_of_one_version_the_newer_is_taken_and_the_other_refused_by_name(
+    command: Callable[..., Finished], cache: UvCache, mounted: MountWheelfs
+) -> None:
+    roots = [cache.add(build_wheel("own", "1.0", files={"own/built.py": text}), "own") for text in (b"old", b"older", b"new")]
+    for root, made_s in zip(roots, (2_000, 1_000, 3_000), strict=True):
+        os.utime(root, (made_s, made_s))
+    done = command("add", "--json", "--private", "--uv-cache", str(cache.path))
+    told = [line["file"] for line in objects(done)]
+    assert (done.returncode, [file["result"] for file in told]) == (1, ["added", "refused", "refused"])
+    assert all("stored with other content" in file["reason"] for file in told[1:])
+    with zipfile.ZipFile(mounted("--no-index").path / NAME) as wheel:
+        assert wheel.read("own/built.py") == b"new"
+
+
 @pytest.mark.parametrize(
     ("name", "reason"), [("archive-v1", "archive-v1, which this wheelfs does not know"), ("other", "no directory archive-v0")]
 )

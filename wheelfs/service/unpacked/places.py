@@ -58,9 +58,10 @@ class Unpacked(msgspec.Struct, frozen=True):
 
 
 def in_uv_cache(directory: Path) -> list[Unpacked]:
-    """Return what a cache of uv holds, in order; raises `InvalidInput` when it cannot be read as one.
+    """Return what a cache of uv holds, the newest first; raises `InvalidInput` when it cannot be read as one.
 
-    An entry without a ``.dist-info`` is returned with an empty one, to be refused by name.
+    Of two builds of one version the newer is what their user means.  An entry without a ``.dist-info`` is returned with an empty
+    one, to be refused by name.
     """
     attempted = f"take in uv's cache {directory}"
     archives = directory / _ARCHIVES
@@ -74,7 +75,7 @@ def in_uv_cache(directory: Path) -> list[Unpacked]:
         parts = _parts(directory, frozenset(roots))
     return [
         Unpacked(root, dist_info, None, bool(parts[name]) and parts[name] <= _BY_ADDRESS, parts[name] == _EDITABLE)
-        for name, root in sorted(roots.items())
+        for name, root in sorted(roots.items(), key=lambda entry: (-_unpacked_ns(entry[1]), entry[0]))
         for dist_info in (_dist_infos(root) or [""])
     ]
 
@@ -93,6 +94,8 @@ def in_environment(directory: Path, *, conda: bool = False) -> list[Unpacked]:
         if not sites:
             advice = "name the directory that has bin/ and lib/ of an environment"
             raise InvalidInput(attempted, "there is no lib/python3.*/site-packages in it", advice)
+        if conda and not (directory / "conda-meta").is_dir():
+            raise InvalidInput(attempted, "there is no conda-meta in it, so it is not conda's", "take it in with --venv")
         owned = _of_conda(directory) if conda else frozenset[str]()
     return [
         Unpacked(directory, dist_info, layout)
@@ -114,6 +117,13 @@ def marks_of(directory: Path) -> object:
         return [path.stat().st_mtime_ns for path in growing if path.is_dir()]
     except OSError:
         return None
+
+
+def _unpacked_ns(root: Path) -> int:
+    try:
+        return root.stat().st_mtime_ns
+    except OSError:  # removed meanwhile
+        return 0
 
 
 def _dist_infos(site: Path) -> list[str]:

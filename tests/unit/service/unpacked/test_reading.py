@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fakes.unpacked import UvCache
-from tests.fakes.wheels import build_wheel
+from tests.fakes.unpacked import UvCache, installed
+from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.errors import InvalidInput
 from wheelfs.service.unpacked import reading
 from wheelfs.service.unpacked.places import in_environment, in_uv_cache
@@ -36,10 +36,26 @@ def test_what_uv_built_for_an_editable_install_is_no_wheel_of_its_name(tmp_path:
     cache = UvCache(tmp_path / "uv")
     cache.add(build_wheel("one", "1.0"), "one", bucket="editable", linked=True)
     cache.add(build_wheel("two", "1.0"), "two", bucket="path", linked=True)
-    [one, two] = in_uv_cache(cache.path)
+    one, two = sorted(in_uv_cache(cache.path), key=lambda found: found.dist_info)
     assert read_distribution(two).wheel.project == "two"
     with pytest.raises(InvalidInput, match="installed as editable"):
         read_distribution(one)
+
+
+def test_of_a_cache_the_newest_comes_first(tmp_path: Path) -> None:
+    cache = UvCache(tmp_path / "uv")
+    roots = [cache.add(build_wheel("one", "1.0"), "one") for _ in range(3)]
+    for root, made_s in zip(roots, (2_000, 1_000, 3_000), strict=True):
+        os.utime(root, (made_s, made_s))
+    assert [found.root for found in in_uv_cache(cache.path)] == [roots[2], roots[0], roots[1]]
+
+
+def test_an_environment_that_is_not_condas_is_not_taken_for_one(tmp_path: Path) -> None:
+    installed(build_wheel("one", "1.0"), wheel_filename("one", "1.0"), "one", tmp_path)
+    with pytest.raises(InvalidInput, match=r"no conda-meta.*--venv"):
+        in_environment(tmp_path, conda=True)
+    (tmp_path / "conda-meta").mkdir()
+    assert [found.dist_info for found in in_environment(tmp_path, conda=True)] == ["one-1.0.dist-info"]
 
 
 def test_a_cache_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

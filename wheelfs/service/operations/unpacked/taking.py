@@ -69,9 +69,9 @@ class TakingUnpacked:
 
     async def _take(self, unpacked: Unpacked) -> None:
         try:
-            distribution = await trio.to_thread.run_sync(read_distribution, unpacked, limiter=self._threads)
-            # Caches have one wheel several times: the second one finds it stored.
-            async with self._at_work.setdefault(distribution.wheel.filename, trio.Lock()):
+            # Caches have one wheel several times: the second one finds it stored.  Nothing is awaited before: they come in turn.
+            async with self._at_work.setdefault(unpacked.dist_info, trio.Lock()):
+                distribution = await trio.to_thread.run_sync(read_distribution, unpacked, limiter=self._threads)
                 file = await self._taken(unpacked, distribution)
             if file.fetched_bytes is not None and file.size_bytes is not None:
                 self._saved_bytes += file.size_bytes - file.fetched_bytes
