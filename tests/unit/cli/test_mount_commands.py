@@ -116,7 +116,7 @@ def test_mount_leaves_a_daemon_and_tells_where_its_log_is(
     monkeypatch.setattr(daemon, "spawn_daemon", spawn_daemon)
     result = run("mount", "/m", "--index", "lab=https://me:hunter2@lab.example/", "-o", "nonempty,fsname=a\\,b", "-v")
     assert result.code == 0, result.err
-    assert spawned["arguments"] == ["mount", "--foreground", "-v", "-o", "fsname=a\\,b", "-o", "nonempty", "--", "/m"]
+    assert spawned["arguments"] == ["mount", "--foreground", "--quiet", "-v", "-o", "fsname=a\\,b", "-o", "nonempty", "--", "/m"]
     assert spawned["environ"]["WHEELFS_INDEX"] == "lab=https://me:hunter2@lab.example/"
     assert spawned["program"] == ("-P", "-m", "wheelfs")
     assert spawned["log_path"].parent.is_dir()

@@ -80,8 +80,9 @@ def mount(context: click.Context, directory: Path, foreground: bool, options: tu
     arguments = MountArguments(nonempty=parsed.nonempty, source=parsed.source)
     # Not resolve(): a dead mount answers ENOTCONN, and must still be named so that it can be cleared.
     mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
-    _warn_of_upload_cutoff(session, settings, quiet=quiet)
-    _tell_of_indexes(session, settings, mountpoint, quiet=quiet)
+    if not quiet:  # as a daemon is: what starts it has said so, and installers' files are not read once more
+        _warn_of_upload_cutoff(session, settings)
+        _tell_of_indexes(session, settings, mountpoint)
     if foreground:
         _warn_of_passwords(session)
         _stay(session, settings, mountpoint, arguments, quiet=quiet)
@@ -99,22 +100,21 @@ def _warn_of_passwords(session: Session) -> None:
             )
 
 
-def _warn_of_upload_cutoff(session: Session, settings: Settings, *, quiet: bool) -> None:
+def _warn_of_upload_cutoff(session: Session, settings: Settings) -> None:
     """Say that pip does not do through a mount what it is told to do."""
     from wheelfs.remote.index.default import pip_upload_cutoff
 
-    place = None if settings.min_age_s or quiet else pip_upload_cutoff(os.environ)
+    place = None if settings.min_age_s else pip_upload_cutoff(os.environ)
     if place is not None:
         session.output.talk(f"wheelfs: {CUTOFF_IGNORED.format(place=place)}")
 
 
-def _tell_of_indexes(session: Session, settings: Settings, mountpoint: Path, *, quiet: bool) -> None:
+def _tell_of_indexes(session: Session, settings: Settings, mountpoint: Path) -> None:
     """Say which indexes of pip and uv are not taken."""
     from wheelfs import app
 
     for note in app.index_notes(settings, app.OwnPlaces(mountpoint=mountpoint)):
-        if not quiet:
-            session.output.talk(f"wheelfs: {note}")
+        session.output.talk(f"wheelfs: {note}")
 
 
 def _variable_of(field: str) -> str:
@@ -166,7 +166,7 @@ def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, argume
     package = str(Path(wheelfs.__file__).resolve().parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     daemon = spawn_daemon(
-        ["mount", "--foreground", *["-v"] * session.verbosity, *_as_words(arguments), "--", str(mountpoint)],
+        ["mount", "--foreground", "--quiet", *["-v"] * session.verbosity, *_as_words(arguments), "--", str(mountpoint)],
         log_path=log_file,
         ready_timeout_s=READY_TIMEOUT_S,
         program=("-P", "-m", "wheelfs"),
