@@ -46,8 +46,8 @@ def bytecode_key(source_sha256: bytes, magic: bytes) -> bytes:
 class MountedEnvironments:
     """Labels by name, trees by digest, and ``.pyc`` files by `bytecode_key`, each a zstd frame with a checksum.
 
-    Trees, their `profiles` and bytecode are kept as long as a label needs them.  Methods may be called from any thread; writing
-    returns futures.
+    Trees and bytecode are kept as long as a label needs them, and `profiles` of some trees longer.  Methods may be called from
+    any thread; writing returns futures.
     """
 
     def __init__(self, environment: StoreEnvironment, writer: Writer | ReadOnlyWriter) -> None:
@@ -177,7 +177,7 @@ class MountedEnvironments:
             return
         gone = self._tree(transaction, before.digest)
         compressed.delete(transaction, _open(self._trees), before.digest)
-        self.profiles.drop(transaction, before.digest)
+        self.profiles.leave(transaction, before.digest, digests)
         trees = (self._tree(transaction, digest) for digest in digests)
         needed = {key for tree in trees if tree is not None for key in bytecode_keys(tree)}
         for key in set() if gone is None else set(bytecode_keys(gone)) - needed:

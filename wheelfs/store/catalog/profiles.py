@@ -10,6 +10,7 @@ import msgspec
 
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.store.catalog import compressed
+from wheelfs.store.engine.iteration import key_of, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 PROFILE_DATABASE: Final = "environment-profiles"
 MAX_FILES: Final = 20_000
 """Files of one profile: an import of torch and transformers opens 2,800.  What reads more reads all, and profits from none."""
+MAX_LEFT: Final = 16
+"""Profiles of trees that no label has any more: a lock that is made again begins with what was opened of it."""
+_DIGEST_BYTES: Final = 32
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(tuple[str, ...])
@@ -106,6 +110,14 @@ class Profiles:
         """Forget a profile."""
         if self._database is not None:
             compressed.delete(transaction, self._database, digest)
+
+    def leave(self, transaction: lmdb.Transaction, digest: bytes, needed: Collection[bytes]) -> None:
+        """Keep the profile of a tree that is no more, and of others that are not ``needed`` no more than there is room for."""
+        if self._database is not None:
+            known = dict.fromkeys(key[:_DIGEST_BYTES] for key in rows(transaction, self._database, key_of))
+            left = [one for one in known if one != digest and one not in needed]
+            for one in left[MAX_LEFT - 1 :]:
+                self.drop(transaction, one)
 
 
 if TYPE_CHECKING:

@@ -49,16 +49,30 @@ def test_what_was_noted_is_there_after_a_flush_and_written_once(store: Store) ->
     assert found.of(digest_of(tree)) == ()
 
 
-def test_it_goes_with_its_environment(store: Store) -> None:
+def test_it_outlives_its_environment_and_grows_no_more(store: Store) -> None:
     tree = environment("a")
     put(store.mounted, "it", tree)
     store.mounted.profiles.note(digest_of(tree), "a")
     store.mounted.profiles.flush()
     store.mounted.remove("it").result()
-    assert store.mounted.profiles.of(digest_of(tree)) == ()
-    store.mounted.profiles.note(digest_of(tree), "a")
+    store.mounted.profiles.note(digest_of(tree), "b")
     store.mounted.profiles.flush()
-    assert store.mounted.profiles.of(digest_of(tree)) == (), "of what is gone nothing is kept"
+    assert store.mounted.profiles.of(digest_of(tree)) == ("a",), "of what is gone nothing is noted"
+    put(store.mounted, "again", tree)
+    assert store.mounted.profiles.of(digest_of(tree)) == ("a",)
+
+
+def test_of_those_that_outlive_theirs_only_so_many_are_kept(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles, "MAX_LEFT", 2)
+    kept, gone = environment("kept"), [environment(f"gone{number}") for number in range(5)]
+    for name, tree in [("kept", kept), *((f"gone{number}", tree) for number, tree in enumerate(gone))]:
+        put(store.mounted, name, tree)
+        store.mounted.profiles.merge(digest_of(tree), ["a"]).result()
+    for number, tree in enumerate(gone):
+        store.mounted.remove(f"gone{number}").result()
+        assert store.mounted.profiles.of(digest_of(tree)) == ("a",), "the last one is always there"
+    assert sum(bool(store.mounted.profiles.of(digest_of(tree))) for tree in gone) == 2
+    assert store.mounted.profiles.of(digest_of(kept)) == ("a",)
 
 
 def test_a_label_hands_it_on_as_far_as_the_files_are_there(store: Store) -> None:
@@ -67,8 +81,9 @@ def test_a_label_hands_it_on_as_far_as_the_files_are_there(store: Store) -> None
     store.mounted.profiles.merge(digest_of(before), [f"{SITE}/a.py", f"{SITE}/b.py"]).result()
     put(store.mounted, "it", after)
     assert store.mounted.profiles.of(digest_of(after)) == (f"{SITE}/b.py",)
-    put(store.mounted, "it", msgspec.structs.replace(after, members=()))
-    assert store.mounted.profiles.of(digest_of(after)) == ()
+    bare = msgspec.structs.replace(after, members=())
+    put(store.mounted, "it", bare)
+    assert store.mounted.profiles.of(digest_of(bare)) == ()
 
 
 def test_it_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
