@@ -221,12 +221,13 @@ def test_a_killed_fetch_is_resumed_and_no_byte_on_disk_is_fetched_again(
 def test_what_is_logged_meanwhile_is_said_without_the_form_of_a_log(
     fake_index: FakeIndex, fetch: Callable[..., Finished]
 ) -> None:
-    name, _ = fake_index.add_wheel("demo", "1.0", big_bytes=300_000)
-    fake_index.faults.append(Fault(name, Status(503), times=None))
+    for project in ("demo", "more"):
+        fake_index.add_wheel(project, "1.0", big_bytes=300_000)
+    fake_index.faults.append(Fault("-1.0-", WrongBytes(100_000), times=None))
     said = fetch("demo").stderr.splitlines()
-    assert len(said) > 1
+    assert "once more, past caches" in said[0]
     assert all(line.startswith("wheelfs: ") for line in said)
-    assert any(re.match(r"\d{4}-\d\d-\d\d .* WARNING wheelfs\.", line) for line in fetch("-v", "demo").stderr.splitlines())
+    assert any(re.match(r"\d{4}-\d\d-\d\d .* WARNING wheelfs\.", line) for line in fetch("-v", "more").stderr.splitlines())
 
 
 def test_lock_files_bring_what_they_name(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import MountWheelfs, RunWheelfs
+    from tests.fakes.index import FakeIndex
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: file systems are mounted")
 
@@ -99,3 +100,10 @@ def test_a_file_of_an_environment_that_cannot_be_inflated_is_refused_when_it_is_
     filler.unlink()
     assert path.read_bytes() == content
     mount.stop()
+
+
+def test_what_does_not_fit_is_said_once(disk: Path, run_wheelfs: RunWheelfs, fake_index: FakeIndex) -> None:
+    fake_index.add_wheel("large", "1.0", big_bytes=DISK_BYTES + 1_000_000)
+    done = run_wheelfs("--store", str(disk / "store"), "fetch", "--index", f"main={fake_index.url}", "large")
+    assert done.returncode == 43, done
+    assert done.stderr.count("large-1.0") == 1

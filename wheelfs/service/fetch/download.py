@@ -52,7 +52,7 @@ class Download:
     """One file that is being fetched; a `wheelfs.service.fetch.demand.Demand`.
 
     ``sealed_sha256`` is set once it is verified and stored; ``local_bytes`` then says how much of it came out of the store.
-    ``users`` counts its holders; ``tidy`` is called when a background job has ended.
+    ``users`` counts its holders; ``tidy`` is called when a background job has ended.  ``is_reported``: a user says how it fails.
     """
 
     ref: FileRef
@@ -63,6 +63,7 @@ class Download:
     sealed_sha256: bytes | None = None
     local_bytes: int = 0
     users: int = 0
+    is_reported: bool = False
     _names: dict[tuple[str, str, str], FileRef] = field(default_factory=dict)
     _tail: Work | None = None
     _tail_generation: int = -1
@@ -272,7 +273,7 @@ class Download:
             await self.context.facts.quarantine(self.ref, error)
             raise
         except WheelfsError as error:
-            log.log(logging.DEBUG if isinstance(error, UsageError) else logging.WARNING, "%s", error)
+            log.log(logging.DEBUG if self.is_reported or isinstance(error, UsageError) else logging.WARNING, "%s", error)
             raise
 
     async def _fetch_and_seal(self) -> None:
@@ -381,8 +382,7 @@ class Download:
         """Wait until ``ready()`` or until ``work`` is done; raises its error."""
         while not ready():
             if work.done:
-                work.check()
-                return
+                return work.check()
             await self.partial.next_change()
 
     async def _until_done(self, stream: Stream, start: int, end: int) -> None:

@@ -208,6 +208,7 @@ class Prefetch:
             with downloads.using(ref) as download:
                 nursery.start_soon(self._tell_progress, download, telling)
                 received_before = download.partial.received_bytes
+                download.is_reported = True
                 await download.until_sealed()
                 sha256 = download.sealed_sha256
                 fetched_bytes, saved_bytes = download.partial.received_bytes - received_before, download.local_bytes

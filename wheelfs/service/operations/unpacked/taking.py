@@ -117,6 +117,7 @@ class TakingUnpacked:
                     fetched = download.partial.size_bytes if missing is None else came + missing
                     result: AddResult = "would-add"
                 else:
+                    download.is_reported = True
                     await download.until_sealed()
                     fetched, result = download.partial.received_bytes - before, "added"
                 size = download.partial.size_bytes
