@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
+import tarfile
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.crashes import stored
+from tests.fakes.memory import taken_by
 from tests.fakes.mounts import unmount_lazily
 from tests.fakes.nginx import Nginx, nginx_program
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
@@ -19,7 +23,6 @@ from tests.fuse.mounting import requires_fuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.conftest import MountWheelfs
     from tests.fakes.index import FakeIndex
@@ -130,10 +133,38 @@ def test_programs_that_copy_get_all_bytes_with_holes_or_without(
         assert (tmp_path / str(number)).read_bytes() == content
 
 
+def increment(of: Path, places: Path, *options: str) -> set[str]:
+    """Write the next increment of an archive, and return the names of the wheels in it."""
+    archive = places / f"{len(list(places.iterdir()))}.tar"
+    listed = f"--listed-incremental={places / 'list'}"
+    subprocess.run(["tar", *options, listed, "-C", str(of.parent), "-cf", str(archive), of.name], check=True)
+    with tarfile.open(archive) as written:
+        return {Path(name).name for name in written.getnames() if name.endswith(".whl")}
+
+
+@pytest.mark.parametrize("options", [(), ("--no-check-device",)])
+def test_tars_increments_after_a_remount_have_only_what_is_new_where_it_goes_by_names(
+    fake_index: FakeIndex, mounted: MountWheelfs, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """A second mount of the store is like a remount: another device number.  The wheels' times are those of their upload."""
+    first, _ = fake_index.add_wheel("numbers", "1.0", big_bytes=100_000)
+    second, _ = fake_index.add_wheel("numbers", "2.0", big_bytes=100_000)
+    before, after = (mounted(index=fake_index.url, path=tmp_path / name).path / "stored" for name in ("before", "after"))
+    places = tmp_path / "backups"
+    places.mkdir()
+    (before.parent / "simple" / "numbers" / first).read_bytes()
+    eventually((before / first).exists)
+    assert increment(before, places, *options) == {first}
+    assert increment(before, places, *options) == set()
+    (after.parent / "simple" / "numbers" / second).read_bytes()
+    eventually(lambda: {first, second} <= set(os.listdir(after)))
+    assert increment(after, places, *options) == ({second} if options else {first, second})
+
+
 def test_a_mount_of_128_descriptors_without_path_and_directories_of_its_own_serves_48_readers_at_once(
     fake_index: FakeIndex, store_dir: Path, tmp_path: Path
 ) -> None:
-    wheels = dict(fake_index.add_wheel("numbers", f"1.{minor}", big_bytes=100_000) for minor in range(READERS))
+    wheels = dict(fake_index.add_wheel("numbers", f"1.{minor}", big_bytes=2_000_000) for minor in range(READERS))
     place, log = tmp_path / "mnt", tmp_path / "log"
     words = wheelfs_command("--store", str(store_dir), "mount", str(place), "-f", "--index", f"main={fake_index.url}")
     with log.open("wb") as said:
@@ -143,9 +174,13 @@ def test_a_mount_of_128_descriptors_without_path_and_directories_of_its_own_serv
     try:
         eventually(lambda: process.poll() is not None or place.is_mount())
         assert process.poll() is None, log.read_text()
+        most_bytes = before_bytes = taken_by(process.pid).anonymous
         with ThreadPoolExecutor(READERS) as pool:
             found = pool.map(lambda name: (place / "simple" / "numbers" / name).read_bytes(), wheels)
-            assert list(found) == list(wheels.values())
+            for content in wheels.values():
+                most_bytes = max(most_bytes, taken_by(process.pid).anonymous)
+                assert next(found) == content
+        assert most_bytes - before_bytes < sum(map(len, wheels.values())), "it keeps in memory what passes through it"
     finally:
         process.terminate()
         assert process.wait(60) == 0, log.read_text()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.fakes.mounts import mount_points, unmount_lazily
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
+from tests.fakes.waiting import eventually
+from wheelfs.cli.units import mount_unit
 from wheelfs.service.process.service_manager import notify, watchdog_s
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("words", [("mount", "-f", "MNT", "--no-index"), ("serve", "--listen", "127.0.0.1:0", "--no-index")])
@@ -49,3 +49,30 @@ def test_only_a_process_that_is_watched_says_that_it_lives() -> None:
     assert watchdog_s({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1234567"}) is None
     assert watchdog_s({"WATCHDOG_USEC": "soon"}) is None
     notify("READY=1", {"NOTIFY_SOCKET": "/nowhere/at/all"})  # is logged, and ends nothing
+
+
+def test_what_a_unit_runs_when_its_processes_were_killed_takes_the_dead_mount_away(store_dir: Path, tmp_path: Path) -> None:
+    mountpoint = tmp_path / "mnt"
+    unit = mount_unit(wheelfs_command("--store", str(store_dir)), mountpoint, ["--no-index"], for_user=False)
+    says = dict(line.split("=", 1) for line in unit.text.splitlines() if line.startswith("Exec"))
+    start, clear = shlex.split(says["ExecStart"]), shlex.split(says["ExecStopPost"].removeprefix("-"))
+    environment = wheelfs_environment(tmp_path / "home")
+    process = subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: process.poll() is not None or mountpoint.is_mount())
+        # As a service manager does when it has waited long enough: all of them, fusermount3 too, which would have cleared it.
+        below = [
+            child for task in Path(f"/proc/{process.pid}/task").iterdir() for child in (task / "children").read_text().split()
+        ]
+        for pid in (*map(int, below), process.pid):
+            os.kill(pid, signal.SIGKILL)
+        process.wait(60)
+        assert mount_points(mountpoint) == [mountpoint]
+        for _ in range(2):  # it is run after every end, also where there is nothing to clear
+            subprocess.run(clear, env=environment, capture_output=True, check=False, timeout=60)
+            assert mount_points(mountpoint) == []
+        assert list(mountpoint.iterdir()) == []
+    finally:
+        process.kill()
+        for left in mount_points(mountpoint):
+            unmount_lazily(left)

@@ -113,7 +113,7 @@ def _error(attempted: str, error: Exception) -> OriginError:
     reason = _reason(error)
     if _NO_CREDENTIALS.search(reason):
         return OriginDenied(attempted, "no credentials are set, and this machine has none of its own", _SET_CREDENTIALS)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or "404 Not Found" in reason:  # the library has no error of its own for listings
         return OriginMissing(attempted, reason, "is there such a bucket?")
     if "error sending request" in reason:
         return OriginUnreachable(attempted, reason, "is the network up, and its address right?")
