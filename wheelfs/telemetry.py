@@ -7,29 +7,23 @@ whichever module wrote it.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sys
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
-from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from wheelfs.config.redaction import redact
-from wheelfs.private_files import OWNER_ALONE, Readers, restrict_open
+from wheelfs.private_files import OWNER_ALONE, Readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from io import TextIOWrapper
     from pathlib import Path
 
 ACCESS_LOG: Final = "wheelfs.access"
 """The logger of a gateway's answers; a record of it with ``is_bare`` is a line of its own kind, such as JSON."""
-LOG_FILE_BYTES: Final = 8 << 20
-"""A daemon lives for months: its log is kept to this size, and one predecessor."""
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _TALK: Final = "wheelfs: %(message)s"
 _LEVELS: Final = ("error", "warning", "info", "debug")
@@ -61,22 +55,6 @@ def level_for(level: str, verbosity: int) -> str:
     return _LEVELS[min(_LEVELS.index(level) + verbosity, len(_LEVELS) - 1)]
 
 
-class _PrivateLog(RotatingFileHandler):
-    """A log that only ``readers`` may read besides its owner, the ones that it is rotated to included."""
-
-    def __init__(self, readers: Readers, *args: Any, **options: Any) -> None:
-        self._readers = readers
-        super().__init__(*args, **options)
-
-    def _open(self) -> TextIOWrapper:
-        def opener(path: str, flags: int) -> int:
-            descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
-            restrict_open(descriptor, self._readers)
-            return descriptor
-
-        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=opener)
-
-
 def set_up_logging(level: str, *, log_file: Path | None = None, readers: Readers = OWNER_ALONE, is_talk: bool = False) -> None:
     """Send what is logged at ``level`` (error, warning, info, debug) and above to stderr, or to ``log_file``.
 
@@ -87,10 +65,11 @@ def set_up_logging(level: str, *, log_file: Path | None = None, readers: Readers
     if log_file is None:
         target = logging.StreamHandler(sys.stderr)
     else:
+        # Not at the top: with the handlers of logging come sockets and pickle, which few commands need.
+        from wheelfs.log_file import PrivateLog
+
         log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        target = _PrivateLog(
-            readers, log_file, maxBytes=LOG_FILE_BYTES, backupCount=1, encoding="utf-8", errors="backslashreplace"
-        )
+        target = PrivateLog(readers, log_file)
     target.setFormatter(RedactingFormatter(_TALK if is_talk else _FORMAT))
     root = logging.getLogger()
     for old in root.handlers[:]:
@@ -154,7 +133,6 @@ class OwnTable:
         return list(self._counts.items())
 
 
-@dataclass(slots=True)
 class Counters:
     """What this process has done since it began; may be counted from any thread.
 
@@ -165,8 +143,9 @@ class Counters:
     ``under_way`` is how many requests are.
     """
 
-    table: Table = field(default_factory=OwnTable)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, table: Table | None = None) -> None:
+        self.table = OwnTable() if table is None else table
+        self._lock = threading.Lock()
 
     def count_request(self) -> None:
         with self._lock:

@@ -247,7 +247,7 @@ def status(settings: Settings) -> Status:
 
     from wheelfs.frontends.fuse.kernel.mountinfo import is_detached
     from wheelfs.reports.status import OriginState, Status
-    from wheelfs.service.process.control_socket import Answered, ask_all
+    from wheelfs.service.process.control_client import Answered, ask_all
     from wheelfs.service.process.merged_status import merged
     from wheelfs.store.engine.network_fs import refuse_network
 

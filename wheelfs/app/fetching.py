@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -114,6 +113,8 @@ def check(
 
     with ExitStack() as closing:
         if is_unborn(settings.store):  # nothing is there, and looking makes no store
+            import tempfile  # which takes longer to import than all else here
+
             nowhere = closing.enter_context(tempfile.TemporaryDirectory(prefix="wheelfs-check-"))
             store = closing.enter_context(Store.open(Path(nowhere)))
         else:

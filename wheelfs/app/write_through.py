@@ -29,11 +29,12 @@ def written_share(settings: Settings) -> IndexSetting | None:
 
 async def write_through(settings: Settings, store: Store, node: Running) -> None:
     """Push stored files to the share of `written_share` until cancelled; return at once where there is none."""
+    share = written_share(settings)
+    if share is None:
+        return
     from wheelfs.remote.share.objects import open_objects
     from wheelfs.service.shares.write_through import WriteThrough
 
-    share = written_share(settings)
-    if share is not None:
-        through = WriteThrough(store=store, objects=open_objects(share.url), name=share.name, hosts=node.hosts)
-        node.status.writing_through(through.state)
-        await through.keep_pushed()
+    through = WriteThrough(store=store, objects=open_objects(share.url), name=share.name, hosts=node.hosts)
+    node.status.writing_through(through.state)
+    await through.keep_pushed()

@@ -56,7 +56,7 @@ def next_steps(mount: Path | None, store: Path) -> list[str]:
 
 def running_mount(settings: Settings) -> Path | None:
     """Return where the store is mounted now."""
-    from wheelfs.service.process.control_socket import Answered, ask_all
+    from wheelfs.service.process.control_client import Answered, ask_all
 
     with suppress(StoreError):  # another user's store: its mounts are not ours to know
         for reply in ask_all(settings.store / "run", {"do": "status"}, timeout_s=_ASK_S):

@@ -1,6 +1,6 @@
 """The ``wheelfs`` command: finds the subcommand, and turns whatever ends it into an exit code.
 
-Nothing heavy is imported here or by a module of a command at its top: ``wheelfs --help`` answers at once.
+Nothing heavy is imported here or by a module of a command at its top, and of these modules only that of the command which is run.
 """
 
 from __future__ import annotations
@@ -13,24 +13,7 @@ import click
 
 import wheelfs
 from wheelfs.cli.command import common_options
-from wheelfs.cli.commands import (
-    add,
-    completion,
-    config,
-    doctor,
-    env,
-    export,
-    fetch,
-    housekeeping,
-    inspect,
-    mount,
-    run,
-    serve,
-    service,
-    shares,
-    show,
-    track,
-)
+from wheelfs.cli.commands import COMMANDS, COMPLETE_VARIABLE
 from wheelfs.cli.failures import error_of, is_interrupt
 from wheelfs.cli.first_steps import POINTERS, next_steps, running_mount
 from wheelfs.cli.interrupts import INTERRUPTED
@@ -62,6 +45,7 @@ class _Group(click.Group):
 
 @click.group(
     cls=_Group,
+    commands=COMMANDS,
     params=common_options(),
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -83,47 +67,15 @@ def cli(context: click.Context) -> None:
         context.exit(error.exit_code)
 
 
-for _command in (
-    mount.mount,
-    mount.umount,
-    serve.serve,
-    run.run,
-    add.add,
-    fetch.fetch,
-    fetch.check,
-    env.env,
-    track.track,
-    track.untrack,
-    shares.push,
-    shares.pull,
-    show.list_files,
-    show.show,
-    inspect.status,
-    inspect.top,
-    inspect.log,
-    doctor.doctor,
-    housekeeping.rm,
-    housekeeping.pin,
-    housekeeping.unpin,
-    housekeeping.gc,
-    housekeeping.verify,
-    housekeeping.stats,
-    export.export,
-    config.config,
-    service.service,
-    completion.completion,
-    completion.man,
-):
-    cli.add_command(_command)
-
-
 def main(arguments: Sequence[str] | None = None, *, program: str | None = None) -> int:
     """Run ``wheelfs ARGUMENTS`` and return its exit code; arguments in mount(8)'s form are understood."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     program = sys.argv[0] if program is None else program
     output = Output(json=_wants_json(given))
-    if instruction := os.environ.get(completion.COMPLETE_VARIABLE):
-        return completion.answer_shell(cli, instruction)
+    if instruction := os.environ.get(COMPLETE_VARIABLE):
+        from wheelfs.cli.commands.completion import answer_shell
+
+        return answer_shell(cli, instruction)
     try:
         code = _run(given, program)
         output.flush()

@@ -11,11 +11,13 @@ import click
 import msgspec
 import pytest
 
+from tests.fakes.processes import isolated_environment
 from wheelfs import errors
 from wheelfs.cli.command import all_commands
 from wheelfs.cli.main import cli
 from wheelfs.frontends.fuse.mount import daemon
 from wheelfs.reports.files import AddedFile, ListedFile, ShownFile, ShownProject
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +79,28 @@ print(sorted({"trio", "lmdb", "httpx2", "rich", "pyfuse3", "packaging", "asyncio
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("command", "without"),
+    [
+        ("--version", {"wheelfs.cli.commands.mount", "wheelfs.app", "logging.handlers", "shutil"}),
+        ("status", {"wheelfs.cli.commands.mount", "trio", "lmdb", "packaging", "logging.handlers", "tempfile"}),
+        ("ls", {"wheelfs.cli.commands.mount", "trio", "packaging.requirements", "email", "configparser"}),
+    ],
+)
+def test_a_short_command_imports_only_what_it_needs(command: str, without: set[str], tmp_path: Path) -> None:
+    # With an index of its own: else pip and uv are asked for theirs, by what they have on this machine.
+    environment = {**isolated_environment(tmp_path), "WHEELFS_INDEX": "lab=https://index.example/simple"}
+    Store.open(tmp_path / "store").close()
+    script = f"""
+import sys
+from wheelfs.cli.main import main
+code = main(["--store", {str(tmp_path / "store")!r}, {command!r}], program="wheelfs")
+print(code, *sorted({without!r} & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "0"
 
 
 def test_a_call_from_mount_8_prints_nothing_and_has_a_path(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Result]) -> None:

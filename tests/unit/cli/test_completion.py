@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
-from wheelfs.cli.commands.completion import COMPLETE_VARIABLE, SHELLS
+from wheelfs.cli.commands import COMPLETE_VARIABLE
+from wheelfs.cli.commands.completion import SHELLS
 from wheelfs.cli.main import main
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from click.shell_completion import get_completion_class, shell_complete
 
 import wheelfs
 from wheelfs.cli.command import Command
+from wheelfs.cli.commands import COMPLETE_VARIABLE
 from wheelfs.cli.man_pages import man_pages
 from wheelfs.cli.paths import DIRECTORY
 from wheelfs.cli.session import session_of
@@ -17,9 +18,6 @@ from wheelfs.errors import DestinationError, WheelfsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-COMPLETE_VARIABLE: Final = "_WHEELFS_COMPLETE"
-"""Set by a shell that wants words; click's scripts name it after the program."""
 
 SHELLS: Final = ("bash", "zsh", "fish")
 

@@ -5,7 +5,6 @@ Their first lines find the interpreter beside them, so that one tree is right be
 
 from __future__ import annotations
 
-import configparser
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,8 @@ _FIRST_LINES: Final = b"""#!/bin/sh
 
 def entry_point_scripts(attempted: str, text: str) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each script that ``entry_points.txt`` wants; raises `InvalidInput`."""
+    import configparser  # every store imports this module, and few processes make an environment
+
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names keep their case
     try:

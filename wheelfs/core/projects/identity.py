@@ -6,7 +6,6 @@ answers (RFC 9110, 8.8).  What says nothing contradicts nothing.
 
 from __future__ import annotations
 
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from wheelfs.core.hashes import checkable, contradiction, unchecked
@@ -101,6 +100,8 @@ def _agree(one: Validators, other: Validators) -> bool:
 
 
 def _modified_us(text: str | None) -> int | None:
+    from email.utils import parsedate_to_datetime  # half as long to import as LMDB, and most commands compare no files
+
     try:
         return None if text is None else round(parsedate_to_datetime(text).timestamp() * 1e6)
     except (ValueError, OverflowError):

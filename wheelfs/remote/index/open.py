@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from wheelfs.errors import UsageError
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
-from wheelfs.remote.index.file import FileIndex
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.limits import HTTP_LIMITS
 
@@ -35,5 +34,7 @@ def open_index(
     if scheme in ("http", "https"):
         return HttpIndex(name, url, environ, access=access, limits=limits)
     if scheme == "file":
+        from wheelfs.remote.index.file import FileIndex  # few have one, and it reads directories as indexes write pages
+
         return FileIndex(name, url, limits=limits)
     raise UsageError(f"use the index {name}", "its URL is neither http(s):// nor file:///", "write NAME=https://HOST/simple")

@@ -1,4 +1,4 @@
-"""The control socket: how other processes on the same machine ask a mount how it is.
+"""The control socket: how other processes on the same machine ask a mount how it is (`wheelfs.service.process.control_client`).
 
 Protocol: a client connects to ``STORE/run/PID.sock``, sends one JSON object on one line (``{"do": "status"}``) and gets one JSON
 object on one line: ``{"ok": ...}`` or ``{"error": "..."}``; then the connection is closed.  One question per connection keeps
@@ -14,21 +14,18 @@ connections is left from a dead process, and any process may remove it.
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
-import socket
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import trio
 
-from wheelfs.errors import StoreReadOnly
-from wheelfs.service.process.sockets import bound_socket, remove_stale, short_address
+from wheelfs.service.process.control_client import sockets_in
+from wheelfs.service.process.sockets import bound_socket, remove_stale
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +35,6 @@ Answer = Callable[[], object]
 
 MAX_REQUEST_BYTES: Final = 64 << 10
 """A question is a few words."""
-MAX_REPLY_BYTES: Final = 16 << 20
-"""A status with thousands of origins still fits; more is not one of ours."""
-MAX_SOCKETS: Final = 1024
-"""Processes on one store that are looked at: LMDB allows as many readers."""
 
 _log = logging.getLogger(__name__)
 
@@ -104,7 +97,7 @@ _ACCEPT_AGAIN: Final = frozenset({errno.ECONNABORTED, errno.EMFILE, errno.ENFILE
 def _listen(path: Path, limits: ControlLimits) -> trio.socket.SocketType:
     """Return a listening socket that has its final name only now."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    remove_stale(_sockets(path.parent))
+    remove_stale(sockets_in(path.parent))
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     sock = bound_socket(temporary)
@@ -166,81 +159,3 @@ def _answer(line: bytes, answers: Mapping[str, Answer]) -> bytes:
 
 def _ping() -> object:
     return {"pid": os.getpid()}
-
-
-# --- the asking side -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A process's answer: the value of ``ok``."""
-
-    pid: int
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """A process that has a socket but gave no usable answer."""
-
-    pid: int
-    reason: str
-
-
-def ask_all(run_dir: Path, request: Mapping[str, object], *, timeout_s: float) -> list[Answered | Silent]:
-    """Ask every process that listens in ``run_dir``, for ``timeout_s`` altogether; sockets of dead processes are left out.
-
-    Raises `StoreReadOnly` where the store is another user's.
-    """
-    deadline = time.monotonic() + timeout_s
-    replies: list[Answered | Silent] = []
-    for path in _sockets(run_dir):
-        pid = int(path.stem)
-        try:
-            replies.append(Answered(pid, ask(path, request, timeout_s=max(0.001, deadline - time.monotonic()))))
-        except (ConnectionRefusedError, FileNotFoundError):
-            continue
-        except (OSError, ValueError) as error:
-            replies.append(Silent(pid, str(error) or type(error).__name__))
-    return replies
-
-
-def ask(path: Path, request: Mapping[str, object], *, timeout_s: float) -> Any:
-    """Return the answer of the process that listens on ``path``.
-
-    Raises OSError (TimeoutError, ConnectionRefusedError: no process listens) and ValueError (refused, or not in our protocol).
-    """
-    deadline = time.monotonic() + timeout_s
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(timeout_s)
-        with short_address(path) as address:
-            sock.connect(address)
-        sock.sendall(json.dumps(dict(request)).encode() + b"\n")
-        data = bytearray()
-        while not data.endswith(b"\n"):
-            # Renewed for every piece, so that a peer that drips bytes cannot stretch the bound.
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError("timed out")
-            sock.settimeout(left_s)
-            more = sock.recv(65536)
-            if not more:
-                raise ValueError("the connection was closed without an answer")
-            data += more
-            if len(data) > MAX_REPLY_BYTES:
-                raise ValueError("the answer is too long")
-    reply = msgspec.json.decode(data)
-    if not isinstance(reply, dict) or "ok" not in reply:
-        raise ValueError(str(reply.get("error")) if isinstance(reply, dict) else "the answer is no object")
-    return reply["ok"]
-
-
-def _sockets(run_dir: Path) -> list[Path]:
-    try:
-        return sorted(path for path in run_dir.iterdir() if path.suffix == ".sock" and path.stem.isdecimal())[:MAX_SOCKETS]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except PermissionError as error:
-        raise StoreReadOnly(
-            f"look for processes of the store {run_dir.parent}", f"{error.strerror}", "check the directory's owner and mode"
-        ) from None

@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from wheelfs.errors import StoreReadOnly
-from wheelfs.service.process.control_socket import CONTROL_LIMITS, Answered, ControlLimits, Silent, ask, ask_all, serve_control
+from wheelfs.service.process.control_client import Answered, Silent, ask, ask_all
+from wheelfs.service.process.control_socket import CONTROL_LIMITS, ControlLimits, serve_control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
