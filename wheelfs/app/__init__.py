@@ -5,6 +5,7 @@ Heavy parts (trio, lmdb, the HTTP client, pyfuse3) are imported inside, so that 
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import partial
 from itertools import groupby
@@ -50,6 +51,8 @@ def run_mount(
 
     Raises `WheelfsError`.
     """
+    # Until the mount answers: of what is imported and made for it nothing becomes garbage (`wheelfs.__main__`).
+    gc.disable()
     import trio
 
     from wheelfs.app.reload import Reloader
@@ -75,6 +78,8 @@ def run_mount(
             nursery.start_soon(asking)
 
             def on_ready() -> None:
+                gc.freeze()
+                gc.enable()
                 node.status.mounted(str(mountpoint.absolute()))
                 notify("READY=1", os.environ)
                 ready(MountReady(path=str(mountpoint.absolute()), pid=os.getpid(), store=str(settings.store)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -136,8 +135,7 @@ def _allowed(asked: FetchArguments) -> AllowedFiles:
     return allowed.after("--pre") if asked.prereleases else allowed
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(msgspec.Struct):
     settings: Settings
     asked: FetchArguments
     wants: Wants
@@ -147,7 +145,7 @@ class _Run:
     progress: Progress
     began_us: int
     began_s: float
-    files: list[FetchedFile] = field(default_factory=list)
+    files: list[FetchedFile] = msgspec.field(default_factory=list)
 
     def done(self, file: FetchedFile) -> None:
         self.files.append(file)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from wheelfs.cli.logs import log_to
 from wheelfs.cli.output import Output
@@ -20,14 +21,13 @@ if TYPE_CHECKING:
     from wheelfs.config import Settings
 
 
-@dataclass(slots=True)
-class Session:
+class Session(msgspec.Struct):
     """What the common options and the flags of settings said; ``given`` is keyed by the field of `Settings`."""
 
     json: bool = False
     verbosity: int = 0
     config_file: Path | None = None
-    given: dict[str, Given] = field(default_factory=dict)
+    given: dict[str, Given] = msgspec.field(default_factory=dict)
 
     @property
     def output(self) -> Output:

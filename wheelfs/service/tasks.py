@@ -7,9 +7,9 @@ how it failed, and only cancellation goes further.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 import trio
 
 from wheelfs.errors import InternalError, OriginUnreachable, WheelfsError
@@ -23,13 +23,12 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Work:
+class Work(msgspec.Struct):
     """One piece of work; ``error`` is how it failed, and stands once ``done`` is set."""
 
     done: bool = False
     error: WheelfsError | None = None
-    _over: trio.Event = field(default_factory=trio.Event)
+    _over: trio.Event = msgspec.field(default_factory=trio.Event)
 
     async def wait(self) -> None:
         """Wait until the work is done; raises how it failed."""

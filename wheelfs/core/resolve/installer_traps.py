@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import configparser
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.core.resolve import toml
 
@@ -20,8 +21,7 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "*")
 _PROXIES: Final = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "PIP_PROXY")
 
 
-@dataclass(frozen=True, slots=True)
-class Trap:
+class Trap(msgspec.Struct, frozen=True):
     """A setting: ``place`` says where it is, for people, ``effect`` what comes of it."""
 
     place: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.core.simple.html_tokens import End, Link, Start, Text, tokens
 from wheelfs.core.simple.links import MAX_FILES, Links, Told, absolute, plain_text, size_bytes, time_us
@@ -30,15 +31,14 @@ _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\Z")
 _SIMPLE_TITLE = re.compile(r"(links for|index of|simple index)\b", re.IGNORECASE)
 
 
-@dataclass(slots=True)
-class _Seen:
+class _Seen(msgspec.Struct):
     """What a page holds that matters.  ``text`` is a sample of what a person would read outside links."""
 
-    anchors: list[tuple[dict[str, str], list[str]]] = field(default_factory=list)
+    anchors: list[tuple[dict[str, str], list[str]]] = msgspec.field(default_factory=list)
     base: str | None = None
-    metas: list[tuple[str, str]] = field(default_factory=list)
-    titles: list[str] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
+    metas: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    titles: list[str] = msgspec.field(default_factory=list)
+    text: list[str] = msgspec.field(default_factory=list)
     has_form: bool = False
     has_html: bool = False
     _into: list[str] | None = None

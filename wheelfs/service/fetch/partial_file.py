@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
 import trio
 
 from wheelfs.core.fetch import plan
@@ -36,8 +36,7 @@ _MOST_COMPARED_BYTES: Final = 8 << 20
 """Up to this size a file that may be another one is hashed on the spot; of a larger one, readers are told that it changed."""
 
 
-@dataclass(slots=True)
-class Stream:
+class Stream(msgspec.Struct):
     """One HTTP response in progress; ``at`` is the offset of the next byte it will bring, ``end`` where it will end if known.
 
     ``new_bytes`` counts those that were not here before.
@@ -65,8 +64,7 @@ class KnownManifest(NamedTuple):
     composition: Composition | None
 
 
-@dataclass(slots=True)
-class PartialFile:
+class PartialFile(msgspec.Struct):
     """The bytes of one file that are here so far.  ``size_bytes`` is None until it is known.
 
     ``ask_past_caches`` is set when what came did not have the announced hash, ``is_sealing`` while the bytes are being stored and
@@ -84,12 +82,12 @@ class PartialFile:
     received_bytes: int = 0
     is_from_index: bool = False
     """Whether the last response was the index's, and not a share's."""
-    live: list[Stream] = field(default_factory=list)
-    unusable: set[str] = field(default_factory=set)
+    live: list[Stream] = msgspec.field(default_factory=list)
+    unusable: set[str] = msgspec.field(default_factory=set)
     """Shares that did not serve this file."""
     ruled_out_s: float = -math.inf
     """When the last one of them did not, by trio's clock."""
-    slow: set[str] = field(default_factory=set)
+    slow: set[str] = msgspec.field(default_factory=set)
     """Shares that were slower than another source."""
     manifest: KnownManifest | None = None
     waited_s: float = 0.0
@@ -106,14 +104,14 @@ class PartialFile:
     takes_whole_answers: bool = False
     """Set when the entity tag or size of a file without a hash was another one than before: then all is taken from one answer.
     Servers that share an address may each have tags of their own."""
-    _earlier: dict[int, list[EarlierBytes]] = field(default_factory=dict)
+    _earlier: dict[int, list[EarlierBytes]] = msgspec.field(default_factory=dict)
     """By generation: what was here of the file before, to find out whether it is the same one after all."""
-    _same: set[int] = field(default_factory=set)
-    _awaited: list[int] = field(default_factory=list)
+    _same: set[int] = msgspec.field(default_factory=set)
+    _awaited: list[int] = msgspec.field(default_factory=list)
     """Where the ranges end that are waited for."""
     _spool: SpoolFile | None = None
-    _opening: trio.Lock = field(default_factory=trio.Lock)
-    _changed: trio.Event = field(default_factory=trio.Event)
+    _opening: trio.Lock = msgspec.field(default_factory=trio.Lock)
+    _changed: trio.Event = msgspec.field(default_factory=trio.Event)
     _unsynced_bytes: int = 0
 
     @property

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from wheelfs.core.http.ranges import From, Range, Suffix
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Attempt:
+class _Attempt(msgspec.Struct):
     """A request to one source.  ``decided`` is set once it has failed or the response has begun."""
 
     source: Source
-    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
-    decided: trio.Event = field(default_factory=trio.Event)
+    scope: trio.CancelScope = msgspec.field(default_factory=trio.CancelScope)
+    decided: trio.Event = msgspec.field(default_factory=trio.Event)
     error: Exception | None = None
     is_slow: bool = False
 

@@ -10,10 +10,10 @@ import logging
 import math
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
 import trio
 
 from wheelfs.core.fetch import breaker
@@ -35,13 +35,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Host:
+class _Host(msgspec.Struct):
     state: Reachability
     rate: RateEstimate | None
     last_error: str | None = None
     """What was wrong with the last response, or that there was none; None since a good response."""
-    answered: set[str] = field(default_factory=set)
+    answered: set[str] = msgspec.field(default_factory=set)
     """The indexes on this host that have answered."""
     pending_since_s: float | None = None
     """When the host was asked, or last responded, while requests are open; None while none is."""

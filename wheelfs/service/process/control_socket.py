@@ -18,7 +18,6 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -39,8 +38,7 @@ MAX_REQUEST_BYTES: Final = 64 << 10
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ControlLimits:
+class ControlLimits(msgspec.Struct, frozen=True):
     """How much clients of the socket may take up."""
 
     connections: int = 16

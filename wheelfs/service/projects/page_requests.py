@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable, WheelfsError
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class PageRequest:
+class PageRequest(msgspec.Struct):
     """A request in flight; once it is ``done``, the catalog has the answer, or ``error`` is why there is none."""
 
     done: trio.Event
@@ -41,12 +40,11 @@ class PageRequest:
     """The answer is in the catalog; what it says of stored files without hashes is being looked into."""
 
 
-@dataclass(slots=True)
-class _Silence:
+class _Silence(msgspec.Struct):
     """Since when an index with open requests has been silent, and the deadline of each request by itself."""
 
     since_s: float = 0.0
-    open: dict[trio.CancelScope, float] = field(default_factory=dict)
+    open: dict[trio.CancelScope, float] = msgspec.field(default_factory=dict)
 
 
 class PageRequests:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from wheelfs.core.projects import tracking
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Project:
+class _Project(msgspec.Struct):
     """What is known of the care for one project.
 
     ``trouble`` is why nothing can be listed of it; ``is_behind``: its page or sizes could not be had when they were due.

@@ -10,10 +10,10 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import lmdb
+import msgspec
 
 from wheelfs.errors import StoreError, StoreFull, StoreReadOnly
 from wheelfs.store.engine.environment import store_error
@@ -34,8 +34,7 @@ QUEUE_BYTES: Final = 24 << 20
 """Back-pressure: `Writer.submit` waits while this much is queued and not yet committed."""
 
 
-@dataclass(slots=True)
-class _Job:
+class _Job(msgspec.Struct):
     work: Callable[[lmdb.Transaction], Any]
     weight_bytes: int
     frees: bool

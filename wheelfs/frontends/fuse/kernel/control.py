@@ -6,9 +6,10 @@ import errno
 import logging
 import os
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.frontends.fuse.kernel import syscalls
 
@@ -26,8 +27,7 @@ USER_LIMIT: Final = Path("/sys/module/fuse/parameters")
 BDI: Final = Path("/sys/class/bdi")
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(msgspec.Struct, frozen=True):
     """What was reached: ``max_background`` is None when it could not be read or set, ``read_ahead_kb`` when left alone."""
 
     max_background: int | None

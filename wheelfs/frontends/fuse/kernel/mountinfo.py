@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -20,8 +21,7 @@ _MAX_LINKS: Final = 40
 _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 
-@dataclass(frozen=True, slots=True)
-class MountEntry:
+class MountEntry(msgspec.Struct, frozen=True):
     """One mount.  For FUSE, ``minor`` is also the number of the connection under ``/sys/fs/fuse/connections``."""
 
     major: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+import msgspec
 
 from wheelfs.errors import FuseUnavailable, MountPointError
 from wheelfs.frontends.fuse.kernel.connections import servers_of
@@ -22,8 +23,7 @@ Place = Literal["missing", "empty directory", "full directory", "no directory", 
 Step = Literal["create", "clear dead mount", "mount"]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What the decision rests on.  ``device``: /dev/fuse; ``servers``: process ids that serve ``mounted``.
 
     ``is_users_own``: fusermount3 lets the user mount on the directory.

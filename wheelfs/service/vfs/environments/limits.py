@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvironmentTreeLimits:
+
+class EnvironmentTreeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of `wheelfs.service.vfs.environments`."""
 
     trees: int = 16
