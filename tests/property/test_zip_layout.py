@@ -105,7 +105,8 @@ def test_an_archive_in_order_is_cut_at_its_members(data: bytes) -> None:
     assert members is not None
     with_data = sorted((member for member in members if member.compressed_size), key=lambda member: member.header_offset)
     assert [cut.member for cut in layout.members] == with_data
-    for member, count, skeleton_start in layout.members:
+    for cut in layout.members:
+        member, count, skeleton_start = cut.member, cut.chunks, cut.skeleton_start
         start = data_offset(member, data[member.header_offset : member.header_offset + LOCAL_HEADER_BYTES])
         end = start + member.compressed_size
         own, chunks = chunks[:count], chunks[count:]

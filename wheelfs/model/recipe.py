@@ -54,19 +54,20 @@ class Extents:
     def merged(cls, extents: Iterable[Extent]) -> Extents:
         """Make the list from one extent per chunk, in order."""
         made = cls()
-        for extent in extents:
-            made.append(extent)
+        made.extend(extents)
         return made
 
-    def append(self, extent: Extent) -> None:
-        """Add an extent at the end, joining it to the last one where it continues that one's block."""
-        block, offset, length = extent
-        if self.blocks and self.blocks[-1] == block and self.offsets[-1] + self.lengths[-1] == offset:
-            self.lengths[-1] += length
-            return
-        self.blocks.append(block)
-        self.offsets.append(offset)
-        self.lengths.append(length)
+    def extend(self, extents: Iterable[tuple[int, int, int]]) -> None:
+        """Add extents at the end, joining each to the last one where it continues that one's block."""
+        last, end = (self.blocks[-1], self.offsets[-1] + self.lengths[-1]) if self.blocks else (-1, 0)
+        for block, offset, length in extents:
+            if block == last and offset == end:
+                self.lengths[-1] += length
+            else:
+                self.blocks.append(block)
+                self.offsets.append(offset)
+                self.lengths.append(length)
+            last, end = block, offset + length
 
     def __iter__(self) -> Iterator[Extent]:
         return map(Extent, self.blocks, self.offsets, self.lengths)

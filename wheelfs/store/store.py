@@ -95,6 +95,7 @@ class Store(StoreFiles):
         *,
         expected_sha256: bytes | None,
         expected_hashes: Mapping[str, str] = NO_HASHES,
+        directory: zip_layout.Directory | None = None,
         name: str = "a file",
     ) -> Ingested:
         """Store an open file's bytes without making them visible; see `wheelfs.store.chunks.ingest.ingest`."""
@@ -110,6 +111,7 @@ class Store(StoreFiles):
                     size_bytes,
                     expected_sha256=expected_sha256,
                     expected_hashes=expected_hashes,
+                    directory=directory,
                     name=name,
                 )
             except BaseException:

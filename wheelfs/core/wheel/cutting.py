@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from array import array
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from wheelfs.core.wheel.zip_layout import (
     LOCAL_HEADER_BYTES,
+    Directory,
     Member,
     NeedMore,
     NotAZip,
@@ -24,7 +28,7 @@ from wheelfs.core.wheel.zip_layout import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    Read = Callable[[int, int], bytes]
+    Read = Callable[[int, int], bytes | memoryview]
     """``read(offset, size)``: the file's bytes there, fewer only at its end."""
 
 BLOCK_BYTES: Final = 262_128
@@ -49,8 +53,14 @@ MAX_SKELETON_BYTES: Final = 64 << 20
 TAIL_BYTES: Final = 65_536 + 22 + 20 + 56
 """Enough for every end record with the longest comment, its zip64 locator and record."""
 
+WINDOW_BYTES: Final = 64 << 10
+LEAST_WINDOW_BYTES: Final = 4 << 10
+"""Local headers are read as many at a time as lie close together; so little takes no longer to read than one of them."""
 
-class CutMember(NamedTuple):
+_by_offset: Final = attrgetter("header_offset")
+
+
+class CutMember(msgspec.Struct, frozen=True, gc=False):
     """A member with data: its last part makes ``chunks`` chunks, what is before (all of it, when small) is skeleton.
 
     ``skeleton_start`` is where in the skeleton its data would begin.
@@ -98,62 +108,73 @@ def cut_fixed(size_bytes: int) -> Layout:
     return Layout(size_bytes, array("I", bytes(4 * len(lengths))), lengths)
 
 
-def cut_file(read: Read, size_bytes: int) -> Layout:
-    """Cut a file that is all here: at its ZIP structure when it has one that is well formed, else at fixed sizes."""
+def cut_file(read: Read, size_bytes: int, directory: Directory | None = None) -> Layout:
+    """Cut a file that is all here: at its ZIP structure when it has one that is well formed, else at fixed sizes.
+
+    ``directory`` is its own, where that was read before.
+    """
     try:
-        location = find_directory(read(max(0, size_bytes - TAIL_BYTES), TAIL_BYTES), size_bytes)
-        if isinstance(location, NeedMore):
-            location = find_directory(read(location.start, size_bytes - location.start), size_bytes)
-        if isinstance(location, NeedMore):
-            return cut_fixed(size_bytes)
-        members = parse_directory(read(location.offset, location.size_bytes), location)
+        location, members = _directory(read, size_bytes) if directory is None else directory
+        return cut_members(members, location.offset, read, size_bytes)
     except NotAZip:
         return cut_fixed(size_bytes)
-    return cut_members(members, location.offset, read, size_bytes)
+
+
+def _directory(read: Read, size_bytes: int) -> Directory:
+    location = find_directory(bytes(read(max(0, size_bytes - TAIL_BYTES), TAIL_BYTES)), size_bytes)
+    if isinstance(location, NeedMore):
+        location = find_directory(bytes(read(location.start, size_bytes - location.start)), size_bytes)
+    if isinstance(location, NeedMore):
+        raise NotAZip("its end records lead nowhere")
+    return Directory(location, parse_directory(read(location.offset, location.size_bytes), location))
 
 
 def cut_members(members: Sequence[Member], directory_offset: int, read: Read, size_bytes: int) -> Layout:
-    """Cut a ZIP whose directory is known; ``read`` is asked only for local headers.
+    """Cut a ZIP whose directory is known; ``read`` is asked only for local headers and what is near them.
 
-    Members that overlap, lie, or have no local header where they should: the whole file is cut at fixed sizes instead.
+    Raises `NotAZip` where members overlap, lie, or have no local header where they should.
     """
-    gaps = array("I")
-    lengths = array("I")
+    gaps: list[int] = []
+    lengths: list[int] = []
     cut: list[CutMember] = []
     position = 0  # everything before it is cut already
     header_floor = 0  # local headers may touch, never overlap, what came before
     skeleton = 0
+    window: bytes | memoryview = b""
+    window_start, window_bytes = 0, LEAST_WINDOW_BYTES
     for member in sorted(members, key=_by_offset):
-        try:
-            start = data_offset(member, read(member.header_offset, LOCAL_HEADER_BYTES))
-        except NotAZip:
-            return cut_fixed(size_bytes)
-        end = start + member.compressed_size
+        into = member.header_offset - window_start
+        if 0 <= into <= len(window) - LOCAL_HEADER_BYTES:
+            window_bytes = WINDOW_BYTES
+        else:
+            window_start, window, into = member.header_offset, read(member.header_offset, window_bytes), 0
+            window_bytes = LEAST_WINDOW_BYTES  # unless it is of use
+        size = member.compressed_size
+        start = data_offset(member, window, into)
+        end = start + size
         if member.header_offset < header_floor or end > directory_offset:
-            return cut_fixed(size_bytes)
+            raise NotAZip(f"{member.name!r} overlaps what is beside it")
         header_floor = end
-        if end == start:
+        if not size:
             continue
-        pieces = _split(member.compressed_size, gzipped=member.name.endswith(".gz"))
-        cut.append(CutMember(member, len(pieces), skeleton + start - position))
-        if not pieces:
-            continue
-        gap = end - sum(pieces) - position
-        skeleton += gap
-        if skeleton > MAX_SKELETON_BYTES:
-            return cut_fixed(size_bytes)
-        for length in pieces:
-            gaps.append(gap)
-            lengths.append(length)
-            gap = 0
+        if SMALL_BYTES <= size < _ONE_PIECE_BYTES and not member.name.endswith(".gz"):  # as most are
+            skeleton += start - position
+            cut.append(CutMember(member, 1, skeleton))
+            gaps.append(start - position)
+            lengths.append(size)
+        else:
+            pieces = _split(size, gzipped=member.name.endswith(".gz"))
+            cut.append(CutMember(member, len(pieces), skeleton + start - position))
+            if not pieces:
+                continue
+            gap = end - sum(pieces) - position
+            skeleton += gap
+            gaps += [gap, *[0] * (len(pieces) - 1)]
+            lengths += pieces
         position = end
     if skeleton + size_bytes - position > MAX_SKELETON_BYTES:
-        return cut_fixed(size_bytes)
-    return Layout(size_bytes, gaps, lengths, cut)
-
-
-def _by_offset(member: Member) -> int:
-    return member.header_offset
+        raise NotAZip(f"more than {MAX_SKELETON_BYTES} bytes of it are no member's")
+    return Layout(size_bytes, array("I", gaps), array("I", lengths), cut)
 
 
 def _split(size_bytes: int, *, gzipped: bool) -> list[int]:

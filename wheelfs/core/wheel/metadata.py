@@ -56,7 +56,13 @@ def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
     """Find the METADATA of a wheel of ``size_bytes``, looking at its last ``tail_bytes`` first; at most a handful of ranges."""
     found, directory = yield from search_directory(size_bytes, tail_bytes)
     members = zip_layout.parse_directory(directory, found, ending=b".dist-info/METADATA")
-    member = zip_layout.metadata_member(members, project)
+    metadata = yield from _metadata(zip_layout.Directory(found, members), project)
+    return Found(metadata, size_bytes - found.offset)
+
+
+def _metadata(directory: zip_layout.Directory, project: str) -> Generator[tuple[int, int], bytes, bytes]:
+    found = directory.location
+    member = zip_layout.metadata_member(directory.members, project)
     if member is None:
         raise zip_layout.NotAZip(f"it has no {project.replace('-', '_')}-*.dist-info/METADATA")
     if member.header_offset + member.compressed_size > found.offset:
@@ -70,7 +76,7 @@ def search(size_bytes: int, tail_bytes: int, project: str) -> Search:
     last = min(found.offset, zip_layout.data_offset(member, window[: zip_layout.LOCAL_HEADER_BYTES]) + member.compressed_size)
     if last > first + len(window):
         window = yield first, last
-    return Found(zip_layout.extract_member(member, window, first), size_bytes - found.offset)
+    return zip_layout.extract_member(member, window, first)
 
 
 def converse(asking: Generator[tuple[int, int], bytes, _Answer], read: Callable[[int, int], bytes | memoryview]) -> _Answer:
@@ -87,12 +93,16 @@ def converse(asking: Generator[tuple[int, int], bytes, _Answer], read: Callable[
         return answer
 
 
-def check_members(read: Callable[[int, int], bytes | memoryview], size_bytes: int, tail_bytes: int) -> None:
-    """Raise `zip_layout.NotAZip` where the directory says of a member what cannot be: no installer could unpack the wheel."""
-    location, directory = converse(search_directory(size_bytes, tail_bytes), read)
-    for member in zip_layout.parse_directory(directory, location):
-        if member.header_offset + member.compressed_size > location.offset:
-            raise zip_layout.NotAZip(f"the data of {member.name!r} does not lie inside the file")
+def read_all_from(
+    read: Callable[[int, int], bytes | memoryview], size_bytes: int, tail_bytes: int, project: str
+) -> tuple[bytes, zip_layout.Directory]:
+    """Return the METADATA and the whole directory of a wheel that can be read at once by ``read(offset, size)``.
+
+    Raises `zip_layout.NotAZip`, also where the directory says of any member what cannot be: no installer could unpack the wheel.
+    """
+    location, data = converse(search_directory(size_bytes, tail_bytes), read)
+    directory = zip_layout.Directory(location, zip_layout.parse_directory(data, location))
+    return converse(_metadata(directory, project), read), directory
 
 
 def step(asking: Search, data: bytes | memoryview) -> tuple[int, int] | Found:

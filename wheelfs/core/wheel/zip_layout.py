@@ -33,7 +33,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")  # 4.3.14
 _END64_MAGIC = b"PK\x06\x06"
 _CENTRAL = struct.Struct("<4s4x2H4x3L4H2x2L")  # 4.3.12, without what nothing here needs
 _CENTRAL_MAGIC = b"PK\x01\x02"
-_LOCAL = struct.Struct("<4s2B4HL2L2H")  # 4.3.7
+_LOCAL = struct.Struct("<4s22x2H")  # 4.3.7, without what the directory says, too
 _LOCAL_MAGIC = b"PK\x03\x04"
 LOCAL_HEADER_BYTES: Final = _LOCAL.size
 _COMMENT_MAX: Final = 0xFFFF
@@ -68,10 +68,11 @@ class NeedMore(msgspec.Struct, frozen=True):
     start: int
 
 
-class Member(NamedTuple):
+class Member(msgspec.Struct, frozen=True, gc=False):
     """One entry of the directory.  ``header_offset`` is absolute: where its local header begins in the file.
 
-    ``mode`` is st_mode where the entry was made on Unix, else 0 (4.4.15).
+    ``mode`` is st_mode where the entry was made on Unix, else 0 (4.4.15).  No named tuple: there may be a million, and making
+    one of those takes twice as long, and the garbage collector looks at each.
     """
 
     name: str
@@ -82,6 +83,13 @@ class Member(NamedTuple):
     size: int
     header_offset: int
     mode: int = 0
+
+
+class Directory(NamedTuple):
+    """A whole central directory: where it is, and its members in its order."""
+
+    location: DirectoryLocation
+    members: Sequence[Member]
 
 
 def find_directory(tail: bytes, file_size: int) -> DirectoryLocation | NeedMore:
@@ -196,37 +204,36 @@ def parse_directory(data: bytes | memoryview, location: DirectoryLocation, *, en
     unpack = _CENTRAL.unpack_from
     head = _CENTRAL.size
     prepended = location.prepended
-    limit = location.offset
+    limit = location.offset - LOCAL_HEADER_BYTES - prepended
     total = len(data)
     members: list[Member] = []
-    position = 0
+    following = 0
     for _ in range(location.entries):
-        if position + head > total:
+        position = following
+        start = position + head
+        if start > total:
             raise NotAZip("its central directory ends in the middle of an entry")
         magic, flags, method, crc, packed, size, name_size, extra_size, comment_size, disk, external, offset = unpack(
             data, position
         )
         if magic != _CENTRAL_MAGIC:
             raise NotAZip("its central directory holds something that is no entry")
-        name_end = position + head + name_size
+        name_end = start + name_size
         following = name_end + extra_size + comment_size
         if following > total:
             raise NotAZip("its central directory ends in the middle of an entry")
-        if ending and not data.endswith(ending, position + head, name_end):
-            position = following
+        if ending and not data.endswith(ending, start, name_end):
             continue
         if packed == _FULL32 or size == _FULL32 or offset == _FULL32 or disk == _FULL16:
             size, packed, offset, disk = _zip64_fields(data[name_end : name_end + extra_size], size, packed, offset, disk)
-        offset += prepended
-        if disk or offset + LOCAL_HEADER_BYTES + packed > limit:
+        if disk or offset + packed > limit:
             raise NotAZip("a member does not lie inside the file")
-        raw_name = data[position + head : name_end]
+        raw_name = data[start:name_end]
         # 4.4.4 bit 11; wheels are UTF-8 by their own specification, so bytes that are not are kept apart, not guessed at.
         name = (
             raw_name.decode("utf-8", "surrogateescape") if flags & _FLAG_UTF8 or raw_name.isascii() else raw_name.decode("cp437")
         )
-        members.append(Member(name, crc, method, flags, packed, size, offset, external >> 16))
-        position = following
+        members.append(Member(name, crc, method, flags, packed, size, offset + prepended, external >> 16))
     return tuple(members)
 
 
@@ -296,14 +303,16 @@ def window_after(member: Member, sorted_offsets: Sequence[int], directory_offset
     return member.header_offset, min(end, directory_offset)
 
 
-def data_offset(member: Member, header: bytes | memoryview) -> int:
-    """Return where in the file the member's data begins, from its local header (30 bytes are enough).  Raises `NotAZip`."""
-    if len(header) < LOCAL_HEADER_BYTES:
+def data_offset(member: Member, header: bytes | memoryview, at: int = 0) -> int:
+    """Return where in the file the member's data begins, from its local header; raises `NotAZip`.
+
+    That begins at byte ``at`` of ``header``, of which 30 bytes are enough.
+    """
+    if len(header) - at < LOCAL_HEADER_BYTES:
         raise NotAZip(f"the local header of {member.name!r} is cut short")
-    fields = _LOCAL.unpack_from(header)
-    if fields[0] != _LOCAL_MAGIC:
+    magic, name_size, extra_size = _LOCAL.unpack_from(header, at)
+    if magic != _LOCAL_MAGIC:
         raise NotAZip(f"the local header of {member.name!r} is not where the directory says")
-    name_size, extra_size = fields[-2:]
     return member.header_offset + LOCAL_HEADER_BYTES + int(name_size) + int(extra_size)
 
 

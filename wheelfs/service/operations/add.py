@@ -135,7 +135,7 @@ def _taken(
             if kept != same and _listed(store, source, about, sha256, index, scopes) is None:
                 store.catalog.add_name(kept).result()
             return sha256, "present"
-    ingested = store.ingest(descriptor, about.size_bytes, expected_sha256=None, name=source.filename)
+    ingested = store.ingest(descriptor, about.size_bytes, expected_sha256=None, directory=about.directory, name=source.filename)
     name = _listed(store, source, about, ingested.sha256, index, scopes) or StoredName(
         project=about.project,
         filename=source.filename,

@@ -58,13 +58,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What a checked file says of itself; an sdist has no ``metadata`` that could be read without building it."""
+    """What a checked file says of itself.
+
+    An sdist has no ``metadata`` that could be read without building it, and no ``directory``, which is a wheel's own.
+    """
 
     project: ProjectName
     version: Version
     size_bytes: int
     metadata: bytes | None = None
     requires_python: str | None = None
+    directory: zip_layout.Directory | None = None
 
 
 def files_under(path: Path) -> Sequence[Source]:
@@ -144,9 +148,9 @@ def described(source: Source, descriptor: int, size_bytes: int) -> Described:
             def read(offset: int, size: int) -> bytes:
                 return os.pread(descriptor, size, offset)
 
-            metadata = wheel_metadata.read_from(read, size_bytes, TAIL_BYTES, project)
-            wheel_metadata.check_members(read, size_bytes, TAIL_BYTES)
-            return Described(project, version, size_bytes, metadata, _agreeing(source, metadata, project, version))
+            metadata, directory = wheel_metadata.read_all_from(read, size_bytes, TAIL_BYTES, project)
+            requires_python = _agreeing(source, metadata, project, version)
+            return Described(project, version, size_bytes, metadata, requires_python, directory)
         magic = next((magic for suffix, magic in _MAGIC.items() if source.filename.endswith(suffix)), b"")
         if os.pread(descriptor, len(magic), 0) != magic:
             raise InvalidInput(source.attempted, "it is not the kind of archive that its name says", _CUT_SHORT)

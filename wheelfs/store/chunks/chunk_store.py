@@ -73,10 +73,10 @@ class ChunkStore:
         The buffers must not change until then.  Small pieces share blocks in their order; pieces of one call never share a
         block with those of another.  A commit alone may be undone by power loss: `sync` before relying on it.
         """
-        if any(not 0 < len(data) <= BLOCK_BYTES for _, data in pieces):
+        lengths = [len(data) for _, data in pieces]
+        if lengths and not 0 < min(lengths) <= max(lengths) <= BLOCK_BYTES:
             raise InternalError("store chunks", f"a chunk has 1 to {BLOCK_BYTES} bytes")
-        weight_bytes = sum(len(data) for _, data in pieces)
-        return self._writer.submit(lambda transaction: self._append(transaction, pieces), weight_bytes=weight_bytes)
+        return self._writer.submit(lambda transaction: self._append(transaction, pieces), weight_bytes=sum(lengths))
 
     def sync(self) -> None:
         """Make every committed transaction survive a power loss (commits leave out the flush of the last meta page)."""
@@ -92,32 +92,34 @@ class ChunkStore:
         # All at once and in order of key: each step of its own would cost more than LMDB's part of it.
         with transaction.cursor(db=self._index) as index:
             places = dict(index.getmulti([digest for digest, _ in pieces]))
-        fresh: dict[bytes, bytes] = {}
+        fresh: list[tuple[bytes, bytes]] = []
         for digest, data in pieces:
-            place = places.get(digest) or fresh.get(digest)
+            place = places.get(digest)
             if place is not None:
-                extents.append(Extent._make(_PLACE.unpack(place)))
+                extents.append(tuple.__new__(Extent, _PLACE.unpack(place)))
                 continue
-            if open_block is not None and filled + len(data) > BLOCK_BYTES and len(data) < BLOCK_BYTES:
-                self._put_block(transaction, open_block, parts)
-                open_block = None
-            if len(data) == BLOCK_BYTES:
+            length = len(data)
+            if length == BLOCK_BYTES:
                 self._put_block(transaction, next_block, [data], digest)
-                extent = Extent(next_block, 0, len(data))
+                block, offset = next_block, 0
                 next_block += 1
             else:
+                if open_block is not None and filled + length > BLOCK_BYTES:
+                    self._put_block(transaction, open_block, parts)
+                    open_block = None
                 if open_block is None:
                     open_block, parts, filled = next_block, [], 0
                     next_block += 1
-                extent = Extent(open_block, filled, len(data))
+                block, offset = open_block, filled
                 parts.append(data)
-                filled += len(data)
-            fresh[digest] = _PLACE.pack(*extent)
-            extents.append(extent)
+                filled += length
+            places[digest] = place = _PLACE.pack(block, offset, length)
+            fresh.append((digest, place))
+            extents.append(tuple.__new__(Extent, (block, offset, length)))  # half of what its own constructor takes
         if open_block is not None:
             self._put_block(transaction, open_block, parts)
         with transaction.cursor(db=self._index) as index:
-            index.putmulti(sorted(fresh.items()))
+            index.putmulti(sorted(fresh))
         if next_block != first_block:
             transaction.put(_NEXT_BLOCK, _NUMBER.pack(next_block), db=self._counters)
         return extents

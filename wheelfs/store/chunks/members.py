@@ -69,15 +69,15 @@ class MemberIndex:
 
         ``packed`` are the chunks of the skeleton's frame.
         """
-        entries = list(_entries(members, chunks, skeleton, packed.digests[:_PREFIX_BYTES]))
+        entries = _entries(members, chunks.digests, skeleton, packed.digests[:_PREFIX_BYTES])
         return [self._note(entries[start : start + _BATCH]) for start in range(0, len(entries), _BATCH)]
 
     def _note(self, entries: Sequence[tuple[bytes, bytes]]) -> Future[None]:
         def work(transaction: lmdb.Transaction) -> None:
+            wanted = dict(entries)
             with transaction.cursor(db=self._members) as cursor:
-                known = dict(cursor.getmulti([key for key, _ in entries]))
                 # Most are there: their pages stay clean.
-                cursor.putmulti(sorted((key, value) for key, value in dict(entries).items() if known.get(key) != value))
+                cursor.putmulti(sorted(wanted.items() - set(cursor.getmulti(wanted))))
 
         return self._writer.submit(work, weight_bytes=1024 * len(entries))
 
@@ -125,23 +125,27 @@ class MemberIndex:
 
 
 def _key(member: Member) -> bytes | None:
-    if max(member.size, member.compressed_size) >= _FULL32:
+    if member.size >= _FULL32 or member.compressed_size >= _FULL32:
         return None
     return _KEY.pack(member.crc, member.size, member.method, member.compressed_size)
 
 
-def _entries(members: Sequence[CutMember], chunks: ChunkList, skeleton: bytes, anchor: bytes) -> Iterator[tuple[bytes, bytes]]:
-    number = 0
-    for member, count, skeleton_start in members:
-        first, number = number, number + count
+def _entries(members: Sequence[CutMember], digests: bytes, skeleton: bytes, anchor: bytes) -> list[tuple[bytes, bytes]]:
+    entries: list[tuple[bytes, bytes]] = []
+    at = 0
+    for cut in members:
+        member, count = cut.member, cut.chunks
+        start, at = at, at + count * DIGEST_BYTES
         key = _key(member)
         if key is None:
             continue
-        if count:
-            starts = range(first * DIGEST_BYTES, number * DIGEST_BYTES, DIGEST_BYTES)
-            yield key, b"".join(chunks.digests[start : start + _PREFIX_BYTES] for start in starts)
+        if count == 1:
+            entries.append((key, digests[start : start + _PREFIX_BYTES]))
+        elif count:
+            entries.append((key, b"".join(digests[one : one + _PREFIX_BYTES] for one in range(start, at, DIGEST_BYTES))))
         else:
-            yield key, anchor + skeleton[skeleton_start : skeleton_start + member.compressed_size]
+            entries.append((key, anchor + skeleton[cut.skeleton_start : cut.skeleton_start + member.compressed_size]))
+    return entries
 
 
 def _find(member: Member, cursor: lmdb.Cursor, index: lmdb.Cursor) -> Stored:

@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from wheelfs.core.wheel.zip_layout import DEFLATED, STORED, Inflater, Member, NotAZip, inflated
 
@@ -52,7 +53,7 @@ def test_other_bytes_are_noticed(content: bytes, data: st.DataObject) -> None:
 def test_a_small_stream_that_grows_is_stopped_at_the_size_that_was_promised() -> None:
     member, data = packed(bytes(50 << 20))
     with pytest.raises(NotAZip, match="larger than the directory says"):
-        unpacked(member._replace(size=1000), data, 1 << 20)
+        unpacked(replace(member, size=1000), data, 1 << 20)
 
 
 def test_what_is_cut_short_is_noticed() -> None:

@@ -8,6 +8,7 @@ import zipfile
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from wheelfs.core.wheel.zip_layout import (
     DirectoryLocation,
@@ -164,7 +165,7 @@ def test_a_lying_directory_entry_is_refused(change: dict[str, Any], reason: str)
     data = _wheel()
     member, _, _ = _metadata_in(data)
     with pytest.raises(NotAZip, match=reason):
-        extract_member(member._replace(**change), data, 0)
+        extract_member(replace(member, **change), data, 0)
 
 
 def test_a_bomb_is_stopped_at_the_promised_size() -> None:
@@ -174,7 +175,7 @@ def test_a_bomb_is_stopped_at_the_promised_size() -> None:
     data = buffer.getvalue()
     member, start, end = _metadata_in(data)
     with pytest.raises(NotAZip, match="size and checksum"):
-        extract_member(member._replace(size=100), data[start:end], start)
+        extract_member(replace(member, size=100), data[start:end], start)
     with pytest.raises(NotAZip, match="larger than 1000 bytes"):
         extract_member(member, data[start:end], start, max_bytes=1000)
 

@@ -21,7 +21,7 @@ from wheelfs.core.wheel.cutting import BLOCK_BYTES
 from wheelfs.errors import ContentMismatch, InvalidInput
 from wheelfs.model.recipe import Recipe
 from wheelfs.store.chunks.chunk_store import CHUNK_DATABASES, ChunkStore
-from wheelfs.store.chunks.ingest import Ingested, _ReadAhead, ingest
+from wheelfs.store.chunks.ingest import Ingested, ingest
 from wheelfs.store.chunks.sealed_file import SealedFile
 from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.engine.writer import Writer
@@ -57,6 +57,8 @@ _SHAPES = {
     "empty archive": _wheel({}),
     "prepended": b"#!/bin/sh\n" * 99 + _wheel({"a": b"a" * 999}),
     "long gap": _wheel({"a": b"a"})[:-22] + bytes(9_000_000) + _wheel({"a": b"a" * 999}),
+    "more than is read at once": bytes(9_000_000)
+    + _wheel({"a": b"a" * 999, "b.so": _RANDOM.randbytes(9_000_000), "c": b"c" * 99}),
     "no zip": _RANDOM.randbytes(BLOCK_BYTES + 17),
     "truncated": _wheel({"a": _RANDOM.randbytes(5000)})[:-30],
     "empty file": b"",
@@ -152,22 +154,3 @@ def test_a_process_killed_while_it_stores_leaves_a_store_that_reads_and_writes(t
     assert _whole(chunks, _ingest(chunks, tmp_path / "again", data).recipe) == data
     writer.close()
     directory.close()
-
-
-def test_local_headers_that_lie_close_together_are_read_together() -> None:
-    data = _RANDOM.randbytes(400_000)
-    asked: list[tuple[int, int]] = []
-
-    def read(offset: int, size: int) -> bytes:
-        asked.append((offset, size))
-        return data[offset : offset + size]
-
-    ahead = _ReadAhead(read)
-    for step, reads in ((500, 10), (80_000, 5)):
-        asked.clear()
-        for offset in range(0, len(data), step):
-            assert ahead(offset, 30) == data[offset : offset + 30]
-        assert len(asked) <= reads
-    assert sum(size for _, size in asked) <= 100_000  # not much is read in vain where they lie far apart
-    assert ahead(300_000, 90_000) == data[300_000:390_000]
-    assert ahead(100, 8_000) == data[100:8_100]

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from tests.fakes.wheels import build_wheel, incompressible
 from wheelfs.core.fetch.delta import Likeness
@@ -68,7 +69,7 @@ def test_every_member_with_data_is_found_and_its_bytes_are_its_own(chunk_store: 
 def test_the_same_content_packed_otherwise_is_told_from_unknown_content(chunk_store: ChunkStore, tmp_path: Path) -> None:
     store_bytes(chunk_store, tmp_path / "w", WHEEL)
     member = members_of(WHEEL)[0]
-    asked = [member._replace(compressed_size=member.compressed_size + 1), member._replace(crc=member.crc ^ 1), member]
+    asked = [replace(member, compressed_size=member.compressed_size + 1), replace(member, crc=member.crc ^ 1), member]
     likenesses = [stored.known.likeness for stored in chunk_store.members.find(asked)]
     assert likenesses == [Likeness.OTHER_ENCODER, Likeness.UNKNOWN, Likeness.SAME]
 
@@ -92,7 +93,7 @@ def test_members_of_a_file_that_is_not_what_was_promised_are_not_noted(chunk_sto
 
 
 def test_members_of_4_gib_are_unknown(chunk_store: ChunkStore) -> None:
-    member = members_of(WHEEL)[0]._replace(size=1 << 32, compressed_size=1 << 32)
+    member = replace(members_of(WHEEL)[0], size=1 << 32, compressed_size=1 << 32)
     assert chunk_store.members.find([member])[0].known.likeness is Likeness.UNKNOWN
 
 
