@@ -69,8 +69,8 @@ class Wheels:
             page.parent.mkdir(parents=True, exist_ok=True)
             with page.open("a") as links:
                 links.write(f'<a href="../../wheels/{one.filename}#sha256={one.sha256}">{one.filename}</a>\n')
-        self.requirements = directory / "requirements.txt"
-        self.requirements.write_text("".join(f"{one.project}=={one.version}\n" for one in self.chosen))
+        # Words, and no file of requirements: of one project's there all would have to be met by one version.
+        self.requirements = [f"{one.project}=={one.version}" for one in self.chosen]
 
     def __str__(self) -> str:
         return (
@@ -166,7 +166,7 @@ class Scene:
         """Return a case of ``wheelfs fetch`` with a new store."""
         meter = self.meters[name] = _Meter(server)
         store = self.node
-        fixed = ["-r", str(self.wheels.requirements), "--python", _PYTHON, "--platform", _PLATFORM]
+        fixed = [*self.wheels.requirements, "--python", _PYTHON, "--platform", _PLATFORM]
         command = wheelfs_command("--store", str(store), "--json", "fetch", *fixed, *sources)
 
         def work(_: None) -> None:

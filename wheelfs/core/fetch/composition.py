@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import blake3
 
 from wheelfs.core.fetch.spans import Spans
+from wheelfs.core.wheel.cutting import divided
 from wheelfs.model.manifest import MAX_CHUNKS
 from wheelfs.model.recipe import DIGEST_BYTES, Chunk
 
@@ -104,7 +105,14 @@ class Composition:
         gaps, count = self.manifest.gaps, len(self.manifest.lengths)
         number = bisect_right(self._starts, start) - 1
         last = number + most_chunks
+        may_skip = True
         while at < end and number < last:
+            if may_skip and at == self._starts[number]:
+                whole = min(last, bisect_right(self._starts, end) - 1, count)
+                may_skip = self._is_right(number, whole, view[at - start : self._starts[whole] - start])
+                if may_skip and number < whole:
+                    at, number = self._starts[whole], whole
+                    continue
             gap_end = self._starts[number] + gaps[number] if number < count else self.size_bytes
             if at < gap_end:
                 stop = min(gap_end, end)
@@ -122,6 +130,16 @@ class Composition:
                 return Comparison(at - start, is_wrong=True)
             at, number = stop, number + 1
         return Comparison(at - start, is_wrong=False)
+
+    def _is_right(self, first: int, last: int, content: memoryview) -> bool:
+        """Compare the whole elements from number ``first`` to before ``last``; where they are wrong is not said."""
+        sizes = zip(self.manifest.gaps[first:last], self.manifest.lengths[first:last], strict=True)
+        skeleton, chunks = divided(content, sizes)
+        digests = b"".join([blake3.blake3(chunk).digest() for chunk in chunks])
+        return (
+            skeleton == self.skeleton[self._gap_starts[first] : self._gap_starts[last]]
+            and digests == self.manifest.digests[first * DIGEST_BYTES : last * DIGEST_BYTES]
+        )
 
     def _chunk_around(self, offset: int) -> tuple[int, int] | None:
         """Return the bounds of the chunk that ``offset`` is inside of, None where it is in the skeleton or between two."""

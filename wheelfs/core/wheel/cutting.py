@@ -8,7 +8,7 @@ byte of content has arrived.  What was measured, and what was not taken: docs/de
 from __future__ import annotations
 
 from array import array
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ from wheelfs.core.wheel.zip_layout import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     Read = Callable[[int, int], bytes | memoryview]
     """``read(offset, size)``: the file's bytes there, fewer only at its end."""
@@ -106,6 +106,19 @@ def cut_fixed(size_bytes: int) -> Layout:
     if rest:
         lengths.append(rest)
     return Layout(size_bytes, array("I", bytes(4 * len(lengths))), lengths)
+
+
+def divided(content: memoryview, pieces: Iterable[tuple[int, int]]) -> tuple[bytes, list[memoryview]]:
+    """Divide bytes into ``pieces``, each so much skeleton and then so much of a chunk; return the whole skeleton and the chunks.
+
+    Pieces without a chunk leave none.
+    """
+    # In loops that are not Python's: there are 180,000 chunks in a gigabyte of pure wheels.
+    bounds = list(accumulate(chain.from_iterable(pieces)))
+    starts, ends = bounds[::2], bounds[1::2]
+    cut = content.__getitem__
+    skeleton = b"".join(map(cut, map(slice, chain((0,), ends), starts)))
+    return skeleton, [chunk for chunk in map(cut, map(slice, starts, ends)) if chunk]
 
 
 def cut_file(read: Read, size_bytes: int, directory: Directory | None = None) -> Layout:

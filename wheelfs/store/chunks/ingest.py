@@ -12,7 +12,7 @@ import queue
 import threading
 from array import array
 from collections import deque
-from itertools import accumulate, chain
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -21,13 +21,13 @@ import msgspec
 import zstandard
 
 from wheelfs.core.hashes import checkable, contradiction, new
-from wheelfs.core.wheel.cutting import BLOCK_BYTES, Layout, cut_file
+from wheelfs.core.wheel.cutting import BLOCK_BYTES, Layout, cut_file, divided
 from wheelfs.errors import ContentMismatch, InvalidInput
 from wheelfs.model.recipe import ChunkList, Extent, Extents, Recipe
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
     from wheelfs.core.wheel.zip_layout import Directory
@@ -95,7 +95,9 @@ def ingest(
         for start, run in _runs(layout):
             buffer = read(start, sum(map(sum, run)))
             hasher.update(buffer)
-            collected.add(_divided(buffer, run, skeleton))
+            between, chunks = divided(buffer, run)
+            skeleton += between
+            collected.add([(blake3.blake3(chunk).digest(), chunk) for chunk in chunks])
     finally:
         # Also when reading or writing fails: the thread must not outlive the call.
         sha256, hashes = hasher.finish()
@@ -111,17 +113,6 @@ def ingest(
         noted.result()
     store.sync()
     return Ingested(sha256, size_bytes, Recipe(size_bytes, layout.gaps, data, len(skeleton), packed), hashes)
-
-
-def _divided(buffer: memoryview, run: Sequence[tuple[int, int]], skeleton: bytearray) -> list[Piece]:
-    """Return the chunks of a run, and add what is between them to ``skeleton``."""
-    # Loops that are not Python's: there are 180,000 chunks in a gigabyte of pure wheels.
-    bounds = list(accumulate(chain.from_iterable(run)))
-    starts, ends = bounds[::2], bounds[1::2]
-    cut = buffer.__getitem__
-    skeleton += b"".join(map(cut, map(slice, chain((0,), ends), starts)))
-    parts = [part for part in map(cut, map(slice, starts, ends)) if part]
-    return [(blake3.blake3(part).digest(), part) for part in parts]
 
 
 class _Hashing:
