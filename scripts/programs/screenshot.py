@@ -17,6 +17,8 @@ from tests.gateway.serving import Serving
 HEAD = "head:8080"
 """What the gateway is called on the pictures, whatever port it has."""
 INDEX = "main=http://index.example/simple"
+PHONE = 390
+"""As wide as a common telephone is held."""
 TAGS = ("cp311-cp311-manylinux_2_28_x86_64", "cp312-cp312-manylinux_2_28_x86_64", "cp312-cp312-macosx_14_0_arm64")
 RELEASES = {
     "numpy": {"2.3.4": "2025-10-15", "2.3.5": "2025-11-16", "2.4.0": "2025-12-20", "2.4.1": "2026-01-10"},
@@ -34,8 +36,12 @@ SAYS = {
 }
 NEEDS = {"pandas": ["numpy>=1.26"], "scipy": ["numpy>=1.26"], "lab-tools": ["pandas", "scipy"]}
 STORED = {"numpy": "2.4.1", "pandas": "3.0.0", "scipy": "1.17.0", "lab-tools": "1.0"}
-PICTURES = {"gateway.png": ("/", 1060), "gateway-version.png": ("/project/pandas/3.0.0/", 660)}
-"""Their paths, and how high the window is."""
+PICTURES = {
+    "gateway.png": ("/", 960, 1060),
+    "gateway-version.png": ("/project/pandas/3.0.0/", 960, 660),
+    "gateway-phone.png": ("/project/pandas/3.0.0/", PHONE, 1110),
+}
+"""Their paths, and how wide and high the window is."""
 
 
 def main(directory: Path) -> None:
@@ -65,8 +71,8 @@ def main(directory: Path) -> None:
                     for tag in TAGS[:2]:
                         client.get(f"/simple/{project}/{wheel_filename(project, version, tag=tag)}").raise_for_status()
             with Browser(work, f"--host-resolver-rules=MAP {HEAD} {urlsplit(gateway.url).netloc}") as browser:
-                for name, (path, height) in PICTURES.items():
-                    browser.look(width=960, height=height)
+                for name, (path, width, height) in PICTURES.items():
+                    browser.look(width=width, height=height, phone=width == PHONE)
                     browser.open(f"http://{HEAD}{path}")
                     (directory / name).write_bytes(browser.screenshot())
 

@@ -49,6 +49,23 @@ CONTRAST = """
 """
 """The least contrast (WCAG 2.2, 1.4.3) of any text on the page to what is below it."""
 
+BROKEN = """
+[...document.querySelectorAll('.lines code')].flatMap(code => {
+  const pieces = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+  const broken = [];
+  while (pieces.nextNode()) {
+    for (const word of pieces.currentNode.data.matchAll(/--[a-z-]+/g)) {
+      const range = document.createRange();
+      range.setStart(pieces.currentNode, word.index);
+      range.setEnd(pieces.currentNode, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => box.top)).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+})
+"""
+"""The options in set-up lines of which a part stands on the next line, as a browser breaks them after a hyphen."""
+
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
@@ -123,6 +140,13 @@ def test_pages_fit_are_named_and_have_contrast(lab: Serving, browser: Browser, w
         assert browser.evaluate(CONTRAST) >= 4.5, path
         if browser.find("table"):
             assert all(browser.names("columnheader")), path
+
+
+def test_no_option_of_a_set_up_line_is_broken_in_two(lab: Serving, browser: Browser) -> None:
+    for width in range(230, 400, 10):
+        browser.look(width=width, phone=True)
+        browser.open(f"{lab.url}/project/numbers/")
+        assert browser.evaluate(BROKEN) == [], width
 
 
 def test_a_script_that_got_into_a_page_would_not_run(lab: Serving, browser: Browser) -> None:

@@ -44,7 +44,8 @@ def test_a_project_its_versions_its_files_and_its_set_up_line_are_found_by_click
                 page = browser.get(link)
                 assert texts(page, "//td[1]/a/text()") == [wheel_filename("demo", version)]
                 assert texts(page, "//td[4]/text()") == [state]
-            [line] = [line for line in texts(project, "//code/text()") if line.startswith("uv ")]
+            lines = [str(code.xpath("string()")) for code in html.fromstring(project.text).iter("code")]
+            [line] = [line for line in lines if line.startswith("uv ")]
         uv = clients.uv()
         uv.run(*line.split()[1:]).succeeded()
         assert uv.installed() == {"demo": "2.0"}
@@ -128,8 +129,9 @@ def test_an_address_without_its_beginning_says_what_was_meant(tmp_path: Path) ->
         assert installer.text.strip() == f"no such file; the index for installers is {gateway.url}/simple/"
         for path in ("/", "/project/unknown/", "/numpy/"):
             page = client.get(path, headers={"accept": "text/html"})
-            assert set(texts(page, "//footer/a/@href")) == {"/healthz", "/metrics", "/simple/"}
+            assert set(texts(page, "//footer/a/@href")) == {"/healthz", "/metrics", "/#set-up", "/simple/"}
             assert "wheelfs 0." in texts(page, "//footer/text()")[0]
+        assert texts(client.get("/"), "//h2[@id='set-up']/text()") == ["Set up"]
 
 
 def test_pages_stay_small_with_thousands_of_projects_and_files(tmp_path: Path) -> None:
