@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.fakes.index import FakeIndex
+    from tests.fakes.processes import Finished
 
 RECIPES = ROOT / "docs" / "guide" / "recipes"
 CUT = "<!-- the line goes -->"
@@ -87,6 +88,7 @@ class User:
             "wheelfs": shlex.join(wheelfs_command()),
             "pip": f'{shlex.quote(sys.executable)} -m pip --python "$VIRTUAL_ENV"',
             "uv": shlex.quote(find_uv_bin()),
+            "ci-wheelfs": shlex.quote(str(ROOT / "scripts" / "ci-wheelfs")),
         }.items():
             program = self.where / "bin" / name
             program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
@@ -106,7 +108,11 @@ class User:
         """Run what a page shows, every command of which has to succeed."""
         for place, ours in sorted(self.places.items(), reverse=True):
             script = script.replace(place, ours)
-        run(["bash", "-euc", script], environment=self.environment, cwd=self.work).succeeded()
+        self.try_to_run(script).succeeded()
+
+    def try_to_run(self, script: str, **more: str) -> Finished:
+        """Run a script with ``more`` in the environment, and return how it ended."""
+        return run(["bash", "-euc", script], environment={**self.environment, **more}, cwd=self.work)
 
 
 @pytest.fixture
@@ -130,6 +136,62 @@ def follow(user: User, page: str, index: FakeIndex) -> None:
 @pytest.mark.parametrize("page", ["first-hour.md", "laptop.md", "ci.md", "air-gap.md", "backups.md", "cluster.md"])
 def test_a_recipe_works_as_it_stands(user: User, fake_index: FakeIndex, page: str) -> None:
     follow(user, page, fake_index)
+
+
+SYNC = "ci-wheelfs cache uv sync --frozen --reinstall --no-cache"
+
+
+def job(user: User, script: str, **more: str) -> tuple[Finished, dict[str, str]]:
+    """Run a job on a machine that has nothing but the archive of the one before, and return its end and its outputs."""
+    user.try_to_run("if [ -e saved.tar ]; then rm -rf cache && mkdir cache && tar -xf saved.tar -C cache; fi").succeeded()
+    outputs = user.work / "outputs"
+    outputs.unlink(missing_ok=True)
+    done = user.try_to_run(script, GITHUB_OUTPUT=str(outputs), **more)
+    user.try_to_run("tar -cf saved.tar -C cache .").succeeded()
+    return done, dict(line.split("=") for line in outputs.read_text().splitlines())
+
+
+def files_asked_for(index: FakeIndex) -> list[str]:
+    return [request.path for request in index.requests if request.path.endswith(".whl")]
+
+
+def test_jobs_in_turn_fetch_what_is_new_and_save_nothing_else(user: User, fake_index: FakeIndex) -> None:
+    first, outputs = job(user, SYNC)
+    first.succeeded()
+    assert outputs["changed"] == "true"
+    fetched = len(files_asked_for(fake_index))
+    assert fetched >= 2
+    again, same = job(user, SYNC)
+    again.succeeded()
+    assert (same["key"], same["changed"], len(files_asked_for(fake_index))) == (outputs["key"], "false", fetched)
+    fake_index.add_wheel("numbers", "2.1", big_bytes=300_000)
+    user.run(f"uv lock --quiet --upgrade --default-index {fake_index.url}")
+    newer, other = job(user, SYNC)
+    newer.succeeded()
+    assert other["changed"] == "true"
+    assert {path.rsplit("/", 1)[-1] for path in files_asked_for(fake_index)[fetched:]} == {wheel_filename("numbers", "2.1")}
+    fake_index.stop()
+    job(user, SYNC, WHEELFS_OFFLINE="true")[0].succeeded()
+
+
+def test_a_job_ends_as_its_command_does_and_loses_what_no_job_uses(user: User) -> None:
+    job(user, SYNC)[0].succeeded()
+    done, outputs = job(user, "ci-wheelfs cache sh -c 'exit 7'", CI_WHEELFS_UNUSED="0")
+    assert (done.returncode, outputs["changed"]) == (7, "true")
+    assert f"removed {wheel_filename('numbers', '2.0')}" in done.stderr
+    assert user.try_to_run("wheelfs --store cache/store --json ls").stdout == ""
+
+
+def test_a_job_goes_on_with_a_new_store_where_the_archive_holds_none_that_works(user: User) -> None:
+    job(user, SYNC)[0].succeeded()
+    user.try_to_run(
+        "rm -rf cache && mkdir -p cache/store && echo 'no store' > cache/store/format && tar -cf saved.tar -C cache ."
+    )
+    done, outputs = job(user, SYNC)
+    done.succeeded()
+    assert "cannot be used; a new one is made" in done.stderr
+    assert outputs["changed"] == "true"
+    assert user.try_to_run("wheelfs --store cache/store ls").succeeded().stdout
 
 
 @pytest.mark.parametrize("page", ["moving.md", "other-systems.md"])

@@ -116,6 +116,22 @@ def test_gc_gives_room_back_that_stats_has_counted(wheels: dict[str, bytes], whe
     assert after["file_bytes"] >= before["file_bytes"], "it is the most that was ever in use"
 
 
+def test_gc_removes_what_nothing_has_used_for_so_long(fake_index: FakeIndex, wheelfs: Callable[..., Any]) -> None:
+    name, _ = fake_index.add_wheel("numbers", "1.0", big_bytes=900_000)
+    fake_index.add_wheel("kept", "1.0", big_bytes=300_000)
+    wheelfs("fetch", "--index", f"main={fake_index.url}", "numbers", "kept")
+    wheelfs("pin", "kept")
+    assert wheelfs("gc", "--unused", "1d")[0]["unused"] == []
+    (told,) = wheelfs("gc", "--unused", "0", "--dry-run")
+    assert told["unused"] == [name]
+    assert len(wheelfs("ls")) == 2
+    (done,) = wheelfs("gc", "--unused", "0")
+    assert (done["unused"], done["freed_bytes"] > 900_000) == ([name], True)
+    assert [record["project"] for record in wheelfs("ls")] == ["kept"]
+    for given in (["--unused", "soon"], ["--unused", "1d", "--share", "file:///nowhere"]):
+        assert wheelfs("gc", *given, code=2)[0]["error"]["class"] == "UsageError"
+
+
 def test_stats_of_a_project_counts_its_chunks_once(wheels: dict[str, bytes], wheelfs: Callable[..., Any]) -> None:
     found = wheelfs("stats", "--by-project")
     assert [one["stored_bytes"] for one in found] == sorted((one["stored_bytes"] for one in found), reverse=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -177,13 +178,20 @@ def pin(settings: Settings, words: Sequence[str], *, pinned: bool) -> Iterator[K
         yield from housekeeping.pin(store, words, pinned=pinned)
 
 
-def collect(settings: Settings, *, dry_run: bool) -> Collection:
-    """Free the space of chunks that nothing names; raises `StoreLocked` while another process does."""
+def collect(settings: Settings, *, dry_run: bool, unused_s: float | None = None) -> Collection:
+    """Free the space of chunks that nothing names; raises `StoreLocked` while another process does.
+
+    ``unused_s``: remove before what nothing has used for so many seconds.
+    """
     from wheelfs.reports.store import Collection
     from wheelfs.store.gc.collect import collect as collect_garbage
+    from wheelfs.store.gc.eviction import evict_unused
     from wheelfs.store.store import Store
 
     with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
+        unused: tuple[str, ...] = ()
+        if unused_s is not None:
+            unused = tuple(evict_unused(store, int((time.time() - unused_s) * 1e6), dry_run=dry_run))
         done = collect_garbage(store, dry_run=dry_run)
         return Collection(
             dry_run=dry_run,
@@ -191,6 +199,7 @@ def collect(settings: Settings, *, dry_run: bool) -> Collection:
             rewritten_blocks=done.rewritten,
             freed_bytes=done.freed_bytes,
             waiting=done.waiting,
+            unused=unused,
         )
 
 

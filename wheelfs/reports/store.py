@@ -8,7 +8,8 @@ import msgspec
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
     """What a collection gave back, inside of the store's files, which never shrink; or what it would, as a dry run.
 
-    ``waiting``: nothing was deleted this time, since a file was being stored all the while.
+    ``waiting``: nothing was deleted this time, since a file was being stored all the while.  ``unused``: the files that were
+    removed before, since nothing has used them for so long; as a dry run their room is not in ``freed_bytes``.
     """
 
     dry_run: bool
@@ -16,6 +17,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     rewritten_blocks: int
     freed_bytes: int
     waiting: bool = False
+    unused: tuple[str, ...] = ()
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from scripts.bench.programs.ground import Ground
+    from tests.fakes.clients import Uv
 
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 PLATFORMS = {
@@ -39,7 +40,7 @@ PLATFORMS = {
 """What uv calls a platform, and pip."""
 _UV = uv.find_uv_bin()
 _SYNC = (_UV, "sync", "--frozen", "--active", "--no-install-project", "--quiet")
-_ALONE, _SAVED = "uv, no cache", "uv, its cache restored from an archive"
+_ALONE, _SAVED, _WARM = "uv, no cache", "uv, its cache restored from an archive", "uv, its cache kept on the runner"
 _KEPT, _ARCHIVE = "wheelfs run, store kept on the runner", "wheelfs run, store restored from an archive"
 _LIMIT_S = 1800.0
 
@@ -86,18 +87,26 @@ class Jobs:
     def cases(self) -> list[Case]:
         course = self.course
 
+        def install(client: Uv, command: Sequence[str] = _SYNC) -> None:
+            environment = {**client.environment, "PYTHONPATH": wheelfs_environment(client.directory)["PYTHONPATH"]}
+            run(list(command), environment=environment, cwd=self.project).succeeded()
+
+        def warm() -> Uv:
+            client = course.uv()
+            restore(f"{self.archives}/uv.tar", Path(client.environment["XDG_CACHE_HOME"]) / "uv")
+            return client
+
         def sync(archive: str | None, store: Path | None, *, is_wheelfs: bool) -> None:
             client = course.uv()
             where = Path(client.environment["XDG_CACHE_HOME"]) / "uv" if store is None else store
             if archive is not None:
                 restore(f"{self.archives}/{archive}", where)
-            command = course.under_run(where, *_SYNC) if is_wheelfs else list(_SYNC)
-            environment = {**client.environment, "PYTHONPATH": wheelfs_environment(client.directory)["PYTHONPATH"]}
-            run(command, environment=environment, cwd=self.project).succeeded()
+            install(client, course.under_run(where, *_SYNC) if is_wheelfs else _SYNC)
 
         return [
             Case(_ALONE, lambda _: sync(None, None, is_wheelfs=False), clear=course.forget),
             Case(_SAVED, lambda _: sync("uv.tar", None, is_wheelfs=False), clear=course.forget),
+            Case(_WARM, install, warm, course.forget),
             Case(_KEPT, lambda _: sync(None, self.kept, is_wheelfs=True), clear=course.forget),
             Case(_ARCHIVE, lambda store: sync("store.tar", store, is_wheelfs=True), course.new_store, course.forget),
         ]
@@ -131,7 +140,7 @@ def measure_jobs(options: argparse.Namespace) -> None:
             with section("a job, from its archive to its environment"):
                 print("  archives: " + ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in sizes.items()))
                 measured = interleaved(Jobs(course, project, far.origin, mounted.store).cases(), options.rounds)
-                show_times(measured, {_SAVED: _ALONE, _KEPT: _ALONE, _ARCHIVE: _ALONE})
+                show_times(measured, {_SAVED: _ALONE, _WARM: _ALONE, _KEPT: _ALONE, _ARCHIVE: _ALONE})
                 show_times({name: measured[name] for name in (_SAVED, _KEPT, _ARCHIVE)}, {_KEPT: _SAVED, _ARCHIVE: _SAVED})
 
 

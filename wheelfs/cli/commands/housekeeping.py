@@ -114,16 +114,18 @@ def _print_files(output: Output, files: Iterable[KeptFile], done: str) -> None:
 @click.command(
     cls=Command,
     short_help="Free the space of what was removed.",
-    examples=("wheelfs gc", "wheelfs gc --dry-run --json", "wheelfs gc --share file:///lab/wheels"),
+    examples=("wheelfs gc", "wheelfs gc --dry-run --json", "wheelfs gc --unused 30d", "wheelfs gc --share file:///lab/wheels"),
 )
+@click.option("--unused", metavar="DURATION", help="Remove first what nothing has used for so long, 30d for instance.")
 @click.option("--share", metavar="URL", help="Collect the garbage of this shared directory or bucket instead.")
 @click.option("--grace", metavar="DURATION", help="With --share: the grace period, 1h or more; 7d by default.")
 @click.option("--dry-run", is_flag=True, help="Only show how much would be freed, at least.")
 @click.pass_context
-def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bool) -> None:
+def gc(context: click.Context, share: str | None, grace: str | None, unused: str | None, dry_run: bool) -> None:
     """Free the space of what no stored file needs any more, and rewrite what is mostly unused. Mounts go on meanwhile.
 
-    The space is used for what is stored next: the store's files themselves never shrink.
+    The space is used for what is stored next: the store's files themselves never shrink. With --unused files go, too, that no
+    program has opened for so long; never pinned, private or open ones. A use is noted to the hour.
 
     With --share a share is cleaned up, and the store is left alone: what killed writers have left there, and what larger
     snapshots contain. What another machine might be about to use is condemned first, and deleted by a run at least a grace period
@@ -134,10 +136,9 @@ def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bo
 
     session = session_of(context)
     if share is not None:
-        try:
-            grace_s = age_s(grace or DEFAULT_GRACE)
-        except ValueError as error:
-            raise UsageError(f"use the grace period {grace}", str(error)) from None
+        if unused is not None:
+            raise UsageError("use --unused", "no share knows when its files are used", "leave it out")
+        grace_s = _seconds("the grace period", grace or DEFAULT_GRACE)
         context.with_resource(ends_when_interrupted())
         with session.output.progress() as progress:
             progress.begin(LOOKING, None)
@@ -151,15 +152,26 @@ def gc(context: click.Context, share: str | None, grace: str | None, dry_run: bo
     if grace is not None:
         raise UsageError("use --grace", "--grace needs --share: the store is this machine's own", "leave it out")
     settings = session.settings()
+    unused_s = None if unused is None else _seconds("the time", unused)
     with session.output.progress() as progress:
         progress.begin(LOOKING, None)
-        done = app.collect(settings, dry_run=dry_run)
+        done = app.collect(settings, dry_run=dry_run, unused_s=unused_s)
     if session.json:
         session.output.record(done)
-    elif done.waiting:
+        return
+    for filename in done.unused:
+        session.output.line(f"{'would remove' if dry_run else 'removed'} {filename}")
+    if done.waiting:
         session.output.line("nothing was freed yet: a file was being stored all the while; run it again")
     else:
         session.output.line(f"{size_text(done.freed_bytes)} {'would be' if dry_run else 'were'} freed")
+
+
+def _seconds(what: str, text: str) -> int:
+    try:
+        return age_s(text)
+    except ValueError as error:
+        raise UsageError(f"use {what} {text}", str(error)) from None
 
 
 def _collected_lines(done: ShareCollection) -> Iterator[str]:

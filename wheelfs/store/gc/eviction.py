@@ -105,15 +105,34 @@ def _evict(store: StoreFiles, excess: int) -> Iterator[str]:
     for candidate in _least_recently_used(store):
         if excess <= 0:
             return
-        names = store.catalog.names_of(candidate.sha256)
-        # Checked again: it may have been pinned or opened since.
-        if not _is_evictable(names) or candidate.sha256 in held(store.run_directory).open:
-            continue
-        for name in names:
-            if store.catalog.remove_name(name.key).result():
-                log.info("evicted %s", name.filename)
-                yield name.filename
-        excess -= candidate.size_bytes
+        gone = list(_remove(store, candidate.sha256))
+        yield from gone
+        excess -= candidate.size_bytes if gone else 0
+
+
+def evict_unused(store: StoreFiles, before_us: int, *, dry_run: bool = False) -> Iterator[str]:
+    """Remove what may go and was neither stored nor used since ``before_us``, and yield the filenames.
+
+    Their room is given back by the next collection.  Uses are written at most once an hour, by the process that had them.
+    """
+    in_use = held(store.run_directory).open
+    for candidate in list(_candidates(store)):
+        if candidate.used_at_us < before_us and candidate.sha256 not in in_use:
+            if dry_run:
+                yield from (name.filename for name in store.catalog.names_of(candidate.sha256))
+            else:
+                yield from _remove(store, candidate.sha256)
+
+
+def _remove(store: StoreFiles, sha256: bytes) -> Iterator[str]:
+    names = store.catalog.names_of(sha256)
+    # Checked again: it may have been pinned or opened since.
+    if not _is_evictable(names) or sha256 in held(store.run_directory).open:
+        return
+    for name in names:
+        if store.catalog.remove_name(name.key).result():
+            log.info("evicted %s", name.filename)
+            yield name.filename
 
 
 def _evictable_bytes(store: StoreFiles) -> int:

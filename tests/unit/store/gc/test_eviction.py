@@ -14,7 +14,7 @@ from wheelfs.model.content import key_of_sha256
 from wheelfs.model.environment import EnvironmentLabel
 from wheelfs.store.catalog.last_use import COARSE_US, LastUses
 from wheelfs.store.catalog.records import StoredName
-from wheelfs.store.gc.eviction import excess_bytes, make_room
+from wheelfs.store.gc.eviction import evict_unused, excess_bytes, make_room
 from wheelfs.store.limits import NO_LIMITS, TUNING, Limits, Need
 from wheelfs.store.store import Store
 
@@ -64,6 +64,20 @@ def test_nothing_goes_while_there_is_room(store: Store, tmp_path: Path) -> None:
     add(store, tmp_path, "one", 1)
     assert make_room(store, Limits(quota_bytes=10_000_000), Need(SIZE)) == []
     assert make_room(store, Limits(), Need(1 << 50)) == []
+
+
+def test_what_was_not_used_since_goes_and_nothing_else(store: Store, tmp_path: Path) -> None:
+    for number, project in enumerate(["old", "used", "opened", "new"]):
+        add(store, tmp_path, project, 10 + number)
+    add(store, tmp_path, "own", 1, private=True)
+    add(store, tmp_path, "kept", 1, pinned=True)
+    (used,), (opened,) = store.catalog.stored_names("used"), store.catalog.stored_names("opened")
+    store.catalog.note_used({used.sha256: 100}).result()
+    with store.reading(opened.sha256):
+        assert list(evict_unused(store, 13, dry_run=True)) == [wheel_filename("old", "1.0")]
+        assert sorted(projects(store)) == ["kept", "new", "old", "opened", "own", "used"]
+        assert list(evict_unused(store, 13)) == [wheel_filename("old", "1.0")]
+    assert sorted(projects(store)) == ["kept", "new", "opened", "own", "used"]
 
 
 def test_the_least_recently_used_go_first_and_no_more_than_needed(store: Store, tmp_path: Path) -> None:
