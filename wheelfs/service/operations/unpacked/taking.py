@@ -158,4 +158,5 @@ class TakingUnpacked:
                 added = add_one(self.store, source, index=None, scopes=IndexScopes({}), progress=self.progress)
         except OSError as error:
             raise store_error(f"store {filename}", error) from error
-        return msgspec.structs.replace(added, repacked=True, fetched_bytes=0)
+        reason = added.reason and f"{unpacked.attempted}: {added.reason}"
+        return msgspec.structs.replace(added, reason=reason, repacked=True, fetched_bytes=0)
