@@ -57,7 +57,7 @@ class NotKnown(UsageError):
 
 
 class MountPointError(UsageError):
-    """The mount point is no directory, is not empty, is another user's, is mounted already, or does not answer."""
+    """The mount point is no directory, not empty, another user's, mounted already, has the store in it, or does not answer."""
 
     exit_code = 6
 

@@ -269,6 +269,17 @@ def test_a_dead_mount_is_cleared_and_mounted_anew(tools: bytes, mounted: MountWh
     assert (mount.path / NAME).read_bytes() == tools
 
 
+@pytest.mark.parametrize("store", ["mnt", "mnt/below/store", "link/store"])
+def test_a_mount_does_not_hide_its_own_store(run_wheelfs: RunWheelfs, tmp_path: Path, store: str) -> None:
+    (tmp_path / "mnt").mkdir()
+    (tmp_path / "link").symlink_to("mnt")
+    words = ("--store", str(tmp_path / store), "mount", str(tmp_path / "mnt"), "--no-index", "-o", "nonempty", "--json")
+    done = run_wheelfs(*words)
+    assert (done.returncode, error_of(done)["class"]) == (6, "MountPointError")
+    assert f"the store {tmp_path / store} lies there" in error_of(done)["message"]
+    assert list((tmp_path / "mnt").iterdir()) == [], "and no store is made"
+
+
 @needs_root
 def test_a_machine_without_fuse_is_told_so(run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path) -> None:
     command = wheelfs_command("--store", str(store_dir), "mount", str(tmp_path / "mnt"), "--offline", "--json")

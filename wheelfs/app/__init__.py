@@ -22,6 +22,7 @@ from wheelfs.app.indexes import with_indexes
 from wheelfs.app.own_places import OwnPlaces as OwnPlaces
 from wheelfs.app.wiring import end_s, is_unborn, limits_of, running_node, start_background, store_to_look_at, take_over
 from wheelfs.config import redact
+from wheelfs.errors import MountPointError
 from wheelfs.private_files import readers_of
 from wheelfs.reports.mounts import MountReady
 
@@ -91,8 +92,11 @@ def run_mount(
             await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=shutdown, reload=reloader.reload)
             nursery.cancel_scope.cancel()
 
-    reloader = Reloader(settings, reread)
-    settings = with_indexes(settings, OwnPlaces(mountpoint=mountpoint))
+    reloader, places = Reloader(settings, reread), OwnPlaces(mountpoint=mountpoint)
+    if places.holds(str(settings.store)) is not None:
+        happened = f"the store {settings.store} lies there, and would be hidden by the mount"
+        raise MountPointError(f"mount on {mountpoint}", happened, "mount elsewhere, or give --store another directory")
+    settings = with_indexes(settings, places)
     written_share(settings)
     with (
         EndBound(end_s(settings)) as end,
