@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.crashes import stored
+from tests.fakes.jumping_clock import JumpingClock
 from tests.fakes.memory import taken_by
 from tests.fakes.mounts import unmount_lazily
 from tests.fakes.nginx import Nginx, nginx_program
@@ -131,6 +132,41 @@ def test_programs_that_copy_get_all_bytes_with_holes_or_without(
     for number, option in enumerate(("--sparse=always", "--sparse=never", "--reflink=auto")):
         subprocess.run(["cp", option, str(source), str(tmp_path / str(number))], check=True)
         assert (tmp_path / str(number)).read_bytes() == content
+
+
+def test_what_the_kernel_moves_by_itself_is_right(fake_index: FakeIndex, mounted: MountWheelfs, tmp_path: Path) -> None:
+    """Sendfile and splice, as servers and containers' runtimes copy, of a file that is fetched meanwhile and of a stored one."""
+    name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=1_000_000)
+    source = mounted(index=fake_index.url).path / "simple" / "numbers" / name
+    for _ in range(2):
+        with source.open("rb") as file, (tmp_path / "sent").open("wb") as sent:
+            while os.sendfile(sent.fileno(), file.fileno(), None, 1 << 20):
+                pass
+        assert (tmp_path / "sent").read_bytes() == content
+        with source.open("rb") as file:
+            out, into = os.pipe()
+            moved = []
+            while count := os.splice(file.fileno(), into, 65_536):
+                moved.append(os.read(out, count))
+            os.close(out)
+            os.close(into)
+        assert b"".join(moved) == content
+
+
+def test_a_clock_that_jumps_by_years_changes_no_byte_and_hides_no_file(
+    fake_index: FakeIndex, mounted: MountWheelfs, tmp_path: Path
+) -> None:
+    clock = JumpingClock(tmp_path / "clock")
+    mount = mounted(index=fake_index.url, env=clock.environment)
+    wheels: dict[str, bytes] = {}
+    for number, years in enumerate((0, 20, -20, 0)):
+        clock.set(years * 365 * 86_400)
+        name, wheels[name] = fake_index.add_wheel(f"numbers{number}", "1.0", big_bytes=100_000)
+        assert (mount.path / "simple" / f"numbers{number}" / name).read_bytes() == wheels[name]
+        eventually(lambda: wheels.keys() <= set(os.listdir(mount.path / "stored")))
+        assert {name: (mount.path / name).read_bytes() for name in wheels} == wheels
+    mount.stop()
+    assert "Traceback" not in mount.log
 
 
 def increment(of: Path, places: Path, *options: str) -> set[str]:

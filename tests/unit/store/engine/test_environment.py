@@ -229,6 +229,28 @@ with environment.begin(write=True):
         holder.communicate(b"")
 
 
+def test_pages_that_a_killed_reader_held_are_used_again(environment: Environment, writer: Writer) -> None:
+    script = """
+import sys, lmdb
+environment = lmdb.open(sys.argv[1], map_size=64 << 20, max_dbs=1, lib_version=0)
+with environment.begin():
+    print("reading", flush=True)
+    sys.stdin.read()
+"""
+    things, value = environment.database("things"), bytes(1 << 20)
+    arguments = [sys.executable, "-c", script, str(environment.path)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"reading\n"
+        for _ in range(10):
+            writer.submit(lambda transaction: transaction.put(b"k", value, db=things)).result()
+        assert environment.check_readers() == 0, "it lives"
+        reader.kill()
+    assert environment.check_readers() == 1
+    for _ in range(2 * _MAP_BYTES // len(value)):
+        writer.submit(lambda transaction: transaction.put(b"k", value, db=things)).result()
+
+
 def test_the_number_of_the_last_transaction_grows_with_commits_only(environment: Environment, writer: Writer) -> None:
     before = environment.last_transaction()
     writer.flush()
