@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import subprocess
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.commands import error_of, objects
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from wheelfs.errors import StoreFull
+from wheelfs.store.coordination.leases import held
+from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +55,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 def fill(place: Path) -> Path:
     """Take all that is free, to the last block."""
-    filler = place / "filler"
+    filler = place / f"filler-{len(list(place.iterdir()))}"
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):
             try:
@@ -81,6 +86,50 @@ def test_rm_and_gc_work_on_a_full_disk_and_what_they_free_is_used(disk: Path, ru
     filler.unlink()
     run_wheelfs(*store, "verify").succeeded()
     assert (disk / "store" / "reserve").stat().st_blocks > 0
+
+
+def test_what_is_stored_is_read_on_a_full_disk_by_those_that_ran_before_and_those_that_come(
+    disk: Path, mounted: MountWheelfs, run_wheelfs: RunWheelfs, tmp_path: Path
+) -> None:
+    wheels = {
+        wheel_filename("tools", f"1.{number}"): build_wheel("tools", f"1.{number}", big_bytes=50_000) for number in range(COUNT)
+    }
+    for name, content in wheels.items():
+        (tmp_path / name).write_bytes(content)
+    store = ("--store", str(disk / "store"))
+    run_wheelfs(*store, "add", *(str(tmp_path / name) for name in wheels)).succeeded()
+    mount = mounted("--no-index", store=disk / "store")
+    fill(disk)
+    for _ in range(2):
+        with ExitStack() as held:
+            files = {name: held.enter_context((mount.path / name).open("rb")) for name in wheels}
+            assert {name: file.read() for name, file in files.items()} == wheels
+        mount.restart()
+    run_wheelfs(*store, "verify").succeeded()
+    run_wheelfs(*store, "export", str(tmp_path / "saved")).succeeded()
+    assert {path.name for path in (tmp_path / "saved").glob("*.whl")} == set(wheels)
+    run_wheelfs(*store, "rm", *wheels).succeeded()  # the reserve still does for that
+    mount.stop()
+
+
+def test_on_a_full_disk_a_process_has_as_many_leases_as_it_needs(disk: Path) -> None:
+    contents = [hashlib.sha256(bytes([number % 256, number // 256])).digest() for number in range(1_000)]
+    with Store.open(disk / "store") as store:
+        fill(disk)
+        for sha256 in contents:
+            store.leases.hold(sha256)
+        assert held(store.run_directory).open == set(contents)
+        for sha256 in contents:
+            store.leases.release(sha256)
+        assert not held(store.run_directory).open
+        store.reserve.give_up()
+        fill(disk)
+        for sha256 in contents:
+            store.leases.hold(sha256)  # in the room that it has by now
+        with pytest.raises(StoreFull):
+            for number in range(10_000):
+                store.leases.hold(number.to_bytes(32, "big"))
+        assert set(contents) <= held(store.run_directory).open
 
 
 def test_a_file_of_an_environment_that_cannot_be_inflated_is_refused_when_it_is_opened(

@@ -52,7 +52,7 @@ class StoreFiles:
         self.tuning = tuning
         self._writers: list[Writer | ReadOnlyWriter] = []
         self.reserve = Reserve(directory.path / "reserve")
-        self.leases = Leases(None if directory.readonly else directory.run)
+        self.leases = Leases(None if directory.readonly else directory.run, self.reserve)
         try:
             catalog = directory.open_environment(
                 "catalog", (*CATALOG_DATABASES, *SHARED_DATABASES, *ENVIRONMENT_DATABASES), writer_lock_s=tuning.writer_lock_s

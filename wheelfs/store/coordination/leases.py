@@ -2,7 +2,7 @@
 
 Every process has a file of its own in ``run/``, locked (flock) as long as it lives: however it ends, the kernel releases the
 lock, and a file that can be locked belongs to a dead process and is removed.  Nothing here must survive a restart, so nothing is
-flushed.
+flushed.  On a full disk it takes room from the store's reserve: what is stored has to be readable there, too.
 
 Two kinds of leases.  *Open*: a sealed file is being read; it is taken before the recipe is looked up, and that order makes it
 correct: a process that removes a recipe and then finds no lease knows that no reader can still have it.  *Ingest*: chunks were
@@ -11,6 +11,7 @@ or will be stored or found for a file that is not sealed yet; it names the first
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -23,15 +24,20 @@ import msgspec
 
 from wheelfs.errors import StoreError
 from wheelfs.store.engine.environment import store_error
+from wheelfs.store.engine.reserve import NO_ROOM
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wheelfs.store.engine.reserve import Reserve
 
 _SLOT: Final = struct.Struct(">c7x32s")
 _FREE: Final = bytes(_SLOT.size)
 _OPEN: Final = b"O"
 _INGEST: Final = b"I"
 _TOKEN: Final = struct.Struct(">Q24s")
+_ROOM_BYTES: Final = 16 << 10
+"""What a process takes of the reserve at a time: 400 leases."""
 _ATTEMPTS: Final = 8
 """Each retry means that a collection took the new file for a dead process's, between its creation and its locking."""
 
@@ -58,9 +64,10 @@ class IngestLease:
 class Leases:
     """The leases of this process.  Methods may be called from any thread and cost a write of 40 bytes to the page cache."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, reserve: Reserve) -> None:
         """``directory`` is the store's ``run``; with None (a read-only store) leases are not kept, and protect nothing."""
         self._directory = directory
+        self._reserve = reserve
         self._path: Path | None = None
         self._descriptor = -1
         # Reentrant: the garbage collector may free an unreferenced lease in the middle of a method.
@@ -111,15 +118,34 @@ class Leases:
     def _write(self, kind: bytes, value: bytes) -> int:
         if self._directory is None:
             return 0
+        slot, packed = self._free_slots.pop() if self._free_slots else self._slots, _SLOT.pack(kind, value)
         try:
-            if self._descriptor < 0:
-                self._path, self._descriptor = _make(self._directory)
-            slot = self._free_slots.pop() if self._free_slots else self._slots
-            self._slots = max(self._slots, slot + 1)
-            os.pwrite(self._descriptor, _SLOT.pack(kind, value), slot * _SLOT.size)
+            try:
+                self._put(slot, packed)
+            except OSError as error:
+                if error.errno not in NO_ROOM or not self._reserve.lend(_ROOM_BYTES):
+                    raise
+                # All of it at once, before another program takes it.
+                os.posix_fallocate(self._opened(), slot * _SLOT.size, _ROOM_BYTES)
+                self._put(slot, packed)
         except OSError as error:
+            if slot < self._slots:
+                self._free_slots.append(slot)
             raise store_error(f"write to {self._directory}", error) from error
+        self._slots = max(self._slots, slot + 1)
         return slot
+
+    def _put(self, slot: int, packed: bytes) -> None:
+        if os.pwrite(self._opened(), packed, slot * _SLOT.size) < len(
+            packed
+        ):  # it begins in the last page that there was room for
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _opened(self) -> int:
+        if self._descriptor < 0:
+            assert self._directory is not None, "not closed"
+            self._path, self._descriptor = _make(self._directory)
+        return self._descriptor
 
 
 def held(directory: Path) -> Held:

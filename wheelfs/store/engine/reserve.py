@@ -1,17 +1,20 @@
-"""Room on the disk that is kept for deleting: LMDB writes new pages before it frees old ones, also to remove something."""
+"""Room on the disk that is kept for deleting, and for the leases of readers.
+
+LMDB writes new pages before it frees old ones, also to remove something; and what is stored is read on a full disk, too.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheelfs.store.engine.environment import store_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Reserve:
@@ -40,7 +43,7 @@ class Reserve:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if error.errno not in NO_ROOM:
                 raise store_error(f"write {self._path}", error) from error
             self.give_up()  # a part of it would not do, and takes what others may need
 
@@ -49,3 +52,11 @@ class Reserve:
         had_bytes = self.size_bytes
         self._path.unlink(missing_ok=True)
         return had_bytes > 0
+
+    def lend(self, size_bytes: int) -> bool:
+        """Give ``size_bytes`` of its room back to the disk, or all; return whether there was any.  Raises `OSError`."""
+        left_bytes = self.size_bytes - size_bytes
+        if left_bytes <= 0:
+            return self.give_up()
+        os.truncate(self._path, left_bytes)
+        return True

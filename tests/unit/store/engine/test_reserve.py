@@ -27,3 +27,16 @@ def test_a_file_system_that_cannot_allocate_has_blocks_written(tmp_path: Path, m
     assert reserve.size_bytes >= 64 << 10
     assert reserve.give_up()
     assert reserve.size_bytes == 0
+
+
+def test_it_lends_what_it_has(tmp_path: Path) -> None:
+    reserve = Reserve(tmp_path / "reserve")
+    assert not reserve.lend(16 << 10), "it has nothing"
+    reserve.keep(64 << 10)
+    before_bytes = reserve.size_bytes
+    assert reserve.lend(16 << 10)
+    assert reserve.size_bytes == before_bytes - (16 << 10)
+    reserve.keep(64 << 10)
+    assert reserve.size_bytes >= 64 << 10, "it grows again"
+    assert reserve.lend(1 << 20), "all of it"
+    assert not reserve.lend(1)
