@@ -58,7 +58,10 @@ def point(tmp_path: Path) -> Iterator[Path]:
 
 
 def program(tmp_path: Path, hook: str, *arguments: str) -> subprocess.Popen[str]:
-    began = f"import sys\nbegan = {str(tmp_path / 'began')!r}\n"
+    # The time that it may take is a second here: what it waits for never comes.
+    began = (
+        f"import sys\nimport wheelfs.service.process.end_bound as bound\nbound.END_S = 1.0\nbegan = {str(tmp_path / 'began')!r}\n"
+    )
     environment = {**wheelfs_environment(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", began + HOOKS[hook] + RUN, "--store", str(tmp_path / "store"), *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
