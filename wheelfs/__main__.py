@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 
 
 def main() -> int:
@@ -13,6 +15,7 @@ def main() -> int:
     """
     gc.disable()
     try:
+        _open_standard_streams()
         from wheelfs.cli.main import main as run
 
         gc.freeze()
@@ -23,6 +26,16 @@ def main() -> int:
     finally:
         gc.enable()
         gc.freeze()
+
+
+def _open_standard_streams() -> None:
+    """Open those of 0, 1 and 2 that are closed: the store's files would get these numbers, and what is printed go into them."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 if __name__ == "__main__":

@@ -16,9 +16,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+class ReaderGone(Exception):
+    """The reader of stdout has closed it.  No OSError: what writes files must not take it for a failure of theirs."""
+
+
 def is_interrupt(error: BaseException) -> bool:
     """Return whether ``error`` is Ctrl-C, however nurseries have wrapped it."""
     return any(isinstance(leaf, KeyboardInterrupt) for leaf in _leaves(error))
+
+
+def is_reader_gone(error: BaseException) -> bool:
+    """Return whether ``error`` is that nothing reads our stdout any more, however nurseries have wrapped it."""
+    return any(isinstance(leaf, ReaderGone) for leaf in _leaves(error))
 
 
 @contextmanager

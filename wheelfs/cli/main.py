@@ -14,7 +14,7 @@ import click
 import wheelfs
 from wheelfs.cli.command import common_options
 from wheelfs.cli.commands import COMMANDS, COMPLETE_VARIABLE
-from wheelfs.cli.failures import error_of, is_interrupt
+from wheelfs.cli.failures import ReaderGone, error_of, is_interrupt, is_reader_gone
 from wheelfs.cli.first_steps import POINTERS, next_steps, running_mount
 from wheelfs.cli.interrupts import INTERRUPTED
 from wheelfs.cli.mount_options import is_mount_call, translate
@@ -82,20 +82,26 @@ def main(arguments: Sequence[str] | None = None, *, program: str | None = None) 
         return code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, ReaderGone):
         # What is still buffered would be complained about when the interpreter flushes at its end.
         _point_stdout_nowhere()
         return PIPE_CLOSED
     except WheelfsError as error:
         return _report(output, error)
+    except OSError as error:  # from `flush`
+        return _report(output, error_of(error))
 
 
 def _report(output: Output, error: WheelfsError) -> int:
     try:
         output.error(error)
         output.flush()
-    except BrokenPipeError:
+    except ReaderGone:
         _point_stdout_nowhere()
+    except OSError:  # the disk is full that stdout is on
+        _point_stdout_nowhere()
+        if output.json:
+            Output(json=False).error(error)
     return error.exit_code
 
 
@@ -124,11 +130,13 @@ def _run(given: list[str], program: str) -> int:
         raise UsageError(f"read the command line of {path}", error.format_message(), f"see {path} --help") from None
     except click.ClickException as error:
         raise UsageError("run wheelfs", error.format_message()) from None
-    except (WheelfsError, BrokenPipeError, KeyboardInterrupt):
+    except (WheelfsError, BrokenPipeError, ReaderGone, KeyboardInterrupt):
         raise
     except (Exception, BaseExceptionGroup) as error:
         if is_interrupt(error):
             raise KeyboardInterrupt from None
+        if is_reader_gone(error):
+            raise ReaderGone from None
         raise error_of(error) from error
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import msgspec
 
+from wheelfs.cli.failures import ReaderGone
 from wheelfs.config import redact
 from wheelfs.core.formatting import counted, size_text
 from wheelfs.telemetry import printable
@@ -30,7 +31,7 @@ _WIDTHS_FROM_ROWS: Final = 500
 
 
 class Output:
-    """Results and messages of one command.  Raises BrokenPipeError when the reader of stdout has gone."""
+    """Results and messages of one command.  Raises `ReaderGone` when the reader of stdout has gone."""
 
     def __init__(self, *, json: bool) -> None:
         self.json = json
@@ -96,10 +97,13 @@ class Output:
             # The bars are on the same terminal: they have to move down first.
             self._progress_console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            sys.stdout.write(text + "\n")
+            with _reader_is_there():
+                sys.stdout.write(text + "\n")
 
     def flush(self) -> None:
-        sys.stdout.flush()
+        """Pass on what is printed so far."""
+        with _reader_is_there():
+            sys.stdout.flush()
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
@@ -121,6 +125,14 @@ class Output:
                 yield _Bars(bars)
         finally:
             self._progress_console = None
+
+
+@contextmanager
+def _reader_is_there() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
