@@ -5,6 +5,7 @@ With ``--json`` stdout carries one JSON object a line and nothing else; errors g
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -39,7 +40,7 @@ class Output:
 
     def record(self, value: object) -> None:
         """Print one JSON object on a line."""
-        self._write(msgspec.json.encode(value, enc_hook=str).decode())
+        self._write(_json_of(value))
 
     def line(self, text: str = "") -> None:
         """Print a line of the result for a reader; control characters of foreign text are escaped here."""
@@ -57,7 +58,7 @@ class Output:
         text = redact(str(error))
         if self.json:
             report = {"class": type(error).__name__, "message": text, "exit_code": error.exit_code}
-            self._write(msgspec.json.encode({"error": report}).decode())
+            self._write(_json_of({"error": report}))
         else:
             for number, line in enumerate(text.splitlines() or [""]):
                 self.talk(line if number else f"wheelfs: {line}")
@@ -125,6 +126,14 @@ class Output:
                 yield _Bars(bars)
         finally:
             self._progress_console = None
+
+
+def _json_of(value: object) -> str:
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        # A path that is not UTF-8: escaped, and the same path again for who reads it with Python.
+        return json.dumps(msgspec.to_builtins(value, enc_hook=str), separators=(",", ":"))
 
 
 @contextmanager

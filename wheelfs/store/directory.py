@@ -79,6 +79,7 @@ class StoreDirectory:
         """
         attempted = f"open store {path}"
         path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links that the user may re-point later
+        _refuse_other_than_utf8(path, attempted)
         refuse_network(path)
         create = create and not readonly
         try:
@@ -165,6 +166,14 @@ def _close_to_others(path: Path, readers: Readers, *, is_new: bool) -> None:
     if is_open_to_others(status, readers) and not is_new:
         who = "its owner" if readers.group is None else "its owner and that group"
         log.warning("the store %s could be read by others: from now on only by %s (store-group names a group)", path, who)
+
+
+def _refuse_other_than_utf8(path: Path, attempted: str) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        happened = "its name is not UTF-8, and LMDB opens no other"
+        raise StoreError(attempted, happened, "name another directory: --store, WHEELFS_STORE") from None
 
 
 def _refuse_foreign(path: Path, attempted: str) -> None:

@@ -74,5 +74,18 @@ def test_a_full_disk_below_stdout_is_said_on_stderr(shell: Callable[[str], Finis
     assert _TRACEBACK not in done.stderr
 
 
+def test_paths_that_are_not_utf8_are_escaped_or_refused_with_the_reason(shell: Callable[[str], Finished]) -> None:
+    shell(r"mkdir $'no\xff'").succeeded()
+    refused = shell(r"wheelfs --json add $'no\xff/tools.whl'")
+    assert refused.returncode == 3
+    assert json.loads(refused.stdout.splitlines()[0])["file"]["filename"] == "tools.whl"
+    other = shell(rf"wheelfs --json --store $'no\xff/store' add {NAME}")
+    assert "its name is not UTF-8" in json.loads(other.stdout)["error"]["message"]
+    assert "its name is not UTF-8" in shell(rf"wheelfs --store $'no\xff/store' add {NAME}").stderr
+    assert shell(r"ls -A $'no\xff'").stdout == "", "nothing is made there"
+    settings = shell(r"wheelfs --json --store $'no\xff/store' config").succeeded().stdout
+    assert r"no\udcff/store" in settings
+
+
 def test_an_error_still_is_json_for_who_asked_for_it(shell: Callable[[str], Finished]) -> None:
     assert json.loads(shell("wheelfs --json nosuch").stdout)["error"]["exit_code"] == 2
