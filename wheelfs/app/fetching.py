@@ -50,6 +50,7 @@ def fetch(
     """
     import trio
 
+    from wheelfs.model.wanted import Chosen
     from wheelfs.service.operations.fetch import unfetchable
     from wheelfs.service.operations.resolve import Resolver
     from wheelfs.store.allocator import reuse_memory
@@ -64,7 +65,7 @@ def fetch(
         asked.locks,
         target,
         constraints=asked.constraints,
-        groups=asked.groups,
+        chosen=Chosen(asked.groups, asked.as_synced),
         allowed=_allowed(asked),
         note=note,
     )
@@ -95,12 +96,13 @@ def check(
     """
     import trio
 
+    from wheelfs.model.wanted import Chosen
     from wheelfs.service.lock_check import Check, summed_up
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
     target = target_of(python, platforms)
-    wants = read_requirements((), [Path(lock) for lock in locks], (), target, groups=groups, note=note)
+    wants = read_requirements((), [Path(lock) for lock in locks], (), target, chosen=Chosen(tuple(groups)), note=note)
     files: list[CheckedFile] = []
     offline = msgspec.structs.replace(settings, offline=True)
 

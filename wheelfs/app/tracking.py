@@ -108,4 +108,6 @@ def _look(settings: Settings, report_all: Callable[[Running], None]) -> None:
 
 
 def _wants(asked: TrackArguments, note: Callable[[str], None]) -> Wants:
-    return read_requirements(asked.requirements, asked.files, [], target_of(), note=note)
+    from wheelfs.model.wanted import Chosen
+
+    return read_requirements(asked.requirements, asked.files, [], target_of(), chosen=Chosen(), note=note)

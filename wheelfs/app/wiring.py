@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.allowed_files import AllowedFiles
     from wheelfs.frontends.http.proxy.url_replies import UrlReplies
+    from wheelfs.model.wanted import Chosen
     from wheelfs.remote.origin import Origin
     from wheelfs.reports.status import Status
     from wheelfs.service.hosts.breaker import Hosts
@@ -163,7 +164,7 @@ def read_requirements(
     target: Target,
     *,
     constraints: Sequence[Path] = (),
-    groups: Sequence[str] = (),
+    chosen: Chosen,
     allowed: AllowedFiles | None = None,
     note: Callable[[str], None],
 ) -> Wants:
@@ -173,7 +174,7 @@ def read_requirements(
     """
     from wheelfs.service.operations.requirements import read_wants
 
-    wants = read_wants(words, files, locks, target, constraints=constraints, groups=groups, allowed=allowed, environ=os.environ)
+    wants = read_wants(words, files, locks, target, constraints=constraints, chosen=chosen, allowed=allowed, environ=os.environ)
     for text in wants.notes:
         note(text)
     return wants

@@ -14,6 +14,17 @@ WHEELS_AND_SDISTS: Final[frozenset[Kind]] = frozenset(("wheel", "sdist"))
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What of files that group requirements is wanted: ``groups`` are NAME, of pyproject.toml, or FILE:NAME.
+
+    ``as_synced``: of a ``uv.lock`` no more than ``uv sync`` takes, instead of all.
+    """
+
+    groups: tuple[str, ...] = ()
+    as_synced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """One file of a project.
 

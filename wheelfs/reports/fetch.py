@@ -14,8 +14,9 @@ class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
     """What a fetch is told beside the configuration: words, requirements files, lock files, and the target (None: this one).
 
     ``with_deps``: what the words and requirements files ask for, and all that it needs.  ``locks`` may name extras of theirs
-    (``pylock.toml[docs]``), ``groups`` are NAME or FILE:NAME.  ``only_binary`` and ``no_binary`` are as pip takes them.
-    ``lazy``: files of which the sha256 is known are only chosen, as in a dry run.
+    (``pylock.toml[docs]``), ``groups`` are NAME or FILE:NAME.  ``as_synced``: see `wheelfs.model.wanted.Chosen`.
+    ``only_binary`` and ``no_binary`` are as pip takes them.  ``lazy``: files of which the sha256 is known are only chosen, as in
+    a dry run.
     """
 
     requirements: tuple[str, ...] = ()
@@ -23,6 +24,7 @@ class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
     locks: tuple[str, ...] = ()
     constraints: tuple[Path, ...] = ()
     groups: tuple[str, ...] = ()
+    as_synced: bool = False
     python: str | None = None
     platforms: tuple[str, ...] = ()
     with_deps: bool = False

@@ -19,7 +19,7 @@ from wheelfs.errors import UsageError
 if TYPE_CHECKING:
     from wheelfs.cli.output import Output
     from wheelfs.reports.environment import EnvironmentState, MadeEnvironment
-    from wheelfs.reports.fetch import FetchedFile
+    from wheelfs.reports.fetch import FetchArguments, FetchedFile
 
 _LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
 
@@ -41,7 +41,7 @@ def env(context: click.Context) -> None:
         "wheelfs env create analysis uv.lock",
         "wheelfs env create analysis pandas scikit-learn --python 3.12",
         "wheelfs env create web -r requirements.txt --python /opt/python/bin/python3",
-        "wheelfs env create docs 'pylock.toml[docs]' --group dev",
+        "wheelfs env create docs uv.lock --extra docs --group test",
         "wheelfs env create mine uv.lock --venv .venv",
     ),
 )
@@ -49,12 +49,13 @@ def env(context: click.Context) -> None:
 @click.argument("words", metavar="[REQ-OR-LOCKFILE...]", nargs=-1)
 @requirement_files("Take what a requirements file asks for.")
 @click.option("--python", metavar="PYTHON", help="The interpreter: a path, or a version of which pythonX.Y is in PATH.")
+@click.option("--extra", "extras", metavar="NAME", multiple=True, help="Take in an extra of the project whose lock it is.")
 @click.option(
     "--group",
     "groups",
     metavar="[FILE:]NAME",
     multiple=True,
-    help="Take in a dependency group of pyproject.toml, or of FILE, which may be a pylock.toml.",
+    help="Take in a dependency group of the lock, where one is named, or of pyproject.toml, or of FILE.",
 )
 @click.option("--pre", "prereleases", is_flag=True, help="Take pre-releases like other versions.")
 @click.option(
@@ -72,6 +73,9 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
     is unpacked: the mount shows the members of the wheels where an installer would put them, and env/NAME/bin/python runs with
     them.
 
+    Of a uv.lock it is what uv sync installs: its project, the default groups, and what --extra and --group name, or the brackets
+    of uv.lock[EXTRA]. Extras that exclude each other may each have an environment.
+
     Of wheels that are not stored only the ends are fetched, which say what is in them: the environment is lazy, and its files
     come as they are opened. With --complete, or after fetch --env NAME, all of it is here: then it runs offline too, and its
     modules are compiled, once, by the interpreter that will run them, which may take minutes for large sets.
@@ -84,24 +88,16 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
     first. Run again, it is pointed at the mount as it is then.
     """
     from wheelfs.app import environments
-    from wheelfs.reports.fetch import FetchArguments
 
     if not words and not files and not choices["groups"]:
         raise UsageError(
             "make an environment", "nothing is asked for", "name a requirement, a lock file, -r FILE or --group NAME"
         )
+    asked = _asked(words, files, choices)
     session = session_of(context)
     output, venv = session.output, choices["venv"]
     if venv is not None:
         environments.check_venv(venv)
-    asked = FetchArguments(
-        requirements=tuple(word for word in words if not _LOCK.fullmatch(word)),
-        files=files,
-        locks=tuple(word for word in words if _LOCK.fullmatch(word)),
-        groups=choices["groups"],
-        prereleases=choices["prereleases"],
-    )
-
     with output.progress() as progress:
         made = environments.create(
             session.settings(),
@@ -124,6 +120,24 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
             output.record({"venv": venv.absolute()})
         else:
             output.line(f"virtual environment {venv}: {venv}/bin/python has the packages of {mount or USUAL_MOUNT}/env/{name}")
+
+
+def _asked(words: tuple[str, ...], files: tuple[Path, ...], choices: dict[str, Any]) -> FetchArguments:
+    """Return what the command line asks for; raises `UsageError`."""
+    from wheelfs.core.resolve.lock_files import groups_of_locks, with_extras
+    from wheelfs.reports.fetch import FetchArguments
+
+    locks = tuple(word for word in words if _LOCK.fullmatch(word))
+    if choices["extras"] and not locks:
+        raise UsageError("make an environment", "--extra names extras of a lock, and there is none", "write PROJECT[EXTRA]")
+    return FetchArguments(
+        requirements=tuple(word for word in words if word not in locks),
+        files=files,
+        locks=tuple(with_extras(lock, choices["extras"]) for lock in locks),
+        groups=groups_of_locks(locks, choices["groups"]),
+        as_synced=True,
+        prereleases=choices["prereleases"],
+    )
 
 
 def _report(output: Output, file: FetchedFile) -> None:

@@ -22,7 +22,7 @@ from wheelfs.core.resolve.allowed_files import AllowedFiles
 from wheelfs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Sequence
 
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.requirements_txt import Asked
@@ -51,6 +51,19 @@ def lock_and_extras(text: str) -> tuple[str, frozenset[str]]:
     return text, frozenset()
 
 
+def with_extras(lock: str, extras: Iterable[str]) -> str:
+    """Return how a lock is named with more extras of it."""
+    path, named = lock_and_extras(lock)
+    both = sorted({*named, *map(canonicalize_name, extras)})
+    return f"{path}[{','.join(both)}]" if both else lock
+
+
+def groups_of_locks(locks: Sequence[str], groups: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of groups, as FILE:NAME of each lock, where there are some and no file is named."""
+    paths = [lock_and_extras(lock)[0] for lock in locks]
+    return tuple(f"{path}:{group}" if path and ":" not in group else group for group in groups for path in paths or [""])
+
+
 @dataclass(frozen=True, slots=True)
 class Locked:
     """What a lock wants for a target, and ``notes`` on what it has besides."""
@@ -67,12 +80,14 @@ def read_lock(
     extras: Collection[str] = (),
     groups: Collection[str] | None = None,
     allowed: AllowedFiles = AllowedFiles(),  # noqa: B008  # it is frozen
+    default_groups: Collection[str] | None = None,
     where: str = "",
 ) -> Locked:
     """Return what a lock file wants for ``target``; raises `InvalidInput`, whose message begins with ``attempted``.
 
     ``extras`` and ``groups`` (None: the default ones) choose among those of a ``pylock.toml``; of a ``uv.lock`` all are wanted,
-    and those that are named must be there.  ``where`` is what the file is called in what is returned.
+    and those that are named must be there.  With ``default_groups`` they choose among those of a ``uv.lock`` too, these groups
+    being taken besides.  ``where`` is what the file is called in what is returned.
     """
     data = _parsed(attempted, text)
     try:
@@ -82,7 +97,8 @@ def read_lock(
             advice = "FILE[EXTRA] and --group FILE:GROUP take them"
             return Locked(asked, (f"{', '.join(left_out)} is not fetched ({advice})",) if left_out else ())
         if uv_lock.is_one(data):
-            return Locked(tuple(uv_lock.read(data, target, extras=extras, groups=groups, where=where)))
+            found = uv_lock.read(data, target, extras=extras, groups=groups, default_groups=default_groups, where=where)
+            return Locked(tuple(found))
     except (
         *(PylockValidationError, PylockSelectError, InvalidMarker, InvalidSpecifier, InvalidVersion),
         *(UndefinedComparison, UndefinedEnvironmentName),

@@ -34,7 +34,8 @@ MAX_OF_ONE_NAME: Final = 200
 """Packages of one name, and extras that one marker names.  Where forks go apart a lock has a handful of each; every dependency is
 compared with all of its name, and a marker evaluated for all of its extras."""
 _TABLES: Final = ("package", "distribution")
-_EXTRA = re.compile(r"extra [!=]= '([^']*)'")
+_EXTRA = re.compile(r"extra (?P<how>[!=]=) '(?P<name>[^']*)'")
+_TRUE, _FALSE = "python_version >= '0'", "python_version < '0'"
 
 _Package = dict[str, Any]
 
@@ -45,16 +46,25 @@ def is_one(data: Mapping[str, Any]) -> bool:
 
 
 def read(
-    data: Mapping[str, Any], target: Target, *, extras: Collection[str], groups: Collection[str] | None, where: str
+    data: Mapping[str, Any],
+    target: Target,
+    *,
+    extras: Collection[str],
+    groups: Collection[str] | None,
+    default_groups: Collection[str] | None,
+    where: str,
 ) -> Iterator[Asked]:
     """Yield what is reached from the user's own packages, all their extras and groups included.
 
+    With ``default_groups`` only those groups and the ones that are named, and the extras that are named: what ``uv sync`` takes.
     Raises `PylockSelectError` when the lock does not speak of ``target`` or has none of the ``extras`` or ``groups`` that were
     named, and what comes of what is not as uv writes it.
     """
     lock = _Lock(data, target.environment)
     lock.check_target()
     lock.check_named(extras, groups or ())
+    if default_groups is not None:
+        lock.choose(extras, {*(groups or ()), *default_groups})
     for package in lock.reached():
         found = _asked(package, where)
         if found is not None:
@@ -67,6 +77,10 @@ class _Lock:
     def __init__(self, data: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
         self._data = data
+        self._chosen: frozenset[str] | None = None
+        """Extras, and groups after "dev:", of the user's own packages that are wanted; None for all."""
+        self._excluding: frozenset[str] = frozenset()
+        """What markers call those that are chosen, as far as they exclude others."""
         self._by_name: dict[NormalizedName, list[_Package]] = {}
         for table in _TABLES:
             for package in data.get(table, []):
@@ -116,20 +130,39 @@ class _Lock:
             known_groups=sorted(known_groups),
         )
 
+    def choose(self, extras: Collection[str], groups: Collection[str]) -> None:
+        """Want no extras and groups of the user's own packages but these, and no packages of a workspace beside its first."""
+        self._chosen = frozenset([*map(canonicalize_name, extras), *(f"dev:{canonicalize_name(name)}" for name in groups)])
+        begun = [(root, group) for root in self._own() for group in filter(self._is_wanted, _groups(root))]
+        self._excluding = frozenset(_excluding(root["name"], group) for root, group in begun)
+
+    def _is_wanted(self, group: str) -> bool:
+        kind, colon, name = group.rpartition(":")
+        return self._chosen is None or f"{kind}{colon}{canonicalize_name(name)}" in self._chosen
+
     def _packages(self) -> Iterator[_Package]:
         return chain.from_iterable(self._by_name.values())
 
     def _roots(self) -> list[_Package]:
         return [package for package in self._packages() if not set(MADE_BY_USER).isdisjoint(package["source"])]
 
-    def _begin(self) -> list[tuple[_Package, str]]:
+    def _own(self) -> list[_Package]:
+        """Return the user's packages that are wanted themselves."""
         roots = self._roots()
+        first = [] if self._chosen is None else [root for root in roots if "." in root["source"].values()]
+        return first or roots
+
+    def _begin(self) -> list[tuple[_Package, str]]:
+        roots = self._own()
         # Of a script, and of a workspace without a package: requirements as metadata has them, without what was chosen.
         manifest = self._data.get("manifest", {})
-        asked = [*manifest.get("requirements", []), *chain.from_iterable(manifest.get("dependency-groups", {}).values())]
+        groups = manifest.get("dependency-groups", {})
+        asked = [*manifest.get("requirements", []), *chain.from_iterable(groups.values())]
         if not roots and not asked:
             return [(package, "") for package in self._packages() if self._is_in_fork(package)]
-        begin = [(root, group) for root in roots for group in ("", *_groups(root))]
+        asked = [*manifest.get("requirements", [])]
+        asked += chain.from_iterable(some for name, some in groups.items() if self._is_wanted(f"dev:{name}"))
+        begin = [(root, group) for root in roots for group in ("", *filter(self._is_wanted, _groups(root)))]
         return begin + [step for one in asked for step in self._follow(one, one.get("extras", []))]
 
     def _follow(self, dependency: Mapping[str, Any], extras: Sequence[str] | str) -> list[tuple[_Package, str]]:
@@ -153,15 +186,18 @@ class _Lock:
         return not markers or any(self._holds(marker) for marker in markers)
 
     def _holds(self, marker: str) -> bool:
-        """Tell whether a marker holds for any choice among extras and groups that exclude each other: all are brought.
-
-        uv writes them as extras of the names extra-N-PROJECT-EXTRA and group-N-PROJECT-GROUP.
-        """
+        """Tell whether a marker holds for what is chosen; where all is wanted, for any choice among what excludes each other."""
+        if self._chosen is not None:
+            return parse_marker(_EXTRA.sub(self._as_chosen, marker)).evaluate(self._environment)
         parsed = parse_marker(marker)
-        choices = {"", *_EXTRA.findall(marker)}
+        choices = {"", *(found["name"] for found in _EXTRA.finditer(marker))}
         if len(choices) > MAX_OF_ONE_NAME:
             raise PylockSelectError(f"a marker in it names more than {MAX_OF_ONE_NAME} extras: {marker[:200]}")
         return any(parsed.evaluate({**self._environment, "extra": choice}) for choice in choices)
+
+    def _as_chosen(self, found: re.Match[str]) -> str:
+        """Return a comparison with an extra or group that excludes others as one that holds as it does."""
+        return _TRUE if (found["name"] in self._excluding) == (found["how"] == "==") else _FALSE
 
 
 def _in_one_form(package: Mapping[str, Any]) -> _Package:
@@ -219,6 +255,12 @@ def _filename(file: Mapping[str, Any]) -> str | None:
 def _groups(package: _Package) -> list[str]:
     # A group of development dependencies is told from an extra of the same name by what no extra's name has.
     return [*package.get("optional-dependencies", {}), *(f"dev:{name}" for name in package.get("dev-dependencies", {}))]
+
+
+def _excluding(name: str, group: str) -> str:
+    """Return the extra of markers by which uv writes that an extra or group of a package is chosen."""
+    kind = "group" if group.startswith("dev:") else "extra"
+    return f"{kind}-{len(name)}-{name}-{group.removeprefix('dev:')}"
 
 
 def _edges(package: _Package, group: str) -> list[Mapping[str, Any]]:

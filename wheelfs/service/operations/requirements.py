@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
 from wheelfs.core.resolve.allowed_files import OPTIONS, AllowedFiles
-from wheelfs.core.resolve.dependency_groups import requirements_of
+from wheelfs.core.resolve.dependency_groups import DEFAULT_GROUPS, default_groups, requirements_of
 from wheelfs.core.resolve.lock_files import is_lock_name, lock_and_extras, read_lock
 from wheelfs.core.resolve.merge import as_one, narrowed
 from wheelfs.core.resolve.requirements_lines import decoded
 from wheelfs.core.resolve.requirements_txt import Include, Option, Problem, parse, requirement
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import kind_of, project_and_version
-from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
+from wheelfs.model.wanted import Chosen, LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,13 +88,13 @@ def read_wants(
     target: Target,
     *,
     constraints: Sequence[Path] = (),
-    groups: Sequence[str] = (),
+    chosen: Chosen = Chosen(),  # noqa: B008  # it is frozen
     allowed: AllowedFiles | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Wants:
     """Return what is asked for; raises `InvalidInput` with all problems of the words and requirements files.
 
-    ``locks`` may name extras of theirs (``pylock.toml[docs]``), ``groups`` are NAME or FILE:NAME, as pip has both; ``environ``
+    ``locks`` may name extras of theirs (``pylock.toml[docs]``), and groups are NAME or FILE:NAME, as pip has both; ``environ``
     has the variables that requirements files may name, ``allowed`` what was said before any file.
     """
     reading = _Reading(target, allowed or AllowedFiles(), environ or {})
@@ -102,10 +102,10 @@ def read_wants(
         reading.word(word.strip())
     for file in constraints:
         reading.file(file, constraints=True)
-    chosen: dict[str, set[str]] = {}
-    for group in groups:
+    named: dict[str, set[str]] = {}
+    for group in chosen.groups:
         path, colon, name = group.rpartition(":")
-        chosen.setdefault(path if colon else "pyproject.toml", set()).add(name)
+        named.setdefault(path if colon else "pyproject.toml", set()).add(name)
     for file in files:
         if is_lock_name(lock_and_extras(str(file))[0].rpartition("/")[2]):
             locks = [*locks, str(file)]
@@ -113,10 +113,10 @@ def read_wants(
             reading.file(file, constraints=False)
     for lock in locks:
         path, extras = lock_and_extras(lock)
-        reading.lock(Path(path), extras, chosen.pop(path, None))
-    for path, names in chosen.items():
+        reading.lock(Path(path), extras, named.pop(path, None), as_synced=chosen.as_synced)
+    for path, names in named.items():
         if is_lock_name(path.rpartition("/")[2]):
-            reading.lock(Path(path), frozenset(), names)
+            reading.lock(Path(path), frozenset(), names, as_synced=chosen.as_synced)
         else:
             reading.groups(Path(path), names)
     return reading.finish()
@@ -181,15 +181,17 @@ class _Reading:
         included = path.parent / entry.path.removeprefix("file://")
         self.file(included, constraints=constraints or entry.constraints)
 
-    def lock(self, path: Path, extras: frozenset[str], groups: set[str] | None) -> None:
+    def lock(self, path: Path, extras: frozenset[str], groups: set[str] | None, *, as_synced: bool) -> None:
         """Read a lock, of which paths count from where it lies."""
-        attempted = f"read {path}"
-        try:
-            text = _content(path, attempted).decode("utf-8")
-        except UnicodeDecodeError:
-            raise InvalidInput(attempted, "it is not UTF-8") from None
         found = read_lock(
-            attempted, text, self._target, extras=extras, groups=groups, allowed=self._wants.allowed, where=str(path)
+            f"read {path}",
+            _text(path),
+            self._target,
+            extras=extras,
+            groups=groups,
+            allowed=self._wants.allowed,
+            default_groups=_default_groups(path) if as_synced else None,
+            where=str(path),
         )
         self._wants.notes += [f"{path}: {note}" for note in found.notes]
         for entry in found.asked:
@@ -200,13 +202,9 @@ class _Reading:
 
     def groups(self, path: Path, names: set[str]) -> None:
         """Take the dependency groups of a pyproject.toml."""
-        attempted = f"read {path}"
-        try:
-            text = _content(path, attempted).decode("utf-8")
-        except UnicodeDecodeError:
-            raise InvalidInput(attempted, "it is not UTF-8") from None
+        text = _text(path)
         for name in sorted(names):
-            for word in requirements_of(attempted, text, name):
+            for word in requirements_of(f"read {path}", text, name):
                 entry = requirement(word, self._target.environment)
                 if isinstance(entry, Problem):
                     self._problems.append(f"{path}, group {name}: {entry.text[:200]}: {entry.reason}")
@@ -303,6 +301,20 @@ def _is_pin(wanted: Wanted) -> bool:
 
 def _where(places: Sequence[str]) -> str:
     return f"{' and '.join(places)}: " if places else ""
+
+
+def _text(path: Path) -> str:
+    attempted = f"read {path}"
+    try:
+        return _content(path, attempted).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput(attempted, "it is not UTF-8") from None
+
+
+def _default_groups(lock: Path) -> frozenset[str]:
+    """Return the groups that the project beside a lock has by default: the lock does not tell."""
+    project = lock.parent / "pyproject.toml"
+    return default_groups(f"read {project}", _text(project)) if project.exists() else DEFAULT_GROUPS
 
 
 def _content(path: Path, attempted: str) -> bytes:
