@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import uv
 
+from scripts.bench.programs.env_nodes import measure_node
 from scripts.bench.programs.ground import Ground, Wheels, arguments, ground, index_of, project_of, store_all, wheels
 from scripts.bench.programs.measuring import Case, interleaved, section, show_times
 from scripts.bench.programs.memory import amounts_of
@@ -24,10 +25,12 @@ from scripts.bench.programs.processors import used_s, waited_for_s
 from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator
 
     from tests.fakes.mounts import Mounted
 
+PARTS = ("first", "again", "node")
 IMPORTS = {
     "small": "import numpy, pandas, requests, rich.console",
     "large": "import pandas, sklearn.linear_model, scipy.stats, matplotlib.pyplot",
@@ -75,9 +78,9 @@ class Course:
         run([*install, *options], environment=environment).succeeded()
         return where / "bin" / "python"
 
-    def create(self) -> str:
-        """Make an environment under a new name, and return that."""
-        name = f"set-{next(self.numbers)}"
+    def create(self, name: str | None = None) -> str:
+        """Make an environment, under a new name where none is given, and return that."""
+        name = name or f"set-{next(self.numbers)}"
         words = ["--store", str(self.store), "env", "create", name, str(self.lock), "--offline", "--no-index"]
         run(wheelfs_command(*words), environment=self.environment, timeout_s=1_800).succeeded()
         return name
@@ -196,9 +199,18 @@ def squashed(course: Course, root: Path) -> Iterator[Path | None]:
         run(["fusermount3", "-u", str(where)], environment=course.environment).succeeded()
 
 
+def _more_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--parts", default=",".join(PARTS), help="which, separated by commas (default %(default)s)")
+    parser.add_argument("--mbit", type=float, default=200.0, help="bandwidth of the line in Mbit/s (default %(default)s)")
+    parser.add_argument("--delay-ms", type=float, default=30.0, help="delay of each request (default %(default)s)")
+
+
 def main() -> None:
     """Measure the way to the first import, then the import again."""
-    options = arguments(__doc__, rounds=5)
+    options = arguments(__doc__, rounds=5, add=_more_options)
+    parts = options.parts.split(",")
+    if unknown := set(parts) - set(PARTS):
+        raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     held = wheels(options.set)
     print(f"{held}\nimport: {IMPORTS[held.name]}\nall wheels are stored, everything is in memory")
     with ground() as on, index_of(held) as index:
@@ -211,10 +223,15 @@ def main() -> None:
         course = Course(on, held, mounted.store, pins, lock, wheelfs_environment(on.directory / "home"))
         with section("making the first environment, with its bytecode"):
             course.create()
-        with section("to the first import"):
-            measure_first(course, mounted, options.rounds)
-        with section("the import again"):
-            measure_again(course, mounted, 2 * options.rounds)
+        if "first" in parts:
+            with section("to the first import"):
+                measure_first(course, mounted, options.rounds)
+        if "again" in parts:
+            with section("the import again"):
+                measure_again(course, mounted, 2 * options.rounds)
+        if "node" in parts:
+            with section(f"a node that has nothing stored, {options.mbit:g} Mbit/s, {options.delay_ms:g} ms"):
+                measure_node(course, index, options.rounds, mbit=options.mbit, delay_ms=options.delay_ms)
         mounted.stop()
 
 
