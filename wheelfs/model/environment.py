@@ -116,18 +116,25 @@ class EnvironmentLabel(msgspec.Struct, frozen=True, array_like=True):
     contents: tuple[bytes, ...]
 
 
-def is_module(member: WheelMember | WrittenFile, interpreter: Interpreter) -> bool:
-    """Return whether Python looks for bytecode of a member, in ``__pycache__`` beside it (PEP 3147)."""
-    return member.path.endswith(".py") and member.path.startswith(f"{interpreter.site_packages}/")
+def modules_below(interpreter: Interpreter) -> str:
+    """Return how paths of modules begin."""
+    return f"{interpreter.site_packages}/"
+
+
+def is_module(member: WheelMember | WrittenFile, below: str) -> bool:
+    """Return whether Python looks for bytecode of a member, in ``__pycache__`` beside it (PEP 3147); for ``below`` see above."""
+    return member.path.endswith(".py") and member.path.startswith(below)
 
 
 def modules(tree: Environment) -> Iterator[WheelMember]:
     """Yield the modules whose bytecode is kept: it has their sha256 in its key, so those of which RECORD says none have none."""
-    return (member for member in tree.members if member.sha256 and is_module(member, tree.interpreter))
+    below = modules_below(tree.interpreter)
+    return (member for member in tree.members if member.sha256 and is_module(member, below))
 
 
 def own_modules(tree: Environment) -> Iterator[tuple[str, bytes, bytes]]:
     """Yield path, sha256 and text of the modules that no wheel has; their bytecode is kept, too."""
+    below = modules_below(tree.interpreter)
     for file in tree.written:
-        if is_module(file, tree.interpreter):
+        if is_module(file, below):
             yield file.path, hashlib.sha256(file.content).digest(), file.content

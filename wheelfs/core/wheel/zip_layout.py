@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import struct
-import zlib
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
+from zlib_ng import zlib_ng  # takes .6 of the time of zlib (decision 0071)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -341,7 +341,7 @@ def extract_member(
 def inflated(member: Member, packed: bytes | memoryview) -> bytes:
     """Return the member's content from all of its data, checked.  Raises `NotAZip`."""
     content = _unpacked(member, memoryview(packed))
-    if len(content) != member.size or zlib.crc32(content) != member.crc:
+    if len(content) != member.size or zlib_ng.crc32(content) != member.crc:
         raise NotAZip(f"{member.name!r} does not have the size and checksum that the directory gives")
     return content
 
@@ -351,11 +351,11 @@ def _unpacked(member: Member, packed: memoryview) -> bytes:
         return bytes(packed)
     if member.method != DEFLATED:
         raise NotAZip(f"{member.name!r} is packed by method {member.method}, which no wheel may use")
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater = zlib_ng.decompressobj(-zlib_ng.MAX_WBITS)
     try:
         # One byte more than promised: a longer stream is then noticed, and a bomb stops there. (0 would mean no limit.)
         return inflater.decompress(packed, member.size + 1)
-    except zlib.error as error:
+    except zlib_ng.error as error:  # type: ignore[misc]  # its stub has no class there
         raise NotAZip(f"{member.name!r} cannot be unpacked ({error})") from None
 
 
@@ -367,7 +367,7 @@ class Inflater:
         if member.method not in (STORED, DEFLATED):
             raise NotAZip(f"{member.name!r} is packed by method {member.method}, which no wheel may use")
         self._member = member
-        self._stream = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
+        self._stream = zlib_ng.decompressobj(-zlib_ng.MAX_WBITS) if member.method == DEFLATED else None
         self._size = 0
         self._crc = 0
 
@@ -377,11 +377,11 @@ class Inflater:
             yield self._counted(packed)
             return
         is_full = True
-        # A full piece may leave more inside of zlib, although all that was packed is consumed.
+        # A full piece may leave more inside of zlib-ng, although all that was packed is consumed.
         while packed or is_full:
             try:
                 content = self._stream.decompress(packed, _INFLATED_BYTES)
-            except zlib.error as error:
+            except zlib_ng.error as error:  # type: ignore[misc]  # its stub has no class there
                 raise NotAZip(f"{self._member.name!r} cannot be unpacked ({error})") from None
             packed = self._stream.unconsumed_tail
             is_full = len(content) == _INFLATED_BYTES
@@ -396,5 +396,5 @@ class Inflater:
         self._size += len(content)
         if self._size > self._member.size:
             raise NotAZip(f"{self._member.name!r} is larger than the directory says")
-        self._crc = zlib.crc32(content, self._crc)
+        self._crc = zlib_ng.crc32(content, self._crc)
         return content

@@ -19,7 +19,16 @@ from wheelfs.core.environments.scripts import entry_point_scripts, with_first_li
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.metadata import converse, search_directory
 from wheelfs.errors import InvalidInput
-from wheelfs.model.environment import EnvironmentWheel, Interpreter, WheelMember, WrittenFile, is_module, own_modules, parse_label
+from wheelfs.model.environment import (
+    EnvironmentWheel,
+    Interpreter,
+    WheelMember,
+    WrittenFile,
+    is_module,
+    modules_below,
+    own_modules,
+    parse_label,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -243,9 +252,9 @@ def test_modules_are_what_python_looks_up_bytecode_of() -> None:
     def member(path: str) -> WheelMember:
         return WheelMember(path, 0, 0, 0, 1, 1, 1, False)
 
-    assert is_module(member(f"{SITE}/a/b.py"), PYTHON)
-    assert not is_module(member("bin/b.py"), PYTHON)
-    assert not is_module(member(f"{SITE}/a/b.so"), PYTHON)
+    assert is_module(member(f"{SITE}/a/b.py"), modules_below(PYTHON))
+    assert not is_module(member("bin/b.py"), modules_below(PYTHON))
+    assert not is_module(member(f"{SITE}/a/b.so"), modules_below(PYTHON))
 
 
 def test_the_name_of_the_wheel_is_in_what_is_said() -> None:

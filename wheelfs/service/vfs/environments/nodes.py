@@ -16,7 +16,7 @@ import msgspec
 from wheelfs.core.environments.assembling import DESCRIPTION, state_of, with_state
 from wheelfs.core.environments.packing import PACKED, PackedBytecode, PackedDirectory, PackedModule, is_importable
 from wheelfs.model.content import inode_of_key, inode_of_path, key_of_sha256
-from wheelfs.model.environment import WheelMember, WrittenFile, is_module, own_modules
+from wheelfs.model.environment import WheelMember, WrittenFile, is_module, modules_below, own_modules
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
 from wheelfs.service.vfs.protocol import Attributes
 from wheelfs.store.catalog.mounted_environments import bytecode_key
@@ -74,9 +74,10 @@ class EnvironmentTree:
             own = file.path == DESCRIPTION
             content = with_state(file.content, is_complete=is_complete) if own else file.content
             self._put(file.path, msgspec.structs.replace(file, content=content) if own else file)
+        below = modules_below(environment.interpreter)
         for member in environment.members:
             self._put(member.path, member)
-            if is_module(member, environment.interpreter):
+            if is_module(member, below):
                 self._put_bytecode(member.path, member.sha256, member.size, environment.interpreter, sizes)
         for path, sha256, content in own_modules(environment):
             self._put_bytecode(path, sha256, len(content), environment.interpreter, sizes)
