@@ -16,7 +16,7 @@ from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
 from wheelfs.reports.status import WithheldFiles, withheld_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wheelfs.core.projects.ownership import Ownership, StoredFile
     from wheelfs.model.names import ProjectName
@@ -49,9 +49,20 @@ class Withheld:
 
     def of(self, project: ProjectName, ownership: Ownership, index: str | None = None) -> Counter[Reason]:
         """Count what is withheld of a project by reason."""
-        files = [file for file in self._projects.files.of(project, index) if _may_be_withheld(file)]
-        if not files:
-            return Counter()
+        files = self._candidates(project, index)
+        return self._withheld(project, files, ownership) if files else Counter()
+
+    def _candidates(self, project: ProjectName, index: str | None = None) -> list[StoredFile]:
+        """Return the files of shares, and those of an index that is not configured any more where the name is tied to another."""
+        is_tied = self._projects.scopes.tied_to(project) is not None
+        return [
+            file
+            for file in self._projects.files.of(project, index)
+            if file.of_share
+            or (is_tied and not file.private and file.origin != LOCAL and file.origin not in self._projects.names)
+        ]
+
+    def _withheld(self, project: ProjectName, files: Sequence[StoredFile], ownership: Ownership) -> Counter[Reason]:
         owned = ownership if isinstance(ownership, Owned) else None
         links = () if owned is None else (*owned.listed, *owned.kept)
         shown = {(link.filename, link.sha256) for link in links}
@@ -60,9 +71,8 @@ class Withheld:
         for file in files:
             if (file.link.filename, file.link.sha256) in shown:
                 continue
-            if not file.of_share:  # of an index that is not configured any more
-                is_hidden = is_tied and file.origin not in self._projects.names
-                found.update(("tied",) if is_hidden else ())
+            if not file.of_share:
+                found["tied"] += 1
             elif not file.may_own:  # kept from naming it by [[share]] names, which is no surprise, or by what is tied
                 found.update(("tied",) if is_tied else ())
             else:
@@ -83,7 +93,9 @@ class Withheld:
         reasons: Counter[Reason] = Counter()
         projects = 0
         for project in self._projects.known_names():
-            if found := self.of(project, self._projects.known(project)):
+            # Who owns a project is the greater part of the work, and of most projects nothing can be withheld.
+            files = self._candidates(project)
+            if files and (found := self._withheld(project, files, self._projects.known(project))):
                 reasons += found
                 projects += 1
         return WithheldFiles(
@@ -117,10 +129,6 @@ class Withheld:
         if self._counted.files and not self._is_reported:
             self._is_reported = True
             log.warning("%s", withheld_sentence(self._counted))
-
-
-def _may_be_withheld(file: StoredFile) -> bool:
-    return file.of_share or (not file.private and file.origin != LOCAL)
 
 
 def _remedy(reasons: Counter[Reason]) -> str:
