@@ -60,6 +60,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
         follower=parts.follower,
         catalog=store.catalog,
         views=views,
+        hosts=downloads.context.hosts,
         batch=limits.names_batch,
     )
     context = downloads.context

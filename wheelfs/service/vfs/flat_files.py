@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wheelfs.model.links import FileLink
     from wheelfs.model.shared import SharedFile
     from wheelfs.model.tracked import Tracked
+    from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.projects.projects import Projects
     from wheelfs.service.projects.tracked_files import TrackedFiles
     from wheelfs.service.projects.visible_files import Views
@@ -68,9 +69,18 @@ class FlatFiles:
     """Reads the flat directories' files."""
 
     def __init__(
-        self, *, projects: Projects, tracked: TrackedFiles, follower: ShareFollower, catalog: Catalog, views: Views, batch: int
+        self,
+        *,
+        projects: Projects,
+        tracked: TrackedFiles,
+        follower: ShareFollower,
+        catalog: Catalog,
+        views: Views,
+        hosts: Hosts,
+        batch: int,
     ) -> None:
         """``batch``: names that are read in one transaction."""
+        self._hosts = hosts
         self._follower = follower
         self._projects = projects
         self._tracked_files = tracked
@@ -82,6 +92,15 @@ class FlatFiles:
         """Return up to ``limit`` files after ``place`` (None: from the first on); fewer only where there are no more."""
         # One more is read than is given: by that one the last is known to be the best of its name.
         return list(islice(self._from(place, view, page=limit + 1), limit))
+
+    def state(self, view: View) -> object:
+        """Return a value that changes whenever the files of a view may; some microseconds."""
+        return (
+            self._catalog.last_transaction(),
+            self._hosts.epoch,
+            self._hosts.offline,
+            self._views.view_filter(view, flat=True),
+        )
 
     def all(self, view: View, hidden: Counter[ExclusionReason]) -> Iterator[FlatFile]:
         """Yield all files, and count in ``hidden`` those that are not shown; for readers with time."""

@@ -31,6 +31,12 @@ class VfsLimits(msgspec.Struct, frozen=True):
     listing_batch: int = 512
     """Entries of a large directory that are read in one transaction and kept."""
 
+    whole_listings_entries: int = 200_000
+    """Files of flat directories that are kept together for the next reader.
+
+    They are nodes that a mount has for as long as the kernel remembers their inodes; else they take some 0.8 KB each.
+    """
+
     names_batch: int = 512
     """Stored names that are read in one transaction for a flat directory."""
 

@@ -54,6 +54,8 @@ class InodeTable:
         inode = attributes.inode
         if inode == self._root_inode:
             return ROOT
+        if self._nodes.get(inode, node) is node:  # nearly always, in a listing
+            return inode
         for number in range(inode, inode + self._probes):
             held = self._nodes.get(number)
             if held is None or (held.attributes.inode == inode and _may_be_same(held.attributes, attributes)):
