@@ -1,20 +1,24 @@
-"""Counting what is withheld asks who owns a project only where something of it can be withheld."""
+"""Counting what is withheld: not at once, and without asking who owns a project where nothing of it can be withheld."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import trio
 
 from tests.fakes.origins import MemoryOrigin
 from tests.fakes.services import service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel
 from wheelfs.reports.status import WithheldFiles
+from wheelfs.service.process.withheld import FIRST_S, Withheld
 from wheelfs.service.projects.projects import Projects
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from trio.testing import MockClock
 
     from wheelfs.core.projects.ownership import Ownership
     from wheelfs.model.names import ProjectName
@@ -39,3 +43,19 @@ async def test_of_files_of_configured_indexes_it_is_not_asked_who_owns_them(
         monkeypatch.setattr(Projects, "known", noted)
         assert node.node.withheld.count() == WithheldFiles()
         assert asked == []
+
+
+async def test_a_process_answers_for_a_while_before_it_counts(tmp_path: Path, autojump_clock: MockClock) -> None:
+    counted = trio.Event()
+
+    class Noted(Withheld):
+        def count(self) -> WithheldFiles:
+            trio.from_thread.run_sync(counted.set)
+            return WithheldFiles()
+
+    async with service(tmp_path / "store", [MemoryOrigin()]) as node, trio.open_nursery() as nursery:
+        began_s = trio.current_time()
+        nursery.start_soon(Noted(node.node.projects, node.store.catalog, node.node.hosts).keep_counted)
+        await counted.wait()
+        assert trio.current_time() - began_s >= FIRST_S
+        nursery.cancel_scope.cancel()
