@@ -10,7 +10,8 @@ import msgspec
 import trio
 
 from wheelfs.service.tasks import failure
-from wheelfs.store.engine.page_release import mapped_bytes
+from wheelfs.store.allocator import give_back
+from wheelfs.store.engine.page_release import mapped_bytes, resident_bytes
 
 if TYPE_CHECKING:
     from wheelfs.service.fetch.pool import DownloadPool
@@ -25,8 +26,14 @@ class UpkeepLimits(msgspec.Struct, frozen=True):
     mapped_bytes: int = 32 << 20
     """Mapped pages of the store count as this process's memory once touched; above this they go back to the page cache."""
 
-    poll_s: float = 2.0
-    """How often that memory is looked at, in a small file of /proc."""
+    burst_bytes: int = 4 << 20
+    """By this much more than at the last rest it was a burst of work, of which free memory and mapped pages are left."""
+
+    quiet_bytes: int = 1 << 20
+    """A process that grows or shrinks by less between two looks is at rest."""
+
+    poll_s: float = 1.0
+    """How often that memory is looked at, in small files of /proc."""
 
     store_s: float = 60.0
     """How often slots of dead readers are freed (py-lmdb asks for about a minute), and the spool and the quota are checked."""
@@ -45,10 +52,30 @@ UPKEEP_LIMITS: Final = UpkeepLimits()
 """What a running wheelfs uses."""
 
 
+class Rest:
+    """Whether the process has come to rest after a burst of work: then is the time to give back what that has left."""
+
+    def __init__(self, limits: UpkeepLimits) -> None:
+        self._limits = limits
+        self._seen_bytes = self._left_bytes = 0
+
+    def has_come(self, resident_bytes: int) -> bool:
+        """Tell, given all the memory that is taken now; asked once a look."""
+        is_quiet = abs(resident_bytes - self._seen_bytes) < self._limits.quiet_bytes
+        self._seen_bytes = resident_bytes
+        self._left_bytes = min(self._left_bytes, resident_bytes)
+        return is_quiet and resident_bytes - self._left_bytes > self._limits.burst_bytes
+
+    def gave_back(self, resident_bytes: int) -> None:
+        """Note what is left: what a process needs at rest is no burst."""
+        self._seen_bytes = self._left_bytes = resident_bytes
+
+
 async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLimits) -> None:
     """Look after the store until cancelled; what fails is logged and tried again."""
     checked_s = noted_s = -limits.store_s
     was_idle = False
+    rest = Rest(limits)
     while True:
         try:
             if trio.current_time() - checked_s >= limits.store_s:
@@ -62,7 +89,11 @@ async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLim
             if trio.current_time() - noted_s >= limits.profiles_s:
                 noted_s = trio.current_time()
                 await trio.to_thread.run_sync(store.mounted.profiles.flush)
-            if mapped_bytes() > limits.mapped_bytes:
+            if rest.has_come(resident_bytes()):
+                await trio.to_thread.run_sync(store.release_mapping)
+                await trio.to_thread.run_sync(give_back)
+                rest.gave_back(resident_bytes())
+            elif mapped_bytes() > limits.mapped_bytes:
                 await trio.to_thread.run_sync(store.release_mapping)
         except Exception as error:
             log.warning("%s", failure("keep the store in order", error))

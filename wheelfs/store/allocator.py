@@ -36,6 +36,16 @@ def bound_memory() -> None:
     _set({_M_MMAP_THRESHOLD: _LARGE_BYTES, _M_TRIM_THRESHOLD: _KEPT_BYTES})
 
 
+def give_back() -> None:
+    """Give free memory back also from between what is in use; for a process at rest, since it is faulted in again when needed.
+
+    What lives for long lies among what a burst has freed, and by itself glibc returns only the end of its heap.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def reuse_memory() -> None:
     """Keep what is freed, up to `_REUSED_BYTES`, instead of giving it back and asking for it again.
 
