@@ -169,11 +169,21 @@ def _text(output: bytes) -> str:
     return io.TextIOWrapper(io.BytesIO(output), encoding="utf-8", errors="replace").read()
 
 
+CHECKOUT_VARIABLE = "WHEELFS_BENCH_CHECKOUT"
+"""Names the checkout whose wheelfs runs in place of this one's: benchmarks compare builds so, by the same program."""
+
+
+def checkout() -> Path:
+    """Return the checkout whose wheelfs runs."""
+    return Path(os.environ.get(CHECKOUT_VARIABLE) or ROOT)
+
+
 def wheelfs_command(*arguments: str) -> list[str]:
-    """Return the argument list that runs this checkout's wheelfs."""
-    return [sys.executable, "-P", "-m", "wheelfs", *arguments]
+    """Return the argument list that runs the wheelfs of `checkout`, with the Python that it has."""
+    python = sys.executable if checkout() == ROOT else str(checkout() / ".venv" / "bin" / "python")
+    return [python, "-P", "-m", "wheelfs", *arguments]
 
 
 def wheelfs_environment(home: Path) -> dict[str, str]:
     """Return an isolated environment in which `wheelfs_command` works from anywhere."""
-    return {**isolated_environment(home), "PYTHONPATH": str(ROOT)}
+    return {**isolated_environment(home), "PYTHONPATH": str(checkout())}

@@ -11,6 +11,7 @@ from array import array
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.ground import Ground, arguments, ground
 from scripts.bench.programs.measuring import section
 from tests.fakes.memory import taken_by
@@ -66,6 +67,7 @@ def show(what: str, work: Callable[[int], object], numbers: list[int]) -> None:
         work(number)
         seconds.append(time.perf_counter() - began)
     seconds.sort()
+    figures.note(what, [statistics.median(seconds) * 1e3])
     print(f"  {what:<46} median {statistics.median(seconds) * 1e3:7.3f} ms, p99 {seconds[-1 - len(seconds) // 100] * 1e3:7.3f}")
 
 
@@ -73,11 +75,14 @@ def measure(on: Ground, files: int) -> None:
     """Measure one catalog."""
     store = on.directory / f"store-of-{files}"
     with section(f"a catalog of {files:,} files"):
+        figures.begin("few files" if files == _FEW else "many files")
         fill(store, files)
         print(f"  made: {(store / 'catalog' / 'data.mdb').stat().st_size / 1e6:.0f} MB")
         began = time.perf_counter()
         mounted = on.mount(None, store=store, options=("--offline",))
-        print(f"  mounted, and answers, after {time.perf_counter() - began:.2f} s")
+        took_s = time.perf_counter() - began
+        figures.note("mounted, and answers", [took_s])
+        print(f"  mounted, and answers, after {took_s:.2f} s")
         show_memory("at rest", mounted.process.pid)
         chance = random.Random(files)
         numbers = chance.sample(range(files), min(_LOOKUPS, files))
@@ -97,6 +102,7 @@ def measure(on: Ground, files: int) -> None:
 def show_memory(when: str, pid: int) -> None:
     """Print the daemon's memory."""
     now = taken_by(pid)
+    figures.note(f"memory {when}", [now.resident / 1e6])
     print(f"  memory {when}: {now.anonymous / 1e6:.0f} MB its own, {now.resident / 1e6:.0f} MB with mapped pages")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.corpus import GROUPS, add_option, corpus
 from scripts.bench.programs.ground import arguments
 from scripts.bench.programs.measuring import section
@@ -130,6 +131,7 @@ def measure(group: Group, scratch: Path, *, peers: bool) -> None:
     sizes = [tree_bytes(where), *((in_restic(group, scratch), in_borg(group, scratch)) if peers else ())]
     ratios = "".join(f"{size / raw:9.3f}" for size in [*sizes, archive])
     print(f"  {group.name:<11} {len(group.chosen):6} {raw / 1e6:9.1f} {sizes[0] / 1e6:9.1f}{ratios}{sizes[0] / archive:16.3f}")
+    figures.note(group.name, [sizes[0] / raw])
     show_inside(where)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.corpus import GROUPS, add_option, corpus
 from scripts.bench.programs.ground import Ground, arguments, ground, project_of
 from scripts.bench.programs.line import slow_line
@@ -192,6 +193,7 @@ def show(done: Sequence[Upgrade]) -> None:
 def show_sum(title: str, done: Sequence[Upgrade]) -> None:
     """Print one line for many upgrades: sums, and how single ones lie about them."""
     size, need, fetched = (sum(getattr(one, name) for one in done) for name in ("size", "need", "fetched"))
+    figures.note(f"of need, {title}", [fetched / need])
     shares, requests = [one.fetched / one.size for one in done], [float(one.requests) for one in done]
     spread = " / ".join(f"{share:.3f}" for share in _spread(shares))
     print(

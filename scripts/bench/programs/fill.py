@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.corpus import GROUPS, add_option, corpus
 from scripts.bench.programs.ground import arguments, ground
 from scripts.bench.programs.measuring import Case, Measured, interleaved, ratio, section
@@ -201,6 +202,7 @@ class Scene:
             meter = self.meters[name]
             used = [server + client for server, client in zip(meter.server_s, meter.client_s, strict=True)]
             per_core[name] = [self.wheels.total_bytes / 1e6 / one for one in used]
+            figures.note(f"processor s a GB, {name}", [one / self.wheels.total_bytes * 1e9 for one in used])
             rate, least, largest = (1 / one for one in ratio(measured, name, peer))
             shares = statistics.median(mine / its for mine, its in zip(per_core[name], per_core[peer], strict=True))
             print(

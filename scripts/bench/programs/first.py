@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.ground import Ground, Wheels, arguments, ground, index_of, wheels
 from scripts.bench.programs.line import Line, slow_line
 from scripts.bench.programs.measuring import Case, interleaved, section, show_times
@@ -45,6 +46,7 @@ class _Meter:
     def show(self, name: str, total_bytes: int) -> None:
         brought = statistics.median(self.bytes_per_run)
         requests = statistics.median(self.requests_per_run)
+        figures.note(f"bytes, {name}", [one / total_bytes for one in self.bytes_per_run])
         print(f"  {name:<58} {brought / 1e6:7.2f} MB = {brought / total_bytes:.3f} of the wheels, {requests:.0f} requests")
 
 

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from scripts.bench.programs import lab_installs, outage
+from scripts.bench.programs import figures, lab_installs, outage
 from scripts.bench.programs.ground import arguments, wheels
 from scripts.bench.programs.machines import lab
 from scripts.bench.programs.measuring import section
@@ -53,6 +53,7 @@ def measure_opening(here: Lab, readers: int) -> list[str]:
         seconds = time.perf_counter() - began
         traffic = here.traffic_since(before)
     sent = times_sent(here.index, filename, len(content))
+    figures.note("upstream fetches of a new wheel", [sent])
     right = read.count(hashlib.sha256(content).hexdigest())
     nodes = [received / len(content) for received in traffic.nodes]
     links_s = 8 * len(content) / here.rates.internet, 8 * here.size * len(content) / here.rates.inside

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.ground import project_of
-from scripts.bench.programs.measuring import Case, Measured, interleaved, ratio, section
+from scripts.bench.programs.measuring import Case, Measured, interleaved, ratio, ratios, section
 from tests.fakes.environments import programs_of
 from tests.fakes.nginx import Nginx
 from tests.fakes.real_index import configured_index
@@ -180,6 +181,7 @@ def _show(here: Lab, measured: Measured, meters: Mapping[str, _Meter]) -> None:
         nodes = [received / size for one in runs for received in one.nodes]
         used = statistics.median(one.processor_s for one in runs)
         busy = statistics.median(one.processor_s / (cores * took) for one, took in zip(runs, seconds, strict=True))
+        figures.note(name, seconds, ratios(measured, name, _PEER))
         times, least, largest = ratio(measured, name, _PEER)
         print(
             f"  {name:<38} {statistics.median(seconds):8.1f} {f'{times:.2f} ({least:.2f}-{largest:.2f})':>17}"

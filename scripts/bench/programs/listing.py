@@ -8,6 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.ground import Ground, arguments, ground
 from scripts.bench.programs.measuring import Case, interleaved, section, show_times
 from tests.fakes.index import FakeIndex
@@ -134,10 +135,12 @@ def measure(on: Ground, index: FakeIndex, files: int, rounds: int) -> None:
             for kind, one in mounts.items()
         ]
         print(f"  {what}")
+        figures.begin(what)
         show_times(interleaved(cases, rounds), {case.name: "tmpfs" for case in cases[1:]})
     cases = [uv_case(on, place, path, lambda: None) for place, path in places.items()]
     cases += [uv_case(on, f"mount, {kind}, fresh", one.path, partial(one.restart)) for kind, one in mounts.items()]
     print("  uv pip compile --no-index --find-links DIR")
+    figures.begin("uv pip compile")
     show_times(interleaved(cases, rounds), {case.name: "tmpfs" for case in cases[1:]})
     for kind, mounted in mounts.items():
         print(f"  daemon after that, {kind}: {resident_mb(mounted):.0f} MB")

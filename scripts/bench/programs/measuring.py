@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from scripts.bench.programs import figures
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -42,8 +44,13 @@ def interleaved(cases: list[Case], rounds: int, *, clock_s: Callable[[], float] 
 
 def ratio(measured: Measured, name: str, peer: str) -> tuple[float, float, float]:
     """Return the median of the ratios of each round, with the least and the largest: noise that lasts a round cancels out."""
-    ratios = [mine / its for mine, its in zip(measured[name], measured[peer], strict=True)]
-    return statistics.median(ratios), min(ratios), max(ratios)
+    found = ratios(measured, name, peer)
+    return statistics.median(found), min(found), max(found)
+
+
+def ratios(measured: Measured, name: str, peer: str) -> list[float]:
+    """Return the ratio of each round."""
+    return [mine / its for mine, its in zip(measured[name], measured[peer], strict=True)]
 
 
 def show_times(measured: Measured, peers: dict[str, str], *, data_bytes: int | None = None) -> None:
@@ -54,6 +61,7 @@ def show_times(measured: Measured, peers: dict[str, str], *, data_bytes: int | N
         rate = f" {data_bytes / middle / 1e6:8.0f}" if data_bytes else ""
         spread = f"{min(seconds):.2f}-{max(seconds):.2f}" if middle >= 0.5 else f"{min(seconds):.3f}-{max(seconds):.3f}"
         peer = peers.get(name)
+        figures.note(name, seconds, [] if peer is None else ratios(measured, name, peer))
         text = "the peer"
         if peer is not None:
             times, least, largest = ratio(measured, name, peer)
@@ -66,5 +74,6 @@ def section(title: str) -> Iterator[None]:
     """Print a title, and at the end how long the section took."""
     began = time.perf_counter()
     print(f"\n{title}", flush=True)
+    figures.begin(title)
     yield
     print(f"  ({time.perf_counter() - began:.0f} s)", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.ground import Ground, Wheels, arguments, ground, index_of, wheels
 from scripts.bench.programs.measuring import section
 
@@ -29,6 +30,7 @@ def show(what: str, index: FakeIndex, held: Wheels) -> None:
         sent[kind] += request.body_bytes_sent
     parts = ", ".join(f"{kind} {count / 1e3:.0f} kB" for kind, count in sent.items())
     share = sum(sent.values()) / held.total_bytes
+    figures.note(what, [share])
     print(f"  {what:<46} {share:7.2%}  ({parts}; {len(index.requests)} requests)", flush=True)
 
 

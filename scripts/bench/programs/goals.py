@@ -1,0 +1,141 @@
+"""What is to be reached: the rows of the table in docs/performance.md, and which figures of which program answer them."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+FIRST: Final = "the time of uv straight from the index, 200 Mbit/s and 30 ms"
+PLAIN: Final = "a plain directory"
+BEFORE: Final = "the build before"
+START: Final = "docs/design/decisions/0082-starting.md"
+
+
+class Program(msgspec.Struct, frozen=True):
+    """A benchmark and its arguments: a run of it gives figures; ``quick`` are arguments in place of them for a try."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    quick: tuple[str, ...] = ()
+    rounds: int = 5
+
+
+class Goal(msgspec.Struct, frozen=True):
+    """A row: the figures whose section and case are as these patterns (fnmatch) say; of several the worst counts.
+
+    ``by``: what is compared with ``limit``: the figure itself, its ratio to the program's own peer, or its ratio to the build
+    before.  ``profile`` is the page, from the root of the checkout, that says what is left where the limit is missed.
+    """
+
+    what: str
+    against: str
+    program: Program
+    case: str
+    limit: float
+    by: Literal["value", "peer", "before"] = "peer"
+    section: str = "*"
+    unit: str = ""
+    at_least: bool = False
+    profile: str = ""
+
+
+_COMMANDS = Program("commands", ("--rounds", "1"), quick=("--rounds", "1", "--set", "small"))
+_INSTALL = Program("install", ("--rounds", "1", "--only", "uv", "--set", "large"), quick=("--rounds", "1", "--only", "uv"))
+_DOWNLOAD = Program(
+    "install", ("--rounds", "1", "--only", "pip-download", "--set", "large"), quick=("--rounds", "1", "--only", "pip-download")
+)
+_FIRST = Program("first", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"))
+_RESOLVE = Program("resolve", ("--set", "large"), quick=("--set", "small"), rounds=1)
+_LISTING = Program("listing", ("--rounds", "1"), quick=("--rounds", "1", "--files", "2000"))
+_READ = Program("read", ("--rounds", "1"), quick=("--rounds", "1"))
+_FILL = Program("fill", ("--rounds", "1"), quick=("--rounds", "1", "--mb", "50"), rounds=3)
+_MEMORY = Program("memory", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"), rounds=3)
+_DELTA = Program("delta", rounds=1)
+_DEDUP = Program("dedup", rounds=1)
+_OPEN = Program("lab", ("--parts", "open"), quick=("--parts", "open", "--nodes", "2", "--readers", "4"), rounds=1)
+_NODES = Program(
+    "lab", ("--parts", "install", "--rounds", "1"), quick=("--parts", "install", "--nodes", "2", "--set", "small"), rounds=3
+)
+_CATALOG = Program("catalog", quick=("--files", "2000"), rounds=1)
+_ENV = Program("env", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"))
+_PEERS = Program("peers", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"))
+
+GOALS: Final = (
+    Goal("install of what is stored, flat", PLAIN, _INSTALL, "mount, --no-index --find-links, warm", 1.0),
+    Goal("the same by `here/simple`, index up, closed or hanging", PLAIN, _INSTALL, "mount, here/simple, pages stale*", 0.65),
+    Goal("`pip download` by `here/simple`", PLAIN, _DOWNLOAD, "mount, --index-url here/simple", 1.05),
+    Goal(
+        "first install, index with metadata files",
+        FIRST,
+        _FIRST,
+        "mount, empty store, here/simple",
+        0.95,
+        section="core metadata offered*",
+    ),
+    Goal("the same, index without them", FIRST, _FIRST, "mount, empty store, here/simple", 0.9, section="no core metadata*"),
+    Goal(
+        "its bytes",
+        "the wheels'",
+        _FIRST,
+        "bytes, mount, empty store, here/simple",
+        1.0,
+        by="value",
+        section="core metadata offered*",
+    ),
+    Goal(
+        "resolving alone, bytes",
+        "the wheels'",
+        _RESOLVE,
+        "uv, mount, here/simple",
+        0.02,
+        by="value",
+        section="core metadata offered*",
+    ),
+    Goal(
+        "`uv pip compile`, 50,000 flat wheels",
+        BEFORE,
+        _LISTING,
+        "mount, stored",
+        0.5,
+        by="before",
+        section="uv pip compile",
+        unit="s",
+    ),
+    Goal("reading a wheel, kernel cache cold", BEFORE, _READ, "mount, kernel cache cold", 0.67, by="before", unit="s"),
+    Goal("reading it from the page cache, time", "the same file on disk", _READ, "mount, cached", 1.11),
+    Goal("`add`, processor time", BEFORE, _COMMANDS, "add, processor s a GB", 0.6, by="before", unit="s/GB"),
+    Goal(
+        "a node filling itself, processor time", BEFORE, _FILL, "processor s a GB, gateway, node", 0.55, by="before", unit="s/GB"
+    ),
+    Goal("memory of the daemon after the set", "devpi 267, nginx 16", _MEMORY, "at rest", 70, by="value", unit="MB"),
+    Goal("`wheelfs ls`", BEFORE, _COMMANDS, "ls", 0.5, by="before", unit="s", profile=START),
+    Goal("`wheelfs status`", BEFORE, _COMMANDS, "status", 0.5, by="before", unit="s", profile=START),
+    Goal("`wheelfs mount` until it answers", BEFORE, _COMMANDS, "mount", 0.5, by="before", unit="s", profile=START),
+    Goal('upgrading, `delta = "always"`, bytes', "the simulated need", _DELTA, "of need, all *", 0.95, by="value"),
+    Goal("room for pure wheels", "the wheels' size", _DEDUP, "pure", 0.15, by="value"),
+    Goal("room for all wheels", "the wheels' size", _DEDUP, "all in one", 0.45, by="value"),
+    Goal("64 processes on 8 nodes open a new wheel", "upstream fetches", _OPEN, "upstream fetches of a new wheel", 1, by="value"),
+    Goal("a set on 8 nodes, stocked gateway", "nginx with plain files", _NODES, "mounts, gateway that has all", 1.3),
+    Goal(
+        "1,000,000 files: mount answers", "2 s", _CATALOG, "mounted, and answers", 2, by="value", section="many files", unit="s"
+    ),
+    Goal("the same: memory", "300 MB", _CATALOG, "memory after that", 300, by="value", section="many files", unit="MB"),
+    Goal("the same: look-up", "1 ms", _CATALOG, "look-up of a wheel", 1, by="value", section="many files", unit="ms"),
+    Goal(
+        "environment, lock to first import",
+        "uv: venv, install, import",
+        _ENV,
+        "wheelfs: env create, mount, import*",
+        0.35,
+        section="to the first import",
+    ),
+    Goal("its import again", "a virtual environment", _ENV, "the mounted environment", 1.0, section="the import again"),
+    Goal("install of what is stored, nginx", PLAIN, _PEERS, "nginx", 0, by="peer", at_least=True),
+    Goal("the same, devpi", PLAIN, _PEERS, "devpi", 0, by="peer", at_least=True),
+    Goal("the same, proxpi", PLAIN, _PEERS, "proxpi", 0, by="peer", at_least=True),
+    Goal("the same, pypiserver", PLAIN, _PEERS, "pypiserver", 0, by="peer", at_least=True),
+    Goal("the same, wheelfs by `here/simple`", PLAIN, _PEERS, "wheelfs, here/simple", 0.65),
+    Goal("the same, wheelfs as a gateway", PLAIN, _PEERS, "wheelfs, gateway", 1.0),
+)
+"""In the order of the table."""
