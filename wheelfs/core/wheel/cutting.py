@@ -109,7 +109,7 @@ def cut_fixed(size_bytes: int) -> Layout:
 
 
 def divided(content: memoryview, pieces: Iterable[tuple[int, int]]) -> tuple[bytes, list[memoryview]]:
-    """Divide bytes into ``pieces``, each so much skeleton and then so much of a chunk; return the whole skeleton and the chunks.
+    """Divide bytes into ``pieces``, each a length of skeleton and then one of a chunk; return the whole skeleton and the chunks.
 
     Pieces without a chunk leave none.
     """
