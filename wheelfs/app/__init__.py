@@ -92,17 +92,23 @@ def run_mount(
             await serve_mount(node.tree, mountpoint, chosen, on_ready=on_ready, shutdown=shutdown, reload=reloader.reload)
             nursery.cancel_scope.cancel()
 
-    reloader, places = Reloader(settings, reread), OwnPlaces(mountpoint=mountpoint)
-    if places.holds(str(settings.store)) is not None:
-        happened = f"the store {settings.store} lies there, and would be hidden by the mount"
-        raise MountPointError(f"mount on {mountpoint}", happened, "mount elsewhere, or give --store another directory")
-    settings = with_indexes(settings, places)
+    reloader = Reloader(settings, reread)
+    settings = _settled(settings, mountpoint)
     written_share(settings)
     with (
         EndBound(end_s(settings)) as end,
         Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
     ):
         trio.run(serve, store)
+
+
+def _settled(settings: Settings, mountpoint: Path) -> Settings:
+    """Return the settings with the indexes of a mount; raises `MountPointError` where it would hide its own store."""
+    places = OwnPlaces(mountpoint=mountpoint)
+    if places.holds(str(settings.store)) is not None:
+        happened = f"the store {settings.store} lies there, and would be hidden by the mount"
+        raise MountPointError(f"mount on {mountpoint}", happened, "mount elsewhere, or give --store another directory")
+    return with_indexes(settings, places)
 
 
 def add(settings: Settings, sources: Sequence[str], *, index: str | None, progress: Progress) -> Iterator[AddedFile]:
