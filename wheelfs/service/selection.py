@@ -81,7 +81,8 @@ def parse_word(attempted: str, word: str) -> Word:
     except InvalidRequirement as error:
         if _has_wildcard(word):  # asked second: numpy==1.* is a requirement
             return Pattern(word)
-        happened = f"it is no filename, project, requirement or pattern ({error})"
+        reason = str(error).partition("\n")[0]  # the rest points to the place with a second line
+        happened = f"it is no filename, project, requirement or pattern ({reason})"
         raise InvalidInput(f"{attempted} {word[:_SHOWN]!r}", happened) from None
     if requirement.url or requirement.extras or requirement.marker:
         advice = "write a project and versions, for example numpy>=2"

@@ -234,3 +234,10 @@ def test_a_file_without_a_version_in_its_name_is_meant_only_where_any_version_is
     assert matches(parse_word("remove", "demo"), setup)
     assert matches(parse_word("list", "*.exe"), setup)
     assert not matches(parse_word("remove", "demo>=0"), setup)
+
+
+def test_what_a_word_is_not_is_said_on_one_line() -> None:
+    with pytest.raises(InvalidInput) as raised:
+        parse_word("show", "num py==")
+    assert "\n" not in str(raised.value)
+    assert raised.value.happened.startswith("it is no filename, project, requirement or pattern (")

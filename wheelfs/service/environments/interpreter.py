@@ -39,7 +39,8 @@ def find_interpreter(asked: str | None) -> Interpreter:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ENVIRONMENT_LIMITS.probe_s)
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
-        raise InvalidInput(attempted, f"{path} cannot be run ({error})", "name a Python with --python PATH") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput(attempted, f"it cannot be run: {reason}", "name a Python with --python PATH") from None
     try:
         said = msgspec.json.decode(done.stdout, type=tuple[str, str, str, str, str, bool, str])
     except msgspec.DecodeError:

@@ -55,6 +55,8 @@ def store_error(attempted: str, error: lmdb.Error | OSError, *, written: Path | 
     """
     code = error.code if isinstance(error, lmdb.Error) else (error.errno or 0)
     happened = str(error)
+    if isinstance(error, OSError) and error.strerror is not None:
+        happened = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
     if code == errno.EIO and written is not None and _is_nearly_full(written):
         code, happened = errno.ENOSPC, "the disk is full"
     if isinstance(error, lmdb.MapFullError):

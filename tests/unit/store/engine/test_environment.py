@@ -208,6 +208,11 @@ def test_errors_are_named_for_what_to_do(error: lmdb.Error | OSError, expected: 
     assert type(store_error("x", error)) is expected
 
 
+def test_what_the_system_says_is_said_without_its_number() -> None:
+    error = store_error("open store /x", PermissionError(errno.EACCES, "Permission denied", "/x/format"))
+    assert str(error).startswith("open store /x: /x/format: Permission denied (")
+
+
 def test_opening_does_not_wait_for_ever_behind_a_stopped_writer(
     environment: Environment,
 ) -> None:
