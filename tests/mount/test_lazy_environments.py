@@ -97,6 +97,18 @@ def test_what_is_opened_twice_or_by_many_comes_once(bench: Bench) -> None:
     assert bench.index.body_bytes(LARGE) < 1.1 * PARTS * PART_BYTES
 
 
+def test_what_one_mount_has_brought_crosses_the_line_once(bench: Bench, mounted: MountWheelfs, tmp_path: Path) -> None:
+    lazily(bench, "large", "small")
+    online(bench)
+    other = mounted("--index", f"main={bench.index.url}", store=bench.store, path=tmp_path / "other")
+    sites = [bench.site() / "large", other.path / bench.site().relative_to(bench.path().parents[1]) / "large"]
+    for number in range(PARTS):
+        name = f"part{number}.bin"
+        contents = [(site / name).read_bytes() for site in sites]
+        assert contents == [FILES[f"large/{name}"]] * 2
+    assert bench.index.body_bytes(LARGE) < 1.1 * PARTS * PART_BYTES
+
+
 def test_it_is_the_tree_of_a_complete_one_and_becomes_it(bench: Bench) -> None:
     lazily(bench, "large", "small")
     lazy = bench.create("it", "large", "small", lazy=True)

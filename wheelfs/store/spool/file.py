@@ -13,7 +13,7 @@ from wheelfs.store.engine.environment import store_error
 from wheelfs.store.spool.journal import MAX_RECORDS, range_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from wheelfs.core.fetch.spans import Spans
@@ -60,14 +60,26 @@ class SpoolFile:
     """
 
     def __init__(
-        self, descriptor: int, size_bytes: int | None, validator: str | None, spans: Spans, *, journal: Journal | None
+        self,
+        descriptor: int,
+        size_bytes: int | None,
+        validator: str | None,
+        spans: Spans,
+        *,
+        journal: Journal | None,
+        copy_owned: Callable[[int, Spans], Spans] | None = None,
     ) -> None:
-        """Take over ``descriptor`` and the journal; without a journal the file is private and forgotten when closed."""
+        """Take over ``descriptor`` and the journal; without a journal the file is private and forgotten when closed.
+
+        ``copy_owned`` of a private file is given the descriptor and what is here, copies what another opener has besides, and
+        returns what that has.
+        """
         self.fd = descriptor
         self.size_bytes = size_bytes
         self.validator = validator
         self._spans = spans
         self._journal = journal
+        self._copy_owned = copy_owned
         self._lock = threading.Lock()
         self._users = 0
         self._closing = False
@@ -104,6 +116,16 @@ class SpoolFile:
                 self._journal.note(b"W", offset, end - offset)
             spans = self._spans.copy()
             spans.add(offset, end)
+            self._spans = spans
+
+    def catch_up(self) -> None:
+        """Take what the opener that owns the file has brought meanwhile, where this is a private one; raises ValueError."""
+        if self._copy_owned is None:
+            return
+        with self._using("copy"), self._lock:
+            spans = self._spans.copy()
+            for start, end in self._copy_owned(self.fd, spans):
+                spans.add(start, end)
             self._spans = spans
 
     def write_unverified(self, offset: int, data: bytes) -> None:

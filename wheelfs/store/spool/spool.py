@@ -1,8 +1,9 @@
 """Partly fetched files: sparse files with a journal of the bytes in them, so that nothing is fetched twice, even after a kill.
 
-One process owns a partial file (a lock on its journal).  A second opener, in this or another process, gets a private unnamed
-file, with a copy of what the owner has brought: it works the same, but what it fetches is not shared and is gone when it is
-closed.  Waiting for the owner was rejected: it may be stopped or slow, and no reader may depend on another process.
+One process owns a partial file (a lock on its journal). A second opener, in this or another process, gets a private unnamed file,
+with a copy of what the owner has brought, also of what that brings later (`SpoolFile.catch_up`): it works the same, but what it
+fetches is not shared and is gone when it is closed. Waiting for the owner was rejected: it may be stopped or slow, and no reader
+may depend on another process.
 
 Why files and not LMDB: bytes come in any order and amount, most of them are thrown away at sealing, and a deleted file gives
 its room back at once.
@@ -119,12 +120,17 @@ class Spool:
         return descriptor
 
     def _private(self, key: ContentKey, size_bytes: int, validator: str | None, *, copies: bool) -> SpoolFile:
-        descriptor, spans = self._unnamed(size_bytes), Spans()
-        with suppress(OSError):  # deleted meanwhile, or a file system that copies nothing: then nothing is here
-            spans = self._copy_owned(key, descriptor, size_bytes, validator) if copies else spans
-        return SpoolFile(descriptor, size_bytes, validator, spans, journal=None)
+        def copy_owned(descriptor: int, here: Spans) -> Spans:
+            with suppress(OSError):  # deleted meanwhile, or a file system that copies nothing: then nothing is here
+                return self._copy_owned(key, descriptor, here, size_bytes, validator)
+            return Spans()
 
-    def _copy_owned(self, key: ContentKey, descriptor: int, size_bytes: int, validator: str | None) -> Spans:
+        descriptor = self._unnamed(size_bytes)
+        spans = copy_owned(descriptor, Spans()) if copies else Spans()
+        return SpoolFile(descriptor, size_bytes, validator, spans, journal=None, copy_owned=copy_owned if copies else None)
+
+    def _copy_owned(self, key: ContentKey, descriptor: int, here: Spans, size_bytes: int, validator: str | None) -> Spans:
+        """Copy what the owner has and is not ``here``, and return all that the owner has."""
         with ExitStack() as closing:
             journal, part = (os.open(self._path(key, suffix), os.O_RDONLY | os.O_CLOEXEC) for suffix in ("spans", "part"))
             closing.callback(os.close, journal)
@@ -133,9 +139,10 @@ class Spool:
             found = replay(before, key, boot_id())
             if found is None or not _fits(found, os.fstat(part).st_size, size_bytes, validator):
                 return Spans()
-            for start, end in found.spans:
-                while start < end:
-                    start += os.copy_file_range(part, descriptor, end - start, start, start) or end
+            for begin, limit in found.spans:
+                for start, end in here.missing(begin, limit):
+                    while start < end:
+                        start += os.copy_file_range(part, descriptor, end - start, start, start) or end
             # It only ever grows, unless the file was begun again: then what was copied may not have been there.
             return found.spans if os.pread(journal, len(before), 0) == before else Spans()
 

@@ -192,6 +192,27 @@ def test_a_second_opener_begins_with_what_the_owner_has(spool: Spool) -> None:
         file.close()
 
 
+def test_a_second_opener_takes_what_the_owner_brings_later(spool: Spool) -> None:
+    owned, private = spool.open(KEY, size_bytes=len(DATA)), spool.open(KEY, size_bytes=len(DATA))
+    private.write(10, b"mine")
+    owned.write(0, DATA[:100])
+    owned.write(500, DATA[500:900])
+    private.catch_up()
+    assert list(private.spans) == [(0, 100), (500, 900)]
+    assert private.read(0, 100) == DATA[:10] + b"mine" + DATA[14:100], "what is here is not written again"
+    assert private.read(500, 400) == DATA[500:900]
+    owned.catch_up()
+    assert list(owned.spans) == [(0, 100), (500, 900)]
+    without = spool.open(KEY, size_bytes=len(DATA), copies=False)
+    owned.delete()
+    for one in (private, without):
+        one.catch_up()
+    assert (list(private.spans), list(without.spans)) == ([(0, 100), (500, 900)], [])
+    private.close()
+    with pytest.raises(ValueError, match="closed"):
+        private.catch_up()
+
+
 def test_a_file_that_is_begun_again_while_it_is_copied_is_not_believed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = spool.open(KEY, size_bytes=10)
     owner.write(0, b"owner")

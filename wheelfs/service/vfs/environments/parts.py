@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+
+import trio
 
 from wheelfs.core.fetch.plan import AT_ONCE_BYTES
 from wheelfs.errors import ContentChanged, OriginError
@@ -44,9 +47,18 @@ async def secure_part(download: Download, start: int, end: int) -> None:
     if not partial.spans.covers(start, end):
         if _comes_whole(download):
             return await download.until_sealed()
+        await _catch_up(download)
         await _ask(download, start, end)
     if partial.is_complete:
         await download.until_sealed()
+
+
+async def _catch_up(download: Download) -> None:
+    """Take what another process on this store has brought of the file: each of its members then crosses the line once."""
+    if download.partial.size_bytes is None:  # nothing of it is here
+        return
+    with suppress(ValueError):  # closed meanwhile, since the file changed
+        await trio.to_thread.run_sync(download.partial.spool.catch_up, limiter=download.context.disk)
 
 
 async def _ask(download: Download, start: int, end: int) -> None:
@@ -75,6 +87,7 @@ async def bring_parts(download: Download, ranges: Sequence[tuple[int, int]]) -> 
         return
     await partial.open()
     if not _comes_whole(download):
+        await _catch_up(download)
         size_bytes = partial.size_bytes or 0
         ranges = [(start, min(end, size_bytes)) for start, end in ranges]
         await fetch_ranges(download, ranges)
