@@ -1,4 +1,4 @@
-"""Lazy environments on nodes behind a gateway: what any of them opens crosses the uplink once."""
+"""Lazy environments on nodes that have a gateway: what any of them opens crosses the uplink once."""
 
 from __future__ import annotations
 

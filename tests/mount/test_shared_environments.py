@@ -300,6 +300,18 @@ def test_garbage_collection_leaves_it_alone(lab: Lab) -> None:
     assert lab.pull("--contents")["result"] == "pulled"
 
 
+def test_one_that_is_removed_is_listed_and_pulled_no_more_until_it_is_pushed_again(lab: Lab) -> None:
+    lab.push()
+    removed = lab.on_second("env", "rm", "it").succeeded()
+    assert objects(removed) == [{"removed": "it"}]
+    assert objects(lab.on_second("env", "ls").succeeded()) == []
+    for words in (["pull", "--env", "it"], ["env", "rm", "it"]):
+        assert error_of(lab.on_second(*words))["class"] == "NotKnown"
+    assert [one["name"] for one in objects(lab.first.command("--json", "env", "ls").succeeded())] == ["it"], "the store has it"
+    assert lab.push()["result"] == "pushed"
+    assert lab.pull()["result"] == "pulled"
+
+
 def test_export_writes_its_wheels(lab: Lab, tmp_path: Path) -> None:
     lab.first.index.add_wheel("alone", "1.0")
     lab.first.command("fetch", "alone", "--index", f"main={lab.first.index.url}").succeeded()

@@ -112,6 +112,13 @@ def shared_environments(settings: Settings, url: str) -> list[SharedEnvironmentS
     return [_state(one.name, sharing.Shared(tree, one.tree, 0, False), "listed") for one, tree in found]
 
 
+def withdraw_environments(settings: Settings, url: str, names: Sequence[str]) -> None:
+    """Take names of environments out of the share at ``url``; raises `NotKnown`, and as `push` does."""
+    from wheelfs.service.environments import sharing
+
+    sharing.withdraw_environments(_opened(settings, url), names)
+
+
 def _may_name_all(settings: Settings, url: str) -> bool:
     """Return whether a share may say what is installed here under any name, so that its bytecode can do no more harm than it.
 

@@ -33,6 +33,7 @@ Bytecode = tuple[tuple[bytes, bytes], ...]
 class SharedEnvironment(msgspec.Struct, frozen=True, array_like=True):
     """A name for an environment, by the sha256 of its objects; the later one of a name goes before the earlier.
 
+    An empty ``tree``: the name stands for none any more.  Builds that do not know that leave the announcement out.
     New fields go to the end and have a default: readers of older builds skip them.
     """
 
@@ -61,7 +62,7 @@ def encode_announcement(environment: SharedEnvironment) -> bytes:
 def decode_announcement(encoded: bytes) -> SharedEnvironment:
     """Read what `encode_announcement` wrote; raise `ShareFormatError` for anything else."""
     found = unpacked(_ANNOUNCEMENT_MAGIC, encoded, SharedEnvironment, "announcement of an environment")
-    digests = [found.tree, *(one for one in (found.profile, found.bytecode) if one is not None)]
+    digests = [one for one in (found.tree or None, found.profile, found.bytecode) if one is not None]
     try:
         parse_label(found.name)
     except InvalidInput as error:

@@ -17,6 +17,8 @@ from wheelfs.core.formatting import counted, size_text
 from wheelfs.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from wheelfs.cli.output import Output
     from wheelfs.reports.environment import EnvironmentState, MadeEnvironment
     from wheelfs.reports.fetch import FetchArguments, FetchedFile
@@ -257,15 +259,29 @@ def profile(context: click.Context, name: str, clear: bool) -> None:
     session.output.talk(f"wheelfs: {counted(len(found.files), 'file')}, {sizes}")
 
 
-@env.command(cls=Command, name="rm", short_help="Remove environments.", examples=("wheelfs env rm analysis",))
+@env.command(
+    cls=Command,
+    name="rm",
+    short_help="Remove environments.",
+    examples=("wheelfs env rm analysis", "wheelfs env rm analysis --share file:///lab/wheels"),
+)
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--share", "url", metavar="URL", help="Take them out of a share, and leave the store's as they are.")
 @click.pass_context
-def remove(context: click.Context, names: tuple[str, ...]) -> None:
-    """Remove environments by name. Their wheels stay stored; programs that run from one go on until they end."""
-    from wheelfs.app import environments
+def remove(context: click.Context, names: tuple[str, ...], url: str | None) -> None:
+    """Remove environments by name. Their wheels stay stored; programs that run from one go on until they end.
+
+    With --share they are no longer listed there, and cannot be pulled; machines that pulled them keep them.
+    """
+    from wheelfs.app import environments, object_shares
 
     session = session_of(context)
-    for name in environments.remove(session.settings(), list(names)):
+    removed: Iterable[str] = names
+    if url is None:
+        removed = environments.remove(session.settings(), list(names))
+    else:
+        object_shares.withdraw_environments(session.settings(), url, names)
+    for name in removed:
         if session.json:
             session.output.record({"removed": name})
         else:

@@ -95,7 +95,7 @@ class ObjectShare:
                 log.warning("left out %s of the share %s: %s", key, self.url, error)
                 continue
             found[announced.name] = announced
-        return found
+        return {name: one for name, one in found.items() if one.tree}
 
     def environment_object(self, sha256: bytes) -> bytes:
         """Return an object of an environment, compared with its sha256; raises `OriginMissing` and `OriginFault`."""

@@ -68,6 +68,20 @@ def push_environment(store: Store, share: WrittenShare, name: str) -> Shared:
     return Shared(tree, label.digest, len(code), is_new)
 
 
+def withdraw_environments(share: WrittenShare, names: Sequence[str]) -> None:
+    """Announce that names stand for no environment any more; raises `NotKnown` before any is, and `OriginError`.
+
+    What they were made of stays in the share: a reader may be at it, and a pusher about to announce it again.
+    """
+    there = share.environments()
+    for name in names:
+        if name not in there:
+            happened = f"the share {share.url} has none of this name"
+            raise NotKnown(f"remove the environment {name!r}", happened, "wheelfs env ls --share URL lists them")
+    for name in dict.fromkeys(names):
+        share.announce_environment(SharedEnvironment(name, b"", None, None, time.time_ns() // 1_000))
+
+
 def pull_environment(store: Store, share: ObjectShare, name: str, *, trusts_bytecode: bool) -> Shared:
     """Give an environment of a share its name in the store, in place of what had it; none of its wheels is fetched.
 
