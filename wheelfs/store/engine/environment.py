@@ -138,8 +138,13 @@ class Environment:
             transaction.abort()
 
     def last_transaction(self) -> int:
-        """Return the number of the last committed transaction of any process; below a microsecond, no lock taken."""
-        return int(self.raw.info()["last_txnid"])
+        """Return the number of the last transaction, of any process, that a reader who begins now sees; a microsecond.
+
+        Not what the environment's ``info`` says: that is a commit's number as soon as its meta page is written, and readers see
+        the commit only when the disk has that page.
+        """
+        with self.read() as transaction:
+            return int(transaction.id())
 
     def sync(self) -> None:
         """Flush to disk what is committed; only ``no-metasync`` environments need it, before others rely on their content."""

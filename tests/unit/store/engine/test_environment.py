@@ -256,6 +256,22 @@ with environment.begin():
         writer.submit(lambda transaction: transaction.put(b"k", value, db=things)).result()
 
 
+def test_a_reader_sees_what_the_last_transaction_has_written(environment: Environment, writer: Writer) -> None:
+    """A commit that is being written to the disk has a number already: who takes that for "as of now" misses what it changed."""
+    things = environment.database("things")
+
+    def work(transaction: lmdb.Transaction) -> None:
+        transaction.put(b"number", b"%d" % transaction.id(), db=things)
+
+    writer.submit(work).result()
+    for _ in range(200):
+        under_way = writer.submit(work)
+        while not under_way.done():
+            number = environment.last_transaction()
+            with environment.read() as transaction:
+                assert int(bytes(transaction.get(b"number", db=things) or b"")) >= number
+
+
 def test_the_number_of_the_last_transaction_grows_with_commits_only(environment: Environment, writer: Writer) -> None:
     before = environment.last_transaction()
     writer.flush()
