@@ -145,7 +145,7 @@ class FetchContext:
 
     def keep_name(self, ref: FileRef, sha256: bytes, size_bytes: int) -> None:
         """Record, unless it is known, that stored content also goes by this name, so that it is found without its index."""
-        known = self.store.catalog.stored_names(ref.project, replaced=True)  # what it no longer means stays so
+        known = self.store.catalog.stored_names(ref.project, ref.filename, replaced=True)  # what it no longer means stays so
         name = msgspec.structs.replace(self._stored_name(ref, size_bytes, ref.link.metadata_sha256), sha256=sha256)
         same = next((one for one in known if one.key == name.key), None)
         if same is None or not (name.of_share or (ref.origin in same.origins and not same.of_share)):

@@ -235,7 +235,7 @@ class Projects:
         """Return the sha256 under which a file is stored and may be served, or None when it is not (or is quarantined)."""
         if ref.link.sha256 is not None:
             return ref.link.sha256 if self._store.holds(ref.link.sha256) else None
-        names = self._store.catalog.stored_names(ref.project)
+        names = self._store.catalog.stored_names(ref.project, ref.filename)
         by_name = {name.filename: name for name in names if _is_named(name, ref)}
         sha256 = stored_as(ref.link, by_name)
         return sha256 if sha256 is not None and self._store.holds(sha256) else None

@@ -85,7 +85,7 @@ def is_superseded(ref: FileRef, projects: Projects, catalog: Catalog, *, failed:
     soon as they have read a page.  Asked at each open, so it looks at the store alone.
     ``failed``: opening it has failed, so the page is looked at as well, which costs milliseconds where it has thousands of links.
     """
-    names = [name for name in catalog.stored_names(ref.project, replaced=True) if name.filename == ref.filename]
+    names = catalog.stored_names(ref.project, ref.filename, replaced=True)
     if ref.link.sha256 is None:
         return (failed or any(name.replaced is not None for name in names)) and _means_another(ref, projects)
     same = [name for name in names if name.sha256 == ref.link.sha256]

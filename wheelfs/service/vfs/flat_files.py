@@ -108,7 +108,7 @@ class FlatFiles:
 
     def find(self, project: ProjectName, filename: str, view: View) -> FlatFile | None:
         """Return the file of that name."""
-        names = [name for name in self._catalog.stored_names(project) if name.filename == filename]
+        names = self._catalog.stored_names(project, filename)
         granted = _Granted(self._projects)
         stored = (self._of_stored(name, granted) for name in names)
         same = [file for file in stored if file is not None and not file.is_withheld]

@@ -26,8 +26,7 @@ class ExtendedAttributes:
         sealed = self._projects.sealed(ref)
         state, here = state_of(self._downloads, ref, sealed)
         digest = sealed if sealed is not None else ref.link.sha256
-        stored = self._downloads.context.store.catalog.stored_names(ref.project)
-        names = [name for name in stored if name.filename == ref.filename]
+        names = self._downloads.context.store.catalog.stored_names(ref.project, ref.filename)
         pinned = any(name.pinned for name in names)
         values = {"state": state, "origin": ref.origin, "stored_bytes": str(here), "pinned": "1" if pinned else "0"}
         if any(name.repacked and name.sha256 == sealed for name in names):

@@ -90,10 +90,10 @@ class Catalog:
         with self._environment.read() as transaction:
             return self._names.recipe(transaction, sha256)
 
-    def stored_names(self, project: str, *, replaced: bool = False) -> list[StoredName]:
-        """Return the names of a project, in order of filename; with ``replaced`` also those that mean another content by now."""
+    def stored_names(self, project: str, filename: str | None = None, *, replaced: bool = False) -> list[StoredName]:
+        """Return the names of a project, or of one file; with ``replaced`` also those that mean another content by now."""
         with self._environment.read() as transaction:
-            return self._names.of_project(transaction, project, replaced=replaced)
+            return self._names.of_project(transaction, project, filename, replaced=replaced)
 
     def names_of(self, sha256: bytes) -> list[StoredName]:
         """Return all names of a content."""

@@ -74,9 +74,18 @@ class NameTable:
     def recipe(self, transaction: lmdb.Transaction, sha256: bytes) -> bytes | None:
         return compressed.get(transaction, self._recipes, sha256)
 
-    def of_project(self, transaction: lmdb.Transaction, project: str, *, replaced: bool = True) -> list[StoredName]:
-        """Return a project's names in order of filename; with ``replaced`` those, too, that mean another content by now."""
+    def of_project(
+        self, transaction: lmdb.Transaction, project: str, filename: str | None = None, *, replaced: bool = True
+    ) -> list[StoredName]:
+        """Return a project's names in order of filename; with ``replaced`` those, too, that mean another content by now.
+
+        With ``filename`` only those of that file, which takes no longer where the project has thousands.
+        """
         prefix = project.encode() + b"\0"
+        if filename is not None:
+            if "\0" in filename:  # in a key it would be the filename's end
+                return []
+            prefix += filename.encode("utf-8", "surrogatepass") + b"\0"
         found = rows(transaction, self._names, _decoded, prefix=prefix) if len(prefix) <= compressed.MAX_KEY_BYTES else []
         return found if replaced else [name for name in found if name.replaced is None]
 
