@@ -8,6 +8,7 @@ a list of what was chosen: later runs use the same wheels.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -99,6 +100,12 @@ def corpus(directory: Path) -> Corpus:
     Raises OSError when the index does not answer, SystemExit when it gives other bytes than it promised.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two that append to one part would make of it what is no wheel
+        return _completed(directory)
+
+
+def _completed(directory: Path) -> Corpus:
     listed = directory / "chosen.json"
     if listed.exists():
         chosen = [Chosen(**one) for one in json.loads(listed.read_text())]

@@ -17,23 +17,25 @@ import zipfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.specifiers import SpecifierSet
 
 from scripts.bench.programs import figures
+from scripts.bench.programs.builds import OTHER, THIS, Build
 from scripts.bench.programs.corpus import GROUPS, add_option, corpus
 from scripts.bench.programs.ground import arguments, ground
-from scripts.bench.programs.measuring import Case, Measured, interleaved, ratio, section
+from scripts.bench.programs.measuring import Case, Measured, interleaved, ratio, section, show_times
 from scripts.bench.programs.processors import used_s, waited_for_s
 from tests.fakes.nginx import Nginx
-from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
+from tests.fakes.processes import ROOT, run, wheelfs_command, wheelfs_environment
 from tests.gateway.serving import Serving
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from scripts.bench.programs.corpus import Chosen, Corpus
     from scripts.bench.programs.ground import Ground
@@ -268,8 +270,32 @@ def measure(on: Ground, wheels: Wheels, rounds: int) -> None:
             print(f"  2 workers of the gateway against 1: {1 / times:.2f} of the rate ({1 / largest:.2f}-{1 / least:.2f})")
 
 
+def measure_beside(on: Ground, wheels: Wheels, other: Path, rounds: int) -> None:
+    """Measure the processor seconds of a node beside those of another checkout, and of curl with ``add`` after it."""
+    builds = [Build(name, checkout, on.directory / name.replace(" ", "-")) for name, checkout in ((THIS, ROOT), (OTHER, other))]
+    command = wheelfs_command("--store", str(on.directory / "gateway" / "store"), "add", str(wheels.folder))
+    run(command, environment=wheelfs_environment(on.directory / "home"), timeout_s=_LIMIT_S).succeeded()
+    with Nginx(wheels.root, on.directory / "nginx") as nginx, Serving(on.directory / "gateway", "--offline") as gateway:
+        sources = ("--share", gateway.url, "--index", f"main={gateway.url}/simple")
+        fixed = (*wheels.requirements, "--python", _PYTHON, "--platform", _PLATFORM, *sources)
+        scene = Scene(on, wheels)
+        add = wheelfs_command("--store", str(scene.node), "add")
+        then = "nginx, curl, wheelfs add"
+        curl = scene.curl(then, nginx.pid, lambda one: f"{nginx.url}/wheels/{one.filename}", then=add)
+
+        def fetching(build: Build, words: Sequence[str]) -> Case:
+            clear = partial(shutil.rmtree, build.store)
+            return Case(build.name, lambda _: build.run("fetch", *fixed, *words), clear=clear)
+
+        for title, words in (("all bytes", ("--delta", "never")), ("new chunks alone", ())):
+            cases = [fetching(build, words) for build in builds]
+            with section(f"a node that takes {title} from a gateway: its processor time, start included"):
+                show_times(interleaved([*cases, curl], rounds, clock_s=waited_for_s), {THIS: OTHER, then: OTHER})
+
+
 def _more_options(parser: argparse.ArgumentParser) -> None:
     add_option(parser)
+    parser.add_argument("--other", type=Path, metavar="CHECKOUT", help="only a node's processor time, beside this build")
     parser.add_argument("--mb", type=float, default=1100.0, help="how many MB of wheels at most (default %(default)s)")
 
 
@@ -280,6 +306,9 @@ def main() -> None:
     with ground() as on:
         wheels = Wheels(held, options.mb * 1e6, on.directory / "plain")
         print(f"{wheels}; files and stores on tmpfs; ratio: of rates, higher is better")
+        if options.other is not None:
+            measure_beside(on, wheels, options.other.resolve(), options.rounds)
+            return
         measure(on, wheels, options.rounds)
 
 

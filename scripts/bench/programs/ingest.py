@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.bench.programs import corpus
+from scripts.bench.programs.builds import OTHER, THIS, Build
 from scripts.bench.programs.ground import Ground, arguments, ground, project_of
 from scripts.bench.programs.measuring import Case, interleaved, section, show_times
+from scripts.bench.programs.processors import waited_for_s
 from scripts.bench.programs.read import drop
-from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
+from tests.fakes.processes import ROOT, run, wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
     import argparse
@@ -103,6 +105,21 @@ def measure_adding(held: Wheels, where: Path, rounds: int) -> None:
     folder()
 
 
+def measure_beside(held: Wheels, where: Path, other: Path, rounds: int) -> None:
+    """Measure the processor seconds of ``add`` in memory beside those of another checkout."""
+    builds = [Build(name, checkout, where / name.replace(" ", "-")) for name, checkout in ((THIS, ROOT), (OTHER, other))]
+
+    def adding(build: Build) -> Case:
+        return Case(build.name, lambda _: build.run("add", str(held.folder)), clear=partial(shutil.rmtree, build.store))
+
+    cases = [adding(build) for build in builds]
+    measured = interleaved(cases, rounds, clock_s=waited_for_s)
+    show_times(measured, {THIS: OTHER})
+    for name, seconds in measured.items():
+        each = sorted(one / held.total_bytes * 1e9 for one in seconds)
+        print(f"  {name}: {statistics.median(each):.2f} s a GB ({each[0]:.2f}-{each[-1]:.2f})")
+
+
 def rate(path: Path, buffer: memoryview) -> float:
     """Read a file from its opening to its end, and return MB/s."""
     began = time.perf_counter()
@@ -169,6 +186,7 @@ def main() -> None:
         parser.add_argument("--wheels", type=Path, metavar="DIR", help="take the wheels in DIR instead of the corpus")
         parser.add_argument("--disk", type=Path, metavar="DIR", help="write below DIR, too (default: where temporary files are)")
         parser.add_argument("--only", choices=("add", "read"), help="measure one of the two parts")
+        parser.add_argument("--other", type=Path, metavar="CHECKOUT", help="only the processor time of adding, beside this build")
         corpus.add_option(parser)
 
     options = arguments(__doc__, rounds=3, sets=False, add=options_of)
@@ -180,6 +198,10 @@ def main() -> None:
         print(f"{held}; from memory, ratio: of times, below 1 is faster")
         in_memory = on.directory / "target"
         in_memory.mkdir()
+        if options.other is not None:
+            with section("adding to a store in memory, processor time, start included"):
+                measure_beside(held, in_memory, options.other.resolve(), options.rounds)
+            return
         if options.only == "read":
             added(held, in_memory, str(held.folder))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,6 +55,13 @@ def test_a_download_that_broke_off_goes_on_where_it_stopped(index: FakeIndex, tm
     assert [request.range for request in index.requests_for(name)] == [None, "bytes=20000-"]
     index.stop()
     assert names(corpus.corpus(tmp_path), "pure") == names(held, "pure")
+
+
+def test_two_that_ask_for_it_at_once_download_each_wheel_once(index: FakeIndex, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(corpus.corpus, [tmp_path, tmp_path]))
+    assert both[0] == both[1]
+    assert [len(index.requests_for(path.name)) for path in both[0].paths("pure")] == [1, 1]
 
 
 def test_bytes_that_the_index_did_not_promise_are_not_kept(index: FakeIndex, tmp_path: Path) -> None:
