@@ -64,3 +64,31 @@ def test_a_directory_longer_than_the_tail_costs_one_more_range() -> None:
 def test_a_truncated_wheel_is_told_apart(wheel: bytes) -> None:
     with pytest.raises(NotAZip):
         asked_ranges(wheel[:-1], 65_536)
+
+
+@pytest.mark.parametrize("wheel", WHEELS, ids=len)
+def test_of_a_whole_wheel_the_directory_is_read_once_and_given_along(wheel: bytes) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def read(offset: int, size: int) -> bytes:
+        asked.append((offset, offset + size))
+        return wheel[offset : offset + size]
+
+    found, directory = metadata.read_all_from(read, len(wheel), len(wheel), "lab-tools")
+    assert found == METADATA
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        assert [member.name for member in directory.members] == archive.namelist()
+    assert [end > directory.location.offset for _, end in asked] == [True, False]
+
+
+def test_a_wheel_is_refused_for_any_member_that_cannot_be_and_its_metadata_alone_is_not() -> None:
+    wheel = bytearray(build(3))
+    first = wheel.index(b"PK\x01\x02")
+    wheel[first + 20 : first + 24] = len(wheel).to_bytes(4, "little")
+
+    def read(offset: int, size: int) -> bytes:
+        return bytes(wheel[offset : offset + size])
+
+    assert metadata.read_from(read, len(wheel), 65_536, "lab-tools") == METADATA
+    with pytest.raises(NotAZip, match="inside the file"):
+        metadata.read_all_from(read, len(wheel), 65_536, "lab-tools")
