@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 _PEER: Final = "plain directory, --no-index --find-links"
 PROXPI: Final = ("proxpi==1.3.1", "gunicorn==27.0.1")
 """A proxy of Flask's; its image runs it under gunicorn, with 2 threads."""
-PYPISERVER: Final = ("pypiserver==2.4.2", "waitress==3.0.2")
-"""A server of a directory; waitress is what its manual advises."""
+PYPISERVER: Final = ("pypiserver==2.4.2", "gunicorn==27.0.1")
+"""A server of a directory, under the same server of WSGI."""
 _READY_S: Final = 60.0
 _STOP_S: Final = 20.0
 
@@ -94,7 +94,7 @@ def pypiserver(on: Ground, directory: Path) -> Iterator[str]:
     """Run pypiserver over a directory of wheels."""
     programs = programs_of("pypiserver", PYPISERVER, configured_index())
     port = str(free_port())
-    command = [str(programs / "pypi-server"), "run", "-i", "127.0.0.1", "-p", port, "--server", "waitress", str(directory)]
+    command = [str(programs / "pypi-server"), "run", "-i", "127.0.0.1", "-p", port, "--server", "gunicorn", str(directory)]
     environment = isolated_environment(on.directory / "pypiserver-home")
     with server("pypiserver", command, f"http://127.0.0.1:{port}/simple/", on, environment) as url:
         yield url
