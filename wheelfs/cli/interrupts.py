@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
 
 INTERRUPTED: Final = 130
@@ -31,6 +31,8 @@ def ends_when_interrupted() -> Iterator[None]:
     Python runs signal handlers in its main thread, between two instructions, and a bucket or a file system that hangs keeps it
     from getting there: obstore repeats a request for a minute before it returns, and an executor waits for its threads.
     """
+    import socket  # few commands need one, and all import this module
+
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     before = signal.set_wakeup_fd(writing.fileno())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -121,6 +120,8 @@ class _Loader:
             self._problems.append(f"{path}: larger than {MAX_FILE_BYTES} bytes, so probably not a configuration file")
             return
         try:
+            import tomllib  # most commands find no file
+
             document = tomllib.loads(data.decode())
         except (ValueError, RecursionError) as error:
             self._problems.append(f"{path}: not valid TOML: {error}")

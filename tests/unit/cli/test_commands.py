@@ -84,7 +84,7 @@ print(sorted({"trio", "lmdb", "httpx2", "rich", "pyfuse3", "packaging", "asyncio
 @pytest.mark.parametrize(
     ("command", "without"),
     [
-        ("--version", {"wheelfs.cli.commands.mount", "wheelfs.app", "logging.handlers", "shutil"}),
+        ("--version", {"wheelfs.cli.commands.mount", "wheelfs.app", "logging.handlers", "shutil", "socket", "tomllib"}),
         ("status", {"wheelfs.cli.commands.mount", "trio", "lmdb", "packaging", "logging.handlers", "tempfile"}),
         ("ls", {"wheelfs.cli.commands.mount", "trio", "packaging.requirements", "email", "configparser"}),
     ],

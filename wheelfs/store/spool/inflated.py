@@ -5,7 +5,6 @@ They are unnamed files beside the partial ones, gone with the process, or with t
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
@@ -55,6 +54,8 @@ class InflatedFiles:
         """
         for is_last in (False, True):
             try:
+                import tempfile  # every store imports this module, and only environments inflate members
+
                 file = tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115  # closed with its last reader
                 write(file)
                 file.flush()
