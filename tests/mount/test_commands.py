@@ -24,6 +24,7 @@ from wheelfs.frontends.fuse.kernel.mountinfo import canonical, mount_at
 if TYPE_CHECKING:
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.index import FakeIndex
+    from tests.fakes.processes import Finished
 
 LISTED = {"filename", "project", "version", "state", "size_bytes", "sha256", "origin", "pinned", "private", "repacked", "also"}
 NAME = wheel_filename("tools", "1.0")
@@ -278,6 +279,26 @@ def test_a_mount_does_not_hide_its_own_store(run_wheelfs: RunWheelfs, tmp_path: 
     assert (done.returncode, error_of(done)["class"]) == (6, "MountPointError")
     assert f"the store {tmp_path / store} lies there" in error_of(done)["message"]
     assert list((tmp_path / "mnt").iterdir()) == [], "and no store is made"
+
+
+def test_commands_work_where_the_working_directory_is_gone_and_say_so_of_what_is_relative(
+    tools: bytes, store_dir: Path, tmp_path: Path
+) -> None:
+    """As in a shell whose directory was removed, or was in a mount that was taken away."""
+
+    def in_no_directory(*words: str) -> Finished:
+        place = tmp_path / "gone"
+        place.mkdir()
+        command = ["sh", "-c", 'rmdir "$0" && exec "$@"', str(place), *wheelfs_command("--store", str(store_dir), *words)]
+        return run(command, environment=wheelfs_environment(tmp_path / "home"), cwd=place)
+
+    assert NAME in in_no_directory("ls").succeeded().stdout
+    in_no_directory("add", str(tmp_path / NAME)).succeeded()
+    in_no_directory("run", "--no-index", "--", "true").succeeded()
+    for words in (("add", "x.whl"), ("--config", "x.toml", "ls"), ("export", "out")):
+        done = in_no_directory(*words)
+        assert done.returncode in (2, 3), done
+        assert "bug" not in done.stderr
 
 
 @needs_root

@@ -233,7 +233,7 @@ async def _answered(node: Running) -> set[Endpoint]:
     from wheelfs.core.proxy.hosts import endpoints_of
     from wheelfs.service.projects.by_url import known_hosts, learned_hosts
 
-    locks = list(_locks(Path.cwd()))
+    locks = list(_locks(Path()))
     named = {text: endpoints_of(_FILE_URL.findall(text)) for text in locks}
     answered = endpoints_of(index.url for index in node.projects.indexes).union(*named.values())
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import logging
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wheelfs import errors
-from wheelfs.errors import InternalError, StoreFull, WheelfsError
+from wheelfs.errors import InternalError, StoreFull, UsageError, WheelfsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,9 +50,18 @@ def error_of(error: BaseException) -> WheelfsError:
             return leaf
         if isinstance(leaf, OSError) and leaf.errno in (errno.ENOSPC, errno.EDQUOT):
             return StoreFull("write", leaf.strerror or "the disk is full", "free some space and run it again")
+        if isinstance(leaf, FileNotFoundError) and not _has_working_directory():
+            return UsageError("find the working directory", "it is gone", "change to another one, or give whole paths")
     _log.error("internal error", exc_info=error)
     advice = "this is a bug in wheelfs: please report it with the traceback"
     return InternalError("run wheelfs", f"{type(error).__name__}: {error}", advice)
+
+
+def _has_working_directory() -> bool:
+    try:
+        return bool(Path.cwd())
+    except FileNotFoundError:
+        return False
 
 
 PART_FAILED: Final = 1

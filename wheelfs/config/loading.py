@@ -60,7 +60,7 @@ def load(
         loader.read_file(system_file, must_exist=False)
         loader.read_file(user_file(environ), must_exist=False)
     by_field = {option.field: option for option in OPTIONS}
-    here = Path.cwd()
+    here = _working_directory()
     for option in OPTIONS:
         # An empty variable is an unset one, as shells and service files make it hard to say "unset".
         if environ.get(option.variable):
@@ -70,6 +70,14 @@ def load(
         loader.take(by_field[value.field], value.value, value.place, here)
     loader.look_for_ignored(given)
     return loader.result()
+
+
+def _working_directory() -> Path:
+    """Return the working directory; where that is gone, an empty path: what is relative stays so, and is found nowhere."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path()
 
 
 class _Loader:
