@@ -324,7 +324,7 @@ exec "$@"
     ("mount", "before", "code", "reason"),
     [
         ("home/mnt", ["sh", "-c", 'chmod 600 /dev/fuse && exec "$@"', "sh"], 7, "/dev/fuse may not be opened"),
-        ("", [], 6, "not yours to write to"),
+        ("roots", [], 6, "not yours to write to"),
         ("home/mnt", ["setpriv", "--no-new-privs"], 7, "no_new_privs"),
     ],
 )
@@ -332,6 +332,7 @@ def test_a_user_who_cannot_mount_is_told_the_reason(mount: str, before: list[str
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
         home.chmod(0o755)
+        (home / "roots").mkdir(mode=0o755)
         environment = wheelfs_environment(home / "home")
         os.chown(home / "home", 12345, 12345)
         # In a mount namespace of its own: on some machines only root may open /dev/fuse.
