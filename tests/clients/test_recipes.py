@@ -225,6 +225,15 @@ def test_a_job_goes_on_with_a_new_store_where_the_archive_holds_none_that_works(
     assert user.try_to_run("wheelfs --store cache/store ls").succeeded().stdout
 
 
+def test_no_store_is_deleted_for_another_reason(user: User) -> None:
+    job(user, SYNC)[0].succeeded()
+    missing = user.try_to_run(
+        "mkdir none && ln -s $(command -v sh mkdir cat rm) none && PATH=$PWD/none $(command -v ci-wheelfs) cache true"
+    )
+    assert missing.returncode != 0
+    assert len(user.try_to_run("wheelfs --store cache/store --json ls").stdout.splitlines()) == 2
+
+
 @pytest.mark.parametrize("page", ["moving.md", "other-systems.md"])
 def test_a_recipe_with_a_gateway_works_as_it_stands(user: User, fake_index: FakeIndex, page: str) -> None:
     with Serving(user.where / "gateway", "--index", f"main={fake_index.url}") as gateway:
