@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.index import FakeIndex
+    from tests.fakes.processes import Finished
 
 SITE = f"lib/python{VERSION}/site-packages"
 LARGE = wheel_filename("large", "1.0")
@@ -89,7 +90,14 @@ def test_the_next_version_of_a_label_begins_with_it(bench: Bench) -> None:
     (bench.site() / "large" / "n2.bin").read_bytes()
     mount.stop()
     bench.index.add_wheel("large", "2.0", files=files_of("2.0"))
-    made = bench.create("it", "large==2.0", lazy=True)
+    done: list[Finished] = []
+
+    def is_made() -> bool:
+        done.append(bench.command("--json", "env", "create", "it", "large==2.0", *bench.options))
+        return done[-1].returncode == 0
+
+    eventually(is_made, deadline_s=60)  # an index that is slow to answer is not waited for while there is an older page
+    made = objects(done[-1])[-1]
     assert (made["environment"]["state"], made["compiled"]) == ("lazy", 2), "what is opened is here, and compiled"
     assert profile(bench) == ["__init__.py", "m.py", "n2.bin"]
     bench.index.stop()
