@@ -15,7 +15,7 @@ from wheelfs.model.content import ContentKey
 from wheelfs.model.links import FileLink, ProjectPage, Validators
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.catalog import CATALOG_DATABASES, Catalog
-from wheelfs.store.catalog.records import Change, ContentFacts, Counts, NameValue, PageRecord, StoredContent, StoredName
+from wheelfs.store.catalog.records import Change, ContentFacts, Counts, PageRecord, StoredContent, StoredName
 from wheelfs.store.directory import StoreDirectory
 from wheelfs.store.engine.writer import open_writer
 
@@ -97,25 +97,6 @@ def test_a_sealed_file_is_found_by_content_and_by_name(catalog: Catalog) -> None
     assert catalog.content(digest("other")) is None
     assert catalog.recipe(digest("other")) is None
     assert catalog.stored_names("alph") == catalog.stored_names("alphabet") == []
-
-
-def test_the_names_of_one_file_are_found_without_those_of_its_project(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [name("alpha", version) for version in ("1", "1.0", "1.0.1")]
-    for one in names:
-        seal(catalog, one)
-    read: list[bytes] = []
-    from_stored = StoredName.from_stored
-
-    def noted(key: bytes, value: NameValue) -> StoredName:
-        read.append(key)
-        return from_stored(key, value)
-
-    monkeypatch.setattr(StoredName, "from_stored", noted)
-    for one in names:
-        assert [found.filename for found in catalog.stored_names("alpha", one.filename)] == [one.filename]
-    assert len(read) == len(names)
-    for other in ("alpha-1", "", "\udc80", f"{names[0].filename}\0", "a" * 600):
-        assert catalog.stored_names("alpha", other) == []
 
 
 def test_recipes_of_any_length_are_kept_whole_and_replaced_whole(catalog: Catalog) -> None:
