@@ -34,10 +34,18 @@ def chosen(tracked: Tracked, links: Iterable[FileLink], machine: Machine) -> lis
     unless a range names their version alone (PEP 592).
     """
     found: list[tuple[FileLink, str]] = []
+    # By what stands before the version and after it: of that a project has little that differs, and thousands of versions.
+    fitting: dict[tuple[str, str], bool] = {}
     for link in links:
-        version = _version_text(link.filename, tracked.project)
-        if version is not None and (tracked.every_platform or machine.accepts(link.filename)):
-            found.append((link, version))
+        parts = link.filename.split("-", 2)
+        if len(parts) < 3 or not parts[1]:
+            continue
+        shape = parts[0], parts[2]
+        if shape not in fitting:
+            is_ours = _version_text(link.filename, tracked.project) is not None
+            fitting[shape] = is_ours and (tracked.every_platform or machine.accepts(link.filename))
+        if fitting[shape]:
+            found.append((link, parts[1]))
     wanted, named = _wanted_versions(tracked, {version for link, version in found if link.yanked is None or _is_single(tracked)})
     return [link for link, version in found if (version in wanted if link.yanked is None else version in named)]
 

@@ -69,3 +69,17 @@ def test_what_is_no_wheel_of_the_project_is_left_out(name: str) -> None:
 def test_a_name_is_compared_in_its_normalized_form() -> None:
     link = FileLink("A_b.C-1.0-py3-none-any.whl", "https://files.example/")
     assert chosen(Tracked("a-b-c", ("",), 0), [link], MACHINE) == [link]
+
+
+def test_tags_are_looked_at_once_and_not_for_each_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    accepts = Machine.accepts
+
+    def noted(self: Machine, filename: str) -> bool:
+        looked_at.append(filename)
+        return accepts(self, filename)
+
+    monkeypatch.setattr(Machine, "accepts", noted)
+    files = [name.replace("1.0", f"1.{number}") for number in range(5) for name in (NATIVE, FOREIGN, pure("1.0"))]
+    assert names("a--cp311-cp311-manylinux_2_17_x86_64.whl", *files) == [name for name in files if "win" not in name]
+    assert sorted(looked_at) == sorted([NATIVE, FOREIGN, pure("1.0")])
