@@ -61,7 +61,20 @@ FOREIGN_OPTIONS = frozenset(
 SCRIPT_OPTIONS = frozenset(
     {
         *("--quick", "--lint", "--real-index", "--hypothesis-profile", "--file-systems"),
-        *("--chunks", "--corpus", "--disk", "--files", "--gateway", "--mb", "--nodes", "--parts", "--set", "--wheels", "--only"),
+        *(
+            "--chunks",
+            "--corpus",
+            "--disk",
+            "--files",
+            "--gateway",
+            "--mb",
+            "--nodes",
+            "--parts",
+            "--set",
+            "--wheels",
+            "--only",
+            "--other",
+        ),
     }
 )
 """Options of scripts/test, scripts/bench and scripts/soak."""
