@@ -31,3 +31,25 @@ def test_what_is_free_between_what_lives_is_given_back() -> None:
     full, freed, given_back = json.loads(done.stdout)
     assert full - freed < 20_000_000  # glibc keeps it, else there would be nothing to do
     assert full - given_back > 80_000_000
+
+
+_GARBAGE = """
+import gc, json
+from wheelfs.store.allocator import reuse_memory
+reuse_memory()
+def looks(made):
+    before = gc.get_stats()[0]["collections"]
+    for _ in range(made):
+        ring = []
+        ring.append(ring)
+    return gc.get_stats()[0]["collections"] - before
+print(json.dumps([gc.get_freeze_count(), looks(20_000), looks(200_000)]))
+"""
+
+
+def test_a_command_that_stores_much_looks_for_garbage_seldom_and_not_never() -> None:
+    done = subprocess.run([sys.executable, "-c", _GARBAGE], capture_output=True, text=True, check=True, timeout=60)
+    frozen, of_a_run, of_many = json.loads(done.stdout)
+    assert frozen > 1_000, "what was imported"
+    assert of_a_run == 0
+    assert 2 <= of_many <= 5
