@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LIMIT_S: Final = 3600.0
 """No benchmark takes half as long."""
+SHOWN: Final = 4_000
+"""Characters of what one has said that are shown when it fails."""
 
 
 def run_once(program: Program, checkout: Path, *, quick: bool) -> list[Figure] | None:
@@ -41,21 +43,22 @@ def run_once(program: Program, checkout: Path, *, quick: bool) -> list[Figure] |
         took_s = time.perf_counter() - began
         print(f"  {' '.join([program.name, *words])} with {checkout}: {took_s:.0f} s", file=sys.stderr, flush=True)
         if ended.returncode:
-            print(f"{ended.stdout}{ended.stderr}FAILED: {' '.join(command)}: exit code {ended.returncode}", file=sys.stderr)
+            said = f"{ended.stdout}{ended.stderr}"[-SHOWN:]
+            print(f"{said}FAILED: {' '.join(command)}: exit code {ended.returncode}", file=sys.stderr)
             return None
         return figures.read(file)
 
 
 def measure(program: Program, checkouts: Sequence[Path], rounds: int, *, quick: bool) -> tuple[dict[Path, list[Figure]], bool]:
-    """Run a benchmark with each checkout by turns; return the figures of each, and whether all went well."""
+    """Run a benchmark with each checkout by turns; return the figures of each up to a run that failed, and whether none did."""
     found: dict[Path, list[Figure]] = {checkout: [] for checkout in checkouts}
-    is_well = True
     for turn in range(rounds):
         for checkout in checkouts if turn % 2 == 0 else reversed(checkouts):
             got = run_once(program, checkout, quick=quick)
-            is_well &= got is not None
-            found[checkout] += got or []
-    return found, is_well
+            if got is None:
+                return found, False
+            found[checkout] += got
+    return found, True
 
 
 def main() -> None:

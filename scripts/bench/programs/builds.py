@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from scripts.bench.programs.ground import Ground
 
-_PROCESS_CLOCK = 2
+PROCESS_CLOCK = 2
 """The processor time of all threads of a process: clock_getcpuclockid(3) makes a clock of it and the process's number."""
 
 THIS, OTHER = "this build", "the other build"
@@ -78,7 +78,7 @@ def measure(on: Ground, builds: Sequence[Build], held_name: str, rounds: int) ->
 
     def processor_s() -> float:
         ours = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        daemons = sum(time.clock_gettime(~build.pid << 3 | _PROCESS_CLOCK) for build in builds)
+        daemons = sum(time.clock_gettime(~build.pid << 3 | PROCESS_CLOCK) for build in builds)
         return daemons + sum(used.ru_utime + used.ru_stime for used in ours)
 
     def compared(what: str, cases: list[Case], data_bytes: int | None = None) -> None:
