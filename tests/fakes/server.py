@@ -26,7 +26,10 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 @dataclass(slots=True)
 class Request:
-    """One request as it came in, and how it was answered (``status`` 0: not at all)."""
+    """One request as it came in, and how it was answered (``status`` 0: not at all).
+
+    ``began_s`` and ``ended_s``: when it came in and when the last of its answer was given to the kernel (`time.perf_counter`).
+    """
 
     method: str
     path: str
@@ -34,6 +37,8 @@ class Request:
     headers: dict[str, str]
     status: int = 0
     body_bytes_sent: int = 0
+    began_s: float = 0.0
+    ended_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -128,7 +133,7 @@ class _Connection(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site = self.server.site
         headers = {key.lower(): value for key, value in self.headers.items()}
-        request = Request(self.command, self.path, headers.get("range"), headers)
+        request = Request(self.command, self.path, headers.get("range"), headers, began_s=time.perf_counter())
         site.requests.append(request)
         self._wait(site.answering, None)
         action = site.next_fault(self.command, self.path)
@@ -156,6 +161,7 @@ class _Connection(BaseHTTPRequestHandler):
             # Counted first: a client that has a byte can be sure to find it counted.
             request.body_bytes_sent += len(piece)
             self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if answer.chunked else piece)
+            request.ended_s = time.perf_counter()
         if answer.chunked:
             self.wfile.write(b"0\r\n\r\n")
 

@@ -61,20 +61,8 @@ FOREIGN_OPTIONS = frozenset(
 SCRIPT_OPTIONS = frozenset(
     {
         *("--quick", "--lint", "--real-index", "--hypothesis-profile", "--file-systems"),
-        *(
-            "--chunks",
-            "--corpus",
-            "--disk",
-            "--files",
-            "--gateway",
-            "--mb",
-            "--nodes",
-            "--parts",
-            "--set",
-            "--wheels",
-            "--only",
-            "--other",
-        ),
+        *("--chunks", "--corpus", "--disk", "--files", "--gateway", "--mb", "--nodes", "--parts", "--set", "--wheels", "--only"),
+        *("--other", "--timeline"),
     }
 )
 """Options of scripts/test, scripts/bench and scripts/soak."""

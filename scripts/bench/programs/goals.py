@@ -88,6 +88,23 @@ GOALS: Final = (
         section="core metadata offered*",
     ),
     Goal(
+        "the install with half of the set stored in the version before",
+        FIRST,
+        _FIRST,
+        "mount, half in the version before, the rest as it is",
+        0.6,
+        section="half of it upgraded, core metadata offered*",
+    ),
+    Goal(
+        "the bytes of that",
+        "the wheels'",
+        _FIRST,
+        "bytes, mount, half in the version before, the rest as it is",
+        0.65,
+        by="value",
+        section="half of it upgraded, core metadata offered*",
+    ),
+    Goal(
         "resolving alone, bytes",
         "the wheels'",
         _RESOLVE,

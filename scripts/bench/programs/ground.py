@@ -67,6 +67,21 @@ def wheels(name: str) -> Wheels:
     return Wheels(name, directory)
 
 
+def versions_before(held: Wheels) -> Wheels:
+    """Return the versions before of every second project of a set, from the largest wheel on; downloaded once, likewise."""
+    cache = held.directory.parent / f"{held.directory.name}-before"
+    if not (cache / "complete").exists():
+        print(f"downloading the versions before to {cache}, once", file=sys.stderr)
+        shutil.rmtree(cache, ignore_errors=True)
+        cache.mkdir()
+        chosen = sorted(held.paths, key=lambda path: -path.stat().st_size)[::2]
+        older = [f"{project_of(path)}<{path.name.split('-')[1]}" for path in chosen]
+        command = [sys.executable, "-m", "pip", "download", "-q", "--only-binary", ":all:", "--no-deps", "-d", str(cache), *older]
+        subprocess.run(command, check=True, timeout=_DOWNLOAD_LIMIT_S, stdout=sys.stderr)
+        (cache / "complete").touch()
+    return Wheels(held.name, cache)
+
+
 @contextmanager
 def index_of(held: Wheels, **habits: Any) -> Iterator[FakeIndex]:
     """Serve a set on loopback; ``habits`` are options of `FakeIndex`."""
@@ -106,6 +121,13 @@ class Ground:
         """Unmount, and delete the store."""
         mounted.clean_up()
         shutil.rmtree(mounted.store, ignore_errors=True)
+
+    def copy_of(self, store: Path) -> Path:
+        """Return a copy of a store that no process uses."""
+        self._made += 1
+        copied = self.directory / f"copy-{self._made}"
+        subprocess.run(["cp", "-a", str(store), str(copied)], check=True)
+        return copied
 
     def uv(self) -> Uv:
         """Return a uv that has never run, with a bare virtual environment."""
