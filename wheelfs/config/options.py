@@ -191,8 +191,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
         variable="WHEELFS_LOOK_AHEAD",
         kind=FlagKind(),
         meaning="Whether the pages and METADATA of a wheel's dependencies are asked for before the client that resolves asks for "
-        "them. This happens as soon as the dependencies are known; nothing is asked that resolving would not ask, and no file is "
-        "fetched for it.",
+        "them, as soon as the dependencies are known; nothing is asked that resolving would not ask. Wheels that an installer "
+        "(pip install, uv pip install, uv sync and the like, by its command line) has opened are then fetched whole while it "
+        "still resolves; for one that only resolves no file is fetched.",
         default_text="true",
     ),
     Option(

@@ -36,6 +36,7 @@ from wheelfs.service.shares.follower import ShareFollower
 from wheelfs.service.unpacked.sources import UnpackedSources
 from wheelfs.service.upkeep import keep_in_order
 from wheelfs.service.vfs.assembly import TreeParts, make_tree
+from wheelfs.service.vfs.clients.whole_wheels import WholeWheels
 from wheelfs.service.vfs.environments.wheels import LazyWheels
 
 if TYPE_CHECKING:
@@ -155,18 +156,12 @@ def _assemble(
     withheld = Withheld(projects, store.catalog, hosts)
     status = _status_report(settings, indexes, shares, tracking, withheld, downloads)
     metadata = Metadata(projects=projects, downloads=downloads, admission=admission, timeout_s=lookup_s)
-    prefetcher = Prefetcher(
-        projects=projects,
-        views=views,
-        metadata=metadata,
-        nursery=nursery,
-        machine=ResolverMachine(platforms, {key: str(value) for key, value in default_environment().items()}),
-        enabled=settings.look_ahead,
-        limits=limits.prefetch,
-    )
+    prefetcher, ahead = _looking_ahead(settings, projects, views, metadata, downloads, platforms, limits)
     strict = settings.verify == "strict"
     lazy = LazyWheels(projects, downloads, admission, strict=strict)
-    parts = TreeParts(projects, views, tracked, follower, metadata, prefetcher, status, downloads, admission, withheld, lazy)
+    parts = TreeParts(
+        projects, views, tracked, follower, metadata, prefetcher, ahead, status, downloads, admission, withheld, lazy
+    )
     return Running(
         tree=make_tree(parts, strict=strict, limits=limits.vfs),
         status=status,
@@ -180,9 +175,31 @@ def _assemble(
         follower=follower,
         hosts=hosts,
         prefetcher=prefetcher,
+        whole_wheels=ahead,
         withheld=withheld,
         lazy_wheels=lazy,
     )
+
+
+def _looking_ahead(
+    settings: Settings,
+    projects: Projects,
+    views: Views,
+    metadata: Metadata,
+    downloads: DownloadPool,
+    platforms: Sequence[str],
+    limits: ServiceLimits,
+) -> tuple[Prefetcher, WholeWheels]:
+    prefetcher = Prefetcher(
+        projects=projects,
+        views=views,
+        metadata=metadata,
+        nursery=downloads.context.nursery,
+        machine=ResolverMachine(platforms, {key: str(value) for key, value in default_environment().items()}),
+        enabled=settings.look_ahead,
+        limits=limits.prefetch,
+    )
+    return prefetcher, WholeWheels(projects, downloads, enabled=settings.look_ahead, limits=limits.vfs)
 
 
 def _follower(

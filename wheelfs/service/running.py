@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.tracking import Tracking
     from wheelfs.service.projects.visible_files import Views
     from wheelfs.service.shares.follower import ShareFollower
+    from wheelfs.service.vfs.clients.whole_wheels import WholeWheels
     from wheelfs.service.vfs.environments.wheels import LazyWheels
     from wheelfs.service.vfs.tree import Tree
     from wheelfs.store.store import Store
@@ -38,5 +39,6 @@ class Running(msgspec.Struct, frozen=True):
     follower: ShareFollower
     hosts: Hosts
     prefetcher: Prefetcher
+    whole_wheels: WholeWheels
     withheld: Withheld
     lazy_wheels: LazyWheels

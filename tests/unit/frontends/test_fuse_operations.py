@@ -6,6 +6,7 @@ import errno
 import inspect
 import os
 import stat
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pyfuse3
@@ -23,7 +24,7 @@ from wheelfs.frontends.fuse.operations.tree_operations import TreeOperations
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CTX: Any = None
+CTX: Any = SimpleNamespace(pid=0)
 
 
 def operations_over(filesystem: FakeFilesystem) -> TreeOperations:

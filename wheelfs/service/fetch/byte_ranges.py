@@ -1,14 +1,23 @@
-"""Fetching several ranges of a file, some of them in parallel."""
+"""Fetching several ranges of a file, some of them in parallel, or all that is missing."""
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.core.fetch import delta
-from wheelfs.core.http.ranges import Range
+from wheelfs.core.fetch import delta, plan
+from wheelfs.core.http.ranges import From, Range
+from wheelfs.errors import (
+    ContentChanged,
+    OriginDenied,
+    OriginError,
+    OriginFault,
+    OriginMissing,
+    OriginTimeout,
+    OriginUnreachable,
+)
 from wheelfs.service.fetch.partial_file import Stream
 from wheelfs.service.fetch.race import run_stream
 
@@ -16,6 +25,47 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wheelfs.service.fetch.demand import Demand
+
+
+FINAL: Final = (OriginUnreachable, OriginDenied, OriginMissing, OriginTimeout)
+"""Errors that an immediate retry does not fix."""
+
+
+async def fetch_gaps(demand: Demand) -> None:
+    """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so this ends."""
+    partial, limits = demand.partial, demand.context.limits
+    failures = changes = 0
+    side_streams = 0 if partial.takes_whole_answers else limits.side_streams
+    left_out = partial.coming_tail_bytes
+    for later in plan.later_gaps(partial.spans, partial.size_bytes, most=side_streams, coming_tail_bytes=left_out):
+        if partial.coming(later.start) is None:  # one that fails is retried in its turn
+            demand.context.nursery.start_soon(run_stream, partial, Stream(), later)
+    while True:
+        left_out = partial.coming_tail_bytes
+        wanted = plan.next_wanted(partial.spans, partial.size_bytes, coming_tail_bytes=left_out)
+        if wanted is None and not left_out:
+            return
+        demand.allow_side_requests()
+        start = wanted.start if isinstance(wanted, From | Range) else 0
+        if wanted is None or partial.coming(start) is not None:
+            await partial.next_change()
+            continue
+        stream = Stream()
+        await run_stream(partial, stream, wanted)
+        error = stream.error
+        if error is None and not stream.new_bytes:
+            error = OriginFault(partial.attempted, "the origin sent nothing new")
+        if error is not None:
+            if isinstance(error, FINAL) or not isinstance(error, OriginError):
+                raise error
+            changes += isinstance(error, ContentChanged)
+            failures = 0 if stream.new_bytes > limits.progress_bytes else failures + 1
+        else:
+            failures = 0
+        if max(failures, changes) > limits.retries:
+            assert error is not None
+            raise error
+        await partial.open()
 
 
 async def fetch_ranges(demand: Demand, ranges: Sequence[tuple[int, int]], *, side_requests: bool = False) -> None:

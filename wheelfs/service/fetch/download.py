@@ -9,26 +9,26 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from wheelfs.core.fetch import plan
-from wheelfs.core.http.ranges import From, Range, Suffix
+from wheelfs.core.fetch.purpose import Purpose
+from wheelfs.core.fetch.spans import Spans
+from wheelfs.core.http.ranges import Range, Suffix
 from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import (
     ContentChanged,
     ContentMismatch,
-    OriginDenied,
     OriginError,
     OriginFault,
-    OriginMissing,
-    OriginTimeout,
-    OriginUnreachable,
     UsageError,
     WheelfsError,
 )
 from wheelfs.service.fetch import from_manifest, from_stored_members
+from wheelfs.service.fetch.byte_ranges import fetch_gaps
 from wheelfs.service.fetch.partial_file import PartialFile, Stream
 from wheelfs.service.fetch.race import run_stream
 from wheelfs.service.tasks import Work, begin
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from wheelfs.service.file_refs import FileRef
 
 log = logging.getLogger(__name__)
-
-FINAL = (OriginUnreachable, OriginDenied, OriginMissing, OriginTimeout)
-"""Errors that an immediate retry does not fix."""
 
 
 @dataclass(slots=True)
@@ -67,8 +64,10 @@ class Download:
     _names: dict[tuple[str, str, str], FileRef] = field(default_factory=dict)
     _tail: Work | None = None
     _tail_generation: int = -1
+    _tail_spans: Spans = field(default_factory=Spans)
     _whole: Work | None = None
     _whole_began: bool = False
+    _was_read_on: bool = False
     _side_requests: trio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,16 +80,26 @@ class Download:
         """Whether `ensure_tail` has nothing to do."""
         return self.sealed_sha256 is not None or self._tail_generation == self.partial.generation
 
-    async def ensure_tail(self) -> None:
+    def is_tail(self, offset: int) -> bool:
+        """Return whether a byte was here for those who open the file, and may be read by one who wants no more than METADATA."""
+        return self._tail_spans.available_at(offset) > 0
+
+    async def ensure_tail(self, purpose: Purpose = Purpose.UNKNOWN) -> None:
         """Make sure that what resolvers read is here: end of central directory, central directory, METADATA.
 
         Of a file that is no wheel only the beginning of the response is awaited, so that an absent one fails here.  Raises the
-        origin's error.  A file that is small, or whose origin has no ranges, is fetched whole.
+        origin's error.  A file that is small, or whose origin has no ranges, is fetched whole.  ``purpose`` of the one who opens
+        it says what small is, and how long a tail is asked for.
         """
         if self.has_tail:
             return
         if self._tail is None or self._tail.done:
-            self._tail = self._begin(self._fetch_tail)
+            size_bytes = self.partial.size_bytes or self.context.facts.size_of(self.ref)
+            if purpose is Purpose.INSTALLING and from_stored_members.is_worth_a_look(self, size_bytes):
+                purpose = Purpose.RESOLVING  # bytes that came with a long tail would not be copied from what is stored
+            if self.ref.kind == "wheel" and size_bytes is not None and size_bytes > plan.at_once_bytes(purpose):
+                self.partial.coming_tail_bytes = self.context.facts.tail_bytes(self.ref.project, size_bytes, purpose)
+            self._tail = self._begin(partial(self._fetch_tail, purpose))
         await self._tail.wait()
 
     async def learn_size(self) -> int:
@@ -107,7 +116,7 @@ class Download:
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return bytes, fetching what is missing.
 
-        While nothing outside the tail has been asked for, a read that begins in it is answered as far as it goes (a
+        While no reader has asked for anything outside the tail, a read that begins in it is answered as far as it goes (a
         short read) instead of starting the fetch of the whole file: kernels and libraries read further than they need.
         """
         for _ in range(self.context.limits.read_attempts):
@@ -116,7 +125,7 @@ class Download:
                 return b""
             if not self._covers(offset, end):
                 here = self.partial.spans.available_at(offset)
-                if here and not self.is_fetching_whole:
+                if here and not self._is_read_on:
                     end = offset + here
                 else:
                     with self.partial.awaiting(end):
@@ -133,7 +142,7 @@ class Download:
         if self.partial.size_bytes is None:
             return False
         return self._covers(offset, min(offset + size, self.partial.size_bytes)) or (
-            not self.is_fetching_whole and self.partial.spans.available_at(offset) > 0
+            not self._is_read_on and self.partial.spans.available_at(offset) > 0
         )
 
     async def until_sealed(self) -> None:
@@ -165,6 +174,11 @@ class Download:
         """Whether the whole file is being fetched."""
         return self._whole is not None and not self._whole.done
 
+    @property
+    def _is_read_on(self) -> bool:
+        """Whether the whole file is being fetched for a reader, and not ahead of one."""
+        return self._was_read_on and self.is_fetching_whole
+
     # --- what the ways of fetching in parts call (`Demand`) -------------------------------------------------------
 
     def allow_side_requests(self) -> None:
@@ -189,7 +203,7 @@ class Download:
 
     # --- the tail -------------------------------------------------------------------------------------------------
 
-    async def _fetch_tail(self) -> None:
+    async def _fetch_tail(self, purpose: Purpose) -> None:
         await self.partial.open()
         if self.ref.kind != "wheel":
             if not self.partial.spans.total:
@@ -197,24 +211,25 @@ class Download:
                     await self._until(lambda: self.partial.spans.total > 0, self.start_whole())
         else:
             try:
-                await self._find_tail()
+                await self._find_tail(purpose)
             except ContentChanged:  # what was here of the old file is gone; the new one is requested from the start
                 await self.partial.open()
-                await self._find_tail()
-        self._tail_generation = self.partial.generation
+                await self._find_tail(purpose)
+        self._tail_generation, self._tail_spans = self.partial.generation, self.partial.spans.copy()
 
-    async def _find_tail(self) -> None:
+    async def _find_tail(self, purpose: Purpose) -> None:
         # Where page and server disagree about the size, only the digest of the whole is believed.
         if self.partial.takes_whole_answers or self.partial.is_size_disputed:
-            return await self.until_sealed()
-        facts = self.context.facts
-        tail_bytes = await from_manifest.ensure_end(self) or facts.tail_bytes(self.ref.project, self.partial.size_bytes)
+            return await self._whole_instead()
+        facts, at_once_bytes = self.context.facts, plan.at_once_bytes(purpose)
+        tail_bytes = await from_manifest.ensure_end(self, at_once_bytes)
+        tail_bytes = tail_bytes or facts.tail_bytes(self.ref.project, self.partial.size_bytes, purpose)
         if self.partial.size_bytes is None:
             await self._run(Suffix(tail_bytes))
             if self.partial.size_bytes is None:
                 raise OriginFault(self.partial.attempted, "the origin does not tell the size")
-        elif self.partial.size_bytes <= plan.AT_ONCE_BYTES:
-            await self.until_sealed()
+        elif self.partial.size_bytes <= at_once_bytes:
+            await self._whole_instead()
         if self.sealed_sha256 is None and self.partial.size_bytes is not None:
             try:
                 await self._find_metadata(metadata.search(self.partial.size_bytes, tail_bytes, self.ref.project))
@@ -223,9 +238,15 @@ class Download:
                 log.warning("%s: its end makes no sense (%s); fetching it once more, past caches", self.partial.attempted, error)
                 self.partial.ask_past_caches = True
                 self.partial.start_over()
-                await self.until_sealed()
-        if self.sealed_sha256 is None and self.partial.is_complete:
-            await self.until_sealed()
+                await self._whole_instead()
+        if self.sealed_sha256 is None and self.partial.is_complete and not self.is_fetching_whole:
+            await self._whole_instead()
+
+    async def _whole_instead(self) -> None:
+        """Let the fetch of the whole bring the tail, too."""
+        self.partial.coming_tail_bytes = 0
+        self.partial.wake()
+        await self.until_sealed()
 
     async def _find_metadata(self, search: metadata.Search) -> None:
         generation = self.partial.generation
@@ -282,7 +303,7 @@ class Download:
             stored_bytes = await from_manifest.fetch_parts(self)
             if stored_bytes is None and await self._seal_with_stored_members():
                 return
-            await self._fetch_gaps()
+            await fetch_gaps(self)
             await self._seal(stored_bytes or 0)
 
     async def _seal_with_stored_members(self) -> bool:
@@ -315,40 +336,9 @@ class Download:
         for late in self._names.keys() - names.keys():
             self.context.keep_name(self._names[late], sha256, size_bytes)
 
-    async def _fetch_gaps(self) -> None:
-        """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so this ends."""
-        limits = self.context.limits
-        failures = changes = 0
-        side_streams = 0 if self.partial.takes_whole_answers else limits.side_streams
-        for later in plan.later_gaps(self.partial.spans, self.partial.size_bytes, most=side_streams):
-            if self.partial.coming(later.start) is None:  # one that fails is retried in its turn
-                self._start_stream(Stream(), later)
-        while (wanted := plan.next_wanted(self.partial.spans, self.partial.size_bytes)) is not None:
-            self._whole_began = True
-            start = wanted.start if isinstance(wanted, From | Range) else 0
-            coming = self.partial.coming(start)
-            if coming is not None:
-                await self._until_done(coming, start, start + 1)
-                continue
-            stream = Stream()
-            await run_stream(self.partial, stream, wanted)
-            error = stream.error
-            if error is None and not stream.new_bytes:
-                error = OriginFault(self.partial.attempted, "the origin sent nothing new")
-            if error is not None:
-                if isinstance(error, FINAL) or not isinstance(error, OriginError):
-                    raise error
-                changes += isinstance(error, ContentChanged)
-                failures = 0 if stream.new_bytes > limits.progress_bytes else failures + 1
-            else:
-                failures = 0
-            if max(failures, changes) > limits.retries:
-                assert error is not None
-                raise error
-            await self.partial.open()
-
     async def _fetch_for_reader(self, start: int, end: int) -> None:
         """Wait for ``[start, end)``: from a running stream that is near, else by a request of its own."""
+        self._was_read_on = True
         whole = self.start_whole()
         await self._until(lambda: self._whole_began or self._covers(start, end), whole)
         may_ask = True
@@ -375,6 +365,8 @@ class Download:
         return begin(self.context.nursery, job, self.partial.attempted, self._job_ended)
 
     def _job_ended(self) -> None:
+        if self._tail is not None and self._tail.done:
+            self.partial.coming_tail_bytes = 0
         self.partial.wake()
         self.tidy(self)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from wheelfs.core.fetch import plan
+from wheelfs.core.fetch.purpose import Purpose
 from wheelfs.core.hashes import impossible
 from wheelfs.core.wheel.identity import is_metadata_of
 from wheelfs.errors import ContentMismatch, StoreReadOnly
@@ -117,9 +118,10 @@ class FileFacts:
         head = self._catalog.page_head(index, project)
         return self._unreadable.keys() | (() if head is None else head.unreadable)
 
-    def tail_bytes(self, project: str, size_bytes: int | None) -> int:
+    def tail_bytes(self, project: str, size_bytes: int | None, purpose: Purpose = Purpose.UNKNOWN) -> int:
         """Return how long a tail to ask for of a file of ``size_bytes`` (None: unknown)."""
-        return plan.tail_bytes(seen_directory_bytes=self._directory_bytes.get(project), size_bytes=size_bytes)
+        seen = self._directory_bytes.get(project)
+        return plan.tail_bytes(seen_directory_bytes=seen, size_bytes=size_bytes, purpose=purpose)
 
     def saw_directory(self, project: str, size_bytes: int) -> None:
         """Remember how much of a file's end its directory took: the next version's will be of a similar size."""

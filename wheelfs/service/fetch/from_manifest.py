@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from wheelfs.core.fetch import delta, plan
+from wheelfs.core.fetch import delta
 from wheelfs.core.fetch.delta import MAX_GAP_BYTES, MIN_GAP_BYTES
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.service.fetch.byte_ranges import fetch_ranges
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
     from wheelfs.store.spool.file import SpoolFile
 
 
-async def ensure_end(demand: Demand) -> int:
+async def ensure_end(demand: Demand, at_once_bytes: int) -> int:
     """Make the end of a wheel available as its manifest contains it, and return how many bytes; 0 if there is no manifest.
+
+    And 0 for a wheel of at most ``at_once_bytes``, which is fetched whole.
 
     That is the central directory and the end records, without a request of their own, and a little more.
     """
     partial, context = demand.partial, demand.context
     composition = await learn(partial)
-    if composition is None or composition.size_bytes <= plan.AT_ONCE_BYTES:
+    if composition is None or composition.size_bytes <= at_once_bytes:
         return 0
     spool, size_bytes, end_bytes = partial.spool, composition.size_bytes, composition.end_bytes
     if end_bytes:

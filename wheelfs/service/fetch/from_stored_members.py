@@ -15,6 +15,7 @@ import trio
 
 from wheelfs.core.fetch import delta
 from wheelfs.core.fetch.delta import MAX_GAP_BYTES, MIN_GAP_BYTES, Piece, PlacedMember
+from wheelfs.core.fetch.plan import AT_ONCE_BYTES
 from wheelfs.core.fetch.rate import COPY_BYTES_S, PACK_BYTES_S, pays
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.wheel import metadata, zip_layout
@@ -114,6 +115,14 @@ async def fetch_rest(demand: Demand) -> None:
     await fetch_ranges(demand, missing)
 
 
+def is_worth_a_look(demand: Demand, size_bytes: int | None) -> bool:
+    """Return whether so many members of a wheel may be stored that it is worth a request, as far as that is known before one."""
+    context, ref = demand.context, demand.ref
+    if size_bytes is None or size_bytes <= AT_ONCE_BYTES or not _may_be_made_of_parts(demand):
+        return False
+    return context.unpacked.is_any or bool(context.store.catalog.stored_names(ref.project))
+
+
 def _may_be_made_of_parts(demand: Demand) -> bool:
     partial, ref = demand.partial, demand.ref
     # Without a hash, right guesses could not be told from wrong ones.
@@ -160,7 +169,11 @@ async def _find_plan(demand: Demand, size_bytes: int, local: LocalWheel | None) 
     What is unpacked (``local``) is not in it: which members can be made of that is found out by making them.
     """
     partial, context = demand.partial, demand.context
-    search = metadata.search_directory(size_bytes, _tail_bytes(demand, size_bytes, local))
+    while partial.coming_tail_bytes:  # it holds the directory, most likely
+        await partial.next_change()
+    gaps = partial.spans.missing(0, size_bytes)
+    here_bytes = size_bytes - (gaps[-1][1] if gaps else 0)  # of its end; most likely all of the directory
+    search = metadata.search_directory(size_bytes, here_bytes or _tail_bytes(demand, size_bytes, local))
     try:
         start, end = next(search)
         while True:

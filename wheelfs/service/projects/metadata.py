@@ -23,6 +23,7 @@ from wheelfs.errors import ContentMismatch, OriginError, OriginFault, OriginTime
 from wheelfs.service.tasks import Work, begin
 
 if TYPE_CHECKING:
+    from wheelfs.core.fetch.purpose import Purpose
     from wheelfs.model.content import ContentKey
     from wheelfs.service.admission import Admission
     from wheelfs.service.fetch.pool import DownloadPool
@@ -52,8 +53,11 @@ class Metadata:
             raise OriginFault(f"open the metadata of {ref.filename}", "it is no longer known", "list the directory again")
         return kept
 
-    async def of(self, entry: Entry) -> bytes:
-        """Return the METADATA of a wheel, or of an sdist whose index offers it, fetching no more than it needs."""
+    async def of(self, entry: Entry, purpose: Purpose) -> bytes:
+        """Return the METADATA of a wheel, or of an sdist whose index offers it, fetching no more than it needs.
+
+        ``purpose`` is that of the one who asks.
+        """
         ref = entry.ref
         sealed = (entry.sealed_sha256 or self._projects.sealed(ref)) if ref.kind == "wheel" else None
         kept = self._kept(ref, is_verified=sealed is not None)
@@ -63,7 +67,7 @@ class Metadata:
             await self._read_out(ref, sealed)
         else:
             with self._admission.waiting(f"read the metadata of {ref.filename}"):
-                await self._fetch_once(ref)
+                await self._fetch_once(ref, purpose)
         found = self._context.store.catalog.metadata(ref.key)  # the wheel's own, whatever it says
         if not found:
             self._context.facts.found_unreadable(ref)
@@ -72,21 +76,22 @@ class Metadata:
             )
         return found
 
-    async def ahead(self, ref: FileRef, *, is_opened: bool) -> bytes:
+    async def ahead(self, ref: FileRef, purpose: Purpose, *, is_opened: bool) -> bytes:
         """Return the METADATA of a wheel before a client requests it, without taking an admission slot; raises `OriginError`.
 
         ``is_opened``: the wheel's tail is being fetched.  Then the index's own file is requested only where it may come sooner.
         """
         if self._kept(ref, is_verified=False) is None:
             size_bytes = self._context.facts.size_of(ref)
-            is_small = size_bytes is not None and size_bytes <= plan.AT_ONCE_BYTES
-            await (self._read_tail(ref) if is_opened and is_small else self._fetch_once(ref))
+            in_its_tail = is_opened and size_bytes is not None and size_bytes <= plan.metadata_in_tail_bytes(purpose)
+            await (self._read_tail(ref, purpose) if in_its_tail else self._fetch_once(ref, purpose))
         return self._context.store.catalog.metadata(ref.key) or b""
 
-    async def ensure_tail(self, ref: FileRef) -> None:
+    async def ensure_tail(self, ref: FileRef, purpose: Purpose) -> None:
         """Fetch the tail of a wheel before a client opens it; raises `OriginError`."""
-        with self._downloads.using(ref) as download:
-            await download.ensure_tail()
+        if self._projects.sealed(ref) is None:  # since this was decided
+            with self._downloads.using(ref) as download:
+                await download.ensure_tail(purpose)
 
     def _kept(self, ref: FileRef, *, is_verified: bool) -> bytes | None:
         """Return what is known, if it may be served: whatever a verified wheel holds, else what the index's own hash is of.
@@ -96,15 +101,16 @@ class Metadata:
         kept = self._context.facts.metadata(ref)
         return None if kept is None or (not is_verified and _is_doubtful(ref, kept)) else kept
 
-    async def _fetch_once(self, ref: FileRef) -> None:
+    async def _fetch_once(self, ref: FileRef, purpose: Purpose) -> None:
         request = self._in_flight.get(ref.key)
         if request is None:
             attempted = f"read the metadata of {ref.filename}"
-            request = begin(self._context.nursery, partial(self._fetch, ref), attempted, partial(self._in_flight.pop, ref.key))
+            job = partial(self._fetch, ref, purpose)
+            request = begin(self._context.nursery, job, attempted, partial(self._in_flight.pop, ref.key))
             self._in_flight[ref.key] = request
         await request.wait()
 
-    async def _fetch(self, ref: FileRef) -> None:
+    async def _fetch(self, ref: FileRef, purpose: Purpose) -> None:
         if ref.link.has_metadata:
             try:
                 await self._ask_index(ref)
@@ -117,7 +123,7 @@ class Metadata:
                 log.warning("%s; it is read from the wheel instead", error)
         if self._context.store.catalog.metadata(ref.key):  # of no use: it must not pass for what is read now
             await self._context.facts.keep_metadata(ref, b"")
-        await self._read_tail(ref)
+        await self._read_tail(ref, purpose)
 
     async def _ask_index(self, ref: FileRef) -> None:
         attempted = f"fetch the metadata of {ref.filename} from {ref.origin}"
@@ -133,9 +139,9 @@ class Metadata:
             raise OriginFault(attempted, "what it serves is not the METADATA of this wheel", "its index serves a broken file")
         await self._context.facts.keep_metadata(ref, found)
 
-    async def _read_tail(self, ref: FileRef) -> None:
+    async def _read_tail(self, ref: FileRef, purpose: Purpose) -> None:
         with self._downloads.using(ref) as download:
-            await download.ensure_tail()
+            await download.ensure_tail(purpose)
             found = self._context.store.catalog.metadata(ref.key)
             if ref.kind == "wheel" and (not found or _is_doubtful(ref, found)):
                 await download.until_sealed()

@@ -30,6 +30,7 @@ from wheelfs.service.tasks import failure
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
+    from wheelfs.core.fetch.purpose import Purpose
     from wheelfs.core.platforms.targets import Target
     from wheelfs.model.names import ProjectName
     from wheelfs.model.wanted import Wanted
@@ -107,11 +108,11 @@ class Prefetcher:
         if self._enabled and view in (View(), View(here=True)):
             self._read.note(project)
 
-    def opening(self, ref: FileRef) -> None:
-        """Start prefetching for a file that is not stored, if its opener looks like a resolver."""
+    def opening(self, ref: FileRef, purpose: Purpose) -> None:
+        """Start prefetching for a file that is not stored, if its opener looks like a resolver; ``purpose`` is the opener's."""
         self._python = python_of(ref.filename) or self._python
         if ref.kind == "wheel" and ref.project in self._read:
-            self._begin_once(partial(self._follow, ref, frozenset(), is_opened=True), (ref.project, frozenset()))
+            self._begin_once(partial(self._follow, ref, frozenset(), purpose, is_opened=True), (ref.project, frozenset()))
 
     def _begin_once(self, job: Callable[[], Awaitable[None]], key: tuple[str, frozenset[str]]) -> None:
         if key not in self._asked and len(self._waiting) < self._limits.max_waiting:
@@ -136,7 +137,7 @@ class Prefetcher:
         finally:
             self.under_way -= 1
 
-    async def _bring(self, wanted: Wanted) -> None:
+    async def _bring(self, wanted: Wanted, purpose: Purpose) -> None:
         """Find the owner of a project, and prefetch for the file that a resolver will look at."""
         ownership = await self._projects.find(wanted.project)
         if not isinstance(ownership, Owned) or not ownership.reachable:
@@ -144,22 +145,22 @@ class Prefetcher:
         for link in likely(wanted, ownership.listed, self._target()):
             entry = self._views.entry(ownership, wanted.project, View(), link.filename)
             if entry is not None and entry.sealed_sha256 is None:
-                await self._look_at(entry.ref, wanted.extras)
+                await self._look_at(entry.ref, wanted.extras, purpose)
             if entry is not None:
                 return
 
-    async def _look_at(self, ref: FileRef, extras: frozenset[str]) -> None:
+    async def _look_at(self, ref: FileRef, extras: frozenset[str], purpose: Purpose) -> None:
         """Prefetch what a resolver reads of a wheel; of a wheel of another Python, only its ``.metadata`` file."""
         if python_of(ref.filename) in (None, self._python):
-            self._start(partial(self._metadata.ensure_tail, ref))
-            await self._follow(ref, extras, is_opened=True)
+            self._start(partial(self._metadata.ensure_tail, ref, purpose))
+            await self._follow(ref, extras, purpose, is_opened=True)
         elif ref.link.has_metadata:
-            await self._follow(ref, extras, is_opened=False)
+            await self._follow(ref, extras, purpose, is_opened=False)
 
-    async def _follow(self, ref: FileRef, extras: frozenset[str], *, is_opened: bool) -> None:
-        found = await self._metadata.ahead(ref, is_opened=is_opened)
+    async def _follow(self, ref: FileRef, extras: frozenset[str], purpose: Purpose, *, is_opened: bool) -> None:
+        found = await self._metadata.ahead(ref, purpose, is_opened=is_opened)
         for wanted in requirements(found, self._target().environment, extras):
-            self._begin_once(partial(self._bring, wanted), (wanted.project, wanted.extras))
+            self._begin_once(partial(self._bring, wanted, purpose), (wanted.project, wanted.extras))
 
     def _target(self) -> Target:
         """Return what the resolver runs on: the Python that the last opened file is made for, else our own."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.tracked_files import TrackedFiles
     from wheelfs.service.projects.visible_files import Views
     from wheelfs.service.shares.follower import ShareFollower
+    from wheelfs.service.vfs.clients.whole_wheels import WholeWheels
     from wheelfs.service.vfs.environments.wheels import LazyWheels
     from wheelfs.service.vfs.limits import VfsLimits
 
@@ -43,6 +44,7 @@ class TreeParts(msgspec.Struct, frozen=True):
     follower: ShareFollower
     metadata: Metadata
     prefetcher: Prefetcher
+    whole_wheels: WholeWheels
     status: StatusReport
     downloads: DownloadPool
     admission: Admission
@@ -73,6 +75,7 @@ def make_tree(parts: TreeParts, *, strict: bool, limits: VfsLimits) -> Tree:
         downloads=downloads,
         admission=parts.admission,
         prefetcher=parts.prefetcher,
+        whole_wheels=parts.whole_wheels,
         strict=strict,
         repairs=limits.repairs,
     )

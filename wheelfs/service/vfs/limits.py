@@ -46,6 +46,20 @@ class VfsLimits(msgspec.Struct, frozen=True):
     large_page_files: int = 500
     """A page of more files is rendered in a thread: 5,000 take 20 to 50 ms, in which no other request would be answered."""
 
+    ahead_at_once: int = 4
+    """Wheels that are fetched whole ahead of installers at once: one fills a line, and requests of theirs stay in front."""
+
+    ahead_waiting: int = 256
+    ahead_file_bytes: int = 128 << 20
+    """A larger wheel is not fetched ahead: resolving takes a second, and a wrong one of these a minute."""
+
+    ahead_bytes: int = 512 << 20
+    """How much may be fetched ahead of one installer, at most: what a guess that is wrong may cost."""
+
+    known_installers: int = 64
+    installer_s: float = 60.0
+    """A process that has opened nothing for this long may be another one by now."""
+
     repairs: int = 2
     """How often a read fetches a damaged file again before it fails; the second time is for a recipe that was only moved."""
 

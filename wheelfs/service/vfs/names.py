@@ -8,6 +8,7 @@ from wheelfs.core.projects.ownership import NoSuchProject, Undecided
 from wheelfs.core.views import paths
 from wheelfs.errors import InvalidInput, OriginError
 from wheelfs.model.names import WheelName
+from wheelfs.service.vfs.clients.client import CLIENT
 from wheelfs.service.vfs.nodes import CacheTagNode, DirectoryNode, FailingNode, FileNode, MetadataNode, StatusNode
 from wheelfs.service.vfs.pages import offers_metadata
 from wheelfs.service.vfs.protocol import Absent
@@ -54,7 +55,7 @@ class FileNodes:
 
     async def metadata_of(self, entry: Entry) -> MetadataNode:
         """Return the metadata file beside a wheel, which is found out where it is not known."""
-        return MetadataNode(entry.ref, len(await self._metadata.of(entry)))
+        return MetadataNode(entry.ref, len(await self._metadata.of(entry, await CLIENT.get().purpose())))
 
 
 class NameLookup:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from wheelfs.errors import ContentChanged, StoreDamaged
+from wheelfs.service.vfs.clients.sum_of_reads import SumOfReads
 
 if TYPE_CHECKING:
     from wheelfs.service.admission import Admission
@@ -105,8 +106,20 @@ class OpenPartial:
 
     direct_io = True
 
-    def __init__(self, download: Download, downloads: DownloadPool, admission: Admission, *, strict: bool, repairs: int) -> None:
-        """Take over one use of ``download``; ``strict`` withholds every byte until the whole file is verified."""
+    def __init__(
+        self,
+        download: Download,
+        downloads: DownloadPool,
+        admission: Admission,
+        *,
+        strict: bool,
+        repairs: int,
+        sums_up: bool = False,
+    ) -> None:
+        """Take over one use of ``download``; ``strict`` withholds every byte until the whole file is verified.
+
+        ``sums_up``: hash what is read in order, so that the last bytes need not wait until the file is stored.
+        """
         self._download = download
         self._downloads = downloads
         self._admission = admission
@@ -114,6 +127,7 @@ class OpenPartial:
         self._repairs = repairs
         self._generation: int | None = None
         self._reads_all = False
+        self._sum = SumOfReads(download) if sums_up and download.ref.link.sha256 is not None else None
         self._stored: OpenStored | None = None
 
     @property
@@ -128,7 +142,8 @@ class OpenPartial:
         """
         if self._waits_for_sum(offset, size):
             with self._admission.waiting(f"read {self._download.ref.filename}"):
-                await self._download.until_sealed()
+                if self._sum is None or not await self._sum.is_right_to_the_end(offset):
+                    await self._download.until_sealed()
         data = await self._read(offset, size)
         # Nothing is awaited between the bytes and this.
         partial = self._download.partial
@@ -144,6 +159,8 @@ class OpenPartial:
             )
         if data:
             self._generation = generation
+            if self._sum is not None:
+                self._sum.add(offset, data)
         return data
 
     def _waits_for_sum(self, offset: int, size: int) -> bool:
@@ -151,13 +168,12 @@ class OpenPartial:
 
         Of a file without a hash there is nothing to wait for, and one who reads the tail alone is not held up.
         """
-        size_bytes = self._download.partial.size_bytes
-        if self._download.sealed_sha256 is not None or size_bytes is None or not self._download.ref.is_vouched:
+        download, size_bytes = self._download, self._download.partial.size_bytes
+        if download.sealed_sha256 is not None or size_bytes is None or not download.ref.is_vouched or offset >= size_bytes:
             return False
-        last = size_bytes - _LAST_BYTES
-        if offset < last and self._download.is_fetching_whole:
+        if download.is_fetching_whole and (offset == 0 or not download.is_tail(offset)):
             self._reads_all = True
-        return self._reads_all and offset + size > last
+        return self._reads_all and offset + size > size_bytes - _LAST_BYTES
 
     async def _read(self, offset: int, size: int) -> bytes | memoryview:
         if self._strict and self._download.sealed_sha256 is None:

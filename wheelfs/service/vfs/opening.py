@@ -5,8 +5,10 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from wheelfs.core.fetch.purpose import Purpose
 from wheelfs.errors import NotKnown, OriginDenied, OriginMissing, StoreDamaged
 from wheelfs.service.projects.visible_files import is_superseded
+from wheelfs.service.vfs.clients.client import CLIENT
 from wheelfs.service.vfs.environments.nodes import EnvironmentFile
 from wheelfs.service.vfs.nodes import CacheTagNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.vfs.open_files import OpenPartial, OpenStored, OpenText
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.metadata import Metadata
     from wheelfs.service.projects.prefetcher import Prefetcher
     from wheelfs.service.projects.projects import Projects
+    from wheelfs.service.vfs.clients.whole_wheels import WholeWheels
     from wheelfs.service.vfs.environments.members import MemberOpener
     from wheelfs.service.vfs.pages import Pages
     from wheelfs.service.vfs.project_lookup import ProjectLookup
@@ -35,6 +38,7 @@ class FileOpener:
         downloads: DownloadPool,
         admission: Admission,
         prefetcher: Prefetcher,
+        whole_wheels: WholeWheels,
         strict: bool,
         repairs: int,
     ) -> None:
@@ -45,6 +49,7 @@ class FileOpener:
         self._context = downloads.context
         self._admission = admission
         self._prefetcher = prefetcher
+        self._whole_wheels = whole_wheels
         self._strict = strict
 
     async def open(self, ref: FileRef) -> OpenFile:
@@ -76,16 +81,26 @@ class FileOpener:
                 raise
         return await self._open_partial(renewed)
 
+    async def metadata_opened(self, ref: FileRef) -> None:
+        """Fetch a wheel whole whose METADATA alone an installer reads first, as pip does."""
+        client = CLIENT.get()
+        if await client.purpose() is Purpose.INSTALLING and self._projects.sealed(ref) is None:
+            self._whole_wheels.opened(client.pid, ref)
+
     def is_superseded(self, ref: FileRef, *, failed: bool) -> bool:
         """Return whether the file's name means another content by now; see `wheelfs.service.projects.visible_files`."""
         return is_superseded(ref, self._projects, self._context.store.catalog, failed=failed)
 
     async def _open_partial(self, ref: FileRef) -> OpenFile:
         download = self._downloads.acquire(ref)
-        self._prefetcher.opening(ref)
         try:
+            client = CLIENT.get()
+            purpose = await client.purpose()
+            self._prefetcher.opening(ref, purpose)
+            if purpose is Purpose.INSTALLING:
+                self._whole_wheels.opened(client.pid, ref)
             with nullcontext() if download.has_tail and not self._strict else self._admission.waiting(f"open {ref.filename}"):
-                await (download.until_sealed() if self._strict else download.ensure_tail())
+                await (download.until_sealed() if self._strict else download.ensure_tail(purpose))
         except BaseException:
             self._downloads.release(download)
             raise
@@ -93,7 +108,10 @@ class FileOpener:
             digest = download.sealed_sha256
             self._downloads.release(download)
             return self._open_sealed(ref, digest)
-        return OpenPartial(download, self._downloads, self._admission, strict=self._strict, repairs=self._repairs)
+        sums_up = purpose is Purpose.INSTALLING
+        return OpenPartial(
+            download, self._downloads, self._admission, strict=self._strict, repairs=self._repairs, sums_up=sums_up
+        )
 
     def _open_sealed(self, ref: FileRef, sha256: bytes) -> OpenStored:
         opened = OpenStored(ref, sha256, self._downloads, self._admission, repairs=self._repairs)
@@ -143,6 +161,7 @@ class NodeOpener:
             case CacheTagNode(text=text):
                 return OpenText(text, direct_io=False)
             case MetadataNode(ref=ref):
+                await self._files.metadata_opened(ref)
                 return OpenText(self._metadata.known(ref), direct_io=False)
             case FileNode(ref=ref):
                 return await self._files.open(ref)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from wheelfs.core.fetch.purpose import Purpose
 from wheelfs.core.projects.ownership import Undecided
 from wheelfs.errors import WheelfsError
+from wheelfs.service.vfs.clients.client import CLIENT
 
 if TYPE_CHECKING:
     from wheelfs.core.projects.ownership import Ownership
@@ -75,9 +77,11 @@ class ProjectLookup:
             quick = self._projects.at_once(project, index=view.index, stale=True)
             if quick is not None:
                 return quick
+        # To pip and uv a directory without a page is a project that does not exist; users at a shell are told at once.
+        waits = await CLIENT.get().purpose() is Purpose.UNKNOWN
         began_s = trio.current_time()
         found: Ownership | None = None
-        with trio.move_on_after(self._budget.left_s(began_s)):
+        with trio.move_on_after(self._budget.left_s(began_s) if waits else 0.0):
             found = await self.find(project, view)
         self._budget.spend(began_s, trio.current_time())
         return found

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from wheelfs.core.fetch import plan
 from wheelfs.core.fetch.plan import AT_ONCE_BYTES, LONGEST_TAIL_BYTES, SIDE_BYTES, TAIL_BYTES
+from wheelfs.core.fetch.purpose import Purpose
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.http.ranges import From, Range, Whole
 
@@ -35,6 +36,12 @@ def test_gaps_behind_the_first_are_fetched_beside_it() -> None:
     assert plan.later_gaps(here, SIZE, most=4) == [Range(20, 30), Range(40, 50)]
     assert plan.later_gaps(here, SIZE, most=1) == [Range(20, 30)]
     assert plan.later_gaps(here, None, most=4) == []
+
+
+def test_a_tail_that_is_coming_is_not_asked_for_twice() -> None:
+    assert plan.next_wanted(spans(), SIZE, coming_tail_bytes=1_000) == Range(0, SIZE - 1_000)
+    assert plan.next_wanted(spans((0, SIZE - 1_000)), SIZE, coming_tail_bytes=1_000) is None
+    assert plan.later_gaps(spans((10, 20)), SIZE, most=4, coming_tail_bytes=1_000) == [Range(20, SIZE - 1_000)]
 
 
 @given(intervals)
@@ -77,3 +84,16 @@ def test_tails_follow_what_was_seen_and_what_is_known() -> None:
     assert plan.tail_bytes(seen_directory_bytes=200_000, size_bytes=None) > 200_000
     assert plan.tail_bytes(seen_directory_bytes=50, size_bytes=None) == TAIL_BYTES // 2
     assert plan.tail_bytes(seen_directory_bytes=10**9, size_bytes=None) == LONGEST_TAIL_BYTES
+
+
+def test_one_who_only_resolves_pays_for_less_than_one_who_installs() -> None:
+    small, middle, large = 100_000, 400_000, 17_000_000
+    for size_bytes in (small, middle, large):
+        resolving, unknown, installing = (
+            plan.tail_bytes(seen_directory_bytes=None, size_bytes=size_bytes, purpose=purpose)
+            for purpose in (Purpose.RESOLVING, Purpose.UNKNOWN, Purpose.INSTALLING)
+        )
+        assert resolving <= unknown < installing
+    assert plan.at_once_bytes(Purpose.RESOLVING) < small < plan.at_once_bytes(Purpose.UNKNOWN) < middle
+    assert middle < plan.at_once_bytes(Purpose.INSTALLING) < large
+    assert plan.metadata_in_tail_bytes(Purpose.RESOLVING) > middle

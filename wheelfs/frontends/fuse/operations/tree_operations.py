@@ -20,6 +20,7 @@ from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.operations.attributes import AttributeWriter, statfs_reply
 from wheelfs.frontends.fuse.operations.barrier import guarded
 from wheelfs.frontends.fuse.operations.inodes import InodeTable
+from wheelfs.service.vfs.clients.client import CLIENT, Client
 from wheelfs.service.vfs.protocol import Absent
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class TreeOperations(pyfuse3.Operations):
         except UnicodeDecodeError:
             # All names of the tree are UTF-8: this one cannot exist, now or later.
             return self._attributes.absent(self._changing_ttl_s)
+        CLIENT.set(Client(ctx.pid))
         self._looking_up[parent_inode] = self._looking_up.get(parent_inode, 0) + 1
         try:
             found = await self._filesystem.lookup(parent, text)
@@ -152,6 +154,7 @@ class TreeOperations(pyfuse3.Operations):
             _read_only()
         if node.attributes.is_dir:
             raise pyfuse3.FUSEError(errno.EISDIR)
+        CLIENT.set(Client(ctx.pid))
         file = await self._open_current(node)
         is_settled = node.attributes.immutable or not file.direct_io
         if is_settled and file.size not in (None, node.attributes.size_bytes):

@@ -9,8 +9,7 @@ import trio
 
 from wheelfs.core.fetch.plan import AT_ONCE_BYTES
 from wheelfs.errors import ContentChanged, OriginError
-from wheelfs.service.fetch.byte_ranges import fetch_ranges
-from wheelfs.service.fetch.download import FINAL
+from wheelfs.service.fetch.byte_ranges import FINAL, fetch_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
