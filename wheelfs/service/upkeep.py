@@ -81,6 +81,7 @@ async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLim
             if trio.current_time() - checked_s >= limits.store_s:
                 checked_s = trio.current_time()
                 await trio.to_thread.run_sync(store.check_readers)
+                store.chunks.solid.forget()
                 await trio.to_thread.run_sync(partial(store.spool.trim, limits.spool_bytes, idle_s=limits.abandoned_s))
                 await trio.to_thread.run_sync(store.keep_limits)
                 if was_idle and downloads.is_idle:

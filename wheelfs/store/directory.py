@@ -21,7 +21,7 @@ from wheelfs.store.engine.network_fs import refuse_network
 from wheelfs.store.engine.process_number import ensure_own_number
 from wheelfs.store.engine.structure import START_ANEW, is_unborn
 from wheelfs.store.limits import TUNING
-from wheelfs.store.upgrades import FORMAT_VERSION, refuse_unknown, upgraded
+from wheelfs.store.upgrades import FORMAT_VERSION, is_in_use, refuse_unknown, upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +47,8 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chunks_map_bytes: int
     catalog_map_bytes: int
     created: str
+    solid: bool = False
+    """Whether there may be solid blocks: builds that do not know them do not know this field, and refuse the store."""
 
 
 class StoreDirectory:
@@ -196,7 +198,30 @@ def _new_fields() -> Fields:
         catalog_map_bytes=CATALOG_MAP_BYTES,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return msgspec.structs.asdict(format_)
+    fields = msgspec.structs.asdict(format_)
+    del fields["solid"]  # only from the first solid block on
+    return fields
+
+
+def allow_solid(path: Path, readers: Readers = OWNER_ALONE, *, lock_timeout_s: float = 10.0) -> None:
+    """Note in a store's ``format`` that it may have solid blocks from now on, so that builds that do not know them refuse it.
+
+    This process must not have it open.  Raises `StoreLocked` when, the first time, another one has: it may be such a build; and
+    what `StoreDirectory.open` does.
+    """
+    attempted = f"allow solid blocks in store {path}"
+    path = StoreDirectory.open(path, create=False, readers=readers).path
+    try:
+        with _locked(path, lock_timeout_s, readonly=False):
+            fields = _read_fields(path, attempted)
+            if fields.get("solid"):
+                return
+            if is_in_use(path):
+                advice = "end the mounts and commands that use it, this once: they may be of a wheelfs that knows no such blocks"
+                raise StoreLocked(attempted, "it is in use", advice)
+            _write_format(path, fields | {"solid": True}, readers)
+    except OSError as error:
+        raise store_error(attempted, error) from error
 
 
 def _write_format(path: Path, fields: Fields, readers: Readers) -> None:

@@ -53,12 +53,17 @@ def upgraded(path: Path, fields: Fields, attempted: str, *, readonly: bool) -> I
         if readonly:
             advice = "open it once with this wheelfs as a user who may write to it"
             raise StoreReadOnly(attempted, f"it has the older format {version} and must be upgraded", advice)
-        if any(_is_open(path / environment / "lock.mdb") for environment in ("catalog", "chunks")):
+        if is_in_use(path):
             advice = "end the mounts and commands that use it, then try again"
             raise StoreLocked(attempted, f"it has the older format {version} and is in use, so it cannot be upgraded", advice)
         log.warning("upgrading store %s from format %d to %d", path, version, version + 1)
         fields = STEPS[version](path, fields) | {"wheelfs_store": version + 1}
         yield fields
+
+
+def is_in_use(path: Path) -> bool:
+    """Tell whether a process has the store at ``path`` open; this one must not."""
+    return any(_is_open(path / environment / "lock.mdb") for environment in ("catalog", "chunks"))
 
 
 def _is_open(lock: Path) -> bool:

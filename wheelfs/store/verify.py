@@ -70,7 +70,7 @@ def verify(
     contents are quarantined, and damaged chunks forgotten, before they are reported.  Blocks; raises `StoreLocked`.
     """
     audit = _Audit(store, quick)
-    with undisturbed(store, f"verify store {store.path}"):
+    with undisturbed(store, f"verify store {store.path}"), store.chunks.left_solid():
         if wanted is None:
             note("structure")
             broken = list(_structure(store))

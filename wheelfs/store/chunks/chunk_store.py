@@ -6,19 +6,23 @@ extent of a block that is gone, and must then find nothing rather than other byt
 
 from __future__ import annotations
 
+import logging
 import struct
 import threading
 import time
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import blake3
 
+from wheelfs.core.solid.repeating import SolidBlock
 from wheelfs.core.wheel.cutting import BLOCK_BYTES
 from wheelfs.errors import InternalError, StoreDamaged
 from wheelfs.model.recipe import Extent
 from wheelfs.store.chunks.members import MemberIndex
 from wheelfs.store.chunks.residency import is_resident
+from wheelfs.store.chunks.solid_blocks import SOLID_DATABASES, SolidBlocks, other_bytes
 from wheelfs.store.engine.iteration import batches, rows
 from wheelfs.store.limits import TUNING
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     import lmdb
 
+    from wheelfs.core.solid.arranging import ArrangedStream
     from wheelfs.store.engine.environment import Environment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
     from wheelfs.store.limits import ReadTuning
@@ -35,7 +40,9 @@ if TYPE_CHECKING:
     Piece = tuple[bytes, bytes | memoryview]
     """A chunk to store: its BLAKE3 digest and its bytes (at most `BLOCK_BYTES`)."""
 
-CHUNK_DATABASES: Final = ("blocks", "block-info", "index", "counters", "members")
+log = logging.getLogger(__name__)
+
+CHUNK_DATABASES: Final = ("blocks", "block-info", "index", "counters", "members", *SOLID_DATABASES)
 
 _NUMBER: Final = struct.Struct(">Q")
 _INFO: Final = struct.Struct(">32sL")
@@ -61,6 +68,8 @@ class ChunkStore:
         self._index = environment.database("index")
         self._counters = environment.database("counters")
         self.members = MemberIndex(environment, writer)
+        self.solid = SolidBlocks(environment)
+        self._puts_back = not environment.readonly
         # One byte per block rather than one bit: stores of single bytes need no lock, and a full TiB is 4 MiB of them.
         self._checked = bytearray()
         self._growing = threading.Lock()
@@ -128,10 +137,38 @@ class ChunkStore:
         self, transaction: lmdb.Transaction, block: int, parts: Sequence[bytes | memoryview], digest: bytes | None = None
     ) -> None:
         data = parts[0] if len(parts) == 1 else b"".join(parts)
-        key = _NUMBER.pack(block)
-        transaction.put(key, data, db=self._blocks)
+        transaction.put(_NUMBER.pack(block), data, db=self._blocks)
+        self._put_info(transaction, block, data, digest)
+
+    def _put_info(self, transaction: lmdb.Transaction, block: int, data: bytes | memoryview, digest: bytes | None = None) -> None:
         info = _INFO.pack(digest if digest is not None else blake3.blake3(data).digest(), len(data))
-        transaction.put(key, info, db=self._info)
+        transaction.put(_NUMBER.pack(block), info, db=self._info)
+
+    def append_solid(self, stream: ArrangedStream, frame: bytes) -> Future[list[Extent]]:
+        """Store what `wheelfs.core.solid` has arranged; the future gives the extents of the blocks' chunks, in order.
+
+        ``frame`` is the stream packed (`packed_stream`).  From then on the index leads to these blocks, and not to where their
+        chunks were before.
+        """
+
+        def work(transaction: lmdb.Transaction) -> list[Extent]:
+            counter = transaction.get(_NEXT_BLOCK, db=self._counters)
+            first = _NUMBER.unpack(counter)[0] if counter else 0
+            places: list[tuple[bytes, Extent]] = []
+            for number, block in enumerate(stream.blocks, first):
+                self._put_info(transaction, number, block.data)
+                position = 0
+                for digest, length in block.chunks:
+                    places.append((digest, Extent(number, position, length)))
+                    position += length
+            made = [SolidBlock(first, block.repeats) for block in stream.blocks]
+            self.solid.add(transaction, first, frame, list(enumerate(made, first)))
+            with transaction.cursor(db=self._index) as index:
+                index.putmulti(sorted((digest, _PLACE.pack(*place)) for digest, place in places))
+            transaction.put(_NEXT_BLOCK, _NUMBER.pack(first + len(stream.blocks)), db=self._counters)
+            return [place for _, place in places]
+
+        return self._writer.submit(work, weight_bytes=len(frame))
 
     # --- reading -------------------------------------------------------------------------------------------------------
 
@@ -166,13 +203,53 @@ class ChunkStore:
         """
         found = transaction.get(_NUMBER.pack(block), db=self._blocks)
         if found is None:
-            raise StoreDamaged(f"read block {block}", "it is missing", "run: wheelfs verify --repair")
-        data = memoryview(found)
-        if not self.is_checked(block):
-            self._check(transaction, block, data)
+            data = memoryview(self._made_again(transaction, block))
+        else:
+            data = memoryview(found)
+            if not self.is_checked(block):
+                self._check(transaction, block, data)
         if offset + length > len(data):
             raise StoreDamaged(f"read block {block}", "it is shorter than a recipe says", "run: wheelfs verify --repair")
         return data[offset : offset + length]
+
+    def _made_again(self, transaction: lmdb.Transaction, block: int) -> bytes:
+        """Return the bytes of a block that is solid, and let it become an ordinary one; raises `StoreError`."""
+        solid = self.solid.get(transaction, block)
+        if solid is None:
+            raise StoreDamaged(f"read block {block}", "it is missing", "run: wheelfs verify --repair")
+        made = self.solid.made_again(transaction, block, solid)
+        if not self._is_as_written(transaction, block, made):
+            raise other_bytes(block)
+        if self._puts_back:
+            self._put_back(block, made)
+        return made
+
+    def _put_back(self, block: int, data: bytes) -> None:
+        """Keep what was made again; it is not waited for, and what fails is only logged: the next reader makes it once more."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            if self.solid.drop(transaction, block):  # unless another process has been here
+                transaction.put(_NUMBER.pack(block), data, db=self._blocks)
+
+        def note(done: Future[None]) -> None:
+            if (error := done.exception()) is not None:
+                log.warning("block %d stays solid: %s", block, error)
+
+        self._writer.submit(work, weight_bytes=len(data)).add_done_callback(note)
+
+    @contextmanager
+    def left_solid(self) -> Iterator[None]:
+        """Let solid blocks that this process reads during the block stay so."""
+        before, self._puts_back = self._puts_back, False
+        try:
+            yield
+        finally:
+            self._puts_back = before
+
+    def is_solid(self, block: int) -> bool:
+        """Tell whether a block is made again when it is read."""
+        with self.environment.read() as transaction:
+            return self.solid.get(transaction, block) is not None
 
     def is_checked(self, block: int) -> bool:
         """Tell whether this process has checked the block, and so read it, before."""
@@ -193,8 +270,7 @@ class ChunkStore:
         return True
 
     def _check(self, transaction: lmdb.Transaction, block: int, data: memoryview) -> None:
-        info = transaction.get(_NUMBER.pack(block), db=self._info)
-        if info is None or len(info) != _INFO.size or _INFO.unpack(info) != (blake3.blake3(data).digest(), len(data)):
+        if not self._is_as_written(transaction, block, data):
             raise StoreDamaged(
                 f"read block {block}", "its bytes are not what was written", "run: wheelfs verify --repair; check the disk"
             )
@@ -205,6 +281,10 @@ class ChunkStore:
                 if missing > 0:
                     self._checked.extend(bytes(max(missing, len(self._checked), 1024)))
         self._checked[block] = 1
+
+    def _is_as_written(self, transaction: lmdb.Transaction, block: int, data: bytes | memoryview) -> bool:
+        info = transaction.get(_NUMBER.pack(block), db=self._info)
+        return info is not None and len(info) == _INFO.size and _INFO.unpack(info) == (blake3.blake3(data).digest(), len(data))
 
     # --- upkeep, see `wheelfs.store.gc.collect` and `wheelfs.store.verify` --------------------------------------------------
 
@@ -258,6 +338,7 @@ class ChunkStore:
 
         def work(transaction: lmdb.Transaction) -> None:
             for block in blocks:
+                self.solid.drop(transaction, block)
                 transaction.delete(_NUMBER.pack(block), db=self._blocks)
                 transaction.delete(_NUMBER.pack(block), db=self._info)
 

@@ -85,9 +85,12 @@ def undisturbed(store: StoreFiles, attempted: str, *, timeout_s: float = LOCK_S)
         os.close(descriptor)
 
 
-def collect(store: StoreFiles, *, dry_run: bool = False, grace_s: float = GRACE_S, lock_s: float = LOCK_S) -> Collected:
+def collect(
+    store: StoreFiles, *, dry_run: bool = False, grace_s: float = GRACE_S, lock_s: float = LOCK_S, sparse: float | None = None
+) -> Collected:
     """Delete the blocks that are not in use and rewrite those that hardly are; blocks, so call it in a worker thread.
 
+    ``sparse`` is the part in use from which on a block stays (None: as tuned).
     Raises `StoreLocked` when another collection or a verification goes on for longer than ``lock_s``.
     """
     with undisturbed(store, f"collect in store {store.path}", timeout_s=lock_s):
@@ -98,7 +101,7 @@ def collect(store: StoreFiles, *, dry_run: bool = False, grace_s: float = GRACE_
         horizon = store.chunks.next_block()
         horizon = min([horizon, *held(store.run_directory).ingests.values()])
         marks = _marked(store, horizon)
-        doomed, found = _judged(store, marks, horizon)
+        doomed, found = _judged(store, marks, horizon, store.tuning.collect.sparse if sparse is None else sparse)
         if dry_run:
             return found
         if not found.blocks:
@@ -185,8 +188,8 @@ def _recipes(store: StoreFiles) -> Iterator[tuple[bytes, bytes]]:
     _let_go(store)
 
 
-def _judged(store: StoreFiles, marks: _Marks, horizon: int) -> tuple[_Flags, Collected]:
-    """Return which blocks are to go, and the sum."""
+def _judged(store: StoreFiles, marks: _Marks, horizon: int, sparse: float) -> tuple[_Flags, Collected]:
+    """Return which blocks are to go, and the sum.  Solid ones are not rewritten: as ordinary ones they would take more room."""
     doomed = _Flags(marks.first, horizon)
     blocks = rewritten = freed_bytes = 0
     room_bytes = int(_room_bytes(store) * store.tuning.collect.rewritten_part)
@@ -194,7 +197,7 @@ def _judged(store: StoreFiles, marks: _Marks, horizon: int) -> tuple[_Flags, Col
         if block >= horizon:
             break
         used_bytes = marks.masks[block - marks.first].bit_count() * _PIECE_BYTES
-        if used_bytes <= length * store.tuning.collect.sparse and used_bytes <= room_bytes:
+        if used_bytes <= min(length * sparse, room_bytes) and not (used_bytes and store.chunks.is_solid(block)):
             room_bytes -= used_bytes
             doomed.values[block - marks.first] = 1
             blocks += 1

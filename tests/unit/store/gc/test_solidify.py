@@ -1,0 +1,347 @@
+"""What is not used becomes solid, and comes back bit for bit: to the first reader, to a read-only one, and after failures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import zlib
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from tests.fakes.wheels import build_wheel, wheel_filename
+from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
+from wheelfs.model.recipe import Recipe
+from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.chunks import solid_blocks
+from wheelfs.store.directory import Format, StoreDirectory, allow_solid
+from wheelfs.store.gc import solidify as solidifying
+from wheelfs.store.gc.collect import collect
+from wheelfs.store.gc.solidify import Solidified, solidify
+from wheelfs.store.store import Store
+from wheelfs.store.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LONG_AGO_US = 1
+ALL_S = -3_600.0
+"""What was not used until an hour from now: everything."""
+
+
+@cache
+def text(seed: str, size_bytes: int) -> bytes:
+    """Words in an order that only the seed decides: as compressible as a module is."""
+    chance = random.Random(seed)
+    words = [f"{number:x}" * (1 + number % 4) for number in range(400)]
+    return " ".join(chance.choice(words) for _ in range(size_bytes // 5)).encode()[:size_bytes]
+
+
+def edited(content: bytes, version: int) -> bytes:
+    """Return the content with a change every 20 kB, of another length in each version."""
+    pieces = [content[start : start + 20_000] for start in range(0, len(content), 20_000)]
+    return (b"<version %d" % version + b"!" * (11 * version) + b">").join([b"", *pieces])
+
+
+@cache
+def history(versions: int) -> list[bytes]:
+    """Wheels that have a module in common, one of its own each, and a module and a large member that change."""
+    wheels = []
+    for version in range(versions):
+        files = {
+            "demo/same.py": text("same", 30_000),
+            "demo/changed.py": edited(text("changed", 40_000), version),
+            f"demo/own{version}.py": text("own", 9_000) + b"%d" % version,
+            "demo/large.dat": edited(text("large", 900_000), version),
+        }
+        wheels.append(build_wheel("demo", f"{version}.0", files=files))
+    return wheels
+
+
+class Shelf:
+    """A store with wheels of one project."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        allow_solid_in(path)
+        self.store = Store.open(path)
+
+    def add(self, number: int, wheel: bytes, *, used_at_us: int = LONG_AGO_US, pinned: bool = False) -> None:
+        file = self.path.parent / "input"
+        file.write_bytes(wheel)
+        name = StoredName(
+            project="demo",
+            filename=wheel_filename("demo", f"{number}.0"),
+            index="main",
+            size_bytes=len(wheel),
+            added_at_us=used_at_us,
+            pinned=pinned,
+        )
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            self.store.add_content(descriptor, len(wheel), expected_sha256=None, names=[name])
+        finally:
+            os.close(descriptor)
+
+    def read(self, wheel: bytes) -> bytes:
+        with self.store.reading(hashlib.sha256(wheel).digest()) as sealed:
+            return sealed.read(0, sealed.size)
+
+    def solid_blocks(self, wheel: bytes) -> set[int]:
+        encoded = self.store.catalog.recipe(hashlib.sha256(wheel).digest())
+        assert encoded is not None
+        return {block for block in Recipe.decode(encoded).data.extents.blocks if self.store.chunks.is_solid(block)}
+
+    def settled(self) -> None:
+        """Return when all that was queued for the chunks is committed."""
+        self.store.chunks.settle()
+
+    def entries(self, database: str) -> int:
+        environment = self.store.environments[1]
+        with environment.read() as transaction:
+            return int(transaction.stat(environment.database(database))["entries"])
+
+    def again(self, *, readonly: bool = False) -> None:
+        """Open the store once more, so that nothing is remembered."""
+        self.store.close()
+        self.store = Store.open(self.path, readonly=readonly)
+
+
+def made_solid(shelf: Shelf) -> Solidified:
+    """Make all solid that can be, however slow this machine is."""
+    return solidify(shelf.store, unused_s=ALL_S, bytes_s=1.0)
+
+
+def allow_solid_in(path: Path) -> None:
+    with Store.open(path):
+        pass
+    allow_solid(path)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    made = Shelf(tmp_path / "store")
+    yield made
+    made.store.close()
+
+
+@pytest.fixture
+def wheels(shelf: Shelf) -> list[bytes]:
+    """A history in the store."""
+    made = history(4)
+    for number, wheel in enumerate(made):
+        shelf.add(number, wheel)
+    return made
+
+
+def test_older_wheels_take_less_and_come_back(shelf: Shelf, wheels: list[bytes]) -> None:
+    before_bytes = shelf.store.used_bytes()
+    done = made_solid(shelf)
+    assert done.wheels == 3
+    assert done.freed_bytes == before_bytes - shelf.store.used_bytes()
+    # The large members were of no use for deduplication, and are all but the same.
+    assert shelf.store.used_bytes() < 0.7 * before_bytes
+    assert all(map(shelf.solid_blocks, wheels[:3]))
+    assert not shelf.solid_blocks(wheels[3]), "the newest is the one that is installed next"
+    shelf.again()
+    assert [shelf.read(wheel) for wheel in wheels] == wheels
+
+
+def test_what_was_read_is_as_before(shelf: Shelf, wheels: list[bytes]) -> None:
+    made_solid(shelf)
+    shelf.again()
+    assert shelf.read(wheels[1]) == wheels[1]
+    shelf.settled()
+    assert not shelf.solid_blocks(wheels[1])
+    assert shelf.solid_blocks(wheels[0]), "what another one has alone stays"
+    for wheel in wheels:
+        shelf.read(wheel)
+    shelf.settled()
+    assert (shelf.entries("solid-blocks"), shelf.entries("solid-streams")) == (0, 0)
+    shelf.again()
+    assert [shelf.read(wheel) for wheel in wheels] == wheels
+
+
+def test_a_second_run_adds_to_the_first(shelf: Shelf, wheels: list[bytes]) -> None:
+    made_solid(shelf)
+    newer = history(8)[4:]
+    for number, wheel in enumerate(newer, 4):
+        shelf.add(number, wheel)
+    assert made_solid(shelf).wheels >= 2, "also the one that was the newest"
+    assert [shelf.read(wheel) for wheel in (*wheels, *newer)] == [*wheels, *newer]
+
+
+def test_what_would_be_read_too_slowly_stays_as_it_is(shelf: Shelf, wheels: list[bytes]) -> None:
+    assert solidify(shelf.store, unused_s=ALL_S, bytes_s=1e15) == Solidified()
+    assert not any(map(shelf.solid_blocks, wheels))
+
+
+def test_what_is_used_pinned_or_open_stays(shelf: Shelf, wheels: list[bytes]) -> None:
+    digests = [hashlib.sha256(wheel).digest() for wheel in wheels]
+    shelf.store.catalog.note_used({digests[0]: 1 << 62}).result()
+    (pinned,) = shelf.store.catalog.names_of(digests[1])
+    shelf.store.catalog.set_pinned(pinned.key, True).result()
+    with shelf.store.reading(digests[2]):
+        assert solidify(shelf.store, unused_s=60.0, bytes_s=1.0) == Solidified()
+
+
+def test_what_no_zlib_packed_stays_as_it_is(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = zlib.compressobj
+    with monkeypatch.context() as patch:
+        patch.setattr("zipfile.zlib.compressobj", lambda *_: original(6, zlib.DEFLATED, -15, 8, zlib.Z_HUFFMAN_ONLY))
+        for number, wheel in enumerate(history(2)):
+            shelf.add(number, wheel)
+    assert made_solid(shelf) == Solidified()
+
+
+def test_a_read_only_store_gives_what_is_solid_and_leaves_it(shelf: Shelf, wheels: list[bytes]) -> None:
+    made_solid(shelf)
+    shelf.again(readonly=True)
+    assert [shelf.read(wheel) for wheel in wheels] == wheels
+    assert all(map(shelf.solid_blocks, wheels[:3]))
+
+
+def test_an_audit_leaves_what_is_solid(shelf: Shelf, wheels: list[bytes]) -> None:
+    made_solid(shelf)
+    shelf.again()
+    assert [checked.reason for checked in verify(shelf.store)] == [None] * 4
+    shelf.settled()
+    assert all(map(shelf.solid_blocks, wheels[:3]))
+
+
+def test_what_is_removed_takes_its_blocks_and_streams_along(shelf: Shelf, wheels: list[bytes]) -> None:
+    made_solid(shelf)
+    for name in shelf.store.catalog.stored_names("demo")[:3]:
+        shelf.store.catalog.remove_name(name.key).result()
+    collect(shelf.store)
+    assert (shelf.entries("solid-blocks"), shelf.entries("solid-streams")) == (0, 0)
+    assert shelf.read(wheels[3]) == wheels[3]
+
+
+def test_a_new_wheel_finds_what_is_solid(shelf: Shelf, wheels: list[bytes]) -> None:
+    made_solid(shelf)
+    same = build_wheel("demo", "9.0", files={"demo/own0.py": text("own", 9_000) + b"0"})
+    shelf.add(9, same)
+    assert shelf.solid_blocks(same)
+    shelf.again()
+    assert shelf.read(same) == same
+
+
+def test_a_reader_that_has_it_open_reads_on(shelf: Shelf, wheels: list[bytes]) -> None:
+    with shelf.store.reading(hashlib.sha256(wheels[0]).digest()) as sealed:
+        half = sealed.size // 2
+        begin = sealed.read(0, half)
+        other = hashlib.sha256(wheels[1]).digest()
+        made_solid(shelf)
+        collect(shelf.store)
+        assert begin + sealed.read(half, sealed.size) == wheels[0]
+        assert shelf.store.holds(other)
+
+
+def test_what_is_cut_short_leaves_everything_as_it_was(
+    shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(solidifying, "_swapped", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            made_solid(shelf)
+    shelf.again()
+    assert not any(map(shelf.solid_blocks, wheels))
+    collect(shelf.store)
+    assert (shelf.entries("solid-blocks"), shelf.entries("solid-streams")) == (0, 0)
+    assert [shelf.read(wheel) for wheel in wheels] == wheels
+
+
+def test_what_does_not_come_back_is_not_swapped(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solidifying, "arranged", lambda members: [])
+    assert made_solid(shelf).wheels == 0
+    monkeypatch.undo()
+    monkeypatch.setattr(solidifying, "hashlib", SimpleNamespace(sha256=hashlib.sha512))
+    assert made_solid(shelf).wheels == 0
+    monkeypatch.undo()
+    assert [shelf.read(wheel) for wheel in wheels] == wheels
+
+
+def test_a_damaged_stream_is_told_from_another_zlib(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    made_solid(shelf)
+    shelf.again()
+    monkeypatch.setattr(solid_blocks, "_data_of", lambda stream, repeats: {one.start: b"x" * (1 << 20) for one in repeats})
+    with pytest.raises(StoreDamaged):
+        shelf.read(wheels[0])
+    monkeypatch.setattr(solid_blocks, "is_the_original", lambda: False)
+    shelf.again()
+    with pytest.raises(StoreError, match="in the place of zlib") as caught:
+        shelf.read(wheels[0])
+    assert not isinstance(caught.value, StoreDamaged), "nothing is quarantined for it"
+
+
+def test_a_flipped_bit_is_found(shelf: Shelf, wheels: list[bytes]) -> None:
+    made_solid(shelf)
+    environment = shelf.store.environments[1]
+    streams = environment.database("solid-streams")
+    with environment.write() as transaction, transaction.cursor(streams) as cursor:
+        for key, value in list(cursor):
+            broken = bytearray(value)
+            broken[len(broken) // 2] ^= 1
+            transaction.put(bytes(key), bytes(broken), db=streams)
+    shelf.again()
+    with pytest.raises(StoreDamaged):
+        shelf.read(wheels[0])
+    assert shelf.read(wheels[3]) == wheels[3]
+
+
+def test_another_zlib_makes_nothing_solid(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solidifying, "is_the_original", lambda: False)
+    with pytest.raises(StoreError, match="in the place of zlib"):
+        made_solid(shelf)
+
+
+# --- the format --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_store_says_that_it_may_have_solid_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(tmp_path / "store") as store:
+        assert "solid" not in json.loads((tmp_path / "store" / "format").read_text())
+        with pytest.raises(StoreError, match="not opened for it"):
+            solidify(store, unused_s=0)
+    allow_solid(tmp_path / "store")
+    allow_solid(tmp_path / "store")
+    assert json.loads((tmp_path / "store" / "format").read_text())["solid"] is True
+
+    known = [name for name in Format.__struct_fields__ if name != "solid"]
+    older = msgspec.defstruct("Format", known, frozen=True, forbid_unknown_fields=True)
+    monkeypatch.setattr("wheelfs.store.directory.Format", older)
+    with pytest.raises(StoreFormat, match="solid"):
+        StoreDirectory.open(tmp_path / "store", create=False)
+
+
+def test_the_first_time_no_other_process_has_it_open(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "store"):
+        pass
+    program = "; ".join(
+        (
+            "import sys, pathlib, wheelfs.store.store as stores",
+            "stores.Store.open(pathlib.Path(sys.argv[1]))",
+            "print(1, flush=True)",
+            "sys.stdin.read()",
+        )
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "store")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(StoreLocked):
+            allow_solid(tmp_path / "store")
+        other.communicate(timeout=30)
+    allow_solid(tmp_path / "store")
