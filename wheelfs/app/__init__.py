@@ -213,6 +213,32 @@ def collect(settings: Settings, *, dry_run: bool, unused_s: float | None = None)
         )
 
 
+def solidify(settings: Settings, *, unused_s: float, bytes_s: float | None) -> Collection:
+    """Keep solid what was not used for ``unused_s`` seconds, to be first read at ``bytes_s`` (None: 50 MB/s).
+
+    Raises `StoreError`, `StoreLocked`.
+    """
+    from wheelfs.core.solid.choosing import FIRST_READ_BYTES_S
+    from wheelfs.reports.store import Collection
+    from wheelfs.store.directory import allow_solid
+    from wheelfs.store.gc.solidify import solidify as make_solid
+    from wheelfs.store.store import Store
+
+    readers = readers_of(settings.store_group)
+    allow_solid(settings.store, readers)
+    with Store.open(settings.store, readers=readers, create=False) as store:
+        done = make_solid(store, unused_s=unused_s, bytes_s=bytes_s or FIRST_READ_BYTES_S)
+    return Collection(
+        dry_run=False,
+        blocks=done.collected.blocks,
+        rewritten_blocks=done.collected.rewritten,
+        freed_bytes=done.freed_bytes,
+        waiting=done.collected.waiting,
+        solid_wheels=done.wheels,
+        solid_members=done.members,
+    )
+
+
 def stats(settings: Settings) -> Stats:
     """Return what the store holds and takes, and what the running mounts have fetched and saved."""
     from wheelfs.service.operations import housekeeping

@@ -10,6 +10,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
 
     ``waiting``: nothing was deleted this time, since a file was being stored all the while.  ``unused``: the files that were
     removed before, since nothing has used them for so long; as a dry run their room is not in ``freed_bytes``.
+    ``solid_wheels``: how many wheels got members that are kept solid, and ``solid_members`` how many these are.
     """
 
     dry_run: bool
@@ -18,6 +19,8 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     freed_bytes: int
     waiting: bool = False
     unused: tuple[str, ...] = ()
+    solid_wheels: int = 0
+    solid_members: int = 0
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):

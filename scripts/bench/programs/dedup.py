@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _LIMIT_S = 1800.0
 _SHOWN_BYTES = 50_000
 """Databases with less are summed up in one line."""
+_READ_BYTES = 1 << 20
+"""As much as the kernel asks for at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,29 @@ def in_archive(group: Group) -> int:
     return int(counted.stdout)
 
 
+def show_solid(group: Group, scratch: Path, where: Path) -> None:
+    """Make all but the newest versions solid, and print what is in use then, and how fast wheels are first read."""
+    command = wheelfs_command("--store", str(where), "gc", "--solid", "0")
+    run(command, environment=wheelfs_environment(scratch / "home"), timeout_s=_LIMIT_S).succeeded()
+    rates = []
+    # Nothing becomes ordinary again in a store that is only read, so each wheel's first read is measured.
+    with Store.open(where, create=False, readonly=True) as store:
+        for one in group.chosen:
+            store.chunks.solid.forget()
+            began_s = time.perf_counter()
+            with store.reading(bytes.fromhex(one.sha256)) as sealed:
+                read = [sealed.read(start, _READ_BYTES) for start in range(0, sealed.size, _READ_BYTES)]
+            rates.append(sealed.size / (time.perf_counter() - began_s) / 1e6)
+            if b"".join(read) != group.held.path(one).read_bytes():
+                raise SystemExit(f"{one.filename} is not what was stored")
+        part = store.used_bytes() / store.catalog.counts().raw_bytes
+    slow = statistics.quantiles(rates, n=10)[0]
+    print(
+        f"    solid: {part:.3f}; first reads in MB/s: least {min(rates):.0f}, a tenth below {slow:.0f}, median "
+        f"{statistics.median(rates):.0f}"
+    )
+
+
 def show_inside(where: Path) -> None:
     """Print which databases take the room, in whole pages, and what is free between them."""
     with Store.open(where, create=False, readonly=True) as store:
@@ -122,7 +149,7 @@ def show_inside(where: Path) -> None:
             print(f"    {environment.path.name} MB (entries): {told}")
 
 
-def measure(group: Group, scratch: Path, *, peers: bool) -> None:
+def measure(group: Group, scratch: Path, *, peers: bool, solid: bool) -> None:
     """Store one group in every way and print its line."""
     raw = sum(path.stat().st_size for path in group.paths)
     archive = in_archive(group)
@@ -133,12 +160,15 @@ def measure(group: Group, scratch: Path, *, peers: bool) -> None:
     print(f"  {group.name:<11} {len(group.chosen):6} {raw / 1e6:9.1f} {sizes[0] / 1e6:9.1f}{ratios}{sizes[0] / archive:16.3f}")
     figures.note(group.name, [sizes[0] / raw])
     show_inside(where)
+    if solid:
+        show_solid(group, scratch, where)
 
 
 def _more_options(parser: argparse.ArgumentParser) -> None:
     add_option(parser)
     parser.add_argument("--scratch", type=Path, help="where to put the stores, up to 6 GB (default: memory, /dev/shm)")
     parser.add_argument("--no-peers", action="store_true", help="without restic and borg")
+    parser.add_argument("--solid", action="store_true", help="also with what `gc --solid` makes of it")
     parser.add_argument("--only", choices=[*GROUPS, "all in one"], help="one group only")
 
 
@@ -153,7 +183,7 @@ def main() -> None:
         for group in groups(held):
             if options.only in (None, group.name):
                 with tempfile.TemporaryDirectory(prefix="wheelfs-bench-", dir=options.scratch or "/dev/shm") as scratch:
-                    measure(group, Path(scratch), peers=not options.no_peers)
+                    measure(group, Path(scratch), peers=not options.no_peers, solid=options.solid)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from wheelfs.cli.interrupts import ends_when_interrupted
 from wheelfs.cli.session import session_of
 from wheelfs.config import redact
 from wheelfs.config.policies import age_s
+from wheelfs.config.values import SizeKind
 from wheelfs.core.formatting import counted, size_text, were
 from wheelfs.errors import StoreDamaged, UsageError
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wheelfs.cli.output import Output
+    from wheelfs.cli.session import Session
     from wheelfs.reports.files import KeptFile
     from wheelfs.reports.shares import ShareCollection
     from wheelfs.reports.store import ProjectStats, Stats, Verified
@@ -114,18 +117,38 @@ def _print_files(output: Output, files: Iterable[KeptFile], done: str) -> None:
 @click.command(
     cls=Command,
     short_help="Free the space of what was removed.",
-    examples=("wheelfs gc", "wheelfs gc --dry-run --json", "wheelfs gc --unused 30d", "wheelfs gc --share file:///lab/wheels"),
+    examples=(
+        "wheelfs gc",
+        "wheelfs gc --dry-run --json",
+        "wheelfs gc --unused 30d",
+        "wheelfs gc --solid 30d",
+        "wheelfs gc --share file:///lab/wheels",
+    ),
 )
 @click.option("--unused", metavar="DURATION", help="Remove first what nothing has used for so long, 30d for instance.")
 @click.option("--share", metavar="URL", help="Collect the garbage of this shared directory or bucket instead.")
 @click.option("--grace", metavar="DURATION", help="With --share: the grace period, 1h or more; 7d by default.")
+@click.option("--solid", metavar="DURATION", help="First keep what was not used for this long solid, such as 30d.")
+@click.option("--solid-rate", metavar="SIZE", help="With --solid: bytes a second of a first read, at least; 50MB by default.")
 @click.option("--dry-run", is_flag=True, help="Only show how much would be freed, at least.")
 @click.pass_context
-def gc(context: click.Context, share: str | None, grace: str | None, unused: str | None, dry_run: bool) -> None:
+def gc(
+    context: click.Context,
+    share: str | None,
+    grace: str | None,
+    unused: str | None,
+    solid: str | None,
+    solid_rate: str | None,
+    dry_run: bool,
+) -> None:
     """Free the space of what no stored file needs any more, and rewrite what is mostly unused. Mounts go on meanwhile.
 
     The space is used for what is stored next: the store's files themselves never shrink. With --unused files go, too, that no
     program has opened for so long; never pinned, private or open ones. A use is noted to the hour.
+
+    With --solid, old versions that were not used for this long are kept inflated and compressed together, as far as packing them
+    again gives the same bytes. The first reader of one waits a little longer: the lower --solid-rate is, the longer, and the less
+    room they take. Older builds of wheelfs then refuse the store; the first time, nothing else may have it open.
 
     With --share a share is cleaned up, and the store is left alone: what killed writers have left there, and what larger
     snapshots contain. What another machine might be about to use is condemned first, and deleted by a run at least a grace period
@@ -135,6 +158,12 @@ def gc(context: click.Context, share: str | None, grace: str | None, unused: str
     from wheelfs.app import object_shares
 
     session = session_of(context)
+    if solid is not None:
+        others = {"--share": share, "--unused": unused, "--dry-run": dry_run}
+        _solidify(session, solid, solid_rate, refused=[name for name, given in others.items() if given])
+        return
+    if solid_rate is not None:
+        raise UsageError("use --solid-rate", "it is for what --solid makes solid", "leave it out")
     if share is not None:
         if unused is not None:
             raise UsageError("use --unused", "no share knows when its files are used", "leave it out")
@@ -172,6 +201,26 @@ def _seconds(what: str, text: str) -> int:
         return age_s(text)
     except ValueError as error:
         raise UsageError(f"use {what} {text}", str(error)) from None
+
+
+def _solidify(session: Session, duration: str, rate: str | None, *, refused: list[str]) -> None:
+    from wheelfs import app
+
+    if refused:
+        raise UsageError("use --solid", f"it cannot be together with {refused[0]}", "use one of the two")
+    unused_s = _seconds("the duration", duration)
+    try:
+        bytes_s = None if rate is None else SizeKind(1).parse(rate, Path())
+    except ValueError as error:
+        raise UsageError(f"use the rate {rate}", str(error)) from None
+    with session.output.progress() as progress:
+        progress.begin("looking for what was not used", None)
+        done = app.solidify(session.settings(), unused_s=unused_s, bytes_s=bytes_s)
+    if session.json:
+        session.output.record(done)
+    else:
+        wheels = counted(done.solid_wheels, "wheel")
+        session.output.line(f"{wheels} {were(done.solid_wheels)} made solid in part, {size_text(done.freed_bytes)} were freed")
 
 
 def _collected_lines(done: ShareCollection) -> Iterator[str]:
