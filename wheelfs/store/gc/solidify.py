@@ -47,8 +47,8 @@ MEMBER_BYTES: Final = 32 << 20
 """A member with more content is left as it is: its first reader would wait for seconds, and all of it is in memory."""
 _DATA_BYTES: Final = 16 << 20
 """So is one with more data than readers keep, `wheelfs.store.chunks.solid_blocks`: each block of it would be all of its work."""
-PROJECT_BYTES: Final = 1 << 30
-"""How much content of one project is looked at in one run, with which memory grows; the oldest wheels come first."""
+PROJECT_BYTES: Final = 512 << 20
+"""How much content and data of one project is looked at in one run, all of it in memory; the oldest wheels come first."""
 _PACKED_BYTES_S: Final = 30e6
 """How much content zlib packs in a second, for members that are solid already."""
 _OWN: Final = 0.5
