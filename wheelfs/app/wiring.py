@@ -35,7 +35,7 @@ def limits_of(settings: Settings) -> Limits:
     """Return how large the store may become."""
     from wheelfs.store.limits import Limits
 
-    return Limits(settings.quota_bytes, settings.min_free_bytes, settings.low_water)
+    return Limits(settings.quota_bytes, settings.min_free_bytes, settings.low_water, settings.solid_unused_s)
 
 
 def end_s(settings: Settings) -> float:

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 EVERY: Final = ("*",)
 """Taken by all commands, before or after the command's name."""
 
+RUNNING: Final = ("mount", "serve")
+"""The commands that run until they are ended."""
+FETCHING: Final = (*RUNNING, "fetch", "env create", "run")
+"""The commands that fetch what others ask them for."""
+ASKING: Final = (*FETCHING, "track", "verify", "doctor")
+"""The commands that ask indexes and shares."""
+STORING: Final = (*ASKING, "add", "pull")
+"""The commands that may enlarge the store."""
+REMOTE: Final = (*STORING, "push")
+"""The commands that may use the network."""
+
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
     """One option: the field of `Settings`, its place in TOML, its variable, its flag and who takes that, and what it means.

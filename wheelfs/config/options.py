@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from wheelfs.config.indexes import IndexesKind, SharesKind
-from wheelfs.config.option import EVERY, Option
+from wheelfs.config.option import ASKING, EVERY, FETCHING, REMOTE, RUNNING, STORING, Option
 from wheelfs.config.policies import AgeKind, PlatformsKind, PythonsKind
 from wheelfs.config.settings import data_directory
 from wheelfs.config.values import (
@@ -23,18 +23,6 @@ from wheelfs.config.values import (
     SizeKind,
     TextKind,
 )
-
-RUNNING: Final = ("mount", "serve")
-"""The commands that run until they are ended."""
-FETCHING: Final = (*RUNNING, "fetch", "env create", "run")
-"""The commands that fetch what others ask them for."""
-ASKING: Final = (*FETCHING, "track", "verify", "doctor")
-"""The commands that ask indexes and shares."""
-STORING: Final = (*ASKING, "add", "pull")
-"""The commands that may enlarge the store."""
-REMOTE: Final = (*STORING, "push")
-"""The commands that may use the network."""
-
 
 OPTIONS: Final[tuple[Option, ...]] = (
     Option(
@@ -282,6 +270,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         meaning="How full of its quota the store is after wheels have made room: the lower, the less often that must be.",
         metavar="PERCENT",
         default_text="80%",
+    ),
+    Option(
+        field="solid_unused_s",
+        toml=("cache", "solid"),
+        variable="WHEELFS_SOLID",
+        kind=AgeKind(),
+        meaning="Keep old versions that were not used for this long, such as 30d, solid: inflated and compressed together. "
+        "Mounts and gateways do it once a day, when nothing is under way; see `wheelfs gc --solid`.",
+        metavar="AGE",
+        default_text="0, never",
     ),
     Option(
         field="min_free_bytes",

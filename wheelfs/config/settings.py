@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     quota_bytes: int | None = None
     low_water: float = 0.8
     min_free_bytes: int = 100_000_000
+    solid_unused_s: int = 0
     allow_other: bool = False
     log_level: LogLevel = "info"
     serve_listen: str = "127.0.0.1:8080"

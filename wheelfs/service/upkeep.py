@@ -86,6 +86,7 @@ async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLim
                 await trio.to_thread.run_sync(store.keep_limits)
                 if was_idle and downloads.is_idle:
                     await trio.to_thread.run_sync(store.collect_if_due)
+                    await trio.to_thread.run_sync(store.solidify_if_due)
                 was_idle = downloads.is_idle
             if trio.current_time() - noted_s >= limits.profiles_s:
                 noted_s = trio.current_time()

@@ -14,6 +14,8 @@ class Limits(msgspec.Struct, frozen=True):
     min_free_bytes: int = 0
     low_water: float = 0.8
     """How much of the quota is full after an eviction: a collection reads all recipes, too much for every wheel."""
+    solid_unused_s: int = 0
+    """What was not used for so long is made solid in the background (0: nothing)."""
 
 
 NO_LIMITS: Final = Limits()

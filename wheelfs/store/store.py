@@ -24,10 +24,11 @@ from wheelfs.store.catalog.records import StoredContent, StoredName
 from wheelfs.store.chunks.ingest import Ingested, ingest
 from wheelfs.store.chunks.relocate import places
 from wheelfs.store.chunks.sealed_file import SealedFile
-from wheelfs.store.directory import StoreDirectory
+from wheelfs.store.directory import StoreDirectory, allow_solid
 from wheelfs.store.files import StoreFiles
 from wheelfs.store.gc.collect import collect, is_due
 from wheelfs.store.gc.eviction import excess_bytes, make_room
+from wheelfs.store.gc.solidify import solidify
 from wheelfs.store.limits import NO_LIMITS, TUNING, Limits, Need, Tuning
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_HASHES: Final[Mapping[str, str]] = MappingProxyType({})
+_SOLIDIFY_EVERY_S: Final = 86_400.0
+_SOLIDIFY_BYTES: Final = 4 << 30
+"""Of content that is looked at in one run in the background: about two minutes of a processor."""
 _FORGOTTEN: Final = 2_000
 """Entries taken out of the index in one transaction: as many pages written at most."""
 _TAIL_BYTES: Final = 64 * 1024
@@ -67,6 +71,7 @@ class Store(StoreFiles):
         self._incoming_bytes = 0
         self._incoming_lock = threading.Lock()
         self._making_room = threading.Lock()
+        self._solidified_s = -_SOLIDIFY_EVERY_S
         self._keep_reserve()
 
     @classmethod
@@ -84,7 +89,14 @@ class Store(StoreFiles):
 
         What this process stores stays within ``limits``; only ``readers`` may read it besides its owner.
         """
-        return cls(StoreDirectory.open(path, create=create, readonly=readonly, readers=readers), limits, tuning)
+        directory = StoreDirectory.open(path, create=create, readonly=readonly, readers=readers)
+        if limits.solid_unused_s and not (readonly or directory.format.solid):
+            try:
+                allow_solid(path, readers)
+            except StoreLocked as error:
+                log.warning("nothing is made solid yet: %s", error)
+            directory = StoreDirectory.open(path, create=False, readers=readers)
+        return cls(directory, limits, tuning)
 
     # --- files ---------------------------------------------------------------------------------------------------------
 
@@ -297,3 +309,13 @@ class Store(StoreFiles):
             with suppress(StoreLocked):
                 done = collect(self, grace_s=0, lock_s=0)
                 log.info("gave back %d bytes of what was removed", done.freed_bytes)
+
+    def solidify_if_due(self) -> None:
+        """Make solid what was not used for as long as `Limits` says, once a day; blocks.  Not while another process collects."""
+        if self.directory.readonly or not (self.directory.format.solid and self.limits.solid_unused_s):
+            return
+        if time.monotonic() - self._solidified_s >= _SOLIDIFY_EVERY_S:
+            self._solidified_s = time.monotonic()
+            with suppress(StoreLocked):
+                done = solidify(self, unused_s=self.limits.solid_unused_s, most_bytes=_SOLIDIFY_BYTES)
+                log.info("made %d wheels solid in part: %d bytes less", done.wheels, done.freed_bytes)

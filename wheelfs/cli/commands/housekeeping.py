@@ -158,12 +158,10 @@ def gc(
     from wheelfs.app import object_shares
 
     session = session_of(context)
-    if solid is not None:
+    if solid is not None or solid_rate is not None:
         others = {"--share": share, "--unused": unused, "--dry-run": dry_run}
         _solidify(session, solid, solid_rate, refused=[name for name, given in others.items() if given])
         return
-    if solid_rate is not None:
-        raise UsageError("use --solid-rate", "it is for what --solid makes solid", "leave it out")
     if share is not None:
         if unused is not None:
             raise UsageError("use --unused", "no share knows when its files are used", "leave it out")
@@ -203,9 +201,11 @@ def _seconds(what: str, text: str) -> int:
         raise UsageError(f"use {what} {text}", str(error)) from None
 
 
-def _solidify(session: Session, duration: str, rate: str | None, *, refused: list[str]) -> None:
+def _solidify(session: Session, duration: str | None, rate: str | None, *, refused: list[str]) -> None:
     from wheelfs import app
 
+    if duration is None:
+        raise UsageError("use --solid-rate", "it is for what --solid makes solid", "leave it out")
     if refused:
         raise UsageError("use --solid", f"it cannot be together with {refused[0]}", "use one of the two")
     unused_s = _seconds("the duration", duration)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
 import zlib
 from itertools import groupby
@@ -88,10 +89,13 @@ class _Found(NamedTuple):
     wheels: list[int]
 
 
-def solidify(store: StoreFiles, *, unused_s: float, bytes_s: float = FIRST_READ_BYTES_S) -> Solidified:
+def solidify(
+    store: StoreFiles, *, unused_s: float, bytes_s: float = FIRST_READ_BYTES_S, most_bytes: int | None = None
+) -> Solidified:
     """Make solid what was not used for ``unused_s`` seconds, then collect what that sets free; blocks, for minutes a GB.
 
-    As much is left as it is as a first read of each wheel at ``bytes_s`` needs, on this machine.
+    As much is left as it is as a first read of each wheel at ``bytes_s`` needs, on this machine.  It ends when members with
+    ``most_bytes`` of content have become solid (None: with the last project).
     Raises `StoreError` where it is not possible here, `StoreLocked` while another process collects or verifies.
     """
     attempted = f"keep what is not used solid in store {store.path}"
@@ -101,24 +105,28 @@ def solidify(store: StoreFiles, *, unused_s: float, bytes_s: float = FIRST_READ_
         raise StoreError(attempted, "this Python has another library in the place of zlib", "use a Python that has zlib")
     before_us = time.time_ns() // 1_000 - int(unused_s * 1e6)
     before_bytes = store.used_bytes()
+    left_bytes = math.inf if most_bytes is None else most_bytes
     wheels = members = 0
     for _, names in groupby(store.catalog.names(replaced=True), key=attrgetter("project")):
         listed = list(names)
         with undisturbed(store, attempted), store.chunks.left_solid():
-            made_wheels, made_members = _of_project(store, listed, before_us, bytes_s)
+            made_wheels, made_members, content_bytes = _of_project(store, listed, before_us, bytes_s)
         wheels += made_wheels
         members += made_members
+        left_bytes -= content_bytes
         store.release_mapping()
+        if left_bytes <= 0:
+            break
     collected = collect(store, sparse=_SPARSE) if wheels else Collected()
     return Solidified(wheels, members, max(0, before_bytes - store.used_bytes()), collected)
 
 
-def _of_project(store: StoreFiles, names: Sequence[StoredName], before_us: int, bytes_s: float) -> tuple[int, int]:
-    """Make one project's old wheels solid; return how many of them, and of their members."""
+def _of_project(store: StoreFiles, names: Sequence[StoredName], before_us: int, bytes_s: float) -> tuple[int, int, int]:
+    """Make one project's old wheels solid; return how many of them, and of their members, and the content of these in bytes."""
     old = _old(store, names, before_us)
     wheels = [wheel for sha256 in old if (wheel := _wheel(store, sha256)) is not None]
     if not wheels:
-        return 0, 0
+        return 0, 0, 0
     looked_at = {wheel.sha256 for wheel in wheels}
     kept = {chunk.digest for sha256 in {name.sha256 for name in names} - looked_at for chunk in _chunks(store, sha256)}
     found, spent_s = _members(store, wheels, kept)
@@ -126,17 +134,18 @@ def _of_project(store: StoreFiles, names: Sequence[StoredName], before_us: int, 
     sizes = [wheel.sealed.size for wheel in wheels]
     chosen = affordable(candidates, sizes, spent_s=spent_s, bytes_s=bytes_s)
     new: dict[bytes, Extent] = {}
-    members = 0
+    members = content_bytes = 0
     for stream in arranged(found[number].member for number in chosen):
         frame = packed_stream(stream.content)
         if len(frame) > _WORTH * sum(len(block.data) for block in stream.blocks):
             continue
+        content_bytes += len(stream.content)
         members += len({repeat.start for block in stream.blocks for repeat in block.repeats})
         extents = store.chunks.append_solid(stream, frame).result()
         digests = (digest for block in stream.blocks for digest, _ in block.chunks)
         new.update(zip(digests, extents, strict=True))
     store.chunks.sync()
-    return sum(_swapped(store, wheel, new) for wheel in wheels), members
+    return sum(_swapped(store, wheel, new) for wheel in wheels), members, content_bytes
 
 
 # --- which wheels ----------------------------------------------------------------------------------------------------------

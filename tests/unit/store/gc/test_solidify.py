@@ -25,6 +25,7 @@ from wheelfs.store.directory import Format, StoreDirectory, allow_solid
 from wheelfs.store.gc import solidify as solidifying
 from wheelfs.store.gc.collect import collect
 from wheelfs.store.gc.solidify import Solidified, solidify
+from wheelfs.store.limits import Limits
 from wheelfs.store.store import Store
 from wheelfs.store.verify import verify
 
@@ -74,16 +75,15 @@ class Shelf:
         allow_solid_in(path)
         self.store = Store.open(path)
 
-    def add(self, number: int, wheel: bytes, *, used_at_us: int = LONG_AGO_US, pinned: bool = False) -> None:
+    def add(self, number: int, wheel: bytes, *, project: str = "demo") -> None:
         file = self.path.parent / "input"
         file.write_bytes(wheel)
         name = StoredName(
-            project="demo",
-            filename=wheel_filename("demo", f"{number}.0"),
+            project=project,
+            filename=wheel_filename(project, f"{number}.0"),
             index="main",
             size_bytes=len(wheel),
-            added_at_us=used_at_us,
-            pinned=pinned,
+            added_at_us=LONG_AGO_US,
         )
         descriptor = os.open(file, os.O_RDONLY)
         try:
@@ -305,6 +305,51 @@ def test_another_zlib_makes_nothing_solid(shelf: Shelf, wheels: list[bytes], mon
     monkeypatch.setattr(solidifying, "is_the_original", lambda: False)
     with pytest.raises(StoreError, match="in the place of zlib"):
         made_solid(shelf)
+
+
+# --- in the background -------------------------------------------------------------------------------------------------------
+
+
+def test_a_daemon_does_it_once_a_day_where_it_is_asked_to(
+    tmp_path: Path, wheels: list[bytes], shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[float] = []
+
+    def noted(store: Store, *, unused_s: float, most_bytes: int) -> Solidified:
+        runs.append(unused_s)
+        return Solidified()
+
+    monkeypatch.setattr("wheelfs.store.store.solidify", noted)
+    shelf.store.solidify_if_due()
+    assert runs == [], "it was not asked for"
+    shelf.store.close()
+    with Store.open(shelf.path, limits=Limits(solid_unused_s=3_600)) as store:
+        store.solidify_if_due()
+        store.solidify_if_due()
+        assert runs == [3_600]
+    shelf.store = Store.open(tmp_path / "other", limits=Limits(solid_unused_s=3_600))
+    assert shelf.store.directory.format.solid, "a new store may have solid blocks at once"
+
+
+def test_a_store_that_others_have_open_has_no_solid_blocks_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("wheelfs.store.directory.is_in_use", lambda path: True)
+    with Store.open(tmp_path / "store", limits=Limits(solid_unused_s=3_600)) as store:
+        store.solidify_if_due()
+        assert not store.directory.format.solid
+    assert "nothing is made solid yet" in caplog.text
+
+
+def test_a_run_ends_when_it_has_done_enough(shelf: Shelf, wheels: list[bytes]) -> None:
+    again = [
+        build_wheel("other", f"{version}.0", files={"other/a.py": edited(text("a", 90_000), version)}) for version in range(4)
+    ]
+    for number, wheel in enumerate(again):
+        shelf.add(number, wheel, project="other")
+    assert solidify(shelf.store, unused_s=ALL_S, bytes_s=1.0, most_bytes=1).wheels == 3
+    assert solidify(shelf.store, unused_s=ALL_S, bytes_s=1.0).wheels == 3
+    assert all(map(shelf.solid_blocks, (*wheels[:3], *again[:3])))
 
 
 # --- the format --------------------------------------------------------------------------------------------------------------
