@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ import trio
 
 from wheelfs.service.tasks import failure
 from wheelfs.store.allocator import give_back
-from wheelfs.store.engine.page_release import mapped_bytes, resident_bytes
+from wheelfs.store.engine.page_release import mapped_bytes
 
 if TYPE_CHECKING:
     from wheelfs.service.fetch.pool import DownloadPool
@@ -26,14 +27,14 @@ class UpkeepLimits(msgspec.Struct, frozen=True):
     mapped_bytes: int = 32 << 20
     """Mapped pages of the store count as this process's memory once touched; above this they go back to the page cache."""
 
-    burst_bytes: int = 4 << 20
-    """By this much more than at the last rest it was a burst of work, of which free memory and mapped pages are left."""
+    burst_s: float = 0.25
+    """This much processor time since the last rest was a burst of work, of which free memory and mapped pages are left."""
 
-    quiet_bytes: int = 1 << 20
-    """A process that grows or shrinks by less between two looks is at rest."""
+    quiet_s: float = 0.05
+    """A process that takes less of it between two looks is at rest."""
 
     poll_s: float = 1.0
-    """How often that memory is looked at, in small files of /proc."""
+    """How often that memory is looked at, in a small file of /proc."""
 
     store_s: float = 60.0
     """How often slots of dead readers are freed (py-lmdb asks for about a minute), and the spool and the quota are checked."""
@@ -53,22 +54,23 @@ UPKEEP_LIMITS: Final = UpkeepLimits()
 
 
 class Rest:
-    """Whether the process has come to rest after a burst of work: then is the time to give back what that has left."""
+    """Whether the process has come to rest after a burst of work: then is the time to give back what that has left.
+
+    Told by its processor time, and not by its memory, which stands still in the midst of work too, where an index is slow.
+    """
 
     def __init__(self, limits: UpkeepLimits) -> None:
         self._limits = limits
-        self._seen_bytes = self._left_bytes = 0
+        self._seen_s = self._rested_s = 0.0
 
-    def has_come(self, resident_bytes: int) -> bool:
-        """Tell, given all the memory that is taken now; asked once a look."""
-        is_quiet = abs(resident_bytes - self._seen_bytes) < self._limits.quiet_bytes
-        self._seen_bytes = resident_bytes
-        self._left_bytes = min(self._left_bytes, resident_bytes)
-        return is_quiet and resident_bytes - self._left_bytes > self._limits.burst_bytes
-
-    def gave_back(self, resident_bytes: int) -> None:
-        """Note what is left: what a process needs at rest is no burst."""
-        self._seen_bytes = self._left_bytes = resident_bytes
+    def has_come(self, used_s: float) -> bool:
+        """Tell, once for a burst, given the processor time that the process has taken so far; asked once a look."""
+        is_quiet = used_s - self._seen_s < self._limits.quiet_s
+        has_worked = used_s - self._rested_s > self._limits.burst_s
+        self._seen_s = used_s
+        if is_quiet and has_worked:
+            self._rested_s = used_s
+        return is_quiet and has_worked
 
 
 async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLimits) -> None:
@@ -91,10 +93,9 @@ async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLim
             if trio.current_time() - noted_s >= limits.profiles_s:
                 noted_s = trio.current_time()
                 await trio.to_thread.run_sync(store.mounted.profiles.flush)
-            if rest.has_come(resident_bytes()):
+            if rest.has_come(time.process_time()):
                 await trio.to_thread.run_sync(store.release_mapping)
                 await trio.to_thread.run_sync(give_back)
-                rest.gave_back(resident_bytes())
             elif mapped_bytes() > limits.mapped_bytes:
                 await trio.to_thread.run_sync(store.release_mapping)
         except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
@@ -12,34 +13,27 @@ from wheelfs.service.upkeep import Rest, UpkeepLimits, keep_in_order
 if TYPE_CHECKING:
     import pytest
 
-MB = 1 << 20
+
+def rests(*used_s: float) -> list[bool]:
+    """Return for each look whether the process has come to rest, given the processor time it has taken until then."""
+    rest = Rest(UpkeepLimits())
+    return [rest.has_come(seconds) for seconds in used_s]
 
 
-def rests(*seen_mb: float) -> list[bool]:
-    """Return for each look whether the process rests, where 50 MB are left after each giving back."""
-    rest, answers = Rest(UpkeepLimits()), []
-    rest.gave_back(50 * MB)
-    for mb in seen_mb:
-        answers.append(rest.has_come(int(mb * MB)))
-        if answers[-1]:
-            rest.gave_back(50 * MB)
-    return answers
-
-
-def test_a_burst_is_over_when_memory_no_longer_changes() -> None:
-    assert rests(60, 80, 110, 110.5) == [False, False, False, True]
-
-
-def test_what_is_left_at_rest_is_no_burst() -> None:
-    assert rests(50, 50, 53, 53) == [False] * 4
+def test_a_burst_is_over_when_the_process_hardly_works() -> None:
+    assert rests(1.0, 1.8, 2.5, 2.51) == [False, False, False, True]
 
 
 def test_memory_is_given_back_once_for_a_burst() -> None:
-    assert rests(90, 90, 50, 50) == [False, True, False, False]
+    assert rests(1.0, 1.01, 1.02, 1.03) == [False, True, False, False]
 
 
-def test_a_burst_after_the_system_took_memory_back_is_noticed() -> None:
-    assert rests(30, 30, 36, 36) == [False, False, False, True]
+def test_a_little_work_is_no_burst() -> None:
+    assert rests(1.0, 1.01, 1.1, 1.11, 1.2, 1.21) == [False, True, False, False, False, False]
+
+
+def test_after_a_pause_in_the_midst_of_a_burst_its_end_is_noticed() -> None:
+    assert rests(1.0, 1.01, 1.9, 2.8, 2.81) == [False, True, False, False, True]
 
 
 class _Store:
@@ -59,15 +53,15 @@ class _Store:
 
 async def test_a_service_gives_back_what_a_burst_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     store, given = _Store(), []
-    taken = iter([50 * MB, 90 * MB, 90 * MB, 55 * MB, 55 * MB, 55 * MB])
+    used_s = iter([1.0, 2.0, 2.0, 2.0, 2.01])
 
-    def resident_bytes() -> int:
-        now = next(taken, None)
+    def process_time() -> float:
+        now = next(used_s, None)
         if now is None:
             scope.cancel()
-        return now or 55 * MB
+        return now or 2.01
 
-    monkeypatch.setattr(upkeep, "resident_bytes", resident_bytes)
+    monkeypatch.setattr(upkeep, "time", SimpleNamespace(process_time=process_time))
     monkeypatch.setattr(upkeep, "mapped_bytes", lambda: 0)
     monkeypatch.setattr(upkeep, "give_back", lambda: given.append(store.released))
     with trio.fail_after(30), trio.CancelScope() as scope:

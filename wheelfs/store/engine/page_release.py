@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,11 +16,6 @@ def mapped_bytes() -> int:
     """Return the bytes of files' pages in this process' memory (proc(5), ``status``, in kB: RssShmem for files on a tmpfs)."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssFile:", "RssShmem:")))
-
-
-def resident_bytes() -> int:
-    """Return all the memory that this process takes now (proc(5), ``statm``, in pages), pages of files included."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * mmap.PAGESIZE
 
 
 def release(data: Path) -> None:
