@@ -25,6 +25,7 @@ SAMPLES = {
     "quota_bytes": "2GB",
     "low_water": "70%",
     "min_free_bytes": "1GB",
+    "solid_unused_s": "30d",
     "log_file": "/l",
 }
 """A value for each setting of a mount that is neither a flag nor a choice."""
