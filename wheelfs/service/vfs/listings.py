@@ -144,11 +144,14 @@ class FlatListing:
         self._batch: list[FileNode] = []
         self._last: Place | None = None
         self._wholes = wholes
-        self._whole = wholes.find(view) if view.is_flat else None
+        self._whole: Sequence[FileNode] | None = None
         self._gathered = wholes.begin(view)
 
     def entries(self, start: int) -> Iterator[tuple[int, str, TreeNode]]:
-        """Yield the entries after cookie ``start``."""
+        """Yield the entries after cookie ``start``; at 0, where rewinddir(3) leads to, what is there now."""
+        if start == 0:
+            self._whole = self._wholes.find(self._view)
+            self._gathered, self._batch = self._wholes.begin(self._view), []
         for number, (name, node) in enumerate(self._directories, 1):
             if number > start:
                 yield number, name, node
