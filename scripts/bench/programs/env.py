@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uv
-
+from scripts.bench.programs import env_lab
+from scripts.bench.programs.env_course import IMPORTS, Course, lock_of, locked_project
 from scripts.bench.programs.env_nodes import measure_node
-from scripts.bench.programs.ground import Ground, Wheels, arguments, ground, index_of, project_of, store_all, wheels
-from scripts.bench.programs.measuring import Case, interleaved, section, show_times
+from scripts.bench.programs.ground import arguments, ground, index_of, store_all, wheels
+from scripts.bench.programs.machines import lab
+from scripts.bench.programs.measuring import interleaved, section, show_times
 from scripts.bench.programs.memory import amounts_of
-from scripts.bench.programs.processors import used_s, waited_for_s
-from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
+from tests.fakes.network import why_not
+from tests.fakes.processes import run, wheelfs_environment
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator, Sequence
 
+    from scripts.bench.programs.ground import Wheels
     from tests.fakes.mounts import Mounted
 
-PARTS = ("first", "again", "node")
-IMPORTS = {
-    "small": "import numpy, pandas, requests, rich.console",
-    "large": "import pandas, sklearn.linear_model, scipy.stats, matplotlib.pyplot",
-}
-_UV = uv.find_uv_bin()
-_VENV = "uv: venv, install, import"
-_COMPILED = "uv: venv, install --compile-bytecode, import"
+PARTS = ("first", "again", "node", "nodes")
+_VENV = "uv sync, import"
+_COMPILED = "uv sync --compile-bytecode, import"
 _MADE = "wheelfs: env create, mount, import; bytecode is there"
 _AGAIN_VENV = "the virtual environment, with bytecode"
 _AGAIN = "the mounted environment"
@@ -47,81 +39,11 @@ AT_ONCE = 8
 """Processes of one node that import at once, as those of a job do."""
 
 
-@dataclass
-class Course:
-    """A store that has all wheels, and what they are asked for by."""
-
-    on: Ground
-    held: Wheels
-    store: Path
-    pins: Path
-    lock: Path
-    environment: dict[str, str]
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
-    processor_s: dict[str, list[float]] = field(default_factory=dict)
-
-    def run_import(self, python: Path) -> None:
-        """Import the set's modules."""
-        run([str(python), "-B", "-c", IMPORTS[self.held.name]], environment=self.environment, cwd=self.on.directory).succeeded()
-
-    def run_imports(self, python: Path, many: int) -> None:
-        """Import the set's modules in several processes at once."""
-        with ThreadPoolExecutor(many) as threads:
-            list(threads.map(self.run_import, [python] * many))
-
-    def venv(self, source: Path, *options: str) -> Path:
-        """Return the python of a new virtual environment with all wheels, installed by a uv that has never run."""
-        where = self.on.directory / f"venv-{next(self.numbers)}"
-        environment = {**self.environment, "VIRTUAL_ENV": str(where), "UV_CACHE_DIR": str(where) + "-cache"}
-        run([_UV, "venv", "-q", "--python", sys.executable, str(where)], environment=environment).succeeded()
-        install = [_UV, "pip", "install", "-q", "--no-deps", "--no-index", "--find-links", str(source), "-r", str(self.pins)]
-        run([*install, *options], environment=environment).succeeded()
-        return where / "bin" / "python"
-
-    def create(self, name: str | None = None) -> str:
-        """Make an environment, under a new name where none is given, and return that."""
-        name = name or f"set-{next(self.numbers)}"
-        words = ["--store", str(self.store), "env", "create", name, str(self.lock), "--offline", "--no-index"]
-        run(wheelfs_command(*words), environment=self.environment, timeout_s=1_800).succeeded()
-        return name
-
-    def case(self, name: str, work: Callable[[], None], daemon: Mounted | None = None) -> Case:
-        """Return a case that notes processor time as well, that of a running mount included."""
-
-        def counted(_: object) -> None:
-            pid = None if daemon is None else daemon.process.pid
-            before_s = waited_for_s() + (0.0 if pid is None else used_s(pid))
-            work()
-            after_s = waited_for_s() + (0.0 if pid is None else used_s(pid))
-            self.processor_s.setdefault(name, []).append(after_s - before_s)
-
-        return Case(name, counted)
-
-    def show_processors(self, *names: str) -> None:
-        """Print the medians of the processor time."""
-        for name in names:
-            seconds = sorted(self.processor_s[name])
-            print(f"  {name:<58} {seconds[len(seconds) // 2]:9.2f} s of processor time", flush=True)
-
-
-def lock_of(held: Wheels) -> str:
-    """Return a ``pylock.toml`` of the set's wheels (PEP 751)."""
-    parts = ['lock-version = "1.0"\ncreated-by = "benchmark"\n']
-    for path in held.paths:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        parts.append(
-            f'[[packages]]\nname = "{project_of(path)}"\nversion = "{path.name.split("-")[1]}"\n'
-            f'[[packages.wheels]]\nname = "{path.name}"\nurl = "https://index.example/{path.name}"\n'
-            f'hashes = {{sha256 = "{digest}"}}\n'
-        )
-    return "".join(parts)
-
-
 def measure_first(course: Course, mounted: Mounted, rounds: int) -> None:
     """Measure from nothing installed to the first import, while all wheels are stored."""
 
     def through_uv(*options: str) -> None:
-        course.run_import(course.venv(mounted.path, *options))
+        course.run_import(course.synced(course.project, *options))
 
     def through_mount() -> None:
         name = course.create()
@@ -144,7 +66,7 @@ def measure_first(course: Course, mounted: Mounted, rounds: int) -> None:
 
 def measure_again(course: Course, mounted: Mounted, rounds: int) -> None:
     """Measure the import once more, when the kernel has all that it may keep; and eight of them at once."""
-    python = course.venv(mounted.path, "--compile-bytecode")
+    python = course.synced(course.project, "--compile-bytecode")
     name = course.create()
     through = mounted.path / "env" / name / "bin" / "python"
     root = python.parents[1]
@@ -203,6 +125,8 @@ def _more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help="which, separated by commas (default %(default)s)")
     parser.add_argument("--mbit", type=float, default=200.0, help="bandwidth of the line in Mbit/s (default %(default)s)")
     parser.add_argument("--delay-ms", type=float, default=30.0, help="delay of each request (default %(default)s)")
+    parser.add_argument("--nodes", type=int, default=AT_ONCE, help="how many at once (default %(default)s)")
+    parser.add_argument("--inside-mbit", type=float, default=1000.0, help="each link inside (default %(default)s)")
 
 
 def main() -> None:
@@ -212,15 +136,26 @@ def main() -> None:
     if unknown := set(parts) - set(PARTS):
         raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     held = wheels(options.set)
-    print(f"{held}\nimport: {IMPORTS[held.name]}\nall wheels are stored, everything is in memory")
+    if "nodes" in parts and (reason := why_not()):
+        raise SystemExit(f"the part nodes {reason}")
+    print(f"{held}\nimport: {IMPORTS[held.name]}\neverything is in memory")
+    if set(parts) - {"nodes"}:
+        measure_one_machine(held, options, parts)
+    if "nodes" in parts:
+        with lab(held, options) as here:
+            env_lab.measure(here, options.rounds)
+
+
+def measure_one_machine(held: Wheels, options: argparse.Namespace, parts: Sequence[str]) -> None:
+    """Measure the parts that need one store with all wheels."""
     with ground() as on, index_of(held) as index:
         mounted = on.mount(index.url)
         store_all(mounted, held)
-        pins = on.directory / "pins.txt"
-        pins.write_text("".join(f"{path.name.split('-')[0]}=={path.name.split('-')[1]}\n" for path in held.paths))
         lock = on.directory / "pylock.toml"
         lock.write_text(lock_of(held))
-        course = Course(on, held, mounted.store, pins, lock, wheelfs_environment(on.directory / "home"))
+        environment = wheelfs_environment(on.directory / "home")
+        project = locked_project(on, held, environment, f"file://{mounted.path}/here/simple")
+        course = Course(on, held, mounted.store, project, lock, environment)
         with section("making the first environment, with its bytecode"):
             course.create()
         if "first" in parts:

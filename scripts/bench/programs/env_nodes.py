@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import statistics
-import sys
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import uv
-
+from scripts.bench.programs.env_course import locked_project
 from scripts.bench.programs.line import slow_line
 from scripts.bench.programs.measuring import Case, interleaved, show_times
 from scripts.bench.programs.processors import used_s, waited_for_s
@@ -23,11 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from scripts.bench.programs.env import Course
+    from scripts.bench.programs.env_course import Course
     from scripts.bench.programs.line import Line
     from tests.fakes.index import FakeIndex
 
-_UV = uv.find_uv_bin()
 _NAME = "set"
 _PEER = "uv sync from the index, import"
 _WITH = "pull --env, mount, import; with a profile"
@@ -56,9 +52,9 @@ class _Meter:
 
 
 class Lab:
-    """Two shares of the set's environment, one with the profile of a run, and a project that uv syncs."""
+    """Two shares of the set's environment, one with the profile of a run, and ``project``, that uv syncs."""
 
-    def __init__(self, course: Course, index_url: str) -> None:
+    def __init__(self, course: Course, project: Path) -> None:
         """Make and run the environment in the course's store, and push it before and after that."""
         self.course = course
         self.shares = {False: course.on.directory / "share-bare", True: course.on.directory / "share-profiled"}
@@ -71,13 +67,7 @@ class Lab:
                     course.run_import(mounted.path / "env" / name / "bin" / "python")
                 mounted.stop()
             self._wheelfs(course.store, "push", "--share", share.as_uri(), "--env", name)
-        self.project = course.on.directory / "project"
-        self.project.mkdir()
-        version = ".".join(map(str, sys.version_info[:2]))
-        text = f'[project]\nname = "app"\nversion = "0"\nrequires-python = "=={version}.*"\n'
-        text += f"dependencies = {json.dumps(course.held.requirements)}\n"
-        (self.project / "pyproject.toml").write_text(text + "[tool.uv]\nenvironments = [\"sys_platform == 'linux'\"]\n")
-        run([_UV, "lock", "-q", "--default-index", index_url], environment=course.environment, cwd=self.project).succeeded()
+        self.project = project
 
     def _wheelfs(self, store: Path, *words: str, environment: Mapping[str, str] | None = None) -> None:
         whole = {**wheelfs_environment(self.course.on.directory / "home"), **(environment or {})}
@@ -85,12 +75,8 @@ class Lab:
 
     def sync(self) -> float:
         """Install by a uv that has never run, and import; return processor seconds."""
-        where = self.course.on.directory / f"synced-{next(self.course.numbers)}"
         before_s = waited_for_s()
-        environment = {**self.course.environment, "UV_PROJECT_ENVIRONMENT": str(where), "UV_CACHE_DIR": f"{where}-cache"}
-        command = [_UV, "sync", "--frozen", "--no-install-project", "-q", "--python", sys.executable]
-        run(command, environment=environment, cwd=self.project).succeeded()
-        self.course.run_import(where / "bin" / "python")
+        self.course.run_import(self.course.synced(self.project))
         return waited_for_s() - before_s
 
     def pull(self, share: str) -> float:
@@ -110,7 +96,8 @@ class Lab:
 def measure_node(course: Course, index: FakeIndex, rounds: int, *, mbit: float, delay_ms: float) -> None:
     """Measure one node that has nothing, at the far end of a line."""
     with slow_line(urlsplit(index.origin).port or 0, bits_per_s=mbit * 1e6, delay_s=delay_ms / 1e3) as to_index:
-        lab = Lab(course, f"{to_index.origin}/simple")
+        project = locked_project(course.on, course.held, course.environment, f"{to_index.origin}/simple")
+        lab = Lab(course, project)
         meters = {_PEER: _Meter(to_index, lambda: len(index.requests))}
         cases = [_case(_PEER, meters[_PEER], lab.sync)]
         log = course.on.directory / "requests.log"
