@@ -59,6 +59,7 @@ class Lab:
         self.course = course
         self.shares = {False: course.on.directory / "share-bare", True: course.on.directory / "share-profiled"}
         name = course.create(_NAME)
+        self._wheelfs(course.store, "env", "profile", name, "--clear")  # that of the parts before
         for is_profiled, share in self.shares.items():
             share.mkdir()
             if is_profiled:
