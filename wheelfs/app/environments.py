@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from wheelfs.app.fetching import fetch
+from wheelfs.app.fetching import SLOTS, fetch
 from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
 from wheelfs.errors import InvalidInput, NotKnown, OriginError
 from wheelfs.private_files import readers_of
@@ -30,11 +30,10 @@ if TYPE_CHECKING:
     from wheelfs.reports.fetch import FetchArguments, FetchedFile
     from wheelfs.reports.progress import Progress
     from wheelfs.service.environments.making import Made
+    from wheelfs.service.running import Running
     from wheelfs.store.store import Store
 
 _COMPILING: Final = "compiling modules"
-_SLOTS: Final = 1_000
-"""Waits of one command: it bounds itself what it asks for at a time."""
 
 
 def create(
@@ -53,12 +52,9 @@ def create(
     ``report`` and ``note`` are those of `wheelfs.app.fetching.fetch`, whose errors are raised too; `InvalidInput` for an sdist
     among the files, and for wheels that cannot be installed together.
     """
-    import trio
-
     from wheelfs.model.environment import parse_label
     from wheelfs.reports.environment import EnvironmentClash, MadeEnvironment
     from wheelfs.service.environments.interpreter import find_interpreter
-    from wheelfs.store.store import Store
 
     parse_label(name)
     interpreter = find_interpreter(python)
@@ -68,17 +64,22 @@ def create(
         files.append(file)
         report(file)
 
-    wanted = msgspec.structs.replace(asked, python=interpreter.version, with_deps=True, lazy=not complete)
-    fetch(settings, wanted, report=done, note=note, progress=progress)
-    chosen = _wheels_among(name, files)
-    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
-        wheels = [_as_wheel(store, file) for file in chosen]
+    made: list[tuple[Made, EnvironmentState]] = []
+
+    async def make(node: Running) -> None:
+        from wheelfs.service.environments.making import make_environment
+
+        wheels = [_as_wheel(node.store, file) for file in _wheels_among(name, files)]
         with _compiling(progress) as compiled:
-            made = trio.run(_make, settings, store, name, wheels, interpreter, compiled)
-        state = _state(store, made.label)
-    clashes = tuple(EnvironmentClash(path=one.path, hidden=one.hidden, shown=one.shown) for one in made.clashes)
-    result = "created" if made.is_new else "unchanged"
-    return MadeEnvironment(environment=state, result=result, compiled=made.compiled, clashes=clashes)
+            one = await make_environment(node, name, wheels, interpreter, progress=compiled)
+        made.append((one, _state(node.store, one.label)))
+
+    wanted = msgspec.structs.replace(asked, python=interpreter.version, with_deps=True, lazy=not complete)
+    fetch(settings, wanted, report=done, note=note, progress=progress, then=make)
+    [(one, state)] = made
+    clashes = tuple(EnvironmentClash(path=clash.path, hidden=clash.hidden, shown=clash.shown) for clash in one.clashes)
+    result = "created" if one.is_new else "unchanged"
+    return MadeEnvironment(environment=state, result=result, compiled=one.compiled, clashes=clashes)
 
 
 def check_venv(directory: Path) -> None:
@@ -142,7 +143,7 @@ async def _compile(settings: Settings, store: Store, tree: Environment, progress
     from wheelfs.service.environments.making import compile_environment
     from wheelfs.telemetry import Counters
 
-    async with running_node(settings, store, Counters(), bound_s=None, network_slots=_SLOTS) as node:
+    async with running_node(settings, store, Counters(), bound_s=None, network_slots=SLOTS) as node:
         return await compile_environment(node, tree, progress=progress)
 
 
@@ -157,21 +158,6 @@ def _wanted(wheel: EnvironmentWheel) -> Wanted:
         kinds=frozenset(("wheel",)),
         filenames=frozenset((wheel.filename,)),
     )
-
-
-async def _make(
-    settings: Settings,
-    store: Store,
-    name: str,
-    wheels: list[EnvironmentWheel],
-    interpreter: Interpreter,
-    progress: Callable[[int, int], None],
-) -> Made:
-    from wheelfs.service.environments.making import make_environment
-    from wheelfs.telemetry import Counters
-
-    async with running_node(settings, store, Counters(), bound_s=None, network_slots=_SLOTS) as node:
-        return await make_environment(node, name, wheels, interpreter, progress=progress)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from wheelfs.app.wiring import is_unborn, limits_of, read_requirements, running_
 from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from wheelfs.config import Settings
     from wheelfs.core.platforms.targets import Target
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from wheelfs.reports.progress import Progress
     from wheelfs.service.operations.requirements import Wants
     from wheelfs.service.operations.resolve import Resolver
+    from wheelfs.service.running import Running
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
 
+SLOTS: Final = 1_000
+"""Waits of one command: it bounds itself what it asks for at a time."""
 RESOLVING: Final = "uv resolves"
 """What progress calls the time in which nothing is fetched but metadata."""
 
@@ -42,17 +45,17 @@ def fetch(
     note: Callable[[str], None],
     progress: Progress,
     wanted: Sequence[Wanted] = (),
+    then: Callable[[Running], Awaitable[None]] | None = None,
 ) -> FetchSummary:
     """Bring what is asked for into the store; ``report`` is called with each file and ``note`` with what had no effect.
 
-    ``wanted``: further files, which are asked for in no word or file.
+    ``wanted``: further files, which are asked for in no word or file.  ``then`` is given the node when all is done.
     Raises `InvalidInput` for words and files that mean nothing and `Unresolvable`, before anything is fetched, and `StoreError`.
     """
     import trio
 
     from wheelfs.model.wanted import Chosen
     from wheelfs.service.operations.fetch import unfetchable
-    from wheelfs.service.operations.resolve import Resolver
     from wheelfs.store.allocator import reuse_memory
     from wheelfs.store.store import Store
 
@@ -71,9 +74,11 @@ def fetch(
     )
     resolver = None
     if asked.with_deps and (wants.wanted or wants.local or wants.trees):
+        from wheelfs.service.operations.resolve import Resolver
+
         resolver = Resolver.found(asked, target, os.environ, note=note)
     wants.locked.extend(wanted)
-    run = _Run(settings, asked, wants, target, resolver, report, progress, began_us, began_s)
+    run = _Run(settings, asked, wants, target, resolver, report, progress, began_us, began_s, then)
     for one in wants.unfetchable:
         run.done(unfetchable(one))
     with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
@@ -147,6 +152,7 @@ class _Run(msgspec.Struct):
     progress: Progress
     began_us: int
     began_s: float
+    then: Callable[[Running], Awaitable[None]] | None
     files: list[FetchedFile] = msgspec.field(default_factory=list)
 
     def done(self, file: FetchedFile) -> None:
@@ -156,28 +162,39 @@ class _Run(msgspec.Struct):
     async def bring(self, store: Store) -> FetchSummary:
         import trio
 
-        from wheelfs.core.projects.index_scopes import IndexScopes
         from wheelfs.service.operations.fetch import Prefetch, summed_up
-        from wheelfs.service.operations.fetch_local import LocalFiles
         from wheelfs.telemetry import Counters
 
         counters, asked = Counters(), self.asked
         here_before = await trio.to_thread.run_sync(store.spool.states)
         wanted = self.wants.as_one() if self.resolver is None else await self._resolved(self.resolver, store, counters)
-        scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(self.settings)})
-        adding = LocalFiles(store, self.wants.wanted, self.target, scopes, asked.pin, asked.dry_run, self.progress)
-        for local in self.wants.local:
-            self.done(await trio.to_thread.run_sync(adding.bring, local))
+        if self.wants.local:
+            await self._take_local(store)
         with ExitStack() as at_end:
-            async with running_node(self.settings, store, counters, bound_s=None, network_slots=0) as node:
+            async with running_node(self.settings, store, counters, bound_s=None, network_slots=SLOTS) as node:
                 if self.settings.no_index:  # then the shares alone say which files there are
                     await node.follower.catch_up()
                 options = (self.target, asked.pin, asked.dry_run, asked.lazy, self.began_us, here_before)
                 run = Prefetch(node, *options, self.done, self.progress)
                 at_end.callback(run.report_interrupted)
                 await run.run([*wanted, *self.wants.locked])
+                if self.then is not None:
+                    await self.then(node)
         fetched_bytes = counters.so_far().fetched_bytes
         return summed_up(self.files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - self.began_s)
+
+    async def _take_local(self, store: Store) -> None:
+        """Add the files that are asked for by their paths."""
+        import trio
+
+        from wheelfs.core.projects.index_scopes import IndexScopes
+        from wheelfs.service.operations.fetch_local import LocalFiles
+
+        asked = self.asked
+        scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(self.settings)})
+        adding = LocalFiles(store, self.wants.wanted, self.target, scopes, asked.pin, asked.dry_run, self.progress)
+        for local in self.wants.local:
+            self.done(await trio.to_thread.run_sync(adding.bring, local))
 
     async def _resolved(self, resolver: Resolver, store: Store, counters: Counters) -> list[Wanted]:
         """Return what the resolver finds to be wanted, through a mount of its own."""
