@@ -25,7 +25,7 @@ DAY_S: Final = 86_400.0
 SLEEPS: Final = 0.02
 _LOST: Final = 0.005
 """So often the answer to a write is lost, or to a read."""
-_SMALL: Final = ("manifests/", "log/", "roots/", "condemned/")
+_SMALL: Final = ("manifests/", "log/", "roots/", "condemned/", "environments/")
 _STUCK_S: Final = 60.0
 
 

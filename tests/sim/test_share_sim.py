@@ -135,9 +135,7 @@ class Simulation:
         self.world = World(seed, cluster=cluster)
         self.watcher = Watcher(self.world)
         self.world.changed = self.watcher.look
-        self._store = store
-        self._names = store.catalog.stored_names("demo")
-        self._number = 0
+        self._store, self._names, self._number = store, store.catalog.stored_names("demo"), 0
         self.machines: list[Machine] = []
         self.memories: list[str] = []
         """What followers remember the share as."""
@@ -171,8 +169,8 @@ class Simulation:
             share = WrittenShare(objects, SMALL)
             self.watcher.removed.add(file_key(shared_file(victim)))
             began_s = self.world.now_s
-            is_still = lambda: self.world.now_s - began_s < FRESH_S  # noqa: E731
-            share.catalog.append(None, [], [file_key(shared_file(victim))], may_tell=is_still)
+            may_tell = lambda: self.world.now_s - began_s < FRESH_S  # noqa: E731
+            share.catalog.append(None, [], [file_key(shared_file(victim))], may_tell=may_tell)
 
         self.start("remover", work, step_s=20.0)
 
@@ -339,9 +337,11 @@ class Simulation:
         assert set(map(file_key, cache.of_project("demo"))) == set(told(self.world))
 
 
-def simulate(seed: int, store: Store, steps: int = 500, *, cluster: bool = False) -> Counter[str]:
+def simulate(
+    seed: int, store: Store, steps: int = 500, *, cluster: bool = False, kind: type[Simulation] = Simulation
+) -> Counter[str]:
     """Run the world of a seed, to which the names that machines give by chance belong, too."""
-    simulation = Simulation(seed, store, cluster=cluster)
+    simulation = kind(seed, store, cluster=cluster)
     # Identities of shares are among them: the store, which all worlds have in common, must not take one for another.
     names = random.Random(f"{seed} on a cluster" if cluster else seed)
     with pytest.MonkeyPatch.context() as patched:

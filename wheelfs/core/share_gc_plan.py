@@ -1,6 +1,7 @@
 """What of a share nothing needs, and what of that may be deleted now: decided from listings, without IO.
 
-A pack is needed by manifests, a manifest by its file, that the catalog lists.  A pusher may be about to need one that
+A pack is needed by manifests, a manifest by its file, that the catalog lists, and an object of an environment by an announcement
+in force.  A pusher may be about to need one that
 nothing needs yet; so what is old enough is only condemned, and deleted by a later run, a grace period after.
 """
 
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.model.condemned import CONDEMNED, MARGIN_S, Condemnations
 from wheelfs.model.share_catalog import ROOTS
 from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name
+from wheelfs.model.shared_environment import is_object_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
@@ -32,7 +34,7 @@ class ShareContents:
 
     ``objects`` by key; ``needed``: the sha256, in hex, of all files in the catalog; ``uses``: for every manifest's key,
     those included that are needed and not listed (yet), the keys of its packs; ``superseded``: the keys of what the catalog needs
-    no more.
+    no more; ``announced``: the keys of the objects of all environments.
     """
 
     began_s: float
@@ -42,6 +44,7 @@ class ShareContents:
     needed: Set[str]
     uses: Mapping[str, tuple[str, ...]]
     superseded: Set[str]
+    announced: Set[str]
     lists: Mapping[str, Condemned]
 
 
@@ -79,7 +82,8 @@ def plan(seen: ShareContents) -> Plan:
     kept = {pack for key in seen.uses.keys() - {found.key for found in unneeded} for pack in seen.uses[key]}
     packs = [found for key, found in seen.objects.items() if _is_pack(key) and key not in kept and is_old(found)]
 
-    for found in (*unneeded, *packs):
+    objects = [found for key, found in seen.objects.items() if _is_unannounced(key, seen) and is_old(found)]
+    for found in (*unneeded, *packs, *objects):
         at_s = condemnations.deletable_s(found.key, seen.now_s)
         if at_s is None or at_s > seen.now_s + seen.grace_s:
             made.condemn.append(found)
@@ -96,19 +100,28 @@ def plan(seen: ShareContents) -> Plan:
     made.young = [
         found
         for key, found in seen.objects.items()
-        if not is_old(found) and ((key in manifests and not _is_needed(key, seen)) or (_is_pack(key) and key not in needed_packs))
+        if not is_old(found)
+        and (
+            (key in manifests and not _is_needed(key, seen))
+            or (_is_pack(key) and key not in needed_packs)
+            or _is_unannounced(key, seen)
+        )
     ]
     made.old_s = min((found.modified_s + seen.grace_s for found in made.young), default=None)
     made.void = sorted(
         key
         for key in condemnations.standing()
-        if key not in seen.objects or key in needed_packs or (is_manifest(key) and _is_needed(key, seen))
+        if key not in seen.objects or key in needed_packs or key in seen.announced or (is_manifest(key) and _is_needed(key, seen))
     )
     return made
 
 
 def _is_needed(manifest: str, seen: ShareContents) -> bool:
     return manifest.rpartition("/")[2] in seen.needed
+
+
+def _is_unannounced(key: str, seen: ShareContents) -> bool:
+    return is_object_key(key) and key not in seen.announced
 
 
 class _Old:

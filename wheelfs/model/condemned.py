@@ -36,7 +36,8 @@ class Condemned(msgspec.Struct, frozen=True, array_like=True):
     """Keys condemned at ``at_us`` (the place's clock), to be deleted ``grace_s`` later if nothing needs them then.
 
     ``is_void``: instead, what earlier lists say of these keys holds no more, since they are gone, or needed.  ``end``: as many
-    records had the log when the list was written; a run that sees fewer does not see all of the share.
+    records had the log when the list was written, and ``announcements`` of environments there were; a run that sees fewer does
+    not see all of the share.
     """
 
     at_us: int
@@ -44,6 +45,7 @@ class Condemned(msgspec.Struct, frozen=True, array_like=True):
     keys: tuple[str, ...]
     is_void: bool = False
     end: int = 0
+    announcements: int = 0
 
     @property
     def begins_s(self) -> float:

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import zstandard
@@ -15,16 +16,22 @@ from wheelfs.errors import InvalidInput
 from wheelfs.model.environment import parse_label
 from wheelfs.model.framing import ShareFormatError, framed, unframed, unpacked
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 ENVIRONMENTS: Final = "environments"
 ENVIRONMENT_OBJECTS: Final = "environment-objects"
 
 MAX_OBJECT_BYTES: Final = 512 << 20
 """Unpacked: bytecode of 30,000 modules; a tree of a million files."""
 MAX_ANNOUNCEMENT_BYTES: Final = 64 << 10
+MAX_ANNOUNCEMENTS: Final = 10_000
+"""One for each time that an environment, its profile or its bytecode was pushed and was new; each is read, some 200 bytes."""
 
 _ANNOUNCEMENT_MAGIC: Final = b"WFN1"
 _OBJECT_MAGIC: Final = b"WFE1"
 _SHA256_BYTES: Final = 32
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z", re.ASCII)
 
 Bytecode = tuple[tuple[bytes, bytes], ...]
 """``.pyc`` files by the key that stores give them: the sha256 of the source and the interpreter's magic number."""
@@ -43,6 +50,11 @@ class SharedEnvironment(msgspec.Struct, frozen=True, array_like=True):
     bytecode: bytes | None
     announced_us: int
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its objects, none where it takes the name away."""
+        return tuple(object_key(one) for one in (self.tree, self.profile, self.bytecode) if one) if self.tree else ()
+
 
 def announcement_key(number: int) -> str:
     """Return the key of announcement ``number``, from 0 on without a gap."""
@@ -52,6 +64,18 @@ def announcement_key(number: int) -> str:
 def object_key(sha256: bytes) -> str:
     """Return the key of an object."""
     return f"{ENVIRONMENT_OBJECTS}/{sha256.hex()[:2]}/{sha256.hex()}"
+
+
+def is_object_key(key: str) -> bool:
+    """Tell whether an object can have this key."""
+    name = key.rpartition("/")[2]
+    return _SHA256.match(name) is not None and key == f"{ENVIRONMENT_OBJECTS}/{name[:2]}/{name}"
+
+
+def keys_in_force(announced: Iterable[SharedEnvironment]) -> set[str]:
+    """Return the keys of the objects that announcements, oldest first, name: of each name the last one counts."""
+    latest = {one.name: one for one in announced}
+    return {key for one in latest.values() for key in one.keys}
 
 
 def encode_announcement(environment: SharedEnvironment) -> bytes:

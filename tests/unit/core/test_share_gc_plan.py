@@ -10,12 +10,14 @@ from wheelfs.core.share_gc_plan import Plan, ShareContents, plan
 from wheelfs.model.condemned import CONDEMNED, LAPSE_S, MARGIN_S, Condemned
 from wheelfs.model.share_catalog import record_key, root_key
 from wheelfs.model.share_objects import FoundObject, manifest_key, pack_key
+from wheelfs.model.shared_environment import object_key
 
 DAY_S = 86_400.0
 NOW_S = 1_000 * DAY_S
 GRACE_S = 7 * DAY_S
 FILE = b"f" * 32
 MANIFEST, PACK = manifest_key(FILE), pack_key(b"p" * 16)
+OBJECT = object_key(b"o" * 32)
 
 
 def there(*keys: str, age_s: float = 100 * DAY_S) -> dict[str, FoundObject]:
@@ -26,7 +28,9 @@ def condemned(*keys: str, ago_s: float, is_void: bool = False) -> Condemned:
     return Condemned(int((NOW_S - ago_s) * 1e6), int(GRACE_S), keys, is_void)
 
 
-def seen(objects: dict[str, FoundObject], *lists: Condemned, is_needed: bool = False) -> ShareContents:
+def seen(
+    objects: dict[str, FoundObject], *lists: Condemned, is_needed: bool = False, is_announced: bool = False
+) -> ShareContents:
     return ShareContents(
         began_s=NOW_S,
         now_s=NOW_S,
@@ -35,6 +39,7 @@ def seen(objects: dict[str, FoundObject], *lists: Condemned, is_needed: bool = F
         needed={FILE.hex()} if is_needed else set(),
         uses={MANIFEST: (PACK,)} if MANIFEST in objects else {},
         superseded=set(),
+        announced={OBJECT} if is_announced else set(),
         lists={f"{number:032x}": one for number, one in enumerate(lists)},
     )
 
@@ -114,3 +119,16 @@ def test_what_killed_processes_left_goes_when_it_is_old() -> None:
     left = (f"packs/ab/.new-{'0' * 32}", f"{CONDEMNED}/clock-{'0' * 32}")
     assert deleted(plan(seen(there(*left)))) == list(left)
     assert not deleted(plan(seen(there(*left, age_s=GRACE_S - 60))))
+
+
+def test_an_object_of_an_environment_goes_in_two_steps_and_stays_while_it_is_announced() -> None:
+    assert keys(plan(seen(there(OBJECT))).condemn) == [OBJECT]
+    young = plan(seen(there(OBJECT, age_s=60.0)))
+    assert (young.condemn, keys(young.young)) == ([], [OBJECT])
+    over = condemned(OBJECT, ago_s=GRACE_S + 60)
+    assert keys(plan(seen(there(OBJECT), condemned(OBJECT, ago_s=GRACE_S - 60))).waiting) == [OBJECT]
+    assert deleted(plan(seen(there(OBJECT), over))) == [OBJECT]
+    kept = plan(seen(there(OBJECT), over, is_announced=True))
+    assert (kept.delete, kept.condemn, kept.void) == ([], [], [OBJECT])
+    stray = f"environment-objects/ff/{OBJECT.rpartition('/')[2]}"
+    assert plan(seen(there(stray))).condemn == [], "no name that objects have"

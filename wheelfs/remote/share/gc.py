@@ -17,6 +17,15 @@ from wheelfs.model.framing import ShareFormatError
 from wheelfs.model.manifest import Manifest
 from wheelfs.model.share_catalog import LOG, ROOTS, SNAPSHOTS, number_of, root_key
 from wheelfs.model.share_objects import MANIFESTS, PACKS, is_object_name, manifest_key, pack_key
+from wheelfs.model.shared_environment import (
+    ENVIRONMENT_OBJECTS,
+    ENVIRONMENTS,
+    MAX_ANNOUNCEMENT_BYTES,
+    MAX_ANNOUNCEMENTS,
+    announcement_key,
+    decode_announcement,
+    keys_in_force,
+)
 from wheelfs.remote.limits import SHARE_LIMITS
 from wheelfs.remote.share.log_writer import WrittenShareCatalog
 from wheelfs.remote.share.share import MAX_LIST_BYTES, MAX_MANIFEST_BYTES, clock_s
@@ -26,15 +35,17 @@ if TYPE_CHECKING:
 
     from wheelfs.model.condemned import Condemned
     from wheelfs.model.share_objects import FoundObject
+    from wheelfs.model.shared_environment import SharedEnvironment
     from wheelfs.remote.limits import ShareLimits
     from wheelfs.remote.share.log import Unseen
     from wheelfs.remote.share.objects import Objects
 
 T = TypeVar("T")
 
-_PREFIXES: Final = (LOG, ROOTS, SNAPSHOTS, PACKS, MANIFESTS, CONDEMNED)
+_PREFIXES: Final = (LOG, ROOTS, SNAPSHOTS, PACKS, MANIFESTS, CONDEMNED, ENVIRONMENTS, ENVIRONMENT_OBJECTS)
 _UNREADABLE: Final = "while it cannot be read it is not known what it needs"
 _AWAY: Final = "nothing was deleted or condemned; if a server of its file system is away, run it again when all of it is there"
+_PUSH_FILES: Final = "push its files again by name, or take them out with wheelfs rm --share"
 _ADVICE: Final = "update wheelfs; if it is damaged, delete that object, and push its files again"
 
 
@@ -101,17 +112,36 @@ class ShareGarbage:
         self._check(there, map(manifest_key, needed))
         return needed, number
 
+    def announced(self, there: Mapping[str, FoundObject], known: int) -> tuple[set[str], int]:
+        """Return the keys of the objects of all environments, and how many announcements there have been.
+
+        ``known`` is how many were seen before; raises `OriginMissing` where fewer are seen now, and `OriginFault` for one that
+        cannot be read.
+        """
+        found: list[SharedEnvironment] = []
+        for number in range(MAX_ANNOUNCEMENTS):
+            [(_, one)] = self._read_all([(announcement_key(number), MAX_ANNOUNCEMENT_BYTES)], decode_announcement)
+            if one is None:
+                break
+            found.append(one)
+        listed = [number_of(key.rpartition("/")[2]) for key in there if key.startswith(f"{ENVIRONMENTS}/")]
+        if len(found) < max(known, *(number + 1 for number in listed if number is not None), 0):
+            happened = f"it is not there, and there have been later ones; {_UNREADABLE}"
+            raise OriginMissing(f"read {announcement_key(len(found))} in the share {self.url}", happened, _AWAY)
+        keys = keys_in_force(found)
+        self._check(there, keys, "push the environment again, or take it out with wheelfs env rm --share")
+        return keys, len(found)
+
     def check_packs(self, there: Mapping[str, FoundObject], packs: Iterable[str]) -> None:
         """Raise `OriginMissing` where a pack that listed files need is not there: then others that are needed may not be, too."""
         self._check(there, packs)
 
-    def _check(self, there: Mapping[str, FoundObject], needed: Iterable[str]) -> None:
+    def _check(self, there: Mapping[str, FoundObject], needed: Iterable[str], advice: str = _PUSH_FILES) -> None:
         missing = sorted(key for key in needed if key not in there)
         for key in missing:
             if self._objects.read_range(key, 0, 1) is None:  # else it was written after the others were listed
-                happened = f"it is not there, and of {len(missing) - 1:,} others that files need none is listed; {_UNREADABLE}"
-                advice = f"{_AWAY}; if it is lost, push its files again by name, or take them out with wheelfs rm --share"
-                raise OriginMissing(f"read {key} in the share {self.url}", happened, advice)
+                happened = f"it is not there, and of {len(missing) - 1:,} others that are needed none is listed; {_UNREADABLE}"
+                raise OriginMissing(f"read {key} in the share {self.url}", happened, f"{_AWAY}; if it is lost, {advice}")
 
     def superseded(self) -> set[str]:
         """Return the keys of what the catalog needs no more."""

@@ -21,6 +21,7 @@ from wheelfs.model.manifest import MAX_PACK_BYTES, PACK_NAME_BYTES, Manifest
 from wheelfs.model.share_objects import PACK_HEAD, PackPlace, is_object_name, manifest_key, pack_key
 from wheelfs.model.shared_environment import (
     MAX_ANNOUNCEMENT_BYTES,
+    MAX_ANNOUNCEMENTS,
     MAX_OBJECT_BYTES,
     announcement_key,
     decode_announcement,
@@ -35,7 +36,7 @@ from wheelfs.remote.share.log_writer import WrittenShareCatalog
 from wheelfs.remote.share.manifests import composition_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from wheelfs.core.fetch.composition import Composition
     from wheelfs.model.condemned import Condemned
@@ -48,8 +49,6 @@ log = logging.getLogger(__name__)
 
 MAX_MANIFEST_BYTES: Final = 512 << 20
 MAX_LIST_BYTES: Final = 64 << 20
-_MAX_ANNOUNCEMENTS: Final = 10_000
-"""One for each time that an environment, its profile or its bytecode was pushed and was new; each is read, some 200 bytes."""
 
 
 class ObjectShare:
@@ -84,7 +83,7 @@ class ObjectShare:
     def environments(self) -> dict[str, SharedEnvironment]:
         """Return the environments that were announced, the latest of each name."""
         found: dict[str, SharedEnvironment] = {}
-        for number in range(_MAX_ANNOUNCEMENTS):
+        for number in range(MAX_ANNOUNCEMENTS):
             key = announcement_key(number)
             try:
                 encoded = self._objects.read(key, limit_bytes=MAX_ANNOUNCEMENT_BYTES)
@@ -241,15 +240,18 @@ class WrittenShare(ObjectShare):
         self._written.create(object_key(sha256), encoded)
         return sha256
 
-    def announce_environment(self, environment: SharedEnvironment) -> None:
-        """Announce an environment whose objects are there, after all that were announced before."""
+    def announce_environment(self, environment: SharedEnvironment, check: Callable[[], None] = lambda: None) -> None:
+        """Announce an environment whose objects are there, after all that were announced before.
+
+        ``check`` is called just before, and raises where one of these may be about to be deleted.
+        """
         encoded = encode_announcement(environment)
-        for number in range(_MAX_ANNOUNCEMENTS):
-            if self._objects.read_range(announcement_key(number), 0, 1) is None and self._written.create(
-                announcement_key(number), encoded
-            ):
-                return
-        raise OriginFault(f"announce an environment in the share {self.url}", f"there are {_MAX_ANNOUNCEMENTS:,} already")
+        for number in range(MAX_ANNOUNCEMENTS):
+            if self._objects.read_range(announcement_key(number), 0, 1) is None:
+                check()
+                if self._written.create(announcement_key(number), encoded):
+                    return
+        raise OriginFault(f"announce an environment in the share {self.url}", f"there are {MAX_ANNOUNCEMENTS:,} already")
 
     def new_pack_name(self) -> bytes:
         """Return a name that no other writer gives to a pack."""

@@ -16,6 +16,7 @@ from wheelfs.model.environment import Environment, EnvironmentLabel, modules
 from wheelfs.model.shared_environment import Bytecode, SharedEnvironment
 from wheelfs.service.environments.importer_text import importer_text
 from wheelfs.service.environments.named import named
+from wheelfs.service.shares.condemned_view import CondemnedView
 from wheelfs.store.catalog.mounted_environments import bytecode_key, bytecode_keys, encoded
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def push_environment(store: Store, share: WrittenShare, name: str) -> Shared:
     Its wheels are there.  A profile of the same tree that others have pushed is merged.  Raises `NotKnown`, `OriginError`.
     """
     label, tree = named(store, "push", name)
+    condemned = CondemnedView(share)
+    condemned.begin()
     before = share.environments().get(name)
     profile = set(store.mounted.profiles.of(label.digest))
     if before is not None and before.tree == label.digest and before.profile is not None:
@@ -64,14 +67,30 @@ def push_environment(store: Store, share: WrittenShare, name: str) -> Shared:
     )
     is_new = before is None or msgspec.structs.replace(made, announced_us=before.announced_us) != before
     if is_new:
-        share.announce_environment(made)
+        announce(share, made, condemned)
     return Shared(tree, label.digest, len(code), is_new)
+
+
+def announce(share: WrittenShare, made: SharedEnvironment, condemned: CondemnedView) -> None:
+    """Announce an environment whose objects were there, or have been written, since ``condemned`` began.
+
+    Raises `OriginFault` where one of them may be deleted before a collection sees the announcement.
+    """
+
+    def check() -> None:
+        condemned.freshen()
+        if any(map(condemned.is_going, made.keys)):
+            attempted = f"push the environment {made.name!r}"
+            happened = f"an object that an earlier one left in the share {share.url} is about to be deleted"
+            raise OriginFault(attempted, happened, "wheelfs gc --share ends that; push it again an hour later")
+
+    share.announce_environment(made, check)
 
 
 def withdraw_environments(share: WrittenShare, names: Sequence[str]) -> None:
     """Announce that names stand for no environment any more; raises `NotKnown` before any is, and `OriginError`.
 
-    What they were made of stays in the share: a reader may be at it, and a pusher about to announce it again.
+    What they were made of stays until a collection has condemned it and its grace period is over: a reader may be at it.
     """
     there = share.environments()
     for name in names:

@@ -80,8 +80,12 @@ class CondemnedView:
 
     def is_pending_deletion(self, sha256: bytes) -> bool:
         """Tell whether a file's manifest, there when this began or written since, may be deleted soon, or has been."""
+        return self.is_going(manifest_key(sha256))
+
+    def is_going(self, key: str) -> bool:
+        """Tell that of any object whose name comes back when it is written again."""
         since_s, now_s = self._storage_s(self._began_s), self._storage_s(self._clock_s())
-        return self._has_lapsed() or self._condemnations.is_pending_deletion(manifest_key(sha256), since_s=since_s, now_s=now_s)
+        return self._has_lapsed() or self._condemnations.is_pending_deletion(key, since_s=since_s, now_s=now_s)
 
     def _storage_s(self, clock_s: float) -> float:
         """Return what the storage's clock, which lists go by, shows at a time of ours."""

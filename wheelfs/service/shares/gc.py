@@ -64,6 +64,7 @@ class _Run:
         self._running_s = running_s
         self._dry_run = dry_run
         self._end = known_end
+        self._announcements = 0
         # Before it is asked for the time: then what is held to be now is never earlier than it is, which would shorten a grace
         # period, however long the answer takes.
         asked_s = running_s()
@@ -99,8 +100,9 @@ class _Run:
     def _look(self) -> ShareContents:
         objects = self._share.objects()
         superseded = self._share.superseded()
-        known_end = max((self._end, *(one.end for one in self._share.lists().values())))
-        sha256s, self._end = self._share.needed(objects, known_end)
+        before = self._share.lists().values()
+        sha256s, self._end = self._share.needed(objects, max((self._end, *(one.end for one in before))))
+        announced, self._announcements = self._share.announced(objects, max((one.announcements for one in before), default=0))
         needed = {sha256.hex() for sha256 in sha256s}
         self._refuse_other_clocks(objects)
         # Also those that are not listed yet: their packs may be.
@@ -119,6 +121,7 @@ class _Run:
             needed=needed,
             uses=uses,
             superseded=superseded,
+            announced=announced,
             lists=lists,
         )
 
@@ -152,12 +155,17 @@ class _Run:
         return deleted
 
     def _note_end(self, seen: ShareContents) -> None:
-        """Write down how long the log is: a run that sees less must not take what the rest needs for unneeded.
+        """Write down how long the log is, and how many announcements there are, for runs that see less of it.
 
-        Several times, in lists that condemn nothing: what hides the log's end may hide one of them as well.
+        They must not take what the rest needs for unneeded.  Several times, in lists that condemn nothing: what hides the end may
+        hide one of them as well.
         """
-        if not any(one.end >= self._end and one.ends_s > seen.now_s + LAPSE_S / 2 for one in seen.lists.values()):
-            for _ in range(_END_NOTES if self._end else 0):
+        ends = (self._end, self._announcements)
+        if not any(
+            one.end >= ends[0] and one.announcements >= ends[1] and one.ends_s > seen.now_s + LAPSE_S / 2
+            for one in seen.lists.values()
+        ):
+            for _ in range(_END_NOTES if any(ends) else 0):
                 self._share.condemn(self._list(()))
 
     def _write(self, keys: list[str], *, is_void: bool = False) -> None:
@@ -165,4 +173,4 @@ class _Run:
             self._share.condemn(self._list(tuple(keys[at : at + _LIST_KEYS]), is_void=is_void))
 
     def _list(self, keys: tuple[str, ...], *, is_void: bool = False) -> Condemned:
-        return Condemned(int(self._now_s() * 1e6), int(self._grace_s), keys, is_void, self._end)
+        return Condemned(int(self._now_s() * 1e6), int(self._grace_s), keys, is_void, self._end, self._announcements)

@@ -59,6 +59,10 @@ class Share:
         self.asked.append("needed")
         return set(), known_end
 
+    def announced(self, there: Mapping[str, FoundObject], known: int) -> tuple[set[str], int]:
+        self.asked.append("announced")
+        return set(), known
+
     def uses(self, manifests: Iterable[str], needed: object) -> dict[str, tuple[str, ...]]:
         self.asked.append("uses")
         return {}
