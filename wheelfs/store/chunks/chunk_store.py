@@ -248,8 +248,12 @@ class ChunkStore:
 
     def is_solid(self, block: int) -> bool:
         """Tell whether a block is made again when it is read."""
+        return bool(self.solid_among((block,)))
+
+    def solid_among(self, blocks: Iterable[int]) -> set[int]:
+        """Return those of the blocks that are made again when they are read, found in one transaction."""
         with self.environment.read() as transaction:
-            return self.solid.get(transaction, block) is not None
+            return {block for block in blocks if self.solid.is_one(transaction, block)}
 
     def is_checked(self, block: int) -> bool:
         """Tell whether this process has checked the block, and so read it, before."""

@@ -79,6 +79,10 @@ class SolidBlocks:
         except ValueError as error:
             raise _damaged(number, f"how it is made cannot be read ({error})") from error
 
+    def is_one(self, transaction: lmdb.Transaction, number: int) -> bool:
+        """Tell whether a block is solid, whatever its entry says."""
+        return self._blocks is not None and transaction.get(_NUMBER.pack(number), db=self._blocks) is not None
+
     def made_again(self, transaction: lmdb.Transaction, number: int, block: SolidBlock) -> bytes:
         """Return a block's bytes, which the caller compares with its digest.  Raises `StoreDamaged`."""
         with self._turns[number % len(self._turns)]:
@@ -95,7 +99,10 @@ class SolidBlocks:
         with self._lock:
             data = {repeat.start: found for repeat in block.repeats if (found := self._data.get((block.stream, repeat.start)))}
         missing = [repeat for repeat in block.repeats if repeat.start not in data]
-        data.update(_packed(stream, missing))
+        try:
+            data.update(_packed(stream, missing))
+        except (ValueError, OverflowError) as error:  # a level that zlib does not have
+            raise _damaged(number, f"its members cannot be packed ({error})") from error
         with self._lock:
             for repeat in missing:
                 if len(data[repeat.start]) > sum(length for _, length in repeat.pieces):  # other blocks may have the rest
@@ -125,19 +132,34 @@ class SolidBlocks:
                 kept.clear()
 
     def drop(self, transaction: lmdb.Transaction, number: int) -> bool:
-        """Forget how a block is made, with its stream when no other needs that; tell whether it was solid."""
-        block = self.get(transaction, number)
-        if block is None or self._blocks is None or self._streams is None:
+        """Forget how a block is made, with its stream when no other needs that; tell whether it was solid.
+
+        One whose entry is damaged goes, too, and leaves its stream: collections must not fail for it.
+        """
+        if self._blocks is None or self._streams is None:
             return False
-        transaction.delete(_NUMBER.pack(number), db=self._blocks)
-        if not self._is_needed(transaction, block.stream):
-            compressed.delete(transaction, self._streams, _NUMBER.pack(block.stream))
+        key = _NUMBER.pack(number)
+        found = transaction.get(key, db=self._blocks)
+        if found is None:
+            return False
+        stream = _stream_of(found)
+        transaction.delete(key, db=self._blocks)
+        if stream is not None and not self._is_needed(transaction, stream):
+            compressed.delete(transaction, self._streams, _NUMBER.pack(stream))
         return True
 
     def _is_needed(self, transaction: lmdb.Transaction, stream: int) -> bool:
         """Tell whether a block of the stream is left: they have consecutive numbers from the stream's on."""
         with transaction.cursor(self._blocks) as cursor:
-            return cursor.set_range(_NUMBER.pack(stream)) and SolidBlock.decode(cursor.value()).stream == stream
+            return cursor.set_range(_NUMBER.pack(stream)) and _stream_of(cursor.value()) in (stream, None)
+
+
+def _stream_of(encoded: bytes | memoryview) -> int | None:
+    """Return the number of the stream that an entry names, None where the entry is damaged."""
+    try:
+        return SolidBlock.decode(encoded).stream
+    except ValueError:
+        return None
 
 
 def packed_stream(content: bytes) -> bytes:

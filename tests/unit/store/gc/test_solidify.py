@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import random
 import subprocess
 import sys
 import zlib
-from functools import cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
-from tests.fakes.wheels import build_wheel, wheel_filename
-from wheelfs.errors import StoreDamaged, StoreError, StoreFormat, StoreLocked
-from wheelfs.model.recipe import Recipe
-from wheelfs.store.catalog.records import StoredName
-from wheelfs.store.chunks import solid_blocks
+from tests.fakes.wheels import build_wheel
+from tests.unit.store.gc.shelf import ALL_S, Shelf, edited, history, made_solid, text
+from wheelfs.errors import StoreError, StoreFormat, StoreLocked
 from wheelfs.store.directory import Format, StoreDirectory, allow_solid
 from wheelfs.store.gc import solidify as solidifying
 from wheelfs.store.gc.collect import collect
@@ -30,116 +25,7 @@ from wheelfs.store.store import Store
 from wheelfs.store.verify import verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-LONG_AGO_US = 1
-ALL_S = -3_600.0
-"""What was not used until an hour from now: everything."""
-
-
-@cache
-def text(seed: str, size_bytes: int) -> bytes:
-    """Words in an order that only the seed decides: as compressible as a module is."""
-    chance = random.Random(seed)
-    words = [f"{number:x}" * (1 + number % 4) for number in range(400)]
-    return " ".join(chance.choice(words) for _ in range(size_bytes // 5)).encode()[:size_bytes]
-
-
-def edited(content: bytes, version: int) -> bytes:
-    """Return the content with a change every 20 kB, of another length in each version."""
-    pieces = [content[start : start + 20_000] for start in range(0, len(content), 20_000)]
-    return (b"<version %d" % version + b"!" * (11 * version) + b">").join([b"", *pieces])
-
-
-@cache
-def history(versions: int) -> list[bytes]:
-    """Wheels that have a module in common, one of its own each, and a module and a large member that change."""
-    wheels = []
-    for version in range(versions):
-        files = {
-            "demo/same.py": text("same", 30_000),
-            "demo/changed.py": edited(text("changed", 40_000), version),
-            f"demo/own{version}.py": text("own", 9_000) + b"%d" % version,
-            "demo/large.dat": edited(text("large", 900_000), version),
-        }
-        wheels.append(build_wheel("demo", f"{version}.0", files=files))
-    return wheels
-
-
-class Shelf:
-    """A store with wheels of one project."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        allow_solid_in(path)
-        self.store = Store.open(path)
-
-    def add(self, number: int, wheel: bytes, *, project: str = "demo") -> None:
-        file = self.path.parent / "input"
-        file.write_bytes(wheel)
-        name = StoredName(
-            project=project,
-            filename=wheel_filename(project, f"{number}.0"),
-            index="main",
-            size_bytes=len(wheel),
-            added_at_us=LONG_AGO_US,
-        )
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
-            self.store.add_content(descriptor, len(wheel), expected_sha256=None, names=[name])
-        finally:
-            os.close(descriptor)
-
-    def read(self, wheel: bytes) -> bytes:
-        with self.store.reading(hashlib.sha256(wheel).digest()) as sealed:
-            return sealed.read(0, sealed.size)
-
-    def solid_blocks(self, wheel: bytes) -> set[int]:
-        encoded = self.store.catalog.recipe(hashlib.sha256(wheel).digest())
-        assert encoded is not None
-        return {block for block in Recipe.decode(encoded).data.extents.blocks if self.store.chunks.is_solid(block)}
-
-    def settled(self) -> None:
-        """Return when all that was queued for the chunks is committed."""
-        self.store.chunks.settle()
-
-    def entries(self, database: str) -> int:
-        environment = self.store.environments[1]
-        with environment.read() as transaction:
-            return int(transaction.stat(environment.database(database))["entries"])
-
-    def again(self, *, readonly: bool = False) -> None:
-        """Open the store once more, so that nothing is remembered."""
-        self.store.close()
-        self.store = Store.open(self.path, readonly=readonly)
-
-
-def made_solid(shelf: Shelf) -> Solidified:
-    """Make all solid that can be, however slow this machine is."""
-    return solidify(shelf.store, unused_s=ALL_S, bytes_s=1.0)
-
-
-def allow_solid_in(path: Path) -> None:
-    with Store.open(path):
-        pass
-    allow_solid(path)
-
-
-@pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[Shelf]:
-    made = Shelf(tmp_path / "store")
-    yield made
-    made.store.close()
-
-
-@pytest.fixture
-def wheels(shelf: Shelf) -> list[bytes]:
-    """A history in the store."""
-    made = history(4)
-    for number, wheel in enumerate(made):
-        shelf.add(number, wheel)
-    return made
 
 
 def test_older_wheels_take_less_and_come_back(shelf: Shelf, wheels: list[bytes]) -> None:
@@ -271,34 +157,6 @@ def test_what_does_not_come_back_is_not_swapped(shelf: Shelf, wheels: list[bytes
     assert made_solid(shelf).wheels == 0
     monkeypatch.undo()
     assert [shelf.read(wheel) for wheel in wheels] == wheels
-
-
-def test_a_damaged_stream_is_told_from_another_zlib(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    made_solid(shelf)
-    shelf.again()
-    monkeypatch.setattr(solid_blocks, "_data_of", lambda stream, repeats: {one.start: b"x" * (1 << 20) for one in repeats})
-    with pytest.raises(StoreDamaged):
-        shelf.read(wheels[0])
-    monkeypatch.setattr(solid_blocks, "is_the_original", lambda: False)
-    shelf.again()
-    with pytest.raises(StoreError, match="in the place of zlib") as caught:
-        shelf.read(wheels[0])
-    assert not isinstance(caught.value, StoreDamaged), "nothing is quarantined for it"
-
-
-def test_a_flipped_bit_is_found(shelf: Shelf, wheels: list[bytes]) -> None:
-    made_solid(shelf)
-    environment = shelf.store.environments[1]
-    streams = environment.database("solid-streams")
-    with environment.write() as transaction, transaction.cursor(streams) as cursor:
-        for key, value in list(cursor):
-            broken = bytearray(value)
-            broken[len(broken) // 2] ^= 1
-            transaction.put(bytes(key), bytes(broken), db=streams)
-    shelf.again()
-    with pytest.raises(StoreDamaged):
-        shelf.read(wheels[0])
-    assert shelf.read(wheels[3]) == wheels[3]
 
 
 def test_another_zlib_makes_nothing_solid(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:

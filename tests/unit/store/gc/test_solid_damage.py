@@ -1,0 +1,92 @@
+"""Solid blocks that are damaged: found, told from another zlib, and no hindrance to collections and audits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from tests.unit.store.gc.shelf import Shelf, made_solid
+from wheelfs.core.solid.repeating import SolidBlock
+from wheelfs.core.wheel.cutting import BLOCK_BYTES
+from wheelfs.errors import StoreDamaged, StoreError
+from wheelfs.store.chunks import solid_blocks
+from wheelfs.store.chunks.solid_blocks import SolidBlocks
+from wheelfs.store.gc.collect import collect
+from wheelfs.store.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import lmdb
+
+
+def test_a_damaged_stream_is_told_from_another_zlib(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    made_solid(shelf)
+    shelf.again()
+    monkeypatch.setattr(solid_blocks, "_data_of", lambda stream, repeats: {one.start: b"x" * (1 << 20) for one in repeats})
+    with pytest.raises(StoreDamaged):
+        shelf.read(wheels[0])
+    monkeypatch.setattr(solid_blocks, "is_the_original", lambda: False)
+    shelf.again()
+    with pytest.raises(StoreError, match="in the place of zlib") as caught:
+        shelf.read(wheels[0])
+    assert not isinstance(caught.value, StoreDamaged), "nothing is quarantined for it"
+
+
+def test_a_flipped_bit_is_found(shelf: Shelf, wheels: list[bytes]) -> None:
+    made_solid(shelf)
+    environment = shelf.store.environments[1]
+    streams = environment.database("solid-streams")
+    with environment.write() as transaction, transaction.cursor(streams) as cursor:
+        for key, value in list(cursor):
+            broken = bytearray(value)
+            broken[len(broken) // 2] ^= 1
+            transaction.put(bytes(key), bytes(broken), db=streams)
+    shelf.again()
+    with pytest.raises(StoreDamaged):
+        shelf.read(wheels[0])
+    assert shelf.read(wheels[3]) == wheels[3]
+
+
+@pytest.mark.parametrize("damage", [lambda entry: b"\xc1" + entry[1:], lambda entry: _with_level(entry, 77)])
+def test_what_is_damaged_of_how_a_block_is_made_is_found_and_goes(
+    shelf: Shelf, wheels: list[bytes], damage: Callable[[bytes], bytes]
+) -> None:
+    made_solid(shelf)
+    environment = shelf.store.environments[1]
+    blocks = environment.database("solid-blocks")
+    with environment.write() as transaction, transaction.cursor(blocks) as cursor:
+        for key, value in list(cursor):
+            transaction.put(bytes(key), damage(bytes(value)), db=blocks)
+    shelf.again()
+    with pytest.raises(StoreDamaged):
+        shelf.read(wheels[0])
+    assert [checked.reason is None for checked in verify(shelf.store)].count(False) == 3
+    for name in shelf.store.catalog.stored_names("demo")[:3]:
+        shelf.store.catalog.remove_name(name.key).result()
+    collect(shelf.store)
+    assert shelf.entries("solid-blocks") == 0
+    assert shelf.read(wheels[3]) == wheels[3]
+
+
+def _with_level(entry: bytes, level: int) -> bytes:
+    block = SolidBlock.decode(entry)
+    return SolidBlock(block.stream, tuple(msgspec.structs.replace(one, level=level) for one in block.repeats)).encode()
+
+
+def test_an_audit_makes_each_block_again_a_few_times(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    made_solid(shelf)
+    monkeypatch.setattr(solid_blocks, "_MADE_BYTES", BLOCK_BYTES)
+    shelf.again()
+    made: list[int] = []
+    make = SolidBlocks._make
+
+    def noted(blocks: SolidBlocks, transaction: lmdb.Transaction, number: int, block: SolidBlock) -> bytes:
+        made.append(number)
+        return make(blocks, transaction, number, block)
+
+    monkeypatch.setattr(SolidBlocks, "_make", noted)
+    assert [checked.reason for checked in verify(shelf.store, quick=True)] == [None] * 4
+    assert len(made) <= 2 * shelf.entries("solid-blocks"), "by itself, and for the entries of the index that lead to it"
