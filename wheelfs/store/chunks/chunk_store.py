@@ -49,6 +49,8 @@ _INFO: Final = struct.Struct(">32sL")
 _PLACE: Final = struct.Struct(">QLL")
 _NEXT_BLOCK: Final = b"next-block"
 _SETTLED: Final = b"settled"
+_LOOKED_AT: Final = b"solid "
+"""And the name of a project that was looked at for solid blocks in vain."""
 
 _BLOCKS_BATCH: Final = 10_000
 _ENTRIES_BATCH: Final = 20_000
@@ -254,6 +256,19 @@ class ChunkStore:
         """Return those of the blocks that are made again when they are read, found in one transaction."""
         with self.environment.read() as transaction:
             return {block for block in blocks if self.solid.is_one(transaction, block)}
+
+    def looked_at(self, project: str) -> bytes:
+        """Return what `note_looked_at` was given, or nothing."""
+        with self.environment.read() as transaction:
+            return bytes(transaction.get(_LOOKED_AT + project.encode(), b"", db=self._counters))
+
+    def note_looked_at(self, project: str, state: bytes) -> Future[None]:
+        """Keep in what state a project was looked at for solid blocks in vain."""
+
+        def work(transaction: lmdb.Transaction) -> None:
+            transaction.put(_LOOKED_AT + project.encode(), state, db=self._counters)
+
+        return self._writer.submit(work)
 
     def is_checked(self, block: int) -> bool:
         """Tell whether this process has checked the block, and so read it, before."""

@@ -16,6 +16,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import blake3
 import msgspec
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -74,8 +75,6 @@ class Solidified(msgspec.Struct, frozen=True):
 
 
 class _Wheel(NamedTuple):
-    sha256: bytes
-    encoded: bytes
     recipe: Recipe
     sealed: SealedFile
     layout: Layout
@@ -107,10 +106,16 @@ def solidify(
     before_bytes = store.used_bytes()
     left_bytes = math.inf if most_bytes is None else most_bytes
     wheels = members = 0
-    for _, names in groupby(store.catalog.names(replaced=True), key=attrgetter("project")):
+    for project, names in groupby(store.catalog.names(replaced=True), key=attrgetter("project")):
         listed = list(names)
         with undisturbed(store, attempted), store.chunks.left_solid():
-            made_wheels, made_members, content_bytes = _of_project(store, listed, before_us, bytes_s)
+            old = _old(store, listed, before_us)
+            state = _state(store, old, bytes_s)
+            if not old or store.chunks.looked_at(project) == state:
+                continue
+            made_wheels, made_members, content_bytes = _of_project(store, listed, old, bytes_s)
+            if not made_wheels:
+                store.chunks.note_looked_at(project, state).result()
         wheels += made_wheels
         members += made_members
         left_bytes -= content_bytes
@@ -121,18 +126,14 @@ def solidify(
     return Solidified(wheels, members, max(0, before_bytes - store.used_bytes()), collected)
 
 
-def _of_project(store: StoreFiles, names: Sequence[StoredName], before_us: int, bytes_s: float) -> tuple[int, int, int]:
+def _of_project(store: StoreFiles, names: Sequence[StoredName], old: Sequence[bytes], bytes_s: float) -> tuple[int, int, int]:
     """Make one project's old wheels solid; return how many of them, and of their members, and the content of these in bytes."""
-    old = _old(store, names, before_us)
-    wheels = [wheel for sha256 in old if (wheel := _wheel(store, sha256)) is not None]
-    if not wheels:
-        return 0, 0, 0
-    looked_at = {wheel.sha256 for wheel in wheels}
-    kept = {chunk.digest for sha256 in {name.sha256 for name in names} - looked_at for chunk in _chunks(store, sha256)}
-    found, spent_s = _members(store, wheels, kept)
+    # Of thousands of wheels what they are made of is not in memory together: it is read again for each step.
+    sizes = {sha256: wheel.sealed.size for sha256 in old if (wheel := _wheel(store, sha256)) is not None}
+    kept = {chunk.digest for sha256 in {name.sha256 for name in names} - sizes.keys() for chunk in _chunks(store, sha256)}
+    found, spent_s = _members(store, list(sizes), kept)
     candidates = [Candidate(one.seconds, one.wheels) for one in found]
-    sizes = [wheel.sealed.size for wheel in wheels]
-    chosen = affordable(candidates, sizes, spent_s=spent_s, bytes_s=bytes_s)
+    chosen = affordable(candidates, list(sizes.values()), spent_s=spent_s, bytes_s=bytes_s)
     new: dict[bytes, Extent] = {}
     members = content_bytes = 0
     for stream in arranged(found[number].member for number in chosen):
@@ -145,7 +146,7 @@ def _of_project(store: StoreFiles, names: Sequence[StoredName], before_us: int, 
         digests = (digest for block in stream.blocks for digest, _ in block.chunks)
         new.update(zip(digests, extents, strict=True))
     store.chunks.sync()
-    return sum(_swapped(store, wheel, new) for wheel in wheels), members, content_bytes
+    return sum(_swapped(store, sha256, new) for sha256 in sizes) if new else 0, members, content_bytes
 
 
 # --- which wheels ----------------------------------------------------------------------------------------------------------
@@ -166,6 +167,32 @@ def _old(store: StoreFiles, names: Sequence[StoredName], before_us: int) -> list
     return [sha256 for sha256 in in_order[:-1] if sha256 not in used and store.holds(sha256)]
 
 
+def _state(store: StoreFiles, old: Sequence[bytes], bytes_s: float) -> bytes:
+    """Return a digest of what decides whether a project's old wheels get solid blocks: which they are, and what is solid of them.
+
+    Where it is the same as after a run that came to nothing, another run would pack all of it once more for the same.
+    """
+    digest = blake3.blake3(repr(bytes_s).encode())
+    for sha256 in old:
+        digest.update(sha256)
+        for block in sorted(store.chunks.solid_among({place.block for place in _extents(store, sha256)})):
+            digest.update(block.to_bytes(8, "big"))
+    return digest.digest()
+
+
+def _extents(store: StoreFiles, sha256: bytes) -> Iterable[Extent]:
+    recipe = _recipe(store, sha256)
+    return () if recipe is None else recipe.data.extents
+
+
+def _recipe(store: StoreFiles, sha256: bytes) -> Recipe | None:
+    encoded = store.catalog.recipe(sha256)
+    try:
+        return None if encoded is None else Recipe.decode(encoded)
+    except RecipeError:
+        return None  # `wheelfs verify` reports it
+
+
 def _wheel(store: StoreFiles, sha256: bytes) -> _Wheel | None:
     """Return what a wheel is made of; None where it cannot be read, or was cut by other rules."""
     encoded = store.catalog.recipe(sha256)
@@ -174,33 +201,32 @@ def _wheel(store: StoreFiles, sha256: bytes) -> _Wheel | None:
     try:
         recipe = Recipe.decode(encoded)
         sealed = SealedFile(recipe, store.chunks)
-        layout = cut_file(sealed.read, sealed.size)
+        layout = cut_file(sealed.outline, sealed.size)
     except (RecipeError, StoreDamaged) as error:
         log.error("content %s is left as it is: %s", sha256.hex(), error)
         return None
     if layout.lengths != recipe.data.lengths or layout.gaps != recipe.gaps:
         return None
-    return _Wheel(sha256, encoded, recipe, sealed, layout)
+    return _Wheel(recipe, sealed, layout)
 
 
 def _chunks(store: StoreFiles, sha256: bytes) -> Iterable[Chunk]:
-    encoded = store.catalog.recipe(sha256)
-    try:
-        return () if encoded is None else Recipe.decode(encoded).data
-    except RecipeError:
-        return ()  # `wheelfs verify` reports it
+    recipe = _recipe(store, sha256)
+    return () if recipe is None else recipe.data
 
 
 # --- which members ---------------------------------------------------------------------------------------------------------
 
 
-def _members(store: StoreFiles, wheels: Sequence[_Wheel], kept: set[bytes]) -> tuple[list[_Found], list[float]]:
+def _members(store: StoreFiles, wheels: Sequence[bytes], kept: set[bytes]) -> tuple[list[_Found], list[float]]:
     """Return the members that are in no ``kept`` chunk and come back bit for bit; and what each wheel's solid ones take, in s."""
     found: dict[bytes, _Found | None] = {}
     spent_s = [0.0] * len(wheels)
     room_bytes = PROJECT_BYTES
     solid: dict[int, bool] = {}
-    for number, wheel in enumerate(wheels):
+    for number, sha256 in enumerate(wheels):
+        if (wheel := _wheel(store, sha256)) is None:
+            continue
         fresh: list[tuple[bytes, CutMember, list[Cut], bytes, bytes]] = []
         for cut, parts in _cuts(wheel):
             key = b"".join(chunk.digest for chunk, _ in parts)
@@ -259,10 +285,13 @@ def _own_cuts(cut: CutMember, parts: Sequence[tuple[Chunk, Extent]], kept: set[b
 def _content(wheel: _Wheel, cut: CutMember) -> tuple[bytes, bytes]:
     """Return a member's data and its content; nothing where it does not inflate to what the directory says."""
     read, member = wheel.sealed.read, cut.member
-    data = read(data_offset(member, read(member.header_offset, LOCAL_HEADER_BYTES)), member.compressed_size)
     inflating = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
+        data = read(data_offset(member, read(member.header_offset, LOCAL_HEADER_BYTES)), member.compressed_size)
         content = inflating.decompress(data, member.size + 1)
+    except StoreDamaged as error:
+        log.error("member %s is left as it is: %s", member.name, error)
+        return b"", b""
     except zlib.error:
         return b"", b""
     return (data, content) if inflating.eof and not inflating.unused_data and len(content) == member.size else (b"", b"")
@@ -271,20 +300,27 @@ def _content(wheel: _Wheel, cut: CutMember) -> tuple[bytes, bytes]:
 # --- the exchange ----------------------------------------------------------------------------------------------------------
 
 
-def _swapped(store: StoreFiles, wheel: _Wheel, new: dict[bytes, Extent]) -> bool:
+def _swapped(store: StoreFiles, sha256: bytes, new: dict[bytes, Extent]) -> bool:
     """Let a wheel's recipe name the solid blocks, once all of it was read by that; tell whether it does."""
-    chunks = wheel.recipe.data
+    encoded = store.catalog.recipe(sha256)
+    if encoded is None:
+        return False
+    old = Recipe.decode(encoded)
+    chunks = old.data
     extents = [(new.get(chunk.digest, place), place) for chunk, place in places(chunks)]
     if all(now == before for now, before in extents):
         return False
     data = ChunkList(chunks.lengths, chunks.digests, Extents.merged(now for now, _ in extents))
-    old = wheel.recipe
     recipe = Recipe(old.size_bytes, old.gaps, data, old.skeleton_bytes, old.skeleton)
     digest = hashlib.sha256()
     sealed = SealedFile(recipe, store.chunks)
-    for offset in range(0, sealed.size, _READ_BYTES):
-        digest.update(sealed.read(offset, _READ_BYTES))
-    if digest.digest() != wheel.sha256:
-        log.error("content %s does not come back from solid blocks and is left as it is", wheel.sha256.hex())
+    try:
+        for offset in range(0, sealed.size, _READ_BYTES):
+            digest.update(sealed.read(offset, _READ_BYTES))
+    except StoreDamaged as error:
+        log.error("content %s is left as it is: %s", sha256.hex(), error)
         return False
-    return store.catalog.replace_recipe(wheel.sha256, wheel.encoded, recipe.encode()).result()
+    if digest.digest() != sha256:
+        log.error("content %s does not come back from solid blocks and is left as it is", sha256.hex())
+        return False
+    return store.catalog.replace_recipe(sha256, encoded, recipe.encode()).result()

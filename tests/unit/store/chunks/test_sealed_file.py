@@ -50,6 +50,21 @@ def test_every_range_is_what_the_file_has_there(chunk_store: ChunkStore, tmp_pat
         assert sealed.read(offset, size) == data[offset : offset + size]
 
 
+def test_an_outline_has_all_but_the_chunks(chunk_store: ChunkStore, tmp_path: Path) -> None:
+    data = _wheel()
+    recipe = _stored(chunk_store, tmp_path / "f", data)
+    outlined = bytearray(data)
+    position = 0
+    for gap, length in zip(recipe.gaps, recipe.data.lengths, strict=True):
+        outlined[position + gap : position + gap + length] = bytes(length)
+        position += gap + length
+    sealed = SealedFile(recipe, chunk_store)
+    seed = random.Random(2)
+    for _ in range(500):
+        offset, size = seed.randrange(-5, len(data) + 9), seed.choice([1, 100, 300_000])
+        assert sealed.outline(offset, size) == (outlined[offset : offset + size] if offset >= 0 else b"")
+
+
 @pytest.mark.parametrize(("offset", "size"), [(10**9, 10), (0, 0), (-5, 10), (5, -1)])
 def test_nothing_is_read_outside_the_file(chunk_store: ChunkStore, tmp_path: Path, offset: int, size: int) -> None:
     sealed = SealedFile(_stored(chunk_store, tmp_path / "f", _wheel()), chunk_store)

@@ -16,6 +16,8 @@ import pytest
 from tests.fakes.wheels import build_wheel
 from tests.unit.store.gc.shelf import ALL_S, Shelf, edited, history, made_solid, text
 from wheelfs.errors import StoreError, StoreFormat, StoreLocked
+from wheelfs.model.recipe import Recipe
+from wheelfs.store.chunks.solid_blocks import SolidBlocks
 from wheelfs.store.directory import Format, StoreDirectory, allow_solid
 from wheelfs.store.gc import solidify as solidifying
 from wheelfs.store.gc.collect import collect
@@ -63,6 +65,45 @@ def test_a_second_run_adds_to_the_first(shelf: Shelf, wheels: list[bytes]) -> No
         shelf.add(number, wheel)
     assert made_solid(shelf).wheels >= 2, "also the one that was the newest"
     assert [shelf.read(wheel) for wheel in (*wheels, *newer)] == [*wheels, *newer]
+
+
+def test_another_run_makes_nothing_again_and_looks_once_in_vain(
+    shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_solid(shelf)
+    shelf.again()
+    made: list[int] = []
+    monkeypatch.setattr(SolidBlocks, "_make", lambda *arguments: made.append(arguments[2]))
+    assert made_solid(shelf) == Solidified()
+    assert made == [], "the headers of what is solid are enough"
+    monkeypatch.undo()
+    looked: list[object] = []
+
+    def noted(*arguments: object) -> tuple[list[object], list[float]]:
+        looked.append(arguments)
+        return [], [0.0] * 4
+
+    monkeypatch.setattr(solidifying, "_members", noted)
+    assert made_solid(shelf) == Solidified()
+    assert looked == []
+    assert shelf.read(wheels[0]) == wheels[0]
+    shelf.settled()
+    assert made_solid(shelf) == Solidified()
+    assert len(looked) == 1, "what was read is looked at again"
+
+
+def test_a_damaged_wheel_is_left_and_hinders_no_other(shelf: Shelf, wheels: list[bytes]) -> None:
+    encoded = shelf.store.catalog.recipe(hashlib.sha256(wheels[1]).digest())
+    assert encoded is not None
+    others = [shelf.store.catalog.recipe(hashlib.sha256(wheel).digest()) or b"" for wheel in (wheels[0], *wheels[2:])]
+    own = set(Recipe.decode(encoded).data.extents.blocks).difference(*(Recipe.decode(one).data.extents.blocks for one in others))
+    environment = shelf.store.environments[1]
+    with environment.write() as transaction:
+        for block in own:
+            transaction.put(block.to_bytes(8, "big"), b"broken", db=environment.database("blocks"))
+    shelf.again()
+    assert made_solid(shelf).wheels == 2
+    assert [shelf.read(wheel) for wheel in (wheels[0], *wheels[2:])] == [wheels[0], *wheels[2:]]
 
 
 def test_what_would_be_read_too_slowly_stays_as_it_is(shelf: Shelf, wheels: list[bytes]) -> None:
