@@ -243,10 +243,12 @@ class ChunkStore:
     def left_solid(self) -> Iterator[None]:
         """Let solid blocks that this process reads during the block stay so."""
         before, self._puts_back = self._puts_back, False
+        self.solid.stay(True)
         try:
             yield
         finally:
             self._puts_back = before
+            self.solid.stay(not before)
 
     def is_solid(self, block: int) -> bool:
         """Tell whether a block is made again when it is read."""

@@ -43,6 +43,9 @@ _DATA_BYTES: Final = 24 << 20
 """Members that lie in several blocks are kept until those have been read."""
 _MADE_BYTES: Final = 8 << 20
 """Blocks that were made are kept until the next reader finds them as ordinary ones."""
+_MADE_TO_STAY_BYTES: Final = 64 << 20
+"""More of them where they do not become ordinary: in a wheel whose members are not in order of name the next read is of another
+block, and what is not kept is made dozens of times."""
 THREADS: Final = min(4, os.cpu_count() or 1)
 """That pack the members of a block."""
 _SPLIT_BYTES: Final = 128 << 10
@@ -58,10 +61,15 @@ class SolidBlocks:
         self._streams = environment.database_if_any("solid-streams")
         self._unpacked: BoundedCache[int, bytes] = BoundedCache(_STREAMS_BYTES, weight=len)
         self._data: BoundedCache[tuple[int, int], bytes] = BoundedCache(_DATA_BYTES, weight=len)
-        self._made: BoundedCache[int, bytes] = BoundedCache(_MADE_BYTES, weight=len)
+        self._made: BoundedCache[int, bytes]
+        self.stay(environment.readonly)
         self._lock = threading.Lock()
         # Readers of one block wait for the first of them; those of other blocks hardly ever.
         self._turns = [threading.Lock() for _ in range(16)]
+
+    def stay(self, stays: bool) -> None:
+        """Say whether blocks that are made again stay solid from now on."""
+        self._made = BoundedCache(_MADE_TO_STAY_BYTES if stays else _MADE_BYTES, weight=len)
 
     def add(self, transaction: lmdb.Transaction, stream: int, frame: bytes, blocks: Sequence[tuple[int, SolidBlock]]) -> None:
         """Store what `packed_stream` gave, by the number of its first block, and the blocks that are made of it."""

@@ -1,7 +1,9 @@
-"""Solid blocks that are damaged: found, told from another zlib, and no hindrance to collections and audits."""
+"""Solid blocks that are damaged, and audited: found, told from another zlib, and made again once and not for each chunk."""
 
 from __future__ import annotations
 
+import hashlib
+import random
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -76,10 +78,8 @@ def _with_level(entry: bytes, level: int) -> bytes:
     return SolidBlock(block.stream, tuple(msgspec.structs.replace(one, level=level) for one in block.repeats)).encode()
 
 
-def test_an_audit_makes_each_block_again_a_few_times(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    made_solid(shelf)
-    monkeypatch.setattr(solid_blocks, "_MADE_BYTES", BLOCK_BYTES)
-    shelf.again()
+def makes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the number of each block that is made again."""
     made: list[int] = []
     make = SolidBlocks._make
 
@@ -88,5 +88,27 @@ def test_an_audit_makes_each_block_again_a_few_times(shelf: Shelf, wheels: list[
         return make(blocks, transaction, number, block)
 
     monkeypatch.setattr(SolidBlocks, "_make", noted)
+    return made
+
+
+def test_a_read_only_store_makes_a_block_once_in_whatever_order_it_is_read(
+    shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_solid(shelf)
+    monkeypatch.setattr(solid_blocks, "_MADE_BYTES", 1)
+    shelf.again(readonly=True)
+    made = makes(monkeypatch)
+    offsets = list(range(0, len(wheels[0]), 4_000))
+    random.Random(4).shuffle(offsets)
+    with shelf.store.reading(hashlib.sha256(wheels[0]).digest()) as sealed:
+        assert all(sealed.read(offset, 4_000) == wheels[0][offset : offset + 4_000] for offset in offsets)
+    assert len(made) == len(set(made)) > 1
+
+
+def test_an_audit_makes_each_block_again_a_few_times(shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    made_solid(shelf)
+    monkeypatch.setattr(solid_blocks, "_MADE_TO_STAY_BYTES", BLOCK_BYTES)
+    shelf.again()
+    made = makes(monkeypatch)
     assert [checked.reason for checked in verify(shelf.store, quick=True)] == [None] * 4
     assert len(made) <= 2 * shelf.entries("solid-blocks"), "by itself, and for the entries of the index that lead to it"
