@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 from tests.fakes.crashes import kill_when, stored, transactions
 from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
+from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
+from tests.gateway.serving import Serving
 from wheelfs.store.directory import allow_solid
 
 if TYPE_CHECKING:
@@ -84,6 +88,49 @@ def test_a_mount_goes_on_while_more_becomes_solid(
         solid(tmp_path, store_dir)
         assert begin + file.read() == wheels[oldest]
     assert (mount.path / wheel_filename("demo", "6.0")).read_bytes() == a_wheel(6)
+
+
+def test_a_gateway_and_its_nodes_give_what_is_solid(
+    wheels: dict[str, bytes], mounted: MountWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    where = tmp_path / "gateway"
+    where.mkdir()
+    store_dir.rename(where / "store")
+    solid(tmp_path, where / "store")
+    with Serving(where, "--offline", "--workers", "2") as gateway:
+        node = mounted("--no-index", "--share", gateway.url, "--delta", "always", store=tmp_path / "node")
+        eventually(lambda: {path.name for path in node.path.glob("*.whl")} == wheels.keys())
+        oldest, second, *others = wheels
+        half = len(wheels[second]) // 2
+
+        def rest(_: int) -> bytes:
+            url = f"{gateway.url}/simple/demo/{second}"
+            return httpx2.get(url, headers={"range": f"bytes={half}-"}, trust_env=False).content
+
+        with ThreadPoolExecutor(8) as clients:
+            assert list(clients.map(rest, range(8))) == [wheels[second][half:]] * 8
+        assert (node.path / oldest).read_bytes() == wheels[oldest]
+        for name in others:
+            assert httpx2.get(f"{gateway.url}/simple/demo/{name}", trust_env=False).content == wheels[name]
+            assert (node.path / name).read_bytes() == wheels[name]
+    assert stored(where / "store") == wheels
+
+
+def test_what_is_solid_is_pushed_pulled_and_exported(
+    wheels: dict[str, bytes], run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    share = f"file://{tmp_path / 'share'}"
+    (tmp_path / "share").mkdir()
+    solid(tmp_path, store_dir)
+    other = str(tmp_path / "other")
+    for command in (
+        ["--store", str(store_dir), "push", "--private", "--share", share],
+        ["--store", other, "pull", "--contents", "--share", share],
+        ["--store", str(store_dir), "export", str(tmp_path / "exported")],
+    ):
+        run_wheelfs(*command).succeeded()
+    assert stored(tmp_path / "other") == wheels
+    assert {path.name: path.read_bytes() for path in (tmp_path / "exported").glob("**/*.whl")} == wheels
 
 
 def test_the_first_time_no_mount_may_be_running(
