@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wheelfs.service.vfs.clients.client import Client
+from wheelfs.service.vfs.clients.client import Client, Process
 
 if TYPE_CHECKING:
     from wheelfs.core.fetch.purpose import Purpose
@@ -15,7 +15,7 @@ class Program(Client):
 
     def __init__(self, purpose: Purpose, pid: int = 1) -> None:
         super().__init__(pid)
-        self._purpose = purpose
+        self._process = Process(pid, purpose)
 
-    async def purpose(self) -> Purpose:
-        return self._purpose
+    async def process(self) -> Process:
+        return self._process

@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from tests.fakes.index import FakeIndex
 
 BIG = 3_000_000
+_READS_ENDS_IN_THREADS = """
+import sys, threading
+def read_end(path):
+    with open(path, "rb") as file:
+        file.seek(-100, 2)
+        file.read()
+for path in sys.argv[1].split(":"):
+    thread = threading.Thread(target=read_end, args=(path,))
+    thread.start()
+    thread.join()
+"""
 _READS_THE_END = "import sys; file = open(sys.argv[1], 'rb'); file.seek(-100, 2); file.read()"
 
 
@@ -41,3 +52,17 @@ def test_one_that_only_resolves_pays_for_less_than_others(fake_index: FakeIndex,
     read_end(mount.path / "simple" / "letters" / names[1])
     assert fake_index.body_bytes(names[0]) < 20_000
     assert fake_index.body_bytes(names[1]) > 120_000
+
+
+def test_versions_that_an_installer_tries_in_threads_as_uv_does_are_not_all_fetched(
+    fake_index: FakeIndex, mounted: MountWheelfs
+) -> None:
+    names = [fake_index.add_wheel("numbers", version, big_bytes=BIG)[0] for version in ("1.2", "1.1", "1.0")]
+    last, content = fake_index.add_wheel("letters", "1.0", big_bytes=BIG)
+    mount = mounted(index=fake_index.url)
+    paths = [mount.path / "simple" / name.partition("-")[0] / name for name in (*names, last)]
+    words = ":".join(map(str, paths)), "pip", "install", "numbers"
+    subprocess.run([sys.executable, "-c", _READS_ENDS_IN_THREADS, *words], check=True, timeout=60)
+    eventually(lambda: {os.getxattr(path, "user.wheelfs.state") for path in (paths[0], paths[-1])} == {b"stored"})
+    assert fake_index.body_bytes(last) == len(content)
+    assert [fake_index.body_bytes(name) > BIG / 2 for name in names] == [True, False, False]

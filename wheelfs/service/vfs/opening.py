@@ -83,9 +83,9 @@ class FileOpener:
 
     async def metadata_opened(self, ref: FileRef) -> None:
         """Fetch a wheel whole whose METADATA alone an installer reads first, as pip does."""
-        client = CLIENT.get()
-        if await client.purpose() is Purpose.INSTALLING and self._projects.sealed(ref) is None:
-            self._whole_wheels.opened(client.pid, ref)
+        process = await CLIENT.get().process()
+        if process.purpose is Purpose.INSTALLING and self._projects.sealed(ref) is None:
+            self._whole_wheels.opened(process.number, ref)
 
     def is_superseded(self, ref: FileRef, *, failed: bool) -> bool:
         """Return whether the file's name means another content by now; see `wheelfs.service.projects.visible_files`."""
@@ -94,11 +94,11 @@ class FileOpener:
     async def _open_partial(self, ref: FileRef) -> OpenFile:
         download = self._downloads.acquire(ref)
         try:
-            client = CLIENT.get()
-            purpose = await client.purpose()
+            process = await CLIENT.get().process()
+            purpose = process.purpose
             self._prefetcher.opening(ref, purpose)
             if purpose is Purpose.INSTALLING:
-                self._whole_wheels.opened(client.pid, ref)
+                self._whole_wheels.opened(process.number, ref)
             with nullcontext() if download.has_tail and not self._strict else self._admission.waiting(f"open {ref.filename}"):
                 await (download.until_sealed() if self._strict else download.ensure_tail(purpose))
         except BaseException:
