@@ -39,6 +39,9 @@ _KNOWN: Final = (
 
 _SHOWN_LINES: Final = 60
 """Of what uv says: its explanations of a conflict may be long, and their ends say it all."""
+_OF_OFFLINE: Final = ("not found in the cache", "not found in the index")
+_HINT_OF_OFFLINE: Final = "hint: Packages were unavailable because the network was disabled"
+"""What uv says of a project that the index does not have, since we run it with ``--offline``: it would mislead."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -103,9 +106,9 @@ def pins(text: str, asked: Iterable[Wanted], allowed: AllowedFiles, environment:
 
 
 def said(text: str, index_url: str) -> str:
-    """Return what uv said on stderr, for people: without colours, warnings, and our passing address of the index."""
-    lines = [line.rstrip() for line in _COLOURS.sub("", text).replace(index_url, "the index").splitlines()]
-    kept = [line for line in lines if line.strip() and not line.startswith("warning:")]
+    """Return what uv said on stderr, without colours, warnings, our passing address of the index, and our ``--offline``."""
+    plain = _COLOURS.sub("", text).replace(index_url, "the index").replace(*_OF_OFFLINE)
+    kept = [line.rstrip() for line in plain.splitlines() if line.strip() and not line.startswith(("warning:", _HINT_OF_OFFLINE))]
     return "\n".join(kept[-_SHOWN_LINES:]).removeprefix("error: ").strip()
 
 

@@ -91,3 +91,13 @@ def test_what_uv_says_is_shown_without_colours_warnings_and_our_address() -> Non
     assert said(text, "file:///tmp/x/simple") == "no demo in the index/demo\n  why"
     assert warnings(text) == ["of old", "Python is old"]
     assert len(said("line\n" * 500, "x").splitlines()) == 60
+
+
+def test_what_uv_says_of_our_own_offline_switch_is_not_passed_on() -> None:
+    text = (
+        "No solution found when resolving dependencies\n  cause: Because demo was not found in the cache and you require demo\n\n"
+        "hint: Packages were unavailable because the network was disabled. When the network is disabled, registry packages may\n"
+    )
+    assert said(text, "x") == (
+        "No solution found when resolving dependencies\n  cause: Because demo was not found in the index and you require demo"
+    )
