@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from wheelfs.errors import FuseUnavailable, MountPointError
-from wheelfs.frontends.fuse.kernel import control
+from wheelfs.frontends.fuse.kernel import control, mountinfo
 from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.kernel.mountinfo import MountEntry, parse_mountinfo
 from wheelfs.frontends.fuse.mount.preflight import Facts, decide
@@ -93,6 +93,12 @@ def test_mountinfo_is_read_with_its_escapes_and_optional_fields() -> None:
         MountEntry(0, 39, "/mnt/my wheels", "fuse.wheelfs", "wheelfs"),
         MountEntry(254, 0, "/", "ext4", "/dev/vda"),
     ]
+
+
+def test_where_proc_is_not_mounted_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(mountinfo, "_MOUNTINFO", tmp_path / "self" / "mountinfo")
+    with pytest.raises(FuseUnavailable, match="/proc is not mounted"):
+        mountinfo.mounts_now()
 
 
 @given(st.text())

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.errors import FuseUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
@@ -58,8 +60,12 @@ def parse_mountinfo(text: str) -> list[MountEntry]:
 
 
 def mounts_now() -> list[MountEntry]:
-    """Return all mounts that this process sees."""
-    return parse_mountinfo(_MOUNTINFO.read_text("utf-8", "surrogateescape"))
+    """Return all mounts that this process sees; raises `FuseUnavailable` where ``/proc`` is not mounted."""
+    try:
+        text = _MOUNTINFO.read_text("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        raise FuseUnavailable("see what is mounted", "/proc is not mounted", "mount -t proc proc /proc") from None
+    return parse_mountinfo(text)
 
 
 def mount_at(place: str) -> MountEntry | None:
