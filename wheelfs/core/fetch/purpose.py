@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import enum
 import re
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 class Purpose(enum.Enum):
@@ -35,6 +35,10 @@ _COMMANDS: Final = {
     },
 }
 _ONLY_RESOLVING: Final = frozenset({"--dry-run", "--no-sync"})
+_RUN_PROGRAMS: Final = frozenset({"run", "tool"})
+"""Commands of uv after which options may be those of the program that is run: `uv run migrate.py --dry-run`."""
+_BEFORE_NAMES: Final = frozenset({"--directory", "--project", "--cache-dir", "--config-file", "--python", "--log"})
+"""Options before a command whose values users choose, and may have called like a command: `uv --directory build lock`."""
 
 
 def purpose_of(command: Sequence[str]) -> Purpose:
@@ -42,18 +46,20 @@ def purpose_of(command: Sequence[str]) -> Purpose:
     for number, word in enumerate(command):
         name = _PROGRAM.fullmatch(word.rpartition("/")[2])
         if name is not None:
-            words = list(takewhile(lambda word: word != "--", command[number + 1 :]))
-            found = Purpose.INSTALLING if name[1] == "uvx" else _of_words(words, is_uv=name[1] == "uv")
-            return Purpose.RESOLVING if found is Purpose.INSTALLING and not _ONLY_RESOLVING.isdisjoint(words) else found
+            words = takewhile(lambda word: word != "--", command[number + 1 :])
+            return Purpose.INSTALLING if name[1] == "uvx" else _of_words(list(words), is_uv=name[1] == "uv")
     return Purpose.UNKNOWN
 
 
-def _of_words(words: Iterable[str], *, is_uv: bool) -> Purpose:
+def _of_words(words: Sequence[str], *, is_uv: bool) -> Purpose:
     """Return the purpose of the first word that is a command; what stands before it are options and their values."""
     commands = _COMMANDS["uv" if is_uv else "pip"]
-    for word in words:
+    for before, word in pairwise(["", *words]):
+        if before in _BEFORE_NAMES:
+            continue
         if is_uv and word == "pip":
             commands = _COMMANDS["pip"]
         elif word in commands:
-            return commands[word]
+            resolves = word not in _RUN_PROGRAMS and not _ONLY_RESOLVING.isdisjoint(words)
+            return Purpose.RESOLVING if resolves else commands[word]
     return Purpose.UNKNOWN

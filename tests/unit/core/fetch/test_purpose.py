@@ -16,7 +16,9 @@ from wheelfs.core.fetch.purpose import Purpose, purpose_of
         "/home/me/.local/bin/uv --quiet pip sync requirements.txt",
         "uv --directory /work sync --frozen",
         "uv run -- pytest --dry-run",
+        "uv run migrate.py --dry-run",
         "uvx ruff check",
+        "uvx release --dry-run",
         "uv tool install ruff",
         "pip install -r requirements.txt",
         "/venv/bin/python3 /venv/bin/pip3.11 download numpy",
@@ -32,6 +34,8 @@ def test_installers_are_known(command: str) -> None:
     "command",
     [
         "uv lock",
+        "uv --directory build lock",
+        "uv --project tool tree",
         "uv pip compile requirements.in",
         "uv pip install --dry-run numpy",
         "uv add --no-sync numpy",
