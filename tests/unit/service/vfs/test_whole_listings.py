@@ -101,7 +101,7 @@ async def test_what_is_stored_meanwhile_shows_in_the_next_listing_and_not_in_one
         await stored(node, *NAMES)
         following = [name for _, name, _ in (*begun, *under_way.entries(begun[-1][0])) if name.endswith(".whl")]
         assert following == NAMES[::2]
-        assert wheels(under_way) == wheels(root(node)) == NAMES  # it begins anew at the beginning
+        assert wheels(under_way) == wheels(root(node)) == NAMES  # at its beginning it is read again
 
 
 async def test_what_changed_while_it_was_read_is_not_kept(tmp_path: Path, origin: MemoryOrigin) -> None:
