@@ -75,6 +75,19 @@ class Rest:
 
 async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLimits) -> None:
     """Look after the store until cancelled; what fails is logged and tried again."""
+    async with trio.open_nursery() as nursery:
+        await _keep_in_order(store, downloads, limits, nursery)
+
+
+async def _solidify(store: Store) -> None:
+    """Make solid what is due, which may take an hour: beside all else, so that quota and memory are looked at meanwhile."""
+    try:
+        await trio.to_thread.run_sync(store.solidify_if_due)
+    except Exception as error:
+        log.warning("%s", failure("keep what is not used solid", error))
+
+
+async def _keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLimits, nursery: trio.Nursery) -> None:
     checked_s = noted_s = -limits.store_s
     was_idle = False
     rest = Rest(limits)
@@ -88,7 +101,7 @@ async def keep_in_order(store: Store, downloads: DownloadPool, limits: UpkeepLim
                 await trio.to_thread.run_sync(store.keep_limits)
                 if was_idle and downloads.is_idle:
                     await trio.to_thread.run_sync(store.collect_if_due)
-                    await trio.to_thread.run_sync(store.solidify_if_due)
+                    nursery.start_soon(_solidify, store)
                 was_idle = downloads.is_idle
             if trio.current_time() - noted_s >= limits.profiles_s:
                 noted_s = trio.current_time()

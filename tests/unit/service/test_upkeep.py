@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
+from wheelfs.errors import StoreFull
 from wheelfs.service import upkeep
 from wheelfs.service.upkeep import Rest, UpkeepLimits, keep_in_order
 
@@ -67,3 +69,28 @@ async def test_a_service_gives_back_what_a_burst_has_left(monkeypatch: pytest.Mo
     with trio.fail_after(30), trio.CancelScope() as scope:
         await keep_in_order(cast("Any", store), cast("Any", store), UpkeepLimits(poll_s=0.0))
     assert given == [1]
+
+
+async def test_the_store_is_looked_after_while_much_of_it_becomes_solid(caplog: pytest.LogCaptureFixture) -> None:
+    done, rounds = threading.Event(), 0
+
+    class Busy(_Store):
+        def keep_limits(self) -> None:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 4:
+                done.set()
+
+        def solidify_if_due(self) -> None:
+            if not done.is_set():
+                assert done.wait(30)
+                raise StoreFull("make it solid", "the disk is full")
+
+    store = Busy()
+    with trio.move_on_after(30) as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keep_in_order, cast("Any", store), cast("Any", store), UpkeepLimits(poll_s=0.0, store_s=0.0))
+            while "the disk is full" not in caplog.text:
+                await trio.lowlevel.checkpoint()
+            nursery.cancel_scope.cancel()
+    assert not scope.cancelled_caught
