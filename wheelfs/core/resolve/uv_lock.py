@@ -156,12 +156,11 @@ class _Lock:
         roots = self._own()
         # Of a script, and of a workspace without a package: requirements as metadata has them, without what was chosen.
         manifest = self._data.get("manifest", {})
-        groups = manifest.get("dependency-groups", {})
-        asked = [*manifest.get("requirements", []), *chain.from_iterable(groups.values())]
-        if not roots and not asked:
+        requirements, groups = manifest.get("requirements", []), manifest.get("dependency-groups", {})
+        if not roots and not requirements and not any(groups.values()):
             return [(package, "") for package in self._packages() if self._is_in_fork(package)]
-        asked = [*manifest.get("requirements", [])]
-        asked += chain.from_iterable(some for name, some in groups.items() if self._is_wanted(f"dev:{name}"))
+        wanted = (some for name, some in groups.items() if self._is_wanted(f"dev:{name}"))
+        asked = [*requirements, *chain.from_iterable(wanted)]
         begin = [(root, group) for root in roots for group in ("", *filter(self._is_wanted, _groups(root)))]
         return begin + [step for one in asked for step in self._follow(one, one.get("extras", []))]
 
