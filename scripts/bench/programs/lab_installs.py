@@ -127,15 +127,15 @@ def _gateway(here: Lab, stocked: Path | None) -> Iterator[list[str]]:
         stack.enter_context(here.serving(where))
         mounts = stack.enter_context(here.mounts("--share", here.gateway_url, "--index", f"main={here.gateway_url}/simple"))
         if stocked is not None:
-            here.wait_until_listed(mounts)
+            here.wait_until_known(mounts)
         yield _views(mounts)
 
 
 @contextmanager
 def _share(here: Lab, url: str, environment: Mapping[str, str]) -> Iterator[list[str]]:
-    """Yield mounts that have a share of objects, and an index that they have no way to."""
-    with here.mounts("--share", url, "--index", f"main={here.index_url}", environment=environment) as mounts:
-        here.wait_until_listed(mounts)
+    """Yield mounts that have a share of objects alone: an index that does not answer would hide what only the share names."""
+    with here.mounts("--share", url, "--no-index", environment=environment) as mounts:
+        here.wait_until_known(mounts)
         yield _views(mounts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import subprocess
@@ -34,7 +35,7 @@ GATEWAY_PORT = 8080
 INSTALL_LIMIT_S = 300.0
 """Ten times the longest wait of wheelfs for an index, many times what an install takes: who takes longer hangs."""
 
-_LISTED_S = 60.0
+_KNOWN_S = 60.0
 
 
 class Traffic(NamedTuple):
@@ -107,13 +108,18 @@ class Lab:
             self.mounted = mounts
             yield mounts
 
-    def wait_until_listed(self, mounts: Sequence[Mounted]) -> None:
-        """Return when every mount lists the set: it learns within seconds what a share has, which is not what is measured."""
-        for mounted in mounts:
-            eventually(partial(self._lists_all, mounted.path), deadline_s=_LISTED_S)
+    def wait_until_known(self, mounts: Sequence[Mounted]) -> None:
+        """Return when every mount knows the set: it learns within seconds what a share has, which is not what is measured.
 
-    def _lists_all(self, directory: Path) -> bool:
-        return sum(1 for _ in directory.glob("*.whl")) >= len(self.held.paths)
+        What only a share names is not listed before an index in charge has answered for it, so status.json has the rest.
+        """
+        for mounted in mounts:
+            eventually(partial(self._knows_all, mounted), deadline_s=_KNOWN_S)
+
+    def _knows_all(self, mounted: Mounted) -> bool:
+        listed = sum(1 for _ in mounted.path.glob("*.whl"))
+        status = json.loads((mounted.path / ".wheelfs" / "status.json").read_text("utf-8"))
+        return listed + status["withheld"]["files"] >= len(self.held.paths)
 
     def stock(self, where: Path) -> None:
         """Fetch the set into the store of a gateway."""

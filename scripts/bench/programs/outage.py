@@ -55,7 +55,7 @@ def _round(here: Lab, away_s: float | None, *, online: bool) -> list[str]:
         own = here.index_url if online else f"{here.gateway_url}/simple"
         mounts = stack.enter_context(here.mounts("--share", here.gateway_url, "--index", f"main={own}"))
         if online:
-            here.wait_until_listed(mounts)
+            here.wait_until_known(mounts)
         urls = [f"file://{mounted.path}/here/simple" for mounted in mounts]
         ends: dict[int, tuple[Finished, float]] = {}
         began = time.perf_counter()
