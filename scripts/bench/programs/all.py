@@ -79,10 +79,11 @@ def main() -> None:
     print("\n".join(HEAD), flush=True)
     for program in dict.fromkeys(goal.program for goal in GOALS if not options.only or goal.program.name in options.only):
         rounds = options.rounds or (1 if options.quick else program.rounds)
-        found, went_well = measure(program, checkouts, rounds, quick=options.quick)
+        able = checkouts[:1] if program.is_alone else checkouts
+        found, went_well = measure(program, able, rounds, quick=options.quick)
         is_well &= went_well
         for goal in (goal for goal in GOALS if goal.program == program):
-            row = row_of(goal, found[checkouts[-1]] if len(checkouts) > 1 else (), found[ROOT])
+            row = row_of(goal, found[able[-1]] if len(able) > 1 else (), found[ROOT])
             if row is not None:
                 rows.append(row)
                 print(row.line(), flush=True)

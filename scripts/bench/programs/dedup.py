@@ -128,6 +128,8 @@ def show_solid(group: Group, scratch: Path, where: Path) -> None:
         f"    solid: {part:.3f}; first reads in MB/s: least {min(rates):.0f}, a tenth below {slow:.0f}, median "
         f"{statistics.median(rates):.0f}"
     )
+    figures.note(f"{group.name}, solid", [part])
+    figures.note(f"{group.name}, solid, slowest first read, MB/s", [min(rates)])
 
 
 def show_inside(where: Path) -> None:

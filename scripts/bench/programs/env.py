@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.bench.programs import env_lab
+from scripts.bench.programs import env_lab, figures
 from scripts.bench.programs.env_course import IMPORTS, Course, lock_of, locked_project
 from scripts.bench.programs.env_nodes import measure_node
 from scripts.bench.programs.ground import arguments, ground, index_of, store_all, wheels
@@ -60,6 +60,7 @@ def measure_first(course: Course, mounted: Mounted, rounds: int) -> None:
         rounds,
     )
     show_times(measured, {_MADE: _VENV, _COMPILED: _VENV})
+    figures.begin("the same, beside the one that compiles")
     show_times({name: measured[name] for name in (_COMPILED, _MADE)}, {_MADE: _COMPILED})
     course.show_processors(_VENV, _COMPILED, _MADE)
 
@@ -78,6 +79,7 @@ def measure_again(course: Course, mounted: Mounted, rounds: int) -> None:
             course.run_import(one)
         for many in (1, AT_ONCE):
             print(f"  {many} at a time")
+            figures.begin(f"the import again, {many} at a time")
             cases = [
                 course.case(case, partial(course.run_imports, one, many), mounted if case == _AGAIN else None)
                 for case, one in pythons.items()

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from scripts.bench.programs import figures
 from scripts.bench.programs.env_course import locked_project
 from scripts.bench.programs.line import slow_line
 from scripts.bench.programs.measuring import Case, interleaved, show_times
@@ -43,6 +44,7 @@ class _Meter:
     processor_s: list[float] = field(default_factory=list)
 
     def show(self, name: str, total_bytes: int) -> None:
+        figures.note(f"bytes, {name}", [one / total_bytes for one in self.brought])
         brought, asked, seconds = (statistics.median(runs) for runs in (self.brought, self.asked, self.processor_s))
         print(
             f"  {name:<46} {brought / 1e6:7.2f} MB = {brought / total_bytes:.3f} of the wheels, {asked:.0f} requests,"

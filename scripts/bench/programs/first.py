@@ -59,11 +59,11 @@ class _Meter:
         self.bytes_per_run.append(self.line.brought_bytes - self._before)
         self.requests_per_run.append(len(self.index.requests))
 
-    def show(self, name: str, total_bytes: int) -> None:
+    def show(self, name: str, total_bytes: int, peer: _Meter) -> None:
         brought = statistics.median(self.bytes_per_run)
         requests = statistics.median(self.requests_per_run)
-        figures.note(f"bytes, {name}", [one / total_bytes for one in self.bytes_per_run])
-        figures.note(f"bytes, {name}", [one / total_bytes for one in self.bytes_per_run])
+        of_peer = [mine / its for mine, its in zip(self.bytes_per_run, peer.bytes_per_run, strict=True)]
+        figures.note(f"bytes, {name}", [one / total_bytes for one in self.bytes_per_run], of_peer)
         print(f"  {name:<58} {brought / 1e6:7.2f} MB = {brought / total_bytes:.3f} of the wheels, {requests:.0f} requests")
 
 
@@ -117,7 +117,7 @@ class _Installs:
         """Run the cases by turns, and print what they took."""
         show_times(interleaved(list(cases), options.rounds), {one.name: PEER for one in cases if one.name != PEER})
         for one in cases:
-            self.meters[one.name].show(one.name, self.held.total_bytes)
+            self.meters[one.name].show(one.name, self.held.total_bytes, self.meters[PEER])
             if options.timeline:
                 print(*self.meters[one.name].last_run, sep="\n")
 

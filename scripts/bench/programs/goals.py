@@ -11,15 +11,22 @@ PLAIN: Final = "a plain directory"
 BEFORE: Final = "the build before"
 READS: Final = "docs/design/decisions/0076-reads-through-pyfuse3.md"
 START: Final = "docs/design/decisions/0082-starting.md"
+INSTALLS: Final = "docs/design/decisions/0074-purposes-of-clients.md"
+SOLID: Final = "docs/design/decisions/0080-solid-blocks.md"
+IMPORTS: Final = "docs/design/decisions/0071-inflating.md"
 
 
 class Program(msgspec.Struct, frozen=True):
-    """A benchmark and its arguments: a run of it gives figures; ``quick`` are arguments in place of them for a try."""
+    """A benchmark and its arguments: a run of it gives figures; ``quick`` are arguments in place of them for a try.
+
+    ``is_alone``: the build before cannot do what is measured.
+    """
 
     name: str
     arguments: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
     rounds: int = 5
+    is_alone: bool = False
 
 
 class Goal(msgspec.Struct, frozen=True):
@@ -56,7 +63,7 @@ _READ = Program("read", ("--rounds", "1"), quick=("--rounds", "1"))
 _FILL = Program("fill", ("--rounds", "1"), quick=("--rounds", "1", "--mb", "50"), rounds=3)
 _MEMORY = Program("memory", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"), rounds=2)
 _DELTA = Program("delta", rounds=1)
-_DEDUP = Program("dedup", rounds=1)
+_DEDUP = Program("dedup", ("--solid", "--no-peers"), rounds=1, is_alone=True)
 _OPEN = Program("lab", ("--parts", "open"), quick=("--parts", "open", "--nodes", "2", "--readers", "4"), rounds=1)
 _NODES = Program(
     "lab", ("--parts", "install", "--rounds", "1"), quick=("--parts", "install", "--nodes", "2", "--set", "small"), rounds=2
@@ -76,15 +83,23 @@ GOALS: Final = (
         "mount, empty store, here/simple",
         0.95,
         section="core metadata offered*",
+        profile=INSTALLS,
     ),
-    Goal("the same, index without them", FIRST, _FIRST, "mount, empty store, here/simple", 0.9, section="no core metadata*"),
+    Goal(
+        "the same, index without them",
+        FIRST,
+        _FIRST,
+        "mount, empty store, here/simple",
+        0.9,
+        section="no core metadata*",
+        profile=INSTALLS,
+    ),
     Goal(
         "its bytes",
-        "the wheels'",
+        "those of uv straight",
         _FIRST,
         "bytes, mount, empty store, here/simple",
         1.0,
-        by="value",
         section="core metadata offered*",
     ),
     Goal(
@@ -94,14 +109,14 @@ GOALS: Final = (
         "mount, half in the version before, the rest as it is",
         0.6,
         section="half of it upgraded, core metadata offered*",
+        profile=INSTALLS,
     ),
     Goal(
         "the bytes of that",
-        "the wheels'",
+        "those of uv straight",
         _FIRST,
         "bytes, mount, half in the version before, the rest as it is",
         0.65,
-        by="value",
         section="half of it upgraded, core metadata offered*",
     ),
     Goal(
@@ -133,11 +148,27 @@ GOALS: Final = (
         unit="s",
         profile=READS,
     ),
-    Goal("reading it from the page cache, time", "the same file on disk", _READ, "mount, cached", 1.11),
+    Goal("reading it from the page cache, time", "the same file on disk", _READ, "mount, cached", 1.11, profile=READS),
     Goal("16 readers of 16 wheels, kernel cache cold, time", "one reader", _READ, "16 readers", 0.59, profile=READS),
-    Goal("`add`, processor time", BEFORE, _COMMANDS, "add, processor s a GB", 0.6, by="before", unit="s/GB"),
     Goal(
-        "a node filling itself, processor time", BEFORE, _FILL, "processor s a GB, gateway, node", 0.55, by="before", unit="s/GB"
+        "`add`, processor time",
+        BEFORE,
+        _COMMANDS,
+        "add, processor s a GB",
+        0.6,
+        by="before",
+        unit="s/GB",
+        profile="docs/design/decisions/0078-storing-by-the-run.md",
+    ),
+    Goal(
+        "a node filling itself, processor time",
+        BEFORE,
+        _FILL,
+        "processor s a GB, gateway, node",
+        0.55,
+        by="before",
+        unit="s/GB",
+        profile="docs/design/decisions/0079-hashed-again.md",
     ),
     Goal("memory of the daemon after the set", "devpi 267, nginx 16", _MEMORY, "at rest", 70, by="value", unit="MB"),
     Goal("`wheelfs ls`, processor time", BEFORE, _COMMANDS, "ls, processor s", 0.5, by="before", unit="s", profile=START),
@@ -152,9 +183,32 @@ GOALS: Final = (
         unit="s",
         profile=START,
     ),
-    Goal('upgrading, `delta = "always"`, bytes', "the simulated need", _DELTA, "of need, all *", 0.95, by="value"),
-    Goal("room for pure wheels", "the wheels' size", _DEDUP, "pure", 0.15, by="value"),
-    Goal("room for all wheels", "the wheels' size", _DEDUP, "all in one", 0.45, by="value"),
+    Goal(
+        'upgrading, `delta = "always"`, bytes',
+        "the simulated need",
+        _DELTA,
+        "of need, all *",
+        0.95,
+        by="value",
+        profile="docs/design/decisions/0007-delta.md",
+    ),
+    Goal("room for pure wheels", "the wheels' size", _DEDUP, "pure", 0.15, by="value", profile=SOLID),
+    Goal("the same, solid but for the newest", "the wheels' size", _DEDUP, "pure, solid", 0.15, by="value", profile=SOLID),
+    Goal("room for all wheels", "the wheels' size", _DEDUP, "all in one", 0.45, by="value", profile=SOLID),
+    Goal(
+        "all wheels, solid but for the newest", "the wheels' size", _DEDUP, "all in one, solid", 0.45, by="value", profile=SOLID
+    ),
+    Goal(
+        "first read of a solid wheel, the slowest",
+        "50 MB/s",
+        _DEDUP,
+        "all in one, solid, slowest first read, MB/s",
+        50,
+        by="value",
+        unit="MB/s",
+        at_least=True,
+        profile=SOLID,
+    ),
     Goal("64 processes on 8 nodes open a new wheel", "upstream fetches", _OPEN, "upstream fetches of a new wheel", 1, by="value"),
     Goal("a set on 8 nodes, stocked gateway", "nginx with plain files", _NODES, "mounts, gateway that has all", 1.3),
     Goal(
@@ -164,13 +218,58 @@ GOALS: Final = (
     Goal("the same: look-up", "1 ms", _CATALOG, "look-up of a wheel", 1, by="value", section="many files", unit="ms"),
     Goal(
         "environment, lock to first import",
-        "uv sync, import",
+        "`uv sync`, import",
         _ENV,
         "wheelfs: env create, mount, import*",
         0.35,
         section="to the first import",
+        profile=IMPORTS,
     ),
-    Goal("its import again", "a virtual environment", _ENV, "the mounted environment", 1.0, section="the import again"),
+    Goal(
+        "that, beside bytecode compiled by uv",
+        "`uv sync --compile-bytecode`, import",
+        _ENV,
+        "wheelfs: env create, mount, import*",
+        0.6,
+        section="the same, beside the one that compiles",
+        profile=IMPORTS,
+    ),
+    Goal(
+        "its import again",
+        "a virtual environment",
+        _ENV,
+        "the mounted environment",
+        1.0,
+        section="the import again, 1 at a time",
+        profile=IMPORTS,
+    ),
+    Goal(
+        "8 of these at once",
+        "a virtual environment",
+        _ENV,
+        "the mounted environment",
+        1.0,
+        section="the import again, 8 at a time",
+        profile=IMPORTS,
+    ),
+    Goal(
+        "environment on a node with nothing, a profile in the share",
+        "`uv sync`, import, 200 Mbit/s and 30 ms",
+        _ENV,
+        "pull --env, mount, import; with a profile",
+        0.4,
+        section="a node that has nothing stored*",
+        profile=IMPORTS,
+    ),
+    Goal(
+        "the bytes on that node",
+        "the wheels'",
+        _ENV,
+        "bytes, pull --env, mount, import; with a profile",
+        0.38,
+        by="value",
+        profile=IMPORTS,
+    ),
     Goal(
         "an environment on 8 nodes at once",
         "one node",
@@ -178,6 +277,7 @@ GOALS: Final = (
         "all nodes at once",
         1.3,
         section="an environment on 8 nodes at once",
+        profile=IMPORTS,
     ),
     Goal("the same: bytes over the uplink", "one node's", _ENV, "uplink bytes, *", 1.0, by="value"),
     Goal("install of what is stored, nginx", PLAIN, _PEERS, "nginx", 0, by="peer", at_least=True),

@@ -119,7 +119,7 @@ class Lab:
     def _knows_all(self, mounted: Mounted) -> bool:
         listed = sum(1 for _ in mounted.path.glob("*.whl"))
         status = json.loads((mounted.path / ".wheelfs" / "status.json").read_text("utf-8"))
-        return listed + status["withheld"]["files"] >= len(self.held.paths)
+        return bool(listed + status["withheld"]["files"] >= len(self.held.paths))
 
     def stock(self, where: Path) -> None:
         """Fetch the set into the store of a gateway."""
