@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from wheelfs.app.fetching import SLOTS, fetch
-from wheelfs.app.wiring import is_unborn, limits_of, running_node, store_to_look_at
+from wheelfs.app.fetching import bring, read
+from wheelfs.app.indexes import effective_indexes
+from wheelfs.app.wiring import is_unborn, store_to_fill, store_to_look_at
 from wheelfs.errors import InvalidInput, NotKnown, OriginError
 from wheelfs.private_files import readers_of
 from wheelfs.service.environments.named import named, unknown
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from wheelfs.app.fetching import Request
     from wheelfs.config import Settings
     from wheelfs.model.environment import Environment, EnvironmentLabel, EnvironmentWheel, Interpreter
     from wheelfs.model.wanted import Wanted
@@ -49,37 +51,86 @@ def create(
 ) -> MadeEnvironment:
     """Make an environment of what is asked for and all that it needs; ``complete``: its files are fetched whole first.
 
-    ``report`` and ``note`` are those of `wheelfs.app.fetching.fetch`, whose errors are raised too; `InvalidInput` for an sdist
-    among the files, and for wheels that cannot be installed together.
+    Where a lock names all of it, and all is stored, that needs no network.  ``report`` and ``note`` are those of
+    `wheelfs.app.fetching.fetch`, whose errors are raised too; `InvalidInput` for an sdist among the files, and for wheels that
+    cannot be installed together.
     """
     from wheelfs.model.environment import parse_label
     from wheelfs.reports.environment import EnvironmentClash, MadeEnvironment
-    from wheelfs.service.environments.interpreter import find_interpreter
+    from wheelfs.service.environments.interpreter import asked_interpreter
 
     parse_label(name)
-    interpreter = find_interpreter(python)
+    with asked_interpreter(python) as answer:
+        # A Python takes as long to start as these to be imported: half of a start each.
+        import wheelfs.service.environments.making
+        import wheelfs.service.operations.requirements
+        import wheelfs.store.store  # noqa: F401
+
+        interpreter = answer()
+    wanted = msgspec.structs.replace(asked, python=interpreter.version, with_deps=True, lazy=not complete)
+    request = read(wanted, note=note)
+    with store_to_fill(settings) as store:
+        one = _made(settings, store, name, interpreter, request, report, progress)
+        state = _state(store, one.label, one.tree)
+    clashes = tuple(EnvironmentClash(path=clash.path, hidden=clash.hidden, shown=clash.shown) for clash in one.clashes)
+    result = "created" if one.is_new else "unchanged"
+    return MadeEnvironment(environment=state, result=result, compiled=one.compiled, clashes=clashes)
+
+
+def _made(
+    settings: Settings,
+    store: Store,
+    name: str,
+    interpreter: Interpreter,
+    request: Request,
+    report: Callable[[FetchedFile], None],
+    progress: Progress,
+) -> Made:
+    """Make an environment of what was read: with nothing but the store where that has all of it, else with a node."""
+    from wheelfs.service.environments.making import make_of_stored
+
     files: list[FetchedFile] = []
 
     def done(file: FetchedFile) -> None:
         files.append(file)
         report(file)
 
-    made: list[tuple[Made, EnvironmentState]] = []
+    stored = _stored_files(settings, store, request)
+    if stored is not None:
+        for file in stored:
+            done(file)
+        with _compiling(progress) as compiled:
+            return make_of_stored(store, name, _wheels(store, name, files), interpreter, progress=compiled)
+    made: list[Made] = []
 
     async def make(node: Running) -> None:
-        from wheelfs.service.environments.making import make_environment
+        from wheelfs.service.environments.lazily import make_lazily
 
-        wheels = [_as_wheel(node.store, file) for file in _wheels_among(name, files)]
         with _compiling(progress) as compiled:
-            one = await make_environment(node, name, wheels, interpreter, progress=compiled)
-        made.append((one, _state(node.store, one.label)))
+            made.append(await make_lazily(node, name, _wheels(store, name, files), interpreter, progress=compiled))
 
-    wanted = msgspec.structs.replace(asked, python=interpreter.version, with_deps=True, lazy=not complete)
-    fetch(settings, wanted, report=done, note=note, progress=progress, then=make)
-    [(one, state)] = made
-    clashes = tuple(EnvironmentClash(path=clash.path, hidden=clash.hidden, shown=clash.shown) for clash in one.clashes)
-    result = "created" if one.is_new else "unchanged"
-    return MadeEnvironment(environment=state, result=result, compiled=one.compiled, clashes=clashes)
+    bring(settings, store, request, report=done, progress=progress, then=make)
+    return made[0]
+
+
+def _stored_files(settings: Settings, store: Store, request: Request) -> list[FetchedFile] | None:
+    """Return all that is asked for if a lock names it and it is stored, else None."""
+    from wheelfs.core.platforms.machine import Machine
+    from wheelfs.core.projects.index_scopes import IndexScopes, share_scopes
+    from wheelfs.core.views.policy import policy_of
+    from wheelfs.core.views.view import View
+    from wheelfs.core.views.visibility import filter_of
+    from wheelfs.service.environments.locked import stored_files
+    from wheelfs.service.operations.requirements import unfetchable
+
+    if request.resolver is not None:
+        return None
+    nowhere = Machine(frozenset())  # only flat directories ask for what a machine is
+    view_filter = filter_of(View(), policy_of(settings, nowhere), machine=nowhere, now_us=request.began_us)
+    patterns = {index.name: index.projects for index, _ in effective_indexes(settings)}
+    scopes = IndexScopes(patterns, share_scopes(settings))
+    stored = stored_files(store, request.wants.locked, request.target, scopes=scopes, view_filter=view_filter)
+    return None if stored is None else [*map(unfetchable, request.wants.unfetchable), *stored]
 
 
 def check_venv(directory: Path) -> None:
@@ -110,18 +161,16 @@ def compile_modules(settings: Settings, name: str, *, note: Callable[[str], None
 
     Where its interpreter is not what it was made for, ``note`` is called with why that cannot be.
     """
-    import trio
-
     from wheelfs.reports.environment import CompiledEnvironment
-    from wheelfs.store.store import Store
+    from wheelfs.service.environments.making import compile_stored
 
-    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
+    with store_to_fill(settings) as store:
         label, tree = named(store, "compile the modules of", name)
         compiled = 0
         if store.holds_all(label.contents) and _is_there(tree.interpreter, note):
             with _compiling(progress) as told:
-                compiled = trio.run(_compile, settings, store, tree, told)
-        return CompiledEnvironment(environment=_state(store, label), compiled=compiled)
+                compiled = compile_stored(store, tree, progress=told)
+        return CompiledEnvironment(environment=_state(store, label, tree), compiled=compiled)
 
 
 def _is_there(interpreter: Interpreter, note: Callable[[str], None]) -> bool:
@@ -137,14 +186,6 @@ def _is_there(interpreter: Interpreter, note: Callable[[str], None]) -> bool:
         note(f"its modules are not compiled: {happened}; make it again with wheelfs env create")
         return False
     return True
-
-
-async def _compile(settings: Settings, store: Store, tree: Environment, progress: Callable[[int, int], None]) -> int:
-    from wheelfs.service.environments.making import compile_environment
-    from wheelfs.telemetry import Counters
-
-    async with running_node(settings, store, Counters(), bound_s=None, network_slots=SLOTS) as node:
-        return await compile_environment(node, tree, progress=progress)
 
 
 def _wanted(wheel: EnvironmentWheel) -> Wanted:
@@ -182,7 +223,7 @@ def listed(settings: Settings) -> list[EnvironmentState]:
     if is_unborn(settings.store):
         return []
     with store_to_look_at(settings) as store:
-        return [_state(store, label) for label in store.mounted.labels()]
+        return [_state(store, label, _tree_of(store, label)) for label in store.mounted.labels()]
 
 
 def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[EnvironmentFile]]:
@@ -205,7 +246,7 @@ def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[Env
                     size_bytes=wheel.size_bytes,
                 )
             )
-        return _state(store, label), files
+        return _state(store, label, tree), files
 
 
 def wheels_of(settings: Settings, name: str) -> tuple[list[str], list[str]]:
@@ -278,6 +319,12 @@ def _wheels_among(name: str, files: list[FetchedFile]) -> list[FetchedFile]:
     return list(chosen.values())
 
 
+def _wheels(store: Store, name: str, files: list[FetchedFile]) -> list[EnvironmentWheel]:
+    """Return the wheels of an environment in the order that they have in it: the same ones make the same tree."""
+    wheels = [_as_wheel(store, file) for file in _wheels_among(name, files)]
+    return sorted(wheels, key=lambda wheel: (wheel.project, wheel.filename))
+
+
 def _as_wheel(store: Store, file: FetchedFile) -> EnvironmentWheel:
     from wheelfs.model.environment import EnvironmentWheel
 
@@ -290,13 +337,17 @@ def _as_wheel(store: Store, file: FetchedFile) -> EnvironmentWheel:
     raise NotKnown("make the environment", f"{file.filename} was removed from the store meanwhile", "try again")
 
 
-def _state(store: Store, label: EnvironmentLabel) -> EnvironmentState:
+def _tree_of(store: Store, label: EnvironmentLabel) -> Environment:
+    tree = store.mounted.tree(label.digest)
+    assert tree is not None, "a label and its tree are written together"
+    return tree
+
+
+def _state(store: Store, label: EnvironmentLabel, tree: Environment) -> EnvironmentState:
     from wheelfs.core.environments.assembling import state_of
     from wheelfs.core.times import rfc3339
     from wheelfs.reports.environment import EnvironmentState
 
-    tree = store.mounted.tree(label.digest)
-    assert tree is not None, "a label and its tree are written together"
     missing = sum(not store.holds(sha256) for sha256 in label.contents)
     return EnvironmentState(
         name=label.name,

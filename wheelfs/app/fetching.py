@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from wheelfs.app.indexes import effective_indexes
-from wheelfs.app.wiring import is_unborn, limits_of, read_requirements, running_node, store_to_look_at, target_of
-from wheelfs.private_files import readers_of
+from wheelfs.app.wiring import (
+    is_unborn,
+    read_requirements,
+    running_node,
+    store_to_fill,
+    store_to_look_at,
+    target_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -37,29 +43,27 @@ RESOLVING: Final = "uv resolves"
 """What progress calls the time in which nothing is fetched but metadata."""
 
 
-def fetch(
-    settings: Settings,
-    asked: FetchArguments,
-    *,
-    report: Callable[[FetchedFile], None],
-    note: Callable[[str], None],
-    progress: Progress,
-    wanted: Sequence[Wanted] = (),
-    then: Callable[[Running], Awaitable[None]] | None = None,
-) -> FetchSummary:
-    """Bring what is asked for into the store; ``report`` is called with each file and ``note`` with what had no effect.
+class Request(msgspec.Struct, frozen=True):
+    """What is to be fetched, read from words and files, for which machine; and when that began, on two clocks.
 
-    ``wanted``: further files, which are asked for in no word or file.  ``then`` is given the node when all is done.
-    Raises `InvalidInput` for words and files that mean nothing and `Unresolvable`, before anything is fetched, and `StoreError`.
+    ``resolver`` finds out what it needs besides, where that is wanted and not known.
     """
-    import trio
 
+    asked: FetchArguments
+    target: Target
+    wants: Wants
+    resolver: Resolver | None
+    began_us: int
+    began_s: float
+
+
+def read(asked: FetchArguments, *, note: Callable[[str], None], wanted: Sequence[Wanted] = ()) -> Request:
+    """Return what is asked for; ``wanted``: and these files, as from a lock.  ``note`` is called with what has no effect.
+
+    Raises `InvalidInput` for words and files that mean nothing, and `NotKnown` where a resolver is needed and there is none.
+    """
     from wheelfs.model.wanted import Chosen
-    from wheelfs.service.operations.fetch import unfetchable
-    from wheelfs.store.allocator import reuse_memory
-    from wheelfs.store.store import Store
 
-    reuse_memory()
     began_us, began_s = time.time_ns() // 1_000, time.monotonic()
     target = target_of(asked.python, asked.platforms)
     wants = read_requirements(
@@ -78,11 +82,45 @@ def fetch(
 
         resolver = Resolver.found(asked, target, os.environ, note=note)
     wants.locked.extend(wanted)
-    run = _Run(settings, asked, wants, target, resolver, report, progress, began_us, began_s, then)
-    for one in wants.unfetchable:
+    return Request(asked, target, wants, resolver, began_us, began_s)
+
+
+def fetch(
+    settings: Settings,
+    asked: FetchArguments,
+    *,
+    report: Callable[[FetchedFile], None],
+    note: Callable[[str], None],
+    progress: Progress,
+    wanted: Sequence[Wanted] = (),
+) -> FetchSummary:
+    """Bring what is asked for into the store; ``report`` is called with each file.
+
+    For ``note``, ``wanted`` and errors see `read`; raises `Unresolvable`, before anything is fetched, and `StoreError`, too.
+    """
+    request = read(asked, note=note, wanted=wanted)
+    with store_to_fill(settings) as store:
+        return bring(settings, store, request, report=report, progress=progress)
+
+
+def bring(
+    settings: Settings,
+    store: Store,
+    request: Request,
+    *,
+    report: Callable[[FetchedFile], None],
+    progress: Progress,
+    then: Callable[[Running], Awaitable[None]] | None = None,
+) -> FetchSummary:
+    """Bring what was read into the store, as `fetch` does; ``then`` is given the node when all is done."""
+    import trio
+
+    from wheelfs.service.operations.requirements import unfetchable
+
+    run = _Run(settings, request, report, progress, then)
+    for one in request.wants.unfetchable:
         run.done(unfetchable(one))
-    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
-        return trio.run(run.bring, store)
+    return trio.run(run.bring, store)
 
 
 def check(
@@ -144,14 +182,9 @@ def _allowed(asked: FetchArguments) -> AllowedFiles:
 
 class _Run(msgspec.Struct):
     settings: Settings
-    asked: FetchArguments
-    wants: Wants
-    target: Target
-    resolver: Resolver | None
+    request: Request
     report: Callable[[FetchedFile], None]
     progress: Progress
-    began_us: int
-    began_s: float
     then: Callable[[Running], Awaitable[None]] | None
     files: list[FetchedFile] = msgspec.field(default_factory=list)
 
@@ -165,23 +198,24 @@ class _Run(msgspec.Struct):
         from wheelfs.service.operations.fetch import Prefetch, summed_up
         from wheelfs.telemetry import Counters
 
-        counters, asked = Counters(), self.asked
+        counters, asked, wants = Counters(), self.request.asked, self.request.wants
         here_before = await trio.to_thread.run_sync(store.spool.states)
-        wanted = self.wants.as_one() if self.resolver is None else await self._resolved(self.resolver, store, counters)
-        if self.wants.local:
+        resolver = self.request.resolver
+        wanted = wants.as_one() if resolver is None else await self._resolved(resolver, store, counters)
+        if wants.local:
             await self._take_local(store)
         with ExitStack() as at_end:
             async with running_node(self.settings, store, counters, bound_s=None, network_slots=SLOTS) as node:
                 if self.settings.no_index:  # then the shares alone say which files there are
                     await node.follower.catch_up()
-                options = (self.target, asked.pin, asked.dry_run, asked.lazy, self.began_us, here_before)
+                options = (self.request.target, asked.pin, asked.dry_run, asked.lazy, self.request.began_us, here_before)
                 run = Prefetch(node, *options, self.done, self.progress)
                 at_end.callback(run.report_interrupted)
-                await run.run([*wanted, *self.wants.locked])
+                await run.run([*wanted, *wants.locked])
                 if self.then is not None:
                     await self.then(node)
         fetched_bytes = counters.so_far().fetched_bytes
-        return summed_up(self.files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - self.began_s)
+        return summed_up(self.files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - self.request.began_s)
 
     async def _take_local(self, store: Store) -> None:
         """Add the files that are asked for by their paths."""
@@ -190,10 +224,10 @@ class _Run(msgspec.Struct):
         from wheelfs.core.projects.index_scopes import IndexScopes
         from wheelfs.service.operations.fetch_local import LocalFiles
 
-        asked = self.asked
+        asked, wants = self.request.asked, self.request.wants
         scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(self.settings)})
-        adding = LocalFiles(store, self.wants.wanted, self.target, scopes, asked.pin, asked.dry_run, self.progress)
-        for local in self.wants.local:
+        adding = LocalFiles(store, wants.wanted, self.request.target, scopes, asked.pin, asked.dry_run, self.progress)
+        for local in wants.local:
             self.done(await trio.to_thread.run_sync(adding.bring, local))
 
     async def _resolved(self, resolver: Resolver, store: Store, counters: Counters) -> list[Wanted]:
@@ -209,6 +243,6 @@ class _Run(msgspec.Struct):
             self.progress.begin(RESOLVING, None)
             try:
                 async with private_mount(node.tree) as mountpoint:
-                    return await resolver.resolve(self.wants, mountpoint, node)
+                    return await resolver.resolve(self.request.wants, mountpoint, node)
             finally:
                 self.progress.end(RESOLVING)

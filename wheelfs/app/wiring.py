@@ -67,6 +67,15 @@ def store_to_look_at(settings: Settings) -> Store:
         return Store.open(settings.store, readonly=True)
 
 
+def store_to_fill(settings: Settings) -> Store:
+    """Open a store for files that come, within its limits; raises what `Store.open` does."""
+    from wheelfs.store.allocator import reuse_memory
+    from wheelfs.store.store import Store
+
+    reuse_memory()
+    return Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings))
+
+
 @asynccontextmanager
 async def running_node(
     settings: Settings,

@@ -13,7 +13,7 @@ from packaging.tags import platform_tags
 
 import wheelfs
 from wheelfs.core.platforms.machine import Machine
-from wheelfs.core.projects.index_scopes import ShareScope
+from wheelfs.core.projects.index_scopes import share_scopes
 from wheelfs.core.views.policy import policy_of
 from wheelfs.model.names import DOWNLOAD
 from wheelfs.service.admission import Admission
@@ -205,14 +205,13 @@ def _looking_ahead(
 def _follower(
     settings: Settings, shares: Sequence[Share], fetching: FetchContext, lookup_s: float, limits: ServiceLimits
 ) -> ShareFollower:
-    any_name = ("*",)
     return ShareFollower(
         store=fetching.store,
         shares=shares,
         hosts=fetching.hosts,
         timeout_s=lookup_s,
         show_all=settings.offline_show == "all",
-        scopes={one.name: ShareScope(one.projects, any_name if one.names is None else one.names) for one in settings.shares},
+        scopes=share_scopes(settings),
         limits=limits.shares,
     )
 

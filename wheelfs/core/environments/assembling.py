@@ -117,9 +117,11 @@ def own_files(interpreter: Interpreter, wheels: Sequence[EnvironmentWheel], impo
 
 def check_directories(owners: dict[str, str]) -> None:
     """Raise `InvalidInput` where one's file is another's directory; ``owners`` says by path whose a file is."""
+    seen: set[str] = set()
     for path, whose in owners.items():
         parent = path.rpartition("/")[0]
-        while parent:
+        while parent and parent not in seen:
+            seen.add(parent)
             if parent in owners:
                 happened = f"{owners[parent]} has a file {parent}, which is a directory of {whose}"
                 raise InvalidInput("make the environment", happened, "leave one of them out")

@@ -31,6 +31,7 @@ SCRIPT_BYTES: Final = 8 << 20
 _EXECUTABLE: Final = 0o111
 _UNSEEN: Final = ("Cc", "Cf", "Cs")
 """Categories of characters that uv refuses in names, too: control and format characters, and what is no UTF-8."""
+_NO_PATH: Final = frozenset(("", ".", ".."))
 _LINKED: Final = "lib64/"
 """A link to ``lib`` in virtual environments: what a wheel has below it lies there."""
 
@@ -105,12 +106,14 @@ def zip_range(member: WheelMember) -> tuple[int, int]:
 
 def check_path(attempted: str, name: str) -> None:
     """Raise `InvalidInput` for a member that would not lie below where it is unpacked, or cannot be a file's name."""
+    # A tree has tens of thousands of names, nearly all of which need only the first question of each kind.
+    is_plain = name.isascii() and name.isprintable()
     parts = name.split("/")
-    if any(part in ("", ".", "..") for part in parts):
+    if not _NO_PATH.isdisjoint(parts):
         raise InvalidInput(attempted, f"its member {name[:200]!r} has a name that is no path below a directory")
-    if any(unicodedata.category(character) in _UNSEEN for character in name):
+    if not is_plain and any(unicodedata.category(character) in _UNSEEN for character in name):
         raise InvalidInput(attempted, f"its member {name[:200]!r} has characters in its name that cannot be seen")
-    if any(len(part.encode()) > _MAX_NAME_BYTES for part in parts):
+    if not (is_plain and len(name) <= _MAX_NAME_BYTES) and any(len(part.encode()) > _MAX_NAME_BYTES for part in parts):
         raise InvalidInput(attempted, f"its member {name[:200]!r} has a name of more than {_MAX_NAME_BYTES} bytes")
     if len(parts) - 1 > _MAX_DIRECTORIES:
         raise InvalidInput(attempted, f"its member {name[:200]!r} lies in more than {_MAX_DIRECTORIES} directories")

@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from wheelfs.core.projects.ownership import LOCAL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from wheelfs.config import Settings
     from wheelfs.core.projects.ownership import TiedTo
 
 
@@ -28,6 +31,12 @@ class ShareScope(msgspec.Struct, frozen=True):
 
     projects: tuple[str, ...] = ()
     names: tuple[str, ...] = ("*",)
+
+
+def share_scopes(settings: Settings) -> dict[str, ShareScope]:
+    """Return the scopes of the configured shares, by name."""
+    any_name = ("*",)
+    return {one.name: ShareScope(one.projects, any_name if one.names is None else one.names) for one in settings.shares}
 
 
 class IndexScopes:
@@ -57,6 +66,16 @@ class IndexScopes:
     def tied_shares(self, project: str) -> tuple[str, ...]:
         """Return the names of the shares that a project is tied to."""
         return _fitting(self._tied_shares, project)
+
+    def may_show(self, project: str, origin: str) -> bool:
+        """Return whether a stored file of that origin may be shown without asking who owns the project.
+
+        Not one of a configured index that the name is not routed to; nor, where the name is tied, one of an index that is not
+        configured any more.
+        """
+        if origin == LOCAL:
+            return True
+        return origin in self.of(project) if origin in self.names else self.tied_to(project) is None
 
     def naming_shares(self, project: str) -> tuple[str, ...]:
         """Return the names of the shares whose files may be shown under a name when its indexes have no such project."""

@@ -27,7 +27,7 @@ from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from packaging.markers import Environment
 
@@ -55,21 +55,30 @@ def read(
     check_named(extras, groups or (), known_extras=lock.extras or (), known_groups=known_groups)
     environment: Environment = {**target.environment}  # type: ignore[typeddict-item]
     list(replace(lock, packages=[]).select(environment=environment, tags=target.tags))  # is the lock for such a target at all?
-    chosen: list[tuple[Package, object]] = []
     named_groups = frozenset((lock.default_groups or ()) if groups is None else groups)
     lock = replace(lock, environments=None)  # one of them holds, as was just seen
-    for package in lock.packages:
-        # One by one: a package without a file for the target is no reason to bring nothing of the others.
-        try:
-            chosen += replace(lock, packages=[package]).select(
+
+    def select(packages: Sequence[Package]) -> list[tuple[Package, object]]:
+        return list(
+            replace(lock, packages=packages).select(
                 environment=environment,
                 tags=target.tags,
                 extras=frozenset(extras),
                 dependency_groups=named_groups,
                 prefer_sdist_predicate=lambda name: "wheel" not in allowed.kinds(ProjectName(name)),
             )
-        except PylockSelectError as error:
-            yield Unfetchable(_pin(package), str(error), place=where)
+        )
+
+    chosen: list[tuple[Package, object]] = []
+    try:
+        chosen = select(lock.packages)
+    except PylockSelectError:
+        # One by one: a package without a file for the target is no reason to bring nothing of the others.
+        for package in lock.packages:
+            try:
+                chosen += select([package])
+            except PylockSelectError as error:
+                yield Unfetchable(_pin(package), str(error), place=where)
     twice = [str(name) for name, count in Counter(package.name for package, _ in chosen).items() if count > 1]
     if twice:
         raise PylockSelectError(f"it has more than one {', '.join(twice)} for this target")

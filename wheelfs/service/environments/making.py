@@ -6,11 +6,9 @@ import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
-
-import trio
 
 from wheelfs.core.environments.assembling import assemble
 from wheelfs.core.environments.installation import install, zip_member, zip_range
@@ -22,17 +20,16 @@ from wheelfs.model.environment import EnvironmentLabel, modules, own_modules
 from wheelfs.service.environments.bytecode import compile_modules
 from wheelfs.service.environments.importer_text import importer_text
 from wheelfs.service.environments.limits import ENVIRONMENT_LIMITS
-from wheelfs.service.environments.sources import AT_ONCE, open_sources
+from wheelfs.service.environments.sources import AT_ONCE, hold, open_stored
 from wheelfs.store.catalog.mounted_environments import bytecode_key, bytecode_keys, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wheelfs.core.environments.assembling import Clash
     from wheelfs.core.environments.installation import WheelInstallation
     from wheelfs.model.environment import Environment, EnvironmentWheel, Interpreter, WheelMember
     from wheelfs.service.environments.sources import Source
-    from wheelfs.service.running import Running
     from wheelfs.store.store import Store
 
 
@@ -46,58 +43,78 @@ class Made(NamedTuple):
     is_new: bool
 
 
-async def make_environment(
-    node: Running,
+def make_of_stored(
+    store: Store,
     name: str,
     wheels: Sequence[EnvironmentWheel],
     interpreter: Interpreter,
     *,
     progress: Callable[[int, int], None],
 ) -> Made:
-    """Make an environment of wheels, compile the modules that are here, and give it its name, in place of what had it.
-
-    Of a wheel that is not stored its directory is read, and the few members that say how it is installed.  ``progress`` is called
-    with how many modules are done, and of how many.  Raises `InvalidInput` for wheels that cannot be installed together, and what
-    opening a wheel does.
-    """
-    wheels = sorted(wheels, key=lambda wheel: (wheel.project, wheel.filename))
+    """Do what `make_environment` does for wheels that are stored; raises what opening one does, too."""
     with ExitStack() as closing:
-        sources = await open_sources(node, wheels, closing)
-        # The loop is free meanwhile: it is what brings the members.
-        return await trio.to_thread.run_sync(_make, node.store, name, wheels, interpreter, sources, progress)
+        hold(store, wheels, closing)
+        sources = [open_stored(store, wheel) for wheel in wheels]
+        return make_environment(store, name, wheels, interpreter, sources, progress=progress)
 
 
-async def compile_environment(node: Running, tree: Environment, *, progress: Callable[[int, int], None]) -> int:
-    """Compile the modules of an environment that are here and were not; return how many.  For ``progress`` see above."""
+def compile_stored(store: Store, tree: Environment, *, progress: Callable[[int, int], None]) -> int:
+    """Compile the modules of an environment whose wheels are stored and that were not; return how many."""
     with ExitStack() as closing:
-        sources = await open_sources(node, tree.wheels, closing)
-        return await trio.to_thread.run_sync(_compile_here, node.store, tree, sources, progress)
+        hold(store, tree.wheels, closing)
+        sources = [open_stored(store, wheel) for wheel in tree.wheels]
+        return _compile_here(store, tree, sources, progress, _go_on)
 
 
-def _make(
+def _go_on() -> None:
+    """Go on: who waits in the main thread is interrupted there."""
+
+
+def make_environment(
     store: Store,
     name: str,
     wheels: Sequence[EnvironmentWheel],
     interpreter: Interpreter,
     sources: Sequence[Source],
+    *,
     progress: Callable[[int, int], None],
+    check_cancelled: Callable[[], None] = _go_on,
 ) -> Made:
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    """Make an environment of wheels, compile the modules that are here, and give it its name, in place of what had it.
+
+    ``wheels`` are in order of project, and ``sources`` read them.  ``progress`` is called with how many modules are done, and of
+    how many; ``check_cancelled`` now and then, to raise where the caller wants no more.  Raises `InvalidInput` for wheels that
+    cannot be installed together.
+    """
+    with _threads(AT_ONCE) as threads:
         installed = list(threads.map(_install, range(len(wheels)), wheels, sources, repeat(interpreter)))
     tree, clashes = assemble(interpreter, wheels, installed, importer_text())
     digest, encoding = encoded(tree)
-    if store.mounted.tree(digest) is None:
-        _check_members(tree, sources)
+    if not store.mounted.has_tree(digest):
+        _check_members(tree, sources, check_cancelled)
     before, profiles = store.mounted.label(name), store.mounted.profiles
-    _bring_profiled(tree, sources, profiles.of(digest) or (() if before is None else profiles.of(before.digest)))
-    compiled = _compile_here(store, tree, sources, progress)
+    opened = profiles.of(digest) or (() if before is None else profiles.of(before.digest))
+    _bring_profiled(tree, sources, opened, check_cancelled)
+    compiled = _compile_here(store, tree, sources, progress, check_cancelled)
     contents = tuple(wheel.sha256 for wheel in wheels)
     label = EnvironmentLabel(name, digest, time.time_ns() // 1_000, contents)
     before = store.mounted.put(label, encoding).result()
     return Made(label, tree, clashes, compiled, before is None or before.digest != digest)
 
 
-def _bring_profiled(tree: Environment, sources: Sequence[Source], profile: Sequence[str]) -> None:
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Lend threads, which begin nothing more once the block has ended: Ctrl-C does not wait for all that is asked of them."""
+    threads = ThreadPoolExecutor(count)
+    try:
+        yield threads
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _bring_profiled(
+    tree: Environment, sources: Sequence[Source], profile: Sequence[str], check_cancelled: Callable[[], None]
+) -> None:
     """Bring what is known to be opened; what cannot be had is left to those who open it."""
 
     def bring(wanted: tuple[int, list[tuple[int, int]]]) -> None:
@@ -106,9 +123,9 @@ def _bring_profiled(tree: Environment, sources: Sequence[Source], profile: Seque
             sources[number].bring(ranges)
 
     wanted = ranges_by_wheel(profiled_members(tree, profile, ()))
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with _threads(AT_ONCE) as threads:
         for _ in threads.map(bring, wanted.items()):
-            trio.from_thread.check_cancelled()
+            check_cancelled()
 
 
 def _install(number: int, wheel: EnvironmentWheel, source: Source, interpreter: Interpreter) -> WheelInstallation:
@@ -130,7 +147,7 @@ def _content(source: Source, member: zip_layout.Member) -> bytes:
     return zip_layout.extract_member(member, window, member.header_offset, max_bytes=ENVIRONMENT_LIMITS.source_bytes)
 
 
-def _check_members(tree: Environment, sources: Sequence[Source]) -> None:
+def _check_members(tree: Environment, sources: Sequence[Source], check_cancelled: Callable[[], None]) -> None:
     """Raise `InvalidInput` for a member of a whole wheel that is not what its directory says: installers find that out, too."""
 
     def check(member: WheelMember) -> None:
@@ -146,9 +163,9 @@ def _check_members(tree: Environment, sources: Sequence[Source]) -> None:
         except zip_layout.NotAZip as error:
             raise InvalidInput(f"install {tree.wheels[member.wheel].filename}", str(error)) from None
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+    with _threads(os.cpu_count() or 1) as threads:
         for _ in threads.map(check, (member for member in tree.members if sources[member.wheel].is_whole)):
-            trio.from_thread.check_cancelled()
+            check_cancelled()
 
 
 def _compile_own(store: Store, tree: Environment) -> None:
@@ -159,7 +176,13 @@ def _compile_own(store: Store, tree: Environment) -> None:
         store.mounted.put_bytecode({key: content for key, content in code if content}).result()
 
 
-def _compile_here(store: Store, tree: Environment, sources: Sequence[Source], progress: Callable[[int, int], None]) -> int:
+def _compile_here(
+    store: Store,
+    tree: Environment,
+    sources: Sequence[Source],
+    progress: Callable[[int, int], None],
+    check_cancelled: Callable[[], None],
+) -> int:
     """Make the bytecode that is not there of modules that are; return of how many."""
     _compile_own(store, tree)
     magic = tree.interpreter.magic
@@ -181,13 +204,13 @@ def _compile_here(store: Store, tree: Environment, sources: Sequence[Source], pr
 
     done = compiled = 0
     progress(0, len(missing))
-    with ThreadPoolExecutor(os.cpu_count() or 1) as threads:
+    with _threads(os.cpu_count() or 1) as threads:
         for batch, files in zip(batches, threads.map(made, batches), strict=True):
             store.mounted.put_bytecode(files).result()
             done += len(batch)
             compiled += len(files)
             progress(done, len(missing))
-            trio.from_thread.check_cancelled()
+            check_cancelled()
     return compiled
 
 

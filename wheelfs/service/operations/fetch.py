@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from wheelfs.core.platforms.targets import Target
     from wheelfs.model.content import ContentKey
-    from wheelfs.model.wanted import Unfetchable, Wanted
+    from wheelfs.model.wanted import Wanted
     from wheelfs.reports.progress import Progress
     from wheelfs.service.fetch.download import Download
     from wheelfs.service.file_refs import FileRef
@@ -311,11 +311,3 @@ def summed_up(files: Sequence[FetchedFile], *, fetched_bytes: int, duration_s: f
         unknown=sum(file.result == "would-fetch" and file.missing_bytes is None for file in files),
         duration_s=round(duration_s, 3),
     )
-
-
-def unfetchable(one: Unfetchable) -> FetchedFile:
-    """Return the report of what cannot be had ahead."""
-    places = (one.place,) if one.place else ()
-    if one.is_own_tree:
-        return FetchedFile(wanted=one.text, result="skipped", reason=one.reason, places=places)
-    return FetchedFile(wanted=one.text, result="failed", reason=one.reason, error_class="InvalidInput", places=places)

@@ -133,7 +133,7 @@ def shown_names(projects: Projects, store: Store, project: ProjectName) -> list[
 
 
 def _may_show(projects: Projects, name: StoredName) -> bool:
-    return not name.of_share and any(projects.may_show(name.project, origin) for origin in name.origins)
+    return not name.of_share and any(projects.scopes.may_show(name.project, origin) for origin in name.origins)
 
 
 def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: ProjectName) -> ShownProject | None:

@@ -15,6 +15,7 @@ from wheelfs.core.resolve.requirements_txt import Include, Option, Problem, pars
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import kind_of, project_and_version
 from wheelfs.model.wanted import Chosen, LocalPath, Unfetchable, Wanted
+from wheelfs.reports.fetch import FetchedFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -288,6 +289,14 @@ class _Reading:
             if other.project == wanted.project:
                 wanted = narrowed(wanted, replace(other, extras=frozenset()))
         return self._wants.allowed.applied(wanted)
+
+
+def unfetchable(one: Unfetchable) -> FetchedFile:
+    """Return the report of what cannot be had ahead."""
+    places = (one.place,) if one.place else ()
+    if one.is_own_tree:
+        return FetchedFile(wanted=one.text, result="skipped", reason=one.reason, places=places)
+    return FetchedFile(wanted=one.text, result="failed", reason=one.reason, error_class="InvalidInput", places=places)
 
 
 def _placed(asked: Asked, place: str) -> Asked:

@@ -244,7 +244,7 @@ class Projects:
         """Return whether ``simple/`` of a view lists the project, by what is stored; decodes no page: there may be thousands."""
         names = self._store.catalog.stored_names(project)
         origins = [origin for name in names if not name.of_share for origin in name.origins]
-        if any(view.index in (None, origin) and self.may_show(project, origin) for origin in origins):
+        if any(view.index in (None, origin) and self.scopes.may_show(project, origin) for origin in origins):
             return True
         heads = [self._store.catalog.page_head(index.name, project) for index in self._in_charge(project, view.index)]
         if not view.stored and any(head is not None and not head.absent for head in heads):
@@ -280,16 +280,6 @@ class Projects:
         """Yield the projects that follow ``after`` and of which anything is known, in order."""
         shared = map(ProjectName, self._follower.projects(after))
         return (project for project, _ in groupby(merge(self._store.catalog.projects(after), shared)))
-
-    def may_show(self, project: str, origin: str) -> bool:
-        """Return whether a stored file of that origin may be shown without asking who owns the project.
-
-        Not one of a configured index that the name is not routed to; nor, where the name is tied, one of an index that is not
-        configured any more.
-        """
-        if origin == ownership.LOCAL:
-            return True
-        return origin in self.scopes.of(project) if origin in self._by_name else self.scopes.tied_to(project) is None
 
     def rank(self, origin: str) -> tuple[int, str]:
         """Return the sort key of an origin: files added by hand, then indexes by priority, then origins no longer configured."""

@@ -165,7 +165,7 @@ class FlatFiles:
 
     def _best_origin(self, name: StoredName) -> tuple[int, str] | None:
         """Return the rank of the best origin of a file; None when its name is tied to others than those."""
-        origins = (origin for origin in name.origins if self._projects.may_show(name.project, origin))
+        origins = (origin for origin in name.origins if self._projects.scopes.may_show(name.project, origin))
         return min(map(self._projects.rank, origins), default=None)
 
     def _of_granted(self, name: StoredName, granted: _Granted) -> FlatFile:

@@ -79,6 +79,11 @@ class MountedEnvironments:
         with self._environment.read() as transaction:
             return self._tree(transaction, digest)
 
+    def has_tree(self, digest: bytes) -> bool:
+        """Return whether `tree` has one; decodes nothing."""
+        with self._environment.read() as transaction:
+            return self._has_tree(transaction, digest)
+
     def bytecode(self, key: bytes) -> bytes | None:
         """Return a ``.pyc`` file."""
         if self._bytecode is None:
@@ -111,11 +116,12 @@ class MountedEnvironments:
 
         What was opened of the tree before is likely to be opened of this one.
         """
-        packed = compressed.pack(encoding)
+        packed = None if self.has_tree(label.digest) else compressed.pack(encoding)
 
         def work(transaction: lmdb.Transaction) -> EnvironmentLabel | None:
             before = self._label(transaction, label.name)
-            compressed.put(transaction, _open(self._trees), label.digest, packed)
+            if not self._has_tree(transaction, label.digest):  # it may be gone since
+                compressed.put(transaction, _open(self._trees), label.digest, packed or compressed.pack(encoding))
             transaction.put(label.name.encode(), _encoder.encode(label), db=_open(self._labels))
             if before is not None and before.digest != label.digest:
                 tree = _tree_decoder.decode(encoding)
