@@ -60,7 +60,7 @@ class Request(msgspec.Struct, frozen=True):
 def read(asked: FetchArguments, *, note: Callable[[str], None], wanted: Sequence[Wanted] = ()) -> Request:
     """Return what is asked for; ``wanted``: and these files, as from a lock.  ``note`` is called with what has no effect.
 
-    Raises `InvalidInput` for words and files that mean nothing, and `NotKnown` where a resolver is needed and there is none.
+    Raises `InvalidInput` for words and files that mean nothing, and `ProgramMissing` where a resolver is needed and lacks.
     """
     from wheelfs.model.wanted import Chosen
 
