@@ -48,9 +48,10 @@ def entry_point_scripts(attempted: str, text: str) -> Iterator[tuple[str, bytes]
 def with_first_lines(content: bytes) -> bytes | None:
     """Return a script that a wheel brings with its first line for this tree, or None where that is to stay.
 
-    Source: binary distribution format, "Recommended installer features": ``#!python`` is rewritten.
+    Source: binary distribution format, "Recommended installer features": what "starts with exactly ``#!python``" is rewritten.
+    pip and uv take that at its word: ``#!python3`` is, too, and options after it are lost.
     """
-    if re.match(rb"#!python(w|\s|$)", content) is None:
+    if not content.startswith(b"#!python"):
         return None
     return _FIRST_LINES + content.partition(b"\n")[2]
 

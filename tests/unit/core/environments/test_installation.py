@@ -190,13 +190,15 @@ def test_entry_points_that_mean_nothing_are_refused(text: str) -> None:
 
 @given(st.binary(max_size=60))
 def test_only_a_first_line_that_asks_for_it_is_rewritten(rest: bytes) -> None:
-    rewritten = with_first_lines(b"#!python\n" + rest)
-    assert rewritten is not None
-    assert rewritten.endswith(rest)
-    assert rewritten.startswith(b"#!/bin/sh\n")
+    for first_line in (b"#!python", b"#!pythonw", b"#!python3", b"#!python3.11 -E", b"#!python -u"):  # as pip and uv do
+        rewritten = with_first_lines(first_line + b"\n" + rest)
+        assert rewritten is not None
+        assert rewritten.endswith(rest)
+        assert rewritten.startswith(b"#!/bin/sh\n")
+        assert b"python3" not in rewritten.removesuffix(rest)
     assert with_first_lines(b"#!/usr/bin/env python\n" + rest) is None
+    assert with_first_lines(b"#! python\n" + rest) is None
     assert with_first_lines(b"#!python") is not None
-    assert with_first_lines(b"#!python3\n" + rest) is None
 
 
 def test_later_wheels_cover_earlier_ones_and_say_so() -> None:
