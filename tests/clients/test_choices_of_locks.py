@@ -11,7 +11,7 @@ from packaging.tags import sys_tags
 from tests.fakes.commands import objects
 from wheelfs.core.platforms.targets import this_machine
 from wheelfs.core.resolve.lock_files import groups_of_locks, with_extras
-from wheelfs.model.wanted import Chosen
+from wheelfs.model.wanted import Chosen, Synced
 from wheelfs.service.operations.requirements import read_wants
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def lock(clients: Clients, fake_index: FakeIndex, tmp_path: Path, request: pytes
 
 def ours(lock: Path, extras: Sequence[str], groups: Sequence[str]) -> set[str]:
     environment = {key: str(value) for key, value in default_environment().items()}
-    chosen = Chosen(groups_of_locks([str(lock)], groups), as_synced=True)
+    chosen = Chosen(groups_of_locks([str(lock)], groups), as_synced=Synced())
     wants = read_wants((), (), [with_extras(str(lock), extras)], this_machine(sys_tags(), environment), chosen=chosen)
     return {str(one) for one in wants.locked}
 

@@ -12,7 +12,9 @@ from packaging.markers import default_environment
 
 from wheelfs.core.platforms.targets import named
 from wheelfs.core.resolve.lock_files import read_lock
+from wheelfs.core.resolve.uv_lock import AsSynced
 from wheelfs.errors import InvalidInput
+from wheelfs.model.wanted import Synced
 
 TARGET = named(
     "3.12",
@@ -52,11 +54,34 @@ HEAD = st.fixed_dictionaries(
     optional={
         "requires-python": st.sampled_from([">=3.11", ">=3.13", "x"]) | NONSENSE,
         "supported-markers": st.lists(TEXTS, max_size=2) | NONSENSE,
-        "manifest": st.fixed_dictionaries({}, optional={"requirements": EDGES | NONSENSE, "dependency-groups": GROUPS | NONSENSE})
+        "conflicts": st.lists(st.lists(st.fixed_dictionaries({"package": NAMES}, optional={"extra": NAMES, "group": NAMES})))
+        | NONSENSE,
+        "manifest": st.fixed_dictionaries(
+            {},
+            optional={
+                "requirements": EDGES | NONSENSE,
+                "dependency-groups": GROUPS | NONSENSE,
+                "members": st.lists(NAMES) | NONSENSE,
+            },
+        )
         | NONSENSE,
     },
 )
 PYLOCK = st.dictionaries(st.sampled_from(["name", "version", "marker", "wheels", "sdist", "vcs", "requires-python"]), NONSENSE)
+
+PYLOCK_HEAD = st.dictionaries(
+    st.sampled_from(["extras", "dependency-groups", "default-groups"]), st.lists(NAMES, max_size=2) | NONSENSE
+)
+SYNCED = st.builds(
+    Synced,
+    packages=st.lists(NAMES, max_size=2).map(tuple),
+    all_packages=st.booleans(),
+    all_extras=st.booleans(),
+    all_groups=st.booleans(),
+    no_default_groups=st.booleans(),
+    no_groups=st.just(()) | st.tuples(NAMES),
+    only_groups=st.just(()) | st.tuples(NAMES),
+)
 
 
 def toml(value: Any) -> str:
@@ -67,17 +92,21 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-@given(st.lists(UV, max_size=5), HEAD)
-def test_a_uv_lock_of_any_content_is_read_or_refused(packages: list[Any], head: dict[str, Any]) -> None:
+@given(st.lists(UV, max_size=5), HEAD, st.none() | SYNCED)
+def test_a_uv_lock_of_any_content_is_read_or_refused(packages: list[Any], head: dict[str, Any], options: Synced | None) -> None:
     told = "".join(f"{key} = {toml(value)}\n" for key, value in head.items())
+    as_synced = None if options is None else AsSynced(options, lambda _: ())
     with contextlib.suppress(InvalidInput):
-        read_lock("read uv.lock", f"version = 1\n{told}package = {toml(packages)}\n", TARGET)
+        read_lock("read uv.lock", f"version = 1\n{told}package = {toml(packages)}\n", TARGET, as_synced=as_synced)
 
 
-@given(st.lists(PYLOCK, max_size=3))
-def test_a_pylock_of_any_content_is_read_or_refused(packages: list[Any]) -> None:
+@given(st.lists(PYLOCK, max_size=3), PYLOCK_HEAD, st.none() | SYNCED)
+def test_a_pylock_of_any_content_is_read_or_refused(packages: list[Any], head: dict[str, Any], options: Synced | None) -> None:
+    told = "".join(f"{key} = {toml(value)}\n" for key, value in head.items())
+    as_synced = None if options is None else AsSynced(options, lambda _: ())
+    text = f'lock-version = "1.0"\ncreated-by = "x"\n{told}packages = {toml(packages)}\n'
     with contextlib.suppress(InvalidInput):
-        read_lock("read pylock.toml", f'lock-version = "1.0"\ncreated-by = "x"\npackages = {toml(packages)}\n', TARGET)
+        read_lock("read pylock.toml", text, TARGET, as_synced=as_synced)
 
 
 @given(st.text(max_size=200))

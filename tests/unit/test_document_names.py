@@ -53,6 +53,7 @@ FOREIGN_OPTIONS = frozenset(
             "--index-url",
         ),
         *("--no-config", "--no-index", "--no-self", "--offline-mode", "--request-timeout", "--require-hashes", "--trusted-host"),
+        *("--no-dev", "--only-dev", "--no-extra", "--no-install-project"),
         *("--without-urls", "--from-dir", "--report", "--all-releases", "--only-final", "--hash"),
     }
 )

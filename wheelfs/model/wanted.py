@@ -14,14 +14,31 @@ WHEELS_AND_SDISTS: Final[frozenset[Kind]] = frozenset(("wheel", "sdist"))
 
 
 @dataclass(frozen=True, slots=True)
+class Synced:
+    """What of a lock is wanted beside extras and groups that are named, each as the option of ``uv sync`` has it.
+
+    ``packages`` are members of a workspace (none: its first project), ``no_groups`` are left out whatever else names them, and
+    ``only_groups`` are taken without the project itself.
+    """
+
+    packages: tuple[str, ...] = ()
+    all_packages: bool = False
+    all_extras: bool = False
+    all_groups: bool = False
+    no_default_groups: bool = False
+    no_groups: tuple[str, ...] = ()
+    only_groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """What of files that group requirements is wanted: ``groups`` are NAME, of pyproject.toml, or FILE:NAME.
 
-    ``as_synced``: of a ``uv.lock`` no more than ``uv sync`` takes, instead of all.
+    ``as_synced``: of a ``uv.lock`` no more than ``uv sync`` takes with these options; None: all of it.
     """
 
     groups: tuple[str, ...] = ()
-    as_synced: bool = False
+    as_synced: Synced | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from wheelfs.model.wanted import Synced  # noqa: TC001  # as above
+
 FetchResult = Literal["fetched", "present", "would-fetch", "skipped", "failed", "interrupted"]
 
 
@@ -24,7 +26,7 @@ class FetchArguments(msgspec.Struct, frozen=True, kw_only=True):
     locks: tuple[str, ...] = ()
     constraints: tuple[Path, ...] = ()
     groups: tuple[str, ...] = ()
-    as_synced: bool = False
+    as_synced: Synced | None = None
     python: str | None = None
     platforms: tuple[str, ...] = ()
     with_deps: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -20,10 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wheelfs.cli.output import Output
+    from wheelfs.model.wanted import Synced
     from wheelfs.reports.environment import EnvironmentState, MadeEnvironment
     from wheelfs.reports.fetch import FetchArguments, FetchedFile
 
 _LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
+_OF_LOCKS: Final = {
+    "packages": "--package",
+    "all_packages": "--all-packages",
+    "all_extras": "--all-extras",
+    "all_groups": "--all-groups",
+    "no_default_groups": "--no-default-groups",
+    "no_groups": "--no-group",
+    "only_groups": "--only-group",
+}
+"""Options by their field of `wheelfs.model.wanted.Synced`."""
 
 
 @click.group(short_help="Environments that Python runs from the mount, with nothing unpacked.", invoke_without_command=True)
@@ -44,6 +55,7 @@ def env(context: click.Context) -> None:
         "wheelfs env create analysis pandas scikit-learn --python 3.12",
         "wheelfs env create web -r requirements.txt --python /opt/python/bin/python3",
         "wheelfs env create docs uv.lock --extra docs --group test",
+        "wheelfs env create service uv.lock --package service --no-default-groups",
         "wheelfs env create mine uv.lock --venv .venv",
     ),
 )
@@ -59,6 +71,23 @@ def env(context: click.Context) -> None:
     multiple=True,
     help="Take in a dependency group of the lock, where one is named, or of pyproject.toml, or of FILE.",
 )
+@click.option("--all-extras", is_flag=True, help="Take in all extras of the project whose lock it is.")
+@click.option("--all-groups", is_flag=True, help="Take in all dependency groups of the lock.")
+@click.option(
+    "--no-group",
+    "no_groups",
+    metavar="NAME",
+    multiple=True,
+    help="Leave out a dependency group of the lock: dev, as --no-dev of uv.",
+)
+@click.option("--no-default-groups", is_flag=True, help="Take in no dependency groups of the lock but those that are named.")
+@click.option(
+    "--only-group", "only_groups", metavar="NAME", multiple=True, help="Take a dependency group of a uv.lock without its project."
+)
+@click.option(
+    "--package", "packages", metavar="NAME", multiple=True, help="Take a package of a uv.lock's workspace instead of its first."
+)
+@click.option("--all-packages", is_flag=True, help="Take all packages of a uv.lock's workspace.")
 @click.option("--pre", "prereleases", is_flag=True, help="Take pre-releases like other versions.")
 @click.option(
     "--venv",
@@ -76,7 +105,8 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
     them.
 
     Of a uv.lock it is what uv sync installs: its project, the default groups, and what --extra and --group name, or the brackets
-    of uv.lock[EXTRA]. Extras that exclude each other may each have an environment.
+    of uv.lock[EXTRA]. The options about extras, groups and packages mean what they mean there. Extras that exclude each other
+    may each have an environment. Of a pylock.toml a --group takes the place of the default groups.
 
     Of wheels that are not stored only the ends are fetched, which say what is in them: the environment is lazy, and its files
     come as they are opened. With --complete, or after fetch --env NAME, all of it is here: then it runs offline too, and its
@@ -127,19 +157,44 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
 def _asked(words: tuple[str, ...], files: tuple[Path, ...], choices: dict[str, Any]) -> FetchArguments:
     """Return what the command line asks for; raises `UsageError`."""
     from wheelfs.core.resolve.lock_files import groups_of_locks, with_extras
+    from wheelfs.model.wanted import Synced
     from wheelfs.reports.fetch import FetchArguments
 
-    locks = tuple(word for word in words if _LOCK.fullmatch(word))
-    if choices["extras"] and not locks:
-        raise UsageError("make an environment", "--extra names extras of a lock, and there is none", "write PROJECT[EXTRA]")
+    named = tuple(word for word in words if _LOCK.fullmatch(word))
+    locks = tuple(with_extras(lock, choices["extras"]) for lock in named)
+    synced = Synced(**{field: choices[field] for field in _OF_LOCKS})
+    _check_choices(synced, choices, locks)
     return FetchArguments(
-        requirements=tuple(word for word in words if word not in locks),
+        requirements=tuple(word for word in words if word not in named),
         files=files,
-        locks=tuple(with_extras(lock, choices["extras"]) for lock in locks),
+        locks=locks,
         groups=groups_of_locks(locks, choices["groups"]),
-        as_synced=True,
+        as_synced=synced,
         prereleases=choices["prereleases"],
     )
+
+
+def _check_choices(synced: Synced, choices: dict[str, Any], locks: tuple[str, ...]) -> None:
+    """Raise `UsageError` for options that need a lock where none is named, and for those that contradict each other."""
+    from wheelfs.core.resolve.lock_files import lock_and_extras
+    from wheelfs.model.wanted import Synced
+
+    if choices["extras"] and not locks:
+        raise UsageError("make an environment", "--extra names extras of a lock, and there is none", "write PROJECT[EXTRA]")
+    if synced != Synced() and not locks:
+        given = next(one for one in _OF_LOCKS if choices[one])
+        raise UsageError("make an environment", f"{_OF_LOCKS[given]} is about a lock, and there is none", "name a uv.lock")
+    named = any(lock_and_extras(lock)[1] for lock in locks)
+    if synced.all_extras and named:
+        raise UsageError("make an environment", "--all-extras leaves nothing for --extra to add", "take out one of them")
+    if synced.packages and synced.all_packages:
+        raise UsageError("make an environment", "--all-packages leaves nothing for --package to add", "take out one of them")
+    if synced.only_groups and (named or synced.all_extras or synced.all_groups or choices["groups"]):
+        raise UsageError(
+            "make an environment",
+            "--only-group leaves out extras and other groups",
+            "name each group by --only-group, and no extra",
+        )
 
 
 def _report(output: Output, file: FetchedFile) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.requirements_txt import Asked
+    from wheelfs.core.resolve.uv_lock import AsSynced
 
 _EXPORTS: Final = {
     "poetry": "poetry export --format pylock.toml (or requirements.txt) makes one that is read",
@@ -80,25 +81,26 @@ def read_lock(
     extras: Collection[str] = (),
     groups: Collection[str] | None = None,
     allowed: AllowedFiles = AllowedFiles(),  # noqa: B008  # it is frozen
-    default_groups: Collection[str] | None = None,
+    as_synced: AsSynced | None = None,
     where: str = "",
 ) -> Locked:
     """Return what a lock file wants for ``target``; raises `InvalidInput`, whose message begins with ``attempted``.
 
     ``extras`` and ``groups`` (None: the default ones) choose among those of a ``pylock.toml``; of a ``uv.lock`` all are wanted,
-    and those that are named must be there.  With ``default_groups`` they choose among those of a ``uv.lock`` too, these groups
-    being taken besides.  ``where`` is what the file is called in what is returned.
+    and those that are named must be there.  With ``as_synced`` they choose among those of a ``uv.lock`` too.  ``where`` is what
+    the file is called in what is returned.
     """
     data = _parsed(attempted, text)
     try:
         if "lock-version" in data:
+            if as_synced is not None:
+                extras, groups = pylock.chosen(data, extras, groups, as_synced.options)
             asked = tuple(pylock.read(data, target, extras=extras, groups=groups, allowed=allowed, where=where))
             left_out = pylock.left_out(data, extras, groups)
             advice = "FILE[EXTRA] and --group FILE:GROUP take them"
             return Locked(asked, (f"{', '.join(left_out)} is not fetched ({advice})",) if left_out else ())
         if uv_lock.is_one(data):
-            found = uv_lock.read(data, target, extras=extras, groups=groups, default_groups=default_groups, where=where)
-            return Locked(tuple(found))
+            return Locked(tuple(uv_lock.read(data, target, extras=extras, groups=groups, as_synced=as_synced, where=where)))
     except (
         *(PylockValidationError, PylockSelectError, InvalidMarker, InvalidSpecifier, InvalidVersion),
         *(UndefinedComparison, UndefinedEnvironmentName),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.allowed_files import AllowedFiles
     from wheelfs.core.resolve.requirements_txt import Asked
+    from wheelfs.model.wanted import Synced
 
 OWN_TREE: Final = "it is installed from the directory where it lies, so there is nothing to fetch"
 NOT_IN_AN_INDEX: Final = "it is no file of an index; wheelfs add takes files and URLs"
@@ -84,6 +85,31 @@ def read(
         raise PylockSelectError(f"it has more than one {', '.join(twice)} for this target")
     for package, file in chosen:
         yield _asked(package, file, where)
+
+
+def chosen(
+    data: Mapping[str, Any], extras: Collection[str], groups: Collection[str] | None, options: Synced
+) -> tuple[Collection[str], Collection[str] | None]:
+    """Return the extras and dependency groups that ``options`` choose (None: the default groups).
+
+    Groups that are named take the place of the default ones, as in ``uv pip sync``.  Raises `PylockSelectError` for an option
+    that says nothing of such a lock.
+    """
+    if options.packages or options.all_packages:
+        raise PylockSelectError("it has no workspace to choose packages from; of the uv.lock beside it --package takes them")
+    if options.only_groups:
+        raise PylockSelectError(
+            "it does not say what belongs to its project, which --only-group leaves out; --group leaves out the default groups"
+        )
+    known, default = data.get("dependency-groups", ()), data.get("default-groups", ())
+    check_named((), options.no_groups, known_extras=(), known_groups=[*known, *default])
+    if options.all_groups:
+        groups = {*known, *default}
+    elif groups is None and options.no_default_groups:
+        groups = ()
+    if options.no_groups:
+        groups = set(default if groups is None else groups) - set(options.no_groups)
+    return data.get("extras", ()) if options.all_extras else extras, groups
 
 
 def check_named(

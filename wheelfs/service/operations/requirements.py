@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -12,6 +13,7 @@ from wheelfs.core.resolve.lock_files import is_lock_name, lock_and_extras, read_
 from wheelfs.core.resolve.merge import as_one, narrowed
 from wheelfs.core.resolve.requirements_lines import decoded
 from wheelfs.core.resolve.requirements_txt import Include, Option, Problem, parse, requirement
+from wheelfs.core.resolve.uv_lock import AsSynced
 from wheelfs.errors import InvalidInput
 from wheelfs.model.names import kind_of, project_and_version
 from wheelfs.model.wanted import Chosen, LocalPath, Unfetchable, Wanted
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.requirements_txt import Asked
     from wheelfs.model.names import ProjectName
+    from wheelfs.model.wanted import Synced
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """A lock of 1,000 packages takes about 5 MB."""
@@ -182,7 +185,7 @@ class _Reading:
         included = path.parent / entry.path.removeprefix("file://")
         self.file(included, constraints=constraints or entry.constraints)
 
-    def lock(self, path: Path, extras: frozenset[str], groups: set[str] | None, *, as_synced: bool) -> None:
+    def lock(self, path: Path, extras: frozenset[str], groups: set[str] | None, *, as_synced: Synced | None) -> None:
         """Read a lock, of which paths count from where it lies."""
         found = read_lock(
             f"read {path}",
@@ -191,7 +194,7 @@ class _Reading:
             extras=extras,
             groups=groups,
             allowed=self._wants.allowed,
-            default_groups=_default_groups(path) if as_synced else None,
+            as_synced=None if as_synced is None else AsSynced(as_synced, partial(_default_groups, path.parent)),
             where=str(path),
         )
         self._wants.notes += [f"{path}: {note}" for note in found.notes]
@@ -320,9 +323,9 @@ def _text(path: Path) -> str:
         raise InvalidInput(attempted, "it is not UTF-8") from None
 
 
-def _default_groups(lock: Path) -> frozenset[str]:
-    """Return the groups that the project beside a lock has by default: the lock does not tell."""
-    project = lock.parent / "pyproject.toml"
+def _default_groups(beside: Path, tree: str) -> frozenset[str]:
+    """Return the groups that a project of a lock has by default, which the lock does not tell; ``tree`` is where it lies."""
+    project = beside / tree / "pyproject.toml"
     return default_groups(f"read {project}", _text(project)) if project.exists() else DEFAULT_GROUPS
 
 

@@ -10,8 +10,9 @@ from packaging.markers import default_environment
 from wheelfs.core.platforms.targets import named
 from wheelfs.core.resolve.allowed_files import AllowedFiles
 from wheelfs.core.resolve.lock_files import Locked, read_lock
+from wheelfs.core.resolve.uv_lock import AsSynced
 from wheelfs.errors import InvalidInput
-from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
+from wheelfs.model.wanted import LocalPath, Synced, Unfetchable, Wanted
 
 ENVIRONMENT = {key: str(value) for key, value in default_environment().items()}
 DIGEST = "ab" * 32
@@ -142,3 +143,43 @@ def test_extras_and_groups_choose_packages_and_notes_say_what_was_left_out() -> 
 def test_an_extra_or_group_that_it_does_not_have_is_refused_with_those_it_has(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         read(package("a", wheel("a-1.0-py3-none-any.whl")), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "named", "expected"),
+    [
+        (Synced(), {}, {"tester"}),
+        (Synced(all_extras=True), {}, {"docs-tool", "tester"}),
+        (Synced(all_groups=True), {}, {"tester", "linter"}),
+        (Synced(all_groups=True, no_groups=("test",)), {}, {"linter"}),
+        (Synced(no_groups=("test",)), {}, set()),
+        (Synced(no_default_groups=True), {}, set()),
+        (Synced(no_default_groups=True), {"groups": {"lint"}, "extras": {"docs"}}, {"linter", "docs-tool"}),
+        (Synced(), {"groups": {"lint"}}, {"linter"}),
+    ],
+    ids=str,
+)
+def test_what_an_environment_takes_of_its_extras_and_groups(options: Synced, named: dict[str, Any], expected: set[str]) -> None:
+    """Groups that are named take the place of the default ones: so do those of ``uv pip sync``."""
+    text = (
+        package("docs-tool", "marker = \"'docs' in extras\"", wheel("docs_tool-1.0-py3-none-any.whl"))
+        + package("tester", "marker = \"'test' in dependency_groups\"", wheel("tester-1.0-py3-none-any.whl"))
+        + package("linter", "marker = \"'lint' in dependency_groups\"", wheel("linter-1.0-py3-none-any.whl"))
+    )
+    found = read(text, as_synced=AsSynced(options, lambda _: ()), **named)
+    assert {str(one.project) for one in found.asked if isinstance(one, Wanted)} == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Synced(packages=("a",)), "of the uv.lock beside it --package takes them"),
+        (Synced(all_packages=True), "no workspace"),
+        (Synced(only_groups=("test",)), "--group leaves out the default groups"),
+        (Synced(no_groups=("tset",)), r"no dependency group tset \(it has test, lint"),
+    ],
+    ids=str,
+)
+def test_what_it_cannot_tell_is_refused_with_what_to_do(options: Synced, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        read(package("a", wheel("a-1.0-py3-none-any.whl")), as_synced=AsSynced(options, lambda _: ()))
