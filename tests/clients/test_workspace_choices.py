@@ -58,6 +58,7 @@ VIRTUAL = {
     "": '[tool.uv]\ndefault-groups = ["lint"]\n[dependency-groups]\nlint = ["lint-tool"]\ndev = ["dev-of-app"]\n'
     'none = ["none-of-app"]\n' + WORKSPACE,
 }
+ALL_BY_DEFAULT = {**PLAIN, "": PLAIN[""].replace('default-groups = ["dev", "docs"]', 'default-groups = "all"')}
 EXCLUDING = {
     "": project(
         "app",
@@ -140,6 +141,10 @@ CHOICES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
             *("--all-packages", "--all-packages --all-extras", "--all-packages --extra y", "--all-packages --all-groups"),
             *("--all-packages --only-group docs", "--all-packages --extra nosuch", "--all-packages --no-default-groups"),
         ),
+    ),
+    "all by default": (
+        ALL_BY_DEFAULT,
+        ("", "--all-packages", "--package app --package other", "--package other", "--no-group dev", "--only-group dev"),
     ),
     "virtual": (
         VIRTUAL,

@@ -95,7 +95,7 @@ def toml(value: Any) -> str:
 @given(st.lists(UV, max_size=5), HEAD, st.none() | SYNCED)
 def test_a_uv_lock_of_any_content_is_read_or_refused(packages: list[Any], head: dict[str, Any], options: Synced | None) -> None:
     told = "".join(f"{key} = {toml(value)}\n" for key, value in head.items())
-    as_synced = None if options is None else AsSynced(options, lambda _: ())
+    as_synced = None if options is None else AsSynced(options, lambda _: frozenset())
     with contextlib.suppress(InvalidInput):
         read_lock("read uv.lock", f"version = 1\n{told}package = {toml(packages)}\n", TARGET, as_synced=as_synced)
 
@@ -103,7 +103,7 @@ def test_a_uv_lock_of_any_content_is_read_or_refused(packages: list[Any], head: 
 @given(st.lists(PYLOCK, max_size=3), PYLOCK_HEAD, st.none() | SYNCED)
 def test_a_pylock_of_any_content_is_read_or_refused(packages: list[Any], head: dict[str, Any], options: Synced | None) -> None:
     told = "".join(f"{key} = {toml(value)}\n" for key, value in head.items())
-    as_synced = None if options is None else AsSynced(options, lambda _: ())
+    as_synced = None if options is None else AsSynced(options, lambda _: frozenset())
     text = f'lock-version = "1.0"\ncreated-by = "x"\n{told}packages = {toml(packages)}\n'
     with contextlib.suppress(InvalidInput):
         read_lock("read pylock.toml", text, TARGET, as_synced=as_synced)

@@ -5,23 +5,27 @@ Source: "Dependency Groups" specification (PEP 735), read by ``packaging.depende
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from packaging.dependency_groups import resolve_dependency_groups
 
 from wheelfs.core.resolve import toml
 from wheelfs.errors import InvalidInput
 
+DefaultGroups = frozenset[str] | Literal["all"]
 DEFAULT_GROUPS: Final = frozenset(("dev",))
 """Those of uv, where a project says nothing else."""
 
 
-def default_groups(attempted: str, text: str) -> frozenset[str]:
-    """Return the groups that ``uv sync`` takes without being asked to, for a ``pyproject.toml``; raises `InvalidInput`."""
+def default_groups(attempted: str, text: str) -> DefaultGroups:
+    """Return the groups that ``uv sync`` takes without being asked to, for a ``pyproject.toml``; raises `InvalidInput`.
+
+    "all" are those of all packages that are taken.
+    """
     try:
         document = toml.loads(text)
         said = document.get("tool", {}).get("uv", {}).get("default-groups", DEFAULT_GROUPS)
-        return frozenset(document.get("dependency-groups", {}) if said == "all" else said)
+        return "all" if said == "all" else frozenset(said)
     except (ValueError, AttributeError, TypeError) as error:
         raise InvalidInput(attempted, f"its default groups cannot be read: {error}") from None
 

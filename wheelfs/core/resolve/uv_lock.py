@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
+    from wheelfs.core.resolve.dependency_groups import DefaultGroups
     from wheelfs.core.resolve.requirements_txt import Asked
     from wheelfs.model.wanted import Synced
 
@@ -49,7 +50,7 @@ class AsSynced:
     """What ``uv sync`` takes with ``options``; ``default_groups`` are those of the project in a directory beside the lock."""
 
     options: Synced
-    default_groups: Callable[[str], Collection[str]]
+    default_groups: Callable[[str], DefaultGroups]
 
 
 def is_one(data: Mapping[str, Any]) -> bool:
@@ -165,7 +166,7 @@ class _Lock:
         default = as_synced.default_groups(_directory(chosen[0]) if is_alone else ".")
         wanted = _wanted_groups(groups, options, default)
         had = frozenset(chain.from_iterable(map(_groups, chosen)))
-        is_asked = _wanted_groups(groups, options, ())
+        is_asked = _wanted_groups(groups, options, frozenset())
         self._wants_group = (lambda name: is_asked(name) and name not in had) if is_alone else wanted
         begun = [(root, f"dev:{name}") for root in chosen for name in _groups(root) if wanted(name)]
         begun += [(root, f"dev:{name}") for root in spare for name in _groups(root) if self._wants_group(name)]
@@ -337,11 +338,14 @@ def _groups(package: _Package) -> list[str]:
     return [*dict.fromkeys([*package.get("dev-dependencies", {}), *package.get("metadata", {}).get("requires-dev", {})])]
 
 
-def _wanted_groups(groups: Collection[str], options: Synced, default: Collection[str]) -> Callable[[str], bool]:
+def _wanted_groups(groups: Collection[str], options: Synced, default: DefaultGroups) -> Callable[[str], bool]:
     """Return what tells whether ``uv sync`` takes a group, by its name."""
-    named = {*groups, *options.only_groups, *(() if options.only_groups or options.no_default_groups else default)}
-    wanted, left_out = (frozenset(map(canonicalize_name, some)) for some in (named, options.no_groups))
-    return lambda name: (options.all_groups or canonicalize_name(name) in wanted) and canonicalize_name(name) not in left_out
+    if options.only_groups or options.no_default_groups:
+        default = frozenset()
+    takes_all = options.all_groups or default == "all"
+    named = frozenset(map(canonicalize_name, {*groups, *options.only_groups, *default}))
+    left_out = frozenset(map(canonicalize_name, options.no_groups))
+    return lambda name: (takes_all or canonicalize_name(name) in named) and canonicalize_name(name) not in left_out
 
 
 def _directory(package: _Package) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
+    from wheelfs.core.resolve.dependency_groups import DefaultGroups
     from wheelfs.core.resolve.requirements_txt import Asked
     from wheelfs.model.names import ProjectName
     from wheelfs.model.wanted import Synced
@@ -323,7 +324,7 @@ def _text(path: Path) -> str:
         raise InvalidInput(attempted, "it is not UTF-8") from None
 
 
-def _default_groups(beside: Path, tree: str) -> frozenset[str]:
+def _default_groups(beside: Path, tree: str) -> DefaultGroups:
     """Return the groups that a project of a lock has by default, which the lock does not tell; ``tree`` is where it lies."""
     project = beside / tree / "pyproject.toml"
     return default_groups(f"read {project}", _text(project)) if project.exists() else DEFAULT_GROUPS

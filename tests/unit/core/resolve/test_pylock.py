@@ -166,7 +166,7 @@ def test_what_an_environment_takes_of_its_extras_and_groups(options: Synced, nam
         + package("tester", "marker = \"'test' in dependency_groups\"", wheel("tester-1.0-py3-none-any.whl"))
         + package("linter", "marker = \"'lint' in dependency_groups\"", wheel("linter-1.0-py3-none-any.whl"))
     )
-    found = read(text, as_synced=AsSynced(options, lambda _: ()), **named)
+    found = read(text, as_synced=AsSynced(options, lambda _: frozenset()), **named)
     assert {str(one.project) for one in found.asked if isinstance(one, Wanted)} == expected
 
 
@@ -182,4 +182,4 @@ def test_what_an_environment_takes_of_its_extras_and_groups(options: Synced, nam
 )
 def test_what_it_cannot_tell_is_refused_with_what_to_do(options: Synced, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
-        read(package("a", wheel("a-1.0-py3-none-any.whl")), as_synced=AsSynced(options, lambda _: ()))
+        read(package("a", wheel("a-1.0-py3-none-any.whl")), as_synced=AsSynced(options, lambda _: frozenset()))
