@@ -58,3 +58,31 @@ def many_kinds(**more: Any) -> bytes:
         "many_kinds-1.0.dist-info/licenses/LICENSE": b"free\n",
     }
     return with_modes(build_wheel("many-kinds", "1.0", files={**files, **more.pop("files", {})}, **more), {"many_kinds/tool.sh"})
+
+
+def odd_kinds() -> bytes:
+    """Return a wheel as old builders have written it: names unescaped, rows of RECORD missing, first lines of their own."""
+    info, data = "odd-kinds-1.0.dist-info", "odd-kinds-1.0.data"
+    files = {
+        "odd_kinds/__init__.py": b"",
+        "odd_kinds/a b\\c:*.txt": b"a name",
+        "odd_kinds/linked.py": b"__init__.py",
+        "odd_kinds.pth": b"import sys\n",
+        f"{data}/scripts/in-python3": b"#!python3 -u\nprint('odd')\n",
+        f"{data}/scripts/in-nothing": b"no first line\n",
+        **{f"{data}/scripts/odd-broken{end}": b"#!python\n" for end in ("", "-script.py", ".exe", ".pya")},
+        f"{data}/data/lib64/odd/there": b"",
+        f"{data}/data/include/odd.h": b"/* */\n",
+        f"{info}/entry_points.txt": "[console_scripts]\nodd-broken = odd-kinds:main\nodd-ünicode = ödd_kinds:mäin\n".encode(),
+        f"{info}/INSTALLER": b"another\n",
+    }
+    wheel = with_modes(build_wheel("odd-kinds", "1.0", files=files), {f"{data}/data/include/odd.h"})
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(wheel)) as given, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in given.infolist():
+            content = given.read(entry)
+            entry.filename = entry.filename.replace("odd_kinds-1.0", "odd-kinds-1.0")
+            if entry.filename == "odd_kinds/linked.py":
+                entry.external_attr = 0o120777 << 16  # a symbolic link, which installers make a file of
+            archive.writestr(entry, content)
+    return made.getvalue()

@@ -17,7 +17,7 @@ import uv
 
 from tests.fakes.commands import error_of, objects
 from tests.fakes.environment_bench import VERSION, Bench
-from tests.fakes.many_kinds import NAME, many_kinds
+from tests.fakes.many_kinds import NAME, many_kinds, odd_kinds
 from tests.fakes.processes import run
 from tests.fakes.trees_on_disk import digests_below
 from tests.fakes.waiting import eventually
@@ -39,14 +39,15 @@ def bench(run_wheelfs: RunWheelfs, mounted: MountWheelfs, fake_index: FakeIndex,
 
 
 def test_every_file_is_what_uv_installs(bench: Bench, tmp_path: Path) -> None:
-    bench.create("it", "many-kinds", "other")
+    bench.index.add(wheel_filename("odd-kinds", "1.0"), odd_kinds(), project="odd-kinds")
+    bench.create("it", "many-kinds", "other", "odd-kinds")
     venv = tmp_path / "venv"
     environment = {**bench.environ, "VIRTUAL_ENV": str(venv)}
     run(
         [uv.find_uv_bin(), "venv", "-q", "--python", sys.executable, str(venv)], environment=environment, cwd=tmp_path
     ).succeeded()
     before = set(digests_below(venv))
-    install = [uv.find_uv_bin(), "pip", "install", "-q", "--index-url", bench.index.url, "many-kinds", "other"]
+    install = [uv.find_uv_bin(), "pip", "install", "-q", "--index-url", bench.index.url, "many-kinds", "other", "odd-kinds"]
     run(install, environment=environment, cwd=tmp_path).succeeded()
     theirs = {path: file for path, file in digests_below(venv).items() if path not in before}
     ours = digests_below(bench.path())
@@ -57,13 +58,15 @@ def test_every_file_is_what_uv_installs(bench: Bench, tmp_path: Path) -> None:
     assert compared.pop(".wheelfs/env.json")
     for kind in ("py", "pth"):
         assert compared.pop(f"lib/python{VERSION}/site-packages/_wheelfs_environment.{kind}")
-    scripts = {path for path in compared if path.startswith("bin/") and path != "bin/in-shell"}
-    assert scripts == {"bin/many-kinds", "bin/many-nested", "bin/many-window", "bin/in-python"}
+    scripts = {path for path in compared if path.startswith("bin/") and path not in ("bin/in-shell", "bin/in-nothing")}
+    own = {"bin/many-kinds", "bin/many-nested", "bin/many-window", "bin/in-python"}
+    assert scripts == {*own, "bin/in-python3", "bin/odd-broken", "bin/odd-ünicode"}
     assert {path: file for path, file in compared.items() if path not in scripts} == {
         path: file for path, file in theirs.items() if path not in scripts and not path.endswith(notes)
     }
     assert scripts < set(theirs)
     assert all(compared[path][1] and theirs[path][1] for path in scripts)
+    assert run([str(bench.path() / "bin" / "in-python3")], environment=bench.environ).succeeded().stdout == "odd\n"
 
 
 def test_python_runs_from_it_offline(bench: Bench) -> None:

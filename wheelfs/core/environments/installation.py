@@ -11,7 +11,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wheelfs.core.environments.scripts import entry_point_scripts, with_first_lines
+from wheelfs.core.environments.scripts import entry_point_scripts, is_wrapper, with_first_lines
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.record import record_text, recorded
 from wheelfs.errors import InvalidInput
@@ -73,8 +73,13 @@ def install(
     site = interpreter.site_packages
     own = {f"{dist_info}/RECORD", f"{dist_info}/INSTALLER", f"{dist_info}/REQUESTED", f"{dist_info}/direct_url.json"}
     made = WheelInstallation([], [])
+    entry_points = by_name.get(f"{dist_info}/entry_points.txt")
+    wanted = {}
+    if entry_points is not None:
+        text = _text(attempted, entry_points.name, read(entry_points))
+        wanted = dict(entry_point_scripts(attempted, text, interpreter.minor))
     for path, member, is_script in _placed(attempted, by_name, dist_info, project, interpreter):
-        if member.name in own:
+        if member.name in own or (is_script and is_wrapper(path.removeprefix("bin/"), wanted)):
             continue
         if is_script and member.size <= SCRIPT_BYTES and (rewritten := with_first_lines(read(member))) is not None:
             made.written.append(WrittenFile(path, rewritten, True))
@@ -83,10 +88,7 @@ def install(
         where = member.header_offset, member.method, member.compressed_size
         sha256 = digests.get(member.name, b"")
         made.members.append(WheelMember(path, number, *where, member.size, member.crc, is_executable, sha256))
-    entry_points = by_name.get(f"{dist_info}/entry_points.txt")
-    if entry_points is not None:
-        text = _text(attempted, entry_points.name, read(entry_points))
-        made.written.extend(WrittenFile(f"bin/{name}", body, True) for name, body in entry_point_scripts(attempted, text))
+    made.written.extend(WrittenFile(f"bin/{name}", body, True) for name, body in wanted.items())
     made.written.append(WrittenFile(f"{site}/{dist_info}/INSTALLER", INSTALLER))
     made.written.append(WrittenFile(f"{site}/{dist_info}/RECORD", _new_record(made, f"{site}/", f"{dist_info}/RECORD")))
     return made

@@ -11,12 +11,19 @@ from typing import TYPE_CHECKING, Final
 from wheelfs.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 _GROUPS: Final = ("console_scripts", "gui_scripts")
-_REFERENCE: Final = re.compile(r"\s*([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_][\w.]*)\s*(?:\[[^\]]*\])?\s*")
-"""``module:attribute [extras]``: the entry points specification; extras have no meaning any more."""
+_REFERENCE: Final = re.compile(r"\s*([\w.-]+)\s*:\s*([\w.-]+)\s*(?:\[[^\]]*\])?\s*")
+"""``module:attribute [extras]``: the entry points specification; extras have no meaning any more.
+
+As in uv, what Python cannot import (``odd-module:main``) makes a script that fails: its wheel is of use without it.
+"""
+_OF_PIP: Final = re.compile(r"\Apip3\.\d+\Z")
+"""Wheels of pip before 20.3 name the Python that built them; pip and uv put in the one that they install for."""
 _NAME: Final = re.compile(r"[^/\0]{1,255}")
+
+_WRAPPERS: Final = (".exe", "-script.py", ".pya")
 
 _FIRST_LINES: Final = b"""#!/bin/sh
 '''exec' "$(dirname -- "$(realpath -- "$0")")/python" "$0" "$@"
@@ -25,8 +32,8 @@ _FIRST_LINES: Final = b"""#!/bin/sh
 """Two lines that a shell obeys and that are a string to Python: first lines hold no more than 127 bytes, and no relative path."""
 
 
-def entry_point_scripts(attempted: str, text: str) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each script that ``entry_points.txt`` wants; raises `InvalidInput`."""
+def entry_point_scripts(attempted: str, text: str, minor: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each script that ``entry_points.txt`` wants, for a Python; raises `InvalidInput`."""
     import configparser  # every store imports this module, and few processes make an environment
 
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None, strict=False)
@@ -42,7 +49,7 @@ def entry_point_scripts(attempted: str, text: str) -> Iterator[tuple[str, bytes]
             found = _REFERENCE.fullmatch(reference)
             if found is None or _NAME.fullmatch(name) is None or name in (".", ".."):
                 raise InvalidInput(attempted, f"its entry_points.txt has a script {name[:100]!r} = {reference[:100]!r}")
-            yield name, _calling(found[1], found[2])
+            yield _OF_PIP.sub(f"pip{minor}", name), _calling(found[1], found[2])
 
 
 def with_first_lines(content: bytes) -> bytes | None:
@@ -54,6 +61,11 @@ def with_first_lines(content: bytes) -> bytes | None:
     if not content.startswith(b"#!python"):
         return None
     return _FIRST_LINES + content.partition(b"\n")[2]
+
+
+def is_wrapper(script: str, entry_points: Collection[str]) -> bool:
+    """Tell whether a script that a wheel brings is what setuptools once made of an entry point: pip and uv leave it out."""
+    return any(script.endswith(end) and script.removesuffix(end) in entry_points for end in ("", *_WRAPPERS))
 
 
 def _calling(module: str, attribute: str) -> bytes:

@@ -73,7 +73,8 @@ def members(attempted: str, distribution: Distribution, entry_points: bytes, lay
     """
     own = {f"{distribution.dist_info}/{name}" for name in (*_INSTALLERS, *_SIGNATURES)}
     text = entry_points.decode("utf-8", "replace")
-    made = {f"bin/{name}" for name, _ in entry_point_scripts(attempted, text)} if layout is not None else set()
+    scripts = () if layout is None else entry_point_scripts(attempted, text, layout.minor)
+    made = {f"bin/{name}" for name, _ in scripts}
     for one in distribution.recorded:
         path = one.path if layout is None else posixpath.normpath(posixpath.join(layout.site, one.path))
         if path in made or (layout is not None and not one.algorithm and _is_bytecode(path)):

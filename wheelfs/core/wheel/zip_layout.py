@@ -270,21 +270,20 @@ def _zip64_fields(extra: bytes, size: int, packed: int, offset: int, disk: int) 
 def metadata_member(members: Sequence[Member], project: str | None = None) -> Member | None:
     """Return the member ``NAME-VERSION.dist-info/METADATA`` at top level, or None.
 
-    With ``project`` (normalized) the directory's name must be that project's.  Two directories are as bad as none: installers
-    refuse them.  Of one member that is there twice the later one is taken: it is what lies there when all is unpacked.
+    With ``project`` (normalized) the directory must be that project's.  Two are as bad as none: installers refuse them.  Of one
+    member that is there twice the later one is taken: it is what lies there when all is unpacked.
     """
-    found = [
-        member
-        for member in members
-        if member.name.endswith(".dist-info/METADATA")
-        and member.name.count("/") == 1
-        and (project is None or _normalized(member.name.partition("-")[0]) == project)
-    ]
+    found = [member for member in members if _is_metadata(member.name, project)]
     return found[-1] if len({member.name for member in found}) == 1 else None
 
 
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
+def _is_metadata(name: str, project: str | None) -> bool:
+    directory, _, rest = name.partition("/")
+    if rest != "METADATA" or not directory.endswith(".dist-info"):
+        return False
+    # Builders are to write no "-" in name or version, and old ones did: ``my-project-1.0``, ``project-1.0-1``.
+    names = directory.removesuffix(".dist-info").rpartition("-")[0], directory.partition("-")[0]
+    return project is None or project in (re.sub(r"[-_.]+", "-", name).lower() for name in names)
 
 
 def member_window(member: Member, members: Sequence[Member], directory_offset: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from tests.fakes.many_kinds import NAME, many_kinds
 from tests.fakes.wheels import build_wheel
 from wheelfs.core.environments.assembling import assemble
 from wheelfs.core.environments.installation import WheelInstallation, check_path, install
-from wheelfs.core.environments.scripts import entry_point_scripts, with_first_lines
+from wheelfs.core.environments.scripts import entry_point_scripts, is_wrapper, with_first_lines
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.metadata import converse, search_directory
 from wheelfs.errors import InvalidInput
@@ -170,14 +170,21 @@ def test_whatever_is_accepted_lies_below_the_environment(paths: list[list[str]])
     [
         ("[console_scripts]\nA-b = m:f\nc=m.n:o.f [x]\n", ["A-b", "c"]),
         ("[gui_scripts]\nw = m:f\n[other]\nz = m\n", ["w"]),
+        ("[console_scripts]\na = ö:ä\n", ["a"]),
+        ("[console_scripts]\npip3.4 = pip:main\npip3 = pip:main\nx-pip3.4 = m:f\n", ["pip3.11", "pip3", "x-pip3.4"]),
         ("", []),
     ],
 )
 def test_entry_points_are_scripts(text: str, names: list[str]) -> None:
-    made = dict(entry_point_scripts("install it", text))
+    made = dict(entry_point_scripts("install it", text, "3.11"))
     assert list(made) == names
     for body in made.values():
         compile(body, "script", "exec")
+
+
+def test_an_entry_point_that_cannot_be_imported_is_a_script_too() -> None:
+    [(name, body)] = entry_point_scripts("install it", "[console_scripts]\na = my-module:main\n", "3.11")
+    assert (name, b"from my-module import main" in body) == ("a", True)
 
 
 @pytest.mark.parametrize(
@@ -185,20 +192,27 @@ def test_entry_points_are_scripts(text: str, names: list[str]) -> None:
 )
 def test_entry_points_that_mean_nothing_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match=r"entry_points\.txt"):
-        list(entry_point_scripts("install it", text))
+        list(entry_point_scripts("install it", text, "3.11"))
 
 
 @given(st.binary(max_size=60))
 def test_only_a_first_line_that_asks_for_it_is_rewritten(rest: bytes) -> None:
-    for first_line in (b"#!python", b"#!pythonw", b"#!python3", b"#!python3.11 -E", b"#!python -u"):  # as pip and uv do
+    for first_line in (b"#!python", b"#!pythonw", b"#!python3", b"#!python3.11 -E", b"#!python\r"):  # as pip and uv do
         rewritten = with_first_lines(first_line + b"\n" + rest)
         assert rewritten is not None
         assert rewritten.endswith(rest)
         assert rewritten.startswith(b"#!/bin/sh\n")
         assert b"python3" not in rewritten.removesuffix(rest)
     assert with_first_lines(b"#!/usr/bin/env python\n" + rest) is None
-    assert with_first_lines(b"#! python\n" + rest) is None
     assert with_first_lines(b"#!python") is not None
+    assert with_first_lines(b"#! python\n" + rest) is None
+
+
+@pytest.mark.parametrize(
+    ("script", "is_one"), [("a", True), ("a.exe", True), ("a-script.py", True), ("a.pya", True), ("a.py", False), ("b", False)]
+)
+def test_what_setuptools_made_of_entry_points_is_told_by_its_name(script: str, is_one: bool) -> None:
+    assert is_wrapper(script, ["a", "x"]) == is_one
 
 
 def test_later_wheels_cover_earlier_ones_and_say_so() -> None:

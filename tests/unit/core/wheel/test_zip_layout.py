@@ -129,6 +129,9 @@ def test_metadata_comes_out_of_its_window(compression: int) -> None:
     [
         (["demo-1.0.dist-info/METADATA"], "demo", True),
         (["De_Mo-1.0.dist-info/METADATA"], "de-mo", True),
+        (["de-mo-1.0.dist-info/METADATA"], "de-mo", True),
+        (["demo-1.0-1.dist-info/METADATA"], "demo", True),
+        (["de-mo-1.0.dist-info/METADATA"], "mo", False),
         (["demo-1.0.dist-info/METADATA"], "other", False),
         (["sub/demo-1.0.dist-info/METADATA"], "demo", False),
         (["demo-1.0.dist-info/METADATA", "demo-2.0.dist-info/METADATA"], "demo", False),
