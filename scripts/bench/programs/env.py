@@ -42,9 +42,6 @@ AT_ONCE = 8
 def measure_first(course: Course, mounted: Mounted, rounds: int) -> None:
     """Measure from nothing installed to the first import, while all wheels are stored."""
 
-    def through_uv(*options: str) -> None:
-        course.run_import(course.synced(course.project, *options))
-
     def through_mount() -> None:
         name = course.create()
         one = course.on.mount(None, store=course.store, options=("--no-index",))
@@ -53,8 +50,8 @@ def measure_first(course: Course, mounted: Mounted, rounds: int) -> None:
 
     measured = interleaved(
         [
-            course.case(_VENV, through_uv, mounted),
-            course.case(_COMPILED, lambda: through_uv("--compile-bytecode"), mounted),
+            course.case(_VENV, partial(course.import_synced, course.project), mounted),
+            course.case(_COMPILED, partial(course.import_synced, course.project, "--compile-bytecode"), mounted),
             course.case(_MADE, through_mount),
         ],
         rounds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 IMPORTS = {
     "small": "import numpy, pandas, requests, rich.console",
     "large": "import pandas, sklearn.linear_model, scipy.stats, matplotlib.pyplot",
+    "torch": "import torch, transformers; transformers.AutoTokenizer, transformers.BertModel",  # transformers imports when asked
 }
 _UV = uv.find_uv_bin()
 
@@ -43,6 +45,8 @@ class Course:
     environment: dict[str, str]
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     processor_s: dict[str, list[float]] = field(default_factory=dict)
+    used: list[Path] = field(default_factory=list)
+    """Virtual environments that a case has done with; a gigabyte each of the largest set, in memory."""
 
     def run_import(self, python: Path) -> None:
         """Import the set's modules."""
@@ -61,6 +65,19 @@ class Course:
         run(command, environment=environment, cwd=project).succeeded()
         return where / "bin" / "python"
 
+    def import_synced(self, project: Path, *options: str) -> None:
+        """Import the set's modules in a new virtual environment, which goes away after the case."""
+        python = self.synced(project, *options)
+        self.used.append(python.parents[1])
+        self.run_import(python)
+
+    def clear(self) -> None:
+        """Throw away what cases have done with."""
+        while self.used:
+            where = self.used.pop()
+            shutil.rmtree(where)
+            shutil.rmtree(f"{where}-cache")
+
     def create(self, name: str | None = None) -> str:
         """Make an environment, under a new name where none is given, and return that."""
         name = name or f"set-{next(self.numbers)}"
@@ -78,7 +95,7 @@ class Course:
             after_s = waited_for_s() + (0.0 if pid is None else used_s(pid))
             self.processor_s.setdefault(name, []).append(after_s - before_s)
 
-        return Case(name, counted)
+        return Case(name, counted, clear=self.clear)
 
     def show_processors(self, *names: str) -> None:
         """Print the medians of the processor time."""

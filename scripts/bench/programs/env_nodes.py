@@ -79,7 +79,7 @@ class Lab:
     def sync(self) -> float:
         """Install by a uv that has never run, and import; return processor seconds."""
         before_s = waited_for_s()
-        self.course.run_import(self.course.synced(self.project))
+        self.course.import_synced(self.project)
         return waited_for_s() - before_s
 
     def pull(self, share: str) -> float:
@@ -102,7 +102,7 @@ def measure_node(course: Course, index: FakeIndex, rounds: int, *, mbit: float, 
         project = locked_project(course.on, course.held, course.environment, f"{to_index.origin}/simple")
         lab = Lab(course, project)
         meters = {_PEER: _Meter(to_index, lambda: len(index.requests))}
-        cases = [_case(_PEER, meters[_PEER], lab.sync)]
+        cases = [_case(_PEER, meters[_PEER], lab.sync, course.clear)]
         log = course.on.directory / "requests.log"
         with (
             Nginx(course.on.directory, course.on.directory / "nginx", locations=f"access_log {log};") as nginx,
@@ -111,18 +111,18 @@ def measure_node(course: Course, index: FakeIndex, rounds: int, *, mbit: float, 
             for name, is_profiled in ((_WITH, True), (_WITHOUT, False)):
                 meters[name] = _Meter(to_share, lambda: log.read_bytes().count(b"\n"))
                 share = f"{to_share.origin}/{lab.shares[is_profiled].name}"
-                cases.append(_case(name, meters[name], partial(lab.pull, share)))
+                cases.append(_case(name, meters[name], partial(lab.pull, share), course.clear))
             measured = interleaved(cases, rounds)
         show_times(measured, {_WITH: _PEER, _WITHOUT: _PEER})
         for name, meter in meters.items():
             meter.show(name, course.held.total_bytes)
 
 
-def _case(name: str, meter: _Meter, work: Callable[[], float]) -> Case:
+def _case(name: str, meter: _Meter, work: Callable[[], float], clear: Callable[[], None]) -> Case:
     def counted(_: object) -> None:
         brought, asked = meter.line.brought_bytes, meter.requests()
         meter.processor_s.append(work())
         meter.brought.append(meter.line.brought_bytes - brought)
         meter.asked.append(meter.requests() - asked)
 
-    return Case(name, counted)
+    return Case(name, counted, clear=clear)

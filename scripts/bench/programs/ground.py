@@ -27,8 +27,11 @@ SETS = {
         *("pandas", "scipy", "pyarrow", "scikit-learn", "matplotlib", "seaborn", "statsmodels", "requests", "rich", "pydantic"),
         *("httpx", "jinja2", "pyyaml", "tqdm", "sqlalchemy", "networkx", "sympy"),
     ],
+    # Pinned to a version of which a build for processors alone may lie where pip is configured to look: with its local version
+    # pip prefers that to the index's, which is for graphics cards and brings 3 GB.
+    "torch": ["torch==2.13.0", "transformers"],
 }
-"""Requirements by the name of a set; with dependencies 13 wheels of 32 MB, and about 50 of 180 MB."""
+"""Requirements by the name of a set; with dependencies 13 wheels of 32 MB, about 50 of 180 MB, and 38 of 249 MB."""
 
 _DOWNLOAD_LIMIT_S = 600.0
 
