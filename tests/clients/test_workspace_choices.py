@@ -326,8 +326,8 @@ def test_what_a_lock_refuses_says_what_it_has(clients: Clients, index: FakeIndex
     for options, said in (
         (Synced(packages=("nosuch",)), r"no package nosuch \(it has app, bare, member, other\)"),
         (Synced(no_groups=("nosuch",)), r"no dependency group nosuch \(it has dev, low\)"),
-        (Synced(all_extras=True), r"the extra new and the extra old exclude each other: make an environment for each"),
-        (Synced(all_groups=True, all_packages=True), r"the group low and the package other exclude each other"),
+        (Synced(all_extras=True), r"the extra new of app and the extra old of app exclude each other: make an"),
+        (Synced(all_groups=True, all_packages=True), r"the group low of app and the package other exclude each other"),
     ):
         with pytest.raises(InvalidInput, match=said):
             read_wants((), (), lock, target, chosen=Chosen(as_synced=options))

@@ -360,7 +360,7 @@ def _shown(item: _Item) -> str:
     name, group = item
     if not group:
         return f"the package {name}"
-    return f"the group {group.removeprefix('dev:')}" if group.startswith("dev:") else f"the extra {group}"
+    return f"the group {group.removeprefix('dev:')} of {name}" if group.startswith("dev:") else f"the extra {group} of {name}"
 
 
 def _excluding(name: str, group: str) -> str:
