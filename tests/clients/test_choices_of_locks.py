@@ -134,6 +134,9 @@ def test_an_environment_of_each_of_two_extras_that_exclude_each_other(
     found = {one["project"]: one["version"] for one in shown["wheels"]}
     assert found["lib"] == version
     assert {"docs-tool", "types-tool", "tool"} <= set(found)
+    run_wheelfs(*words, "create", "it", str(lock), "--package", "other", "--no-group", "dev", *options[-2:]).succeeded()
+    [shown] = objects(run_wheelfs(*words, "show", "it").succeeded())
+    assert [one["project"] for one in shown["wheels"]] == ["of-other"]
     refused = run_wheelfs(*words, "create", "it", str(lock), "--extra", "unheard", *options[2:])
     assert "it has no extra unheard" in refused.stdout
     nowhere = run_wheelfs(*words, "create", "it", "demo", "--extra", extra)
