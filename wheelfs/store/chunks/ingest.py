@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from wheelfs.core.wheel.zip_layout import Directory
     from wheelfs.store.chunks.chunk_store import ChunkStore, Piece
-    from wheelfs.store.coordination.leases import IngestLease
+    from wheelfs.store.coordination.leases import BlockLease
 
 _RUN_BYTES: Final = 4 << 20
 """Read, hashed and submitted at once.  With two runs waiting to be hashed and the writer's queue this bounds memory."""
@@ -56,7 +56,7 @@ class Ingested(msgspec.Struct, frozen=True):
     size_bytes: int
     recipe: Recipe
     hashes: Mapping[str, str] = msgspec.field(default_factory=dict)
-    lease: IngestLease | None = None
+    lease: BlockLease | None = None
 
 
 def ingest(

@@ -4,9 +4,11 @@ Every process has a file of its own in ``run/``, locked (flock) as long as it li
 lock, and a file that can be locked belongs to a dead process and is removed.  Nothing here must survive a restart, so nothing is
 flushed.  On a full disk it takes room from the store's reserve: what is stored has to be readable there, too.
 
-Two kinds of leases.  *Open*: a sealed file is being read; it is taken before the recipe is looked up, and that order makes it
+Three kinds of leases.  *Open*: a sealed file is being read; it is taken before the recipe is looked up, and that order makes it
 correct: a process that removes a recipe and then finds no lease knows that no reader can still have it.  *Ingest*: chunks were
-or will be stored or found for a file that is not sealed yet; it names the first block that may be the ingest's own.
+or will be stored or found for a file that is not sealed yet; it names the first block that may be the ingest's own.  *Making*:
+solid blocks are stored that no recipe names yet; it names the first of them.  Collections wait for ingests, which may have found
+chunks in what they delete, and not for these.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from wheelfs.store.engine.environment import store_error
 from wheelfs.store.engine.reserve import NO_ROOM
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from wheelfs.store.engine.reserve import Reserve
@@ -35,6 +38,7 @@ _SLOT: Final = struct.Struct(">c7x32s")
 _FREE: Final = bytes(_SLOT.size)
 _OPEN: Final = b"O"
 _INGEST: Final = b"I"
+_MAKING: Final = b"M"
 _TOKEN: Final = struct.Struct(">Q24s")
 _ROOM_BYTES: Final = 16 << 10
 """What a process takes of the reserve at a time: 400 leases."""
@@ -43,13 +47,22 @@ _ATTEMPTS: Final = 8
 
 
 class Held(msgspec.Struct, frozen=True):
-    """The leases of all living processes.  ``ingests`` maps each ingest to the first block that may be its own."""
+    """The leases of all living processes.
+
+    ``ingests`` maps each ingest to the first block that may be its own, ``making`` has the first ones of solid blocks.
+    """
 
     open: frozenset[bytes]
     ingests: dict[bytes, int]
+    making: frozenset[int]
+
+    def first_blocks(self) -> Iterator[int]:
+        """Yield the numbers from which on blocks may be such as no recipe names yet."""
+        yield from self.ingests.values()
+        yield from self.making
 
 
-class IngestLease:
+class BlockLease:
     """Lasts until `end`, or until it is no longer referenced (an ingest that was given up)."""
 
     def __init__(self, leases: Leases, slot: int) -> None:
@@ -91,10 +104,17 @@ class Leases:
             else:
                 self._clear(slot)
 
-    def ingesting(self, first_block: int) -> IngestLease:
+    def ingesting(self, first_block: int) -> BlockLease:
         """Announce an ingest; ``first_block`` is the number of the next block, read before."""
+        return self._announced(_INGEST, first_block)
+
+    def making(self, first_block: int) -> BlockLease:
+        """Announce solid blocks; ``first_block`` is the number of the next block, read before."""
+        return self._announced(_MAKING, first_block)
+
+    def _announced(self, kind: bytes, first_block: int) -> BlockLease:
         with self._lock:
-            return IngestLease(self, self._write(_INGEST, _TOKEN.pack(first_block, secrets.token_bytes(24))))
+            return BlockLease(self, self._write(kind, _TOKEN.pack(first_block, secrets.token_bytes(24))))
 
     def close(self) -> None:
         """Give all leases back."""
@@ -152,6 +172,7 @@ def held(directory: Path) -> Held:
     """Return the leases of all living processes on the store whose ``run`` this is, and remove the files of dead ones."""
     opened: set[bytes] = set()
     ingests: dict[bytes, int] = {}
+    making: set[int] = set()
     try:
         for path in directory.glob("*.leases"):
             data = _of_living(path)
@@ -160,9 +181,11 @@ def held(directory: Path) -> Held:
                     opened.add(value)
                 elif kind == _INGEST:
                     ingests[value] = _TOKEN.unpack(value)[0]
+                elif kind == _MAKING:
+                    making.add(_TOKEN.unpack(value)[0])
     except OSError as error:
         raise store_error(f"read the leases in {directory}", error) from error
-    return Held(frozenset(opened), ingests)
+    return Held(frozenset(opened), ingests, frozenset(making))
 
 
 def _make(directory: Path) -> tuple[Path, int]:

@@ -28,6 +28,7 @@ from wheelfs.store.engine.page_release import mapped_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from wheelfs.model.recipe import Extents
     from wheelfs.store.files import StoreFiles
@@ -71,26 +72,37 @@ def is_due(store: StoreFiles) -> bool:
 
 
 @contextmanager
-def undisturbed(store: StoreFiles, attempted: str, *, timeout_s: float = LOCK_S) -> Iterator[None]:
-    """Keep every other collection on the store from running during the block; raises `StoreLocked`."""
+def alone(store: StoreFiles, name: str, attempted: str, other: str, *, timeout_s: float = LOCK_S) -> Iterator[None]:
+    """Keep every other process from having the lock ``name`` during the block; raises `StoreLocked`, which says ``other``."""
     try:
-        descriptor = os.open(store.run_directory / "collect.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(store.run_directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise store_error(attempted, error) from error
     try:
         if not lock_within(descriptor, timeout_s):
-            raise StoreLocked(attempted, "another process collects or verifies on this store", "try again when it has ended")
+            raise StoreLocked(attempted, other, "try again when it has ended")
         yield
     finally:
         os.close(descriptor)
 
 
+def undisturbed(store: StoreFiles, attempted: str, *, timeout_s: float = LOCK_S) -> AbstractContextManager[None]:
+    """Keep every other collection on the store from running during the block; raises `StoreLocked`."""
+    return alone(store, "collect.lock", attempted, "another process collects or verifies on this store", timeout_s=timeout_s)
+
+
 def collect(
-    store: StoreFiles, *, dry_run: bool = False, grace_s: float = GRACE_S, lock_s: float = LOCK_S, sparse: float | None = None
+    store: StoreFiles,
+    *,
+    dry_run: bool = False,
+    grace_s: float = GRACE_S,
+    lock_s: float = LOCK_S,
+    sparse: float | None = None,
+    rewritten_bytes: int | None = None,
 ) -> Collected:
     """Delete the blocks that are not in use and rewrite those that hardly are; blocks, so call it in a worker thread.
 
-    ``sparse`` is the part in use from which on a block stays (None: as tuned).
+    ``sparse`` is the part in use from which on a block stays (None: as tuned), ``rewritten_bytes`` the most that is rewritten.
     Raises `StoreLocked` when another collection or a verification goes on for longer than ``lock_s``.
     """
     with undisturbed(store, f"collect in store {store.path}", timeout_s=lock_s):
@@ -99,9 +111,12 @@ def collect(
             _drop_retired(store)
         # The number first, then the leases: an ingest that is not seen here gets higher numbers only.
         horizon = store.chunks.next_block()
-        horizon = min([horizon, *held(store.run_directory).ingests.values()])
+        horizon = min([horizon, *held(store.run_directory).first_blocks()])
         marks = _marked(store, horizon)
-        doomed, found = _judged(store, marks, horizon, store.tuning.collect.sparse if sparse is None else sparse)
+        room_bytes = int(_room_bytes(store) * store.tuning.collect.rewritten_part)
+        if rewritten_bytes is not None:
+            room_bytes = min(room_bytes, rewritten_bytes)
+        doomed, found = _judged(store, marks, horizon, store.tuning.collect.sparse if sparse is None else sparse, room_bytes)
         if dry_run:
             return found
         if not found.blocks:
@@ -188,11 +203,13 @@ def _recipes(store: StoreFiles) -> Iterator[tuple[bytes, bytes]]:
     _let_go(store)
 
 
-def _judged(store: StoreFiles, marks: _Marks, horizon: int, sparse: float) -> tuple[_Flags, Collected]:
-    """Return which blocks are to go, and the sum.  Solid ones are not rewritten: as ordinary ones they would take more room."""
+def _judged(store: StoreFiles, marks: _Marks, horizon: int, sparse: float, room_bytes: int) -> tuple[_Flags, Collected]:
+    """Return which blocks are to go, and the sum; at most ``room_bytes`` in use are rewritten.
+
+    Solid ones are not: as ordinary ones they would take more room.
+    """
     doomed = _Flags(marks.first, horizon)
     blocks = rewritten = freed_bytes = 0
-    room_bytes = int(_room_bytes(store) * store.tuning.collect.rewritten_part)
     for block, length in store.chunks.blocks():
         if block >= horizon:
             break

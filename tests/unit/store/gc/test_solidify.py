@@ -79,11 +79,11 @@ def test_another_run_makes_nothing_again_and_looks_once_in_vain(
     monkeypatch.undo()
     looked: list[object] = []
 
-    def noted(*arguments: object) -> tuple[list[object], list[float]]:
+    def noted(*arguments: object) -> tuple[list[object], list[float], bool]:
         looked.append(arguments)
-        return [], [0.0] * 4
+        return [], [0.0] * 4, True
 
-    monkeypatch.setattr(solidifying, "_members", noted)
+    monkeypatch.setattr(solidifying, "found_members", noted)
     assert made_solid(shelf) == Solidified()
     assert looked == []
     assert shelf.read(wheels[0]) == wheels[0]
