@@ -41,6 +41,7 @@ NO_HASHES: Final[Mapping[str, str]] = MappingProxyType({})
 _SOLIDIFY_EVERY_S: Final = 86_400.0
 _SOLIDIFY_BYTES: Final = 4 << 30
 """Of content that is looked at in one run in the background: about two minutes of a processor."""
+_ALONE: Final = "end the mounts and commands that use it, this once, then start this one again: they may not know solid blocks"
 _FORGOTTEN: Final = 2_000
 """Entries taken out of the index in one transaction: as many pages written at most."""
 _TAIL_BYTES: Final = 64 * 1024
@@ -94,7 +95,7 @@ class Store(StoreFiles):
             try:
                 allow_solid(path, readers)
             except StoreLocked as error:
-                log.warning("nothing is made solid yet: %s", error)
+                log.info("%s", error)  # every command meets it; `solidify_if_due` says it where it matters
             directory = StoreDirectory.open(path, create=False, readers=readers)
         return cls(directory, limits, tuning)
 
@@ -312,10 +313,14 @@ class Store(StoreFiles):
 
     def solidify_if_due(self) -> None:
         """Make solid what was not used for as long as `Limits` says, once a day; blocks.  Not while another process collects."""
-        if self.directory.readonly or not (self.directory.format.solid and self.limits.solid_unused_s):
+        if self.directory.readonly or not self.limits.solid_unused_s:
             return
-        if time.monotonic() - self._solidified_s >= _SOLIDIFY_EVERY_S:
-            self._solidified_s = time.monotonic()
+        if time.monotonic() - self._solidified_s < _SOLIDIFY_EVERY_S:
+            return
+        self._solidified_s = time.monotonic()
+        if not self.directory.format.solid:
+            log.warning("nothing is made solid: other processes had the store %s open when this one began; %s", self.path, _ALONE)
+        else:
             with suppress(StoreLocked):
                 done = solidify(self, unused_s=self.limits.solid_unused_s, most_bytes=_SOLIDIFY_BYTES)
                 log.info("made %d wheels solid in part: %d bytes less", done.wheels, done.freed_bytes)
