@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.fakes.waiting import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.conftest import MountWheelfs
@@ -26,13 +28,18 @@ for path in sys.argv[1].split(":"):
     thread = threading.Thread(target=read_end, args=(path,))
     thread.start()
     thread.join()
+sys.stdin.read()
 """
-_READS_THE_END = "import sys; file = open(sys.argv[1], 'rb'); file.seek(-100, 2); file.read()"
 
 
-def read_end(path: Path, *words: str) -> None:
-    """Read the last bytes of a file in a process whose command line has these words."""
-    subprocess.run([sys.executable, "-c", _READS_THE_END, str(path), *words], check=True, timeout=60)
+@contextmanager
+def reading_ends(paths: Sequence[Path], *words: str) -> Iterator[None]:
+    """Read the last bytes of files in a process whose command line has these words, and which goes on during the block."""
+    command = [sys.executable, "-c", _READS_ENDS_IN_THREADS, ":".join(map(str, paths)), *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        yield
+        process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 def test_a_wheel_whose_end_an_installer_reads_is_stored_before_it_asks_for_more(
@@ -40,16 +47,18 @@ def test_a_wheel_whose_end_an_installer_reads_is_stored_before_it_asks_for_more(
 ) -> None:
     name, content = fake_index.add_wheel("numbers", "1.0", big_bytes=BIG)
     path = mounted(index=fake_index.url).path / "simple" / "numbers" / name
-    read_end(path, "pip", "install", "numbers")
-    eventually(lambda: os.getxattr(path, "user.wheelfs.state") == b"stored")
+    with reading_ends([path], "pip", "install", "numbers"):
+        eventually(lambda: os.getxattr(path, "user.wheelfs.state") == b"stored")
     assert fake_index.body_bytes(name) == len(content)
 
 
 def test_one_that_only_resolves_pays_for_less_than_others(fake_index: FakeIndex, mounted: MountWheelfs) -> None:
     names = [fake_index.add_wheel(project, "1.0", big_bytes=120_000)[0] for project in ("numbers", "letters")]
     mount = mounted(index=fake_index.url)
-    read_end(mount.path / "simple" / "numbers" / names[0], "uv", "lock")
-    read_end(mount.path / "simple" / "letters" / names[1])
+    with reading_ends([mount.path / "simple" / "numbers" / names[0]], "uv", "lock"):
+        pass
+    with reading_ends([mount.path / "simple" / "letters" / names[1]]):
+        pass
     assert fake_index.body_bytes(names[0]) < 20_000
     assert fake_index.body_bytes(names[1]) > 120_000
 
@@ -61,8 +70,7 @@ def test_versions_that_an_installer_tries_in_threads_as_uv_does_are_not_all_fetc
     last, content = fake_index.add_wheel("letters", "1.0", big_bytes=BIG)
     mount = mounted(index=fake_index.url)
     paths = [mount.path / "simple" / name.partition("-")[0] / name for name in (*names, last)]
-    words = ":".join(map(str, paths)), "pip", "install", "numbers"
-    subprocess.run([sys.executable, "-c", _READS_ENDS_IN_THREADS, *words], check=True, timeout=60)
-    eventually(lambda: {os.getxattr(path, "user.wheelfs.state") for path in (paths[0], paths[-1])} == {b"stored"})
+    with reading_ends(paths, "pip", "install", "numbers"):
+        eventually(lambda: {os.getxattr(path, "user.wheelfs.state") for path in (paths[0], paths[-1])} == {b"stored"})
     assert fake_index.body_bytes(last) == len(content)
     assert [fake_index.body_bytes(name) > BIG / 2 for name in names] == [True, False, False]

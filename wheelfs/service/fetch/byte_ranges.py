@@ -17,6 +17,7 @@ from wheelfs.errors import (
     OriginMissing,
     OriginTimeout,
     OriginUnreachable,
+    UsageError,
 )
 from wheelfs.service.fetch.partial_file import Stream
 from wheelfs.service.fetch.race import run_stream
@@ -32,7 +33,10 @@ FINAL: Final = (OriginUnreachable, OriginDenied, OriginMissing, OriginTimeout)
 
 
 async def fetch_gaps(demand: Demand) -> None:
-    """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so this ends."""
+    """Fetch until nothing is missing.  Each stream brings new bytes or counts as a failure, so this ends.
+
+    Raises `UsageError` once the file is given up, and at once: until its waiters know, no other may begin to wait.
+    """
     partial, limits = demand.partial, demand.context.limits
     failures = changes = 0
     side_streams = 0 if partial.takes_whole_answers else limits.side_streams
@@ -45,6 +49,8 @@ async def fetch_gaps(demand: Demand) -> None:
         wanted = plan.next_wanted(partial.spans, partial.size_bytes, coming_tail_bytes=left_out)
         if wanted is None and not left_out:
             return
+        if partial.is_given_up:
+            raise UsageError(partial.attempted, "the installer that was to read it has ended", "what has come is kept")
         demand.allow_side_requests()
         start = wanted.start if isinstance(wanted, From | Range) else 0
         if wanted is None or partial.coming(start) is not None:

@@ -125,7 +125,7 @@ class Download:
                 return b""
             if not self._covers(offset, end):
                 here = self.partial.spans.available_at(offset)
-                if here and not self._is_read_on:
+                if here and not self.is_read_on:
                     end = offset + here
                 else:
                     with self.partial.awaiting(end):
@@ -142,7 +142,7 @@ class Download:
         if self.partial.size_bytes is None:
             return False
         return self._covers(offset, min(offset + size, self.partial.size_bytes)) or (
-            not self._is_read_on and self.partial.spans.available_at(offset) > 0
+            not self.is_read_on and self.partial.spans.available_at(offset) > 0
         )
 
     async def until_sealed(self) -> None:
@@ -166,8 +166,12 @@ class Download:
     @property
     def is_busy(self) -> bool:
         """Whether something still works on this file, so that the download must not be forgotten."""
-        is_fetching_tail = self._tail is not None and not self._tail.done
-        return self.users > 0 or self.is_fetching_whole or bool(self.partial.live) or is_fetching_tail
+        return self.users > 0 or self.is_fetching_whole or bool(self.partial.live) or self.is_fetching_tail
+
+    @property
+    def is_fetching_tail(self) -> bool:
+        """Whether the tail is being fetched."""
+        return self._tail is not None and not self._tail.done
 
     @property
     def is_fetching_whole(self) -> bool:
@@ -175,7 +179,7 @@ class Download:
         return self._whole is not None and not self._whole.done
 
     @property
-    def _is_read_on(self) -> bool:
+    def is_read_on(self) -> bool:
         """Whether the whole file is being fetched for a reader, and not ahead of one."""
         return self._was_read_on and self.is_fetching_whole
 

@@ -69,7 +69,7 @@ class PartialFile(msgspec.Struct):
 
     ``ask_past_caches`` is set when what came did not have the announced hash, ``is_sealing`` while the bytes are being stored and
     must stay where they are, ``is_finished`` when they are stored.  ``origin_has_ranges`` is set once a partial response came.
-    ``received_bytes`` counts all that came, whatever became of it.
+    ``received_bytes`` counts all that came, whatever became of it.  Once it ``is_given_up``, no more comes.
     """
 
     ref: FileRef
@@ -78,6 +78,7 @@ class PartialFile(msgspec.Struct):
     ask_past_caches: bool = False
     is_sealing: bool = False
     is_finished: bool = False
+    is_given_up: bool = False
     generation: int = 0
     received_bytes: int = 0
     coming_tail_bytes: int = 0

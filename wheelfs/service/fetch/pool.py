@@ -63,6 +63,7 @@ class DownloadPool:
             if ruled_out_s >= self.context.limits.share_again_s:
                 download.partial.unusable.clear()
         self._downloads.move_to_end(ref.key)
+        download.partial.is_given_up = False
         download.add_name(ref)
         download.users += 1
         return download
@@ -76,6 +77,15 @@ class DownloadPool:
         """Give up one use; an unused download is kept for a while and then forgotten."""
         download.users -= 1
         self.tidy(download)
+
+    def give_up(self, download: Download) -> bool:
+        """Let no more come of a file that only the caller holds and that no reader waits for; tell whether that is so.
+
+        What has come is kept.  The next one that acquires it has it fetched on.
+        """
+        if download.users == 1 and not download.is_read_on and not download.is_fetching_tail:
+            download.partial.is_given_up = True
+        return download.partial.is_given_up
 
     def tidy(self, download: Download) -> None:
         """Forget ``download`` when it is idle and stored, and the oldest idle ones beyond `FetchLimits.idle_downloads`."""

@@ -94,7 +94,8 @@ async def run_stream(partial: PartialFile, stream: Stream, wanted: ByteRequest) 
     stream.at, stream.end = _bounds(wanted, partial.size_bytes)
     partial.live.append(stream)
     try:
-        await _ask_in_turn(partial, stream, wanted, generation)
+        if not partial.is_given_up:
+            await _ask_in_turn(partial, stream, wanted, generation)
     except ContentChanged as error:
         if generation == partial.generation and not partial.is_sealing:
             partial.start_over()

@@ -109,6 +109,8 @@ async def _receive_body(
                 await partial.write(stream, arrived, generation)
                 if partial.origin_has_ranges and partial.spans.available_at(stream.at) >= limits.skip_bytes:
                     return
+            if partial.is_given_up:
+                return
             if credited >= limits.progress_bytes:
                 patience.scope.deadline, credited = trio.current_time() + patience.stall_s, 0
                 partial.context.hosts.saw_progress(host)

@@ -56,6 +56,9 @@ class VfsLimits(msgspec.Struct, frozen=True):
     ahead_bytes: int = 512 << 20
     """How much may be fetched ahead of one installer, at most: what a guess that is wrong may cost."""
 
+    ended_s: float = 1.0
+    """How often it is looked whether another program still has open what was to come ahead of an installer that has ended."""
+
     known_installers: int = 64
     installer_s: float = 60.0
     """A process that has opened nothing for this long may be another one by now."""

@@ -1,13 +1,16 @@
 """Whole wheels that are fetched while an installer still resolves, when its line would be idle.
 
 What is fetched is what it has opened itself.  An installer that opens a second version of a project is looking for one that
-fits: of that project nothing more is fetched ahead of it.  A resolver that installs nothing pays for none of this.
+fits: of that project nothing more is fetched ahead of it.  A resolver that installs nothing pays for none of this.  Ahead of an
+installer that has ended, killed or not, nothing more comes, unless another program has the file open or a reader waited for it.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 from collections import deque
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,10 +19,13 @@ import trio
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.fetch import plan
 from wheelfs.core.fetch.purpose import Purpose
-from wheelfs.errors import WheelfsError
+from wheelfs.errors import ContentMismatch, WheelfsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wheelfs.model.names import ProjectName
+    from wheelfs.service.fetch.download import Download
     from wheelfs.service.fetch.pool import DownloadPool
     from wheelfs.service.file_refs import FileRef
     from wheelfs.service.projects.projects import Projects
@@ -47,7 +53,7 @@ class WholeWheels:
         self._enabled = enabled
         self._limits = limits
         self._installers: BoundedCache[int, _Installer] = BoundedCache(limits.known_installers)
-        self._waiting: deque[FileRef] = deque()
+        self._waiting: deque[tuple[FileRef, int]] = deque()
         self._at_work = 0
 
     @property
@@ -66,7 +72,7 @@ class WholeWheels:
         installer.seen.add(ref.project)
         if plan.at_once_bytes(Purpose.INSTALLING) < size_bytes <= min(installer.left_bytes, self._limits.ahead_file_bytes):
             installer.left_bytes -= size_bytes
-            self._waiting.append(ref)
+            self._waiting.append((ref, pid))
             if self._at_work < self._limits.ahead_at_once:
                 self._at_work += 1
                 self._downloads.context.nursery.start_soon(self._work)
@@ -83,12 +89,49 @@ class WholeWheels:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                ref = self._waiting.popleft()
-                try:
-                    if self._projects.sealed(ref) is None:  # its reader may have been sooner
-                        with self._downloads.using(ref) as download:
-                            await download.until_sealed()
-                except WheelfsError as error:
-                    log.debug("not fetched ahead: %s", error)  # who reads it is told
+                ref, pid = self._waiting.popleft()
+                if self._projects.sealed(ref) is None:  # its reader may have been sooner
+                    with suppress(ProcessLookupError), _watched(pid) as process:
+                        await self._fetch(ref, process)
         finally:
             self._at_work -= 1
+
+    async def _fetch(self, ref: FileRef, process: int | None) -> None:
+        try:
+            with self._downloads.using(ref) as download:
+                async with trio.open_nursery() as nursery:
+                    if process is not None:
+                        nursery.start_soon(self._give_up_at_its_end, process, download)
+                    try:
+                        await download.until_sealed()
+                    except WheelfsError as error:
+                        log.debug("not fetched ahead: %s", error)  # who reads it is told
+                    nursery.cancel_scope.cancel()
+        except ContentMismatch as error:
+            log.debug("not fetched ahead: %s", error)
+
+    async def _give_up_at_its_end(self, process: int, download: Download) -> None:
+        await trio.lowlevel.wait_readable(process)
+        # The kernel closes its files in its own time, and another program that has this one open may end, too.
+        while not self._downloads.give_up(download):  # noqa: ASYNC110 - neither is told
+            await trio.sleep(self._limits.ended_s)
+
+
+@contextmanager
+def _watched(pid: int) -> Iterator[int | None]:
+    """Lend a descriptor that is readable once the process has ended; None where the kernel gives none.
+
+    Raises `ProcessLookupError` when it has ended.
+    """
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except OSError as error:
+        log.debug("it is not known when process %d ends: %s", pid, error)
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +28,7 @@ from wheelfs.service.vfs.limits import VFS_LIMITS
 from wheelfs.service.vfs.protocol import Absent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from wheelfs.model.links import Validators
@@ -37,6 +43,15 @@ def index(*projects: str, versions: Sequence[str] = ("1.0",)) -> MemoryOrigin:
     for project in projects:
         for version in versions:
             origin.add(project, wheel_filename(project, version), build_wheel(project, version, big_bytes=BIG_BYTES))
+    return origin
+
+
+def index_with_metadata(*projects: str) -> MemoryOrigin:
+    origin = MemoryOrigin()
+    for project in projects:
+        wheel = build_wheel(project, "1.0", big_bytes=BIG_BYTES)
+        metadata = zipfile.ZipFile(io.BytesIO(wheel)).read(f"{project}-1.0.dist-info/METADATA")
+        origin.add(project, wheel_filename(project, "1.0"), wheel, metadata=metadata)
     return origin
 
 
@@ -91,7 +106,7 @@ async def test_an_installer_that_looks_for_a_version_costs_one_wheel_of_the_proj
             await open_as(Purpose.INSTALLING, one, "app", version)
         await quiet(one)
         assert [is_whole(origin, "app", version) for version in ("1.2", "1.1", "1.0")] == [True, False, False]
-        await open_as(Purpose.INSTALLING, one, "app", "1.0", pid=2)  # another installer, which wants this one
+        await open_as(Purpose.INSTALLING, one, "app", "1.0", pid=os.getpid())  # another installer, which wants this one
         await quiet(one)
         assert is_whole(origin, "app", "1.0")
 
@@ -183,6 +198,77 @@ async def test_installers_and_resolvers_look_projects_up_without_waiting_for_eac
             answering.set()
         assert not isinstance(await one.lookup("simple/app/index.html"), Absent)
         assert isinstance(await one.lookup("simple/nosuch/index.html"), Absent)
+
+
+@contextmanager
+def an_installer() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that waits until it is killed."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def opened_and_killed(one: Service, origin: MemoryOrigin, *projects: str) -> trio.Event:
+    """Let an installer open wheels and be killed when their first bytes have come; return what lets the rest come."""
+    origin.pause = pause = trio.Event()
+    with an_installer() as process:
+        CLIENT.set(Program(Purpose.INSTALLING, process.pid))
+        for project in projects:
+            # It reads METADATA from a file of its own, and no wheel: all that comes of it comes ahead.
+            await one.read(f"simple/{project}/{wheel_filename(project, '1.0')}.metadata")
+        await until(lambda: bool(one.node.downloads.transfers()))
+    return pause
+
+
+async def test_nothing_more_comes_ahead_of_one_that_was_killed(tmp_path: Path) -> None:
+    origin = index_with_metadata("app", "base")
+    vfs = msgspec.structs.replace(VFS_LIMITS, ahead_at_once=1)
+    async with service(tmp_path / "s", [origin], limits=msgspec.structs.replace(SERVICE_LIMITS, vfs=vfs)) as one:
+        pause = await opened_and_killed(one, origin, "app", "base")
+        await until(lambda: any(download.partial.is_given_up for download in one.node.downloads._downloads.values()))
+        pause.set()
+        await quiet(one)
+        await until(lambda: one.node.downloads.is_idle)
+        for project in ("app", "base"):
+            assert not is_whole(origin, project)
+            name = wheel_filename(project, "1.0")
+            assert await one.read(f"simple/{project}/{name}") == origin.files[name], "who asks for it gets it as ever"
+
+
+async def test_what_another_program_has_open_comes_all_the_same(tmp_path: Path) -> None:
+    origin = index_with_metadata("app")
+    name = wheel_filename("app", "1.0")
+    async with service(tmp_path / "s", [origin]) as one:
+        await one.read("simple/app/index.html")
+        CLIENT.set(Program(Purpose.UNKNOWN))
+        file = await one.open(f"simple/app/{name}")
+        pause = await opened_and_killed(one, origin, "app")
+        pause.set()
+        await quiet(one)
+        file.close()
+        assert is_whole(origin, "app")
+
+
+async def test_a_reader_that_comes_while_it_is_given_up_gets_all_of_it(tmp_path: Path) -> None:
+    origin = index_with_metadata("app")
+    name = wheel_filename("app", "1.0")
+    async with service(tmp_path / "s", [origin]) as one:
+        pause = await opened_and_killed(one, origin, "app")
+        await until(lambda: any(download.partial.is_given_up for download in one.node.downloads._downloads.values()))
+        origin.pause = None
+        CLIENT.set(Program(Purpose.UNKNOWN))
+        async with trio.open_nursery() as nursery:
+            read: list[bytes] = []
+
+            async def reading() -> None:
+                read.append(await one.read(f"simple/app/{name}"))
+
+            nursery.start_soon(reading)
+            nursery.start_soon(reading)
+            pause.set()
+        assert read == [origin.files[name]] * 2
 
 
 async def test_an_upgrade_is_fetched_ahead_too_and_only_what_is_new_in_it(tmp_path: Path) -> None:
