@@ -34,6 +34,27 @@ def compile_all(tmp_path: Path) -> Callable[[], None]:
     return run
 
 
+def test_what_is_added_to_an_environment_is_not_said_to_be_a_whole_one(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "_setup").write_bytes(_SETUP.read_bytes())
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+
+    def said(script: str) -> str:
+        # What is made is of no interest here: it ends before anything is.
+        script = f"set -euo pipefail; . {tmp_path}/scripts/_setup; mktemp() {{ exit 1; }}; {script}"
+        done = subprocess.run(["bash", "-c", script], stderr=subprocess.PIPE, check=False, timeout=60, text=True)
+        return done.stderr
+
+    made = 'fingerprint >"$venv/made-for-run"'
+    assert "takes about a minute" in said("make_environment dev")
+    assert "takes about a minute" in said("make_environment run")
+    assert "adding to" in said(f"{made}; make_environment dev")
+    assert "takes about a minute" in said(f"{made}; make_environment run")
+
+
 def bytecode(checkout: Path) -> dict[str, bytes]:
     return {path.name.partition(".")[0]: path.read_bytes() for path in checkout.glob("wheelfs/__pycache__/*.pyc")}
 

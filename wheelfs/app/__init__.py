@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import wheelfs
 from wheelfs.app.fetching import check as check
 from wheelfs.app.fetching import fetch as fetch
+from wheelfs.app.indexes import decided_indexes
 from wheelfs.app.indexes import effective_indexes as effective_indexes
 from wheelfs.app.indexes import index_notes as index_notes
-from wheelfs.app.indexes import with_indexes
 from wheelfs.app.own_places import OwnPlaces as OwnPlaces
 from wheelfs.app.wiring import end_s, is_unborn, limits_of, running_node, start_background, store_to_look_at, take_over
 from wheelfs.config import redact
@@ -48,10 +48,11 @@ def run_mount(
     *,
     ready: Callable[[MountReady], None],
     reread: Callable[[], Settings],
+    tell: Callable[[str], None],
 ) -> None:
     """Mount and serve until unmounted; ``ready`` is called once the mount has answered, ``reread`` on SIGHUP.
 
-    Raises `WheelfsError`.
+    ``tell`` is given what `index_notes` returns, before.  Raises `WheelfsError`.
     """
     # Until the mount answers: of what is imported and made for it nothing becomes garbage (`wheelfs.__main__`).
     gc.disable()
@@ -93,7 +94,7 @@ def run_mount(
             nursery.cancel_scope.cancel()
 
     reloader = Reloader(settings, reread)
-    settings = _settled(settings, mountpoint)
+    settings = _settled(settings, mountpoint, tell)
     written_share(settings)
     with (
         EndBound(end_s(settings)) as end,
@@ -102,13 +103,19 @@ def run_mount(
         trio.run(serve, store)
 
 
-def _settled(settings: Settings, mountpoint: Path) -> Settings:
-    """Return the settings with the indexes of a mount; raises `MountPointError` where it would hide its own store."""
+def _settled(settings: Settings, mountpoint: Path, tell: Callable[[str], None]) -> Settings:
+    """Return the settings with the indexes of a mount, and ``tell`` what of installers' configuration is not taken.
+
+    Raises `MountPointError` where it would hide its own store.
+    """
     places = OwnPlaces(mountpoint=mountpoint)
     if places.holds(str(settings.store)) is not None:
         happened = f"the store {settings.store} lies there, and would be hidden by the mount"
         raise MountPointError(f"mount on {mountpoint}", happened, "mount elsewhere, or give --store another directory")
-    return with_indexes(settings, places)
+    settled, notes = decided_indexes(settings, places)
+    for note in notes:
+        tell(note)
+    return settled
 
 
 def add(settings: Settings, sources: Sequence[str], *, index: str | None, progress: Progress) -> Iterator[AddedFile]:

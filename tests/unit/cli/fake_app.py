@@ -86,6 +86,17 @@ class FakeApp:
         self.asked.update(places=places)
         return self.notes
 
-    def run_mount(self, settings: Any, mountpoint: Path, options: Any, *, ready: Callable[[MountReady], None], **_: Any) -> None:
+    def run_mount(
+        self,
+        settings: Any,
+        mountpoint: Path,
+        options: Any,
+        *,
+        ready: Callable[[MountReady], None],
+        tell: Callable[[str], None],
+        **_: Any,
+    ) -> None:
         self._note(settings=settings, mountpoint=mountpoint, options=options)
+        for note in self.notes:
+            tell(note)
         ready(MountReady(path=str(mountpoint), pid=1, store="/s"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -71,6 +72,8 @@ def mount(context: click.Context, directory: Path, foreground: bool, options: tu
     nonempty. The usual ones of mount(8) are accepted and ignored. In fstab, and as "wheelfs SOURCE DIR -o OPTS", the source is
     "none", a URL or NAME=URL.
     """
+    from wheelfs import app
+
     session = session_of(context)
     parsed = parse_options(options)
     if parsed.config_file is not None and session.config_file is None:
@@ -80,13 +83,15 @@ def mount(context: click.Context, directory: Path, foreground: bool, options: tu
     arguments = MountArguments(nonempty=parsed.nonempty, source=parsed.source)
     # Not resolve(): a dead mount answers ENOTCONN, and must still be named so that it can be cleared.
     mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
-    if not quiet:  # as a daemon is: what starts it has said so, and installers' files are not read once more
+    if not quiet:  # as a daemon is: what starts it has said so
         _warn_of_upload_cutoff(session, settings)
-        _tell_of_indexes(session, settings, mountpoint)
     if foreground:
         _warn_of_passwords(session)
         _stay(session, settings, mountpoint, arguments, quiet=quiet)
     else:
+        if not quiet:
+            for note in app.index_notes(settings, app.OwnPlaces(mountpoint=mountpoint)):
+                _tell(session, note)
         _leave_daemon(session, settings, mountpoint, arguments, quiet=quiet)
 
 
@@ -109,12 +114,9 @@ def _warn_of_upload_cutoff(session: Session, settings: Settings) -> None:
         session.output.talk(f"wheelfs: {CUTOFF_IGNORED.format(place=place)}")
 
 
-def _tell_of_indexes(session: Session, settings: Settings, mountpoint: Path) -> None:
-    """Say which indexes of pip and uv are not taken."""
-    from wheelfs import app
-
-    for note in app.index_notes(settings, app.OwnPlaces(mountpoint=mountpoint)):
-        session.output.talk(f"wheelfs: {note}")
+def _tell(session: Session, note: str) -> None:
+    """Say which index of pip or uv is not taken."""
+    session.output.talk(f"wheelfs: {note}")
 
 
 def _variable_of(field: str) -> str:
@@ -145,7 +147,8 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, arguments: Mou
         log_file = settings.log_file or default_log_file(mountpoint)
         own_log = None if fd is None else log_file
         log_to(settings, session.verbosity, own_log)
-        app.run_mount(settings, mountpoint, arguments, ready=ready, reread=lambda: session.reread(own_log))
+        tell = (lambda _: None) if quiet else partial(_tell, session)
+        app.run_mount(settings, mountpoint, arguments, ready=ready, reread=lambda: session.reread(own_log), tell=tell)
     except Exception as error:
         known = error_of(error)
         if fd is not None and not reported:
