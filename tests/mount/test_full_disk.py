@@ -156,3 +156,32 @@ def test_what_does_not_fit_is_said_once(disk: Path, run_wheelfs: RunWheelfs, fak
     done = run_wheelfs("--store", str(disk / "store"), "fetch", "--index", f"main={fake_index.url}", "large")
     assert done.returncode == 43, done
     assert done.stderr.count("large-1.0") == 1
+
+
+def test_a_disk_without_free_inodes_is_not_said_to_lack_room(tmp_path: Path, run_wheelfs: RunWheelfs) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},nr_inodes=200", "none", str(place)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"this machine does not let us: {done.stderr}")
+    try:
+        name = wheel_filename("tools", "1.0")
+        (tmp_path / name).write_bytes(build_wheel("tools", "1.0"))
+        store = ("--store", str(place / "store"))
+        run_wheelfs(*store, "add", str(tmp_path / name)).succeeded()
+        with pytest.raises(OSError, match="No space"):
+            for number in range(200):
+                (place / f"empty-{number}").touch()
+        assert [line["filename"] for line in objects(run_wheelfs(*store, "ls", "--json"))] == [name]
+        exported = run_wheelfs(*store, "export", "--json", str(tmp_path / "folder"), "tools")
+        assert "no free inode" in exported.stdout
+        assert "delete files on it" in exported.stdout
+        (place / "empty-0").unlink()
+        run_wheelfs(*store, "export", str(tmp_path / "folder"), "tools").succeeded()
+    finally:
+        subprocess.run(["umount", str(place)], check=True)

@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import lmdb
@@ -28,7 +29,6 @@ from wheelfs.store.limits import TUNING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 Durability = Literal["full", "no-metasync"]
 """``no-metasync``: power loss may undo the last transaction, never integrity.  Weaker settings are not offered."""
@@ -61,6 +61,9 @@ def store_error(attempted: str, error: lmdb.Error | OSError, *, written: Path | 
         code, happened = errno.ENOSPC, "the disk is full"
     if isinstance(error, lmdb.MapFullError):
         return StoreFull(attempted, "the store's map is full", "remove wheels, or move to a new store")
+    if code == errno.ENOSPC and isinstance(error, OSError) and error.filename and _has_no_inodes(Path(error.filename).parent):
+        happened = f"{error.filename}: the file system has no free inode, whatever room it has"
+        return StoreFull(attempted, happened, "delete files on it, such as caches and environments; nothing stored was lost")
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreFull(attempted, happened, "free some room, then try again; nothing stored was lost")
     if code == errno.EAGAIN:  # of mdb_reader_pid
@@ -80,6 +83,15 @@ def _is_nearly_full(path: Path) -> bool:
     except OSError:
         return False
     return status.f_bavail * status.f_frsize < _NEARLY_FULL_BYTES
+
+
+def _has_no_inodes(path: Path) -> bool:
+    """Tell whether no file can be made; some file systems have no number of them, and say 0 of 0."""
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return False
+    return status.f_files > 0 and status.f_ffree == 0
 
 
 class Environment:
