@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fakes.origins import MemoryOrigin, MemoryShare
-    from wheelfs.config.settings import Delta
+    from wheelfs.config.settings import Delta, OfflineShow
     from wheelfs.service.limits import ServiceLimits
     from wheelfs.service.running import Running
     from wheelfs.service.vfs.protocol import Node, OpenFile
@@ -85,6 +85,8 @@ async def service(
     shares: Sequence[MemoryShare] = (),
     share_settings: Sequence[IndexSetting] = (),
     limits: ServiceLimits = SERVICE_LIMITS,
+    min_age_s: int = 0,
+    show_offline: OfflineShow = "stored",
 ) -> AsyncIterator[Service]:
     """Run the service on the store in ``path``; ``tied`` are the patterns of names of an index, ``limits`` its constants.
 
@@ -98,6 +100,8 @@ async def service(
         offline=offline,
         delta=delta,
         look_ahead=look_ahead,
+        min_age_s=min_age_s,
+        offline_show=show_offline,
         shares=tuple(share_settings) or tuple(IndexSetting(share.name, share.url) for share in shares),
     )
     counters = Counters()
