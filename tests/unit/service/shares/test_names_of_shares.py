@@ -23,6 +23,7 @@ from wheelfs.errors import OriginUnreachable
 from wheelfs.model.names import ProjectName
 from wheelfs.model.shared import SharedFile
 from wheelfs.service.operations.add import add_paths
+from wheelfs.service.process import withheld as counting
 from wheelfs.service.vfs.protocol import Absent
 from wheelfs.store.store import Store
 
@@ -91,7 +92,10 @@ async def test_what_the_index_does_not_list_of_a_share_is_not_on_its_page_which_
         assert await one.read(f"simple/demo/{NAME}") == WHEEL
 
 
-async def test_what_is_withheld_is_counted_and_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_withheld_is_counted_and_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "FIRST_S", 0.0)
     files = shared("2.0", "main", OTHER), shared("1.0", "elsewhere", OTHER, "other"), shared("1.0", "local", OTHER, "third")
     async with node(tmp_path / "s", [index("main", WHEEL)], *files) as one, trio.open_nursery() as nursery:
         await one.node.projects.find(ProjectName("demo"))
