@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wheelfs.file_io import write_all
 from wheelfs.store.engine.environment import store_error
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wheelfs.core.fetch.spans import Spans
+    from wheelfs.store.spool.claims import RangeClaims
 
 
 class Journal:
@@ -52,6 +53,20 @@ class Journal:
         self.append(*range_record(kind, offset, length, self.crc))
 
 
+class Exchange(NamedTuple):
+    """What an opener shares with others of the same file.
+
+    ``copy_others`` is given the descriptor and what is here, copies what others have besides, and returns all that is here then.
+    ``pulse`` returns a number that changes when others bring something.  ``is_kept``: whether another opener may still want what
+    is here when this one closes the file.
+    """
+
+    claims: RangeClaims
+    copy_others: Callable[[int, Spans], Spans]
+    pulse: Callable[[], int]
+    is_kept: Callable[[], bool]
+
+
 class SpoolFile:
     """An open partial file.  Methods block and may be called from any thread; `spans` may be read from the event loop.
 
@@ -67,23 +82,25 @@ class SpoolFile:
         spans: Spans,
         *,
         journal: Journal | None,
-        copy_owned: Callable[[int, Spans], Spans] | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
-        """Take over ``descriptor`` and the journal; without a journal the file is private and forgotten when closed.
-
-        ``copy_owned`` of a private file is given the descriptor and what is here, copies what another opener has besides, and
-        returns what that has.
-        """
+        """Take over ``descriptor`` and the journal; without a journal the file is private and forgotten when closed."""
         self.fd = descriptor
         self.size_bytes = size_bytes
         self.validator = validator
         self._spans = spans
         self._journal = journal
-        self._copy_owned = copy_owned
+        self._exchange = exchange
+        self._pulse = 0
         self._lock = threading.Lock()
         self._users = 0
         self._closing = False
         self._at_once = hasattr(os, "RWF_NOWAIT")
+
+    @property
+    def claims(self) -> RangeClaims | None:
+        """What this opener is fetching, for others to see; None where nothing is exchanged with them."""
+        return None if self._exchange is None else self._exchange.claims
 
     @property
     def spans(self) -> Spans:
@@ -119,14 +136,22 @@ class SpoolFile:
             self._spans = spans
 
     def catch_up(self) -> None:
-        """Take what the opener that owns the file has brought meanwhile, where this is a private one; raises ValueError."""
-        if self._copy_owned is None:
+        """Take what other openers of the file have brought; raises ValueError, `StoreFull` and other `StoreError`."""
+        if self._exchange is None:
             return
         with self._using("copy"), self._lock:
-            spans = self._spans.copy()
-            for start, end in self._copy_owned(self.fd, spans):
-                spans.add(start, end)
-            self._spans = spans
+            pulse, spans = self._exchange.pulse(), self._spans.copy()
+            for begin, limit in self._exchange.copy_others(self.fd, spans):
+                for start, end in spans.missing(begin, limit):
+                    if self._journal is not None:
+                        self._journal.note(b"W", start, end - start)
+                    spans.add(start, end)
+            self._spans, self._pulse = spans, pulse
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether other openers have brought nothing since `catch_up`; cheap enough for an event loop."""
+        return self._exchange is None or self._exchange.pulse() == self._pulse
 
     def write_unverified(self, offset: int, data: bytes) -> None:
         """Put ``data`` where nothing was written yet, without recording it: it is in the file, and no reader is given it.
@@ -179,6 +204,10 @@ class SpoolFile:
 
     def close(self) -> None:
         """Give the file up; what it holds stays for the next `Spool.open`.  Safe to call twice."""
+        if self._exchange is not None:
+            self._exchange.claims.close()
+            if not self._exchange.is_kept():
+                self._unlink()
         with self._lock:
             last, self._closing = not self._closing and self._users == 0, True
         if last:
@@ -186,12 +215,15 @@ class SpoolFile:
 
     def delete(self) -> None:
         """Remove the file and give it up; safe to call twice.  Threads inside `read` finish undisturbed."""
+        self._unlink()
+        self.close()
+
+    def _unlink(self) -> None:
         with self._lock:
             if self._journal is not None and not self._closing:
                 # Journal first: a part without one is empty, a journal without its part would be a lie.
                 for path in self._journal.paths:
                     path.unlink(missing_ok=True)
-        self.close()
 
     @contextmanager
     def _using(self, doing: str) -> Iterator[None]:

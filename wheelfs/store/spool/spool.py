@@ -1,9 +1,9 @@
 """Partly fetched files: sparse files with a journal of the bytes in them, so that nothing is fetched twice, even after a kill.
 
-One process owns a partial file (a lock on its journal). A second opener, in this or another process, gets a private unnamed file,
-with a copy of what the owner has brought, also of what that brings later (`SpoolFile.catch_up`): it works the same, but what it
-fetches is not shared and is gone when it is closed. Waiting for the owner was rejected: it may be stopped or slow, and no reader
-may depend on another process.
+One process owns a partial file (a lock on its journal).  A second opener, in this or another process, is a *guest*: it has a file
+and a journal of its own, beside the owner's.  Each takes from the others what they have brought (`SpoolFile.catch_up`), and says
+what it is fetching (`SpoolFile.claims`); none writes into another's file.  So whatever becomes of one of them, the others have
+true bytes, and need not wait for it.
 
 Why files and not LMDB: bytes come in any order and amount, most of them are thrown away at sealing, and a deleted file gives
 its room back at once.
@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import math
 import os
+import secrets
 import tempfile
 import time
 from contextlib import ExitStack, suppress
@@ -23,11 +24,12 @@ from wheelfs.core.fetch.spans import Spans
 from wheelfs.errors import InternalError
 from wheelfs.model.content import ContentKey
 from wheelfs.store.engine.environment import store_error
-from wheelfs.store.spool.file import Journal, SpoolFile
+from wheelfs.store.spool.claims import RangeClaims
+from wheelfs.store.spool.file import Exchange, Journal, SpoolFile
 from wheelfs.store.spool.journal import MAX_JOURNAL_BYTES, Replay, boot_id, boot_record, header, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _LOCK_ATTEMPTS: Final = 8
@@ -48,15 +50,25 @@ class Spool:
     def open(self, key: ContentKey, *, size_bytes: int, validator: str | None = None, copies: bool = True) -> SpoolFile:
         """Open the partial file of ``key`` with what earlier runs have brought.
 
-        A file of another size starts empty, and so does one of another validator (ETag) where both are known.  ``copies``: where
-        another opener owns it, what that has brought is copied, which only a hash of the content can prove to be right.  Raises
+        A file of another size starts empty, and so does one of another validator (ETag) where both are known.  ``copies``: what
+        other openers have brought is taken, now and later, which only a hash of the content can prove to be right.  Raises
         `StoreFull`, `StoreReadOnly`, `StoreError`.
         """
         try:
-            opened = self._open_owned(key, size_bytes, validator)
-            return opened if opened is not None else self._private(key, size_bytes, validator, copies=copies)
+            opened = self._open_as(self._paths(key), key, size_bytes, validator, copies=copies)
+            if opened is None and not copies:
+                return SpoolFile(self._unnamed(size_bytes), size_bytes, validator, Spans(), journal=None)
+            while opened is None:  # another opener may take a new name for what a guest has left behind, and delete it
+                guest = self._paths(key, secrets.token_hex(4))
+                opened = self._open_as(guest, key, size_bytes, validator, copies=True)
         except OSError as error:
             raise store_error(f"open partial file {key.hex()}", error) from error
+        try:
+            opened.catch_up()
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
     def open_growing(self, key: ContentKey) -> SpoolFile:
         """Open a private file for an answer that does not tell its length; `SpoolFile.set_size` ends its growing."""
@@ -72,7 +84,7 @@ class Spool:
 
     def states(self) -> dict[ContentKey, int]:
         """Return how many bytes are here of each partial file, as `state` does."""
-        keys = [ContentKey(bytes.fromhex(part.stem)) for _, _, part in self._partial_files()]
+        keys = {_key_of(part) for _, _, part in self._partial_files()}
         return {key: here for key in keys if (here := self.state(key)) is not None}
 
     def usage_bytes(self) -> int:
@@ -90,7 +102,7 @@ class Spool:
         total = sum(size for _, size, _ in files)
         deleted = 0
         for written_ns, size, part in files:
-            is_needed = total <= max_bytes and written_ns >= abandoned_ns and not self._is_stored(bytes.fromhex(part.stem))
+            is_needed = total <= max_bytes and written_ns >= abandoned_ns and not self._is_stored(_key_of(part))
             if not is_needed and _delete_unowned(part):
                 total -= size
                 deleted += 1
@@ -99,10 +111,16 @@ class Spool:
     def _path(self, key: bytes, suffix: str) -> Path:
         return self.directory / f"{key.hex()}.{suffix}"
 
+    def _paths(self, key: bytes, guest: str = "") -> tuple[Path, Path]:
+        """Return the journal and the data file of the owner, or of a guest."""
+        if guest:  # an older build takes what ends in .part for an owner's
+            return self._path(key, f"{guest}.spans"), self._path(key, f"{guest}.guest")
+        return self._path(key, "spans"), self._path(key, "part")
+
     def _partial_files(self) -> list[tuple[int, int, Path]]:
         files: list[tuple[int, int, Path]] = []
         try:
-            for part in self.directory.glob("*.part"):
+            for part in (*self.directory.glob("*.part"), *self.directory.glob("*.guest")):
                 try:
                     status = part.stat()
                 except FileNotFoundError:
@@ -119,36 +137,35 @@ class Spool:
             os.truncate(descriptor, size_bytes)
         return descriptor
 
-    def _private(self, key: ContentKey, size_bytes: int, validator: str | None, *, copies: bool) -> SpoolFile:
-        def copy_owned(descriptor: int, here: Spans) -> Spans:
+    # --- several openers --------------------------------------------------------------------------------------------
+
+    def _copy_others(
+        self, key: ContentKey, own: Path, descriptor: int, here: Spans, size_bytes: int, validator: str | None
+    ) -> Spans:
+        """Copy what other openers of ``key`` have and is not ``here``, and return all that they have.
+
+        Files that guests have left behind are of no use then.
+        """
+        spans = here.copy()
+        for journal, part in self._others(key, own):
             with suppress(OSError):  # deleted meanwhile, or a file system that copies nothing: then nothing is here
-                return self._copy_owned(key, descriptor, here, size_bytes, validator)
-            return Spans()
+                for start, end in _copy(key, journal, part, descriptor, spans, size_bytes, validator):
+                    spans.add(start, end)
+            if part.suffix == ".guest":
+                _delete_unowned(part)
+        return spans
 
-        descriptor = self._unnamed(size_bytes)
-        spans = copy_owned(descriptor, Spans()) if copies else Spans()
-        return SpoolFile(descriptor, size_bytes, validator, spans, journal=None, copy_owned=copy_owned if copies else None)
+    def _others(self, key: ContentKey, own: Path) -> Iterator[tuple[Path, Path]]:
+        """Yield journal and data of each other opener, and what they have left behind."""
+        for journal in (self._path(key, "spans"), *self.directory.glob(f"{key.hex()}.*.spans")):
+            if journal != own:
+                yield journal, journal.with_suffix(".part" if journal.stem == key.hex() else ".guest")
 
-    def _copy_owned(self, key: ContentKey, descriptor: int, here: Spans, size_bytes: int, validator: str | None) -> Spans:
-        """Copy what the owner has and is not ``here``, and return all that the owner has."""
-        with ExitStack() as closing:
-            journal, part = (os.open(self._path(key, suffix), os.O_RDONLY | os.O_CLOEXEC) for suffix in ("spans", "part"))
-            closing.callback(os.close, journal)
-            closing.callback(os.close, part)
-            before = _read_whole(journal)
-            found = replay(before, key, boot_id())
-            if found is None or not _fits(found, os.fstat(part).st_size, size_bytes, validator):
-                return Spans()
-            for begin, limit in found.spans:
-                for start, end in here.missing(begin, limit):
-                    while start < end:
-                        start += os.copy_file_range(part, descriptor, end - start, start, start) or end
-            # It only ever grows, unless the file was begun again: then what was copied may not have been there.
-            return found.spans if os.pread(journal, len(before), 0) == before else Spans()
-
-    def _open_owned(self, key: ContentKey, size_bytes: int, validator: str | None) -> SpoolFile | None:
-        """Return the file as its owner, or None when another opener owns it."""
-        path, part = self._path(key, "spans"), self._path(key, "part")
+    def _open_as(
+        self, paths: tuple[Path, Path], key: ContentKey, size_bytes: int, validator: str | None, *, copies: bool
+    ) -> SpoolFile | None:
+        """Return the file with these names, or None when another opener has them."""
+        path, part = paths
         journal = _lock(path, create=True)
         if journal is None:
             return None
@@ -157,20 +174,62 @@ class Spool:
             data = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             found = replay(_read_whole(journal), key, boot_id())
             if found is None or not _fits(found, os.fstat(data).st_size, size_bytes, validator):
-                return SpoolFile(
-                    data, size_bytes, validator, Spans(), journal=_begin(journal, data, path, part, key, size_bytes, validator)
-                )
-            # The torn tail goes before anything is appended; a new boot is marked before its first record.
-            os.truncate(journal, found.end)
-            continued = Journal(journal, found.end, found.crc, (path, part))
-            if found.boot != boot_id():
-                continued.append(*boot_record(found.crc, boot_id()))
-            return SpoolFile(data, size_bytes, found.validator or validator, found.spans, journal=continued)
+                continued, spans = _begin(journal, data, path, part, key, size_bytes, validator), Spans()
+            else:
+                # The torn tail goes before anything is appended; a new boot is marked before its first record.
+                os.truncate(journal, found.end)
+                continued, spans = Journal(journal, found.end, found.crc, paths), found.spans
+                if found.boot != boot_id():
+                    continued.append(*boot_record(found.crc, boot_id()))
+                validator = found.validator or validator
         except BaseException:
             os.close(journal)
             if data >= 0:
                 os.close(data)
             raise
+        if not copies:
+            return SpoolFile(data, size_bytes, validator, spans, journal=continued)
+
+        def copy_others(descriptor: int, here: Spans) -> Spans:
+            return self._copy_others(key, path, descriptor, here, size_bytes, validator)
+
+        def pulse() -> int:
+            return sum(map(_size_bytes, (journal for journal, _ in self._others(key, path))))
+
+        owned = self._path(key, "part")
+        exchange = Exchange(RangeClaims(owned), copy_others, pulse, is_kept=lambda: part == owned or owned.exists())
+        return SpoolFile(data, size_bytes, validator, spans, journal=continued, exchange=exchange)
+
+
+def _key_of(part: Path) -> ContentKey:
+    return ContentKey(bytes.fromhex(part.name.partition(".")[0]))
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _copy(
+    key: ContentKey, journal_path: Path, part_path: Path, target: int, here: Spans, size_bytes: int, validator: str | None
+) -> Spans:
+    """Copy what another opener has and is not ``here`` into ``target``, and return all that it has."""
+    with ExitStack() as closing:
+        journal, part = (os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in (journal_path, part_path))
+        closing.callback(os.close, journal)
+        closing.callback(os.close, part)
+        before = _read_whole(journal)
+        found = replay(before, key, boot_id())
+        if found is None or not _fits(found, os.fstat(part).st_size, size_bytes, validator):
+            return Spans()
+        for begin, limit in found.spans:
+            for start, end in here.missing(begin, limit):
+                while start < end:
+                    start += os.copy_file_range(part, target, end - start, start, start) or end
+        # It only ever grows, unless the file was begun again: then what was copied may not have been there.
+        return found.spans if os.pread(journal, len(before), 0) == before else Spans()
 
 
 def _fits(found: Replay, part_bytes: int, size_bytes: int, validator: str | None) -> bool:

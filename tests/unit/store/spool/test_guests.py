@@ -1,0 +1,95 @@
+"""Several openers of one partial file: each takes what the others have, and nothing is left behind that no opener wants."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from wheelfs.model.content import ContentKey
+from wheelfs.store.spool.spool import Spool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEY = ContentKey(bytes(range(32)))
+SIZE = 1000
+KILLED = (
+    "import os, sys, signal; from pathlib import Path; from wheelfs.store.spool.spool import Spool\n"
+    "file = Spool(Path(sys.argv[1])).open(bytes(range(32)), size_bytes=1000)\n"
+    "file.write(300, b'k' * 50); os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path)
+
+
+def names(spool: Spool) -> set[str]:
+    return {path.suffix for path in spool.directory.iterdir()}
+
+
+def test_the_owner_takes_what_guests_bring_and_keeps_it(spool: Spool) -> None:
+    owner, guests = spool.open(KEY, size_bytes=SIZE), [spool.open(KEY, size_bytes=SIZE) for _ in range(2)]
+    guests[0].write(100, b"a" * 10)
+    guests[1].write(200, b"b" * 10)
+    assert not owner.is_caught_up
+    owner.catch_up()
+    assert owner.is_caught_up
+    guests[1].catch_up()
+    assert list(guests[1].spans) == list(owner.spans) == [(100, 110), (200, 210)]
+    guests[0].delete()
+    guests[1].close()
+    owner.close()
+    again = spool.open(KEY, size_bytes=SIZE)
+    assert (again.read(100, 10), again.read(200, 10)) == (b"a" * 10, b"b" * 10)
+    assert names(spool) == {".part", ".spans"}, "what guests left behind has gone with the copy"
+    again.delete()
+    assert names(spool) == set()
+
+
+def test_what_a_guest_that_was_killed_had_brought_is_taken(spool: Spool) -> None:
+    owner = spool.open(KEY, size_bytes=SIZE)
+    subprocess.run([sys.executable, "-c", KILLED, str(spool.directory)], check=False, timeout=60)
+    assert names(spool) == {".part", ".spans", ".guest"}
+    owner.catch_up()
+    assert owner.read(300, 50) == b"k" * 50
+    assert names(spool) == {".part", ".spans"}
+    owner.close()
+
+
+def test_a_guest_of_a_file_that_is_gone_leaves_nothing(spool: Spool) -> None:
+    owner, guest = spool.open(KEY, size_bytes=SIZE), spool.open(KEY, size_bytes=SIZE)
+    guest.write(0, b"guest")
+    owner.delete()
+    assert guest.read(0, 5) == b"guest"
+    later = spool.open(KEY, size_bytes=SIZE)
+    assert later.read(0, 5) == b"guest", "it is no less a source of others"
+    later.delete()
+    guest.close()
+    assert names(spool) == set()
+
+
+def test_where_bytes_were_wrong_nothing_is_exchanged(spool: Spool) -> None:
+    owner = spool.open(KEY, size_bytes=SIZE)
+    owner.write(0, b"wrong")
+    fresh = spool.open(KEY, size_bytes=SIZE, copies=False)
+    assert (fresh.spans.total, fresh.claims) == (0, None)
+    fresh.write(0, b"right")
+    owner.catch_up()
+    assert owner.read(0, 5) == b"wrong"
+    fresh.close()
+    owner.close()
+
+
+def test_what_is_left_behind_counts_and_is_trimmed(spool: Spool) -> None:
+    owner = spool.open(KEY, size_bytes=SIZE)
+    subprocess.run([sys.executable, "-c", KILLED, str(spool.directory)], check=False, timeout=60)
+    assert spool.usage_bytes() > 0
+    assert set(spool.states()) == {KEY}
+    assert spool.trim(0) == 1, "the owner's is in use"
+    assert names(spool) == {".part", ".spans"}
+    owner.close()
