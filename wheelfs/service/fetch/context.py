@@ -91,9 +91,13 @@ class FetchContext:
             self.facts.keep_size(ref, size_bytes, etag)
         return size_bytes
 
-    def open_spool(self, ref: FileRef, size_bytes: int, etag: str | None) -> SpoolFile:
-        """Open the spool file of a content, with what earlier runs have fetched of the file with this entity tag."""
-        return self.store.spool.open(ref.key, size_bytes=size_bytes, validator=etag, copies=ref.link.sha256 is not None)
+    def open_spool(self, ref: FileRef, size_bytes: int, etag: str | None, fresh: bool) -> SpoolFile:
+        """Open the spool file of a content, with what earlier runs have fetched of the file with this entity tag.
+
+        ``fresh``: bytes of it were wrong, and other processes may have them, too.
+        """
+        copies = ref.link.sha256 is not None and not fresh
+        return self.store.spool.open(ref.key, size_bytes=size_bytes, validator=etag, copies=copies)
 
     def open_unsized_spool(self, ref: FileRef) -> SpoolFile:
         """Open a spool file for a response without a length."""

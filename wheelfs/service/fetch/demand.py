@@ -25,5 +25,8 @@ class Demand(Protocol):
     async def need(self, start: int, end: int) -> None:
         """Bring ``[start, end)`` here; raises `OriginError`."""
 
+    def is_stored(self) -> bool:
+        """Return whether all of it is verified and stored, by another process perhaps: then nothing is missing."""
+
     def allow_side_requests(self) -> None:
         """Let readers make requests of their own from now on, beside the fetch of the whole."""

@@ -28,13 +28,12 @@ from wheelfs.errors import (
     WheelfsError,
 )
 from wheelfs.service.fetch import from_manifest, from_stored_members
-from wheelfs.service.fetch.byte_ranges import fetch_gaps
+from wheelfs.service.fetch.byte_ranges import fetch_gaps, run_claimed
 from wheelfs.service.fetch.partial_file import PartialFile, Stream
-from wheelfs.service.fetch.race import run_stream
 from wheelfs.service.tasks import Work, begin
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.service.fetch.context import FetchContext
@@ -185,10 +184,25 @@ class Download:
 
     # --- what the ways of fetching in parts call (`Demand`) -------------------------------------------------------
 
+    def is_stored(self) -> bool:
+        """Return whether all of it is stored, by another process perhaps."""
+        is_idle = self.partial.size_bytes is not None and not self.partial.live and not self.partial.is_sealing
+        if self.sealed_sha256 is None and is_idle and (sha256 := self.ref.link.sha256) and self.context.store.holds(sha256):
+            self._sealed_as(sha256, self._names.values(), self.partial.size_bytes or 0)
+        return self.sealed_sha256 is not None
+
     def allow_side_requests(self) -> None:
         """Let readers make requests of their own beside the fetch of the whole, since that is planned now."""
         self._whole_began = True
         self.partial.wake()
+
+    async def ask(self, wanted: ByteRequest) -> None:
+        """Run one stream to its end, or wait for another process that brings the same; raises its error."""
+        self.context.nursery.start_soon(run_claimed, self.partial, stream := Stream(), wanted)
+        while not stream.done:
+            await self.partial.next_change()
+        if stream.error is not None:
+            raise stream.error.with_traceback(None)
 
     async def need(self, start: int, end: int) -> None:
         """Bring ``[start, end)`` here by streams under way and by requests, whose answers may be short (RFC 9110, 15.3.7)."""
@@ -199,8 +213,8 @@ class Download:
                 with self.partial.awaiting(end):
                     await self._until_done(coming, start, end)
                 continue
-            await self._run(Range(gaps[0][0], gaps[-1][1]))
-            if self._gaps(start, end) == gaps:
+            await self.ask(Range(gaps[0][0], gaps[-1][1]))
+            if self._gaps(start, end) == gaps and self.partial.coming(gaps[0][0]) is None and not self.is_stored():
                 break
         if not self._covers(start, end):
             raise OriginFault(self.partial.attempted, "the origin sent less than was asked for")
@@ -229,7 +243,7 @@ class Download:
         tail_bytes = await from_manifest.ensure_end(self, at_once_bytes)
         tail_bytes = tail_bytes or facts.tail_bytes(self.ref.project, self.partial.size_bytes, purpose)
         if self.partial.size_bytes is None:
-            await self._run(Suffix(tail_bytes))
+            await self.ask(Suffix(tail_bytes))
             if self.partial.size_bytes is None:
                 raise OriginFault(self.partial.attempted, "the origin does not tell the size")
         elif self.partial.size_bytes <= at_once_bytes:
@@ -270,15 +284,6 @@ class Download:
         self.context.facts.saw_directory(self.ref.project, found.directory_bytes)
         if generation == self.partial.generation:
             await self.context.facts.keep_metadata(self.ref, found.metadata)
-
-    async def _run(self, wanted: ByteRequest) -> None:
-        """Run one stream to its end; raises its error."""
-        stream = Stream()
-        self._start_stream(stream, wanted)
-        while not stream.done:
-            await self.partial.next_change()
-        if stream.error is not None:
-            raise stream.error.with_traceback(None)
 
     # --- the whole ------------------------------------------------------------------------------------------------
 
@@ -324,8 +329,9 @@ class Download:
         return True
 
     async def _seal(self, local_bytes: int) -> None:
-        size_bytes = self.partial.size_bytes
-        assert size_bytes is not None
+        if self.sealed_sha256 is not None:  # by another process
+            return
+        size_bytes = self.partial.size_bytes or 0
         names = dict(self._names)
         self.partial.is_sealing = True
         try:
@@ -334,11 +340,16 @@ class Download:
             sha256 = await self.context.seal(list(names.values()), self.partial.spool, size_bytes, self.partial.validators)
         finally:
             self.partial.is_sealing = False
-        self.sealed_sha256, self.local_bytes = sha256, local_bytes
+        self.local_bytes = local_bytes
         self.context.counters.count_brought(size_bytes, local_bytes)
+        self._sealed_as(sha256, [self._names[late] for late in self._names.keys() - names.keys()], size_bytes)
+
+    def _sealed_as(self, sha256: bytes, late: Iterable[FileRef], size_bytes: int) -> None:
+        """Go by the stored content from now on, and keep the names that it was not stored under."""
+        self.sealed_sha256 = sha256
         self.partial.finish()
-        for late in self._names.keys() - names.keys():
-            self.context.keep_name(self._names[late], sha256, size_bytes)
+        for ref in late:
+            self.context.keep_name(ref, sha256, size_bytes)
 
     async def _fetch_for_reader(self, start: int, end: int) -> None:
         """Wait for ``[start, end)``: from a running stream that is near, else by a request of its own."""
@@ -357,13 +368,10 @@ class Download:
                         may_ask = False
                         with suppress(OriginError):  # the fetch of the whole decides: it retries, and its failure is the reader's
                             reached = [stream.at for stream in self.partial.live]
-                            await self._run(plan.side_range(self.partial.spans, self.partial.size_bytes, gaps, reached))
+                            await self.ask(plan.side_range(self.partial.spans, self.partial.size_bytes, gaps, reached))
             else:
                 await self._until(lambda: self._covers(start, end), whole)
         await self._until(lambda: self._covers(start, end), whole)
-
-    def _start_stream(self, stream: Stream, wanted: ByteRequest) -> None:
-        self.context.nursery.start_soon(run_stream, self.partial, stream, wanted)
 
     def _begin(self, job: Callable[[], Awaitable[None]]) -> Work:
         return begin(self.context.nursery, job, self.partial.attempted, self._job_ended)

@@ -63,6 +63,9 @@ class FetchLimits(msgspec.Struct, frozen=True):
 
     # --- memory, disk and threads ---------------------------------------------------------------------------------
 
+    claims_poll_s: float = 0.02
+    """How often a process looks whether what another one fetches has come: two system calls, as long as it waits for that."""
+
     flush_bytes: int = 256 * 1024
     flush_after_s: float = 0.25
     """Received bytes are written to the spool once there are this many, they are this old, or a reader waits for the last of
@@ -83,7 +86,7 @@ class FetchLimits(msgspec.Struct, frozen=True):
     """Sealing is hashing: more threads than processors only take turns."""
 
     idle_downloads: int = 64
-    """Unused downloads that are kept, since they know the file's tail; each costs three file descriptors."""
+    """Unused downloads that are kept, since they know the file's tail; each costs three file descriptors, or four."""
 
     max_names: int = 32
     """Names recorded for one content when it is stored; one that was left out is recorded when it is opened the next time."""

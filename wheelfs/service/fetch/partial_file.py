@@ -93,6 +93,8 @@ class PartialFile(msgspec.Struct):
     slow: set[str] = msgspec.field(default_factory=set)
     """Shares that were slower than another source."""
     manifest: KnownManifest | None = None
+    asks_alone: bool = False
+    """Set when another process on the store brought nothing of what it said that it fetches."""
     waited_s: float = 0.0
     """Time already spent waiting without a response; counts against the caller's total timeout."""
     origin_has_ranges: bool = False
@@ -144,6 +146,11 @@ class PartialFile(msgspec.Struct):
         """Ask a share no more for this file, for as long as it is in use."""
         self.unusable.add(share)
         self.ruled_out_s = trio.current_time()
+
+    @property
+    def open_spool(self) -> SpoolFile | None:
+        """`spool`, where it is open."""
+        return self._spool
 
     def is_open(self, spool: SpoolFile) -> bool:
         """Whether ``spool`` is still the spool file: it is dropped when the origin's file changes."""
@@ -209,9 +216,8 @@ class PartialFile(msgspec.Struct):
                         continue
                     return
                 generation = self.generation
-                spool = await trio.to_thread.run_sync(
-                    self.context.open_spool, self.ref, self.size_bytes, self.etag, limiter=self.context.disk
-                )
+                arguments = self.ref, self.size_bytes, self.etag, self.ask_past_caches
+                spool = await trio.to_thread.run_sync(self.context.open_spool, *arguments, limiter=self.context.disk)
                 if generation != self.generation or self._is_unverifiable(spool):
                     spool.delete()
                     continue
@@ -346,12 +352,12 @@ class PartialFile(msgspec.Struct):
 
         The share whose manifest is known yields only bytes that match it.
         """
-        context = self.context
-        found = context.sources.of(self.ref, without=self.unusable, slow=self.slow, past_shares=self.ask_past_caches)
+        sources = self.context.sources
+        found = sources.of(self.ref, without=self.unusable, slow=self.slow, past_shares=self.ask_past_caches)
         share, composition = self.manifest or ("", None)
         if composition is None:
             return found
-        origin = context.sources.shares[share].checked(composition)
+        origin = sources.shares[share].checked(composition)
         return [source._replace(origin=origin) if source.share == share else source for source in found]
 
     def coming(self, offset: int) -> Stream | None:

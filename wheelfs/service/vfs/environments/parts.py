@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import trio
-
 from wheelfs.core.fetch.plan import AT_ONCE_BYTES
+from wheelfs.core.http.ranges import Range
 from wheelfs.errors import ContentChanged, OriginError
-from wheelfs.service.fetch.byte_ranges import FINAL, fetch_ranges
+from wheelfs.service.fetch.byte_ranges import Failures, fetch_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,37 +44,37 @@ async def secure_part(download: Download, start: int, end: int) -> None:
     if not partial.spans.covers(start, end):
         if _comes_whole(download):
             return await download.until_sealed()
-        await _catch_up(download)
         await _ask(download, start, end)
     if partial.is_complete:
         await download.until_sealed()
 
 
-async def _catch_up(download: Download) -> None:
-    """Take what another process on this store has brought of the file: each of its members then crosses the line once."""
-    if download.partial.size_bytes is None:  # nothing of it is here
-        return
-    with suppress(ValueError):  # closed meanwhile, since the file changed
-        await trio.to_thread.run_sync(download.partial.spool.catch_up, limiter=download.context.disk)
-
-
 async def _ask(download: Download, start: int, end: int) -> None:
     """Ask for what is missing, and resume what breaks off as long as something comes, as the fetch of a whole file does."""
-    partial, limits = download.partial, download.context.limits
-    failures = 0
-    while not partial.spans.covers(start, end) and download.sealed_sha256 is None:
+    partial, failures = download.partial, Failures(download.partial)
+    while not partial.spans.covers(start, end) and not _is_stored(download):
         here_bytes = partial.spans.total
         missing = partial.spans.missing(start, min(partial.size_bytes or end, max(end, start + AHEAD_BYTES)))
+        begin = missing[0][0]
+        error: OriginError | None = None
         try:
-            # The last gap may reach further than what is wanted, and no further than what is here.
-            await download.need(start, missing[-1][1] if missing[-1][0] < end else end)
-        except FINAL:
-            raise
-        except OriginError:
-            failures = 0 if partial.spans.total - here_bytes > limits.progress_bytes else failures + 1
-            if failures > limits.retries:
-                raise
-            await partial.open()
+            if partial.coming(begin) is not None:
+                await download.need(begin, end)
+            else:
+                # The last gap may reach further than what is wanted, and no further than what is here.
+                await download.ask(Range(begin, missing[-1][1] if missing[-1][0] < end else end))
+        except OriginError as failed:
+            error = failed
+        new_bytes = partial.spans.total - here_bytes
+        if error is None and not new_bytes and download.is_fetching_whole:
+            await partial.next_change()  # another process has stored it, which that fetch notices
+        else:
+            failures.note(error, new_bytes)
+        await partial.open()
+
+
+def _is_stored(download: Download) -> bool:
+    return download.sealed_sha256 is not None or (not download.is_fetching_whole and download.is_stored())
 
 
 async def bring_parts(download: Download, ranges: Sequence[tuple[int, int]]) -> None:
@@ -86,7 +84,6 @@ async def bring_parts(download: Download, ranges: Sequence[tuple[int, int]]) -> 
         return
     await partial.open()
     if not _comes_whole(download):
-        await _catch_up(download)
         size_bytes = partial.size_bytes or 0
         ranges = [(start, min(end, size_bytes)) for start, end in ranges]
         await fetch_ranges(download, ranges)
