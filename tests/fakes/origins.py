@@ -204,6 +204,9 @@ class MemoryShare:
     def file_url(self, sha256: bytes) -> str:
         return f"{self.url}/{sha256.hex()}"
 
+    def part_url(self, sha256: bytes, project: str, filename: str) -> str:
+        return self.file_url(sha256)
+
     async def composition(self, sha256: bytes) -> Composition | None:
         await trio.lowlevel.checkpoint()
         self.origin.requests["manifest"] += 1

@@ -29,9 +29,9 @@ from wheelfs.frontends.http.messages import (
     plain,
 )
 from wheelfs.frontends.http.metrics import Metrics
-from wheelfs.frontends.http.share import SharePages
+from wheelfs.frontends.http.share import UNKNOWN_FILE, SharePages, WantedPart
 from wheelfs.model.names import parse_project_name
-from wheelfs.service.vfs.nodes import DirectoryNode, FileNode
+from wheelfs.service.vfs.nodes import DirectoryNode, FileNode, PartNode
 from wheelfs.service.vfs.protocol import Absent
 
 if TYPE_CHECKING:
@@ -119,7 +119,21 @@ class Application(Answering):
     async def _of_share(self, request: Request) -> Reply | None:
         """Reply to a request of another node; None when it is not one."""
         shared = await self._share.find(request)
+        if isinstance(shared, WantedPart):
+            shared = await self._part(shared)
         return await self._files.file(request, shared, BINARY) if isinstance(shared, FileNode) else shared
+
+    async def _part(self, wanted: WantedPart) -> FileNode | Reply:
+        """Return a file as the tree has it, to be fetched by its ranges; raises `OriginError`."""
+        node = self._filesystem.root
+        for name in ("simple", wanted.project, wanted.filename):
+            found = await self._filesystem.lookup(node, name)
+            if isinstance(found, Absent):
+                return UNKNOWN_FILE
+            node = found
+        if not isinstance(node, FileNode) or node.ref.link.sha256 != wanted.sha256:
+            return UNKNOWN_FILE
+        return PartNode(node.ref, node.size_bytes)
 
     # --- from paths to nodes --------------------------------------------------------------------------------------
 

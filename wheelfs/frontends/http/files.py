@@ -13,7 +13,7 @@ from wheelfs.core.simple.negotiation import HTML_TYPE, PLAIN_TYPE
 from wheelfs.core.views import paths
 from wheelfs.errors import ContentChanged
 from wheelfs.frontends.http.messages import BINARY, IMMUTABLE, POLICY, TEXT, Begun, Bytes, Reply, Request, Text, plain
-from wheelfs.service.vfs.nodes import FileNode
+from wheelfs.service.vfs.nodes import FileNode, PartNode
 
 if TYPE_CHECKING:
     from wheelfs.frontends.http.limits import HttpLimits
@@ -94,7 +94,7 @@ class FileReplies:
 
     async def _begun(self, node: Node, start: int, end: int) -> Begun:
         """Open a file and read the first piece of ``[start, end)``, so that one that cannot be had has a status and a reason."""
-        opened = await self._filesystem.open(node)
+        opened = await self._filesystem.open(replace(node, start=start, end=end) if isinstance(node, PartNode) else node)
         try:
             # A view of the store is valid until the next checkpoint only.
             first = bytes(await opened.read(start, min(self._limits.piece_bytes, end - start)))

@@ -15,6 +15,7 @@ from wheelfs.frontends.http.share import UNKNOWN_FILE
 
 if TYPE_CHECKING:
     from wheelfs.config.settings import AccessLog
+    from wheelfs.frontends.http.share import WantedPart
     from wheelfs.remote.http.gateway_head import GatewayHead
     from wheelfs.service.overview import Overview
     from wheelfs.service.shares.feed import ShareFeed
@@ -49,6 +50,9 @@ class WorkerApplication(Application):
     async def _readiness(self) -> Reply:
         await super()._readiness()
         return Relayed(await self._head.ask("GET", "/readyz", {}))
+
+    async def _part(self, wanted: WantedPart) -> Reply:
+        return UNKNOWN_FILE
 
     async def _authorized(self, request: Request) -> Reply:
         shared = await self._of_share(request)

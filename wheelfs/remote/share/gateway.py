@@ -59,6 +59,10 @@ class Gateway:
         """Return where the file is, if the gateway has it."""
         return f"{self.url}/-/share/v1/file/{sha256.hex()}"
 
+    def part_url(self, sha256: bytes, project: str, filename: str) -> str:
+        """Return where parts of a file are that the gateway has, or fetches from its index when they are asked for."""
+        return f"{self.url}/-/share/v1/part/{quote(project, safe='')}/{quote(filename, safe='')}/{sha256.hex()}"
+
     async def composition(self, sha256: bytes) -> Composition | None:
         """Return how a file is made; None where the gateway does not say: the file is not sealed there, or it is an older one."""
         url = f"{self.url}/-/share/v1/manifest/{sha256.hex()}"

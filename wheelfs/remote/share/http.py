@@ -103,6 +103,10 @@ class HttpShare:
         """Return an address that `open_range` understands, whatever is there."""
         return self._gateway.file_url(sha256)
 
+    def part_url(self, sha256: bytes, project: str, filename: str) -> str:
+        """Return an address that `open_range` understands, whatever is there."""
+        return self._gateway.part_url(sha256, project, filename)
+
     async def composition(self, sha256: bytes) -> Composition | None:
         """Return how a file is made, or None where that is not told; raises `OriginError`."""
         return await (await self._asked()).composition(sha256)

@@ -58,6 +58,10 @@ class ObjectOrigin:
         """Return an address that `open_range` understands."""
         return f"{self.url}#{sha256.hex()}"
 
+    def part_url(self, sha256: bytes, project: str, filename: str) -> str:
+        """Return the file's: a share of objects has all of it or nothing."""
+        return self.file_url(sha256)
+
     async def aclose(self) -> None:
         """Nothing is held open."""
 

@@ -33,6 +33,10 @@ class Share(Protocol):
 
     def file_url(self, sha256: bytes) -> str: ...
 
+    def part_url(self, sha256: bytes, project: str, filename: str) -> str:
+        """Return where parts of a file are asked for that may not be sealed there; `file_url` where that makes no difference."""
+        ...
+
     async def composition(self, sha256: bytes) -> Composition | None:
         """Return how the file is made, or None where the share does not tell that of files; raises `OriginError`."""
         ...

@@ -96,10 +96,12 @@ async def fetch_gaps(demand: Demand) -> None:
         await partial.open()
 
 
-async def fetch_ranges(demand: Demand, ranges: Sequence[tuple[int, int]], *, side_requests: bool = False) -> None:
+async def fetch_ranges(
+    demand: Demand, ranges: Sequence[tuple[int, int]], *, side_requests: bool = False, is_part: bool = False
+) -> None:
     """Ask for ``ranges`` and resume those that break off; errors are left to the fetch of what is still missing.
 
-    ``side_requests``: allow readers their own requests once the first range is under way.
+    ``side_requests``: allow readers their own requests once the first range is under way.  ``is_part``: as of `Stream`.
     """
     partial = demand.partial
     for _ in range(demand.context.limits.range_rounds):
@@ -112,12 +114,14 @@ async def fetch_ranges(demand: Demand, ranges: Sequence[tuple[int, int]], *, sid
         outcomes: list[bool] = []
         async with trio.open_nursery() as nursery:
             for _ in range(min(delta.CONNECTIONS, len(queue))):
-                nursery.start_soon(_work_off, demand, queue, outcomes, side_requests)
+                nursery.start_soon(_work_off, demand, queue, outcomes, side_requests, is_part)
         if not any(outcomes):
             return
 
 
-async def _work_off(demand: Demand, queue: deque[tuple[int, int]], outcomes: list[bool], side_requests: bool) -> None:
+async def _work_off(
+    demand: Demand, queue: deque[tuple[int, int]], outcomes: list[bool], side_requests: bool, is_part: bool
+) -> None:
     """Ask for one range after the other, until one brings nothing."""
     partial = demand.partial
     while queue:
@@ -127,7 +131,7 @@ async def _work_off(demand: Demand, queue: deque[tuple[int, int]], outcomes: lis
             missing = partial.spans.missing(start, end)
             if not missing:
                 continue
-            stream = Stream()
+            stream = Stream(is_part=is_part)
             if side_requests:  # not before this one is under way, or comes from elsewhere
                 demand.allow_side_requests()
             await run_claimed(partial, stream, Range(missing[0][0], missing[-1][1]))

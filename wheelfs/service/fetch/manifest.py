@@ -59,7 +59,7 @@ async def learn(partial: PartialFile) -> Composition | None:
             log.info("%s", error)
             composition = None
             if others:  # without a valid manifest, wrong bytes of this share would be noticed only at the end
-                partial.rule_out(first.share)
+                partial.rule_out(first.way)
                 context.hosts.deprioritize(first.host)
                 continue
         if not partial.is_current(generation):

@@ -39,12 +39,13 @@ _MOST_COMPARED_BYTES: Final = 8 << 20
 class Stream(msgspec.Struct):
     """One HTTP response in progress; ``at`` is the offset of the next byte it will bring, ``end`` where it will end if known.
 
-    ``new_bytes`` counts those that were not here before.
+    ``new_bytes`` counts those that were not here before.  ``is_part``: no more of the file is wanted.
     """
 
     at: int = 0
     end: int | None = None
     new_bytes: int = 0
+    is_part: bool = False
     error: WheelfsError | None = None
     done: bool = False
 
@@ -87,7 +88,7 @@ class PartialFile(msgspec.Struct):
     """Whether the last response was the index's, and not a share's."""
     live: list[Stream] = msgspec.field(default_factory=list)
     unusable: set[str] = msgspec.field(default_factory=set)
-    """Shares that did not serve this file."""
+    """Ways of shares that did not serve this file."""
     ruled_out_s: float = -math.inf
     """When the last one of them did not, by trio's clock."""
     slow: set[str] = msgspec.field(default_factory=set)
@@ -142,9 +143,9 @@ class PartialFile(msgspec.Struct):
         assert self._spool is not None
         return self._spool
 
-    def rule_out(self, share: str) -> None:
-        """Ask a share no more for this file, for as long as it is in use."""
-        self.unusable.add(share)
+    def rule_out(self, way: str) -> None:
+        """Ask a share no more for this file in this way, for as long as it is in use."""
+        self.unusable.add(way)
         self.ruled_out_s = trio.current_time()
 
     @property
@@ -347,13 +348,13 @@ class PartialFile(msgspec.Struct):
 
     # --- where more comes from ------------------------------------------------------------------------------------
 
-    def sources(self) -> list[Source]:
+    def sources(self, *, is_part: bool = False) -> list[Source]:
         """Return the sources that can be asked for bytes now, in order; raises `OriginUnreachable` when there is none.
 
         The share whose manifest is known yields only bytes that match it.
         """
         sources = self.context.sources
-        found = sources.of(self.ref, without=self.unusable, slow=self.slow, past_shares=self.ask_past_caches)
+        found = sources.of(self.ref, without=self.unusable, slow=self.slow, past_shares=self.ask_past_caches, is_part=is_part)
         share, composition = self.manifest or ("", None)
         if composition is None:
             return found

@@ -121,7 +121,7 @@ async def _ask_in_turn(partial: PartialFile, stream: Stream, wanted: ByteRequest
     broken: OriginError | None = None
     try:
         while True:
-            sources = [source for source in partial.sources() if broken is None or source.share is not None]
+            sources = [source for source in partial.sources(is_part=stream.is_part) if broken is None or source.share is not None]
             if broken is not None and not sources:
                 raise broken
             if len(sources) == 1 and sources[0].share is None:
@@ -224,7 +224,7 @@ def _note_failures(partial: PartialFile, race: _Race) -> list[str]:
         if share is None:
             continue
         if isinstance(error, OriginError):
-            partial.rule_out(share)
+            partial.rule_out(attempt.source.way)
             if isinstance(error, OriginMissing):
                 partial.context.missing_objects.report(share, partial.ref)
             else:

@@ -19,7 +19,8 @@ class Source(NamedTuple):
     """Where bytes of a file can be asked for.
 
     ``host`` is a URL of the host whose state counts, ``share`` the share's name, None for the file's index.  ``alternatives``
-    are the addresses of further links of its page, for when the first is dead.
+    are the addresses of further links of its page, for when the first is dead.  ``way`` is what a share is ruled out by: one that
+    does not have a file may still bring parts of it.
     """
 
     origin: Origin
@@ -27,6 +28,7 @@ class Source(NamedTuple):
     host: str
     share: str | None
     alternatives: tuple[str, ...] = ()
+    way: str = ""
 
 
 class Sources:
@@ -39,19 +41,29 @@ class Sources:
         self._hosts = hosts
 
     def of(
-        self, ref: FileRef, *, without: Collection[str] = (), slow: Collection[str] = (), past_shares: bool = False
+        self,
+        ref: FileRef,
+        *,
+        without: Collection[str] = (),
+        slow: Collection[str] = (),
+        past_shares: bool = False,
+        is_part: bool = False,
     ) -> list[Source]:
-        """Return the sources of a file in the order to ask them: shares that are not in ``without``, and its index.
+        """Return the sources of a file in the order to ask them: shares whose way is not in ``without``, and its index.
+
+        ``is_part``: no more of the file is wanted than is asked for; gateways fetch that alone then.
 
         Only a file with a known sha256 is asked of shares, which know files by nothing else.  Shares that are ``slow`` or
         deprioritized come after the index; an index that is down comes last.  Raises `OriginUnreachable` when there is none.
         """
         first: list[Source] = []
         last: list[Source] = []
-        if ref.link.sha256 is not None and not past_shares:
+        if (sha256 := ref.link.sha256) is not None and not past_shares:
             for share in self.shares.values():
-                if share.name not in without and self._hosts.may_ask_now(share.url):
-                    source = Source(share.origin, share.file_url(ref.link.sha256), share.url, share.name)
+                way = f"parts of {share.name}" if is_part else share.name
+                if way not in without and self._hosts.may_ask_now(share.url):
+                    url = share.part_url(sha256, ref.project, ref.filename) if is_part else share.file_url(sha256)
+                    source = Source(share.origin, url, share.url, share.name, way=way)
                     (last if share.name in slow or self._hosts.is_deprioritized(share.url) else first).append(source)
         try:
             index = Source(self.index_of(ref), ref.link.url, ref.link.url, None, ref.link.alternatives)

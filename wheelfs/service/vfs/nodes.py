@@ -109,6 +109,18 @@ class FileNode:
         object.__setattr__(self, "attributes", attributes)
 
 
+@dataclass(frozen=True, slots=True)
+class PartNode(FileNode):
+    """The bytes ``[start, end)`` of a file that may not be stored, for another node: nothing vouches for them by themselves."""
+
+    start: int = 0
+    end: int = 0
+
+    def __post_init__(self) -> None:
+        attributes = Attributes(self.ref.inode, False, self.size_bytes, self.ref.mtime_ns, immutable=False)
+        object.__setattr__(self, "attributes", attributes)
+
+
 class MetadataNode(msgspec.Struct, frozen=True):
     """A wheel's core metadata file (PEP 658), ``WHEEL.metadata``."""
 

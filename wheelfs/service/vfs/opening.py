@@ -10,7 +10,8 @@ from wheelfs.errors import NotKnown, OriginDenied, OriginMissing, StoreDamaged
 from wheelfs.service.projects.visible_files import is_superseded
 from wheelfs.service.vfs.clients.client import CLIENT
 from wheelfs.service.vfs.environments.nodes import EnvironmentFile
-from wheelfs.service.vfs.nodes import CacheTagNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
+from wheelfs.service.vfs.environments.served_parts import open_part
+from wheelfs.service.vfs.nodes import CacheTagNode, FailingNode, FileNode, MetadataNode, PageNode, PartNode, StatusNode
 from wheelfs.service.vfs.open_files import OpenPartial, OpenStored, OpenText
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class NodeOpener:
             case MetadataNode(ref=ref):
                 await self._files.metadata_opened(ref)
                 return OpenText(self._metadata.known(ref), direct_io=False)
+            case PartNode(ref=ref):
+                return await open_part(ref, node.size_bytes, (node.start, node.end), self._members.lazy)
             case FileNode(ref=ref):
                 return await self._files.open(ref)
             case FailingNode(error=error):

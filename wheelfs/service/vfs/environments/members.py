@@ -91,7 +91,7 @@ class MemberOpener:
         """``open_stored`` opens a wheel that is stored, ``lazy`` the others."""
         self._context = context
         self._open_stored = open_stored
-        self._lazy = lazy
+        self.lazy = lazy
         self._profiles = context.store.mounted.profiles
         self._limits = limits
         self._inflated: BoundedCache[int, _InMemory] = BoundedCache(limits.inflated_bytes, weight=lambda content: content.weight)
@@ -158,7 +158,7 @@ class MemberOpener:
 
     async def _from_lazy(self, node: EnvironmentFile, member: WheelMember, ref: FileRef) -> _Inflated:
         """Bring a member, and all of its wheel where the member is wrong: then its own sha256 tells what is right."""
-        wheel = await self._lazy.open(ref)
+        wheel = await self.lazy.open(ref)
         try:
             await wheel.secure(*zip_range(member))
             try:

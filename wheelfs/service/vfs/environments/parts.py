@@ -22,11 +22,11 @@ and 130 at 1 MiB for 19 % more.
 """
 
 
-async def read_part(download: Download, start: int, end: int) -> bytes | memoryview:
+async def read_part(download: Download, start: int, end: int, *, for_node: bool = False) -> bytes | memoryview:
     """Return ``[start, end)`` of a file that ``download`` holds, asking for what is missing of it; raises `OriginError`."""
     partial = download.partial
     for _ in range(download.context.limits.read_attempts):
-        await secure_part(download, start, end)
+        await secure_part(download, start, end, for_node=for_node)
         if download.sealed_sha256 is not None:
             return await download.context.read_sealed(download.sealed_sha256, start, end - start)
         data = await partial.read(start, end)
@@ -35,8 +35,11 @@ async def read_part(download: Download, start: int, end: int) -> bytes | memoryv
     raise ContentChanged(partial.attempted, "it changes at its origin again and again")
 
 
-async def secure_part(download: Download, start: int, end: int) -> None:
-    """Bring what is missing of ``[start, end)``; a file of which all is here by then is verified and stored."""
+async def secure_part(download: Download, start: int, end: int, *, for_node: bool = False) -> None:
+    """Bring what is missing of ``[start, end)``; a file of which all is here by then is verified and stored.
+
+    ``for_node``: another node has asked for it; then gateways are not asked to fetch it, since two could wait for each other.
+    """
     partial = download.partial
     if download.sealed_sha256 is not None:
         return
@@ -44,12 +47,12 @@ async def secure_part(download: Download, start: int, end: int) -> None:
     if not partial.spans.covers(start, end):
         if _comes_whole(download):
             return await download.until_sealed()
-        await _ask(download, start, end)
+        await _ask(download, start, end, is_part=not for_node)
     if partial.is_complete:
         await download.until_sealed()
 
 
-async def _ask(download: Download, start: int, end: int) -> None:
+async def _ask(download: Download, start: int, end: int, *, is_part: bool) -> None:
     """Ask for what is missing, and resume what breaks off as long as something comes, as the fetch of a whole file does."""
     partial, failures = download.partial, Failures(download.partial)
     while not partial.spans.covers(start, end) and not _is_stored(download):
@@ -59,10 +62,9 @@ async def _ask(download: Download, start: int, end: int) -> None:
         error: OriginError | None = None
         try:
             if partial.coming(begin) is not None:
-                await download.need(begin, end)
+                await download.need(begin, end, is_part=is_part)
             else:
-                # The last gap may reach further than what is wanted, and no further than what is here.
-                await download.ask(Range(begin, missing[-1][1] if missing[-1][0] < end else end))
+                await download.ask(_joined(missing, end, download.context.limits.skip_bytes), is_part=is_part)
         except OriginError as failed:
             error = failed
         new_bytes = partial.spans.total - here_bytes
@@ -71,6 +73,19 @@ async def _ask(download: Download, start: int, end: int) -> None:
         else:
             failures.note(error, new_bytes)
         await partial.open()
+
+
+def _joined(missing: Sequence[tuple[int, int]], end: int, skip_bytes: int) -> Range:
+    """Return the first gap, with those after it that begin before ``end`` and are not far from it.
+
+    The last one may reach further than what is wanted, and no further than what is here.
+    """
+    begin, until = missing[0]
+    for first, last in missing[1:]:
+        if first >= end or first - until >= skip_bytes:
+            break
+        until = last
+    return Range(begin, until)
 
 
 def _is_stored(download: Download) -> bool:
@@ -86,7 +101,7 @@ async def bring_parts(download: Download, ranges: Sequence[tuple[int, int]]) -> 
     if not _comes_whole(download):
         size_bytes = partial.size_bytes or 0
         ranges = [(start, min(end, size_bytes)) for start, end in ranges]
-        await fetch_ranges(download, ranges)
+        await fetch_ranges(download, ranges, is_part=True)
         for start, end in ranges:  # which reports what went wrong with it
             await secure_part(download, start, end)
     if _comes_whole(download) or partial.is_complete:

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 class LazyWheel:
     """A wheel that was not stored when it was opened.  Close it."""
 
-    def __init__(self, download: Download, wheels: LazyWheels) -> None:
-        """Take over one use of ``download``."""
+    def __init__(self, download: Download, wheels: LazyWheels, *, for_node: bool) -> None:
+        """Take over one use of ``download``; ``for_node`` as for `secure_part`."""
         self.download = download
         self._wheels = wheels
+        self._for_node = for_node
 
     @property
     def is_verified(self) -> bool:
@@ -41,7 +42,7 @@ class LazyWheel:
     async def read(self, offset: int, size: int) -> bytes | memoryview:
         """Return bytes, bringing those that are missing; raises `OriginError`."""
         await self.secure(offset, offset + size)
-        return await read_part(self.download, offset, offset + size)
+        return await read_part(self.download, offset, offset + size, for_node=self._for_node)
 
     async def secure(self, start: int, end: int) -> None:
         """Bring what is missing of a range, in one request; raises `OriginError`."""
@@ -58,7 +59,7 @@ class LazyWheel:
     async def _secure(self, start: int, end: int) -> None:
         if self._wheels.strict:
             await self.download.until_sealed()
-        await secure_part(self.download, start, end)
+        await secure_part(self.download, start, end, for_node=self._for_node)
 
     async def bring(self, ranges: Sequence[tuple[int, int]]) -> None:
         """Bring ranges in parallel, or all of it where only that may be read; raises `OriginError`."""
@@ -88,10 +89,10 @@ class LazyWheels:
         self._downloads = downloads
         self.release = downloads.release
 
-    async def open(self, ref: FileRef, *, ahead: bool = False) -> LazyWheel:
+    async def open(self, ref: FileRef, *, ahead: bool = False, for_node: bool = False) -> LazyWheel:
         """Open a wheel; asks its index for no more than a page.  Raises `OriginError`, `ContentMismatch`.
 
-        ``ahead``: no caller waits for it.
+        ``ahead``: no caller waits for it; ``for_node`` as for `secure_part`.
         """
         known = self._downloads.known(ref)
         if known is None or not known.link.url:
@@ -103,7 +104,7 @@ class LazyWheels:
         except BaseException:
             self.release(download)
             raise
-        return LazyWheel(download, self)
+        return LazyWheel(download, self, for_node=for_node)
 
     async def renew(self, download: Download) -> bool:
         """Find out whether a wheel has another URL by now, and use that; its page may be signed, and older than its URLs."""
