@@ -1,4 +1,4 @@
-"""Several processes that fetch ranges of one file: each byte once, and all of it in the end, whoever is killed or stopped."""
+"""Several processes fetch ranges of one file: each byte once, and all of it in the end, also where one is killed or stopped."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Spool:
             opened = self._open_as(self._paths(key), key, size_bytes, validator, copies=copies)
             if opened is None and not copies:
                 return SpoolFile(self._unnamed(size_bytes), size_bytes, validator, Spans(), journal=None)
-            while opened is None:  # another opener may take a new name for what a guest has left behind, and delete it
+            while opened is None:  # another opener may take a new name for what a guest has left over, and delete it
                 guest = self._paths(key, secrets.token_hex(4))
                 opened = self._open_as(guest, key, size_bytes, validator, copies=True)
         except OSError as error:
@@ -144,7 +144,7 @@ class Spool:
     ) -> Spans:
         """Copy what other openers of ``key`` have and is not ``here``, and return all that they have.
 
-        Files that guests have left behind are of no use then.
+        Files that guests have left over are of no use then.
         """
         spans = here.copy()
         for journal, part in self._others(key, own):
@@ -156,7 +156,7 @@ class Spool:
         return spans
 
     def _others(self, key: ContentKey, own: Path) -> Iterator[tuple[Path, Path]]:
-        """Yield journal and data of each other opener, and what they have left behind."""
+        """Yield journal and data of each other opener, and what has been left over of them."""
         for journal in (self._path(key, "spans"), *self.directory.glob(f"{key.hex()}.*.spans")):
             if journal != own:
                 yield journal, journal.with_suffix(".part" if journal.stem == key.hex() else ".guest")

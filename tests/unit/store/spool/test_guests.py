@@ -1,4 +1,4 @@
-"""Several openers of one partial file: each takes what the others have, and nothing is left behind that no opener wants."""
+"""Several openers of one partial file: each takes what the others have, and nothing is left over that no opener wants."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_owner_takes_what_guests_bring_and_keeps_it(spool: Spool) -> None:
     owner.close()
     again = spool.open(KEY, size_bytes=SIZE)
     assert (again.read(100, 10), again.read(200, 10)) == (b"a" * 10, b"b" * 10)
-    assert names(spool) == {".part", ".spans"}, "what guests left behind has gone with the copy"
+    assert names(spool) == {".part", ".spans"}, "what guests left over has gone with the copy"
     again.delete()
     assert names(spool) == set()
 
@@ -85,7 +85,7 @@ def test_where_bytes_were_wrong_nothing_is_exchanged(spool: Spool) -> None:
     owner.close()
 
 
-def test_what_is_left_behind_counts_and_is_trimmed(spool: Spool) -> None:
+def test_what_is_left_over_counts_and_is_trimmed(spool: Spool) -> None:
     owner = spool.open(KEY, size_bytes=SIZE)
     subprocess.run([sys.executable, "-c", KILLED, str(spool.directory)], check=False, timeout=60)
     assert spool.usage_bytes() > 0
