@@ -19,14 +19,7 @@ from wheelfs.core.fetch.purpose import Purpose
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.http.ranges import Range, Suffix
 from wheelfs.core.wheel import metadata, zip_layout
-from wheelfs.errors import (
-    ContentChanged,
-    ContentMismatch,
-    OriginError,
-    OriginFault,
-    UsageError,
-    WheelfsError,
-)
+from wheelfs.errors import ContentChanged, ContentMismatch, OriginError, OriginFault, UsageError, WheelfsError
 from wheelfs.service.fetch import from_manifest, from_stored_members
 from wheelfs.service.fetch.byte_ranges import fetch_gaps, run_claimed
 from wheelfs.service.fetch.partial_file import PartialFile, Stream
