@@ -90,10 +90,12 @@ class AskAgain(msgspec.Struct, frozen=True):
     """This way of asking is not supported; ask for ``wanted`` instead (None: for an explicit range, once the size is known).
 
     ``nonsense`` is what was wrong with an answer that breaks the rules: its server is not asked in that way again soon.
+    ``suspected``: what was refused may be the file as well; the answer to ``wanted`` says which of them.
     """
 
     wanted: ByteRequest | None
     nonsense: str | None = None
+    suspected: bool = False
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -133,6 +135,8 @@ _CONTENT_RANGE = re.compile(r"bytes[ \t]+(\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z",
 _UNSATISFIED = re.compile(r"bytes[ \t]+\*/(\d{1,18})\Z", re.IGNORECASE)
 _NO_RANGES: Final = frozenset({400, 405, 406, 416, 501})
 """What servers say to a Range header that they do not understand; the same request without it deserves a try."""
+_MAYBE_NO_RANGES: Final = frozenset({403, 404, 412, 500, 502})
+"""What firewalls, routers of URLs and frameworks say to a Range header, and what all servers say of files."""
 _BUSY: Final = frozenset({408, 421, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 _PREFERS_EXPLICIT: Final = 4
 """A whole file this many times larger than the suffix wanted is not read when its server says that it knows ranges."""
@@ -164,6 +168,8 @@ def request_headers(wanted: ByteRequest, *, validator: str | None, fresh: bool) 
 
 def judge(wanted: ByteRequest, *, validator: str | None, status: int, headers: Mapping[str, str]) -> Outcome:
     """Decide what an answer means.  ``headers`` are looked up by lower-case names; ``validator`` as for `request_headers`."""
+    if status in _MAYBE_NO_RANGES and not isinstance(wanted, Whole):
+        return AskAgain(Whole(), suspected=True)
     common = judge_status(status, headers)
     if common is not None:
         return common

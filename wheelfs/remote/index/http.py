@@ -167,6 +167,7 @@ class HttpIndex:
         attempted = f"fetch {_filename(url)} from {self.name}"
         host = urlsplit(url).netloc
         asked = self._ranges.way(host, wanted)
+        suspect: ByteRequest | None = None
         for _ in range(_WAYS):
             if asked is None:
                 asked = await self._explicit(url, wanted)
@@ -174,6 +175,8 @@ class HttpIndex:
             async with self._client.answer("GET", url, headers, attempted=attempted) as response:
                 outcome = judge(asked, validator=validator, status=response.status_code, headers=response.headers)
                 if isinstance(outcome, PartialBody | Complete):
+                    if suspect is not None:
+                        self._ranges.made_no_sense(host, suspect, f"{attempted}: refused in part, and not as a whole")
                     async with (
                         _content(response, outcome, url, otherwise=fresh) as (size_bytes, pieces),
                         aclosing(_chunks(pieces, size_bytes, attempted)) as chunks,
@@ -183,6 +186,8 @@ class HttpIndex:
                 await drain(response)
                 if isinstance(outcome, AskAgain) and outcome.nonsense is not None:
                     self._ranges.made_no_sense(host, asked, f"{attempted}: {outcome.nonsense}")
+                # A server that fails may have been mended meanwhile, and then it knows ranges.
+                suspect = asked if isinstance(outcome, AskAgain) and outcome.suspected and response.status_code < 500 else None
                 asked = self._next_way(attempted, outcome, response.status_code)
         raise OriginFault(attempted, "it refuses every way of asking for a part")
 

@@ -145,6 +145,16 @@ def test_a_server_that_refuses_ranges_is_asked_without(status: int) -> None:
     assert isinstance(outcome(Whole(), status), Nonsense)
 
 
+@pytest.mark.parametrize(
+    ("status", "of_the_whole"),
+    [(403, Denied()), (404, Missing()), (412, Nonsense("it answered with status 412")), (500, Busy(None)), (502, Busy(None))],
+)
+def test_what_may_be_said_of_the_range_alone_is_asked_of_the_whole(status: int, of_the_whole: Outcome) -> None:
+    for wanted in (From(5), Range(5, 9), Suffix(5)):
+        assert outcome(wanted, status) == AskAgain(Whole(), suspected=True)
+    assert outcome(Whole(), status) == of_the_whole
+
+
 def test_an_unsatisfiable_range_tells_the_size() -> None:
     assert outcome(From(20), 416, content_range="bytes */20") == NothingThere(20)
     assert outcome(From(5), 416, content_range="bytes */20") == AskAgain(Whole())
@@ -163,11 +173,10 @@ def test_another_entity_tag_is_another_file() -> None:
 def test_statuses_mean_the_same_whatever_was_asked_for(wanted: ByteRequest) -> None:
     assert outcome(wanted, 302, location="/x") == Moved("/x")
     assert isinstance(outcome(wanted, 302), Nonsense)
-    for status in (404, 410):
-        assert outcome(wanted, status) == Missing()
-    for status in (401, 403, 407):
+    assert outcome(wanted, 410) == Missing()
+    for status in (401, 407):
         assert outcome(wanted, status) == Denied()
-    for status in (429, 500, 502, 503, 504):
+    for status in (429, 503, 504):
         assert outcome(wanted, status) == Busy(None)
     for status in (201, 204, 304, 418):
         assert isinstance(outcome(wanted, status), Nonsense)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tests.fakes.faults import Fault, Status
 from tests.fakes.index import FakeIndex
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.http.ranges import Range, Suffix, Whole
+from wheelfs.errors import OriginDenied
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.index.range_habits import FORGET_S, RangeHabits
+from wheelfs.remote.limits import HttpLimits
 
 NAME = wheel_filename("demo", "1.0")
 WHEEL = build_wheel("demo", "1.0", big_bytes=200_000)
@@ -41,3 +46,37 @@ async def test_nonsense_is_met_once_and_the_end_is_had_all_the_same() -> None:
             await client.aclose()
         suffixes = [one for one in index.requests if one.range is not None and one.range.startswith("bytes=-")]
         assert len(suffixes) == 1
+
+
+@pytest.mark.parametrize("status", [403, 404, 412, 500])
+async def test_a_part_that_is_refused_is_had_from_the_whole_and_that_is_remembered_unless_it_was_a_failure(
+    status: int,
+) -> None:
+    with FakeIndex() as index:
+        index.add(NAME, WHEEL)
+        index.faults.append(Fault(lambda _method, _path: index.requests[-1].range is not None, Status(status), times=None))
+        client = HttpIndex("main", index.url, {}, limits=HttpLimits(first_pause_s=0.0))
+        try:
+            for _ in range(3):
+                async with client.open_range(index.file_url(NAME), Range(0, 9)) as reply:
+                    assert b"".join([bytes(piece) async for piece in reply.chunks]).startswith(WHEEL[:9])
+        finally:
+            await client.aclose()
+        refused = sum(one.range is not None for one in index.requests)
+        assert refused == (3 * 3 if status == 500 else 1)
+
+
+async def test_a_file_that_is_refused_whole_says_nothing_about_ranges() -> None:
+    with FakeIndex() as index:
+        index.add(NAME, WHEEL)
+        index.faults.append(Fault(NAME, Status(403), times=2))
+        client = HttpIndex("main", index.url, {})
+        try:
+            with pytest.raises(OriginDenied):
+                async with client.open_range(index.file_url(NAME), Range(0, 9)):
+                    pass
+            async with client.open_range(index.file_url(NAME), Range(0, 9)) as reply:
+                assert reply.total_bytes == len(WHEEL)
+                assert not reply.is_whole
+        finally:
+            await client.aclose()
