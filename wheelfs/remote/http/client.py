@@ -160,14 +160,20 @@ class Client:
         return min(self._limits.longest_retry_after_s, left_s - self._limits.answer_s)
 
     async def _follow(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
+        import httpx2
+
+        # Of this question alone, as far as it is sent on: firewalls that look for browsers send everybody in a circle who does
+        # not show the cookie that he was sent away with.
+        cookies = httpx2.Cookies()
         for _ in range(self._limits.max_redirects + 1):
             if self._guard is not None:
                 await self._guard.check(url, attempted)
-            response = await self._send(method, url, headers)
+            response = await self._send(method, url, headers, cookies)
             await self._check_peer(url, response, attempted)
             moved = judge_status(response.status_code, response.headers)
             if not isinstance(moved, Moved):
                 return response
+            cookies.extract_cookies(response)
             await drain(response)
             target = absolute(url, moved.location)
             if target is None:
@@ -200,12 +206,12 @@ class Client:
             await response.aclose()
             raise
 
-    async def _send(self, method: str, url: str, headers: Mapping[str, str]) -> httpx2.Response:
+    async def _send(self, method: str, url: str, headers: Mapping[str, str], cookies: httpx2.Cookies) -> httpx2.Response:
         """Ask once, with our credentials there; again where the password is refused and the keyring has another one by now."""
         http = self._own if origin_of(url) == self._origin else self._http
         login = await self._credentials.header_for(url) if self._credentials is not None else {}
         while True:
-            request = http.build_request(method, url, headers={**headers, **login})
+            request = http.build_request(method, url, headers={**headers, **login}, cookies=cookies)
             response = await http.send(request, stream=True, auth=None, follow_redirects=False)
             if response.status_code != 401 or self._credentials is None:
                 return response

@@ -35,7 +35,7 @@ _LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
 def connections(trusted: ssl.SSLContext, proxy: str | None, limits: HttpLimits) -> httpx2.AsyncClient:
-    """Return a client without cookies; ``proxy`` None means what the environment says, which `check_proxies` has found good."""
+    """Return a client that keeps no cookies; ``proxy`` None: what the environment says, which `check_proxies` has found good."""
     return httpx2.AsyncClient(
         verify=trusted,
         proxy=proxy,
