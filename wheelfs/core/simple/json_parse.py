@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from packaging.version import InvalidVersion
@@ -34,7 +35,7 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
     if sum(map(body.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise OriginFault(attempted, f"it has more than {MAX_VALUES:,} values")
     try:
-        page = msgspec.json.decode(body)
+        page = _decoded(body)
     except DECODE_ERRORS:
         raise OriginFault(attempted, "the answer is no valid JSON") from None
     meta = page.get("meta") if isinstance(page, dict) else None
@@ -67,6 +68,18 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
         left_out=links.left_out,
         fileless_versions=_fileless(page.get("versions"), [link.filename for link in links.files]),
     )
+
+
+def _decoded(body: bytes) -> Any:
+    """Return the value; raises one of `DECODE_ERRORS`.
+
+    What the quick decoder refuses may still be what Python writes, and pip reads: NaN, and halves of surrogate pairs, as which
+    Python has bytes that are no UTF-8.  Every text of it passes `Links` or `plain_text`.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except DECODE_ERRORS:
+        return json.loads(body)
 
 
 def _add(links: Links, url: str, entry: dict[str, object]) -> None:

@@ -38,6 +38,8 @@ _HEX = re.compile(r"[0-9a-fA-F]{8,256}\Z")
 _NO_HASHES: Final = frozenset({"egg", "subdirectory"})
 """What else a fragment may say of a file."""
 _MAX_HASHES: Final = 16
+_LINE_BREAKS: Final = str.maketrans("", "", "\t\r\n")
+"""Templates wrap long addresses; browsers, pip and uv pass over these inside of one (WHATWG URL, 4.4)."""
 _UNSAFE_URL = re.compile(r"[\x00-\x1f\x7f\\]")
 _UNSAFE_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]+")
 _HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\Z")
@@ -209,7 +211,7 @@ class Links:
         return None if known is None else (known + path, fragment)
 
     def _any_address(self, href: str) -> tuple[str, str] | None:
-        href = href.strip(" \t\r\n\f")
+        href = href.strip(" \t\r\n\f").translate(_LINE_BREAKS)
         if not href or len(href) > MAX_URL or _UNSAFE_URL.search(href):
             return None
         try:

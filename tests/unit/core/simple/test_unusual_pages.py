@@ -17,6 +17,7 @@ from wheelfs.errors import OriginFault
         ("/f/demo-2.0-py3-none-any.whl", "demo-3.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"),
         ("/f/demo-1.0%2Bcpu-py3-none-any.whl", "demo-1.0%2Bcpu-py3-none-any.whl", "demo-1.0+cpu-py3-none-any.whl"),
         ("/f/demo-2.0-py3-none-any.whl", "demo-2%2E0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"),
+        ("/f/x/\n\tdemo-2.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"),
         ("/f?id=9", "demo-2%2E0-py3-none-any.whl", "demo-2.0-py3-none-any.whl"),
         ("/f/other-2.0.tar.gz", "demo-2.0.tar.gz", "demo-2.0.tar.gz"),
         ("/f/0123456789", "demo-2.0.tar.gz", "demo-2.0.tar.gz"),
@@ -123,3 +124,12 @@ def test_numbers_without_end_are_no_versions_and_no_foreign_errors() -> None:
 def test_a_page_of_more_values_than_any_real_one_is_refused_before_it_takes_memory() -> None:
     with pytest.raises(OriginFault, match="values"):
         parse_page(b'{"meta":{"api-version":"1.0"},"files":[' + b"[]," * 3_000_000 + b"0]}", JSON, URL, DEMO)
+
+
+def test_json_as_only_python_writes_it_is_read() -> None:
+    odd = {"yanked": "bad \ud800 text", "score": float("nan"), "\udfff": "\ud800", "requires-python": ">=3\udc80"}
+    broken = [entry(filename=f"demo-{sign}.tar.gz", url=f"/f/{sign}") for sign in ("1\ud800", "2\ud800.0")]
+    body = json.dumps({"meta": {"api-version": "1.1"}, "name": "demo", "files": [entry(**odd), *broken]})
+    page = parse_page(body.encode(), JSON, URL, DEMO)
+    assert [(one.filename, one.yanked, one.requires_python) for one in page.files] == [(WHEEL, "bad   text", ">=3")]
+    assert page.refused == 2
