@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -39,10 +41,23 @@ def upstream_of(environ: Mapping[str, str], scheme: str, endpoint: Endpoint) -> 
         # Here, since it brings a client of HTTP with it.
         from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # documented, but not in typeshed
 
-        if proxy_bypass_environment(endpoint.authority, {"no": exceptions}):
+        if proxy_bypass_environment(endpoint.authority, {"no": exceptions}) or _is_in_network(endpoint.host, exceptions):
             return None
     name = _variable(environ, scheme) or _variable(environ, "all")
     return None if name is None else _understood(environ[name])
+
+
+def _is_in_network(host: str, exceptions: str) -> bool:
+    """Tell whether ``host`` is an address in a network that is excepted (``10.0.0.0/8``), as curl, requests and uv have it."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    for exception in exceptions.split(","):
+        with suppress(ValueError):  # a name
+            if "/" in exception and address in ip_network(exception.strip(), strict=False):
+                return True
+    return False
 
 
 def check_proxies(environ: Mapping[str, str]) -> None:

@@ -40,6 +40,14 @@ def test_the_callers_exceptions_go_straight(exception: str) -> None:
     assert upstream_of({"HTTPS_PROXY": "http://proxy.example:1", "NO_PROXY": exception}, "https", INDEX) is None
 
 
+@pytest.mark.parametrize(
+    ("host", "straight"), [("10.1.2.3", True), ("11.1.2.3", False), ("fd00::1", True), ("lab.example", False)]
+)
+def test_networks_are_exceptions_of_addresses(host: str, straight: bool) -> None:
+    environ = {"http_proxy": "http://proxy.example:1", "no_proxy": "localhost, 10.0.0.0/8 ,fd00::/8,x/8"}
+    assert (upstream_of(environ, "http", Endpoint(host, 80)) is None) == straight
+
+
 @pytest.mark.parametrize("url", ["socks5://proxy.example:1080", "http://proxy.example:x", "http://"])
 def test_what_cannot_be_chained_through_is_said(url: str) -> None:
     assert isinstance(upstream_of({"HTTPS_PROXY": url}, "https", INDEX), Unusable)
