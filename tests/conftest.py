@@ -41,6 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for number in (signal.SIGQUIT, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+    # By files, as scripts/test has it: what is expensive to set up is shared by a file's tests, and each process that gets some
+    # of the habits (tests/world) would run all that come before them, for minutes in which its first test seems to hang.
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "loadfile"
     if not hasattr(config, "workerinput"):  # xdist's workers are part of the run that their controller cleans up after
         config.pluginmanager.register(CleaningUp(), "wheelfs-cleaning-up")
     if not config.getoption("--fresh-interpreters"):
