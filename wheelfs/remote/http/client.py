@@ -162,8 +162,8 @@ class Client:
     async def _follow(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
         import httpx2
 
-        # Of this question alone, as far as it is sent on: firewalls that look for browsers send everybody in a circle who does
-        # not show the cookie that he was sent away with.
+        # Of this question alone, as far as it is sent on: firewalls that look for browsers redirect in a circle until the cookie
+        # that comes with the redirect is shown.
         cookies = httpx2.Cookies()
         for _ in range(self._limits.max_redirects + 1):
             if self._guard is not None:
