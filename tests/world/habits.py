@@ -23,10 +23,11 @@ ERROR = Refused(Cause.ERROR)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One index of a habit: on which of the habit's hosts, at which path, and keys of its ``[[index]]`` table."""
+    """One index of a habit: on which of its hosts, at which path, with which userinfo, and keys of its ``[[index]]`` table."""
 
     host: int = 0
     path: str = "/simple"
+    userinfo: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -80,7 +80,10 @@ class Rig:
 
     def index_urls(self, habit: Habit) -> tuple[str, ...]:
         """What clients are given straight."""
-        return tuple(f"http://{self._address(habit, place.host)}:{self._port}{place.path}" for place in habit.places)
+        return tuple(
+            f"http://{place.userinfo and f'{place.userinfo}@'}{self._address(habit, place.host)}:{self._port}{place.path}"
+            for place in habit.places
+        )
 
     def shop(self, habit: Habit, stack: ExitStack) -> Shop:
         """Start the habit's hosts, until ``stack`` ends."""
