@@ -80,6 +80,7 @@ class HttpIndex:
         self.name = name
         self._limits = limits
         self._absent = access.absent
+        url = url.strip()
         clean, credentials = credentials_for(name, url, environ, account=access.account, renew_after_s=limits.keyring_renew_s)
         parts = urlsplit(clean)
         if parts.scheme not in ("http", "https") or not parts.netloc:

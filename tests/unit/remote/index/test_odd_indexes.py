@@ -11,6 +11,7 @@ import pytest
 from tests.fakes import faults, pages
 from tests.fakes.faults import Fault
 from tests.fakes.index import FakeIndex
+from tests.fakes.server import Answer
 from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL, brought, client_of
 from wheelfs.core.http.ranges import Suffix, Whole
 from wheelfs.errors import OriginDenied, OriginFault
@@ -19,7 +20,7 @@ from wheelfs.remote.limits import HttpLimits
 from wheelfs.remote.origin import PageFound
 
 if TYPE_CHECKING:
-    from tests.fakes.server import Answer, Request
+    from tests.fakes.server import Request
 
 # --- compression --------------------------------------------------------------------------------------------------------
 
@@ -160,3 +161,26 @@ async def test_no_list_of_all_projects_is_ever_asked_for() -> None:
             await client.project_page(DEMO)
             await client.project_page(ProjectName("unknown"))
     assert [request.path for request in index.requests] == ["/simple/demo/", "/simple/unknown/"]
+
+
+async def test_a_cookie_comes_back_while_a_question_is_sent_on_and_is_then_forgotten() -> None:
+    def change(request: Request, answer: Answer) -> Answer:
+        if request.headers.get("cookie") == "seen=1":
+            return answer
+        return Answer(302, b"", {"Location": request.path, "Set-Cookie": "seen=1; Path=/"})
+
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault("/", faults.Changed(change), times=None))
+        async with client_of(index) as client:
+            assert isinstance(await client.project_page(DEMO), PageFound)
+            assert (await brought(client, index.file_url(WHEEL), Whole()))[1] == CONTENT
+        assert [one.headers.get("cookie") for one in index.requests] == [None, "seen=1"] * 2
+
+
+async def test_spaces_around_an_indexs_address_are_no_part_of_it() -> None:
+    """As secrets and variables come; a page below another path would be absent, and its project another index's."""
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index, f" {index.url} ") as client:
+            assert isinstance(await client.project_page(DEMO), PageFound)
