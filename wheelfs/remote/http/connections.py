@@ -6,6 +6,8 @@ everything stored never asks.
 
 from __future__ import annotations
 
+import os
+import re
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +33,7 @@ httpcore2.AsyncHTTP11Connection.READ_NUM_BYTES = READ_BYTES
 # What TLS takes out of its socket, since it is not told how much its caller would take.
 trio._highlevel_socket.DEFAULT_RECEIVE_SIZE = TLS_READ_BYTES
 
+_DOMAIN: Final = re.compile(r"\.[A-Za-z0-9][A-Za-z0-9.-]*+\Z")
 _LOOPBACK: Final = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 
 
@@ -45,10 +48,19 @@ def connections(trusted: ssl.SSLContext, proxy: str | None, limits: HttpLimits) 
             max_connections=limits.max_connections, max_keepalive_connections=limits.max_connections, keepalive_expiry=30.0
         ),
         # The environment's proxy can do nothing for loopback: its localhost is another one.
-        mounts=dict.fromkeys(_LOOPBACK) if proxy is None else None,
+        mounts=dict.fromkeys((*_LOOPBACK, *_excepted_domains())) if proxy is None else None,
         # No cookies: an index need not recognise its readers.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
     )
+
+
+def _excepted_domains() -> list[str]:
+    """Return patterns of the domains that NO_PROXY names with a dot before them (``.lab.example``).
+
+    To pip, uv and curl these mean the host ``lab.example`` as well, to the library all hosts below it only.
+    """
+    names = (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(",")
+    return [f"all://{name[1:]}" for name in map(str.strip, names) if _DOMAIN.match(name)]
 
 
 def is_proxied(client: httpx2.AsyncClient, url: str) -> bool:
