@@ -84,8 +84,7 @@ class PartialFile(msgspec.Struct):
     received_bytes: int = 0
     coming_tail_bytes: int = 0
     """How much of the end is being fetched for those who open the file: the fetch of the whole leaves it out."""
-    is_from_index: bool = False
-    """Whether the last response was the index's, and not a share's."""
+    is_from_index: bool = False  # the last response, and not a share's
     live: list[Stream] = msgspec.field(default_factory=list)
     unusable: set[str] = msgspec.field(default_factory=set)
     """Ways of shares that did not serve this file."""
