@@ -157,7 +157,6 @@ def test_an_extra_or_group_that_it_does_not_have_is_refused_with_those_it_has(op
         (Synced(no_default_groups=True), {"groups": {"lint"}, "extras": {"docs"}}, {"linter", "docs-tool"}),
         (Synced(), {"groups": {"lint"}}, {"linter"}),
     ],
-    ids=str,
 )
 def test_what_an_environment_takes_of_its_extras_and_groups(options: Synced, named: dict[str, Any], expected: set[str]) -> None:
     """Groups that are named take the place of the default ones: so do those of ``uv pip sync``."""
@@ -178,7 +177,6 @@ def test_what_an_environment_takes_of_its_extras_and_groups(options: Synced, nam
         (Synced(only_groups=("test",)), "--group leaves out the default groups"),
         (Synced(no_groups=("tset",)), r"no dependency group tset \(it has test, lint"),
     ],
-    ids=str,
 )
 def test_what_it_cannot_tell_is_refused_with_what_to_do(options: Synced, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
