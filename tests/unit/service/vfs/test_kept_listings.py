@@ -15,13 +15,11 @@ from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.errors import OriginUnreachable
 from wheelfs.model.shared import SharedFile
 from wheelfs.model.tracked import Tracked
-from wheelfs.service.vfs.flat_files import FlatFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wheelfs.core.views.view import View
-    from wheelfs.service.vfs.flat_files import FlatFile, Place
+    from wheelfs.service.vfs.flat_files import Place
 
 DAY_US = 86_400_000_000
 VERSIONS = ("1.0", "1.1", "1.2")
@@ -34,20 +32,6 @@ def origin() -> MemoryOrigin:
     for name, version in zip(NAMES, VERSIONS, strict=True):
         origin.add("alpha", name, build_wheel("alpha", version))
     return origin
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[Place | None]:
-    """The places after which batches are read from the store."""
-    places: list[Place | None] = []
-    after = FlatFiles.after
-
-    def noted(self: FlatFiles, place: Place | None, limit: int, view: View) -> list[FlatFile]:
-        places.append(place)
-        return after(self, place, limit, view)
-
-    monkeypatch.setattr(FlatFiles, "after", noted)
-    return places
 
 
 def wheels(node: Service) -> list[str]:

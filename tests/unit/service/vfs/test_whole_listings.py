@@ -14,14 +14,12 @@ from tests.fakes.wheels import build_wheel
 from wheelfs.errors import OriginUnreachable
 from wheelfs.model.tracked import Tracked
 from wheelfs.service.limits import ServiceLimits
-from wheelfs.service.vfs.flat_files import FlatFiles
 from wheelfs.service.vfs.limits import VfsLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wheelfs.core.views.view import View
-    from wheelfs.service.vfs.flat_files import FlatFile, Place
+    from wheelfs.service.vfs.flat_files import Place
     from wheelfs.service.vfs.protocol import Listing
 
 SMALL: Final = ServiceLimits(vfs=VfsLimits(listing_batch=4, names_batch=3, whole_listings_entries=12))
@@ -36,20 +34,6 @@ def origin() -> MemoryOrigin:
     for number in range(10, 15):
         origin.add("beta", f"beta-1.{number}-py3-none-any.whl", build_wheel("beta", f"1.{number}"))
     return origin
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[Place | None]:
-    """The places after which batches are read from the store."""
-    places: list[Place | None] = []
-    after = FlatFiles.after
-
-    def noted(self: FlatFiles, place: Place | None, limit: int, view: View) -> list[FlatFile]:
-        places.append(place)
-        return after(self, place, limit, view)
-
-    monkeypatch.setattr(FlatFiles, "after", noted)
-    return places
 
 
 def root(node: Service) -> Listing:
