@@ -78,7 +78,9 @@ def started(tmp_path: Path, workers: int, *, held: bool = True) -> subprocess.Po
         "-p",
         "tests.conftest",
     ]
-    command += ["-p", "no:cacheprovider", str(test)] + (["--numprocesses", str(workers)] if workers else [])
+    command += ["-p", "no:cacheprovider", str(test)]
+    if workers:
+        command += ["--numprocesses", str(workers), "--dist", "worksteal"]  # by files, one of them would have nothing
     environment = {**os.environ, "PYTEST_DEBUG_TEMPROOT": str(temporary), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
