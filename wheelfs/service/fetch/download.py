@@ -189,24 +189,25 @@ class Download:
         self._whole_began = True
         self.partial.wake()
 
-    async def ask(self, wanted: ByteRequest, *, is_part: bool = False) -> None:
-        """Run one stream to its end, or wait for another process that brings the same; raises its error."""
+    async def ask(self, wanted: ByteRequest, *, is_part: bool = False) -> bool:
+        """Run one stream to its end; raises its error.  False where another process brings the same, and that begins to come."""
         self.context.nursery.start_soon(run_claimed, self.partial, stream := Stream(is_part=is_part), wanted)
         while not stream.done:
             await self.partial.next_change()
         if stream.error is not None:
             raise stream.error.with_traceback(None)
+        return stream.has_asked
 
     async def need(self, start: int, end: int, *, is_part: bool = False) -> None:
         """Bring ``[start, end)`` here by streams under way and by requests, whose answers may be short (RFC 9110, 15.3.7)."""
-        for _ in range(self.context.limits.read_attempts + 1):
-            if not (gaps := self._gaps(start, end)):
-                return
+        attempts = 0
+        while attempts <= self.context.limits.read_attempts and (gaps := self._gaps(start, end)):
             if (coming := self.partial.coming(gaps[0][0])) is not None:
+                attempts += 1
                 with self.partial.awaiting(end):
                     await self._until_done(coming, start, end)
-                continue
-            await self.ask(Range(gaps[0][0], gaps[-1][1]), is_part=is_part)
+                continue  # what another process brings comes in any number of pieces, and each ends a wait
+            attempts += await self.ask(Range(gaps[0][0], gaps[-1][1]), is_part=is_part)
             if self._gaps(start, end) == gaps and self.partial.coming(gaps[0][0]) is None and not self.is_stored():
                 break
         if not self._covers(start, end):

@@ -39,13 +39,15 @@ _MOST_COMPARED_BYTES: Final = 8 << 20
 class Stream(msgspec.Struct):
     """One HTTP response in progress; ``at`` is the offset of the next byte it will bring, ``end`` where it will end if known.
 
-    ``new_bytes`` counts those that were not here before.  ``is_part``: no more of the file is wanted.
+    ``new_bytes`` counts those that were not here before.  ``is_part``: no more of the file is wanted.  ``has_asked``: a request
+    was made, and not another process waited for.
     """
 
     at: int = 0
     end: int | None = None
     new_bytes: int = 0
     is_part: bool = False
+    has_asked: bool = False
     error: WheelfsError | None = None
     done: bool = False
 
@@ -218,7 +220,7 @@ class PartialFile(msgspec.Struct):
                 generation = self.generation
                 arguments = self.ref, self.size_bytes, self.etag, self.ask_past_caches
                 spool = await trio.to_thread.run_sync(self.context.open_spool, *arguments, limiter=self.context.disk)
-                if generation != self.generation or self._is_unverifiable(spool):
+                if generation != self.generation:
                     spool.delete()
                     continue
                 self._spool = spool
@@ -234,10 +236,6 @@ class PartialFile(msgspec.Struct):
         self.size_bytes = self.context.facts.size_of(self.ref)
         if self.ref.link.sha256 is None:
             self.etag = self.context.facts.etag_of(self.ref)
-
-    def _is_unverifiable(self, spool: SpoolFile) -> bool:
-        """Return whether it cannot be told if bytes of an earlier run belong to the current file."""
-        return self.ref.link.sha256 is None and spool.validator is None and spool.spans.total > 0
 
     async def check_is_wheel(self) -> None:
         """Raise `OriginFault`, and drop what is here, when a wheel without a hash cannot be read as a ZIP.

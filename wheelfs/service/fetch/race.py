@@ -92,6 +92,7 @@ async def run_stream(partial: PartialFile, stream: Stream, wanted: ByteRequest) 
     """
     generation = partial.generation
     stream.at, stream.end = _bounds(wanted, partial.size_bytes)
+    stream.has_asked = True
     partial.live.append(stream)
     try:
         if not partial.is_given_up:

@@ -115,3 +115,14 @@ async def test_a_file_that_another_one_has_stored_is_read_from_the_store(tmp_pat
         assert found == [CONTENT[AT:END]]
         assert origin.sent_bytes[NAME] == 0
         assert download.sealed_sha256 == sha256
+
+
+async def test_what_another_one_brings_in_many_pieces_is_waited_for_to_its_end(tmp_path: Path) -> None:
+    async with two(tmp_path) as (_, origin, download, other), trio.open_nursery() as nursery:
+        assert other.claims is not None
+        assert other.claims.take(AT, END) is None
+        nursery.start_soon(download.need, AT, END)
+        for at in range(AT, END, 20_000):
+            other.write(at, CONTENT[at : at + 20_000])
+            await until(lambda end=at + 20_000: download.partial.spans.covers(AT, end))  # type: ignore[misc]
+        assert origin.sent_bytes[NAME] == 0
