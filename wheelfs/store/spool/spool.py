@@ -51,8 +51,8 @@ class Spool:
         """Open the partial file of ``key`` with what earlier runs have brought.
 
         A file of another size starts empty, and so does one of another validator (ETag) where both are known.  ``copies``: what
-        other openers have brought is taken, now and later, which only a hash of the content can prove to be right.  Raises
-        `StoreFull`, `StoreReadOnly`, `StoreError`.
+        other openers have brought is taken, now and later, which only a hash of the content can prove to be right; without, only
+        what has been left over of the same validator is.  Raises `StoreFull`, `StoreReadOnly`, `StoreError`.
         """
         try:
             opened = self._open_as(self._paths(key), key, size_bytes, validator, copies=copies)
@@ -173,7 +173,11 @@ class Spool:
         try:
             data = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             found = replay(_read_whole(journal), key, boot_id())
-            if found is None or not _fits(found, os.fstat(data).st_size, size_bytes, validator):
+            if (
+                found is None
+                or not (copies or found.validator)
+                or not _fits(found, os.fstat(data).st_size, size_bytes, validator)
+            ):
                 continued, spans = _begin(journal, data, path, part, key, size_bytes, validator), Spans()
             else:
                 # The torn tail goes before anything is appended; a new boot is marked before its first record.

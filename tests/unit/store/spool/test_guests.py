@@ -93,3 +93,14 @@ def test_what_is_left_over_counts_and_is_trimmed(spool: Spool) -> None:
     assert spool.trim(0) == 1, "the owner's is in use"
     assert names(spool) == {".part", ".spans"}
     owner.close()
+
+
+def test_where_bytes_were_wrong_what_is_left_over_of_others_is_not_taken(spool: Spool) -> None:
+    owner = spool.open(KEY, size_bytes=SIZE)
+    owner.write(0, b"wrong")
+    guest = spool.open(KEY, size_bytes=SIZE)
+    owner.close()
+    guest.delete()
+    fresh = spool.open(KEY, size_bytes=SIZE, copies=False)
+    assert fresh.spans.total == 0
+    fresh.close()
