@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -104,3 +105,59 @@ def test_where_bytes_were_wrong_what_is_left_over_of_others_is_not_taken(spool: 
     fresh = spool.open(KEY, size_bytes=SIZE, copies=False)
     assert fresh.spans.total == 0
     fresh.close()
+
+
+def test_one_opener_too_many_sees_nothing_of_the_others(spool: Spool) -> None:
+    openers = [spool.open(KEY, size_bytes=SIZE) for _ in range(34)]
+    openers[0].write(0, b"owner")
+    openers[-1].write(10, b"last")
+    for opener in openers:
+        opener.catch_up()
+    assert [list(opener.spans) for opener in openers] == [[(0, 5)]] * 33 + [[(10, 14)]]
+    for opener in openers:
+        opener.delete()
+    assert names(spool) == set()
+
+
+def test_looking_for_others_lists_no_directory(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory of 60,000 would hold up an event loop."""
+    owner, guest = spool.open(KEY, size_bytes=SIZE), spool.open(KEY, size_bytes=SIZE)
+    owner.write(0, b"owner")
+    monkeypatch.setattr(os, "scandir", None)
+    monkeypatch.setattr(os, "listdir", None)
+    assert not guest.is_caught_up
+    guest.catch_up()
+    assert guest.read(0, 5) == b"owner"
+    guest.close()
+    owner.close()
+
+
+def test_a_file_system_that_copies_nothing_gives_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = spool.open(KEY, size_bytes=SIZE)
+    owner.write(0, b"owner")
+    monkeypatch.setattr(os, "copy_file_range", lambda *_: 0)
+    guest = spool.open(KEY, size_bytes=SIZE)
+    assert guest.spans.total == 0, "they would be zeros"
+    guest.close()
+    owner.close()
+
+
+def test_a_journal_is_not_believed_of_the_data_of_another_owner(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners = [spool.open(KEY, size_bytes=SIZE)]
+    owners[0].write(0, b"owner")
+    guest, opened = spool.open(KEY, size_bytes=SIZE, copies=True), os.open
+    guest.delete()
+
+    def begun_again(path: Path, flags: int, *more: int) -> int:
+        if path.suffix == ".part" and flags == os.O_RDONLY | os.O_CLOEXEC:
+            monkeypatch.undo()
+            owners.pop().delete()
+            owners.append(spool.open(KEY, size_bytes=SIZE))
+        return opened(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", begun_again)
+    guest = spool.open(KEY, size_bytes=SIZE)
+    assert owners[0].spans.total == 0
+    assert guest.spans.total == 0
+    guest.close()
+    owners[0].close()
