@@ -11,6 +11,7 @@ from tests.fakes.gateways import gateway
 from tests.fakes.origins import MemoryOrigin
 from tests.fakes.waiting import until
 from tests.fakes.wheels import incompressible, wheel_filename
+from wheelfs.store.limits import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,3 +97,25 @@ async def test_installers_are_answered_as_before(tmp_path: Path) -> None:
         given = await client.get(f"/simple/demo/{NAME}", headers={"Range": "bytes=500000-599999"})
         assert given.content == CONTENT[500_000:600_000]
         await until(lambda: bool(one.store.catalog.stored_names("demo")))
+
+
+async def test_parts_keep_within_the_quota_together(tmp_path: Path) -> None:
+    origin = indexed()
+    urls = {}
+    for project in ("first", "second", "third"):
+        name, content = wheel_filename(project, "1.0"), incompressible(20_000_000, project)
+        origin.add(project, name, content)
+        urls[f"/-/share/v1/part/{project}/{name}/{hashlib.sha256(content).hexdigest()}"] = content
+    async with gateway(tmp_path, origin) as (client, one):
+
+        async def ask(url: str, first: int, last: int) -> tuple[int, bytes]:
+            given = await client.get(url, headers={"Range": f"bytes={first}-{last}"})
+            return given.status_code, given.content
+
+        one.store.limits = Limits(quota_bytes=50_000_000)
+        for url, content in urls.items():
+            assert await ask(url, 0, 18_999_999) == (206, content[:19_000_000])
+        assert one.store.spool.usage_bytes() < 50_000_000, "what was not used for long has gone"
+        one.store.limits = Limits(quota_bytes=10_000_000)
+        assert (await ask(next(iter(urls)), 0, 18_999_999))[0] == 507
+        assert await ask(url, 19_000_000, 19_000_009) == (206, content[19_000_000:19_000_010])

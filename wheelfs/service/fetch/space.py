@@ -8,7 +8,7 @@ file alone: many at once would evict each other.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from wheelfs.service.fetch.partial_file import PartialFile
     from wheelfs.store.store import Store
 
+UNCHECKED_BYTES: Final = 16 << 20
+"""What parts of files may take before the store is looked at again: that reads a directory of up to 60,000 names."""
+
 
 class SpaceReservations:
     """The reservations of one process."""
@@ -33,6 +36,7 @@ class SpaceReservations:
         self._timeout_s = timeout_s
         self._forget_idle = forget_idle
         self._reserved: dict[int, PartialFile] = {}
+        self._unchecked_bytes = 0
         self._turn = trio.Lock()
         self._ended = trio.Event()
 
@@ -56,6 +60,18 @@ class SpaceReservations:
             del self._reserved[id(partial)]
             self._ended.set()
             self._ended = trio.Event()
+
+    async def make_for_part(self, partial: PartialFile, start: int, end: int) -> None:
+        """Make space for ``[start, end)`` of a file of which no more is wanted; raises `StoreFull`."""
+        need = Need(0, sum(limit - begin for begin, limit in partial.spans.missing(start, end)))
+        self._unchecked_bytes += need.spooled_bytes
+        if self._unchecked_bytes < UNCHECKED_BYTES or self._store.limits == NO_LIMITS:
+            return
+        async with self._turn:
+            if not await trio.to_thread.run_sync(self._store.has_room, need, limiter=self._limiter):
+                self._forget_idle()
+                await trio.to_thread.run_sync(self._store.make_room, need, partial.attempted, limiter=self._limiter)
+        self._unchecked_bytes = 0
 
     async def _fits(self, partial: PartialFile) -> bool:
         need = sum(map(_need, self._reserved.values()), _need(partial))

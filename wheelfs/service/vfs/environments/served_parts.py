@@ -54,5 +54,12 @@ class OpenPart:
 
 
 async def open_part(ref: FileRef, size_bytes: int, wanted: tuple[int, int], wheels: LazyWheels) -> OpenPart:
-    """Open the range that is ``wanted`` of a file; raises `OriginError`, `ContentMismatch`."""
-    return OpenPart(size_bytes, wanted, await wheels.open(ref, for_node=True), wheels)
+    """Open the range that is ``wanted`` of a file; raises `OriginError`, `ContentMismatch`, `StoreFull`."""
+    wheel = await wheels.open(ref, for_node=True)
+    try:
+        # Anybody may ask a gateway, and a part does not wait for the space of the whole.
+        await wheel.download.space.make_for_part(wheel.download.partial, *wanted)
+    except BaseException:
+        wheel.close()
+        raise
+    return OpenPart(size_bytes, wanted, wheel, wheels)
