@@ -134,10 +134,12 @@ async def _work_off(
             stream = Stream(is_part=is_part)
             if side_requests:  # not before this one is under way, or comes from elsewhere
                 demand.allow_side_requests()
-            await run_claimed(partial, stream, Range(missing[0][0], missing[-1][1]))
+            has_asked = await run_claimed(partial, stream, Range(missing[0][0], missing[-1][1]))
         outcomes.append(partial.spans.available_at(missing[0][0]) > 0)
         if not outcomes[-1]:
             return
+        if not has_asked:  # another process has begun to bring it: its pieces are not rounds
+            queue.appendleft((start, end))
 
 
 # --- what other processes fetch -------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import hashlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import pytest
 import trio
 import trio.testing
 
@@ -14,6 +15,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import incompressible, wheel_filename
 from wheelfs.model.content import key_of_sha256
+from wheelfs.service.fetch.byte_ranges import fetch_ranges
 from wheelfs.service.fetch.limits import FetchLimits
 from wheelfs.service.limits import SERVICE_LIMITS, ServiceLimits
 from wheelfs.service.vfs.environments.parts import read_part
@@ -117,11 +119,15 @@ async def test_a_file_that_another_one_has_stored_is_read_from_the_store(tmp_pat
         assert download.sealed_sha256 == sha256
 
 
-async def test_what_another_one_brings_in_many_pieces_is_waited_for_to_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["need", "ranges"])
+async def test_what_another_one_brings_in_many_pieces_is_waited_for_to_its_end(tmp_path: Path, how: str) -> None:
     async with two(tmp_path) as (_, origin, download, other), trio.open_nursery() as nursery:
         assert other.claims is not None
         assert other.claims.take(AT, END) is None
-        nursery.start_soon(download.need, AT, END)
+        if how == "need":
+            nursery.start_soon(download.need, AT, END)
+        else:
+            nursery.start_soon(fetch_ranges, download, [(AT, END)])
         for at in range(AT, END, 20_000):
             other.write(at, CONTENT[at : at + 20_000])
             await until(lambda end=at + 20_000: download.partial.spans.covers(AT, end))  # type: ignore[misc]
