@@ -2,6 +2,7 @@
 
 1. *open*: 64 processes on all nodes open one new wheel; exactly one fetch of it may reach the index.
 2. *install*: uv installs a set on all nodes at once, through a gateway, from nginx, and from the index itself.
+   *stocked*: the same, from nginx and from a gateway that has all alone, and beside it by mounts of another checkout.
 3. *shares*: the same from a directory and from S3, in the same rounds.
 4. *outage*: the gateway is killed or freezes in the midst of it and comes back.
 """
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.bench.programs import figures, lab_installs, outage
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from tests.fakes.index import FakeIndex
 
 PARTS = ("open", "install", "shares", "outage")
+STOCKED = "stocked"
+"""What *install* has within it: to be asked for by its name.  It takes a quarter of the time, so rounds can be many."""
 _NEW_BYTES = 40_000_000
 _READ_LIMIT_S = 120.0
 
@@ -94,6 +98,9 @@ def _more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mbit", type=float, default=200.0, help="internet link, Mbit/s (default %(default)s)")
     parser.add_argument("--inside-mbit", type=float, default=1000.0, help="each link inside (default %(default)s)")
     parser.add_argument("--delay-ms", type=float, default=30.0, help="of each request to the index (default %(default)s)")
+    parser.add_argument(
+        "--other", type=lambda text: Path(text).resolve(), help="another checkout, whose mounts *stocked* measures too"
+    )
     parser.add_argument("--away-s", type=float, default=3.0, help="how long the killed gateway is away (default %(default)s)")
 
 
@@ -101,8 +108,8 @@ def main() -> None:
     """Run the parts, and end with 1 when something that must hold did not."""
     options = arguments(__doc__, rounds=1, add=_more_options)
     parts = options.parts.split(",")
-    if unknown := set(parts) - set(PARTS):
-        raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    if unknown := set(parts) - {*PARTS, STOCKED}:
+        raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join((*PARTS, STOCKED))}")
     if reason := why_not():
         raise SystemExit(reason)
     held = wheels(options.set)
@@ -115,8 +122,8 @@ def main() -> None:
         if "open" in parts:
             with section(f"{options.readers} processes on {options.nodes} nodes open one new wheel of {_NEW_BYTES / 1e6:.0f} MB"):
                 wrong += measure_opening(here, options.readers)
-        if "install" in parts or "shares" in parts:
-            wrong += lab_installs.measure(here, options.rounds, gateway="install" in parts, shares="shares" in parts)
+        if installed := [part for part in ("install", STOCKED, "shares") if part in parts]:
+            wrong += lab_installs.measure(here, options.rounds, installed, other=options.other)
     if "outage" in parts:
         # Of a small set: what is looked at is how installs end, not how long they take.
         with lab(wheels("small"), options) as here:

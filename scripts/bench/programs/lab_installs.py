@@ -19,7 +19,7 @@ from tests.fakes.s3 import REQUIREMENTS, S3Server
 from tests.fakes.server import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from scripts.bench.programs.machines import Lab, Traffic
@@ -48,8 +48,9 @@ class _Meter:
             self.failures.append(f"node {number + 1}: {ended.stderr}{said}")
 
 
-def measure(here: Lab, rounds: int, *, gateway: bool, shares: bool) -> list[str]:
-    """Measure the ways asked for, in the same rounds; return what was wrong."""
+def measure(here: Lab, rounds: int, parts: Collection[str], *, other: Path | None) -> list[str]:
+    """Measure the ways of ``parts`` in the same rounds, *stocked* by mounts of ``other`` too; return what was wrong."""
+    shares = "shares" in parts
     if shares:
         programs_of("moto", REQUIREMENTS, configured_index())  # made where there is a way out
     with ExitStack() as stack:
@@ -60,10 +61,13 @@ def measure(here: Lab, rounds: int, *, gateway: bool, shares: bool) -> list[str]
         with section("fetch the set into a gateway's store"):
             here.stock(stocked)
         ways: dict[str, Way] = {_PEER: lambda: _urls([f"{nginx.url}/simple"] * here.size)}
-        if gateway:
+        if "install" in parts:
             ways["every node from the index itself"] = lambda: _everybody_out(here)
             ways["mounts, gateway that has nothing yet"] = lambda: _gateway(here, None)
+        if "install" in parts or "stocked" in parts:
             ways["mounts, gateway that has all"] = lambda: _gateway(here, stocked)
+        if "stocked" in parts and other is not None:
+            ways["the other build's mounts, gateway that has all"] = lambda: _gateway(here, stocked, {"PYTHONPATH": str(other)})
         if shares:
             with section("push it to a directory and to S3"):
                 directory = here.on.directory / "share"
@@ -120,12 +124,13 @@ def _everybody_out(here: Lab) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _gateway(here: Lab, stocked: Path | None) -> Iterator[list[str]]:
+def _gateway(here: Lab, stocked: Path | None, environment: Mapping[str, str] | None = None) -> Iterator[list[str]]:
     """Yield mounts that have the gateway for a share and for their index; no ``stocked`` store: with a new one."""
     with ExitStack() as stack:
         where = stocked or here.new_directory(stack, "gateway")
         stack.enter_context(here.serving(where))
-        mounts = stack.enter_context(here.mounts("--share", here.gateway_url, "--index", f"main={here.gateway_url}/simple"))
+        options = ("--share", here.gateway_url, "--index", f"main={here.gateway_url}/simple")
+        mounts = stack.enter_context(here.mounts(*options, environment=environment))
         if stocked is not None:
             here.wait_until_known(mounts)
         yield _views(mounts)
@@ -173,20 +178,33 @@ def _show(here: Lab, measured: Measured, meters: Mapping[str, _Meter]) -> None:
     print(
         f"  the links alone: {links[0]:.1f} s to bring the set over the internet's once, {links[0] * here.size:.1f} s for each"
         f" node, {links[1]:.1f} s from the gateway to all nodes\n"
-        f"  {'case':<38} {'median s':>8} {'of nginx':>17}   {'internet':>8} {'each node':>17}   processor s (of all there is)"
+        f"  {'case':<46} {'median s':>8} {'of nginx':>17}   {'internet':>8} {'each node':>17}   processor s (of all; anyone's):"
+        " gateway, mounts, rest"
     )
     for name, seconds in measured.items():
         runs = meters[name].runs
         internet = statistics.median(one.internet for one in runs) / size
         nodes = [received / size for one in runs for received in one.nodes]
         used = statistics.median(one.processor_s for one in runs)
-        busy = statistics.median(one.processor_s / (cores * took) for one, took in zip(runs, seconds, strict=True))
+        busy, all_busy = (
+            statistics.median(used / (cores * took) for used, took in zip(share, seconds, strict=True))
+            for share in ([one.processor_s for one in runs], [one.machine_s for one in runs])
+        )
         figures.note(name, seconds, ratios(measured, name, _PEER))
         times, least, largest = ratio(measured, name, _PEER)
         print(
-            f"  {name:<38} {statistics.median(seconds):8.1f} {f'{times:.2f} ({least:.2f}-{largest:.2f})':>17}"
+            f"  {name:<46} {statistics.median(seconds):8.1f} {f'{times:.2f} ({least:.2f}-{largest:.2f})':>17}"
             f"   {internet:8.3f} {f'{statistics.median(nodes):.3f} ({min(nodes):.2f}-{max(nodes):.2f})':>17}"
-            f"   {used:6.1f} ({busy:.0%})",
+            f"   {used:6.2f} ({busy:.0%} of {all_busy:.0%}): {_parts(runs)}",
             flush=True,
         )
-    print("  internet, each node: bytes on that link over the size of the set; where the processors are busy, they are the bound")
+    print(
+        "  internet, each node: bytes on that link over the size of the set; where the processors are busy, they are the bound;\n"
+        "  anyone's: how busy the whole machine was, which others may have at work, too"
+    )
+
+
+def _parts(runs: Sequence[Traffic]) -> str:
+    """Return the processor seconds of the gateway, of all mounts, and of the rest: uv, nginx, S3, the kernel on their behalf."""
+    parts = [(one.gateway_s, one.mounts_s, one.processor_s - one.gateway_s - one.mounts_s) for one in runs]
+    return ", ".join(f"{statistics.median(part):.2f}" for part in zip(*parts, strict=True))

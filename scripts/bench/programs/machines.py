@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from scripts.bench.programs.ground import ground, index_of, project_of
 from scripts.bench.programs.line import slow_line
-from scripts.bench.programs.processors import all_s
+from scripts.bench.programs.processors import all_s, machine_s, used_s
 from tests.fakes.mounts import Mounted
 from tests.fakes.network import INTERNET, Network, Rates
 from tests.fakes.processes import run, wheelfs_command, wheelfs_environment
@@ -39,11 +39,18 @@ _KNOWN_S = 60.0
 
 
 class Traffic(NamedTuple):
-    """What went over each link since a moment, in bytes, and the processor seconds of all that took part."""
+    """What went over each link since a moment, in bytes, and the processor seconds of all that took part.
+
+    Of them are ``gateway_s`` the gateway's and ``mounts_s`` those of all mounts together; the rest are the clients'.
+    ``machine_s`` has been used by anything on the machine.
+    """
 
     internet: int
     nodes: tuple[int, ...]
     processor_s: float
+    gateway_s: float
+    mounts_s: float
+    machine_s: float
 
 
 class Lab:
@@ -59,7 +66,8 @@ class Lab:
         self.gateway_address = network.gateway.address
         self.gateway_url = f"http://{self.gateway_address}:{GATEWAY_PORT}"
         self.mounted: Sequence[Mounted] = ()
-        """The mounts that were made last."""
+        """The mounts that there are."""
+        self._serving: Serving | None = None
         self._made = 0
 
     @property
@@ -83,10 +91,11 @@ class Lab:
     def serving(self, where: Path) -> Iterator[Serving]:
         """Run a gateway on its machine."""
         with self.network.gateway.inside():
-            gateway = self.gateway(where).start()
+            gateway = self._serving = self.gateway(where).start()
         try:
             yield gateway
         finally:
+            self._serving = None
             gateway.kill()
 
     @contextmanager
@@ -106,7 +115,10 @@ class Lab:
             with ThreadPoolExecutor(4) as pool:  # a start is Python importing: more than a few at once only take turns
                 list(pool.map(start, range(self.size)))
             self.mounted = mounts
-            yield mounts
+            try:
+                yield mounts
+            finally:
+                self.mounted = ()
 
     def wait_until_known(self, mounts: Sequence[Mounted]) -> None:
         """Return when every mount knows the set: it learns within seconds what a share has, which is not what is measured.
@@ -135,13 +147,22 @@ class Lab:
     def traffic(self) -> Traffic:
         """Return what the kernel has counted so far."""
         nodes = tuple(node.received_bytes() for node in self.network.nodes)
-        return Traffic(self.network.gateway.received_bytes("wan"), nodes, all_s())
+        gateway_s = used_s(self._serving.pid) if self._serving is not None else 0.0
+        mounts_s = sum(used_s(mounted.process.pid) for mounted in self.mounted)
+        return Traffic(self.network.gateway.received_bytes("wan"), nodes, all_s(), gateway_s, mounts_s, machine_s())
 
     def traffic_since(self, before: Traffic) -> Traffic:
         """Return what has been counted since then."""
         now = self.traffic()
         nodes = tuple(mine - its for mine, its in zip(now.nodes, before.nodes, strict=True))
-        return Traffic(now.internet - before.internet, nodes, now.processor_s - before.processor_s)
+        return Traffic(
+            now.internet - before.internet,
+            nodes,
+            now.processor_s - before.processor_s,
+            now.gateway_s - before.gateway_s,
+            now.mounts_s - before.mounts_s,
+            now.machine_s - before.machine_s,
+        )
 
     def uvs(self) -> list[Uv]:
         """Return a uv that has never run for each node."""

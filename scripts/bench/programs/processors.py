@@ -33,6 +33,15 @@ def all_s() -> float:
     return ticks / _TICKS_PER_S
 
 
+def machine_s() -> float:
+    """Return the processor seconds that the machine has been busy for anyone: who else has it at work shows in the difference.
+
+    The first line of /proc/stat (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal.
+    """
+    ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / _TICKS_PER_S
+
+
 def _fields(process: Path) -> list[str]:
     """Return what follows the name, which may hold anything: the 12th and on are utime, stime, cutime, cstime (proc(5))."""
     return (process / "stat").read_text().rpartition(")")[2].split()
