@@ -22,6 +22,7 @@ from wheelfs.core.wheel import metadata, zip_layout
 from wheelfs.errors import ContentChanged, ContentMismatch, OriginError, OriginFault, UsageError, WheelfsError
 from wheelfs.service.fetch import from_manifest, from_stored_members
 from wheelfs.service.fetch.byte_ranges import fetch_gaps, run_claimed
+from wheelfs.service.fetch.manifest import is_of_use
 from wheelfs.service.fetch.partial_file import PartialFile, Stream
 from wheelfs.service.tasks import Work, begin
 
@@ -234,6 +235,8 @@ class Download:
         if self.partial.takes_whole_answers or self.partial.is_size_disputed:
             return await self._whole_instead()
         facts, at_once_bytes = self.context.facts, plan.at_once_bytes(purpose)
+        if self.partial.size_bytes is not None and self.partial.size_bytes <= at_once_bytes:
+            self.partial.goes_without_manifest = not is_of_use(self.partial)
         tail_bytes = await from_manifest.ensure_end(self, at_once_bytes)
         tail_bytes = tail_bytes or facts.tail_bytes(self.ref.project, self.partial.size_bytes, purpose)
         if self.partial.size_bytes is None:

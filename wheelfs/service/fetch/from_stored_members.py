@@ -125,6 +125,8 @@ def is_worth_a_look(demand: Demand, size_bytes: int | None) -> bool:
 
 def _may_be_made_of_parts(demand: Demand) -> bool:
     partial, ref = demand.partial, demand.ref
+    if partial.goes_without_manifest:  # for the same reasons
+        return False
     # Without a hash, right guesses could not be told from wrong ones.
     return demand.context.delta != "never" and ref.kind == "wheel" and ref.link.sha256 is not None and not partial.ask_past_caches
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from wheelfs.errors import OriginError, OriginFault, OriginTimeout
-from wheelfs.service.fetch.partial_file import KnownManifest
+from wheelfs.service.fetch.source import KnownManifest
 
 if TYPE_CHECKING:
     from wheelfs.core.fetch.composition import Composition
@@ -26,10 +26,30 @@ async def learn(partial: PartialFile) -> Composition | None:
     where there are no others.
     """
     context, ref = partial.context, partial.ref
-    delay_s = context.limits.hedge_delay_s
     small_bytes = context.facts.tail_bytes(ref.project, partial.size_bytes)
     if ref.link.sha256 is None or (partial.size_bytes is not None and partial.size_bytes <= small_bytes):
         return None
+    if partial.goes_without_manifest:
+        return None
+    async with partial.asking_manifest:  # the tail and the whole of one file ask at the same time
+        return await _learn(partial)
+
+
+def is_of_use(partial: PartialFile) -> bool:
+    """Return whether a manifest could spare bytes or requests of a wheel that its opener waits for as a whole.
+
+    It could name chunks that are here, which other files of the project have for the most part.  And it is of use where there
+    is no index: then the share is asked once more for a chunk that is wrong, and else not for a file that is.
+    """
+    context, ref = partial.context, partial.ref
+    is_anything_here = context.unpacked.is_any or bool(context.store.catalog.stored_names(ref.project))
+    return context.delta == "always" or is_anything_here or not context.sources.has_index(ref)
+
+
+async def _learn(partial: PartialFile) -> Composition | None:
+    context, ref = partial.context, partial.ref
+    assert ref.link.sha256 is not None
+    delay_s = context.limits.hedge_delay_s
     partial.waited_s = 0.0
     while True:
         try:

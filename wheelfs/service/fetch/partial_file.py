@@ -22,10 +22,9 @@ from wheelfs.errors import ContentChanged, OriginFault, StoreReadOnly, WheelfsEr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wheelfs.core.fetch.composition import Composition
     from wheelfs.model.links import Validators
     from wheelfs.service.fetch.context import FetchContext
-    from wheelfs.service.fetch.source import Source
+    from wheelfs.service.fetch.source import KnownManifest, Source
     from wheelfs.service.file_refs import FileRef
     from wheelfs.store.spool.file import SpoolFile
 
@@ -60,13 +59,6 @@ class EarlierBytes(NamedTuple):
     digest: bytes
 
 
-class KnownManifest(NamedTuple):
-    """The composition of a file according to one share; None where that has none.  Only that share's bytes are checked by it."""
-
-    share: str
-    composition: Composition | None
-
-
 class PartialFile(msgspec.Struct):
     """The bytes of one file that are here so far.  ``size_bytes`` is None until it is known.
 
@@ -97,6 +89,9 @@ class PartialFile(msgspec.Struct):
     manifest: KnownManifest | None = None
     asks_alone: bool = False
     """Set when another process on the store brought nothing of what it said that it fetches."""
+    asking_manifest: trio.Lock = msgspec.field(default_factory=trio.Lock)
+    goes_without_manifest: bool = False
+    """Set when all of it comes in one answer, of which nothing is shown before it has its sha256, and little can be here."""
     waited_s: float = 0.0
     """Time already spent waiting without a response; counts against the caller's total timeout."""
     origin_has_ranges: bool = False

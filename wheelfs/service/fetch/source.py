@@ -9,6 +9,7 @@ from wheelfs.errors import OriginUnreachable
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from wheelfs.core.fetch.composition import Composition
     from wheelfs.remote.origin import Origin
     from wheelfs.remote.share.protocol import Share
     from wheelfs.service.file_refs import FileRef
@@ -29,6 +30,13 @@ class Source(NamedTuple):
     share: str | None
     alternatives: tuple[str, ...] = ()
     way: str = ""
+
+
+class KnownManifest(NamedTuple):
+    """The composition of a file according to one share; None where that has none.  Only that share's bytes are checked by it."""
+
+    share: str
+    composition: Composition | None
 
 
 class Sources:

@@ -199,7 +199,7 @@ class Until:
             await trio.sleep_forever()
 
 
-@pytest.mark.parametrize("size_bytes", [10_000, 120_000])
+@pytest.mark.parametrize("size_bytes", [10_000, 120_000, 250_000])
 async def test_small_files_come_in_one_answer_or_by_their_manifest(tmp_path: Path, size_bytes: int) -> None:
     index, share = MemoryOrigin(), MemoryShare(tells_manifests=True)
     content = build_wheel("demo", "1.0", big_bytes=size_bytes)
@@ -207,7 +207,7 @@ async def test_small_files_come_in_one_answer_or_by_their_manifest(tmp_path: Pat
     share.add(content)
     async with service(tmp_path / "s", [index], shares=[share]) as one:
         assert await read(one, OLD) == content
-    assert (share.origin.requests["manifest"], index.requests["range"]) == (int(size_bytes > 64 * 1024), 0)
+    assert (share.origin.requests["manifest"], index.requests["range"]) == (int(size_bytes > 192 * 1024), 0)
 
 
 async def test_a_share_that_hangs_when_asked_how_a_file_is_made_costs_a_moment(tmp_path: Path, mock_clock: MockClock) -> None:
