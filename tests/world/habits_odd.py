@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FIRST = Installed("2.0", "first")
 SECOND = Installed("2.0", "second")
+UV_ZIP = "uv unpacks the two ways of the specification only, pip all of Python's zipfile"
 UV_JSON = "uv's JSON is stricter than Python's"
 
 # --- paths -----------------------------------------------------------------------------------------------------------------
@@ -145,6 +146,16 @@ def zip_comment(shop: Shop) -> None:
 @habit("METADATA comes first in a large wheel, and is long", "maturin's order; descriptions with pictures in them")
 def zip_metadata_first(shop: Shop) -> None:
     large_page(shop, metadata_first=True, metadata_extra="\n" + "All work and no play 0123456789\n" * 20_000)
+
+
+@habit("members are packed with bzip2", "zip tools that choose the smallest", uv=ERROR, also_right=GOOD, why=UV_ZIP, quick=True)
+def zip_bzip2(shop: Shop) -> None:
+    _packed(shop, lambda archive, name, content: archive.writestr(name, content, zipfile.ZIP_BZIP2))
+
+
+@habit("members are packed with LZMA", "the same", uv=ERROR, also_right=GOOD, why=UV_ZIP)
+def zip_lzma(shop: Shop) -> None:
+    _packed(shop, lambda archive, name, content: archive.writestr(name, content, zipfile.ZIP_LZMA))
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------------

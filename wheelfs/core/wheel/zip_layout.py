@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 import struct
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from zlib_ng import zlib_ng  # takes .6 of the time of zlib (decision 0071)
+from zlib_ng import zlib_ng
+
+from wheelfs.core.wheel.unpacking import STORED, UNPACKING_ERRORS, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-STORED: Final = 0
-DEFLATED: Final = 8
 
 MAX_DIRECTORY_BYTES: Final = 256 << 20
 """A directory of a million members with long names; a larger one is an attack on memory."""
@@ -348,25 +347,26 @@ def inflated(member: Member, packed: bytes | memoryview) -> bytes:
 def _unpacked(member: Member, packed: memoryview) -> bytes:
     if member.method == STORED:
         return bytes(packed)
-    if member.method != DEFLATED:
-        raise NotAZip(f"{member.name!r} is packed by method {member.method}, which no wheel may use")
-    inflater = zlib_ng.decompressobj(-zlib_ng.MAX_WBITS)
     try:
         # One byte more than promised: a longer stream is then noticed, and a bomb stops there. (0 would mean no limit.)
-        return inflater.decompress(packed, member.size + 1)
-    except zlib_ng.error as error:  # type: ignore[misc]  # its stub has no class there
+        return bytes(_stream_of(member).decompress(packed, member.size + 1))
+    except UNPACKING_ERRORS as error:
         raise NotAZip(f"{member.name!r} cannot be unpacked ({error})") from None
+
+
+def _stream_of(member: Member) -> Any:
+    if (stream := stream_of(member.method, member.size)) is None:
+        raise NotAZip(f"{member.name!r} is packed by method {member.method}, which installers do not unpack")
+    return stream
 
 
 class Inflater:
     """Unpacks a member piece by piece, for what is too large to be unpacked at once."""
 
     def __init__(self, member: Member) -> None:
-        """Begin; raises `NotAZip` for a way of packing that no wheel may use."""
-        if member.method not in (STORED, DEFLATED):
-            raise NotAZip(f"{member.name!r} is packed by method {member.method}, which no wheel may use")
+        """Begin; raises `NotAZip` for a way of packing that installers do not unpack."""
         self._member = member
-        self._stream = zlib_ng.decompressobj(-zlib_ng.MAX_WBITS) if member.method == DEFLATED else None
+        self._stream = None if member.method == STORED else _stream_of(member)
         self._size = 0
         self._crc = 0
 
@@ -376,11 +376,11 @@ class Inflater:
             yield self._counted(packed)
             return
         is_full = True
-        # A full piece may leave more inside of zlib-ng, although all that was packed is consumed.
+        # A full piece may leave more inside, although all that was packed is consumed.
         while packed or is_full:
             try:
                 content = self._stream.decompress(packed, _INFLATED_BYTES)
-            except zlib_ng.error as error:  # type: ignore[misc]  # its stub has no class there
+            except UNPACKING_ERRORS as error:
                 raise NotAZip(f"{self._member.name!r} cannot be unpacked ({error})") from None
             packed = self._stream.unconsumed_tail
             is_full = len(content) == _INFLATED_BYTES

@@ -18,7 +18,7 @@ import msgspec
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.unpacked.encoders import CANDIDATES, OF_RUST, is_the_original, recognised, samples_of
 from wheelfs.core.unpacked.members import lies_at
-from wheelfs.core.wheel.zip_layout import DEFLATED, STORED
+from wheelfs.core.wheel.unpacking import DEFLATED, STORED
 from wheelfs.errors import InvalidInput
 from wheelfs.service.unpacked.reading import opened, pieces
 

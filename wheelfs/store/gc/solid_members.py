@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wheelfs.core.solid.arranging import Cut, SolidMember
 from wheelfs.core.unpacked.encoders import OF_ZLIB, recognised, samples_of
 from wheelfs.core.wheel.cutting import BLOCK_BYTES, cut_file
-from wheelfs.core.wheel.zip_layout import DEFLATED, LOCAL_HEADER_BYTES, data_offset
+from wheelfs.core.wheel.unpacking import DEFLATED
+from wheelfs.core.wheel.zip_layout import LOCAL_HEADER_BYTES, data_offset
 from wheelfs.errors import StoreDamaged
 from wheelfs.model.recipe import Recipe, RecipeError
 from wheelfs.store.chunks.relocate import places

@@ -39,11 +39,7 @@ def test_an_end_record_that_is_cut_is_none(size: int) -> None:
 
 async def test_a_promise_found_false_is_withdrawn(tmp_path: Path) -> None:
     origin = MemoryOrigin()
-    with io.BytesIO() as packed:
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_BZIP2) as archive:  # no wheel may use it, and pip unpacks it
-            archive.writestr("demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
-            archive.writestr("demo/__init__.py", "x" * 600_000)
-        origin.add("demo", NAME, packed.getvalue())
+    origin.add("demo", NAME, WHEEL.replace(b"\x08\0", b"\x5d\0"))  # all is packed by Zstandard, as it says
     origin.add("demo", wheel_filename("demo", "2.0"), build_wheel("demo", "2.0"))
     async with service(tmp_path / "s", [origin]) as one:
         assert b"data-core-metadata" in await one.read("simple/demo/index.html")
