@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from tests.fakes import faults
 from tests.fakes.server import Answer
+from tests.fakes.wheels import wheel_filename
 from tests.world.habits import ABSENT, ERROR, GOOD, habit
-from tests.world.shop import large_page
+from tests.world.shop import BIG, FILES, entry, large_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,6 +190,59 @@ def part_suffix_short(shop: Shop) -> None:
 @habit("the whole body below the Content-Range that was asked for", "imitations of S3")
 def part_is_whole(shop: Shop) -> None:
     _parts(shop, lambda answer, whole, _first, _last: Answer(206, whole, answer.headers))
+
+
+@habit("the total of a Content-Range is too large", "servers that count otherwise", quick=True)
+def part_total_large(shop: Shop) -> None:
+    _total(shop, 100)
+
+
+@habit("the total of a Content-Range is too small", "the same")
+def part_total_small(shop: Shop) -> None:
+    _total(shop, -100)
+
+
+@habit("the same, and pages tell the size", "the same")
+def part_total_large_json(shop: Shop) -> None:
+    served = shop.site.routes
+    _total(shop, 100)
+    parts = served[FILES + wheel_filename(shop.project, "2.0")]
+    shop.json(entry(shop.wheel("1.0")), entry(shop.wheel(big_bytes=BIG)))
+    served[FILES + wheel_filename(shop.project, "2.0")] = parts
+
+
+def _total(shop: Shop, more: int) -> None:
+    def change(answer: Answer, whole: bytes, first: int, last: int) -> Answer:
+        said = f"bytes {first}-{last}/{len(whole) + more}"
+        return Answer(206, whole[first : last + 1], {**answer.headers, "Content-Range": said})
+
+    _parts(shop, change)
+
+
+@habit("pages come with status 206, whole", "caches")
+def page_206(shop: Shop) -> None:
+    _page_status(206, shop)
+
+
+@habit("pages come with status 206 and the range that is the whole", "caches")
+def page_206_range(shop: Shop) -> None:
+    large_page(shop)
+
+    def change(_: Request, answer: Answer) -> Answer:
+        said = {"Content-Range": f"bytes 0-{len(answer.body) - 1}/{len(answer.body)}"}
+        return Answer(206, answer.body, {**answer.headers, **said})
+
+    shop.wrap_page(change)
+
+
+@habit("pages come with status 300", "mod_negotiation")
+def page_300(shop: Shop) -> None:
+    _page_status(300, shop)
+
+
+def _page_status(status: int, shop: Shop) -> None:
+    large_page(shop)
+    shop.wrap_page(lambda _, answer: Answer(status, answer.body, answer.headers))
 
 
 def _refused(status: int, shop: Shop) -> None:

@@ -137,6 +137,7 @@ _NO_RANGES: Final = frozenset({400, 405, 406, 416, 501})
 """What servers say to a Range header that they do not understand; the same request without it deserves a try."""
 _MAYBE_NO_RANGES: Final = frozenset({403, 404, 412, 500, 502})
 """What firewalls, routers of URLs and frameworks say to a Range header, and what all servers say of files."""
+_WITH_PAGE: Final = frozenset({200, 201, 202, 203, 226, 300})
 _BUSY: Final = frozenset({408, 421, 425, 429, 500, 502, 503, 504, 507, 509, 520, 521, 522, 523, 524, 529})
 _PREFERS_EXPLICIT: Final = 4
 """A whole file this many times larger than the suffix wanted is not read when its server says that it knows ranges."""
@@ -166,8 +167,13 @@ def request_headers(wanted: ByteRequest, *, validator: str | None, fresh: bool) 
     return headers
 
 
-def judge(wanted: ByteRequest, *, validator: str | None, status: int, headers: Mapping[str, str]) -> Outcome:
-    """Decide what an answer means.  ``headers`` are looked up by lower-case names; ``validator`` as for `request_headers`."""
+def judge(
+    wanted: ByteRequest, *, validator: str | None, status: int, headers: Mapping[str, str], size_bytes: int | None = None
+) -> Outcome:
+    """Decide what an answer means.  ``headers`` are looked up by lower-case names; ``validator`` as for `request_headers`.
+
+    ``size_bytes`` is what the server has just said that the file has, None where it was not asked.
+    """
     if status in _MAYBE_NO_RANGES and not isinstance(wanted, Whole):
         return AskAgain(Whole(), suspected=True)
     common = judge_status(status, headers)
@@ -176,7 +182,7 @@ def judge(wanted: ByteRequest, *, validator: str | None, status: int, headers: M
     if status in (200, 206) and _is_other(validator, headers.get("etag")):
         return Changed()
     if status == 206:
-        return _partial(wanted, headers)
+        return _partial(wanted, headers, size_bytes)
     if status == 200:
         return _complete(wanted, headers)
     if status in _NO_RANGES and not isinstance(wanted, Whole):
@@ -197,6 +203,15 @@ def judge_status(status: int, headers: Mapping[str, str]) -> Common | None:
     return None
 
 
+def brings_page(status: int, headers: Mapping[str, str]) -> bool:
+    """Return whether a body is read as a page, as pip and uv do, though of a 206 only one that is whole or says no part."""
+    if status != 206:
+        return status in _WITH_PAGE
+    text = headers.get("content-range", "").strip()
+    told = _CONTENT_RANGE.match(text)
+    return not text or (told is not None and int(told[1]) == 0 and told[3] in ("*", str(int(told[2]) + 1)))
+
+
 def length_of(headers: Mapping[str, str]) -> int | None:
     """Return the Content-Length, or None when there is none that makes sense."""
     text = headers.get("content-length", "").strip()
@@ -208,7 +223,7 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
     return bool(codings_of(headers.get("content-encoding")))
 
 
-def _partial(wanted: ByteRequest, headers: Mapping[str, str]) -> Outcome:
+def _partial(wanted: ByteRequest, headers: Mapping[str, str], size_bytes: int | None) -> Outcome:
     if is_encoded(headers):
         # Offsets then count compressed bytes: of no use.
         return Nonsense("it sent a compressed part") if isinstance(wanted, Whole) else AskAgain(Whole())
@@ -221,6 +236,8 @@ def _partial(wanted: ByteRequest, headers: Mapping[str, str]) -> Outcome:
     total = None if told[3] == "*" else int(told[3])
     if start >= end or (total is not None and end > total):
         return _another_way(wanted, None, f"it sent an impossible part ({told[0]})")
+    if None not in (total, size_bytes) and total != size_bytes:
+        return _another_way(wanted, None, f"it sent a part ({told[0]}) of a file of {size_bytes} bytes")
     length = length_of(headers)
     if length is not None and length != end - start:
         return _another_way(wanted, None, f"it sent a part ({told[0]}) and another length ({length})")
@@ -238,7 +255,9 @@ def _partial(wanted: ByteRequest, headers: Mapping[str, str]) -> Outcome:
                     return _another_way(wanted, None, f"it sent what may be the beginning ({told[0]}) for the end")
                 total = end  # a suffix ends where the file does
             elif end != total:
-                return _another_way(wanted, total, f"it sent another part ({told[0]}) than the end that was asked for")
+                # The beginning, or the end cut short, by a total that is right; else it is the total that is wrong.
+                believed = total if start in (0, total - suffix) else None
+                return _another_way(wanted, believed, f"it sent another part ({told[0]}) than the end that was asked for")
     return PartialBody(start, end, total)
 
 

@@ -26,6 +26,7 @@ from wheelfs.core.http.ranges import (
     Range,
     Suffix,
     Whole,
+    brings_page,
     is_encoded,
     judge,
     judge_status,
@@ -57,8 +58,6 @@ if TYPE_CHECKING:
 
 _WAYS: Final = 4
 """Ways to ask for one part: as wanted, by an explicit range, whole, and one to spare."""
-_WITH_PAGE: Final = frozenset({200, 201, 202, 203, 226})
-"""Statuses whose body is read as a page, as pip and uv do; not 206, of which nothing says what is missing."""
 _ABSENT_ADVICE: Final = "; if it answers so for every name that it does not have, say absent = [{status}] in its [[index]]"
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age\s*=\s*\"?(\d{1,9})", re.IGNORECASE)
 _NEVER_FRESH = re.compile(r"(?:^|[,\s])(?:no-store|no-cache)(?:$|[,\s=])", re.IGNORECASE)
@@ -127,7 +126,7 @@ class HttpIndex:
                 raise self._refusal(attempted, common, status, advice=_ABSENT_ADVICE)
             if status == 304 and len(headers) > 1:
                 return PageUnchanged(max_age_s)
-            if status not in _WITH_PAGE:
+            if not brings_page(status, response.headers):
                 raise OriginFault(attempted, f"it answered with status {status}")
             body = await read_body(response, self._limits.page_bytes, attempted=attempted)
             url = str(response.url)
@@ -169,12 +168,15 @@ class HttpIndex:
         host = urlsplit(url).netloc
         asked = self._ranges.way(host, wanted)
         suspect: ByteRequest | None = None
+        size_told: int | None = None
         for _ in range(_WAYS):
             if asked is None:
-                asked = await self._explicit(url, wanted)
+                size_told = (await self.head(url)).size_bytes
+                asked = _explicit(wanted, size_told)
             headers = request_headers(asked, validator=validator, fresh=fresh)
             async with self._client.answer("GET", url, headers, attempted=attempted) as response:
-                outcome = judge(asked, validator=validator, status=response.status_code, headers=response.headers)
+                status = response.status_code
+                outcome = judge(asked, validator=validator, status=status, headers=response.headers, size_bytes=size_told)
                 if isinstance(outcome, PartialBody | Complete):
                     if suspect is not None:
                         self._ranges.made_no_sense(host, suspect, f"{attempted}: refused in part, and not as a whole")
@@ -188,8 +190,8 @@ class HttpIndex:
                 if isinstance(outcome, AskAgain) and outcome.nonsense is not None:
                     self._ranges.made_no_sense(host, asked, f"{attempted}: {outcome.nonsense}")
                 # A server that fails may have been mended meanwhile, and then it knows ranges.
-                suspect = asked if isinstance(outcome, AskAgain) and outcome.suspected and response.status_code < 500 else None
-                asked = self._next_way(attempted, outcome, response.status_code)
+                suspect = asked if isinstance(outcome, AskAgain) and outcome.suspected and status < 500 else None
+                asked = self._next_way(attempted, outcome, status)
         raise OriginFault(attempted, "it refuses every way of asking for a part")
 
     def _next_way(self, attempted: str, outcome: Outcome, status: int) -> ByteRequest | None:
@@ -210,13 +212,6 @@ class HttpIndex:
                 raise AssertionError("these are answers")
             case _:
                 assert_never(outcome)
-
-    async def _explicit(self, url: str, wanted: ByteRequest) -> ByteRequest:
-        """Return the range that a suffix means, for servers that know no suffixes."""
-        size = (await self.head(url)).size_bytes
-        if not isinstance(wanted, Suffix) or not size:
-            return Whole()
-        return Range(max(0, size - wanted.length), size)
 
     async def head(self, url: str) -> FileHead:
         """Ask for a file's size and validator without its bytes (or with one of them, where HEAD is not understood)."""
@@ -269,6 +264,13 @@ class HttpIndex:
                 return OriginFault(attempted, "it redirects without end")
             case _:
                 assert_never(outcome)
+
+
+def _explicit(wanted: ByteRequest, size_bytes: int | None) -> ByteRequest:
+    """Return the range that a suffix means, for servers that know no suffixes."""
+    if not isinstance(wanted, Suffix) or not size_bytes:
+        return Whole()
+    return Range(max(0, size_bytes - wanted.length), size_bytes)
 
 
 def _reply(

@@ -21,6 +21,7 @@ from wheelfs.core.http.ranges import (
     Range,
     Suffix,
     Whole,
+    brings_page,
     judge,
     request_headers,
 )
@@ -99,6 +100,30 @@ def test_a_server_that_takes_a_suffix_for_the_beginning_is_asked_explicitly() ->
     found = outcome(Suffix(5), 206, content_range="bytes 0-4/*")
     assert isinstance(found, AskAgain)
     assert found.wanted is None
+
+
+def test_a_total_that_the_end_contradicts_is_not_believed() -> None:
+    found = outcome(Suffix(5), 206, content_range="bytes 15-19/30")
+    assert isinstance(found, AskAgain)
+    assert found.wanted is None
+    found = judge(Range(15, 20), validator=None, status=206, headers={"content-range": "bytes 15-19/30"}, size_bytes=20)
+    assert isinstance(found, AskAgain)
+    assert found.wanted == Whole()
+
+
+@pytest.mark.parametrize(
+    ("said", "is_page"),
+    [
+        (None, True),
+        ("bytes 0-19/20", True),
+        ("bytes 0-19/*", True),
+        ("bytes 0-18/20", False),
+        ("bytes 1-19/20", False),
+        ("lines 0-19/20", False),
+    ],
+)
+def test_a_part_of_a_page_is_none(said: str | None, is_page: bool) -> None:
+    assert brings_page(206, {} if said is None else {"content-range": said}) == is_page
 
 
 def test_only_all_of_a_file_is_taken_for_the_whole_of_it() -> None:
