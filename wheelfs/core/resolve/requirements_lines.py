@@ -79,6 +79,19 @@ def logical_lines(text: str, environ: Mapping[str, str]) -> Iterator[tuple[int, 
         yield first, joined
 
 
+def lines_in_comments(text: str) -> Iterator[int]:
+    """Yield the numbers of lines that hold something, and are left out since the comment before them ends in a backslash.
+
+    So pip reads them; to uv a comment ends with its line.
+    """
+    is_inside = False
+    for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
+        is_comment = line.lstrip().startswith("#")
+        if is_inside and not is_comment and line.strip("\\").strip():
+            yield number
+        is_inside = line.endswith("\\") and not is_comment and (is_inside or _COMMENT.search(line) is not None)
+
+
 def _finished(line: str, environ: Mapping[str, str]) -> str:
     bare = _COMMENT.sub("", line).strip()
     return _VARIABLE.sub(lambda match: environ.get(match[1]) or match[0], bare)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -11,7 +12,7 @@ from wheelfs.core.resolve.allowed_files import OPTIONS, AllowedFiles
 from wheelfs.core.resolve.dependency_groups import DEFAULT_GROUPS, default_groups, requirements_of
 from wheelfs.core.resolve.lock_files import is_lock_name, lock_and_extras, read_lock
 from wheelfs.core.resolve.merge import as_one, narrowed
-from wheelfs.core.resolve.requirements_lines import decoded
+from wheelfs.core.resolve.requirements_lines import decoded, lines_in_comments
 from wheelfs.core.resolve.requirements_txt import Include, Option, Problem, parse, requirement
 from wheelfs.core.resolve.uv_lock import AsSynced
 from wheelfs.errors import InvalidInput
@@ -37,6 +38,7 @@ _SHOWN_PROBLEMS: Final = 20
 _WORDS: Final = "the command line"
 _EDITABLE: Final = "it is installed from where it lies, so there is nothing to fetch ahead"
 _BUILT: Final = "it is built from where it lies when it is installed, so there is nothing to fetch ahead"
+_IN_COMMENT: Final = "it is left out as by pip, unlike by uv: the comment before it ends in a backslash, which continues it"
 _NO_EFFECT: Final = "files come from the configured indexes"
 _ADVICE: Final = {
     "--index-url": "; see wheelfs fetch --index",
@@ -162,6 +164,8 @@ class _Reading:
             text = decoded(_content(path, attempted))
         except ValueError as error:
             raise InvalidInput(attempted, str(error)) from None
+        for line in islice(lines_in_comments(text), _SHOWN_PROBLEMS):
+            self._wants.notes.append(f"{path}, line {line}: {_IN_COMMENT}")
         for entry in parse(text, self._target.environment, self._environ, where=str(path)):
             match entry:
                 case Include():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wheelfs.core.resolve.requirements_lines import decoded, logical_lines
+from wheelfs.core.resolve.requirements_lines import decoded, lines_in_comments, logical_lines
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,23 @@ def test_a_coding_line_beyond_the_second_line_is_a_comment() -> None:
 def test_lines_are_joined_stripped_and_numbered() -> None:
     text = "a \\\n  b # c\n\n  # d\ne${X}${y}\\\n# f\ng\\"
     assert list(logical_lines(text, {"X": "1", "y": "2"})) == [(1, "a   b"), (5, "e1${y}"), (7, "g")]
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("a # why \\\nb\nc\n", [2]),
+        ("a # why \\\nb \\\nc\nd\n", [2, 3]),
+        ("a \\\n b # why \\\nc\nd\n", [3]),
+        ("a # why \\\n\\\nb\n", [3]),
+        ("a # why \\\n  # more\nb\n", []),
+        ("# why \\\nb\n", []),
+        ("a#why \\\nb\n", []),
+        ("a \\\n  --hash=x # why\nb\n", []),
+        ("a # why \\", []),
+    ],
+)
+def test_lines_that_a_comment_takes_in_are_told(text: str, lost: list[int]) -> None:
+    assert list(lines_in_comments(text)) == lost
+    read = " ".join(line for _, line in logical_lines(text, {}))
+    assert not [number for number in lost if text.splitlines()[number - 1].strip("\\ ") in read.split()]
