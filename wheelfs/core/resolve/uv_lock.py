@@ -8,6 +8,7 @@ forks go apart stands in ``environment-markers`` until 0.4, then in ``resolution
 
 from __future__ import annotations
 
+import operator
 import re
 from dataclasses import dataclass
 from itertools import chain
@@ -38,6 +39,15 @@ MAX_OF_ONE_NAME: Final = 200
 compared with all of its name, and a marker evaluated for all of its extras."""
 _TABLES: Final = ("package", "distribution")
 _EXTRA = re.compile(r"extra (?P<how>[!=]=) '(?P<name>[^']*)'")
+_TEXT = re.compile(r"(?P<key>platform_(?:release|version)) (?P<how>[<>]=?|[!=]=) '(?P<text>[^']*)'")
+_COMPARED: Final = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
 _TRUE, _FALSE = "python_version >= '0'", "python_version < '0'"
 
 _Package = dict[str, Any]
@@ -262,6 +272,7 @@ class _Lock:
 
     def _holds(self, marker: str, own: frozenset[str] = frozenset()) -> bool:
         """Tell whether a marker holds for what is chosen; where all is wanted, for any choice among what excludes each other."""
+        marker = _TEXT.sub(self._as_compared, marker)
         if self._begun is not None:
             excluding = self._excluding | own
             return parse_marker(_EXTRA.sub(lambda one: _as_chosen(one, excluding), marker)).evaluate(self._environment)
@@ -270,6 +281,10 @@ class _Lock:
         if len(choices) > MAX_OF_ONE_NAME:
             raise PylockSelectError(f"a marker in it names more than {MAX_OF_ONE_NAME} extras: {marker[:200]}")
         return any(parsed.evaluate({**self._environment, "extra": choice}) for choice in choices)
+
+    def _as_compared(self, found: re.Match[str]) -> str:
+        """Return a comparison of texts as one that holds as it does in uv, letter by letter; ``packaging`` sees versions."""
+        return _TRUE if _COMPARED[found["how"]](self._environment.get(found["key"], ""), found["text"]) else _FALSE
 
 
 def _as_chosen(found: re.Match[str], excluding: frozenset[str]) -> str:

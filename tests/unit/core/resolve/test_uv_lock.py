@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -130,3 +131,31 @@ def test_a_marker_that_names_more_extras_than_any_lock_does_is_refused() -> None
     assert asked(lock(MAX_OF_ONE_NAME - 1)) == []
     with pytest.raises(InvalidInput, match=r"more than \d+ extras"):
         asked(lock(MAX_OF_ONE_NAME))
+
+
+@pytest.mark.parametrize(
+    ("marker", "holds"),
+    [
+        ("platform_release >= '20'", True),
+        ("platform_release >= '3'", True),
+        ("platform_release < '10'", False),
+        ("platform_release < '9'", True),
+        ("platform_release >= '6.2'", False),
+        ("platform_release == '6.18.44-lab'", True),
+        ("platform_release == '6.18.*'", False),
+        ("platform_release != '5'", True),
+        ("'lab' in platform_release", True),
+        ("platform_version >= '#0' and platform_release > '6'", True),
+        ("platform_version >= '2' or python_version < '3'", False),
+        ("platform_version <= '#1 SMP'", True),
+    ],
+)
+def test_releases_of_systems_are_compared_letter_by_letter_as_uv_does(marker: str, holds: bool) -> None:
+    """Each was tried with uv 0.13.8 under Linux 6.18.44."""
+    other = '[[package]]\nname = "a"\nversion = "1.0"\nsource = { registry = "https://index.example/simple" }\n'
+    root = f'[[package]]\nname = "mine"\nsource = {{ virtual = "." }}\ndependencies = [{{ name = "a", marker = "{marker}" }}]\n'
+    here = {"platform_release": "6.18.44-lab", "platform_version": "#1 SMP"}
+    target = named("3.11", ["manylinux_2_28_x86_64"], machine_platforms=[], environment=ENVIRONMENT)
+    target = replace(target, environment={**target.environment, **here})
+    found = read_lock("read it", f"version = 1\n{root}{other}", target, where="uv.lock").asked
+    assert bool([one for one in found if isinstance(one, Wanted)]) == holds
