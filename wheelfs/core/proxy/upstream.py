@@ -41,21 +41,24 @@ def upstream_of(environ: Mapping[str, str], scheme: str, endpoint: Endpoint) -> 
         # Here, since it brings a client of HTTP with it.
         from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # documented, but not in typeshed
 
-        if proxy_bypass_environment(endpoint.authority, {"no": exceptions}) or _is_in_network(endpoint.host, exceptions):
+        if proxy_bypass_environment(endpoint.authority, {"no": exceptions}) or _is_excepted_address(endpoint.host, exceptions):
             return None
     name = _variable(environ, scheme) or _variable(environ, "all")
     return None if name is None else _understood(environ[name])
 
 
-def _is_in_network(host: str, exceptions: str) -> bool:
-    """Tell whether ``host`` is an address in a network that is excepted (``10.0.0.0/8``), as curl, requests and uv have it."""
+def _is_excepted_address(host: str, exceptions: str) -> bool:
+    """Tell whether ``host`` is an address that is excepted, or in a network that is (``10.0.0.0/8``), as curl and uv have it.
+
+    Of IPv6 urllib knows only those in brackets, and requests only those without.
+    """
     try:
         address = ip_address(host)
     except ValueError:
         return False
     for exception in exceptions.split(","):
         with suppress(ValueError):  # a name
-            if "/" in exception and address in ip_network(exception.strip(), strict=False):
+            if address in ip_network(exception.strip(), strict=False):
                 return True
     return False
 

@@ -48,6 +48,24 @@ def test_networks_are_exceptions_of_addresses(host: str, straight: bool) -> None
     assert (upstream_of(environ, "http", Endpoint(host, 80)) is None) == straight
 
 
+@pytest.mark.parametrize(
+    ("exception", "host", "straight"),
+    [
+        ("fd00::1", "fd00::1", True),
+        ("fd00:0::1", "fd00::1", True),
+        ("[fd00::1]", "fd00::1", True),
+        ("[fd00::1]:80", "fd00::1", True),
+        ("[fd00::1]:81", "fd00::1", False),
+        ("::1", "fd00::1", False),
+        ("::/0", "10.1.2.3", False),
+        ("10.1.2.3", "10.1.2.3", True),
+    ],
+)
+def test_addresses_are_exceptions_with_and_without_brackets(exception: str, host: str, straight: bool) -> None:
+    environ = {"http_proxy": "http://proxy.example:1", "no_proxy": exception}
+    assert (upstream_of(environ, "http", Endpoint(host, 80)) is None) == straight
+
+
 @pytest.mark.parametrize("url", ["socks5://proxy.example:1080", "http://proxy.example:x", "http://"])
 def test_what_cannot_be_chained_through_is_said(url: str) -> None:
     assert isinstance(upstream_of({"HTTPS_PROXY": url}, "https", INDEX), Unusable)

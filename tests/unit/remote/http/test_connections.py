@@ -20,6 +20,13 @@ from wheelfs.remote.limits import HTTP_LIMITS
         (".lab.example", "my-lab.example", True),
         ("10.0.0.0/8,lab.example", "10.1.2.3", False),
         ("10.0.0.0/8,.", "11.1.2.3", True),
+        ("fd00::1", "[fd00::1]", False),
+        ("[fd00::1]", "[fd00::1]", False),
+        ("[fd00::1]:8080", "[fd00::1]:8080", False),
+        ("[fd00::1]:8081", "[fd00::1]:8080", True),
+        ("fd00::/8", "[fd12::1]", False),
+        ("fd00::/8", "[fe80::1]", True),
+        ("::1", "[fd00::1]", True),
     ],
 )
 def test_exceptions_mean_what_they_mean_to_installers(
