@@ -260,6 +260,19 @@ def test_what_is_no_business_of_ours_is_passed_on_or_offline_refused(runs: Runs,
     assert index.requests == []
 
 
+def test_what_poetry_asks_of_a_version_is_said_by_the_store_while_the_index_is_away(runs: Runs, index: FakeIndex) -> None:
+    get = (*python(GET.replace("[:60]", "")), f"{index.origin}/pypi/part-29/1.0/json")
+    assert runs.wheelfs(*get).succeeded().stdout.startswith("404"), "the index has said so itself"
+    filename = wheel_filename("part-29", "1.0")
+    runs.wheelfs(*python(GET.replace(".decode()", "")), index.file_url(filename)).succeeded()
+    index.stop()
+    for options in ((), ("--offline",)):
+        status, body = runs.wheelfs(*get, options=options).succeeded().stdout.split(" ", 1)
+        assert (status, [file["url"] for file in json.loads(body)["urls"]]) == ("200", [index.file_url(filename)])
+    unknown = runs.wheelfs(*get[:-1], get[-1].replace("1.0", "2.0"), options=("--offline",)).succeeded().stdout
+    assert unknown.startswith("503"), "the index may have it"
+
+
 def test_a_name_spelled_another_way_is_led_to_its_page(runs: Runs, index: FakeIndex) -> None:
     assert runs.wheelfs(*python(GET), f"{index.url}/Part_29").succeeded().stdout.startswith("200")
     assert len(index.requests_for("/part-29/")) == 1, "answered here, after one request for the page"

@@ -5,10 +5,12 @@ Frozen installs ask for files by the URLs in their lock and never read a page.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from packaging.version import InvalidVersion, Version
 
 from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
 from wheelfs.core.proxy.hosts import endpoint_of_url, endpoints_of
@@ -28,6 +30,8 @@ METADATA_SUFFIX: Final = ".metadata"
 
 KNOWN_PAGES: Final = 3
 
+_RELEASE: Final = re.compile(r"/pypi/([^/]+)/([^/]+)/json/?")
+
 SAMPLE: Final = ProjectName("pip")
 """A project that any general index has."""
 
@@ -44,6 +48,14 @@ class PageOf(msgspec.Struct, frozen=True):
     index: str
     project: ProjectName
     is_canonical: bool
+
+
+class ReleaseOf(msgspec.Struct, frozen=True):
+    """What an index says of a version as JSON (`wheelfs.core.simple.release_json`): it is asked first, and may know more."""
+
+    index: str
+    project: ProjectName
+    version: Version
 
 
 class FileAt(msgspec.Struct, frozen=True):
@@ -68,7 +80,7 @@ class Elsewhere(msgspec.Struct, frozen=True):
     """Anything else; only the host itself can answer."""
 
 
-Meaning = ListOfProjects | PageOf | FileAt | StoredAt | Unlisted | Elsewhere
+Meaning = ListOfProjects | PageOf | ReleaseOf | FileAt | StoredAt | Unlisted | Elsewhere
 
 
 class Urls:
@@ -95,6 +107,9 @@ class Urls:
                 page = _page_below(index.name, rest)
                 if page is not None:
                     return page
+            release = _release_beside(index.name, index.url, plain)
+            if release is not None:
+                return release
         return await self._file(plain, url.partition("#")[0])
 
     async def _file(self, plain: str, url: str) -> Meaning:
@@ -170,6 +185,18 @@ def _page_below(index: str, rest: str) -> ListOfProjects | PageOf | None:
     except InvalidInput:
         return None
     return PageOf(index, project, rest == f"/{project}/")
+
+
+def _release_beside(index: str, index_url: str, plain: str) -> ReleaseOf | None:
+    """Return the version that ``/pypi/NAME/VERSION/json`` is of, beside an index at ``/simple``; None for any other URL."""
+    base = index_url.removesuffix("/simple")
+    found = _RELEASE.fullmatch(plain.removeprefix(base)) if base != index_url and plain.startswith(base) else None
+    if found is None:
+        return None
+    try:
+        return ReleaseOf(index, parse_project_name(unquote(found[1])), Version(unquote(found[2])))
+    except (InvalidInput, InvalidVersion):
+        return None
 
 
 def _lists(ownership: Ownership, plain: str, filename: str) -> bool:

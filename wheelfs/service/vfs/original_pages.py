@@ -12,6 +12,7 @@ import trio
 from wheelfs.core.projects.ownership import LOCAL, NoSuchProject, Owned, Undecided
 from wheelfs.core.proxy.hosts import endpoint_of_url
 from wheelfs.core.simple.html_render import RenderedFile
+from wheelfs.core.simple.release_json import render_release
 from wheelfs.core.simple.render import render_project_page
 from wheelfs.core.views.view import View
 from wheelfs.model.links import ProjectPage
@@ -19,6 +20,8 @@ from wheelfs.model.names import versions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+
+    from packaging.version import Version
 
     from wheelfs.core.projects.ownership import Ownership
     from wheelfs.core.proxy.hosts import Endpoint
@@ -52,6 +55,25 @@ class OriginalPages:
 
     async def project(self, index: str, project: ProjectName, form: Form) -> bytes | None:
         """Return a project's page, or None where the index has no such project; raises why it cannot be said."""
+        found = await self._found(index, project)
+        if found is None:
+            return None
+        return await trio.to_thread.run_sync(self._rendered, found[0], project, self._urls[index], found[1], form)
+
+    async def release(self, index: str, project: ProjectName, version: Version) -> bytes | None:
+        """Return what is known of a version (`render_release`), None where the index has none such; raises as `project`."""
+        found = await self._found(index, project)
+        if found is None:
+            return None
+        owned, entries = found
+        versions = versions_of(entry.ref.filename for entry in entries)
+        of_it = [entry for entry in entries if versions.get(entry.ref.filename) == version]
+        if not of_it and not owned.reachable:
+            raise self._projects.unreachable(owned, project)
+        files = self._files(owned, self._urls[index], of_it)
+        return render_release(project, version, list(files)) if of_it else None
+
+    async def _found(self, index: str, project: ProjectName) -> tuple[Owned, list[Entry]] | None:
         ownership = await self._ownership(index, project)
         if isinstance(ownership, NoSuchProject):
             return None
@@ -60,7 +82,7 @@ class OriginalPages:
         entries = list(self.shown(ownership, project, index))
         if not entries and ownership.listed and not ownership.reachable:
             raise self._projects.unreachable(ownership, project)
-        return await trio.to_thread.run_sync(self._rendered, ownership, project, self._urls[index], entries, form)
+        return ownership, entries
 
     async def _ownership(self, index: str, project: ProjectName) -> Ownership:
         """Return what the index has; files that were added by hand and own their name are shown on the first index."""
@@ -89,10 +111,13 @@ class OriginalPages:
 
     def _rendered(self, owned: Owned, project: ProjectName, index_url: str, entries: list[Entry], form: Form) -> bytes:
         """Render a page; may be called in any thread."""
-        told = {link.filename: link for link in owned.listed}  # entries know more of a file than its index tells
-        files = (self._file(index_url, entry, told.get(entry.ref.filename, entry.ref.link)) for entry in entries)
+        files = self._files(owned, index_url, entries)
         page = owned.page or ProjectPage(project, ())
         return render_project_page(form, page, files, fileless_versions=page.fileless_versions)
+
+    def _files(self, owned: Owned, index_url: str, entries: list[Entry]) -> Iterator[RenderedFile]:
+        told = {link.filename: link for link in owned.listed}  # entries know more of a file than its index tells
+        return (self._file(index_url, entry, told.get(entry.ref.filename, entry.ref.link)) for entry in entries)
 
     def _file(self, index_url: str, entry: Entry, link: FileLink) -> RenderedFile:
         is_answered = not link.url or self._answered is None or endpoint_of_url(link.url) in self._answered

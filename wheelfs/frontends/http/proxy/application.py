@@ -10,13 +10,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from wheelfs.errors import OriginDenied, OriginUnreachable, WheelfsError
+from wheelfs.errors import OriginDenied, OriginTimeout, OriginUnreachable, WheelfsError
 from wheelfs.frontends.http.answering import Answering
 from wheelfs.frontends.http.limits import HttpLimits
 from wheelfs.frontends.http.messages import plain
 from wheelfs.frontends.http.proxy.url_replies import UrlReplies
 from wheelfs.frontends.http.statuses import status_of
-from wheelfs.service.projects.by_url import Elsewhere, Unlisted
+from wheelfs.service.projects.by_url import Elsewhere, ReleaseOf, Unlisted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -101,8 +101,8 @@ class RunApplication(Answering):
         except WheelfsError as error:
             meaning = error
         # Who may have a file that no index lists, its own host alone can say.
-        if isinstance(meaning, Elsewhere) or (isinstance(meaning, Unlisted) and authorization is not None):
-            await self._pass_on(url, scope, receive, send)
+        if isinstance(meaning, Elsewhere | ReleaseOf) or (isinstance(meaning, Unlisted) and authorization is not None):
+            await self._pass_on(url, {**scope, "wheelfs": meaning}, receive, send)
         else:
             await self({**scope, "wheelfs": meaning}, receive, send)
 
@@ -146,6 +146,9 @@ class RunApplication(Answering):
             log.info("%s", error)
             if is_begun:
                 return  # the connection is broken off: the client must not take a part for the whole
+            if isinstance(scope["wheelfs"], ReleaseOf) and isinstance(error, OriginUnreachable | OriginTimeout):
+                await self(scope, receive, send)
+                return
             await _refuse(send, status_of(error), str(error))
             return
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -11,7 +11,7 @@ from wheelfs.core.views import paths
 from wheelfs.frontends.http.files import FileReplies, text, type_of
 from wheelfs.frontends.http.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.frontends.http.messages import BINARY, plain
-from wheelfs.service.projects.by_url import FileAt, ListOfProjects, PageOf, StoredAt
+from wheelfs.service.projects.by_url import FileAt, ListOfProjects, PageOf, ReleaseOf, StoredAt
 from wheelfs.service.vfs.nodes import FileNode
 from wheelfs.service.vfs.protocol import Absent
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.original_pages import OriginalPages
     from wheelfs.service.vfs.protocol import Filesystem, Node
 
-Known = ListOfProjects | PageOf | FileAt | StoredAt
+Known = ListOfProjects | PageOf | ReleaseOf | FileAt | StoredAt
 
 
 class UrlReplies:
@@ -69,6 +69,11 @@ class UrlReplies:
                 form, content_type = chosen
                 page = paths.JSON_PAGE if form == "json" else paths.PAGE
                 return await self._in_tree(request, ("index", index, "simple", page), content_type, ("Vary", "Accept"))
+            case ReleaseOf(index, project, version):
+                body = await self._pages.release(index, project, version)
+                if body is None:
+                    return plain(HTTPStatus.NOT_FOUND, f"{index} has no {project} {version}")
+                return text(request, body, "application/json")
             case FileAt(path):
                 return await self._in_tree(request, path, type_of(path[-1]))
             case StoredAt(ref):
