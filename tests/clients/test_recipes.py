@@ -214,14 +214,15 @@ def test_a_job_ends_as_its_command_does_and_loses_what_no_job_uses(user: User) -
 
 
 def test_a_job_goes_on_with_a_new_store_where_the_archive_holds_none_that_works(user: User) -> None:
-    job(user, SYNC)[0].succeeded()
-    user.try_to_run(
-        "rm -rf cache && mkdir -p cache/store && echo 'no store' > cache/store/format && tar -cf saved.tar -C cache ."
-    )
+    first, saved = job(user, SYNC)
+    first.succeeded()
+    user.try_to_run("echo 'no store' > cache/store/format && tar -cf saved.tar -C cache .").succeeded()
     done, outputs = job(user, SYNC)
     done.succeeded()
     assert "cannot be used; a new one is made" in done.stderr
-    assert outputs["changed"] == "true"
+    assert outputs["changed"] == "true", "or the archive that holds none would be kept"
+    assert outputs["key"] != saved["key"], "a service keeps one archive of a key, and never another one"
+    assert job(user, SYNC)[1] == {**outputs, "changed": "false"}
     assert user.try_to_run("wheelfs --store cache/store ls").succeeded().stdout
 
 
