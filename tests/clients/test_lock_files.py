@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.markers import default_environment
 
+from tests.fakes.index import FakeIndex
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 from wheelfs.core.platforms.targets import named
 from wheelfs.core.resolve.lock_files import read_lock
@@ -17,8 +18,8 @@ from wheelfs.model.wanted import LocalPath, Unfetchable
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import RunWheelfs
     from tests.fakes.clients import Clients, Uv
-    from tests.fakes.index import FakeIndex
     from wheelfs.core.platforms.targets import Target
 
 ENVIRONMENT = {key: str(value) for key, value in default_environment().items()}
@@ -162,3 +163,20 @@ def test_a_lock_of_pip_wants_what_pip_has_chosen(clients: Clients, fake_index: F
     lock = tmp_path / "pylock.toml"
     clients.pip().run("lock", "--index-url", fake_index.url, "-o", str(lock), "demo").succeeded()
     assert names(lock.read_text()) == {"demo==1.0", "lib==1.0"}
+
+
+def test_a_wheel_that_the_index_does_not_have_is_missing_until_it_is_added(
+    project: Project, fake_index: FakeIndex, run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    filename, content = fake_index.add_wheel("demo", "2.0")
+    project.lock('dependencies = ["demo"]\n')
+    lock = str(project.where / "app" / "uv.lock")
+    with FakeIndex() as other:
+        other.add_wheel("demo", "1.0")
+        ours = {"WHEELFS_INDEX": f"main={other.url}", "WHEELFS_STORE": str(store_dir)}
+        refused = run_wheelfs("fetch", lock, env=ours)
+        assert refused.returncode != 0
+        assert "if they lie in a directory, wheelfs add them" in refused.stderr
+        (tmp_path / filename).write_bytes(content)
+        run_wheelfs("add", str(tmp_path / filename), env=ours).succeeded()
+        run_wheelfs("fetch", lock, env=ours).succeeded()

@@ -250,6 +250,13 @@ def _read_fields(path: Path, attempted: str) -> Fields:
 
 
 def _checked_format(fields: Fields, attempted: str) -> Format:
+    newer = sorted(map(str, set(fields) - set(Format.__struct_fields__)))
+    if newer:  # a field is how a build keeps others from a store that they would misread
+        raise StoreFormat(
+            attempted,
+            f"a newer wheelfs has given it what this one does not know ({', '.join(newer)})",
+            "use a newer wheelfs, or name another directory with --store",
+        )
     try:
         format_ = msgspec.convert(fields, Format)
     except DECODE_ERRORS as error:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 8
 """Files at work at a time: enough to fill a line whose origin is slow to begin, too few to trouble an index."""
 
+FROM_ELSEWHERE: Final = "if they are of another index, name it with --index; if they lie in a directory, wheelfs add them"
+
 
 @dataclass(slots=True)
 class Prefetch:
@@ -166,7 +168,8 @@ class Prefetch:
             raise self.node.projects.unreachable(ownership, wanted.project)
         if chosen.is_mismatch:
             raise ContentMismatch(attempted, f"{chosen.reason} (from {ownership.owner})")
-        raise OriginMissing(attempted, "; ".join((f"{chosen.reason} (from {ownership.owner})", *seen.hidden)))
+        reasons = "; ".join((f"{chosen.reason} (from {ownership.owner})", *seen.hidden))
+        raise OriginMissing(attempted, reasons, FROM_ELSEWHERE if wanted.filenames else "")
 
     async def _bring(self, nursery: trio.Nursery, entry: Entry, wanted: Wanted, notice: str | None) -> None:
         ref, downloads, fetching = entry.ref, self.node.downloads, self.node.fetching

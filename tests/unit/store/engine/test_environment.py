@@ -108,6 +108,7 @@ def test_a_creation_cut_short_can_be_finished(tmp_path: Path) -> None:
         ("[]", "makes no sense"),
         ("{}", "makes no sense"),
         ('{"wheelfs_store": 1}', "makes no sense"),
+        ('{"wheelfs_store": 1, "novel": 1}', r"a newer wheelfs .* \(novel\)"),
         ('{"wheelfs_store": 1, "chunks_map_bytes": 5, "catalog_map_bytes": 4096, "created": ""}', "map sizes"),
         ('{"wheelfs_store": 1, "chunks_map_bytes": 4096, "catalog_map_bytes": -4096, "created": ""}', "map sizes"),
     ],
