@@ -229,7 +229,8 @@ def check(
     """Say which files of a lock are not stored, so that wheelfs run --offline would not find them; nothing is asked or fetched.
 
     FILE is a uv.lock, a pylock.toml, with the names of its extras in brackets, or a requirements file. wheelfs fetch takes the
-    same files and brings what is missing. The exit code is 1 when something is missing.
+    same files and brings what is missing. What the requirements of a requirements file need in turn is not looked for: lock or
+    compile them to know. The exit code is 1 when something is missing.
     """
     from wheelfs import app
 
