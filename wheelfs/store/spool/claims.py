@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _FLOCK: Final = struct.Struct("@hhqqi4x")
 """``struct flock`` with offsets of 64 bits: type, whence, start, length (0: to the end), and a process, which must be 0."""
+_SET: Final[int] = getattr(fcntl, "F_OFD_SETLK", 37)
+_GET: Final[int] = getattr(fcntl, "F_OFD_GETLK", 36)
+"""A Python that is built for a glibc before 2.20 has no names for them, and runs on kernels that have them."""
 _ATTEMPTS: Final = 4
 """Each retry means that the claim in the way was given back between our being refused and our asking which it is."""
 
@@ -48,13 +51,13 @@ class RangeClaims:
             self._open()
             for _ in range(_ATTEMPTS):
                 try:
-                    self._call(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, start, end)
+                    self._call(_SET, fcntl.F_WRLCK, start, end)
                     self._taken.append((start, end))
                     return None
                 except OSError as error:
                     if error.errno not in (errno.EAGAIN, errno.EACCES):
                         raise
-                kind, _, begin, length, _ = _FLOCK.unpack(self._call(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, start, end))
+                kind, _, begin, length, _ = _FLOCK.unpack(self._call(_GET, fcntl.F_WRLCK, start, end))
                 if kind != fcntl.F_UNLCK:
                     return begin, begin + length if length else end
         return None
@@ -64,7 +67,7 @@ class RangeClaims:
         with self._lock, suppress(OSError, ValueError):
             self._taken.remove((start, end))
             for gap in Spans.from_iterable(self._taken).missing(start, end):
-                self._call(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, *gap)
+                self._call(_SET, fcntl.F_UNLCK, *gap)
 
     def close(self) -> None:
         """Give all claims back."""

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.errors import InternalError
+from wheelfs.file_io import write_all
 from wheelfs.model.content import ContentKey
 from wheelfs.store.engine.environment import store_error
 from wheelfs.store.spool.claims import RangeClaims
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _LOCK_ATTEMPTS: Final = 8
 """Each retry means that an owner deleted the journal between our opening and locking it."""
+_COPY_BYTES: Final = 1 << 20
 _GUESTS: Final = ("", *(str(number) for number in range(32)))
 """The owner, and guests that exchange what they bring; a further one has a file that none else sees.
 
@@ -152,7 +154,7 @@ class Spool:
         """
         spans = here.copy()
         for journal, part in self._others(key, own):
-            with suppress(OSError):  # deleted meanwhile, or a file system that copies nothing: then nothing is here
+            with suppress(OSError):  # deleted meanwhile, or a full disk: then nothing is here
                 for start, end in _copy(key, journal, part, descriptor, spans, size_bytes, validator):
                     spans.add(start, end)
             if part.suffix == ".guest":
@@ -237,11 +239,13 @@ def _copy(
             return Spans()
         for begin, limit in found.spans:
             for start, end in here.missing(begin, limit):
-                while start < end:
-                    copied = os.copy_file_range(part, target, end - start, start, start)
-                    if not copied:  # some file systems say so instead of failing
+                # Not by the kernel alone (copy_file_range): Pythons that are built for an old glibc cannot ask for it, and file
+                # systems fail in their own ways, one of which is to say that nothing was left to copy.
+                for at in range(start, end, _COPY_BYTES):
+                    data = os.pread(part, min(_COPY_BYTES, end - at), at)
+                    if at + len(data) < min(at + _COPY_BYTES, end):
                         return Spans()
-                    start += copied
+                    write_all(target, data, at)
         # It only ever grows, unless the file was begun again, or deleted and made again between our opening of journal and data:
         # then what was copied may not have been there.
         is_same = os.pread(journal, len(before), 0) == before and _is_still(journal, journal_path)

@@ -22,6 +22,12 @@ KILLED = (
     "file = Spool(Path(sys.argv[1])).open(bytes(range(32)), size_bytes=1000)\n"
     "file.write(300, b'k' * 50); os.kill(os.getpid(), signal.SIGKILL)\n"
 )
+OLD = (
+    "import fcntl, os, sys; from pathlib import Path; del fcntl.F_OFD_SETLK, fcntl.F_OFD_GETLK, os.copy_file_range\n"
+    "from wheelfs.store.spool.spool import Spool\n"
+    "file = Spool(Path(sys.argv[1])).open(bytes(range(32)), size_bytes=1000)\n"
+    "print(file.read(0, 5).decode(), file.claims.take(150, 160))\n"
+)
 
 
 @pytest.fixture
@@ -132,13 +138,24 @@ def test_looking_for_others_lists_no_directory(spool: Spool, monkeypatch: pytest
     owner.close()
 
 
-def test_a_file_system_that_copies_nothing_gives_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_that_is_shorter_than_its_journal_says_gives_nothing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = spool.open(KEY, size_bytes=SIZE)
     owner.write(0, b"owner")
-    monkeypatch.setattr(os, "copy_file_range", lambda *_: 0)
+    read = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, size, at: b"" if size == len(b"owner") else read(fd, size, at))
     guest = spool.open(KEY, size_bytes=SIZE)
     assert guest.spans.total == 0, "they would be zeros"
     guest.close()
+    owner.close()
+
+
+def test_a_python_that_is_built_for_an_old_glibc_exchanges_and_claims(spool: Spool) -> None:
+    owner = spool.open(KEY, size_bytes=SIZE)
+    owner.write(0, b"owner")
+    assert owner.claims is not None
+    owner.claims.take(100, 200)
+    done = subprocess.run([sys.executable, "-c", OLD, str(spool.directory)], check=True, timeout=60, capture_output=True)
+    assert done.stdout.split() == [b"owner", b"(100,", b"200)"]
     owner.close()
 
 
