@@ -314,8 +314,7 @@ class Download:
 
     async def _seal_with_stored_members(self) -> bool:
         """Fetch what the store lacks and seal the file; False when all of it must come from its origin after all."""
-        speculative_bytes = await from_stored_members.fetch_parts(self)
-        if not speculative_bytes:
+        if not (speculative_bytes := await from_stored_members.fetch_parts(self)):
             return False
         try:
             await self._seal(speculative_bytes)
