@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 DEADLINE_S: Final = 60.0
 """Only what fails takes that long, so it is far above what a busy machine needs."""
 POLL_S: Final = 0.02
+_PAUSE_S: Final = 0.0005
 
 
 def eventually(ready: Callable[[], bool], *, deadline_s: float = DEADLINE_S) -> None:
@@ -35,4 +36,6 @@ async def reached(condition: Callable[[], bool], within_s: float = DEADLINE_S) -
     end_s = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end_s, f"not within {within_s} s"
+        # A loop that only looks for events lets go of the interpreter's lock so often, and so shortly, that threads never get it.
+        time.sleep(_PAUSE_S)  # noqa: ASYNC251 - all of this process that is not a thread is to stop for a moment
         await trio.lowlevel.checkpoint()
