@@ -181,6 +181,12 @@ def test_a_disk_without_free_inodes_is_not_said_to_lack_room(tmp_path: Path, run
         exported = run_wheelfs(*store, "export", "--json", str(tmp_path / "folder"), "tools")
         assert "no free inode" in exported.stdout
         assert "delete files on it" in exported.stdout
+        [said] = [
+            line["found"]
+            for line in objects(run_wheelfs(*store, "doctor", "--offline", "--json"))
+            if line["found"]["subject"] == "store"
+        ]
+        assert (said["level"], "no free inode" in said["what"], "delete files" in said["mend"]) == ("broken", True, True), said
         (place / "empty-0").unlink()
         run_wheelfs(*store, "export", str(tmp_path / "folder"), "tools").succeeded()
     finally:

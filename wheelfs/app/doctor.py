@@ -84,7 +84,7 @@ def _of_fuse(settings: Settings) -> Iterator[Finding]:
 def _of_store(settings: Settings) -> Iterator[Finding]:
     from wheelfs.store.engine.network_fs import file_system_type, refusal
 
-    path, error, network = settings.store, None, None
+    path, error, advice, network = settings.store, None, "", None
     exists = not is_unborn(path)
     there = next(place for place in (path, *path.absolute().parents) if place.exists())
     try:
@@ -93,7 +93,7 @@ def _of_store(settings: Settings) -> Iterator[Finding]:
             with store_to_look_at(settings):
                 pass
     except WheelfsError as failure:
-        error = str(failure)
+        error, advice = f"{failure.attempted}: {failure.happened}", failure.advice
     space = os.statvfs(there)
     yield from diagnosis.store_findings(
         diagnosis.StoreFacts(
@@ -104,7 +104,9 @@ def _of_store(settings: Settings) -> Iterator[Finding]:
             is_open_to_others=exists and is_open_to_others(path.stat(), readers_of(settings.store_group)),
             free_bytes=space.f_bavail * space.f_frsize,
             total_bytes=space.f_blocks * space.f_frsize,
+            has_inodes=space.f_files == 0 or space.f_ffree > 0,  # some file systems count none
             error=error,
+            advice=advice,
         )
     )
 

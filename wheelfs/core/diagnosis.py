@@ -72,7 +72,10 @@ class MountFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreFacts:
-    """The store, or the place where it will be made.  ``network`` names its network file system; ``error``: it does not open."""
+    """The store, or the place where it will be made.  ``network`` names its network file system.
+
+    ``has_inodes``: files can be made there.  ``error``: why it does not open; ``advice``: what that says to do, may be empty.
+    """
 
     path: str
     exists: bool
@@ -81,7 +84,9 @@ class StoreFacts:
     is_open_to_others: bool
     free_bytes: int
     total_bytes: int
+    has_inodes: bool
     error: str | None
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +194,8 @@ def store_findings(facts: StoreFacts) -> Iterator[Finding]:
         yield Finding("broken", subject, what, "keep it on a local disk (--store DIR), and share wheels with --share URL")
         return
     if facts.error is not None:
-        yield Finding(
-            "broken", subject, f"{place} cannot be opened: {facts.error}", "wheelfs verify says more of a damaged store"
-        )
+        mend = facts.advice or "check the directory, and the disk that it is on"
+        yield Finding("broken", subject, f"{place} cannot be opened: {facts.error}", mend)
         return
     if not facts.is_writable:
         what = f"{place} cannot be written: nothing can be fetched or added"
@@ -202,6 +206,9 @@ def store_findings(facts: StoreFacts) -> Iterator[Finding]:
         yield Finding("note", subject, what, f"chmod go= {facts.path}, or name the group that may: store-group")
     if facts.free_bytes == 0:
         yield Finding("broken", subject, "its disk is full", "free some space, or wheelfs rm and wheelfs gc")
+    elif not facts.has_inodes:
+        what = "its file system has no free inode, whatever room it has"
+        yield Finding("broken", subject, what, "delete files on it, such as caches and environments; nothing stored was lost")
     elif facts.free_bytes < min(LITTLE_SPACE_BYTES, facts.total_bytes // 20):
         what = f"its disk has {size_text(facts.free_bytes)} left"
         yield Finding("note", subject, what, "free some space, or bound the store with a quota ([cache] quota)")

@@ -41,6 +41,7 @@ STORE = StoreFacts(
     is_open_to_others=False,
     free_bytes=100 << 30,
     total_bytes=1 << 40,
+    has_inodes=True,
     error=None,
 )
 INDEX = OriginFacts(kind="index", name="lab", error=None, ahead_s=0.4)
@@ -112,6 +113,7 @@ def test_a_mount(change: dict[str, object], expected: list[str], words: str) -> 
         ({"is_writable": False, "exists": False}, ["broken"], "does not exist yet, cannot be written"),
         ({"is_open_to_others": True}, ["note", "ok"], "other users may read /s"),
         ({"free_bytes": 0}, ["broken"], "disk is full"),
+        ({"has_inodes": False}, ["broken"], "no free inode"),
         ({"free_bytes": 900 << 20}, ["note"], "900.0 MiB left"),
         ({"free_bytes": 900 << 20, "total_bytes": 1 << 30}, ["ok"], "are free"),
     ],
@@ -120,6 +122,11 @@ def test_the_store(change: dict[str, object], expected: list[str], words: str) -
     found = list(diagnosis.store_findings(replace(STORE, **change)))  # type: ignore[arg-type]
     assert levels(found) == expected
     assert words in found[0].what
+
+
+def test_a_store_that_does_not_open_is_mended_as_the_error_says() -> None:
+    [found] = diagnosis.store_findings(replace(STORE, error="no free inode", advice="delete files on it"))
+    assert (found.what, found.mend) == ("/s cannot be opened: no free inode", "delete files on it")
 
 
 @pytest.mark.parametrize(
