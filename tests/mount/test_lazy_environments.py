@@ -276,7 +276,7 @@ def test_a_wheel_whose_record_is_wrong_is_taken_whole(bench: Bench) -> None:
 
 @pytest.mark.parametrize(
     ("changed", "said"),
-    [({"executable": "/no/such/python3"}, "there is no such file"), ({"magic": b"abcd"}, "the environment is for 3.")],
+    [({"executable": "/no/such/python3"}, "there is no such file"), ({"magic": b"abcd"}, "it was made for Python 3.")],
 )
 def test_of_an_interpreter_that_is_not_there_nothing_is_compiled(bench: Bench, changed: dict[str, Any], said: str) -> None:
     lazily(bench, "large", "small")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,7 @@ def doctor(settings: Settings) -> Iterator[FoundState]:
 def _findings(settings: Settings) -> Iterator[Finding]:
     yield from _of_fuse(settings)
     yield from _of_store(settings)
+    yield from _of_environments(settings)
     yield from _of_origins(settings)
     yield from _of_clients(settings)
     beside = Path(sys.executable).parent / "uv"
@@ -108,6 +110,24 @@ def _of_store(settings: Settings) -> Iterator[Finding]:
             error=error,
             advice=advice,
         )
+    )
+
+
+def _of_environments(settings: Settings) -> Iterator[Finding]:
+    from wheelfs.service.environments.interpreter import shown
+    from wheelfs.service.environments.named import named
+
+    made_for = {}
+    if not is_unborn(settings.store):
+        with suppress(WheelfsError), store_to_look_at(settings) as store:  # a store that does not open is a finding of its own
+            for label in store.mounted.labels():
+                made_for[label.name] = named(store, "look at", label.name)[1].interpreter
+    asked = {interpreter: shown(interpreter) for interpreter in set(made_for.values())}
+    yield from diagnosis.environment_findings(
+        diagnosis.InterpreterFacts(
+            name=name, path=one.executable, is_python=asked[one].found is not None, problem=asked[one].problem
+        )
+        for name, one in made_for.items()
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         EnvironmentFile,
         EnvironmentProfile,
         EnvironmentState,
+        InterpreterState,
         MadeEnvironment,
     )
     from wheelfs.reports.fetch import FetchArguments, FetchedFile
@@ -174,18 +175,12 @@ def compile_modules(settings: Settings, name: str, *, note: Callable[[str], None
 
 
 def _is_there(interpreter: Interpreter, note: Callable[[str], None]) -> bool:
-    from wheelfs.service.environments.interpreter import find_interpreter
+    from wheelfs.service.environments.interpreter import present
 
-    try:
-        found = find_interpreter(interpreter.executable)
-    except (InvalidInput, NotKnown) as error:
-        note(f"its modules are not compiled: {error}")
-        return False
-    if found.magic != interpreter.magic:
-        happened = f"{interpreter.executable} is Python {found.version}, and the environment is for {interpreter.version}"
-        note(f"its modules are not compiled: {happened}; make it again with wheelfs env create")
-        return False
-    return True
+    problem = present(interpreter).problem
+    if problem:
+        note(f"its modules are not compiled: {problem}; make it again with wheelfs env create")
+    return not problem
 
 
 def _wanted(wheel: EnvironmentWheel) -> Wanted:
@@ -226,10 +221,12 @@ def listed(settings: Settings) -> list[EnvironmentState]:
         return [_state(store, label, _tree_of(store, label)) for label in store.mounted.labels()]
 
 
-def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[EnvironmentFile]]:
-    """Return an environment and its wheels; raises `NotKnown`."""
+def described(settings: Settings, name: str) -> tuple[EnvironmentState, InterpreterState, list[EnvironmentFile]]:
+    """Return an environment, what its interpreter is now, which is asked, and its wheels; raises `NotKnown`."""
+    from wheelfs.core.diagnosis import again
     from wheelfs.model.names import project_and_version
-    from wheelfs.reports.environment import EnvironmentFile
+    from wheelfs.reports.environment import EnvironmentFile, InterpreterState
+    from wheelfs.service.environments.interpreter import shown
 
     with store_to_look_at(settings) as store:
         label, tree = named(store, "show", name)
@@ -246,7 +243,12 @@ def described(settings: Settings, name: str) -> tuple[EnvironmentState, list[Env
                     size_bytes=wheel.size_bytes,
                 )
             )
-        return _state(store, label, tree), files
+        state = _state(store, label, tree)
+    path = tree.interpreter.executable
+    found, problem = shown(tree.interpreter)
+    mend = again(name, path if found else None) if problem else ""
+    python = found.version if found else None
+    return state, InterpreterState(path=path, made_for=tree.interpreter.version, found=python, problem=problem, mend=mend), files
 
 
 def wheels_of(settings: Settings, name: str) -> tuple[list[str], list[str]]:

@@ -100,6 +100,16 @@ class OriginFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InterpreterFacts:
+    """The interpreter of environment ``name``: ``is_python`` where one answers at ``path``; ``problem``: why it does not run."""
+
+    name: str
+    path: str
+    is_python: bool
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FstabFacts:
     """Lines of fstab for wheelfs, by mount point; and what mount(8) needs for them."""
 
@@ -230,6 +240,24 @@ def origin_findings(facts: OriginFacts) -> Iterator[Finding]:
     what = f"by the {subject}, this machine's clock is {abs(facts.ahead_s):,.0f} s {direction}: asof and min-age go by it"
     level: Level = "note" if abs(facts.ahead_s) < WRONG_CLOCK_S else "broken"
     yield Finding(level, "clock", what, "set the clock, or keep it: timedatectl set-ntp true")
+
+
+def environment_findings(found: Iterable[InterpreterFacts]) -> Iterator[Finding]:
+    """Judge whether environments still have the interpreters that they were made for."""
+    count, broken = 0, 0
+    for facts in found:
+        count += 1
+        if facts.problem:
+            broken += 1
+            mend = again(facts.name, facts.path if facts.is_python else None)
+            yield Finding("broken", f"environment {facts.name}", facts.problem, mend)
+    if count and not broken:
+        yield Finding("ok", "environments", "their interpreters are those that they were made for")
+
+
+def again(name: str, python: str | None) -> str:
+    """Return how to make an environment again for the interpreter at a path, or for any where that is None."""
+    return f"make it again: wheelfs env create {name} LOCK --python {python or 'PATH'}"
 
 
 def fstab_findings(facts: FstabFacts) -> Iterator[Finding]:

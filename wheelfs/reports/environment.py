@@ -41,6 +41,20 @@ class EnvironmentFile(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class InterpreterState(msgspec.Struct, frozen=True, kw_only=True):
+    """What is at ``path``, for whose Python ``made_for`` an environment was made.
+
+    ``found`` is the version there now, None where it cannot be used, or is another user's program, which is not run to ask it.
+    ``problem`` and ``mend`` are empty where nothing is known to be wrong.
+    """
+
+    path: str
+    made_for: str
+    found: str | None
+    problem: str = ""
+    mend: str = ""
+
+
 class EnvironmentClash(msgspec.Struct, frozen=True, kw_only=True):
     """Two wheels have a file at one path of an environment, with other content: that of ``shown`` lies there."""
 

@@ -10,6 +10,7 @@ from wheelfs.core import diagnosis
 from wheelfs.core.diagnosis import (
     FstabFacts,
     FuseFacts,
+    InterpreterFacts,
     MountFacts,
     OriginFacts,
     ProgramFacts,
@@ -142,6 +143,18 @@ def test_an_index_and_the_clock(change: dict[str, object], expected: list[str], 
     found = list(diagnosis.origin_findings(replace(INDEX, **change)))  # type: ignore[arg-type]
     assert levels(found) == expected
     assert words in found[-1].what
+
+
+def test_environments() -> None:
+    well = InterpreterFacts(name="a", path="/p", is_python=True, problem="")
+    other = replace(well, name="b", problem="where Python 3.12.1 is now")
+    gone = replace(well, name="c", is_python=False, problem="there is no such file")
+    assert levels(diagnosis.environment_findings([])) == []
+    assert levels(diagnosis.environment_findings([well, replace(well, name="b")])) == ["ok"]
+    assert [(one.subject, one.mend) for one in diagnosis.environment_findings([well, other, gone])] == [
+        ("environment b", "make it again: wheelfs env create b LOCK --python /p"),
+        ("environment c", "make it again: wheelfs env create c LOCK --python PATH"),
+    ]
 
 
 @pytest.mark.parametrize("change", [{"has_autofs": False}, {"has_helper": False}, {"is_in_system_path": False}])

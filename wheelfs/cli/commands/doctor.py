@@ -30,9 +30,10 @@ if TYPE_CHECKING:
 def doctor(context: click.Context) -> int:
     """Look at what a mount and its clients need, and say what is wrong and how to mend it; nothing is changed.
 
-    Looked at are FUSE and its limits, all mounts of wheelfs on this machine, fstab, the store's place, each index and share
-    (asked once), the clock, the settings of pip and uv that defeat a mount, and PATH. The exit code is 1 when something is
-    broken; notes are about what works less well than it could, or otherwise than one may expect.
+    Looked at are FUSE and its limits, all mounts of wheelfs on this machine, fstab, the store's place, the interpreters of
+    environments, each index and share (asked once), the clock, the settings of pip and uv that defeat a mount, and PATH. The
+    exit code is 1 when something is broken; notes are about what works less well than it could, or otherwise than one may
+    expect.
     """
     from wheelfs.app.doctor import doctor as look
 

@@ -259,17 +259,23 @@ def _row(environment: EnvironmentState) -> tuple[str, ...]:
 @click.argument("name", metavar="NAME")
 @click.pass_context
 def show(context: click.Context, name: str) -> None:
-    """Show an environment's interpreter, its digest, which tells its tree, and its wheels."""
+    """Show an environment's interpreter, its digest, which tells its tree, and its wheels.
+
+    The interpreter is asked what it is now: where another Python is at its path, or none, it is said what to do.
+    """
     from wheelfs.app import environments
 
     session = session_of(context)
     output = session.output
-    environment, wheels = environments.described(session.settings(), name)
+    environment, interpreter, wheels = environments.described(session.settings(), name)
     if output.json:
-        output.record({"environment": environment, "wheels": wheels})
+        output.record({"environment": environment, "interpreter": interpreter, "wheels": wheels})
         return
     output.line(f"path         {environment.path}, below every mount of this store")
     output.line(f"interpreter  {environment.interpreter} ({environment.python})")
+    if interpreter.problem:
+        output.line(f"broken       {interpreter.problem}")
+        output.line(f"             → {interpreter.mend}")
     output.line(f"digest       {environment.digest}")
     output.line(f"created      {environment.created}")
     output.line(f"unpacked     {counted(environment.files, 'file')}, {size_text(environment.size_bytes)}")

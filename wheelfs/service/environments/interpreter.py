@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -39,6 +40,42 @@ def find_interpreter(asked: str | None) -> Interpreter:
     """
     with asked_interpreter(asked) as answer:
         return answer()
+
+
+class Present(NamedTuple):
+    """What is now at the path of the interpreter that an environment was made for.
+
+    ``found`` is None where nothing there can be used, or it was not asked; ``problem`` is empty where nothing is known to keep
+    the environment from running, else both sides in words.
+    """
+
+    found: Interpreter | None
+    problem: str
+
+
+def present(made_for: Interpreter) -> Present:
+    """Ask what is at the path of an interpreter now: another minor version looks for modules elsewhere, and finds none."""
+    path = made_for.executable
+    try:
+        found = find_interpreter(path)
+    except (InvalidInput, NotKnown) as error:
+        return Present(None, f"it was made for Python {made_for.version} at {path}, which cannot be used: {error.happened}")
+    if (found.minor, found.magic) != (made_for.minor, made_for.magic):
+        return Present(found, f"it was made for Python {made_for.version} at {path}, where Python {found.version} is now")
+    return Present(found, "")
+
+
+def shown(made_for: Interpreter) -> Present:
+    """Do what `present` does for commands that only look.
+
+    The path comes from the store, and so from a share or another user: what that user could have put there is not run for this
+    one, nor what is not called python.
+    """
+    program = Path(made_for.executable)
+    with suppress(OSError):  # which `present` puts into words
+        if program.stat().st_uid not in (0, os.getuid()) or not program.name.startswith("python"):
+            return Present(None, "")
+    return present(made_for)
 
 
 @contextmanager
@@ -88,8 +125,12 @@ def _path_of(asked: str | None, attempted: str) -> str:
     if asked is None:
         return sys.executable
     if "/" in asked:
-        if not Path(asked).exists():
-            raise NotKnown(attempted, "there is no such file", "name a Python with --python PATH")
+        try:
+            Path(asked).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotKnown(attempted, "there is no such file", "name a Python with --python PATH") from None
+        except OSError as error:  # it lies in another user's home, say
+            raise _cannot_be_run(attempted, error.strerror) from None
         return str(Path(asked).absolute())
     name = f"python{'.'.join(asked.split('.')[:2])}" if asked[:1].isdigit() else asked
     found = shutil.which(name)

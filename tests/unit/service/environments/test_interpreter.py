@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 import pytest
 
 from wheelfs.errors import InvalidInput
-from wheelfs.service.environments.interpreter import find_interpreter
+from wheelfs.model.environment import Interpreter
+from wheelfs.service.environments.interpreter import Present, find_interpreter, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_the_question_is_not_shown() -> None:
@@ -18,3 +25,26 @@ def test_what_is_no_program_is_told_without_the_number_of_the_error() -> None:
     with pytest.raises(InvalidInput) as raised:
         find_interpreter("/etc/passwd")
     assert raised.value.happened == "it cannot be run: Permission denied"
+
+
+def test_what_cannot_be_looked_at_is_told_in_words() -> None:
+    path = f"/{'x' * 300}"
+    with pytest.raises(InvalidInput, match="it cannot be run: File name too long"):
+        find_interpreter(path)
+    assert "which cannot be used: it cannot be run" in shown(Interpreter(path, "3.11.7", "cpython-311", b"abcd")).problem
+
+
+@pytest.mark.parametrize(("name", "owner", "is_run"), [("python3", 0, True), ("reboot", 0, False), ("python3", 12_345, False)])
+def test_what_another_user_or_a_share_could_have_named_is_not_run_to_show_it(
+    tmp_path: Path, name: str, owner: int, is_run: bool
+) -> None:
+    program, ran = tmp_path / name, tmp_path / "ran"
+    program.write_text(f"#!/bin/sh\n: >{ran}\n")
+    program.chmod(0o755)
+    if owner:
+        if os.getuid():
+            pytest.skip("only root can give a file away")
+        os.chown(program, owner, owner)
+    found = shown(Interpreter(str(program), "3.11.7", "cpython-311", b"abcd"))
+    assert ran.exists() == is_run
+    assert is_run or found == Present(None, "")
