@@ -297,6 +297,20 @@ def test_nothing_is_written_into_it(bench: Bench) -> None:
     assert caught.value.errno == errno.EROFS
 
 
+def test_installers_name_the_path_that_is_read_only(bench: Bench, tmp_path: Path) -> None:
+    bench.create("it", "other")
+    python = str(bench.path() / "bin" / "python")
+    asked = ("--index-url", bench.index.url, "many-kinds")
+    for command, said in (
+        ([sys.executable, "-m", "pip", "--python", python, "install"], "Read-only file system: '{site}"),
+        ([uv.find_uv_bin(), "pip", "install", "--python", python], "`{site}"),
+    ):
+        done = run([*command, *asked], environment=bench.environ, cwd=tmp_path)
+        assert done.returncode
+        assert "Read-only file system" in done.stderr
+        assert said.format(site=bench.site()) in done.stderr
+
+
 def test_a_wheel_with_a_wrong_checksum_makes_none(bench: Bench) -> None:
     files = {"broken/__init__.py": b"", "broken/data.bin": b"x" * 5000}
     wheel = bytearray(build_wheel("broken", "1.0", files=files, compression="stored"))
