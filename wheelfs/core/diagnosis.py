@@ -252,7 +252,7 @@ def environment_findings(found: Iterable[InterpreterFacts]) -> Iterator[Finding]
             mend = again(facts.name, facts.path if facts.is_python else None)
             yield Finding("broken", f"environment {facts.name}", facts.problem, mend)
     if count and not broken:
-        yield Finding("ok", "environments", "their interpreters are those that they were made for")
+        yield Finding("ok", "environments", "their interpreters, where they may be asked, are those that they were made for")
 
 
 def again(name: str, python: str | None) -> str:

@@ -73,7 +73,10 @@ def shown(made_for: Interpreter) -> Present:
     """
     program = Path(made_for.executable)
     with suppress(OSError):  # which `present` puts into words
-        if program.stat().st_uid not in (0, os.getuid()) or not program.name.startswith("python"):
+        # A pyvenv.cfg beside a link, or above it, says where Python loads its own modules from: the directories count, too.
+        real = program.resolve(strict=True)
+        owners = {place.lstat().st_uid for place in (program, *program.parents, real, *real.parents)}
+        if not owners <= {0, os.getuid()} or not program.name.startswith("python"):
             return Present(None, "")
     return present(made_for)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +33,17 @@ def test_what_cannot_be_looked_at_is_told_in_words() -> None:
     with pytest.raises(InvalidInput, match="it cannot be run: File name too long"):
         find_interpreter(path)
     assert "which cannot be used: it cannot be run" in shown(Interpreter(path, "3.11.7", "cpython-311", b"abcd")).problem
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a link away")
+def test_a_link_in_a_directory_of_another_user_is_not_run(tmp_path: Path) -> None:
+    place = tmp_path / "theirs"
+    place.mkdir()
+    (place / "python3").symlink_to(sys.executable)
+    made_for = Interpreter(str(place / "python3"), "3.1.0", "cpython-31", b"abcd")
+    assert shown(made_for).found is not None
+    os.chown(place, 12_345, 12_345)
+    assert shown(made_for) == Present(None, "")
 
 
 @pytest.mark.parametrize(("name", "owner", "is_run"), [("python3", 0, True), ("reboot", 0, False), ("python3", 12_345, False)])
