@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -20,7 +21,6 @@ from tests.fakes.environment_bench import VERSION, Bench
 from tests.fakes.many_kinds import NAME, many_kinds, odd_kinds
 from tests.fakes.processes import run
 from tests.fakes.trees_on_disk import digests_below
-from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, wheel_filename
 from tests.gateway.serving import Serving
 
@@ -189,11 +189,45 @@ def test_a_label_that_is_made_again_leaves_what_runs_alone(bench: Bench) -> None
     with module.open() as reader, started as running:
         bench.index.add_wheel("other", "2.0", files={"other.py": b"X = 'two'\n"})
         assert bench.create("it", "other==2.0")["result"] == "created"
-        eventually(lambda: bench.python("-c", "import other; print(other.X)").succeeded().stdout == "two\n")
+        assert bench.python("-c", "import other; print(other.X)").succeeded().stdout == "two\n"
         assert reader.read() == "X = 1\n"
         assert "python" in os.listdir(f"/proc/{running.pid}/cwd/bin")
         assert running.communicate("\n", timeout=60)[0] == "two\n", "it looks names up as they are now"
     assert bench.create("it", "other==2.0")["result"] == "unchanged"
+
+
+def test_every_mount_shows_what_was_made_as_soon_as_it_is_made(bench: Bench, mounted: MountWheelfs) -> None:
+    bench.index.add_wheel("other", "2.0", files={"other.py": b"X = 2\n"})
+    bench.create("it", "other==1.0")
+    other = mounted("--no-index").path / "env"
+    environments = bench.path().parent, other
+    module = f"lib/python{VERSION}/site-packages/other.py"
+    for version in (2, 1) * 4:
+        assert all((path / "it" / module).read_bytes() == b"X = %d\n" % (3 - version) for path in environments)
+        assert not any((path / "new").exists() for path in environments)
+        for name in ("it", "new"):
+            bench.create(name, f"other=={version}.0")
+        assert bench.python("-c", "import other; print(other.X)").succeeded().stdout == f"{version}\n"
+        for path in environments:
+            assert {(path / name / module).read_bytes() for name in ("it", "new")} == {b"X = %d\n" % version}
+        bench.command("env", "rm", "new").succeeded()
+        assert not any((path / "new").exists() for path in environments)
+
+
+def test_a_mount_that_is_stopped_holds_up_no_environment(bench: Bench, mounted: MountWheelfs) -> None:
+    bench.index.add_wheel("other", "2.0", files={"other.py": b"X = 2\n"})
+    bench.create("it", "other==1.0")
+    module = bench.site() / "other.py"
+    assert module.read_bytes() == b"X = 1\n"
+    stopped = mounted("--no-index").process
+    stopped.send_signal(signal.SIGSTOP)
+    try:
+        assert bench.create("it", "other==2.0")["result"] == "created"
+        assert module.read_bytes() == b"X = 2\n"
+        bench.command("env", "rm", "it").succeeded()
+    finally:
+        stopped.send_signal(signal.SIGCONT)
+    assert not bench.path().exists()
 
 
 def test_it_says_how_to_run_it(bench: Bench) -> None:
@@ -222,7 +256,7 @@ def test_it_lists_shows_and_goes(bench: Bench) -> None:
     assert "the environment it is made of it" in error_of(refused)["message"]
     assert bench.command("env", "rm", "it", "again").succeeded().stdout == "removed it\nremoved again\n"
     assert bench.command("env", "ls").succeeded().stdout == ""
-    eventually(lambda: not bench.path().exists())
+    assert not bench.path().exists()
     assert bench.command("env", "rm", "it").returncode == 5
     assert bench.command("env", "show", "it").returncode == 5
     bench.command("rm", "many-kinds").succeeded()

@@ -131,7 +131,9 @@ def test_what_the_profile_names_is_here_before_it_is_opened(lab: Lab) -> None:
 
 def test_its_wheels_come_with_contents(lab: Lab) -> None:
     lab.push()
+    assert not lab.second.path().exists()
     lab.pull("--contents")
+    assert lab.second.path().exists(), "a mount shows it at once"
     [shown] = objects(lab.second.command("--json", "env", "ls").succeeded())
     assert shown["state"] == "complete"
     assert digests_below(lab.second.path()) == digests_below(lab.first.path())

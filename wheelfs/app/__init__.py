@@ -74,7 +74,7 @@ def run_mount(
         async with running as node, trio.open_nursery() as nursery:
             shutdown = trio.Event()
             nursery.start_soon(end.begin_at, shutdown)
-            await start_background(nursery, settings, store, node)
+            await start_background(nursery, settings, store, node, answers={"look": node.tree.look})
             asking = partial(
                 ask_indexes, [index.client for index in node.projects.indexes], node.hosts, timeout_s=settings.lookup_timeout_s
             )

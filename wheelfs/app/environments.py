@@ -13,6 +13,7 @@ from wheelfs.app.wiring import is_unborn, store_to_fill, store_to_look_at
 from wheelfs.errors import InvalidInput, NotKnown, OriginError
 from wheelfs.private_files import readers_of
 from wheelfs.service.environments.named import named, unknown
+from wheelfs.service.process.control_client import let_mounts_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,6 +74,7 @@ def create(
     with store_to_fill(settings) as store:
         one = _made(settings, store, name, interpreter, request, report, progress)
         state = _state(store, one.label, one.tree)
+    let_mounts_look(settings.store / "run")
     clashes = tuple(EnvironmentClash(path=clash.path, hidden=clash.hidden, shown=clash.shown) for clash in one.clashes)
     result = "created" if one.is_new else "unchanged"
     return MadeEnvironment(environment=state, result=result, compiled=one.compiled, clashes=clashes)
@@ -295,6 +297,7 @@ def remove(settings: Settings, names: list[str]) -> Iterator[str]:
         for name in names:
             if store.mounted.remove(name).result():
                 yield name
+    let_mounts_look(settings.store / "run")
 
 
 def _wheels_among(name: str, files: list[FetchedFile]) -> list[FetchedFile]:

@@ -93,6 +93,7 @@ def push_environment(settings: Settings, url: str, name: str) -> SharedEnvironme
 def pull_environment(settings: Settings, url: str, name: str) -> SharedEnvironmentState:
     """Give an environment of the share at ``url`` its name here; raises as `pull` does."""
     from wheelfs.service.environments import sharing
+    from wheelfs.service.process.control_client import let_mounts_look
     from wheelfs.store.store import Store
 
     with (
@@ -100,6 +101,7 @@ def pull_environment(settings: Settings, url: str, name: str) -> SharedEnvironme
         Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store,
     ):
         made = sharing.pull_environment(store, share, name, trusts_bytecode=_may_name_all(settings, url))
+    let_mounts_look(settings.store / "run")
     return _state(name, made, "pulled" if made.is_new else "present")
 
 

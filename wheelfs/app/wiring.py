@@ -11,7 +11,7 @@ from wheelfs.app.write_through import write_through
 from wheelfs.private_files import readers_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     import trio
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wheelfs.reports.status import Status
     from wheelfs.service.hosts.breaker import Hosts
     from wheelfs.service.operations.requirements import Wants
+    from wheelfs.service.process.control_socket import Answer
     from wheelfs.service.running import Running
     from wheelfs.store.limits import Limits
     from wheelfs.store.store import Store
@@ -117,17 +118,24 @@ async def running_node(
 
 
 async def start_background(
-    nursery: trio.Nursery, settings: Settings, store: Store, node: Running, *, status: Callable[[], Status] | None = None
+    nursery: trio.Nursery,
+    settings: Settings,
+    store: Store,
+    node: Running,
+    *,
+    status: Callable[[], Status] | None = None,
+    answers: Mapping[str, Answer] | None = None,
 ) -> None:
     """Start what a process that stays does besides answering its clients, on ``nursery``; returns when it can be asked.
 
-    It answers on the store's control socket (``status``: with this in place of the node's own), keeps tracked projects and the
-    names of shares fresh, counts what is withheld, pushes what is stored, and tells a service manager that it lives.
+    It answers on the store's control socket (``status``: with this in place of the node's own; ``answers``: to more requests),
+    keeps tracked projects and the names of shares fresh, counts what is withheld, pushes what is stored, and tells a service
+    manager that it lives.
     """
     from wheelfs.service.process.control_socket import serve_control
     from wheelfs.service.process.service_manager import keep_watchdog
 
-    await nursery.start(serve_control, store.run_directory, {"status": status or node.status.report})
+    await nursery.start(serve_control, store.run_directory, {"status": status or node.status.report, **(answers or {})})
     nursery.start_soon(node.tracking.keep_fresh)
     nursery.start_soon(node.follower.keep_fresh)
     nursery.start_soon(node.fetching.missing_objects.keep_asking)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -23,6 +24,9 @@ MAX_REPLY_BYTES: Final = 16 << 20
 """A status with thousands of origins still fits; more is not one of ours."""
 MAX_SOCKETS: Final = 1024
 """Processes on one store that are looked at: LMDB allows as many readers."""
+
+LOOK_TIMEOUT_S: Final = 2.0
+"""Twice as long as a kernel believes a name that may change: by then a mount shows what is stored even if it does not answer."""
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -55,6 +59,15 @@ def ask_all(run_dir: Path, request: Mapping[str, object], *, timeout_s: float) -
         except (OSError, ValueError) as error:
             replies.append(Silent(pid, str(error) or type(error).__name__))
     return replies
+
+
+def let_mounts_look(run_dir: Path) -> None:
+    """Return when the mounts of a store show what is stored now, at the latest after `LOOK_TIMEOUT_S`.
+
+    Not waited for: a mount of an older build, which does not know the request, and those of another user.
+    """
+    with suppress(StoreReadOnly):
+        ask_all(run_dir, {"do": "look"}, timeout_s=LOOK_TIMEOUT_S)
 
 
 def ask(path: Path, request: Mapping[str, object], *, timeout_s: float) -> Any:

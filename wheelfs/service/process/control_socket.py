@@ -5,7 +5,8 @@ object on one line: ``{"ok": ...}`` or ``{"error": "..."}``; then the connection
 both sides free of framing state.
 
 The server is a task of its own that takes no lock and waits for nothing but its clients, so it answers while every read of the
-mount hangs on the network (cvmfs has shown what that is worth).  Answers must therefore be plain functions that return at once.
+mount hangs on the network (cvmfs has shown what that is worth).  Answers must therefore return at once; one that has to wait for
+something is a coroutine, and holds its own connection alone, within the connection's bound.
 
 The socket is mode 0600, and appears under its final name only when it listens: whatever is found under that name and refuses
 connections is left from a dead process, and any process may remove it.
@@ -18,6 +19,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Answer = Callable[[], object]
-"""Returns, at once, what msgspec can encode."""
+"""Returns, at once, what msgspec can encode, or a coroutine that does."""
 
 MAX_REQUEST_BYTES: Final = 64 << 10
 """A question is a few words."""
@@ -118,7 +120,7 @@ async def _converse(
         with trio.move_on_after(timeout_s):
             line = await _read_line(stream)
             if line is not None:
-                await stream.send_all(_answer(line, answers) + b"\n")
+                await stream.send_all(await _answer(line, answers) + b"\n")
     except (trio.BrokenResourceError, trio.ClosedResourceError, OSError):
         _log.debug("a client of the control socket went away")
     finally:
@@ -137,7 +139,7 @@ async def _read_line(stream: trio.SocketStream) -> bytes | None:
     return bytes(data.partition(b"\n")[0])
 
 
-def _answer(line: bytes, answers: Mapping[str, Answer]) -> bytes:
+async def _answer(line: bytes, answers: Mapping[str, Answer]) -> bytes:
     try:
         if len(line) > MAX_REQUEST_BYTES:
             raise ValueError(f"the request is longer than {MAX_REQUEST_BYTES} bytes")
@@ -146,7 +148,8 @@ def _answer(line: bytes, answers: Mapping[str, Answer]) -> bytes:
             raise ValueError('a request is an object with "do"')
         if request["do"] not in answers:
             raise ValueError(f"{request['do'][:80]!r} is not one of {', '.join(sorted(answers))}")
-        return msgspec.json.encode({"ok": answers[request["do"]]()})
+        answer = answers[request["do"]]()
+        return msgspec.json.encode({"ok": await answer if isawaitable(answer) else answer})
     except (ValueError, RecursionError) as error:
         return msgspec.json.encode({"error": str(error)[:500]})
     except Exception:

@@ -1,7 +1,8 @@
 """Noticing what changed in the store, by this process or another one, and telling the frontend what to forget.
 
-LMDB's last transaction id is a cheap "anything new?"; what is new stands in the catalog's journal of changes.  Polling needs no
-channel between processes, and survives any of them.
+LMDB's last transaction id is a cheap "anything new?"; what is new stands in the catalog's journal of changes, and names of
+environments are compared with those seen before.  Polling needs no channel between processes, and survives any of them; a command
+whose user expects its change at once asks for a look besides (`ChangeWatcher.look`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from wheelfs.core.views.paths import ENVIRONMENTS
 from wheelfs.core.views.view import View
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.vfs.protocol import EntryChanged, InodeChanged
@@ -36,30 +38,59 @@ class ChangeWatcher:
         self._store = store
         self._seq = store.catalog.last_seq()
         self._transaction = store.catalog.last_transaction()
+        self._labels = self._labels_now()
+        self._asked = trio.Event()
+        self._done = trio.Event()
+
+    async def look(self) -> None:
+        """Return when caches have forgotten all that has changed so far: as long as `changes` is read, else never."""
+        done = self._done  # of the next look: one that is under way may have read the store before the change
+        self._asked.set()
+        await done.wait()
 
     async def changes(self) -> AsyncIterator[EntryChanged | InodeChanged]:
-        """Yield what the kernel must forget, until cancelled."""
+        """Yield what the kernel must forget, until cancelled; what was yielded is forgotten when the next is asked for."""
         while True:
-            await trio.sleep(self._poll_s)
+            with trio.move_on_after(self._poll_s):
+                await self._asked.wait()
+            done = self._done
+            self._asked, self._done = trio.Event(), trio.Event()
             transaction = self._store.catalog.last_transaction()
-            if transaction == self._transaction:
-                continue
-            self._transaction = transaction
-            found = self._store.catalog.changes_since(self._seq)
-            self._seq = found.last_seq
-            # An incomplete answer needs no more than this: the kernel forgets names and pages by itself within a second.
-            for path in FLAT_PATHS:
-                yield InodeChanged(inode_of_path(path))
-            yield EntryChanged(inode_of_path(""), ASOF)
-            for change in found.changes:
-                if change.filename is not None and change.filename.endswith(".whl"):
-                    for path in FLAT_PATHS:
-                        yield EntryChanged(inode_of_path(path), change.filename)
-                # The kernel drops a project's files together with its directory.
-                for path in self._view_paths(change.index):
-                    simple = f"{path}/simple".lstrip("/")
-                    yield EntryChanged(inode_of_path(simple), change.project)
-                    yield InodeChanged(inode_of_path(f"{simple}/{change.project}/index.html"))
+            if transaction != self._transaction:
+                self._transaction = transaction
+                for changed in self._new():
+                    yield changed
+            done.set()
+
+    def _new(self) -> Iterator[EntryChanged | InodeChanged]:
+        """Yield what has changed since the last look."""
+        # First what commands wait for.
+        yield from self._new_labels()
+        found = self._store.catalog.changes_since(self._seq)
+        self._seq = found.last_seq
+        # An incomplete answer needs no more than this: the kernel forgets names and pages by itself within a second.
+        for path in FLAT_PATHS:
+            yield InodeChanged(inode_of_path(path))
+        yield EntryChanged(inode_of_path(""), ASOF)
+        for change in found.changes:
+            if change.filename is not None and change.filename.endswith(".whl"):
+                for path in FLAT_PATHS:
+                    yield EntryChanged(inode_of_path(path), change.filename)
+            # The kernel drops a project's files together with its directory.
+            for path in self._view_paths(change.index):
+                simple = f"{path}/simple".lstrip("/")
+                yield EntryChanged(inode_of_path(simple), change.project)
+                yield InodeChanged(inode_of_path(f"{simple}/{change.project}/index.html"))
+
+    def _new_labels(self) -> Iterator[EntryChanged]:
+        before, self._labels = self._labels, self._labels_now()
+        for name in before.keys() | self._labels.keys():
+            # Others are left alone: the kernel would drop all names below them, which programs that run need again.
+            if before.get(name) != self._labels.get(name):
+                yield EntryChanged(inode_of_path(ENVIRONMENTS), name)
+
+    def _labels_now(self) -> dict[str, bytes]:
+        return {label.name: label.digest for label in self._store.mounted.labels()}
 
     def _view_paths(self, index: str | None) -> Iterator[str]:
         """Yield where a change of that index's project may show."""

@@ -121,6 +121,10 @@ class Tree:
         """Yield what caches must forget."""
         return self._watcher.changes()
 
+    async def look(self) -> None:
+        """Return when caches have forgotten all that has changed so far; waits for as long as `changes` is not read."""
+        await self._watcher.look()
+
     def count_error(self, operation: str, error: WheelfsError) -> None:
         """Log and count an error that a caller is about to see."""
         self._context.counters.count_error(operation, type(error).__name__)

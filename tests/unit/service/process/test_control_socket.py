@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from wheelfs.errors import StoreReadOnly
-from wheelfs.service.process.control_client import Answered, Silent, ask, ask_all
+from wheelfs.service.process.control_client import Answered, Silent, ask, ask_all, let_mounts_look
 from wheelfs.service.process.control_socket import CONTROL_LIMITS, ControlLimits, serve_control
 
 if TYPE_CHECKING:
@@ -64,6 +64,41 @@ async def test_a_request_gets_the_answer_of_its_name_and_the_socket_is_private(t
         assert replies == [Answered(os.getpid(), {"pid": os.getpid()})]
         nursery.cancel_scope.cancel()
     assert list(run_dir.iterdir()) == []
+
+
+async def test_an_answer_that_waits_delays_no_other_and_is_bounded(tmp_path: Path) -> None:
+    asked_for, may_answer = trio.Event(), trio.Event()
+
+    async def wait() -> str:
+        asked_for.set()
+        await may_answer.wait()
+        return "waited"
+
+    async with trio.open_nursery() as nursery:
+        path = await start(nursery, tmp_path / "run", {"wait": wait})
+        async with trio.open_nursery() as asking:
+
+            @asking.start_soon
+            async def _() -> None:
+                assert await asked(path, {"do": "wait"}) == "waited"
+
+            await asked_for.wait()
+            assert await asked(path, {"do": "ping"}) == {"pid": os.getpid()}
+            may_answer.set()
+        nursery.cancel_scope.cancel()
+    async with trio.open_nursery() as nursery:
+        path = await start(nursery, tmp_path / "run", {"never": trio.sleep_forever}, ControlLimits(connection_s=0.01))
+        with pytest.raises(ValueError, match="without an answer"):
+            await asked(path, {"do": "never"})
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_mount_of_an_older_build_is_not_asked_to_look(tmp_path: Path) -> None:
+    async with trio.open_nursery() as nursery:
+        await start(nursery, tmp_path / "run")
+        await trio.to_thread.run_sync(let_mounts_look, tmp_path / "run")
+        nursery.cancel_scope.cancel()
+    let_mounts_look(tmp_path / "no store")
 
 
 async def test_a_store_in_a_very_deep_directory_has_a_socket_too(tmp_path: Path) -> None:

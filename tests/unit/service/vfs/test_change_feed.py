@@ -1,0 +1,89 @@
+"""The watch on the store: what caches have forgotten when a look has ended that was asked for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import trio
+import trio.testing
+
+from wheelfs.model.content import inode_of_path
+from wheelfs.model.environment import LAYOUT, Environment, EnvironmentLabel, Interpreter
+from wheelfs.service.vfs.change_feed import ChangeWatcher
+from wheelfs.service.vfs.protocol import EntryChanged
+from wheelfs.store.catalog.mounted_environments import encoded
+from wheelfs.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def label(store: Store, name: str, *, python: str, at_us: int = 1) -> None:
+    """Give a name to an environment without wheels for that version of Python."""
+    interpreter = Interpreter("/opt/python/bin/python3", python, "cpython-311", b"abcd")
+    digest, encoding = encoded(Environment(LAYOUT, interpreter, (), (), (), ()))
+    store.mounted.put(EnvironmentLabel(name, digest, at_us, ()), encoding).result()
+
+
+class Cache:
+    """Forgets the names of environments that a watcher names, which looks only when it is asked to."""
+
+    def __init__(self, watcher: ChangeWatcher) -> None:
+        self._watcher = watcher
+        self.forgotten: list[str] = []
+        self.may_forget = trio.Event()
+        self.may_forget.set()
+
+    async def follow(self) -> None:
+        async for change in self._watcher.changes():
+            await self.may_forget.wait()
+            if isinstance(change, EntryChanged) and change.parent_inode == inode_of_path("env"):
+                self.forgotten.append(change.name)
+
+    async def told(self) -> list[str]:
+        await self._watcher.look()
+        told, self.forgotten = self.forgotten, []
+        return sorted(told)
+
+
+async def test_a_look_tells_of_labels_that_mean_something_else(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s") as store:
+        label(store, "there", python="3.11.7")
+        cache = Cache(ChangeWatcher(store, (), poll_s=math.inf))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cache.follow)
+            assert await cache.told() == []
+            label(store, "new", python="3.11.7")
+            assert await cache.told() == ["new"]
+            label(store, "there", python="3.11.8")
+            assert await cache.told() == ["there"]
+            label(store, "there", python="3.11.8", at_us=2)
+            assert await cache.told() == [], "the kernel keeps the names below a tree that stays"
+            store.mounted.remove("new").result()
+            assert await cache.told() == ["new"]
+            nursery.cancel_scope.cancel()
+
+
+async def test_a_look_ends_when_it_is_forgotten_and_not_before(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s") as store:
+        cache = Cache(ChangeWatcher(store, (), poll_s=math.inf))
+        cache.may_forget = trio.Event()
+        ended: list[list[str]] = []
+
+        async def told() -> None:
+            ended.append(await cache.told())
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cache.follow)
+            async with trio.open_nursery() as looking:
+                label(store, "first", python="3.11.7")
+                looking.start_soon(told)
+                await trio.testing.wait_all_tasks_blocked()
+                label(store, "second", python="3.11.7")  # after the look that is under way has read the store
+                looking.start_soon(told)
+                await trio.testing.wait_all_tasks_blocked()
+                assert ended == []
+                cache.may_forget.set()
+            assert ended == [["first"], ["second"]]
+            nursery.cancel_scope.cancel()
