@@ -210,7 +210,14 @@ GOALS: Final = (
         profile=SOLID,
     ),
     Goal("64 processes on 8 nodes open a new wheel", "upstream fetches", _OPEN, "upstream fetches of a new wheel", 1, by="value"),
-    Goal("a set on 8 nodes, stocked gateway", "nginx with plain files", _NODES, "mounts, gateway that has all", 1.3),
+    Goal(
+        "a set on 8 nodes, stocked gateway",
+        "nginx with plain files",
+        _NODES,
+        "mounts, gateway that has all",
+        1.3,
+        profile="docs/design/decisions/0087-sets-from-a-stocked-gateway.md",
+    ),
     Goal(
         "1,000,000 files: mount answers", "2 s", _CATALOG, "mounted, and answers", 2, by="value", section="many files", unit="s"
     ),
