@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tests.fakes.processes import spawn, wheelfs_command, wheelfs_environment
 
@@ -59,6 +60,15 @@ class Mounted:
     def log(self) -> str:
         """Everything the command has printed so far, on both streams, over all restarts."""
         return self._log_path.read_text(errors="replace") if self._log_path.exists() else ""
+
+    def status(self) -> dict[str, Any]:
+        """Return what the mount says of itself in ``.wheelfs/status.json``."""
+        told: dict[str, Any] = json.loads((self.path / ".wheelfs" / "status.json").read_bytes())
+        return told
+
+    def is_all_up(self) -> bool:
+        """Tell whether the mount takes none of its indexes and shares for down."""
+        return all(origin["state"] != "down" for origin in self.status()["origins"])
 
     def start(self) -> Self:
         """Start the command and return when the mount answers; a command that ends before fails the test with its log."""

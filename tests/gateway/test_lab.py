@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -118,11 +117,6 @@ def test_a_gateway_that_is_killed_while_all_install_and_comes_back_leaves_nobody
         for ended in [one.result() for one in under_way]:
             assert ended.returncode == 0 or (not online and CLEAR.search(ended.stderr)), ended.stderr
         gateway.start()
-        eventually(lambda: all(nothing_is_down(mounted) for mounted in mounts))
+        eventually(lambda: all(mounted.is_all_up() for mounted in mounts))
         for one in install_everywhere():
             one.result().succeeded()
-
-
-def nothing_is_down(mounted: Mounted) -> bool:
-    origins = json.loads((mounted.path / ".wheelfs/status.json").read_text())["origins"]
-    return all(origin["state"] != "down" for origin in origins)

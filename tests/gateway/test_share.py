@@ -75,7 +75,7 @@ def test_bytes_come_from_the_gateway_and_only_those_that_are_new(tmp_path: Path,
             assert (node.path / "simple/demo" / name).read_bytes() == expected
             eventually(lambda path=node.path / "simple/demo" / name: os.getxattr(path, "user.wheelfs.state") == b"stored")  # type: ignore[misc]
         assert len(index.requests_for(".whl")) == before
-        counters = json.loads((node.path / ".wheelfs/status.json").read_text())["counters"]
+        counters = node.status()["counters"]
         assert counters["delta_saved_bytes"] > 800_000
         assert counters["fetched_bytes"] < 1_050_000
 
@@ -101,7 +101,7 @@ def test_without_the_gateway_a_node_goes_on_with_its_own_index_and_comes_back(tm
         with Serving(tmp_path / "gateway", "--index", f"main={index.url}") as gateway:
             node = mounted("--share", f"head={gateway.url}", index=index.url)
         assert (node.path / "simple/demo" / NAME).read_bytes() == content
-        origins = json.loads((node.path / ".wheelfs/status.json").read_text())["origins"]
+        origins = node.status()["origins"]
         assert {(one["kind"], one["name"]): one["state"] for one in origins} == {
             ("share", "head"): "down",
             ("index", "main"): "up",

@@ -6,7 +6,6 @@ defaults.  Then everything counts that comes down its line: pages, manifests, ne
 
 from __future__ import annotations
 
-import json
 import os
 import statistics
 import tempfile
@@ -143,7 +142,7 @@ def by_gateway(on: Ground, files: Sequence[tuple[str, bytes]]) -> Iterator[Suppl
                 mount = on.mount(f"{line.origin}/simple", options=("--share", line.origin))
 
                 def cost(_: str) -> tuple[int, int]:
-                    counters = json.loads((mount.path / ".wheelfs" / "status.json").read_text())["counters"]
+                    counters = mount.status()["counters"]
                     return line.brought_bytes, counters["requests"]
 
                 yield Supplied(mount, cost)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 import urllib.request
 from collections import Counter
@@ -86,7 +85,7 @@ def disk_bytes(directory: Path) -> int:
 
 def origin_state(mounted: Mounted) -> str:
     """Return what the daemon thinks of its index."""
-    state: str = json.loads((mounted.path / ".wheelfs" / "status.json").read_text())["origins"][0]["state"]
+    state: str = mounted.status()["origins"][0]["state"]
     return state
 
 

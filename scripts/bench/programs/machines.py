@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import subprocess
@@ -130,7 +129,7 @@ class Lab:
 
     def _knows_all(self, mounted: Mounted) -> bool:
         listed = sum(1 for _ in mounted.path.glob("*.whl"))
-        status = json.loads((mounted.path / ".wheelfs" / "status.json").read_text("utf-8"))
+        status = mounted.status()
         return bool(listed + status["withheld"]["files"] >= len(self.held.paths))
 
     def stock(self, where: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scripts.bench.programs.machines import Lab
-    from tests.fakes.mounts import Mounted
     from tests.fakes.processes import Finished
     from tests.gateway.serving import Serving
 
@@ -71,7 +69,7 @@ def _round(here: Lab, away_s: float | None, *, online: bool) -> list[str]:
             disturbing.join()
         wrong = _judge(ends, must_succeed=online)
         began = time.perf_counter()
-        eventually(lambda: all(map(_all_up, mounts)), deadline_s=_BACK_S)
+        eventually(lambda: all(mounted.is_all_up() for mounted in mounts), deadline_s=_BACK_S)
         print(f"  all nodes see the gateway again {time.perf_counter() - began:.1f} s after the last install ended")
         ends.clear()
         began = time.perf_counter()
@@ -117,8 +115,3 @@ def _message(said: str) -> str:
     """Return the innermost cause that uv tells."""
     causes = [line.strip() for line in said.splitlines() if "cause:" in line or line.startswith("error:")]
     return re.sub(r"`/[^`]*/", "`.../", causes[-1] if causes else said.strip())
-
-
-def _all_up(mounted: Mounted) -> bool:
-    origins = json.loads((mounted.path / ".wheelfs" / "status.json").read_text())["origins"]
-    return all(origin["state"] != "down" for origin in origins)
