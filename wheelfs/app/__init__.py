@@ -20,7 +20,16 @@ from wheelfs.app.indexes import decided_indexes
 from wheelfs.app.indexes import effective_indexes as effective_indexes
 from wheelfs.app.indexes import index_notes as index_notes
 from wheelfs.app.own_places import OwnPlaces as OwnPlaces
-from wheelfs.app.wiring import end_s, is_unborn, limits_of, running_node, start_background, store_to_look_at, take_over
+from wheelfs.app.wiring import (
+    end_s,
+    is_unborn,
+    limits_of,
+    running_node,
+    start_background,
+    store_to_fill,
+    store_to_look_at,
+    take_over,
+)
 from wheelfs.config import redact
 from wheelfs.errors import MountPointError
 from wheelfs.private_files import readers_of
@@ -125,12 +134,9 @@ def add(settings: Settings, sources: Sequence[str], *, index: str | None, progre
     from wheelfs.remote.limits import HttpLimits
     from wheelfs.service.operations.add import add_paths
     from wheelfs.service.operations.add_url import add_url
-    from wheelfs.store.allocator import reuse_memory
-    from wheelfs.store.store import Store
 
-    reuse_memory()
     scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(settings)})
-    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
+    with store_to_fill(settings) as store:
         for is_url, batch in groupby(sources, key=lambda source: source.startswith(("http://", "https://"))):
             if not is_url:
                 yield from add_paths(store, map(Path, batch), index=index, scopes=scopes, progress=progress)
@@ -332,16 +338,13 @@ def add_pip_cache(
 
     from wheelfs.config.settings import client_cache
     from wheelfs.service.operations.add_pip_cache import Taking, bodies
-    from wheelfs.store.allocator import reuse_memory
-    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
-    reuse_memory()
     cached = bodies(client_cache("pip", os.environ) if directory is None else directory)
 
     async def take(store: Store) -> int:
         async with running_node(settings, store, Counters(), bound_s=None, network_slots=0) as node:
             return await Taking(node, store, private=private, report=report, progress=progress).run(cached)
 
-    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
+    with store_to_fill(settings) as store:
         return trio.run(take, store)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from wheelfs.app.wiring import limits_of, running_node
-from wheelfs.private_files import readers_of
+from wheelfs.app.wiring import running_node, store_to_fill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,11 +55,8 @@ def add_unpacked(
     import trio
 
     from wheelfs.service.operations.unpacked.taking import TakingUnpacked
-    from wheelfs.store.allocator import reuse_memory
-    from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
-    reuse_memory()
     found = _found(places)
 
     async def take(store: Store) -> None:
@@ -70,7 +66,7 @@ def add_unpacked(
         ) as node:
             await TakingUnpacked(node, store, private=private, dry_run=dry_run, report=report, progress=progress).run(found)
 
-    with Store.open(settings.store, readers=readers_of(settings.store_group), limits=limits_of(settings)) as store:
+    with store_to_fill(settings) as store:
         trio.run(take, store)
 
 
