@@ -54,23 +54,20 @@ _DOWNLOAD = Program(
     "install",
     ("--rounds", "1", "--only", "pip-download", "--set", "large"),
     quick=("--rounds", "1", "--only", "pip-download"),
-    rounds=3,
 )
 _FIRST = Program("first", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"))
-_RESOLVE = Program("resolve", ("--set", "large"), quick=("--set", "small"), rounds=1)
-_LISTING = Program("listing", ("--rounds", "1"), quick=("--rounds", "1", "--files", "2000"), rounds=3)
+_RESOLVE = Program("resolve", ("--set", "large"), quick=("--set", "small"))
+_LISTING = Program("listing", ("--rounds", "1"), quick=("--rounds", "1", "--files", "2000"))
 _READ = Program("read", ("--rounds", "1"), quick=("--rounds", "1"))
-_FILL = Program("fill", ("--rounds", "1"), quick=("--rounds", "1", "--mb", "50"), rounds=3)
-_MEMORY = Program("memory", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"), rounds=2)
+_FILL = Program("fill", ("--rounds", "1"), quick=("--rounds", "1", "--mb", "50"))
+_MEMORY = Program("memory", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"))
 _DELTA = Program("delta", rounds=1)
 _DEDUP = Program("dedup", ("--solid", "--no-peers"), rounds=1, is_alone=True)
-_OPEN = Program("lab", ("--parts", "open"), quick=("--parts", "open", "--nodes", "2", "--readers", "4"), rounds=1)
-_NODES = Program(
-    "lab", ("--parts", "install", "--rounds", "1"), quick=("--parts", "install", "--nodes", "2", "--set", "small"), rounds=2
-)
-_CATALOG = Program("catalog", quick=("--files", "2000"), rounds=1)
-_ENV = Program("env", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"), rounds=3)
-_PEERS = Program("peers", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"), rounds=3)
+_OPEN = Program("lab", ("--parts", "open"), quick=("--parts", "open", "--nodes", "2", "--readers", "4"))
+_NODES = Program("lab", ("--parts", "install", "--rounds", "1"), quick=("--parts", "install", "--nodes", "2", "--set", "small"))
+_CATALOG = Program("catalog", quick=("--files", "2000"))
+_ENV = Program("env", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"))
+_PEERS = Program("peers", ("--rounds", "1", "--set", "large"), quick=("--rounds", "1"))
 
 GOALS: Final = (
     Goal("install of what is stored, flat", PLAIN, _INSTALL, "mount, --no-index --find-links, warm", 1.0),
