@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _STALE = {"WHEELFS_PAGE_TTL_S": "1"}
 """A second mount of the store, whose pages are always stale: an index that is closed or hangs is really asked."""
+_STATIC = "the same pages and wheels as plain files"
 
 
 def uv_case(on: Ground, name: str, requirements: list[str], source: list[str], prepare: Callable[[], None] | None = None) -> Case:
@@ -51,7 +52,7 @@ def flat(directory: Path) -> list[str]:
 
 
 def measure_uv(
-    on: Ground, mounted: Mounted, asking: Mounted, index: FakeIndex, plain: Path, requirements: list[str], rounds: int
+    on: Ground, mounted: Mounted, asking: Mounted, index: FakeIndex, plain: Path, static: Path, requirements: list[str], rounds: int
 ) -> None:
     """Measure uv; the index is changed before each case that needs it, and is up again afterwards."""
     here = ["--default-index", f"file://{mounted.path}/here/simple"]
@@ -77,6 +78,7 @@ def measure_uv(
         uv_case(on, "mount, --find-links, index hanging", requirements, flat(asking.path), state(index.hang)),
         uv_case(on, "mount, --find-links, fresh daemon and mount", requirements, flat(mounted.path), state(mounted.restart)),
         uv_case(on, "mount, here/simple, fresh daemon and mount", requirements, here, state(mounted.restart)),
+        uv_case(on, _STATIC, requirements, ["--default-index", f"file://{static}"]),
     ]
     measured = interleaved(cases, rounds)
     show_times(measured, {case.name: peer for case in cases[1:]})
@@ -102,7 +104,7 @@ def measure_pip(on: Ground, mounted: Mounted, plain: Path, static: Path, require
         pip_case(on, peer, requirements, verb, flat(plain)),
         pip_case(on, "mount, --no-index --find-links", requirements, verb, flat(mounted.path)),
         pip_case(on, "mount, --index-url here/simple", requirements, verb, here),
-        pip_case(on, "the same pages and wheels as plain files", requirements, verb, ["--index-url", f"file://{static}"]),
+        pip_case(on, _STATIC, requirements, verb, ["--index-url", f"file://{static}"]),
     ]
     show_times(interleaved(cases, rounds), {case.name: peer for case in cases[1:]})
 
@@ -124,7 +126,7 @@ def main() -> None:
         asking = on.mount(index.url, store=mounted.store, env=_STALE)
         if options.only in (None, "uv"):
             with section("uv pip install"):
-                measure_uv(on, mounted, asking, index, plain, held.requirements, options.rounds)
+                measure_uv(on, mounted, asking, index, plain, static, held.requirements, options.rounds)
         for verb in ("download", "install"):
             if options.only in (None, f"pip-{verb}"):
                 with section(f"pip {verb}"):
