@@ -52,7 +52,14 @@ def flat(directory: Path) -> list[str]:
 
 
 def measure_uv(
-    on: Ground, mounted: Mounted, asking: Mounted, index: FakeIndex, plain: Path, static: Path, requirements: list[str], rounds: int
+    on: Ground,
+    mounted: Mounted,
+    asking: Mounted,
+    index: FakeIndex,
+    plain: Path,
+    static: Path,
+    requirements: list[str],
+    rounds: int,
 ) -> None:
     """Measure uv; the index is changed before each case that needs it, and is up again afterwards."""
     here = ["--default-index", f"file://{mounted.path}/here/simple"]

@@ -136,10 +136,13 @@ class NameLookup:
     async def _project_file(self, place: paths.Directory, filename: str, *, metadata: bool) -> TreeNode | None:
         project = place.project
         assert project is not None
-        ownership = await self._owners.find(project, place.view)
-        if isinstance(ownership, Undecided):
-            raise ownership.error.with_traceback(None)  # many callers share it
-        entry = self._views.entry(ownership, project, place.view, filename)
+        ownership = await self._owners.at_hand(project, place.view)
+        entry = None if ownership is None else self._views.entry(ownership, project, place.view, filename)
+        if ownership is None or entry is None:
+            ownership = await self._owners.find(project, place.view)
+            if isinstance(ownership, Undecided):
+                raise ownership.error.with_traceback(None)  # many callers share it
+            entry = self._views.entry(ownership, project, place.view, filename)
         if entry is None:
             return None
         try:

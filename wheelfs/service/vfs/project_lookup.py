@@ -64,6 +64,21 @@ class ProjectLookup:
         except WheelfsError as error:  # too many wait already, say: a look-up that failed would be a quiet 404 to pip
             return Undecided(error)
 
+    async def at_hand(self, project: ProjectName, view: View) -> Ownership | None:
+        """Return whose project it is if that needs no wait, to pip and uv also by a page that is too old; None otherwise.
+
+        The page is asked for again in the background.  These have read it before they look up a file of it, or go by a lock,
+        with hashes, and uv looks those up one after the other.
+        """
+        if view.stored:
+            return None
+        with suppress(WheelfsError):  # damage, say: `find` says what
+            quick = self._projects.at_once(project, index=view.index)
+            if quick is not None or await CLIENT.get().purpose() is Purpose.UNKNOWN:
+                return quick
+            return self._projects.at_once(project, index=view.index, stale=True)
+        return None
+
     async def find_shortly(self, project: ProjectName, view: View) -> Ownership | None:
         """Find out whose project it is, or return None when that takes longer than a look-up in ``simple/`` may hold up others.
 

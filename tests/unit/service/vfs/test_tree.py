@@ -6,7 +6,7 @@ import hashlib
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import pytest
@@ -15,9 +15,12 @@ import trio.testing
 
 from tests.fakes.memory import taken_by
 from tests.fakes.origins import MemoryOrigin, Trouble
+from tests.fakes.programs import Program
 from tests.fakes.services import Service, rest_of, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
+from wheelfs.core.fetch import freshness
+from wheelfs.core.fetch.purpose import Purpose
 from wheelfs.core.simple import html_render
 from wheelfs.errors import (
     NotKnown,
@@ -30,6 +33,7 @@ from wheelfs.errors import (
 )
 from wheelfs.model.links import FileLink, ProjectPage
 from wheelfs.service.admission import Admission
+from wheelfs.service.vfs.clients.client import CLIENT
 from wheelfs.service.vfs.protocol import Absent
 from wheelfs.store.catalog.records import PageRecord
 
@@ -160,6 +164,29 @@ async def test_an_index_that_is_silent_fails_at_the_open_of_the_page_and_not_at_
         assert not isinstance(page, Absent)
         with pytest.raises(OriginFault):
             await one.node.tree.open(page)
+
+
+async def test_a_file_that_is_known_waits_for_no_page_where_an_installer_asks(
+    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freshness, "REVALIDATE_WITHIN_S", 1_000.0)
+    async with service(tmp_path / "s", [origin], ttl_s=0.0) as one:
+        await one.read("simple/demo/index.html")
+        given_up: list[bool] = []
+
+        async def silent(*_: object, **__: object) -> NoReturn:
+            try:
+                await trio.sleep_forever()
+            finally:
+                given_up.append(True)
+
+        monkeypatch.setattr(MemoryOrigin, "project_page", silent)
+        CLIENT.set(Program(Purpose.INSTALLING))
+        for name in (NAMES[0], f"{NAMES[0]}.metadata"):
+            assert not isinstance(await one.lookup(f"simple/demo/{name}"), Absent)
+        assert not given_up
+        assert isinstance(await one.lookup(f"simple/demo/{wheel_filename('demo', '9.0')}"), Absent)
+        assert given_up
 
 
 async def test_damage_of_a_stored_page_fails_at_open_too(
