@@ -14,6 +14,7 @@ START: Final = "docs/design/decisions/0082-starting.md"
 INSTALLS: Final = "docs/design/decisions/0074-purposes-of-clients.md"
 SOLID: Final = "docs/design/decisions/0080-solid-blocks.md"
 IMPORTS: Final = "docs/design/decisions/0071-inflating.md"
+PAGES: Final = "docs/design/decisions/0088-beside-plain-pages.md"
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -72,8 +73,15 @@ _PEERS = Program("peers", ("--rounds", "5", "--set", "large"), quick=("--rounds"
 
 GOALS: Final = (
     Goal("install of what is stored, flat", PLAIN, _INSTALL, "mount, --no-index --find-links, warm", 1.0),
-    Goal("the same by `here/simple`, index up, closed or hanging", PLAIN, _INSTALL, "mount, here/simple, pages stale*", 0.65),
-    Goal("`pip download` by `here/simple`", PLAIN, _DOWNLOAD, "mount, --index-url here/simple", 1.05),
+    Goal(
+        "the same by `here/simple`, index up, closed or hanging",
+        PLAIN,
+        _INSTALL,
+        "mount, here/simple, pages stale*",
+        0.65,
+        profile=PAGES,
+    ),
+    Goal("`pip download` by `here/simple`", PLAIN, _DOWNLOAD, "mount, --index-url here/simple", 1.05, profile=PAGES),
     Goal(
         "first install, index with metadata files",
         FIRST,
@@ -284,12 +292,12 @@ GOALS: Final = (
         section="an environment on 8 nodes at once",
         profile=IMPORTS,
     ),
-    Goal("the same: bytes over the uplink", "one node's", _ENV, "uplink bytes, *", 1.0, by="value"),
+    Goal("the same: bytes over the uplink", "one node's", _ENV, "uplink bytes, *", 1.0, by="value", profile=IMPORTS),
     Goal("install of what is stored, nginx", PLAIN, _PEERS, "nginx", 0, by="peer", at_least=True),
     Goal("the same, devpi", PLAIN, _PEERS, "devpi", 0, by="peer", at_least=True),
     Goal("the same, proxpi", PLAIN, _PEERS, "proxpi", 0, by="peer", at_least=True),
     Goal("the same, pypiserver", PLAIN, _PEERS, "pypiserver", 0, by="peer", at_least=True),
-    Goal("the same, wheelfs by `here/simple`", PLAIN, _PEERS, "wheelfs, here/simple", 0.65),
-    Goal("the same, wheelfs as a gateway", PLAIN, _PEERS, "wheelfs, gateway", 1.0),
+    Goal("the same, wheelfs by `here/simple`", PLAIN, _PEERS, "wheelfs, here/simple", 0.65, profile=PAGES),
+    Goal("the same, wheelfs as a gateway", PLAIN, _PEERS, "wheelfs, gateway", 1.0, profile=PAGES),
 )
 """In the order of the table."""
