@@ -219,20 +219,33 @@ def test_a_job_goes_on_with_a_new_store_where_the_archive_holds_none_that_works(
     user.try_to_run("echo 'no store' > cache/store/format && tar -cf saved.tar -C cache .").succeeded()
     done, outputs = job(user, SYNC)
     done.succeeded()
-    assert "cannot be used; a new one is made" in done.stderr
+    assert "cannot be used; a new one is made, and this one kept as cache/store.unusable" in done.stderr
+    assert (user.work / "cache" / "store.unusable" / "format").read_text() == "no store\n"
     assert outputs["changed"] == "true", "or the archive that holds none would be kept"
     assert outputs["key"] != saved["key"], "a service keeps one archive of a key, and never another one"
     assert job(user, SYNC)[1] == {**outputs, "changed": "false"}
     assert user.try_to_run("wheelfs --store cache/store ls").succeeded().stdout
 
 
-def test_no_store_is_deleted_for_another_reason(user: User) -> None:
+def test_no_store_is_replaced_for_another_reason(user: User) -> None:
     job(user, SYNC)[0].succeeded()
     missing = user.try_to_run(
         "mkdir none && ln -s $(command -v sh mkdir cat rm) none && PATH=$PWD/none $(command -v ci-wheelfs) cache true"
     )
     assert missing.returncode != 0
+    assert user.try_to_run("ulimit -v 8000000; ci-wheelfs cache true").returncode == 40, "too little for the store's map"
     assert len(user.try_to_run("wheelfs --store cache/store --json ls").stdout.splitlines()) == 2
+
+
+def test_what_is_not_its_own_stays_as_it_is(user: User) -> None:
+    mine, key = user.work / "store" / "mine.py", user.work / "key"
+    mine.parent.mkdir()
+    mine.write_text("1\n")
+    assert user.try_to_run("ci-wheelfs . true").returncode == 44
+    assert mine.read_text() == "1\n"
+    key.write_text("my secret\n")
+    assert user.try_to_run("ci-wheelfs . true").returncode == 2
+    assert key.read_text() == "my secret\n"
 
 
 @pytest.mark.parametrize("page", ["moving.md", "other-systems.md"])
