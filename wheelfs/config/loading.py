@@ -27,6 +27,12 @@ SYSTEM_FILE: Final = Path("/etc/wheelfs.toml")
 MAX_FILE_BYTES: Final = 1 << 20
 """A configuration is a page of text; more is the wrong file (a device, a wheel)."""
 
+_OTHER_FILE: Final = "ask its owner to let you read it, or name another file by --config or WHEELFS_CONFIG"
+_FOR_ALL: Final = (
+    "put them into ~/.netrc or WHEELFS_INDEX_NAME_PASSWORD, or let a group alone read it: chgrp GROUP {path} && chmod 640 {path}"
+    " (each wheelfs of users outside it then ends with an error)"
+)
+
 
 class Given(msgspec.Struct, frozen=True):
     """A value from the command line: for which field of `Settings`, its raw form, and the flag that it came with."""
@@ -57,7 +63,7 @@ def load(
     if config_file is not None:
         loader.read_file(config_file.expanduser(), must_exist=True)
     else:
-        loader.read_file(system_file, must_exist=False)
+        loader.read_file(system_file, must_exist=False, is_all_users=True)
         loader.read_file(user_file(environ), must_exist=False)
     by_field = {option.field: option for option in OPTIONS}
     here = _working_directory()
@@ -111,18 +117,19 @@ class _Loader:
                 because = self._provenance["no_index"]
                 self._problems.append(f"{value.place}: no index is used because of {because}: leave out one of the two")
 
-    def read_file(self, path: Path, *, must_exist: bool) -> None:
-        """Take everything that a TOML file says."""
+    def read_file(self, path: Path, *, must_exist: bool, is_all_users: bool = False) -> None:
+        """Take everything that a TOML file says; with ``is_all_users`` each user of the machine has to read it."""
         try:
             with path.open("rb") as file:
                 mode = os.fstat(file.fileno()).st_mode
                 data = file.read(MAX_FILE_BYTES + 1)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # HOME is /dev/null for users who are to have none
             if must_exist:
                 self._problems.append(f"{path}: there is no such file")
             return
         except OSError as error:
-            self._problems.append(f"{path}: {error.strerror or error}")
+            advice = f" ({_OTHER_FILE})" if isinstance(error, PermissionError) else ""
+            self._problems.append(f"{path}: {error.strerror or error}{advice}")
             return
         if len(data) > MAX_FILE_BYTES:
             self._problems.append(f"{path}: larger than {MAX_FILE_BYTES} bytes, so probably not a configuration file")
@@ -135,7 +142,8 @@ class _Loader:
             self._problems.append(f"{path}: not valid TOML: {error}")
             return
         if mode & stat.S_IROTH and redact(text := data.decode()) != text:
-            self._warnings.append(f"{path} holds credentials and can be read by every user of this machine: run chmod o-r {path}")
+            mend = _FOR_ALL.format(path=path) if is_all_users else f"run chmod o-r {path}"
+            self._warnings.append(f"{path} holds credentials and can be read by every user of this machine: {mend}")
         self._take_table(document, (), path)
 
     def _take_table(self, table: Mapping[str, object], above: tuple[str, ...], path: Path) -> None:
