@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import wheelfs
 from wheelfs.cli.commands.completion import SHELLS
-from wheelfs.cli.units import MARK, gateway_unit, timer_units
+from wheelfs.cli.units import MARK, gateway_units, timer_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,8 @@ def add_system_files(root: Path) -> None:
     for link, target in (("usr/bin/wheelfs", "../lib/wheelfs/bin/wheelfs"), ("usr/sbin/mount.fuse.wheelfs", "../bin/wheelfs")):
         (root / link).parent.mkdir(parents=True, exist_ok=True)
         (root / link).symlink_to(target)
-    units = [gateway_unit(["/usr/bin/wheelfs"], [], None, for_user=False), *timer_units(["/usr/bin/wheelfs"], for_user=False)]
+    program = ["/usr/bin/wheelfs"]
+    units = [*gateway_units(program, [], None, for_user=False), *timer_units(program, for_user=False)]
     for unit in units:
         write(root / "usr/lib/systemd/system" / unit.name, unit.text.removeprefix(f"{MARK}\n"))
     python = root / HOME.relative_to("/") / "bin/python"

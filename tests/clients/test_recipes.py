@@ -248,12 +248,18 @@ def test_what_is_not_its_own_stays_as_it_is(user: User) -> None:
     assert key.read_text() == "my secret\n"
 
 
+def test_the_gateways_unit_has_the_store_that_the_commands_beside_it_fill(user: User) -> None:
+    [line] = [line for line in parts("other-systems.md")[0].splitlines() if "service install gateway" in line]
+    printed = user.try_to_run(f"env -u WHEELFS_STORE {line}").succeeded().stdout
+    assert f"--store {user.places['/var/lib/wheelfs']} serve" in printed, "root's own, where no command names another"
+
+
 @pytest.mark.parametrize("page", ["moving.md", "other-systems.md"])
 def test_a_recipe_with_a_gateway_works_as_it_stands(user: User, fake_index: FakeIndex, page: str) -> None:
     with Serving(user.where / "gateway", "--index", f"main={fake_index.url}") as gateway:
         user.places[GATEWAY.removeprefix("http://")] = urlsplit(gateway.url).netloc
         # The gateway's own machine has the same store as its administrator.
-        user.environment["WHEELFS_STORE"] = str(gateway.store)
+        user.environment["WHEELFS_STORE"] = user.places["/var/lib/wheelfs"] = str(gateway.store)
         user.fill_pip_cache(fake_index)
         follow(user, page, fake_index)
 

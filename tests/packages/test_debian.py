@@ -19,7 +19,8 @@ USE = """
 dpkg -i /packages/wheelfs_*.deb
 wheelfs --version
 test "$(man -w wheelfs-mount)" = /usr/share/man/man1/wheelfs-mount.1.gz
-systemd-analyze verify --man=no wheelfs-gateway.service wheelfs-housekeeping.timer 2>&1 | grep wheelfs && exit 1
+units="wheelfs-gateway.service wheelfs-gateway-housekeeping.timer wheelfs-housekeeping.timer"
+systemd-analyze verify --man=no $units 2>&1 | grep wheelfs && exit 1
 complete -p wheelfs 2>/dev/null || { . /usr/share/bash-completion/completions/wheelfs; complete -p wheelfs; }
 wheelfs add /packages/demo-1.0-py3-none-any.whl
 mkdir -p /mnt/wheels

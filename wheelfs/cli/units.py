@@ -23,6 +23,14 @@ IDLE_S: Final = 600
 STOP_S: Final = 30
 """A mount or gateway ends within some ten seconds."""
 
+_OWN_STORE: Final = (
+    "DynamicUser=yes",
+    "User=wheelfs-gateway",
+    "StateDirectory=wheelfs-gateway",
+    "Environment=WHEELFS_STORE=%S/wheelfs-gateway",
+)
+"""Of the gateway that has a user and a store of its own, and of what looks after that store."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -65,30 +73,51 @@ def automount_units(mountpoint: Path, options: Sequence[str]) -> list[Unit]:
     ]
 
 
-def gateway_unit(program: Sequence[str], options: Sequence[str], store: Path | None, *, for_user: bool) -> Unit:
-    """Return the unit of a gateway.
+def gateway_units(program: Sequence[str], options: Sequence[str], store: Path | None, *, for_user: bool) -> list[Unit]:
+    """Return the units of a gateway.
 
-    ``store``: the directory that it writes to.  None: one of its own below /var/lib, under a user of its own.
+    ``store``: the directory that it writes to.  None: one of its own below /var/lib, under a user of its own, with a timer of its
+    own, since that of `timer_units` is for the store of the machine's administrator.
     """
     lines = [f"ExecStart={command_line([*program, 'serve', *options])}"]
     if not for_user:
         lines += ["NoNewPrivileges=yes", "PrivateTmp=yes", "PrivateDevices=yes", "ProtectSystem=strict", "ProtectHome=read-only"]
         lines += ["ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectControlGroups=yes", "RestrictSUIDSGID=yes"]
         lines += ["RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "LockPersonality=yes"]
-        own = ["DynamicUser=yes", "StateDirectory=wheelfs-gateway", "Environment=WHEELFS_STORE=%S/wheelfs-gateway"]
-        lines += own if store is None else [f"ReadWritePaths={_quoted(str(store))}"]
-    return Unit("wheelfs-gateway.service", _service("Gateway of wheels", lines, stays=True, for_user=for_user))
+        if store is None:
+            lines += _OWN_STORE
+        else:
+            # What ReadWritePaths names has to be there; made outside of them (+), since only it is writable inside.
+            lines += [f"ExecStartPre=+{command_line(['/bin/mkdir', '-p', '-m', '700', '--', str(store)])}"]
+            lines += [f"ReadWritePaths={_quoted(str(store))}"]
+    gateway = Unit("wheelfs-gateway.service", _service("Gateway of wheels", lines, stays=True, for_user=for_user))
+    if for_user or store is not None:
+        return [gateway]
+    made = "ConditionPathExists=%S/wheelfs-gateway/format"  # by the gateway, when it first starts
+    return [gateway, *_weekly("wheelfs-gateway-housekeeping", "the gateway's store of wheels", program, [made], _OWN_STORE)]
 
 
 def timer_units(program: Sequence[str], *, for_user: bool) -> list[Unit]:
     """Return the units that free space and look for damage once a week."""
-    name = "wheelfs-housekeeping"
+    return _weekly("wheelfs-housekeeping", "the store of wheels", program, for_user=for_user)
+
+
+def _weekly(
+    name: str,
+    of_what: str,
+    program: Sequence[str],
+    conditions: Sequence[str] = (),
+    more: Sequence[str] = (),
+    *,
+    for_user: bool = False,
+) -> list[Unit]:
+    """Return a service of housekeeping, with ``more`` lines, and the timer that starts it."""
     lines = [f"ExecStart={command_line([*program, 'gc'])}", f"ExecStart={command_line([*program, 'verify', '--quick'])}"]
-    lines += ["Nice=10", "IOSchedulingClass=idle"]
+    lines += ["Nice=10", "IOSchedulingClass=idle", *more]
     timer = [
         MARK,
         "[Unit]",
-        "Description=Housekeeping of the store of wheels, once a week",
+        f"Description=Housekeeping of {of_what}, once a week",
         "",
         "[Timer]",
         "OnCalendar=weekly",
@@ -98,7 +127,7 @@ def timer_units(program: Sequence[str], *, for_user: bool) -> list[Unit]:
         "[Install]",
         "WantedBy=timers.target",
     ]
-    service = _service("Housekeeping of the store of wheels", lines, stays=False, for_user=for_user)
+    service = _service(f"Housekeeping of {of_what}", lines, conditions, stays=False, for_user=for_user)
     return [Unit(f"{name}.service", service, enable=False), Unit(f"{name}.timer", "\n".join(timer) + "\n")]
 
 
@@ -107,7 +136,7 @@ def command_line(words: Sequence[str]) -> str:
     return " ".join(map(_quoted, words))
 
 
-def _service(description: str, lines: Sequence[str], *, stays: bool, for_user: bool) -> str:
+def _service(description: str, lines: Sequence[str], conditions: Sequence[str] = (), *, stays: bool, for_user: bool) -> str:
     # Users' managers have no network-online.target; an index that is away at the beginning comes back by itself.
     network = [] if for_user else ["Wants=network-online.target", "After=network-online.target"]
     kind = ["Type=oneshot"]
@@ -116,7 +145,7 @@ def _service(description: str, lines: Sequence[str], *, stays: bool, for_user: b
         kind = ["Type=notify", "NotifyAccess=all", f"WatchdogSec={WATCHDOG_S}", "Restart=on-failure", "RestartSec=5"]
         kind += [f"TimeoutStopSec={STOP_S}", "LimitNOFILE=65536", "ExecReload=/bin/kill -HUP $MAINPID"]
     install = ["", "[Install]", f"WantedBy={'default' if for_user else 'multi-user'}.target"] if stays else []
-    head = [MARK, "[Unit]", f"Description={description.replace('%', '%%')}", *network]
+    head = [MARK, "[Unit]", f"Description={description.replace('%', '%%')}", *network, *conditions]
     return "\n".join([*head, "", "[Service]", *kind, *lines, *install]) + "\n"
 
 

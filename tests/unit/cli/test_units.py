@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from wheelfs.cli.units import MARK, automount_units, command_line, gateway_unit, mount_unit, timer_units
+from wheelfs.cli.units import MARK, automount_units, command_line, gateway_units, mount_unit, timer_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,8 @@ def all_units(*, for_user: bool) -> list[Unit]:
     return [
         mount_unit(PROGRAM, Path("/mnt/wheels"), ["-o", "allow_other"], for_user=for_user),
         mount_unit(PROGRAM, Path('/mnt/100% "mine"/$HOME'), [], for_user=for_user),
-        gateway_unit(PROGRAM, [], None, for_user=for_user),
-        gateway_unit(PROGRAM, [], Path("/srv/my store"), for_user=for_user),
+        *gateway_units(PROGRAM, [], Path("/srv/my store"), for_user=for_user),
+        *gateway_units(PROGRAM, [], None, for_user=for_user),
         *timer_units(PROGRAM, for_user=for_user),
     ]
 
@@ -66,7 +67,7 @@ def test_a_units_name_is_the_one_that_systemd_gives_a_path() -> None:
 
 
 def test_services_say_when_they_are_ready_and_are_watched_and_a_mount_has_no_namespace_of_its_own() -> None:
-    mount, _, gateway, with_store, housekeeping, timer = map(parsed, all_units(for_user=False))
+    mount, _, with_store, gateway, of_gateway, its_timer, housekeeping, timer = map(parsed, all_units(for_user=False))
     for unit in (mount, gateway):
         assert unit["Service"]["Type"] == "notify"
         assert int(unit["Service"]["WatchdogSec"]) > 0
@@ -76,9 +77,66 @@ def test_services_say_when_they_are_ready_and_are_watched_and_a_mount_has_no_nam
     assert gateway["Service"]["DynamicUser"] == "yes"
     assert "DynamicUser" not in with_store["Service"]
     assert with_store["Service"]["ReadWritePaths"] == '"/srv/my store"'
-    assert housekeeping["Service"]["Type"] == "oneshot"
-    assert timer["Timer"]["OnCalendar"] == "weekly"
+    for service, starts in ((of_gateway, its_timer), (housekeeping, timer)):
+        assert service["Service"]["Type"] == "oneshot"
+        assert starts["Timer"]["OnCalendar"] == "weekly"
+    assert "Environment" not in housekeeping["Service"]
+    for own in ("DynamicUser", "User", "StateDirectory", "Environment"):
+        assert of_gateway["Service"][own] == gateway["Service"][own], "they have one store"
     assert parsed(mount_unit(PROGRAM, Path("/m"), [], for_user=True))["Install"]["WantedBy"] == "default.target"
+
+
+def test_what_a_gateway_writes_to_is_there_before_it_is_confined(tmp_path: Path) -> None:
+    store = tmp_path / "a new" / "store"
+    [gateway] = gateway_units(PROGRAM, [], store, for_user=False)
+    before = parsed(gateway)["Service"]["ExecStartPre"]
+    assert before.startswith("+"), "or only what ReadWritePaths names could be written"
+    for _ in range(2):
+        subprocess.run(shlex.split(before.removeprefix("+")), check=True)
+        assert store.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_unit_has_the_store_and_the_configuration_of_the_call_that_wrote_it(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def units(*words: str) -> dict[str, str]:
+        return {one["unit"]: one["text"] for one in run("service", "install", *words, "--dry-run", "--json").objects}
+
+    by_variable = f" --store {tmp_path / 'store'} "
+    for words in (("gateway",), ("timer",), ("mount", "/m")):
+        name, text = next(iter(units(*words).items()))
+        assert by_variable in text, name
+    assert by_variable not in next(iter(units("mount", "/m", "-o", "store=/srv/other").values())), "an option goes before it"
+    config = tmp_path / "wheelfs.toml"
+    config.write_text(f'store = "{tmp_path / "of-file"}"\n')
+    monkeypatch.setenv("WHEELFS_CONFIG", str(config))
+    assert f" --config {config} --store " in units("gateway")["wheelfs-gateway.service"]
+    monkeypatch.delenv("WHEELFS_STORE")
+    assert f" --config {config} serve" in units("gateway")["wheelfs-gateway.service"]
+
+
+def test_a_gateway_with_a_store_of_its_own_brings_the_housekeeping_of_it(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into = tmp_path / "units"
+    monkeypatch.delenv("WHEELFS_STORE")
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert run("service", "install", "gateway", "--into", str(into)).code == 0
+    assert sorted(path.name for path in into.iterdir()) == [
+        "wheelfs-gateway-housekeeping.service",
+        "wheelfs-gateway-housekeeping.timer",
+        "wheelfs-gateway.service",
+    ]
+    assert run("service", "remove", "gateway", "--into", str(into), "--store", "/srv/s").code == 0
+    assert list(into.iterdir()) == []
+
+
+def test_who_installs_a_timer_for_a_store_that_is_not_there_is_warned(run: Callable[..., Result], tmp_path: Path) -> None:
+    missing = f"there is no store at {tmp_path / 'store'} yet"
+    assert missing in run("service", "install", "timer", "--dry-run").err
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "format").touch()
+    assert missing not in run("service", "install", "timer", "--dry-run").err
 
 
 def test_a_mount_that_is_made_when_it_is_first_used() -> None:

@@ -15,7 +15,8 @@ from wheelfs.cli.command import Command
 from wheelfs.cli.mount_options import complete_options, parse_options
 from wheelfs.cli.paths import DIRECTORY, MOUNT_POINT
 from wheelfs.cli.session import session_of
-from wheelfs.cli.units import MARK, automount_units, gateway_unit, mount_unit, timer_units
+from wheelfs.cli.units import MARK, automount_units, gateway_units, mount_unit, timer_units
+from wheelfs.config import environment_of
 from wheelfs.config.settings import home_directory
 from wheelfs.errors import DestinationError, NotKnown, UsageError
 
@@ -32,7 +33,7 @@ SYSTEM_UNITS: Final = Path("/etc/systemd/system")
     examples=(
         "wheelfs service install mount /mnt/wheels -o allow_other",
         "wheelfs service install mount /mnt/wheels --automount",
-        "wheelfs service install gateway",
+        "wheelfs service install gateway --store /var/lib/wheelfs",
         "wheelfs service install timer --dry-run",
         "wheelfs service remove mount /mnt/wheels",
     ),
@@ -54,7 +55,8 @@ def service(context: click.Context, /, action: str, kind: str, directory: Path |
     """Write, or remove, the units of a mount at DIR, of a gateway, or of a timer that runs gc and verify --quick once a week.
 
     They are written to /etc/systemd/system, or by users other than root to their own manager's directory; the commands that start
-    them are printed. --store and --config are written into them; all other settings belong into the configuration file.
+    them are printed. The store and the configuration file that flags or variables name are written into them; all other settings
+    belong into the configuration file. A gateway for which root names no store has one of its own, and a timer for it.
     """
     chosen = _Choices(**choices)
     if (kind == "mount") is (directory is None):
@@ -63,14 +65,16 @@ def service(context: click.Context, /, action: str, kind: str, directory: Path |
     if (chosen.options or chosen.automount) and kind != "mount":
         happened = "-o and --automount are for mounts"
         raise UsageError(f"{action} the service {kind}", happened, "settings of others are in the configuration file")
-    parse_options(chosen.options)
+    parsed = parse_options(chosen.options)
     session = session_of(context)
+    session.config_file = session.config_file or parsed.config_file
+    session.add_mount_options(parsed.given)
     for_user = chosen.for_user or os.geteuid() != 0
     if chosen.automount and for_user:
         raise UsageError(
             f"{action} the service {kind}", "only root's manager mounts when something is used", "leave --automount out"
         )
-    units = _units(session, kind, directory, chosen, for_user=for_user)
+    units = _units(session, action, kind, directory, chosen, for_user=for_user)
     place = _units_directory(for_user=for_user) if chosen.into is None else chosen.into
     if action == "remove":
         _remove(session, [place / unit.name for unit in units], dry_run=chosen.dry_run)
@@ -89,12 +93,14 @@ class _Choices:
     dry_run: bool
 
 
-def _units(session: Session, kind: str, directory: Path | None, chosen: _Choices, *, for_user: bool) -> list[Unit]:
+def _units(session: Session, action: str, kind: str, directory: Path | None, chosen: _Choices, *, for_user: bool) -> list[Unit]:
     settings = session.settings()
     program = _program()
-    if session.config_file is not None:
-        program += ["--config", os.path.abspath(session.config_file)]  # noqa: PTH100
-    is_given = "store" in session.given
+    config = _config_of(session)
+    if config is not None:
+        program += ["--config", config]
+    # The unit will have the same files, and neither the flags nor the variables of this call.
+    is_given = "WHEELFS_STORE" in environment_of(settings)
     if is_given:
         program += ["--store", str(settings.store)]
     match kind:
@@ -102,15 +108,24 @@ def _units(session: Session, kind: str, directory: Path | None, chosen: _Choices
             assert directory is not None
             mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
             if chosen.automount:
-                own = [f"config={os.path.abspath(session.config_file)}"] if session.config_file else []  # noqa: PTH100
+                own = [f"config={config}"] if config is not None else []
                 own += [f"store={settings.store}"] if is_given else []
                 return automount_units(mountpoint, ["_netdev", *own, *chosen.options])
             options = [word for text in chosen.options for word in ("-o", text)]
             return [mount_unit(program, mountpoint, options, for_user=for_user)]
         case "gateway":
-            is_own = for_user or is_given or settings.provenance["store"] != "default"
-            return [gateway_unit(program, [], settings.store if is_own else None, for_user=for_user)]
+            # What is to go may have been written when no store was named.
+            has_own = action == "remove" or (not for_user and settings.provenance["store"] == "default")
+            return gateway_units(program, [], None if has_own else settings.store, for_user=for_user)
+    if action == "install" and chosen.into is None and not os.access(settings.store / "format", os.F_OK):
+        session.output.talk(f"wheelfs: there is no store at {settings.store} yet; until then housekeeping fails")
     return timer_units(program, for_user=for_user)
+
+
+def _config_of(session: Session) -> str | None:
+    """Return the configuration file that a flag, an option of a mount or a variable names."""
+    given = session.config_file or os.environ.get("WHEELFS_CONFIG")
+    return os.path.abspath(Path(given).expanduser()) if given else None  # noqa: PTH100
 
 
 def _program() -> list[str]:
