@@ -91,7 +91,7 @@ def test_status_tells_of_every_mount_on_the_store_and_of_no_dead_one(
     mounts = [mounted(index=fake_index.url), mounted(index=fake_index.url)]
     both = status()
     assert [mount["path"] for mount in both["mounts"]] == sorted(str(mount.path) for mount in mounts)
-    fields = {"path", "pid", "since", "offline", "indexes", "shares", "counters", "failures", "detached"}
+    fields = {"path", "pid", "since", "offline", "indexes", "shares", "counters", "failures", "detached", "log"}
     assert all(set(mount) == fields for mount in both["mounts"])
     assert {"name", "kind", "url", "state", "since", "last_error"} == set(both["origins"][0])
     assert set(both["counters"]) >= {"requests", "fetched_bytes", "saved_bytes", "errors"}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.commands import error_of, objects
-from tests.fakes.mounts import mount_points, unmount_lazily
+from tests.fakes.mounts import Mounted, mount_points, unmount_lazily
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
@@ -42,6 +42,24 @@ def test_the_log_of_the_running_mount_and_of_one_that_has_ended(
     nothing = error_of(run_wheelfs(*store, "log", "--json"))
     assert (nothing["class"], "nothing is mounted" in nothing["message"]) == ("NotKnown", True)
     assert error_of(run_wheelfs(*store, "log", "--json", str(tmp_path / "other")))["class"] == "NotKnown"
+
+
+def test_the_log_of_an_earlier_mount_is_not_shown_for_one_that_logs_elsewhere(
+    mount: Path, run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    store = ("--store", str(store_dir))
+    run_wheelfs("umount", str(mount)).succeeded()
+    foreground = Mounted(mount, store_dir, ["--offline", "--no-index"], tmp_path / "home", {}).start()
+    try:
+        for words in ((), (str(mount),)):
+            error = error_of(run_wheelfs(*store, "log", "--json", *words))
+            assert (error["class"], f"journalctl _PID={foreground.process.pid}" in error["message"]) == ("NotKnown", True)
+    finally:
+        foreground.stop()
+    own = tmp_path / "own.log"
+    run_wheelfs(*store, "mount", str(mount), "--offline", "--no-index", "--log-file", str(own)).succeeded()
+    [last] = objects(run_wheelfs(*store, "log", "-n", "1", "--json").succeeded())
+    assert last["log"] == str(own)
 
 
 def test_following_shows_what_comes_until_ctrl_c(mount: Path, store_dir: Path, tmp_path: Path) -> None:

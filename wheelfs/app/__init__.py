@@ -92,7 +92,7 @@ def run_mount(
             def on_ready() -> None:
                 gc.freeze()
                 gc.enable()
-                node.status.mounted(str(mountpoint.absolute()))
+                node.status.mounted(str(mountpoint.absolute()), options.log)
                 notify("READY=1", os.environ)
                 ready(MountReady(path=str(mountpoint.absolute()), pid=os.getpid(), store=str(settings.store)))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wheelfs.cli.client_lines import USUAL_MOUNT, mount_lines
 from wheelfs.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wheelfs.config import Settings
 
 POINTERS: Final = {
@@ -56,11 +58,14 @@ def next_steps(mount: Path | None, store: Path) -> list[str]:
 
 def running_mount(settings: Settings) -> Path | None:
     """Return where the store is mounted now."""
+    return next((Path(mount["path"]) for mount in running_mounts(settings)), None)
+
+
+def running_mounts(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield what each mount of the store says of itself: fields of `wheelfs.reports.status.MountInfo`, an older one fewer."""
     from wheelfs.service.process.control_client import Answered, ask_all
 
     with suppress(StoreError):  # another user's store: its mounts are not ours to know
         for reply in ask_all(settings.store / "run", {"do": "status"}, timeout_s=_ASK_S):
             if isinstance(reply, Answered) and isinstance(reply.value, dict):
-                for mount in reply.value.get("mounts") or ():
-                    return Path(mount["path"])
-    return None
+                yield from reply.value.get("mounts") or ()

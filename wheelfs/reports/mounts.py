@@ -9,11 +9,12 @@ class MountArguments(msgspec.Struct, frozen=True, kw_only=True):
     """What a mount is given besides the configuration.
 
     ``nonempty``: mount over a directory that has entries.  ``source``: what the list of mounts shows as its source, None: the
-    program's name.
+    program's name.  ``log``: the file that it logs to, None: its stderr.
     """
 
     nonempty: bool = False
     source: str | None = None
+    log: str | None = None
 
 
 class MountReady(msgspec.Struct, frozen=True, kw_only=True):

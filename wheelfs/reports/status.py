@@ -93,7 +93,7 @@ class MountInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     ``offline``: the network is forbidden to it.  ``indexes`` and ``shares`` are names, in order of priority.  ``counters`` are
     its own.  ``failures`` are the last requests that failed, the latest last.  ``detached``: it was unmounted lazily, and serves
-    what is still open.
+    what is still open.  ``log`` is the file that it logs to; None: its stderr.
     """
 
     path: str
@@ -105,6 +105,7 @@ class MountInfo(msgspec.Struct, frozen=True, kw_only=True):
     counters: Counters = Counters()
     failures: tuple[FailedRequest, ...] = ()
     detached: bool = False
+    log: str | None = None
 
 
 class TrackedState(msgspec.Struct, frozen=True, kw_only=True):

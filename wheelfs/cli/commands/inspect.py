@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from wheelfs.cli.command import Command
-from wheelfs.cli.first_steps import running_mount
+from wheelfs.cli.first_steps import running_mounts
 from wheelfs.cli.logs import default_log_file
 from wheelfs.cli.output import table_lines
 from wheelfs.cli.paths import MOUNT_POINT
@@ -217,7 +217,8 @@ def _row(transfer: Transfer, earlier_bytes: int | None, elapsed_s: float) -> tup
 def log(context: click.Context, directory: Path | None, follow: bool, lines: int) -> None:
     """Show the end of the log of the mount at DIR, else of a mount that is running; also of one that has ended.
 
-    A mount in the foreground (-f) logs to its terminal, and a gateway to its own stderr.
+    A mount in the foreground (-f) and a gateway log to their stderr: to a terminal, or in a unit of systemd to the journal
+    (journalctl -u UNIT).
     """
     session = session_of(context)
     path = _log_of(session.settings(), directory)
@@ -239,13 +240,21 @@ def log(context: click.Context, directory: Path | None, follow: bool, lines: int
 
 def _log_of(settings: Settings, directory: Path | None) -> Path:
     attempted = "show the log"
-    if settings.log_file is not None:
+    wanted = None if directory is None else Path(os.path.abspath(directory))  # noqa: PTH100
+    mount = next((one for one in running_mounts(settings) if wanted in (None, Path(one["path"]))), None)
+    if mount is not None and "log" in mount:  # one of an older wheelfs does not say
+        if mount["log"] is None:
+            happened = f"the mount at {mount['path']} is in the foreground, and logs to its stderr"
+            advice = f"where systemd runs it: journalctl _PID={mount['pid']}, or journalctl -u UNIT; else its terminal has it"
+            raise NotKnown(attempted, happened, advice)
+        path = Path(mount["log"])
+    elif settings.log_file is not None:
         path = settings.log_file
     else:
-        mount = running_mount(settings) if directory is None else Path(os.path.abspath(directory))  # noqa: PTH100
-        if mount is None:
+        place = wanted if mount is None else Path(mount["path"])
+        if place is None:
             raise NotKnown(attempted, f"nothing is mounted from {settings.store}", "name the mount point whose log it is")
-        path = default_log_file(mount)
+        path = default_log_file(place)
     if not os.access(path, os.R_OK):
         happened = "it may not be read" if path.exists() else "there is none"
         raise NotKnown(

@@ -147,6 +147,7 @@ def _stay(session: Session, settings: Settings, mountpoint: Path, arguments: Mou
         log_file = settings.log_file or default_log_file(mountpoint)
         own_log = None if fd is None else log_file
         log_to(settings, session.verbosity, own_log)
+        arguments = msgspec.structs.replace(arguments, log=None if own_log is None else str(own_log))
         tell = (lambda _: None) if quiet else partial(_tell, session)
         app.run_mount(settings, mountpoint, arguments, ready=ready, reread=lambda: session.reread(own_log), tell=tell)
     except Exception as error:

@@ -66,9 +66,9 @@ class StatusReport:
         self._gateways: list[GatewayInfo] = []
         self._share_writes: list[Callable[[], ShareWrite]] = []
 
-    def mounted(self, path: str) -> None:
-        """Note that a mount of this process has answered."""
-        self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339_seconds(time.time() * 1e6)))
+    def mounted(self, path: str, log: str | None) -> None:
+        """Note that a mount of this process has answered, which logs to the file ``log`` (None: stderr)."""
+        self._mounts.append(MountInfo(path=path, pid=os.getpid(), since=rfc3339_seconds(time.time() * 1e6), log=log))
 
     def failed(self, operation: str, message: str) -> None:
         """Note a request of a program that failed."""
