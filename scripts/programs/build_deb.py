@@ -134,9 +134,14 @@ def add_control(root: Path, version: str) -> None:
         " Wheels are stored once, deduplicated, and stay installable offline by pip and uv.",
     }
     write(root / "DEBIAN/control", "".join(f"{name}: {value}\n" for name, value in fields.items()))
+    set_modes(root)
+
+
+def set_modes(root: Path) -> None:
+    """Let every user read what is below ``root``, and run its programs: with this builder's umask, only root might."""
     for path in (root, *root.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            path.chmod(0o755)
+        if not path.is_symlink():
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
 def libraries(root: Path) -> Iterator[str]:
