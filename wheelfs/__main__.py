@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 
@@ -16,6 +17,7 @@ def main() -> int:
     gc.disable()
     try:
         _open_standard_streams()
+        _escape_what_stdout_lacks()
         from wheelfs.cli.main import main as run
 
         gc.freeze()
@@ -36,6 +38,12 @@ def _open_standard_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def _escape_what_stdout_lacks() -> None:
+    """Escape what the locale's encoding has not (an arrow, a name), as Python does on stderr: it is to end no command."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -129,11 +129,12 @@ class Output:
 
 
 def _json_of(value: object) -> str:
-    try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
-    except UnicodeEncodeError:
-        # A path that is not UTF-8: escaped, and the same path again for who reads it with Python.
-        return json.dumps(msgspec.to_builtins(value, enc_hook=str), separators=(",", ":"))
+    with suppress(UnicodeEncodeError):
+        text = msgspec.json.encode(value, enc_hook=str).decode()
+        if text.isascii() or sys.stdout.encoding in (None, "utf-8", "UTF-8"):
+            return text
+    # A path that is not UTF-8, or a stdout that is not: escaped, and the same path again for who reads it with Python.
+    return json.dumps(msgspec.to_builtins(value, enc_hook=str), separators=(",", ":"))
 
 
 @contextmanager

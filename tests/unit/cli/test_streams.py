@@ -89,3 +89,9 @@ def test_paths_that_are_not_utf8_are_escaped_or_refused_with_the_reason(shell: C
 
 def test_an_error_still_is_json_for_who_asked_for_it(shell: Callable[[str], Finished]) -> None:
     assert json.loads(shell("wheelfs --json nosuch").stdout)["error"]["exit_code"] == 2
+
+
+def test_what_the_encoding_of_stdout_lacks_is_escaped(shell: Callable[[str], Finished]) -> None:
+    wheelfs = "PYTHONIOENCODING=iso-8859-1 wheelfs --store 'ä→😀'"
+    assert r"\u2192\U0001f600" in shell(f"{wheelfs} status").succeeded().stdout
+    assert json.loads(shell(f"{wheelfs} --json status").succeeded().stdout)["store"].endswith("ä→😀")
