@@ -70,24 +70,33 @@ class MissingObjects:
     def report(self, share: str, ref: FileRef) -> None:
         """Handle a file that a share did not have: if its catalog lists it and the share is there, the name is suspected."""
         if ref.link.sha256 is not None and self._names.has(share, file := (ref.project, ref.filename, ref.link.sha256)):
-            self._nursery.start_soon(self._forget_if_lost, self._shares[share], file)
+            self._nursery.start_soon(self._look_for, self._shares[share], file)
 
     async def keep_asking(self) -> None:
         """Ask again for what was missing, and for what was forgotten, until cancelled."""
         while True:
             await trio.sleep(LOOK_S)
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # a task that fails here would end the mount
+                log.warning("%s", failure("ask again for what shares have lost", error))
 
     async def look(self) -> None:
         """Ask for what is due."""
         now_s = trio.current_time()
         due = [one for one, suspicion in self._suspected.items() if suspicion.due_s <= now_s]
         for share, file in due[:MAX_ASKED]:
-            await self._forget_if_lost(self._shares[share], file)
+            await self._look_for(self._shares[share], file)
         if now_s >= self._next_s:
             self._next_s = now_s + FORGOTTEN_S
             for known in self._shares.values():
                 await self._restore_found(known)
+
+    async def _look_for(self, share: Share, file: FileKey) -> None:
+        try:
+            await self._forget_if_lost(share, file)
+        except Exception as error:  # as in `keep_asking`; the next reader reports the name again
+            log.warning("%s", failure(f"note that the share {share.name} has lost {file[1]}", error))
 
     async def _forget_if_lost(self, share: Share, file: FileKey) -> None:
         is_lost = await self._is_lost(share, file)

@@ -13,7 +13,9 @@ import trio
 
 from wheelfs.core.formatting import counted
 from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
+from wheelfs.errors import StoreDamaged
 from wheelfs.reports.status import WithheldFiles, withheld_sentence
+from wheelfs.service.tasks import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,8 +99,12 @@ class Withheld:
         projects = 0
         for project in self._projects.known_names():
             # Who owns a project is the greater part of the work, and of most projects nothing can be withheld.
-            files = self._candidates(project)
-            if files and (found := self._withheld(project, files, self._projects.known(project))):
+            try:
+                files = self._candidates(project)
+                found = self._withheld(project, files, self._projects.known(project)) if files else None
+            except StoreDamaged:  # who looks into the project gets the error
+                continue
+            if found:
                 reasons += found
                 projects += 1
         return WithheldFiles(
@@ -119,13 +125,16 @@ class Withheld:
         seen: object = None
         await trio.sleep(FIRST_S)
         while True:
-            now = self._catalog.last_seq(), self._hosts.epoch
             took_s = 0.0
-            if now != seen:
-                seen, began_s = now, trio.current_time()
-                self._counted = await trio.to_thread.run_sync(self.count, abandon_on_cancel=True)
-                took_s = trio.current_time() - began_s
-                self._report()
+            try:
+                now = self._catalog.last_seq(), self._hosts.epoch
+                if now != seen:
+                    seen, began_s = now, trio.current_time()
+                    self._counted = await trio.to_thread.run_sync(self.count, abandon_on_cancel=True)
+                    took_s = trio.current_time() - began_s
+                    self._report()
+            except Exception as error:  # a task that fails here would end the mount
+                log.warning("%s", failure("count what is withheld", error))
             await trio.sleep(max(POLL_S, REST * took_s))
 
     def _report(self) -> None:

@@ -14,8 +14,8 @@ import trio
 
 from wheelfs.core import hashes
 from wheelfs.core.projects import identity
-from wheelfs.errors import StoreDamaged, StoreReadOnly, WheelfsError
-from wheelfs.service.tasks import await_future
+from wheelfs.errors import StoreDamaged, StoreReadOnly
+from wheelfs.service.tasks import await_future, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,8 +76,9 @@ class HashComparison:
                 for name, link in list(_pending(owned, names)):
                     await self._compare(owned.owner, name, link)
                 self._note_done(owned, project, frozenset(name.key for name in names))
-        except WheelfsError as error:  # it stays uncompared, and so is fetched again when it is wanted
-            log.warning("compare the stored files of %s with their hashes: %s", project, error)
+        except Exception as error:  # it stays uncompared, and so is fetched again when it is wanted
+            known = failure(f"compare the stored files of {project}", error)
+            log.warning("compare the stored files of %s with their hashes: %s", project, known)
         finally:
             done.set()
 

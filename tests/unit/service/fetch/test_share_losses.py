@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
+
+import trio.testing
 
 from tests.fakes.origins import MemoryShare
 from tests.fakes.services import service
+from tests.fakes.waiting import reached
+from wheelfs.errors import StoreDamaged, StoreFull
+from wheelfs.model.names import ProjectName
 from wheelfs.model.share_catalog import file_key
 from wheelfs.model.shared import SharedFile
 from wheelfs.service.fetch.share_losses import AGAIN_S, FORGOTTEN_S, LOOK_S, Suspicion, missing_again
+from wheelfs.service.file_refs import FileRef, link_of
+from wheelfs.store.catalog.shared_names import SharedNames
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import trio.testing
+    import pytest
 
 CONTENT = b"a wheel"
 FILE = SharedFile("demo", "demo-1.0-py3-none-any.whl", "main", b"\7" * 32, len(CONTENT))
@@ -58,3 +66,36 @@ async def test_what_is_away_for_an_hour_stays_listed_and_what_is_lost_goes_and_c
         await later(FORGOTTEN_S + 2 * LOOK_S)
         assert names.has("lab", file_key(FILE))
         assert not names.forgotten("lab", 10)
+
+
+def no_room(*_: object) -> Future[None]:
+    done: Future[None] = Future()
+    done.set_exception(StoreFull("write to the store", "the disk is full"))
+    return done
+
+
+def unreadable(*_: object) -> list[SharedFile]:
+    raise StoreDamaged("read the catalog", "a name cannot be read")
+
+
+async def test_what_cannot_be_kept_of_a_loss_is_logged_and_ends_nothing(
+    tmp_path: Path, mock_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    share = MemoryShare(files=(FILE,))
+    async with service(tmp_path, [], shares=[share]) as one, trio.open_nursery() as nursery:
+        names, missing = one.store.shared, one.node.fetching.missing_objects
+        await one.node.follower.catch_up()
+        monkeypatch.setattr(SharedNames, "forget", no_room)
+        monkeypatch.setattr(SharedNames, "forgotten", unreadable)
+        await missing._forget_if_lost(share, file_key(FILE))
+        for again_s in AGAIN_S:
+            mock_clock.jump(again_s + 1)
+            missing.report(share.name, FileRef(ProjectName(FILE.project), FILE.index, link_of(FILE)))
+            await reached(lambda: not missing._suspected or missing._suspected["lab", file_key(FILE)].times == 2)
+        await reached(lambda: "the disk is full" in caplog.text)
+        assert names.has("lab", file_key(FILE)), "it is listed until it can be noted"
+        nursery.start_soon(missing.keep_asking)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(FORGOTTEN_S + LOOK_S)
+        await reached(lambda: "a name cannot be read" in caplog.text)
+        nursery.cancel_scope.cancel()

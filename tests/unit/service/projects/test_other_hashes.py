@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -140,6 +141,19 @@ async def test_what_an_older_build_stored_uncompared_is_compared_once_when_its_p
         assert await one.read(PATH) == WHEEL
         (name,) = one.store.catalog.stored_names("demo")
         assert name.hashes == {"sha512": SHA512}
+
+
+async def test_a_comparison_that_fails_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*_: object) -> dict[str, str]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    stored_by_an_older_build(tmp_path / "s", tmp_path)
+    monkeypatch.setattr(Store, "digests_of", failing)
+    async with service(tmp_path / "s", [origin_with({"sha512": SHA512})]) as one:
+        assert await hashes_on_page(one) == {"sha512": SHA512}, "it does not count as stored"
+    assert "compare the stored files of demo" in caplog.text
 
 
 async def test_what_an_older_build_stored_is_no_longer_shown_when_its_index_vouches_for_other_bytes(tmp_path: Path) -> None:

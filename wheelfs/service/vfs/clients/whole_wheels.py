@@ -20,6 +20,7 @@ from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.core.fetch import plan
 from wheelfs.core.fetch.purpose import Purpose
 from wheelfs.errors import ContentMismatch, WheelfsError
+from wheelfs.service.tasks import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,9 +91,12 @@ class WholeWheels:
         try:
             while self._waiting:
                 ref, pid = self._waiting.popleft()
-                if self._projects.sealed(ref) is None:  # its reader may have been sooner
-                    with suppress(ProcessLookupError), _watched(pid) as process:
-                        await self._fetch(ref, process)
+                try:
+                    if self._projects.sealed(ref) is None:  # its reader may have been sooner
+                        with suppress(ProcessLookupError), _watched(pid) as process:
+                            await self._fetch(ref, process)
+                except Exception as error:  # a task that fails here would end the mount
+                    log.warning("%s", failure(f"fetch {ref.filename} ahead of an installer", error))
         finally:
             self._at_work -= 1
 

@@ -10,6 +10,7 @@ import trio
 
 from wheelfs.core.environments.profile import profiled_members, ranges_by_wheel
 from wheelfs.errors import WheelfsError
+from wheelfs.service.tasks import failure
 from wheelfs.store.catalog.mounted_environments import bytecode_key
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ class ProfilePrefetcher:
                 for number, ranges in wanted.items():
                     nursery.start_soon(self._bring_parts, tree.refs[number], ranges, outcomes)
             done = bool(outcomes) and all(outcomes)
-        except WheelfsError as error:
-            log.warning("bring what the profile of an environment names: %s", error)
+        except Exception as error:  # a task that fails here would end the mount
+            known = failure("look into the profile of an environment", error)
+            log.warning("bring what the profile of an environment names: %s", known)
         finally:
             if not done:
                 self._again_s[tree.digest] = trio.current_time() + RETRY_S

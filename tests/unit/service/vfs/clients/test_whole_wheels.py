@@ -21,9 +21,10 @@ from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.core.fetch.purpose import Purpose
 from wheelfs.core.http.ranges import Range
-from wheelfs.errors import ContentChanged, ContentMismatch
+from wheelfs.errors import ContentChanged, ContentMismatch, StoreDamaged
 from wheelfs.service.limits import SERVICE_LIMITS
 from wheelfs.service.vfs.clients.client import CLIENT
+from wheelfs.service.vfs.clients.whole_wheels import WholeWheels
 from wheelfs.service.vfs.limits import VFS_LIMITS
 from wheelfs.service.vfs.protocol import Absent
 
@@ -109,6 +110,22 @@ async def test_an_installer_that_looks_for_a_version_costs_one_wheel_of_the_proj
         await open_as(Purpose.INSTALLING, one, "app", "1.0", pid=os.getpid())  # another installer, which wants this one
         await quiet(one)
         assert is_whole(origin, "app", "1.0")
+
+
+async def test_what_fails_ahead_of_an_installer_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def failing(*_: object) -> None:
+        raise StoreDamaged("read the catalog", "a name cannot be read")
+
+    origin = index("app")
+    monkeypatch.setattr(WholeWheels, "_fetch", failing)
+    async with service(tmp_path / "s", [origin]) as one:
+        await open_as(Purpose.INSTALLING, one, "app")
+        await quiet(one)
+        name = wheel_filename("app", "1.0")
+        assert await one.read(f"simple/app/{name}") == origin.files[name]
+    assert "a name cannot be read" in caplog.text
 
 
 async def test_what_a_wrong_guess_may_cost_is_bounded(tmp_path: Path) -> None:
