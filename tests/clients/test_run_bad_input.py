@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.index import FakeIndex
+from tests.fakes.processes import run
 from tests.fakes.runs import Runs, python
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import wheel_filename
@@ -39,6 +40,22 @@ def runs(tmp_path: Path, index: FakeIndex) -> Runs:
 def test_a_command_that_is_killed_ends_the_run_as_in_a_shell(runs: Runs, number: signal.Signals) -> None:
     ended = runs.wheelfs(*python(f"import os; os.kill(os.getpid(), {int(number)})"), options=("--offline",))
     assert ended.returncode == 128 + number
+    assert list(runs.temporary.glob("wheelfs-run-*")) == []
+
+
+RENEWS = """
+import sys
+from wheelfs.app import run
+from wheelfs.cli.main import main
+run.RENEW_S = 0.01
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_command_that_cleans_up_temporary_files_goes_on_and_finds_its_authorities_again(runs: Runs) -> None:
+    cleans = 'rm -rf "${SSL_CERT_FILE%/*}"; until grep -q CERT "$SSL_CERT_FILE"; do sleep 0.01; done 2>/dev/null; exit 7'
+    command = [*python(RENEWS), *runs.options("--offline"), "sh", "-c", cleans]
+    assert run(command, environment=runs.environment(), cwd=runs.directory).returncode == 7
     assert list(runs.temporary.glob("wheelfs-run-*")) == []
 
 

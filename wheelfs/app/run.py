@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import re
 import secrets
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from wheelfs.store.store import Store
     from wheelfs.telemetry import Counters
 
+log = logging.getLogger(__name__)
+
 LEARN_S: Final = 5.0
 """For indexes of which no page is known to say which hosts their files are on; the command runs meanwhile (`Bundle.hold`)."""
 
@@ -44,6 +47,9 @@ LOCKS: Final = ("uv.lock", "pylock*.toml", "pdm.lock", "poetry.lock", "requireme
 MAX_LOCK_BYTES: Final = 32 << 20
 RENEW_S: Final = 1_200.0
 """A third of an authority's lifetime: a command that starts another client meanwhile gives it a bundle that is valid for long."""
+
+RENEW_AGAIN_S: Final = 60.0
+"""After an attempt that failed: what was written before stays valid for most of an hour."""
 
 _FILE_URL: Final = re.compile(r"https?://[^\s\"'#<>]+?\.(?:whl|tar\.gz|zip)")
 
@@ -221,9 +227,16 @@ async def _passing(settings: Settings) -> AsyncIterator[Passing | None]:
 async def _keep_valid(authority: Authority, bundle: Bundle) -> None:
     import trio
 
+    pause_s = RENEW_S
     while True:
-        await trio.sleep(RENEW_S)
-        bundle.write(authority.renew())
+        await trio.sleep(pause_s)
+        pause_s = RENEW_S
+        try:
+            bundle.write(authority.renew())
+        except OSError as error:  # no reason to end the command
+            pause_s = RENEW_AGAIN_S
+            advice = "make room there, or let it be written; it is tried again each minute"
+            log.warning("renew the authorities in %s: %s; %s", bundle.path, error.strerror or error, advice)
 
 
 async def _answered(node: Running) -> set[Endpoint]:

@@ -83,6 +83,8 @@ class Bundle:
                 fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_UNLCK)
             return
         new = self.path.with_suffix(".new")
+        with suppress(FileExistsError):  # else it was cleaned away, with all else that is temporary
+            new.parent.mkdir(0o700)
         new.write_bytes(self._roots + authority)
         new.replace(self.path)
 
