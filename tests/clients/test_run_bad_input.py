@@ -47,7 +47,9 @@ RENEWS = """
 import sys
 from wheelfs.app import run
 from wheelfs.cli.main import main
-run.RENEW_S = 0.01
+from wheelfs.frontends.http.proxy.authority import Authority
+run.RENEW_LOOK_S = 0.01
+Authority.is_due = True
 sys.exit(main(sys.argv[1:]))
 """
 

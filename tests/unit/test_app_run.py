@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trio
 
-from wheelfs.app.run import RENEW_AGAIN_S, RENEW_S, _keep_valid
+from wheelfs.app.run import RENEW_LOOK_S, _keep_valid
 from wheelfs.frontends.http.proxy.authority import Authority
 from wheelfs.frontends.http.proxy.bundle import Bundle
 
@@ -30,11 +31,11 @@ async def test_authorities_that_cannot_be_written_now_are_written_later_and_end_
             assert authority == made.pem
             written.set()
 
-    made = Authority(["index.example"])
+    made = Authority(["index.example"], lifetime=timedelta(0))  # due whenever it is looked at
     began_s = trio.current_time()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_valid, made, Full(Path("/run/of/a/test"), b"roots"))
         await written.wait()
         nursery.cancel_scope.cancel()
-    assert [at_s - began_s for at_s in attempts] == [RENEW_S, RENEW_S + RENEW_AGAIN_S]
+    assert [at_s - began_s for at_s in attempts] == [RENEW_LOOK_S, 2 * RENEW_LOOK_S]
     assert "/run/of/a/test/authorities.pem: No space left on device" in caplog.text

@@ -45,11 +45,9 @@ LOCKS: Final = ("uv.lock", "pylock*.toml", "pdm.lock", "poetry.lock", "requireme
 """Files of the working directory that name the URLs of files, so their hosts."""
 
 MAX_LOCK_BYTES: Final = 32 << 20
-RENEW_S: Final = 1_200.0
-"""A third of an authority's lifetime: a command that starts another client meanwhile gives it a bundle that is valid for long."""
 
-RENEW_AGAIN_S: Final = 60.0
-"""After an attempt that failed: what was written before stays valid for most of an hour."""
+RENEW_LOOK_S: Final = 5.0
+"""How often it is seen whether the authority is to be renewed: soon after this machine was asleep, or its clock was set."""
 
 _FILE_URL: Final = re.compile(r"https?://[^\s\"'#<>]+?\.(?:whl|tar\.gz|zip)")
 
@@ -225,18 +223,25 @@ async def _passing(settings: Settings) -> AsyncIterator[Passing | None]:
 
 
 async def _keep_valid(authority: Authority, bundle: Bundle) -> None:
+    """Renew the authority, so that a client that the command starts later is given a bundle that is valid for long."""
     import trio
 
-    pause_s = RENEW_S
+    written, trouble = authority.pem, ""
     while True:
-        await trio.sleep(pause_s)
-        pause_s = RENEW_S
+        await trio.sleep(RENEW_LOOK_S)
+        if authority.is_due:
+            authority.renew()
+        if authority.pem == written:
+            continue
         try:
-            bundle.write(authority.renew())
-        except OSError as error:  # no reason to end the command
-            pause_s = RENEW_AGAIN_S
-            advice = "make room there, or let it be written; it is tried again each minute"
-            log.warning("renew the authorities in %s: %s; %s", bundle.path, error.strerror or error, advice)
+            bundle.write(authority.pem)
+        except OSError as error:  # no reason to end the command: what is there is valid for some time yet
+            before, trouble = trouble, error.strerror or str(error)
+            if trouble != before:
+                advice = "it is tried again every few seconds: make room there, or let it be written"
+                log.warning("renew the authorities in %s: %s; %s", bundle.path, trouble, advice)
+        else:
+            written, trouble = authority.pem, ""
 
 
 async def _answered(node: Running) -> set[Endpoint]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
 from wheelfs.frontends.http.proxy.authority import Authority
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 
 def shake_hands(server: ssl.SSLContext, authority: bytes, host: str) -> None:
@@ -54,3 +58,22 @@ def test_it_ends_with_its_lifetime_and_can_be_renewed() -> None:
     new = authority.renew()
     assert new != old
     shake_hands(authority.context_for("index.example"), new, "index.example")
+
+
+@pytest.mark.parametrize("late", [timedelta(hours=1), timedelta(hours=-1)])
+def test_after_the_clock_was_set_or_the_machine_was_asleep_it_issues_what_is_valid_now(
+    monkeypatch: pytest.MonkeyPatch, late: timedelta
+) -> None:
+    class Before(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) - late
+
+    with monkeypatch.context() as patch:
+        patch.setattr("wheelfs.frontends.http.proxy.authority.datetime", Before)
+        authority = Authority(["index.example"])
+        authority.context_for("index.example")
+        assert not authority.is_due
+    assert authority.is_due
+    shake_hands(authority.context_for("index.example"), authority.pem, "index.example")
+    assert not authority.is_due

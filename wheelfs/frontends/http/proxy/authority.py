@@ -55,10 +55,20 @@ class Authority:
         self.pem = certificate.public_bytes(serialization.Encoding.PEM)
         return self.pem
 
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to `renew`: a third of the lifetime is over, or the clock was set back before its beginning.
+
+        By the clock that clients go by, which also runs while this machine is asleep: timers do not.
+        """
+        return not self._lifetime * 2 / 3 < self._until - datetime.now(UTC) < self._lifetime + SKEW
+
     def context_for(self, host: str) -> ssl.SSLContext:
-        """Return the server's side of TLS for ``host``; made at the first call.  Raises KeyError for any other host."""
+        """Return the server's side of TLS for ``host``, valid now; may `renew` for that.  Raises KeyError for any other host."""
         if host not in self._hosts:
             raise KeyError(host)
+        if self.is_due:
+            self.renew()
         context = self._contexts.get(host)
         if context is None:
             context = self._contexts[host] = self._made(host)
