@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import signal
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -120,51 +120,59 @@ class Workers:
         is_first, pause_s = True, self._limits.first_pause_s
         while True:
             began_s = trio.current_time()
-            with self._spawned(board) as (child, gone):
-                try:
-                    is_ready = await self._is_ready(child)
-                    if is_first and is_ready:
-                        is_first = False
-                        task_status.started()
-                    elif is_ready is None:
-                        log.error("worker %d does not answer", child.pid)
-                    if is_ready:
-                        await trio.lowlevel.wait_readable(gone)
-                finally:
-                    code = await self._ended(child, gone)
-                    counters.note_answering(False, 0)
-            how = how_it_ended(code)
-            if is_first and (is_ready is None or code not in _ASKED_TO_END):
-                raise InternalError("start a worker", f"it ended ({how}) before it answered", "the log says why")
+            try:
+                with self._spawned(board) as (child, gone):
+                    try:
+                        is_ready = await self._is_ready(child)
+                        if is_first and is_ready:
+                            is_first = False
+                            task_status.started()
+                        elif is_ready is None:
+                            log.error("worker %d does not answer", child.pid)
+                        if is_ready:
+                            await trio.lowlevel.wait_readable(gone)
+                    finally:
+                        code = await self._ended(child, gone)
+                        counters.note_answering(False, 0)
+                how = how_it_ended(code)
+                if is_first and (is_ready is None or code not in _ASKED_TO_END):
+                    raise InternalError("start a worker", f"it ended ({how}) before it answered", "the log says why")
+                told = f"worker {child.pid} ended ({how})"
+            except InternalError as error:
+                if is_first:
+                    raise
+                told = str(error)  # the others answer meanwhile
             is_steady = trio.current_time() - began_s >= self._limits.steady_s
             pause_s = self._limits.first_pause_s if is_steady else min(pause_s * 2, self._limits.longest_pause_s)
-            log.error("worker %d ended (%s); another one takes its place in %.1f s", child.pid, how, pause_s)
+            log.error("%s; another one takes its place in %.1f s", told, pause_s)
             await trio.sleep(pause_s)
 
     @contextmanager
     def _spawned(self, board: int) -> Iterator[tuple[Child, int]]:
-        """Yield a new worker, and a descriptor that is readable when it has ended."""
-        life, living = os.pipe()
-        directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
-        passed_on = (self._listening.fileno(), life, directory, board)
-        try:
-            environment = {**os.environ, _PLACE: json.dumps([*passed_on, self._name])}
-            child = spawn(self._arguments, environment=environment, passed_on=passed_on)
-        except OSError as error:
-            os.close(living)
-            raise InternalError("start a worker", error.strerror or str(error)) from None
-        finally:
-            for descriptor in (life, directory):
-                os.close(descriptor)
-        gone = os.pidfd_open(child.pid)
-        self._children.add(child)
-        try:
+        """Yield a new worker, and a descriptor that is readable when it has ended; raises `InternalError`."""
+        with ExitStack() as closing:
+            try:
+                with ExitStack() as passing:
+                    life, living = os.pipe()
+                    passing.callback(os.close, life)
+                    closing.callback(os.close, living)
+                    directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
+                    passing.callback(os.close, directory)
+                    passed_on = (self._listening.fileno(), life, directory, board)
+                    environment = {**os.environ, _PLACE: json.dumps([*passed_on, self._name])}
+                    child = spawn(self._arguments, environment=environment, passed_on=passed_on)
+                closing.callback(child.close)
+                try:
+                    gone = os.pidfd_open(child.pid)
+                except OSError:
+                    child.end(grace_s=self._limits.end_s)
+                    raise
+            except OSError as error:
+                raise InternalError("start a worker", error.strerror or str(error)) from None
+            closing.callback(os.close, gone)
+            self._children.add(child)
+            closing.callback(self._children.discard, child)
             yield child, gone
-        finally:
-            self._children.discard(child)
-            child.close()
-            for descriptor in (gone, living):
-                os.close(descriptor)
 
     async def _is_ready(self, child: Child) -> bool | None:
         """Return whether a worker answers; False when it ended before, None when it has not reported in time."""
