@@ -96,7 +96,7 @@ class Answering:
         """Answer while the client is connected: what it no longer waits for is not fetched for it."""
         is_sent = False
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
+            nursery.start_soon(until_gone, receive, nursery.cancel_scope)
             began_s = trio.current_time()
             reply = await self._reply(scope)
             self._count(reply, scope["method"])
@@ -114,7 +114,7 @@ class Answering:
                     await reply.answer.aclose()
             nursery.cancel_scope.cancel()
         if is_sent:
-            # Not in there: to end an answer looks to `_until_gone` like a client that hangs up, and a server that is cancelled
+            # Not in there: to end an answer looks to `until_gone` like a client that hangs up, and a server that is cancelled
             # while it makes the connection ready for the next request forgets to limit how long that may take.
             await send(_END)
 
@@ -177,7 +177,7 @@ async def _pass_on(answer: HeadAnswer, send: Send) -> None:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-async def _until_gone(receive: Receive, scope: trio.CancelScope) -> None:
+async def until_gone(receive: Receive, scope: trio.CancelScope) -> None:
     """Cancel ``scope`` when the client hangs up; request bodies are read and thrown away."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -16,9 +16,11 @@ from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import CA_VARIABLES, trust
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
     import httpx2
+
+CONNECT_S: Final = 30.0
 
 _ONE_CONNECTION: Final = HOP_BY_HOP | {b"transfer-encoding"}
 """Bodies are framed again on the next connection."""
@@ -29,14 +31,17 @@ class RelayedAnswer(msgspec.Struct, frozen=True):
 
     status: int
     headers: list[Header]
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes, None]
 
 
 class Relay:
     """Connections to any host, as the caller's environment would have them (proxies, trusted authorities)."""
 
     def __init__(self, environ: Mapping[str, str], *, read_timeout_s: float) -> None:
-        """Raises `UsageError` when the environment names authorities that cannot be read, or a proxy that cannot be used."""
+        """``read_timeout_s`` is how long the answer to a GET or HEAD may be silent.
+
+        Raises `UsageError` when the environment names authorities that cannot be read, or a proxy that cannot be used.
+        """
         self._bundle = next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
         if self._bundle is not None:
             trust(self._bundle)
@@ -48,7 +53,7 @@ class Relay:
         """The library, imported when something is passed on: most runs have nothing that is."""
         import httpx2
 
-        return httpx2.AsyncClient(verify=trust(self._bundle), timeout=httpx2.Timeout(self._read_timeout_s, connect=30.0))
+        return httpx2.AsyncClient(verify=trust(self._bundle), timeout=httpx2.Timeout(self._read_timeout_s, connect=CONNECT_S))
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -64,7 +69,10 @@ class Relay:
 
         kept = [(name, value) for name, value in headers if name.lower() not in _ONE_CONNECTION]
         has_body = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in headers)
-        request = httpx2.Request(method, url, headers=kept, content=body if has_body else None)
+        # An upload may be worked on for long, and has been done when it is answered: how long to wait, its client decides.
+        patient = httpx2.Timeout(None, connect=CONNECT_S, pool=self._read_timeout_s).as_dict()
+        extensions = {} if method in {"GET", "HEAD"} else {"timeout": patient}
+        request = httpx2.Request(method, url, headers=kept, content=body if has_body else None, extensions=extensions)
         with as_origin_errors(f"pass a request on to {request.url.host}"):
             response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
             try:

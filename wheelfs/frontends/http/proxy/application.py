@@ -6,12 +6,15 @@ What is no business of wheelfs (a login, an upload, a search) is passed on to th
 from __future__ import annotations
 
 import logging
+from contextlib import aclosing
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import trio
+
 from wheelfs.errors import OriginDenied, OriginTimeout, OriginUnreachable, WheelfsError
-from wheelfs.frontends.http.answering import Answering
+from wheelfs.frontends.http.answering import Answering, until_gone
 from wheelfs.frontends.http.limits import HttpLimits
 from wheelfs.frontends.http.messages import plain
 from wheelfs.frontends.http.proxy.url_replies import UrlReplies
@@ -19,7 +22,7 @@ from wheelfs.frontends.http.statuses import status_of
 from wheelfs.service.projects.by_url import Elsewhere, ReleaseOf, Unlisted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from wheelfs.frontends.http.answering import Receive, Send
@@ -46,7 +49,7 @@ class Answer(Protocol):
     @property
     def headers(self) -> list[Header]: ...
     @property
-    def pieces(self) -> AsyncIterator[bytes]: ...
+    def pieces(self) -> AsyncGenerator[bytes, None]: ...
 
 
 class Passing(Protocol):
@@ -131,27 +134,38 @@ class RunApplication(Answering):
     # --- what is not for us -----------------------------------------------------------------------------------------
 
     async def _pass_on(self, url: str, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        is_begun = False
-        try:
-            if self._passing is None:
-                raise OriginUnreachable(
-                    f"pass on a request for {url.partition('?')[0]}", "wheelfs run --offline lets nothing out"
-                )
-            async with self._passing.answer(scope["method"], url, scope["headers"], _body(receive)) as answer:
-                await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-                is_begun = True
-                async for piece in answer.pieces:
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except WheelfsError as error:
-            log.info("%s", error)
-            if is_begun:
-                return  # the connection is broken off: the client must not take a part for the whole
-            if isinstance(scope["wheelfs"], ReleaseOf) and isinstance(error, OriginUnreachable | OriginTimeout):
-                await self(scope, receive, send)
-                return
-            await _refuse(send, status_of(error), str(error))
-            return
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        """Pass a request on while the client is connected: how long an answer may take, it decides."""
+        is_begun = is_over = False
+        failed: WheelfsError | None = None
+        async with trio.open_nursery() as nursery:
+            filling, body = trio.open_memory_channel[bytes](0)
+            nursery.start_soon(_hear, receive, filling, nursery.cancel_scope)
+            try:
+                if self._passing is None:
+                    raise OriginUnreachable(
+                        f"pass on a request for {url.partition('?')[0]}", "wheelfs run --offline lets nothing out"
+                    )
+                async with (
+                    self._passing.answer(scope["method"], url, scope["headers"], body) as answer,
+                    aclosing(answer.pieces) as arriving,
+                ):
+                    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+                    is_begun = True
+                    async for piece in arriving:
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+            except WheelfsError as error:
+                log.info("%s", error)
+                failed = error
+            is_over = True
+            nursery.cancel_scope.cancel()
+        if not is_over or (failed is not None and is_begun):
+            return  # the client is gone; or the connection is broken off: it must not take a part for the whole
+        if failed is None:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif isinstance(scope["wheelfs"], ReleaseOf) and isinstance(failed, OriginUnreachable | OriginTimeout):
+            await self(scope, receive, send)
+        else:
+            await _refuse(send, status_of(failed), str(failed))
 
 
 async def _refuse(send: Send, status: HTTPStatus, reason: str) -> None:
@@ -161,15 +175,19 @@ async def _refuse(send: Send, status: HTTPStatus, reason: str) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _body(receive: Receive) -> AsyncIterator[bytes]:
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return
-        if message.get("body"):
-            yield message["body"]
-        if not message.get("more_body", False):
-            return
+async def _hear(receive: Receive, body: trio.MemorySendChannel[bytes], scope: trio.CancelScope) -> None:
+    """Hand on a request's body as it is asked for, and cancel ``scope`` when the client hangs up."""
+    async with body:
+        is_whole = False
+        while not is_whole:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                scope.cancel()
+                return
+            if message.get("body"):
+                await body.send(message["body"])
+            is_whole = not message.get("more_body", False)
+    await until_gone(receive, scope)
 
 
 def _url(origin: str, scope: dict[str, Any]) -> str | None:
