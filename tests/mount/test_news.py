@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.fakes.waiting import eventually
-from tests.fakes.wheels import build_wheel
+from tests.fakes.wheels import build_wheel, wheel_filename
+from wheelfs.service.process.control_client import let_mounts_look
 
 if TYPE_CHECKING:
-    from tests.conftest import MountWheelfs
+    from pathlib import Path
+
+    from tests.conftest import MountWheelfs, RunWheelfs
     from tests.fakes.index import FakeIndex
 
 
@@ -51,3 +56,30 @@ def test_a_file_that_its_index_dropped_is_gone(fake_index: FakeIndex, mounted: M
     fake_index.remove(name)
     (project / "index.html").read_bytes()
     eventually(lambda: not (project / name).exists())
+
+
+WORKS_IN_IT = """
+import os, sys
+os.chdir(sys.argv[1])
+print("there", flush=True)
+sys.stdin.readline()
+print(os.getcwd(), flush=True)
+"""
+
+
+def test_a_program_that_works_in_a_project_keeps_its_directory_when_a_file_comes(
+    tools: bytes, mounted: MountWheelfs, run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    mount = mounted("--offline")
+    project = mount.path.resolve() / "simple" / "tools"
+    (tmp_path / (name := wheel_filename("tools", "1.1"))).write_bytes(build_wheel("tools", "1.1"))
+    program = [sys.executable, "-c", WORKS_IN_IT, str(project)]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as working:
+        assert working.stdout is not None
+        assert working.stdout.readline() == "there\n"
+        run_wheelfs("--store", str(store_dir), "add", str(tmp_path / name)).succeeded()
+        let_mounts_look(store_dir / "run")
+        said, _ = working.communicate("\n", timeout=60)  # before anything else looks the directory up, which would mend it
+        assert said == f"{project}\n"
+    assert name in os.listdir(project)
+    assert (project / name).exists()

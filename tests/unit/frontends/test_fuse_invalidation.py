@@ -13,6 +13,7 @@ from tests.fakes.waiting import until
 from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS
 from wheelfs.frontends.fuse.operations.invalidation import Invalidator
 from wheelfs.frontends.fuse.operations.tree_operations import TreeOperations
+from wheelfs.service.vfs.protocol import EntryChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,3 +65,28 @@ async def test_a_notification_inside_the_kernel_is_cut_off_and_waited_for(monkey
         nursery.cancel_scope.cancel()
     invalidator.end(freed.set, 60.0)
     assert ended == [True]
+
+
+async def test_a_directory_that_the_kernel_knows_keeps_its_name_and_one_that_may_be_absent_to_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notified: list[object] = []
+    monkeypatch.setattr(pyfuse3, "invalidate_entry", lambda _, name: notified.append(name))
+    known, new = directory({}), directory({})
+    filesystem = FakeFilesystem(directory({"known": known}))
+    operations = TreeOperations(filesystem, uid=1, gid=2)
+    invalidator = Invalidator(filesystem, operations, FUSE_LIMITS)
+    operations.inodes.remember(operations.inodes.number(known), known)
+    root = filesystem.root.attributes.inode
+    changes = [
+        EntryChanged(root, "known", known.attributes.inode),
+        EntryChanged(root, "new", new.attributes.inode),
+        EntryChanged(root, "last"),
+    ]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(invalidator.run)
+        for change in changes:
+            filesystem._send.send_nowait(change)
+        await until(lambda: b"last" in notified)
+        nursery.cancel_scope.cancel()
+    assert notified == [b"new", b"last"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
-from wheelfs.core.views.paths import ENVIRONMENTS
+from wheelfs.core.views.paths import ENVIRONMENTS, METADATA_SUFFIX
 from wheelfs.core.views.view import View
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.vfs.protocol import EntryChanged, InodeChanged
@@ -76,10 +76,12 @@ class ChangeWatcher:
             if change.filename is not None and change.filename.endswith(".whl"):
                 for path in FLAT_PATHS:
                     yield EntryChanged(inode_of_path(path), change.filename)
-            # The kernel drops a project's files together with its directory.
             for path in self._view_paths(change.index):
                 simple = f"{path}/simple".lstrip("/")
-                yield EntryChanged(inode_of_path(simple), change.project)
+                directory = inode_of_path(f"{simple}/{change.project}")
+                yield EntryChanged(inode_of_path(simple), change.project, directory)
+                for name in () if change.filename is None else (change.filename, change.filename + METADATA_SUFFIX):
+                    yield EntryChanged(directory, name)
                 yield InodeChanged(inode_of_path(f"{simple}/{change.project}/index.html"))
 
     def _new_labels(self) -> Iterator[EntryChanged]:

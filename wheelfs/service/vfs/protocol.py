@@ -80,10 +80,15 @@ class Space(msgspec.Struct, frozen=True):
 
 
 class EntryChanged(msgspec.Struct, frozen=True):
-    """The name ``name`` in the directory ``parent_inode`` has appeared, vanished or now means something else."""
+    """The name ``name`` in the directory ``parent_inode`` has appeared, vanished or now means something else.
+
+    ``directory_inode``: it may only have appeared, and is this directory then.  A cache that knows the directory already keeps
+    its name: to forget that would take the path from programs that work in there (getcwd(2)).
+    """
 
     parent_inode: int
     name: str
+    directory_inode: int | None = None
 
 
 class InodeChanged(msgspec.Struct, frozen=True):

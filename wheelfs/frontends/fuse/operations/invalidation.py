@@ -65,11 +65,14 @@ class Invalidator:
             nursery.start_soon(self._retry_deferred)
             try:
                 async for change in self._filesystem.changes():
+                    numbers_of = self._operations.inodes.numbers_of
                     if isinstance(change, EntryChanged):
-                        for parent in self._operations.inodes.numbers_of(change.parent_inode):
+                        if change.directory_inode is not None and numbers_of(change.directory_inode):
+                            continue
+                        for parent in numbers_of(change.parent_inode):
                             await self._forget_entry(parent, change.name.encode("utf-8", "surrogateescape"))
                     else:
-                        for number in self._operations.inodes.numbers_of(change.inode):
+                        for number in numbers_of(change.inode):
                             await self._forget_inode(number)
             except Exception:
                 log.exception("the tree's changes ended; the mount now relies on time-outs of its entries")
