@@ -70,4 +70,6 @@ def is_wrapper(script: str, entry_points: Collection[str]) -> bool:
 
 def _calling(module: str, attribute: str) -> bytes:
     root = attribute.partition(".")[0]
-    return _FIRST_LINES + f"import sys\n\nfrom {module} import {root}\n\nsys.exit({attribute}())\n".encode()
+    # As in the scripts of pip and uv: processes that multiprocessing spawns run the script once more, under another name.
+    call = f'if __name__ == "__main__":\n    sys.exit({attribute}())\n'
+    return _FIRST_LINES + f"import sys\n\nfrom {module} import {root}\n\n{call}".encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes.many_kinds import NAME, many_kinds
+from tests.fakes.processes import isolated_environment, run
 from tests.fakes.wheels import build_wheel
 from wheelfs.core.environments.assembling import assemble
 from wheelfs.core.environments.installation import WheelInstallation, check_path, install
@@ -32,6 +34,7 @@ from wheelfs.model.environment import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 PYTHON = Interpreter("/opt/python/bin/python3.11", "3.11.7", "cpython-311", b"abcd")
 SITE = "lib/python3.11/site-packages"
@@ -185,6 +188,23 @@ def test_entry_points_are_scripts(text: str, names: list[str]) -> None:
 def test_an_entry_point_that_cannot_be_imported_is_a_script_too() -> None:
     [(name, body)] = entry_point_scripts("install it", "[console_scripts]\na = my-module:main\n", "3.11")
     assert (name, b"from my-module import main" in body) == ("a", True)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_script_of_an_entry_point_may_start_processes_that_run_it_once_more(tmp_path: Path, method: str) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    (tmp_path / "many.py").write_text(
+        "import multiprocessing\n\ndef nothing():\n    pass\n\ndef main():\n"
+        f"    process = multiprocessing.get_context('{method}').Process(target=nothing)\n"
+        "    process.start()\n    process.join()\n    return process.exitcode + 40\n"
+    )
+    [(name, body)] = entry_point_scripts("install it", "[console_scripts]\nmany = many:main\n", "3.11")
+    script = tmp_path / "bin" / name
+    script.write_bytes(body)
+    script.chmod(0o755)
+    environment = {**isolated_environment(tmp_path / "home"), "PYTHONPATH": str(tmp_path)}
+    assert run([str(script)], environment=environment, cwd=tmp_path).returncode == 40
 
 
 @pytest.mark.parametrize(
