@@ -8,6 +8,7 @@ import json
 import sys
 import zipfile
 from io import BytesIO
+from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -16,6 +17,8 @@ import pytest
 from tests.fakes import faults
 from tests.fakes.commands import error_of, objects
 from tests.fakes.environment_bench import Bench
+from tests.fakes.index import FakeIndex
+from tests.fakes.pages import JSON
 from tests.fakes.trees_on_disk import digests_below
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import MountWheelfs, RunWheelfs
-    from tests.fakes.index import FakeIndex
     from tests.fakes.mounts import Mounted
 
 PARTS = 8
@@ -298,6 +300,23 @@ def test_without_a_hash_it_is_fetched_whole(bench: Bench) -> None:
     bench.index.hashes = False
     made = bench.create("it", "large", lazy=True)["environment"]
     assert made["state"] == "complete"
+
+
+def test_of_two_files_of_one_name_it_has_the_one_that_was_chosen_whatever_its_hash_is(bench: Bench) -> None:
+    name, other = bench.index.add_wheel("shared", "1.0", files={"shared.py": b"X = 'other'\n"})
+    bench.create("it", "shared")
+    numbered = (build_wheel("shared", "1.0", files={"shared.py": b"X = %d\n" % number}) for number in count())
+    later = next(one for one in numbered if hashlib.sha256(one).digest() > hashlib.sha256(other).digest())
+    with FakeIndex() as plain:
+        plain.add(name, later, project="shared")
+        file = {"filename": name, "url": plain.file_url(name), "hashes": {"whirlpool": "aa" * 64}}  # Python has no such algorithm
+        page = {"meta": {"api-version": "1.0"}, "name": "shared", "files": [file]}
+        plain.set_page("shared", json.dumps(page).encode(), JSON)
+        for _ in range(2):  # when it has just come, and when it is here
+            words = ("it", "shared", "--index", f"plain={plain.url}", *bench.options)
+            bench.command("env", "create", *words).succeeded()
+            [shown] = objects(bench.command("--json", "env", "show", "it").succeeded())
+            assert [wheel["sha256"] for wheel in shown["wheels"]] == [hashlib.sha256(later).hexdigest()]
 
 
 def test_what_is_withheld_until_it_is_verified_comes_whole(bench: Bench) -> None:

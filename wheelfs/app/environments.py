@@ -335,7 +335,7 @@ def _as_wheel(store: Store, file: FetchedFile) -> EnvironmentWheel:
 
     assert file.filename is not None and file.project is not None
     for name in store.catalog.stored_names(file.project):
-        if name.filename == file.filename and file.sha256 in (None, name.sha256.hex()):
+        if (name.filename, name.sha256.hex()) == (file.filename, file.sha256):
             return EnvironmentWheel(name.project, name.filename, name.index, name.sha256, name.size_bytes)
     if file.result == "would-fetch" and file.sha256 is not None and file.size_bytes is not None and file.origin is not None:
         return EnvironmentWheel(file.project, file.filename, file.origin, bytes.fromhex(file.sha256), file.size_bytes)

@@ -183,6 +183,7 @@ class Prefetch:
             told = msgspec.structs.replace(
                 about,
                 result="fetched" if brought else "present",
+                sha256=entry.sealed_sha256.hex(),
                 size_bytes=stored.size_bytes,
                 fetched_bytes=stored.size_bytes if brought else 0,
                 missing_bytes=0,
