@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from packaging.markers import default_environment
 
+from tests.fakes.commands import objects
 from tests.fakes.index import FakeIndex
 from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 from wheelfs.core.platforms.targets import named
@@ -180,3 +181,22 @@ def test_a_wheel_that_the_index_does_not_have_is_missing_until_it_is_added(
         (tmp_path / filename).write_bytes(content)
         run_wheelfs("add", str(tmp_path / filename), env=ours).succeeded()
         run_wheelfs("fetch", lock, env=ours).succeeded()
+
+
+def test_what_is_locked_beside_a_wheel_at_a_path_is_what_an_environment_has(
+    project: Project, fake_index: FakeIndex, run_wheelfs: RunWheelfs, store_dir: Path
+) -> None:
+    """Its index has newer versions by then, and neither uv nor the index is asked again: as by ``uv sync --frozen``."""
+    project.where.mkdir()
+    wheel = project.where / wheel_filename("bypath", "1.0")
+    wheel.write_bytes(build_wheel("bypath", "1.0", requires=["tool"]))
+    project.lock(f'dependencies = ["bypath"]\n[tool.uv.sources]\nbypath = {{ path = "../{wheel.name}" }}\n')
+    fake_index.add_wheel("tool", "2.0")
+    lock = str(project.where / "app" / "uv.lock")
+    ours = {"WHEELFS_INDEX": f"main={fake_index.url}", "WHEELFS_STORE": str(store_dir), "WHEELFS_PAGE_TTL_S": "0"}
+    run_wheelfs("env", "create", "it", lock, "--complete", env=ours).succeeded()
+    wheels = {wheel.name, wheel_filename("tool", "1.0")}
+    assert {one["filename"] for one in objects(run_wheelfs("ls", "--json", env=ours).succeeded())} == wheels
+    fake_index.stop()
+    made = objects(run_wheelfs("--json", "env", "create", "it", lock, env=ours).succeeded())[-1]
+    assert (made["result"], made["environment"]["wheels"]) == ("unchanged", len(wheels))

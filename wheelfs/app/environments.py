@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from wheelfs.app.fetching import bring, read
+from wheelfs.app.fetching import bring, local_files, read
 from wheelfs.app.indexes import effective_indexes
 from wheelfs.app.wiring import is_unborn, store_to_fill, store_to_look_at
 from wheelfs.errors import InvalidInput, NotKnown, OriginError
@@ -98,7 +98,7 @@ def _made(
         files.append(file)
         report(file)
 
-    stored = _stored_files(settings, store, request)
+    stored = _stored_files(settings, store, request, progress)
     if stored is not None:
         for file in stored:
             done(file)
@@ -116,8 +116,8 @@ def _made(
     return made[0]
 
 
-def _stored_files(settings: Settings, store: Store, request: Request) -> list[FetchedFile] | None:
-    """Return all that is asked for if a lock names it and it is stored, else None."""
+def _stored_files(settings: Settings, store: Store, request: Request, progress: Progress) -> list[FetchedFile] | None:
+    """Return all that is asked for if locks name it and it is stored, or lies at a path and is added now; else None."""
     from wheelfs.core.platforms.machine import Machine
     from wheelfs.core.projects.index_scopes import IndexScopes, share_scopes
     from wheelfs.core.views.policy import policy_of
@@ -133,7 +133,11 @@ def _stored_files(settings: Settings, store: Store, request: Request) -> list[Fe
     patterns = {index.name: index.projects for index, _ in effective_indexes(settings)}
     scopes = IndexScopes(patterns, share_scopes(settings))
     stored = stored_files(store, request.wants.locked, request.target, scopes=scopes, view_filter=view_filter)
-    return None if stored is None else [*map(unfetchable, request.wants.unfetchable), *stored]
+    if stored is None:
+        return None
+    local = request.wants.local
+    added = [local_files(settings, store, request, progress).bring(one) for one in local]
+    return [*map(unfetchable, request.wants.unfetchable), *added, *stored]
 
 
 def check_venv(directory: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wheelfs.reports.check import CheckedFile, CheckSummary
     from wheelfs.reports.fetch import FetchArguments, FetchedFile, FetchSummary
     from wheelfs.reports.progress import Progress
+    from wheelfs.service.operations.fetch_local import LocalFiles
     from wheelfs.service.operations.requirements import Wants
     from wheelfs.service.operations.resolve import Resolver
     from wheelfs.service.running import Running
@@ -77,7 +78,7 @@ def read(asked: FetchArguments, *, note: Callable[[str], None], wanted: Sequence
         note=note,
     )
     resolver = None
-    if asked.with_deps and (wants.wanted or wants.local or wants.trees):
+    if asked.with_deps and (wants.wanted or wants.unlocked or wants.trees):
         from wheelfs.service.operations.resolve import Resolver
 
         resolver = Resolver.found(asked, target, os.environ, note=note)
@@ -121,6 +122,16 @@ def bring(
     for one in request.wants.unfetchable:
         run.done(unfetchable(one))
     return trio.run(run.bring, store)
+
+
+def local_files(settings: Settings, store: Store, request: Request, progress: Progress) -> LocalFiles:
+    """Return what adds the files that are asked for by their paths."""
+    from wheelfs.core.projects.index_scopes import IndexScopes
+    from wheelfs.service.operations.fetch_local import LocalFiles
+
+    scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(settings)})
+    asked = request.asked
+    return LocalFiles(store, request.wants.wanted, request.target, scopes, asked.pin, asked.dry_run, progress)
 
 
 def check(
@@ -221,13 +232,8 @@ class _Run(msgspec.Struct):
         """Add the files that are asked for by their paths."""
         import trio
 
-        from wheelfs.core.projects.index_scopes import IndexScopes
-        from wheelfs.service.operations.fetch_local import LocalFiles
-
-        asked, wants = self.request.asked, self.request.wants
-        scopes = IndexScopes({setting.name: setting.projects for setting, _ in effective_indexes(self.settings)})
-        adding = LocalFiles(store, wants.wanted, self.request.target, scopes, asked.pin, asked.dry_run, self.progress)
-        for local in wants.local:
+        adding = local_files(self.settings, store, self.request, self.progress)
+        for local in self.request.wants.local:
             self.done(await trio.to_thread.run_sync(adding.bring, local))
 
     async def _resolved(self, resolver: Resolver, store: Store, counters: Counters) -> list[Wanted]:

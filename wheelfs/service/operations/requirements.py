@@ -50,11 +50,15 @@ _ADVICE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A wheel or sdist of the user's that is asked for by its path; of ``project``, for the dependencies of its ``extras``."""
+    """A wheel or sdist of the user's that is asked for by its path; of ``project``, for the dependencies of its ``extras``.
+
+    ``is_locked``: by a lock file, which names these itself.
+    """
 
     path: Path
     project: ProjectName
     asked: LocalPath
+    is_locked: bool = False
 
 
 @dataclass(slots=True)
@@ -75,6 +79,11 @@ class Wants:
     notes: list[str] = field(default_factory=list)
     allowed: AllowedFiles = field(default_factory=AllowedFiles)
     requires_hashes: bool = False
+
+    @property
+    def unlocked(self) -> list[LocalFile]:
+        """The local files of which no lock names what they need."""
+        return [one for one in self.local if not one.is_locked]
 
     def as_one(self) -> list[Wanted]:
         """Return one requirement for each project.
@@ -207,7 +216,7 @@ class _Reading:
             if isinstance(entry, Wanted):
                 self._wants.locked.append(entry)
             else:
-                self._take(entry, path.parent)
+                self._take(entry, path.parent, is_locked=True)
 
     def groups(self, path: Path, names: set[str]) -> None:
         """Take the dependency groups of a pyproject.toml."""
@@ -223,18 +232,18 @@ class _Reading:
                         replace(entry, places=(place,)) if isinstance(entry, Wanted) else replace(entry, place=place), Path()
                     )
 
-    def _take(self, entry: Asked, base: Path) -> None:
+    def _take(self, entry: Asked, base: Path, *, is_locked: bool = False) -> None:
         match entry:
             case Wanted():
                 self._wants.wanted.append(entry)
             case Unfetchable():
                 self._wants.unfetchable.append(entry)
             case LocalPath():
-                self._local(entry, base)
+                self._local(entry, base, is_locked=is_locked)
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def _local(self, asked: LocalPath, base: Path) -> None:
+    def _local(self, asked: LocalPath, base: Path, *, is_locked: bool) -> None:
         """Take what lies at a path; like pip's and uv's it counts from the working directory, wherever the file lies."""
         path = base / asked.path
         told = project_and_version(path.name)
@@ -253,7 +262,7 @@ class _Reading:
             reason = f"the file is one of {told[0]}, and not of {asked.project}"
             self._wants.unfetchable.append(Unfetchable(asked.text, reason, project=asked.project, place=asked.place))
         else:
-            self._wants.local.append(LocalFile(path, told[0], asked))
+            self._wants.local.append(LocalFile(path, told[0], asked, is_locked))
 
     def _option(self, option: Option, place: str) -> None:
         wants = self._wants

@@ -112,8 +112,8 @@ class Resolver:
 
 
 def _by_path(wants: Wants) -> str:
-    """Return the lines of a requirements file for local wheels, sdists and directories: what these need is looked for, too."""
-    lines = [f"{local.project}{_extras(local.asked)} @ {local.path.absolute().as_uri()}" for local in wants.local]
+    """Return the lines of a requirements file for what is local and in no lock: what that needs is looked for, too."""
+    lines = [f"{local.project}{_extras(local.asked)} @ {local.path.absolute().as_uri()}" for local in wants.unlocked]
     lines += [f"{'-e ' if asked.is_editable else ''}{path.resolve().as_uri()}{_extras(asked)}" for path, asked in wants.trees]
     return "".join(f"{line}\n" for line in lines)
 
