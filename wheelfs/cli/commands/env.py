@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from wheelfs.reports.environment import EnvironmentState, MadeEnvironment
     from wheelfs.reports.fetch import FetchArguments, FetchedFile
 
-_LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
 _OF_LOCKS: Final = {
     "packages": "--package",
     "all_packages": "--all-packages",
@@ -156,17 +154,17 @@ def create(context: click.Context, /, name: str, words: tuple[str, ...], files: 
 
 def _asked(words: tuple[str, ...], files: tuple[Path, ...], choices: dict[str, Any]) -> FetchArguments:
     """Return what the command line asks for; raises `UsageError`."""
-    from wheelfs.core.resolve.lock_files import groups_of_locks, with_extras
+    from wheelfs.core.resolve.lock_files import groups_of_locks, with_extras, words_by_kind
     from wheelfs.model.wanted import Synced
     from wheelfs.reports.fetch import FetchArguments
 
-    named = tuple(word for word in words if _LOCK.fullmatch(word))
+    requirements, called_locks, named = words_by_kind(words)
     locks = tuple(with_extras(lock, choices["extras"]) for lock in named)
     synced = Synced(**{field: choices[field] for field in _OF_LOCKS})
     _check_choices(synced, choices, locks)
     return FetchArguments(
-        requirements=tuple(word for word in words if word not in named),
-        files=files,
+        requirements=requirements,
+        files=(*files, *map(Path, called_locks)),
         locks=locks,
         groups=groups_of_locks(locks, choices["groups"]),
         as_synced=synced,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     from wheelfs.reports.check import CheckedFile, CheckSummary
     from wheelfs.reports.environment import CompiledEnvironment
     from wheelfs.reports.fetch import FetchedFile, FetchSummary
-
-
-_LOCK = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
-"""How the names of lock files end, and no requirement does; extras of a lock may follow."""
 
 
 @click.command(
@@ -103,6 +98,7 @@ def fetch(
     """
     from wheelfs import app
     from wheelfs.app import environments
+    from wheelfs.core.resolve.lock_files import words_by_kind
     from wheelfs.model.wanted import Wanted
     from wheelfs.reports.fetch import FetchArguments
 
@@ -112,12 +108,10 @@ def fetch(
     if environment is None and not is_asked:
         raise UsageError("fetch", "nothing is asked for", "name a requirement, a lock file, -r FILE, --group NAME or --env NAME")
     session = session_of(context)
-    asked = FetchArguments(
-        requirements=tuple(word for word in words if not _is_lock(word)),
-        files=files,
-        locks=tuple(word for word in words if _is_lock(word)),
-        **choices,  # the options above, each under the name of its field
-    )
+    requirements, called_locks, locks = words_by_kind(words)
+    # ``choices`` are the options above, each under the name of its field.
+    named = (*files, *map(Path, called_locks))
+    asked = FetchArguments(requirements=requirements, files=named, locks=locks, **choices)
     output = session.output
     done: list[FetchedFile] = []
 
@@ -150,10 +144,6 @@ def _print_environment(output: Output, made: CompiledEnvironment) -> None:
     else:
         modules = f", {counted(made.compiled, 'module')} compiled" if made.compiled else ""
         output.line(f"environment {made.environment.name}: {made.environment.state}{modules}")
-
-
-def _is_lock(word: str) -> bool:
-    return _LOCK.fullmatch(word) is not None
 
 
 def _print_file(output: Output, file: FetchedFile) -> None:

@@ -38,11 +38,25 @@ _EXPORTS: Final = {
 
 _EXTRAS = re.compile(r"(?P<path>.+)\[(?P<extras>[^\]]*)\]", re.DOTALL)
 _PYLOCK_NAME = re.compile(r"pylock(\.[^.]+)?\.toml")
+_LOCK_WORD = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
+"""How the names of lock files end, and no requirement does; extras of a lock may follow."""
+_REQUIREMENTS_NAME = re.compile(r".*requirements[^/.]*\.lock")
+"""What rye calls the requirements files that it writes (requirements-dev.lock); the lock of a script is called NAME.py.lock."""
 
 
 def is_lock_name(filename: str) -> bool:
     """Return whether a file of this name is a lock, also where a requirements file may be named (as pip and uv have it)."""
-    return _PYLOCK_NAME.fullmatch(filename) is not None or filename.endswith(".lock")
+    is_lock = _PYLOCK_NAME.fullmatch(filename) is not None or filename.endswith(".lock")
+    return is_lock and _REQUIREMENTS_NAME.fullmatch(filename) is None
+
+
+def words_by_kind(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return which words of a command line are requirements, requirements files that are called locks, and locks."""
+    kinds: tuple[list[str], list[str], list[str]] = ([], [], [])
+    for word in words:
+        kind = 0 if _LOCK_WORD.fullmatch(word) is None else 1 if _REQUIREMENTS_NAME.fullmatch(word) else 2
+        kinds[kind].append(word)
+    return tuple(kinds[0]), tuple(kinds[1]), tuple(kinds[2])
 
 
 def lock_and_extras(text: str) -> tuple[str, frozenset[str]]:
