@@ -31,6 +31,8 @@ print(json.dumps([
     sys.platform,
 ]))
 """
+_MAX_LINKS: Final = 40
+"""As many links the kernel follows to one file."""
 
 
 def find_interpreter(asked: str | None) -> Interpreter:
@@ -117,7 +119,26 @@ def _answer(child: subprocess.Popen[str], path: str, attempted: str) -> Interpre
     if implementation != "cpython" or platform != "linux" or free_threaded:
         kind = f"{implementation} on {platform}" + (", without its lock" if free_threaded else "")
         raise InvalidInput(attempted, f"it is {kind}; environments are for CPython on Linux, with its lock")
-    return Interpreter(executable, version, cache_tag, bytes.fromhex(magic))
+    version = version.removesuffix("+")  # of a Python built from a checkout, which is no version
+    return Interpreter(_beside_library(executable, version), version, cache_tag, bytes.fromhex(magic))
+
+
+def _beside_library(executable: str, version: str) -> str:
+    """Return the first of a program and what it links to from which Python finds its standard library, else the program.
+
+    ``home`` of a pyvenv.cfg is where a Python without a place of its own looks for it, and no link is followed from there: uv
+    puts links to such ones into ~/.local/bin, and finds a home for its virtual environments as it is done here.
+    """
+    library = Path("lib", f"python{'.'.join(version.split('.')[:2])}", "os.py")
+    path = Path(executable)
+    with suppress(OSError):  # a directory above it cannot be looked into
+        for _ in range(_MAX_LINKS):
+            if any((above / library).is_file() for above in path.parents[:-1]):
+                return str(path)
+            if not path.is_symlink():
+                break
+            path = Path(os.path.normpath(path.parent / path.readlink()))
+    return executable
 
 
 def _cannot_be_run(attempted: str, why: object) -> InvalidInput:

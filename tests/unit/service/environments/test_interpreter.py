@@ -7,13 +7,18 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.markers import default_environment
+from packaging.version import Version
 
+from wheelfs.core.platforms.targets import named
 from wheelfs.errors import InvalidInput
 from wheelfs.model.environment import Interpreter
 from wheelfs.service.environments.interpreter import Present, find_interpreter, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ENVIRONMENT = {key: str(value) for key, value in default_environment().items()}
 
 
 def test_the_question_is_not_shown() -> None:
@@ -60,3 +65,34 @@ def test_what_another_user_or_a_share_could_have_named_is_not_run_to_show_it(
     found = shown(Interpreter(str(program), "3.11.7", "cpython-311", b"abcd"))
     assert ran.exists() == is_run
     assert is_run or found == Present(None, "")
+
+
+def _answering(program: Path, version: str) -> None:
+    """Write a program that calls itself Python, at the path by which it was run."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    minor = version.rpartition(".")[0]
+    answer = f'["%s", "{version}", "cpython", "cpython-{minor.replace(".", "")}", "00000000", false, "linux"]'
+    program.write_text(f"#!/bin/sh\nprintf '{answer}' \"$0\"\n")
+    program.chmod(0o755)
+
+
+def test_a_python_of_a_checkout_has_the_version_that_it_will_be(tmp_path: Path) -> None:
+    _answering(tmp_path / "python3.13", "3.13.2+")
+    found = find_interpreter(str(tmp_path / "python3.13"))
+    assert (found.version, found.minor) == ("3.13.2", "3.13")
+    assert named(found.version, [], machine_platforms=[], environment=ENVIRONMENT).python == Version("3.13.2")
+
+
+@pytest.mark.parametrize("has_library", [True, False])
+def test_a_link_to_a_python_is_followed_to_where_its_library_is(tmp_path: Path, has_library: bool) -> None:
+    program, link = tmp_path / "of-uv" / "bin" / "python3.13", tmp_path / "home" / "bin" / "python3.13"
+    _answering(program, "3.13.2")
+    if has_library:
+        library = tmp_path / "of-uv" / "lib" / "python3.13"
+        library.mkdir(parents=True)
+        (library / "os.py").touch()
+    link.parent.mkdir(parents=True)
+    link.symlink_to("python3")
+    (link.parent / "python3").symlink_to("../../of-uv/bin/python3.13")
+    assert find_interpreter(str(link)).executable == str(program if has_library else link)
+    assert find_interpreter(str(program)).executable == str(program)
