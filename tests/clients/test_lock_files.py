@@ -200,3 +200,25 @@ def test_what_is_locked_beside_a_wheel_at_a_path_is_what_an_environment_has(
     fake_index.stop()
     made = objects(run_wheelfs("--json", "env", "create", "it", lock, env=ours).succeeded())[-1]
     assert (made["result"], made["environment"]["wheels"]) == ("unchanged", len(wheels))
+
+
+def test_what_a_lock_has_from_a_url_is_there_once_it_was_added(
+    project: Project, run_wheelfs: RunWheelfs, fake_index: FakeIndex, store_dir: Path
+) -> None:
+    ours = {"WHEELFS_INDEX": f"main={fake_index.url}", "WHEELFS_STORE": str(store_dir)}
+    with FakeIndex() as elsewhere:
+        name, _ = elsewhere.add_wheel("direct", "1.0")
+        url = elsewhere.file_url(name)
+        locked = project.lock(f'dependencies = ["lib", "direct @ {url}"]\n')
+        directory = project.where / "app"
+        (directory / "pylock.toml").write_text(locked.pylock)
+        locks = [str(directory / name) for name in ("uv.lock", "pylock.toml")]
+        for lock in locks:
+            for words in (("fetch",), ("check",), ("env", "create", "it")):
+                done = run_wheelfs(*words, lock, env=ours)
+                assert done.returncode != 0
+                assert "it is no file of an index; wheelfs add takes files and URLs" in done.stderr + done.stdout
+        run_wheelfs("add", url, env=ours).succeeded()
+    for lock in locks:
+        for words in (("fetch",), ("check",), ("env", "create", "it")):
+            run_wheelfs(*words, lock, env=ours).succeeded()

@@ -272,7 +272,7 @@ def test_the_gateway_has_none(bench: Bench, tmp_path: Path) -> None:
                 assert answer.code == 404
 
 
-def test_an_sdist_is_named_with_what_to_do(bench: Bench) -> None:
+def test_an_sdist_is_named_with_what_to_do_and_then_that_does_it(bench: Bench) -> None:
     bench.index.add("source-1.0.tar.gz", b"not looked at", project="source")
     done = bench.command("--json", "env", "create", "it", "pylock.toml", "--index", f"main={bench.index.url}")
     assert done.returncode != 0
@@ -287,6 +287,13 @@ def test_an_sdist_is_named_with_what_to_do(bench: Bench) -> None:
     assert error["class"] == "InvalidInput"
     assert "source-1.0.tar.gz is no wheel" in error["message"]
     assert "uv build" in error["message"]
+    wheel = bench.store.parent / wheel_filename("source", "1.0")
+    wheel.write_bytes(build_wheel("source", "1.0"))
+    bench.command("add", str(wheel)).succeeded()
+    said = bench.command("env", "create", "it", str(lock), *bench.options).succeeded().stderr
+    assert f"wheelfs: source==1.0 is not built: {wheel.name} was added here, and stands for it\n" in said
+    [shown] = objects(bench.command("--json", "env", "show", "it").succeeded())
+    assert [one["filename"] for one in shown["wheels"]] == [wheel.name]
 
 
 def test_two_wheels_at_one_path_are_told(bench: Bench) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from wheelfs.app.fetching import bring, local_files, read
-from wheelfs.app.indexes import effective_indexes
+from wheelfs.app.fetching import bring, local_files, read, stored_view, take_added
 from wheelfs.app.wiring import is_unborn, store_to_fill, store_to_look_at
 from wheelfs.errors import InvalidInput, NotKnown, OriginError
 from wheelfs.private_files import readers_of
@@ -72,7 +71,7 @@ def create(
     wanted = msgspec.structs.replace(asked, python=interpreter.version, with_deps=True, lazy=not complete)
     request = read(wanted, note=note)
     with store_to_fill(settings) as store:
-        one = _made(settings, store, name, interpreter, request, report, progress)
+        one = _made(settings, store, name, interpreter, request, report, note, progress)
         state = _state(store, one.label, one.tree)
     let_mounts_look(settings.store / "run")
     clashes = tuple(EnvironmentClash(path=clash.path, hidden=clash.hidden, shown=clash.shown) for clash in one.clashes)
@@ -87,6 +86,7 @@ def _made(
     interpreter: Interpreter,
     request: Request,
     report: Callable[[FetchedFile], None],
+    note: Callable[[str], None],
     progress: Progress,
 ) -> Made:
     """Make an environment of what was read: with nothing but the store where that has all of it, else with a node."""
@@ -98,7 +98,13 @@ def _made(
         files.append(file)
         report(file)
 
+    def instead(wanted: Wanted, taken: Wanted) -> None:
+        note(f"{wanted} is not built: {', '.join(taken.filenames)} was added here, and stands for it")
+
+    take_added(settings, store, request.wants, request.target, now_us=request.began_us, instead=instead)
     stored = _stored_files(settings, store, request, progress)
+    if stored is None and _take_built(settings, store, request, instead):
+        stored = _stored_files(settings, store, request, progress)
     if stored is not None:
         for file in stored:
             done(file)
@@ -118,26 +124,32 @@ def _made(
 
 def _stored_files(settings: Settings, store: Store, request: Request, progress: Progress) -> list[FetchedFile] | None:
     """Return all that is asked for if locks name it and it is stored, or lies at a path and is added now; else None."""
-    from wheelfs.core.platforms.machine import Machine
-    from wheelfs.core.projects.index_scopes import IndexScopes, share_scopes
-    from wheelfs.core.views.policy import policy_of
-    from wheelfs.core.views.view import View
-    from wheelfs.core.views.visibility import filter_of
     from wheelfs.service.environments.locked import stored_files
     from wheelfs.service.operations.requirements import unfetchable
 
     if request.resolver is not None:
         return None
-    nowhere = Machine(frozenset())  # only flat directories ask for what a machine is
-    view_filter = filter_of(View(), policy_of(settings, nowhere), machine=nowhere, now_us=request.began_us)
-    patterns = {index.name: index.projects for index, _ in effective_indexes(settings)}
-    scopes = IndexScopes(patterns, share_scopes(settings))
+    scopes, view_filter = stored_view(settings, request.began_us)
     stored = stored_files(store, request.wants.locked, request.target, scopes=scopes, view_filter=view_filter)
     if stored is None:
         return None
     local = request.wants.local
     added = [local_files(settings, store, request, progress).bring(one) for one in local]
     return [*map(unfetchable, request.wants.unfetchable), *added, *stored]
+
+
+def _take_built(settings: Settings, store: Store, request: Request, instead: Callable[[Wanted, Wanted], None]) -> bool:
+    """Have wheels that were added stand for the sdists that locks want, and return whether there are any."""
+    from wheelfs.service.environments.locked import built
+
+    scopes, view_filter = stored_view(settings, request.began_us)
+    locked, is_any = request.wants.locked, False
+    for place, wanted in enumerate(locked):
+        taken = built(store, wanted, request.target, scopes=scopes, view_filter=view_filter)
+        if taken is not None:
+            instead(wanted, taken)
+            locked[place], is_any = taken, True
+    return is_any
 
 
 def check_venv(directory: Path) -> None:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from wheelfs.config import Settings
     from wheelfs.core.platforms.targets import Target
+    from wheelfs.core.projects.index_scopes import IndexScopes
     from wheelfs.core.resolve.allowed_files import AllowedFiles
+    from wheelfs.core.views.visibility import ViewFilter
     from wheelfs.model.wanted import Wanted
     from wheelfs.reports.check import CheckedFile, CheckSummary
     from wheelfs.reports.fetch import FetchArguments, FetchedFile, FetchSummary
@@ -118,10 +120,55 @@ def bring(
 
     from wheelfs.service.operations.requirements import unfetchable
 
+    take_added(settings, store, request.wants, request.target, now_us=request.began_us)
     run = _Run(settings, request, report, progress, then)
     for one in request.wants.unfetchable:
         run.done(unfetchable(one))
     return trio.run(run.bring, store)
+
+
+def stored_view(settings: Settings, now_us: int) -> tuple[IndexScopes, ViewFilter]:
+    """Return what decides which stored files may be taken with no index asked."""
+    from wheelfs.core.platforms.machine import Machine
+    from wheelfs.core.projects.index_scopes import IndexScopes, share_scopes
+    from wheelfs.core.views.policy import policy_of
+    from wheelfs.core.views.view import View
+    from wheelfs.core.views.visibility import filter_of
+
+    nowhere = Machine(frozenset())  # only flat directories ask for what a machine is
+    view_filter = filter_of(View(), policy_of(settings, nowhere), machine=nowhere, now_us=now_us)
+    patterns = {index.name: index.projects for index, _ in effective_indexes(settings)}
+    return IndexScopes(patterns, share_scopes(settings)), view_filter
+
+
+def take_added(
+    settings: Settings,
+    store: Store,
+    wants: Wants,
+    target: Target,
+    *,
+    now_us: int,
+    instead: Callable[[Wanted, Wanted], None] | None = None,
+) -> None:
+    """Have what locks want and no index has come from the store, where a user has added it.
+
+    With ``instead``, as for an environment, a wheel of the same version may stand for what would be built: it is called with what
+    is wanted and with what is taken.
+    """
+    from wheelfs.service.environments.locked import added
+
+    named = [(one, one.file) for one in wants.unfetchable if one.file is not None]
+    if not named:
+        return
+    scopes, view_filter = stored_view(settings, now_us)
+    for one, file in named:
+        builds = instead is not None
+        taken = added(store, file, target, scopes=scopes, view_filter=view_filter, builds=builds)
+        if taken is not None:
+            wants.unfetchable.remove(one)
+            wants.locked.append(taken)
+            if instead is not None and taken is not file:
+                instead(file, taken)
 
 
 def local_files(settings: Settings, store: Store, request: Request, progress: Progress) -> LocalFiles:
@@ -161,6 +208,7 @@ def check(
     offline = msgspec.structs.replace(settings, offline=True)
 
     async def look(store: Store) -> None:
+        take_added(settings, store, wants, target, now_us=time.time_ns() // 1_000)
         async with running_node(offline, store, Counters(), bound_s=None, network_slots=0, with_shares=False) as node:
             for file in Check(node, target).files(wants):
                 files.append(file)

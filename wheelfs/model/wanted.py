@@ -88,7 +88,8 @@ class Unfetchable:
     """Something that is wanted and cannot be had ahead, in the user's words, and why.
 
     ``is_own_tree``: it is the user's own directory, which needs no fetching to be installed.  ``project`` where it is known:
-    what else asks for that project is answered by this one.
+    what else asks for that project is answered by this one.  ``file`` is how a lock names the file that a user may have added all
+    the same; without ``filenames`` there is none of its own, and a wheel of its version stands for it.
     """
 
     text: str
@@ -96,3 +97,4 @@ class Unfetchable:
     is_own_tree: bool = False
     project: ProjectName | None = None
     place: str = field(default="", compare=False)
+    file: Wanted | None = field(default=None, compare=False)

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from hashlib import algorithms_available
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
 
 from packaging.pylock import (
     Package,
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
 
 OWN_TREE: Final = "it is installed from the directory where it lies, so there is nothing to fetch"
 NOT_IN_AN_INDEX: Final = "it is no file of an index; wheelfs add takes files and URLs"
-IS_REPOSITORY: Final = "it is built from a repository when it is installed, so there is no file to fetch ahead"
+IS_REPOSITORY: Final = (
+    "it is built from a repository when it is installed, so there is no file to fetch ahead;"
+    " wheelfs env create takes a wheel of its version that wheelfs add has added"
+)
 
 
 def read(
@@ -130,6 +134,8 @@ def left_out(data: Mapping[str, Any], extras: Collection[str], groups: Collectio
 
 def _asked(package: Package, file: object, where: str) -> Asked:
     project = ProjectName(package.name)
+    version = SpecifierSet() if package.version is None else SpecifierSet(f"=={package.version}")
+    places = (where,) if where else ()
     match file:
         case PackageWheel() | PackageSdist():
             hashes = _hashes(package, file.hashes)
@@ -139,14 +145,19 @@ def _asked(package: Package, file: object, where: str) -> Asked:
                 )
             if file.path is not None and file.url is None:
                 return LocalPath(_pin(package), file.path, project, hashes, place=where)
-            version = SpecifierSet() if package.version is None else SpecifierSet(f"=={package.version}")
-            return Wanted(project, version, hashes, filenames=frozenset({file.filename}), places=(where,) if where else ())
+            return Wanted(project, version, hashes, filenames=frozenset({file.filename}), places=places)
         case PackageArchive() if file.path is not None:
             return LocalPath(_pin(package), file.path, project, _hashes(package, file.hashes), place=where)
         case PackageDirectory():
             return Unfetchable(_pin(package), OWN_TREE, is_own_tree=True, project=project, place=where)
+        case PackageArchive(url=str(url)):
+            filename = unquote(urlsplit(url).path).rpartition("/")[2]
+            hashes = _hashes(package, file.hashes)
+            wanted = Wanted(project, version, hashes, filenames=frozenset({filename}), places=places)
+            return Unfetchable(_pin(package), NOT_IN_AN_INDEX, project=project, place=where, file=wanted)
         case PackageVcs():
-            return Unfetchable(_pin(package), IS_REPOSITORY, project=project, place=where)
+            wanted = Wanted(project, version, places=places)
+            return Unfetchable(_pin(package), IS_REPOSITORY, project=project, place=where, file=wanted)
         case _:
             return Unfetchable(_pin(package), NOT_IN_AN_INDEX, project=project, place=where)
 

@@ -325,14 +325,16 @@ def _asked(package: _Package, where: str) -> Asked | None:
                 return None
             return Unfetchable(name, OWN_TREE, is_own_tree=True, place=where)
     project = parse_project_name(name)
-    pin = f"{name}=={package['version']}" if "version" in package else name
-    if "registry" in source:
-        filenames = frozenset(filter(None, (_filename(file) for file in package["files"])))
-        places = (where,) if where else ()
-        return Wanted(project, parse_specifiers(f"=={package['version']}"), package["hashes"], filenames=filenames, places=places)
+    pin = f"{name}=={package['version']}" if "version" in package or "registry" in source else name
     if "path" in source:
         return LocalPath(pin, str(source["path"]).removeprefix("file://"), project, package["hashes"], place=where)
-    return Unfetchable(pin, IS_REPOSITORY if "git" in source else NOT_IN_AN_INDEX, project=project, place=where)
+    # Of an sdist at a URL of its own that alone has the name.
+    filenames = frozenset(filter(None, (_filename(file) or _filename(source) for file in package["files"])))
+    specifier = parse_specifiers(pin.removeprefix(name))
+    wanted = Wanted(project, specifier, package["hashes"], filenames=filenames, places=(where,) if where else ())
+    if "registry" in source:
+        return wanted
+    return Unfetchable(pin, IS_REPOSITORY if "git" in source else NOT_IN_AN_INDEX, project=project, place=where, file=wanted)
 
 
 def _filename(file: Mapping[str, Any]) -> str | None:

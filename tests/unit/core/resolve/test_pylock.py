@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from packaging.markers import default_environment
+from packaging.specifiers import SpecifierSet
 
 from wheelfs.core.platforms.targets import named
 from wheelfs.core.resolve.allowed_files import AllowedFiles
 from wheelfs.core.resolve.lock_files import Locked, read_lock
 from wheelfs.core.resolve.uv_lock import AsSynced
 from wheelfs.errors import InvalidInput
+from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import LocalPath, Synced, Unfetchable, Wanted
 
 ENVIRONMENT = {key: str(value) for key, value in default_environment().items()}
@@ -69,7 +71,7 @@ def test_a_digest_that_no_file_can_have_is_refused(digest: str) -> None:
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ('[packages.archive]\nurl = "https://code.example/a.zip"\nhashes = { sha256 = "00" }', Unfetchable),
+        ('[packages.archive]\nurl = "https://code.example/a.zip"\nhashes = { sha256 = "' + DIGEST + '" }', Unfetchable),
         ('[packages.archive]\npath = "../a.zip"\nhashes = { sha256 = "' + DIGEST + '" }', LocalPath),
         ('[packages.vcs]\ntype = "git"\nurl = "https://code.example/a"\ncommit-id = "1234567"', Unfetchable),
         ('[packages.directory]\npath = "."', Unfetchable),
@@ -84,6 +86,17 @@ def test_what_is_in_no_index_is_a_path_or_cannot_be_fetched(source: str, expecte
     assert found.place == "pylock.toml"
     if isinstance(found, Unfetchable):
         assert found.is_own_tree == ("[packages.directory]" in source)
+
+
+def test_what_was_added_of_a_url_or_a_repository_is_found_by_name_version_and_hashes() -> None:
+    archive = f'[packages.archive]\nurl = "https://code.example/get/a-1.0.zip?x=y"\nhashes = {{ sha256 = "{DIGEST}" }}'
+    [found] = read(package("a", archive)).asked
+    assert isinstance(found, Unfetchable)
+    expected = Wanted(ProjectName("a"), SpecifierSet("==1.0"), frozenset({f"sha256:{DIGEST}"}), filenames=frozenset({"a-1.0.zip"}))
+    assert found.file == expected
+    [found] = read(package("a", '[packages.vcs]\ntype = "git"\nurl = "https://code.example/a"\ncommit-id = "1234567"')).asked
+    assert isinstance(found, Unfetchable)
+    assert found.file == Wanted(ProjectName("a"), SpecifierSet("==1.0"))
 
 
 def test_a_package_without_a_version_is_named_by_its_name_alone() -> None:

@@ -73,6 +73,27 @@ def test_sources_of_either_form(source: str, expected: type[object]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "files", "filenames"),
+    [
+        ("url = 'https://files.example/a-1.0-py3-none-any.whl'", "wheels = [{ url = '«source»', hash = '«hash»' }]", 1),
+        ("url = 'https://files.example/a-1.0.tar.gz'", "sdist = { hash = '«hash»' }", 1),
+        ("git = 'https://code.example/a.zip?rev=1#2'", "", 0),
+    ],
+)
+def test_what_was_added_of_a_url_or_a_repository_is_found_by_name_version_and_hashes(
+    source: str, files: str, filenames: int
+) -> None:
+    url, told = source.split("'")[1], f"sha256:{'ab' * 32}"
+    files = files.replace("«source»", url).replace("«hash»", told)
+    [one] = asked(f'version = 1\n[[package]]\nname = "a"\nversion = "1.0"\nsource = {{ {source} }}\n{files}\n')
+    assert isinstance(one, Unfetchable)
+    assert one.file is not None
+    assert (str(one.file), one.file.places) == ("a==1.0", ("uv.lock",))
+    assert one.file.filenames == ({url.rpartition("/")[2]} if filenames else set())
+    assert one.file.hashes == ({told} if filenames else set())
+
+
+@pytest.mark.parametrize(
     ("text", "advice"),
     [
         ("[metadata]\nlock-version = '2.1'\n", "poetry export"),

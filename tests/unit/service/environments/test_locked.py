@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from wheelfs.core.projects.index_scopes import IndexScopes
 from wheelfs.core.views.visibility import ViewFilter
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import Wanted
-from wheelfs.service.environments.locked import stored_files
+from wheelfs.service.environments.locked import added, built, stored_files
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.store import Store
 
@@ -32,6 +33,7 @@ TARGET = named(
 )
 PURE = "demo-1.0-py3-none-any.whl"
 EXACT = "demo-1.0-cp311-cp311-manylinux_2_28_x86_64.whl"
+WINDOWS = "demo-1.0-cp311-cp311-win_amd64.whl"
 SDIST = "demo-1.0.tar.gz"
 ALL = ViewFilter()
 
@@ -127,3 +129,75 @@ def test_what_a_policy_hides_is_not_taken(store: Store) -> None:
 def test_what_is_quarantined_is_not_taken(store: Store) -> None:
     store.quarantine(put(store, PURE), "a test")
     assert taken(store, locked(PURE)) is None
+
+
+def stands_for(store: Store, wanted: Wanted, *, view_filter: ViewFilter = ALL) -> set[str] | None:
+    found = built(store, wanted, TARGET, scopes=IndexScopes({}), view_filter=view_filter)
+    return None if found is None else set(found.filenames)
+
+
+def test_a_wheel_of_its_version_that_was_added_stands_for_an_sdist(store: Store) -> None:
+    sha256 = put(store, PURE, index="local", private=True)
+    for wanted in (locked(SDIST), locked(SDIST, WINDOWS)):
+        found = built(store, wanted, TARGET, scopes=IndexScopes({}), view_filter=ALL)
+        assert found is not None
+        assert found.hashes == {f"sha256:{sha256.hex()}"}
+        assert (stands_for(store, wanted), found.places) == ({PURE}, wanted.places)
+        assert taken(store, wanted) is None
+        assert taken(store, found) == [PURE]
+
+
+def test_of_several_that_were_added_the_best_for_the_machine_stands_for_it(store: Store) -> None:
+    for name in (PURE, EXACT, WINDOWS):
+        put(store, name, index="local", private=True)
+    assert stands_for(store, locked(SDIST)) == {EXACT}
+
+
+@pytest.mark.parametrize("name", ["demo-1.0.1-py3-none-any.whl", "demo-1.0+mine-py3-none-any.whl", SDIST])
+def test_neither_another_version_nor_an_sdist_stands_for_it(store: Store, name: str) -> None:
+    put(store, name, index="local", private=True)
+    assert stands_for(store, locked(SDIST)) is None
+
+
+def test_a_wheel_of_an_index_stands_for_nothing(store: Store) -> None:
+    put(store, PURE)
+    assert stands_for(store, locked(SDIST)) is None
+
+
+def test_a_wheel_that_the_lock_names_or_that_is_lacking_for_this_machine_is_not_replaced(store: Store) -> None:
+    put(store, PURE, index="local", private=True)
+    assert stands_for(store, locked(SDIST, EXACT)) is None
+    assert stands_for(store, locked(WINDOWS)) is None
+
+
+def test_what_was_added_stands_for_what_a_lock_names_no_file_of(store: Store) -> None:
+    """It is from a repository, or an archive that is called after its branch."""
+    put(store, PURE, index="local", private=True)
+    for filenames in (frozenset[str](), frozenset(("main.tar.gz",))):
+        wanted = Wanted(ProjectName("demo"), SpecifierSet("==1.0"), filenames=filenames)
+        assert stands_for(store, wanted) == {PURE}
+        assert stands_for(store, Wanted(ProjectName("demo"), SpecifierSet("==2.0"), filenames=filenames)) is None
+        assert stands_for(store, Wanted(ProjectName("demo"), filenames=filenames)) is None, "its version is not known"
+
+
+@pytest.mark.parametrize("name", [PURE, SDIST])
+def test_a_file_of_a_url_is_there_once_it_was_added_with_the_hash_of_the_lock(store: Store, name: str) -> None:
+    def found(wanted: Wanted, *, builds: bool) -> Wanted | None:
+        return added(store, wanted, TARGET, scopes=IndexScopes({}), view_filter=ALL, builds=builds)
+
+    assert found(locked(name), builds=True) is None
+    put(store, name, index="local", private=True)
+    assert found(locked(name), builds=True) == locked(name)
+    assert found(locked(name), builds=False) == locked(name)
+    other = Wanted(ProjectName("demo"), SpecifierSet("==1.0"), frozenset({"sha256:" + 64 * "0"}), filenames=frozenset({name}))
+    assert found(other, builds=False) is None
+    assert found(replace(other, hashes=frozenset()), builds=False) is None
+
+
+def test_of_an_sdist_of_a_url_and_a_wheel_that_were_added_an_environment_has_the_wheel(store: Store) -> None:
+    for name in (PURE, SDIST):
+        put(store, name, index="local", private=True)
+    found = added(store, locked(SDIST), TARGET, scopes=IndexScopes({}), view_filter=ALL, builds=True)
+    assert found is not None
+    assert found.filenames == {PURE}
+    assert added(store, locked(SDIST), TARGET, scopes=IndexScopes({}), view_filter=ALL, builds=False) == locked(SDIST)
