@@ -92,11 +92,11 @@ def test_what_was_added_of_a_url_or_a_repository_is_found_by_name_version_and_ha
     archive = f'[packages.archive]\nurl = "https://code.example/get/a-1.0.zip?x=y"\nhashes = {{ sha256 = "{DIGEST}" }}'
     [found] = read(package("a", archive)).asked
     assert isinstance(found, Unfetchable)
-    expected = Wanted(ProjectName("a"), SpecifierSet("==1.0"), frozenset({f"sha256:{DIGEST}"}), filenames=frozenset({"a-1.0.zip"}))
-    assert found.file == expected
+    one, hashes = SpecifierSet("==1.0"), frozenset({f"sha256:{DIGEST}"})
+    assert found.file == Wanted(ProjectName("a"), one, hashes, filenames=frozenset({"a-1.0.zip"}))
     [found] = read(package("a", '[packages.vcs]\ntype = "git"\nurl = "https://code.example/a"\ncommit-id = "1234567"')).asked
     assert isinstance(found, Unfetchable)
-    assert found.file == Wanted(ProjectName("a"), SpecifierSet("==1.0"))
+    assert found.file == Wanted(ProjectName("a"), one)
 
 
 def test_a_package_without_a_version_is_named_by_its_name_alone() -> None:
