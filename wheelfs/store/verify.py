@@ -1,7 +1,11 @@
 """Auditing a store: structure, blocks, chunks, recipes, whole files.  What is damaged is quarantined, so that it is never served.
 
-Works beside mounts.  Memory does not grow with the store but for what is wrong with it, and for the two bytes a page (4 KiB) that
-the check of LMDB's structure takes in a process of its own.
+Works beside mounts and collections, and takes no lock: it may last for hours, and a store at its quota must make room meanwhile.
+A block or an entry that was deleted since it was listed looks damaged; but nothing leads to it any more, so no wheel is accused.
+What a recipe names is kept by a lease while it is read.
+
+Memory does not grow with the store but for what is wrong with it, and for the two bytes a page (4 KiB) that the check of LMDB's
+structure takes in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +19,6 @@ from wheelfs.errors import NotKnown, StoreDamaged
 from wheelfs.model.recipe import Extent, Recipe, RecipeError
 from wheelfs.store.chunks.relocate import places
 from wheelfs.store.engine.structure import START_ANEW, problems
-from wheelfs.store.gc.collect import undisturbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -53,7 +56,8 @@ class _Audit:
     quick: bool
     bad_blocks: set[int] = field(default_factory=set)
     read_bytes: int = 0
-    index_checked: bool = False
+    checked_below: int = 0
+    """Where the index leads to a block of a lower number, its chunk was read: what is newer may be of a collection meanwhile."""
 
     def count_read(self, size_bytes: int) -> None:
         self.read_bytes += size_bytes
@@ -72,10 +76,10 @@ def verify(
     """Check everything, or only the contents that have a name which is ``wanted``; yield each content.
 
     ``quick`` leaves out the sha256 of whole files: every chunk is still checked.  ``note`` gets the step that begins.  Damaged
-    contents are quarantined, and damaged chunks forgotten, before they are reported.  Blocks; raises `StoreLocked`.
+    contents are quarantined, and damaged chunks forgotten, before they are reported.  Blocks.
     """
     audit = _Audit(store, quick)
-    with undisturbed(store, f"verify store {store.path}"), store.chunks.left_solid():
+    with store.chunks.left_solid():
         if wanted is None:
             note("structure")
             broken = list(_structure(store))
@@ -108,7 +112,7 @@ def _structure(store: Store) -> Iterator[Checked]:
 
 
 def _check_blocks(audit: _Audit) -> None:
-    """Find the blocks that are not what was written."""
+    """Find the blocks that are not what was written; those that were deleted since they were listed are among them."""
     for block, length in audit.store.chunks.blocks():
         try:
             audit.store.chunks.read(Extent(block, 0, length))
@@ -120,6 +124,7 @@ def _check_blocks(audit: _Audit) -> None:
 def _check_index(audit: _Audit) -> None:
     """Take every entry out of the index that does not lead to the bytes of its digest."""
     chunks = audit.store.chunks
+    below = chunks.next_block()
     put_off: list[bytes] = []
     for batch in chunks.entry_batches():
         solid = chunks.solid_among({place.block for _, place in batch})
@@ -129,7 +134,7 @@ def _check_index(audit: _Audit) -> None:
             _forget_wrong(audit, _in_order_of_place(put_off))
             put_off.clear()
     _forget_wrong(audit, _in_order_of_place(put_off))
-    audit.index_checked = True
+    audit.checked_below = below
 
 
 def _in_order_of_place(put_off: Iterable[bytes]) -> Iterator[tuple[bytes, Extent]]:
@@ -178,7 +183,7 @@ def _content(audit: _Audit, sha256: bytes, wanted: Callable[[StoredName], bool] 
     filenames = tuple(name.filename for name in names) or (sha256.hex(),)
     store.hold(sha256)
     try:
-        reason = damage(store, sha256, quick=audit.quick, trusted=audit if audit.index_checked else None)
+        reason = _damage(audit, sha256)
     except NotKnown:
         return None
     finally:
@@ -190,11 +195,12 @@ def _content(audit: _Audit, sha256: bytes, wanted: Callable[[StoredName], bool] 
     return Checked(sha256, filenames, reason)
 
 
-def damage(store: Store, sha256: bytes, *, quick: bool = False, trusted: _Audit | None = None) -> str | None:
+def _damage(audit: _Audit, sha256: bytes) -> str | None:
     """Return what is wrong with a content, or None; the caller has `Store.hold` of it.  Raises `NotKnown` when it is gone.
 
-    With ``trusted``, chunks whose entry of the index was checked before are not read again.
+    Chunks whose entry of the index was checked before are not read again.
     """
+    store = audit.store
     content = store.catalog.content(sha256)
     encoded = store.catalog.recipe(sha256)
     if content is None or encoded is None:
@@ -209,11 +215,11 @@ def damage(store: Store, sha256: bytes, *, quick: bool = False, trusted: _Audit 
             return "its recipe is of another size"
         for chunks in (recipe.skeleton, recipe.data):
             for chunk, place in places(chunks):
-                entry = None if trusted is None else store.chunks.locate(chunk.digest)
-                if (entry is None or entry != place) and not _is_chunk(trusted or _Audit(store, quick), chunk.digest, place):
+                was_read = place.block < audit.checked_below and store.chunks.locate(chunk.digest) == place
+                if not was_read and not _is_chunk(audit, chunk.digest, place):
                     return f"a chunk in block {place.block} is missing or not what was written"
         sealed = store.open_sealed(sha256)
-        if quick:
+        if audit.quick:
             sealed.read(0, 1)
             return None
         return None if _sha256_of(sealed.read, sealed.size, store) == sha256 else "its sha256 is wrong"

@@ -13,7 +13,12 @@ import pytest
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import StoreDamaged
 from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.chunks.chunk_store import ChunkStore
+from wheelfs.store.coordination.locks import lock_within
+from wheelfs.store.gc import collect as collecting
 from wheelfs.store.gc.collect import collect
+from wheelfs.store.gc.eviction import make_room
+from wheelfs.store.limits import Limits
 from wheelfs.store.store import Store
 from wheelfs.store.verify import Checked, verify
 
@@ -182,3 +187,64 @@ def test_a_store_in_use_is_sound_too(store: Store, tmp_path: Path) -> None:
     finally:
         ended.set()
         writing.join()
+
+
+ALL_BLOCKS = 65.0
+"""A block's use is counted in 64ths, each of which counts as 4 KiB: whatever is in use of a small one, it is rewritten."""
+
+
+@pytest.mark.parametrize("step", ["structure", "chunks", "names", "files"])
+def test_room_is_made_meanwhile(store: Store, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """It may last for hours, and a store at its quota would refuse every new wheel for as long."""
+    monkeypatch.setattr(collecting, "lock_within", lambda descriptor, _: lock_within(descriptor, 0))
+    quota = Limits(quota_bytes=int(store.used_bytes() * 0.9))
+    gone: list[str] = []
+
+    def note(begun: str) -> None:
+        if begun == step:
+            gone.extend(make_room(store, quota))
+
+    found = list(verify(store, note=note))
+    assert gone
+    assert damaged(found) == {}
+    assert {checked.filenames[0] for checked in found} == {ONE_NAME, TWO_NAME} - set(gone)
+
+
+def test_what_collections_take_meanwhile_is_no_damage(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each step's first looks at blocks and entries all is written once more in other blocks, and the old ones go."""
+    left = 0
+    rewritten: list[int] = []
+
+    def collected_before(name: str) -> None:
+        look = getattr(ChunkStore, name)
+
+        def looked(chunks: ChunkStore, what: object) -> object:
+            nonlocal left
+            if left:
+                after, left = left - 1, 0  # a collection looks, too
+                rewritten.append(collect(store, sparse=ALL_BLOCKS, lock_s=0, grace_s=0).rewritten)
+                left = after
+            return look(chunks, what)
+
+        monkeypatch.setattr(ChunkStore, name, looked)
+
+    def note(step: str) -> None:
+        nonlocal left
+        left = 3
+
+    collected_before("read")
+    collected_before("locate")
+    found = list(verify(store, note=note))
+    assert len(rewritten) == 6, "while blocks and the index are looked at, and while wheels are"
+    assert all(rewritten)
+    assert damaged(found) == {}
+    assert {checked.filenames for checked in found} == {(ONE_NAME,), (TWO_NAME,)}
+
+
+def test_what_a_collection_moves_meanwhile_is_read_where_it_is_then(store: Store) -> None:
+    def note(step: str) -> None:
+        if step == "files":
+            assert collect(store, sparse=ALL_BLOCKS, lock_s=0).rewritten
+            rot(store, "blocks", block_of(store, ONE).to_bytes(8, "big"))
+
+    assert set(damaged(list(verify(store, quick=True, note=note)))) == {ONE_NAME}

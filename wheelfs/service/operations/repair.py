@@ -29,7 +29,7 @@ def audit(
 ) -> tuple[int, list[Checked]]:
     """Verify everything, or what ``words`` mean, and return how many contents were checked, and what is damaged.
 
-    Raises `InvalidInput` for a word that can mean no file, and `StoreLocked`.
+    Raises `InvalidInput` for a word that can mean no file.
     """
     parsed = [parse_word("verify", word) for word in words]
     files = store.catalog.counts().files

@@ -88,7 +88,7 @@ def alone(store: StoreFiles, name: str, attempted: str, other: str, *, timeout_s
 
 def undisturbed(store: StoreFiles, attempted: str, *, timeout_s: float = LOCK_S) -> AbstractContextManager[None]:
     """Keep every other collection on the store from running during the block; raises `StoreLocked`."""
-    return alone(store, "collect.lock", attempted, "another process collects or verifies on this store", timeout_s=timeout_s)
+    return alone(store, "collect.lock", attempted, "another process collects in this store", timeout_s=timeout_s)
 
 
 def collect(
@@ -103,7 +103,7 @@ def collect(
     """Delete the blocks that are not in use and rewrite those that hardly are; blocks, so call it in a worker thread.
 
     ``sparse`` is the part in use from which on a block stays (None: as tuned), ``rewritten_bytes`` the most that is rewritten.
-    Raises `StoreLocked` when another collection or a verification goes on for longer than ``lock_s``.
+    Raises `StoreLocked` when another collection goes on for longer than ``lock_s``.
     """
     with undisturbed(store, f"collect in store {store.path}", timeout_s=lock_s):
         removed_bytes = store.catalog.counts().removed_bytes

@@ -90,8 +90,8 @@ def solidify(
 
     As much is left as it is as a first read of each wheel at ``bytes_s`` needs, on this machine.  It ends when members with
     ``most_bytes`` of content have become solid (None: with the last project).
-    Raises `StoreError` where it is not possible here, `StoreLocked` while another process does it, collects or verifies and goes
-    on for longer than ``lock_s``.
+    Raises `StoreError` where it is not possible here, `StoreLocked` while another process does it or collects, and goes on for
+    longer than ``lock_s``.
     """
     attempted = f"keep what is not used solid in store {store.path}"
     if not store.directory.format.solid:
@@ -104,7 +104,7 @@ def solidify(
     wheels = members = 0
     with alone(store, "solid.lock", attempted, "another process makes files of this store solid", timeout_s=lock_s):
         with undisturbed(store, attempted, timeout_s=lock_s):
-            pass  # a verification takes hours: what it would keep from being collected is not made
+            pass  # what a longer one (an older build's verification takes hours) would keep from being collected is not made
         for project, names in groupby(store.catalog.names(replaced=True), key=attrgetter("project")):
             listed = list(names)
             with store.chunks.left_solid():

@@ -376,7 +376,7 @@ def test_what_was_removed_is_collected_unasked_when_it_is_much(shelf: Shelf) -> 
     shelf.store.collect_if_due()
     assert shelf.blocks == before, "not much yet"
     shelf.remove("1.0")
-    with undisturbed(shelf.store, "verify"):
+    with undisturbed(shelf.store, "test"):
         shelf.store.collect_if_due()
     assert shelf.blocks == before, "another process has the turn"
     shelf.store.collect_if_due()

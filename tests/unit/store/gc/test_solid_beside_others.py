@@ -114,23 +114,23 @@ def test_what_goes_meanwhile_leaves_nothing(shelf: Shelf, wheels: list[bytes], m
     assert [shelf.entries(name) for name in ("blocks", "block-info", "solid-blocks", "solid-streams")] == [0] * 4
 
 
-def test_one_process_does_it_and_not_while_another_verifies(shelf: Shelf, wheels: list[bytes]) -> None:
+def test_one_process_does_it_and_not_while_another_collects(shelf: Shelf, wheels: list[bytes]) -> None:
     with alone(shelf.store, "solid.lock", "test", ""), pytest.raises(StoreLocked, match="makes files of this store solid"):
         solidify(shelf.store, unused_s=ALL_S, lock_s=0)
-    with undisturbed(shelf.store, "test"), pytest.raises(StoreLocked, match="collects or verifies"):
+    with undisturbed(shelf.store, "test"), pytest.raises(StoreLocked, match="another process collects"):
         solidify(shelf.store, unused_s=ALL_S, lock_s=0)
 
 
-def test_a_verification_that_begins_meanwhile_only_puts_the_collection_off(
+def test_a_collection_that_begins_meanwhile_only_puts_the_collection_off(
     shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verification = undisturbed(shelf.store, "test")
-    before(monkeypatch, solidifying, "_collected", verification.__enter__)
+    other = undisturbed(shelf.store, "test")
+    before(monkeypatch, solidifying, "_collected", other.__enter__)
     try:
         with pytest.raises(StoreLocked, match="its room comes back with: wheelfs gc"):
             solidify(shelf.store, unused_s=ALL_S, bytes_s=1.0, lock_s=0)
     finally:
-        verification.__exit__(None, None, None)
+        other.__exit__(None, None, None)
     assert all(map(shelf.solid_blocks, wheels[:3]))
     assert collect(shelf.store).freed_bytes
 
