@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wheelfs.file_io import write_all
 from wheelfs.store.engine.environment import store_error
-from wheelfs.store.spool.journal import MAX_RECORDS, range_record
+from wheelfs.store.spool.journal import MAX_RECORDS, RECORD_BYTES, range_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ class Journal:
         self.crc = crc
         self.paths = paths
         self._end = end
-        self._records = 0
+        self._records = end // RECORD_BYTES  # also those of earlier runs
 
     def append(self, record: bytes, crc: int) -> None:
         """Append a record that was made to follow `crc`; raises OSError, and then leaves no torn tail."""

@@ -29,7 +29,10 @@ _CRC: Final = struct.Struct("<L")
 MAX_RECORDS: Final = 200_000
 """About 5 MB.  Later writes go unrecorded and are fetched again after a restart: never wrong, but more expensive."""
 
-MAX_JOURNAL_BYTES: Final = (MAX_RECORDS + 1000) * _RECORD.size + 65_536 + _HEAD.size
+RECORD_BYTES: Final = _RECORD.size
+
+MAX_JOURNAL_BYTES: Final = (MAX_RECORDS + 1000) * RECORD_BYTES + 65_536 + _HEAD.size
+"""A longer one is not read and counts as none: earlier builds bounded what each run added, and not their sum."""
 
 
 class Replay(NamedTuple):

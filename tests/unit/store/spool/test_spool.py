@@ -13,6 +13,7 @@ import pytest
 
 from wheelfs.errors import StoreError, StoreFull
 from wheelfs.model.content import ContentKey
+from wheelfs.store.spool import file as file_module
 from wheelfs.store.spool import spool as spool_module
 from wheelfs.store.spool.spool import Spool
 
@@ -286,6 +287,33 @@ def test_a_torn_record_of_a_full_disk_does_not_hide_later_ones(spool: Spool, mon
     file.write(200, b"c" * 10)
     file.close()
     assert spool.state(KEY) == 10
+
+
+def test_what_earlier_runs_recorded_counts_too(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_module, "MAX_RECORDS", 10)
+    for run in range(4):
+        file = spool.open(KEY, size_bytes=1000)
+        for number in range(10):
+            file.write(100 * run + 2 * number, b"x")
+        file.close()
+    assert spool.states() == {KEY: 10}
+
+
+def test_a_journal_that_is_longer_than_any_counts_as_missing(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Earlier builds bounded each run's records and not their sum."""
+    file = spool.open(KEY, size_bytes=1000)
+    for number in range(20):
+        file.write(2 * number, b"x")
+    file.close()
+    monkeypatch.setattr(spool_module, "MAX_JOURNAL_BYTES", 300)
+    assert spool.states() == {}
+    file = spool.open(KEY, size_bytes=1000)
+    assert file.spans.total == 0
+    file.write(0, b"once")
+    guest = spool.open(KEY, size_bytes=1000)
+    assert guest.read(0, 4) == b"once"
+    guest.close()
+    file.close()
 
 
 def test_trimming_deletes_what_a_kill_left_of_stored_files(tmp_path: Path) -> None:
