@@ -19,7 +19,7 @@ from wheelfs.core.fetch.plan import AT_ONCE_BYTES
 from wheelfs.core.fetch.rate import COPY_BYTES_S, PACK_BYTES_S, pays
 from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.wheel import metadata, zip_layout
-from wheelfs.errors import ContentChanged, InvalidInput, OriginError, StoreDamaged
+from wheelfs.errors import ContentChanged, InvalidInput, OriginError, StoreError
 from wheelfs.service.fetch.byte_ranges import fetch_ranges
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _copy(chunks: ChunkStore, spool: SpoolFile, plan: _Plan, copy_bytes: int) ->
         try:
             stored = plan.stored[piece.number]
             data = [stored.small, *(chunks.read(extent) for extent in stored.extents)]
-        except StoreDamaged as error:  # collected since it was found, or damaged
+        except StoreError as error:  # collected since it was found, damaged, or solid and this Python has another zlib
             log.debug("a stored member is not copied: %s", error)
             continue
         if pending and (start + pending_bytes != piece.start or pending_bytes >= copy_bytes):

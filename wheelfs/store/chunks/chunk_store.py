@@ -103,6 +103,10 @@ class ChunkStore:
         # All at once and in order of key: each step of its own would cost more than LMDB's part of it.
         with transaction.cursor(db=self._index) as index:
             places = dict(index.getmulti([digest for digest, _ in pieces]))
+        if self.solid.are_out_of_reach(transaction):  # relied on, they would make a file that this Python cannot read
+            places = {
+                digest: place for digest, place in places.items() if not self.solid.is_one(transaction, _PLACE.unpack(place)[0])
+            }
         fresh: list[tuple[bytes, bytes]] = []
         for digest, data in pieces:
             place = places.get(digest)

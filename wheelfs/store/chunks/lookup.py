@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import blake3
 
-from wheelfs.errors import StoreDamaged
+from wheelfs.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,12 @@ def locate(chunks: ChunkStore, wanted: Sequence[Chunk]) -> list[Extent | None]:
 
 
 def read_verified(chunks: ChunkStore, chunk: Chunk, extent: Extent) -> bytes | None:
-    """Return a chunk's bytes, checked against its digest; None when it was collected since it was located, or is damaged."""
+    """Return a chunk's bytes, checked against its digest; None when they cannot be read.
+
+    It was collected since it was located, is damaged, or is in a solid block that this Python cannot make again.
+    """
     try:
         content = chunks.read(extent)
-    except StoreDamaged:
+    except StoreError:
         return None
     return content if blake3.blake3(content).digest() == chunk.digest else None

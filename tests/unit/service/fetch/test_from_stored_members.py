@@ -13,7 +13,7 @@ from tests.fakes.services import Service, service
 from tests.fakes.waiting import reached, until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.core.http.ranges import Range
-from wheelfs.errors import ContentMismatch, OriginFault, OriginUnreachable, StoreDamaged
+from wheelfs.errors import ContentMismatch, OriginFault, OriginUnreachable, StoreDamaged, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,14 @@ async def test_tiny_empty_and_gzipped_members_are_taken_from_the_store_too(tmp_p
         assert len(origin.asked) <= 3
 
 
-async def test_members_that_cannot_be_read_any_more_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [StoreDamaged("read block 1", "it is missing"), StoreError("read block 1", "it is kept inflated, and zlib is another")],
+    ids=["gone", "solid"],
+)
+async def test_members_that_cannot_be_read_any_more_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: StoreError
+) -> None:
     origin = origin_with_both()
     async with service(tmp_path / "s", [origin], delta="always") as one:
         assert await one.read(f"simple/demo/{OLD_NAME}") == OLD_WHEEL
@@ -135,7 +142,7 @@ async def test_members_that_cannot_be_read_any_more_are_fetched(tmp_path: Path, 
             nonlocal calls
             calls += 1
             if calls % 5 == 0:  # a member has two extents
-                raise StoreDamaged("read block 1", "it is missing")
+                raise error
             return read(extent)  # type: ignore[arg-type]
 
         monkeypatch.setattr(one.store.chunks, "read", damaged)

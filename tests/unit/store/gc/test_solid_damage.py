@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tests.unit.store.gc.shelf import Shelf, made_solid
+from tests.fakes.wheels import build_wheel
+from tests.unit.store.gc.shelf import Shelf, edited, made_solid, text
 from wheelfs.core.solid.repeating import SolidBlock
 from wheelfs.core.wheel.cutting import BLOCK_BYTES
 from wheelfs.errors import StoreDamaged, StoreError
+from wheelfs.model.recipe import Recipe
 from wheelfs.store.chunks import solid_blocks
+from wheelfs.store.chunks.lookup import read_verified
+from wheelfs.store.chunks.relocate import places
 from wheelfs.store.chunks.solid_blocks import SolidBlocks
 from wheelfs.store.gc.collect import collect
 from wheelfs.store.verify import verify
@@ -35,6 +39,40 @@ def test_a_damaged_stream_is_told_from_another_zlib(shelf: Shelf, wheels: list[b
     with pytest.raises(StoreError, match="in the place of zlib") as caught:
         shelf.read(wheels[0])
     assert not isinstance(caught.value, StoreDamaged), "nothing is quarantined for it"
+
+
+def another_zlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solid_blocks, "_data_of", lambda stream, repeats: {one.start: b"x" * (1 << 20) for one in repeats})
+    monkeypatch.setattr(solid_blocks, "is_the_original", lambda: False)
+    monkeypatch.setattr(solid_blocks, "_zlib_is_itself", lambda: False)
+
+
+def test_what_another_zlib_cannot_make_again_is_as_if_it_were_not_here(
+    shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_solid(shelf)
+    shelf.again()
+    another_zlib(monkeypatch)
+    chunks = shelf.store.chunks
+    encoded = shelf.store.catalog.recipe(hashlib.sha256(wheels[0]).digest())
+    assert encoded is not None
+    found = [(chunk, place) for chunk, place in places(Recipe.decode(encoded).data) if chunks.is_solid(place.block)]
+    assert found
+    assert {read_verified(chunks, chunk, place) for chunk, place in found} == {None}
+
+
+def test_a_wheel_that_is_stored_where_zlib_is_another_can_be_read_there(
+    shelf: Shelf, wheels: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_solid(shelf)
+    shelf.again()
+    another_zlib(monkeypatch)
+    wheel = build_wheel("demo", "9.0", files={"demo/large.dat": edited(text("large", 900_000), 0), "demo/own9.py": b"new"})
+    shelf.add(9, wheel)
+    assert shelf.read(wheel) == wheel
+    monkeypatch.undo()
+    shelf.again()
+    assert [shelf.read(wheel) for wheel in wheels] == wheels, "nothing is lost"
 
 
 def test_a_flipped_bit_is_found(shelf: Shelf, wheels: list[bytes]) -> None:
