@@ -12,6 +12,7 @@ its room back at once.
 from __future__ import annotations
 
 import fcntl
+import logging
 import math
 import os
 import tempfile
@@ -30,6 +31,8 @@ from wheelfs.store.spool.journal import MAX_JOURNAL_BYTES, Replay, boot_id, boot
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 _LOCK_ATTEMPTS: Final = 8
 """Each retry means that an owner deleted the journal between our opening and locking it."""
@@ -149,13 +152,17 @@ class Spool:
     ) -> Spans:
         """Copy what other openers of ``key`` have and is not ``here``, and return all that they have.
 
-        Files that guests have left over are of no use then.
+        Files that guests have left over are of no use then, but for one that could not be copied: it is next time, or is trimmed.
         """
         spans = here.copy()
         for journal, part in self._others(key, own):
-            with suppress(OSError):  # deleted meanwhile, or a full disk: then nothing is here
-                for start, end in _copy(key, journal, part, descriptor, spans, size_bytes, validator):
-                    spans.add(start, end)
+            try:
+                with suppress(FileNotFoundError):  # deleted meanwhile
+                    for start, end in _copy(key, journal, part, descriptor, spans, size_bytes, validator):
+                        spans.add(start, end)
+            except OSError as error:  # a full disk, say
+                log.info("what is in %s is not copied now: %s", part, error)
+                continue
             if part.suffix == ".guest":
                 _delete_unowned(part)
         return spans
@@ -229,8 +236,9 @@ def _copy(
 ) -> Spans:
     """Copy what another opener has and is not ``here`` into ``target``, and return all that it has."""
     with ExitStack() as closing:
-        journal, part = (os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in (journal_path, part_path))
+        journal = os.open(journal_path, os.O_RDONLY | os.O_CLOEXEC)
         closing.callback(os.close, journal)
+        part = os.open(part_path, os.O_RDONLY | os.O_CLOEXEC)
         closing.callback(os.close, part)
         before = _read_whole(journal)
         found = replay(before, key, boot_id())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wheelfs.model.content import ContentKey
+from wheelfs.store.spool import spool as spool_module
 from wheelfs.store.spool.spool import Spool
 
 if TYPE_CHECKING:
@@ -65,6 +67,37 @@ def test_what_a_guest_that_was_killed_had_brought_is_taken(spool: Spool) -> None
     owner.catch_up()
     assert owner.read(300, 50) == b"k" * 50
     assert names(spool) == {".part", ".spans"}
+    owner.close()
+
+
+def test_what_a_full_disk_keeps_from_being_taken_is_taken_later(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = spool.open(KEY, size_bytes=SIZE)
+    subprocess.run([sys.executable, "-c", KILLED, str(spool.directory)], check=False, timeout=60)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(spool_module, "write_all", full)
+        owner.catch_up()
+    assert owner.spans.total == 0
+    assert ".guest" in names(spool)
+    owner.catch_up()
+    assert owner.read(300, 50) == b"k" * 50
+    assert names(spool) == {".part", ".spans"}
+    owner.close()
+
+
+def test_looking_at_an_owner_without_data_leaves_no_file_open(spool: Spool) -> None:
+    owner, guest = spool.open(KEY, size_bytes=SIZE), spool.open(KEY, size_bytes=SIZE)
+    (spool.directory / f"{KEY.hex()}.part").unlink()
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(5):
+        owner.write(number, b"x")
+        guest.catch_up()
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert guest.spans.total == 0
+    guest.close()
     owner.close()
 
 
