@@ -40,6 +40,22 @@ class Named:
     ignored: tuple[Setting, ...] = ()
 
 
+def pip_sections(text: str) -> dict[str, dict[str, str]]:
+    """Return what a configuration file of pip says, by section, under the names that pip itself makes of its keys.
+
+    `index_url` and `--index-url` are `index-url`; where a section has several spellings, the last is in force.  Raises
+    configparser.Error.  Source: pip's `Configuration`.
+    """
+    parser = configparser.RawConfigParser()
+    parser.read_string(text)
+    return {section: {pip_key(key): value for key, value in parser.items(section)} for section in parser.sections()}
+
+
+def pip_key(key: str) -> str:
+    """Return the name that pip makes of a key in lower case."""
+    return key.replace("_", "-").removeprefix("--")
+
+
 def from_pip(files: Iterable[tuple[str, str]]) -> Named:
     """Return what pip's files say, given as ``(place, text)`` from the weakest to the strongest.
 
@@ -48,18 +64,18 @@ def from_pip(files: Iterable[tuple[str, str]]) -> Named:
     found: dict[str, list[Setting]] = {section: [] for section in _PIP_SECTIONS}
     ignored: dict[tuple[str, str], list[Setting]] = {}
     for place, text in files:
-        parser = configparser.RawConfigParser()
         try:
-            parser.read_string(text)
+            sections = pip_sections(text)
         except configparser.Error:
             raise ValueError(f"{place} is no valid pip configuration") from None
         for section in _PIP_SECTIONS:
-            if parser.has_option(section, "index-url") and (url := parser.get(section, "index-url").strip()):
+            said = sections.get(section, {})
+            if url := said.get("index-url", "").strip():
                 found[section].insert(0, Setting(url, f"{place} [{section}] index-url"))
             for key in _PIP_EXTRAS:
-                if parser.has_option(section, key):
+                if key in said:
                     where = f"{place} [{section}] {key}"
-                    ignored[section, key] = [Setting(url, where) for url in parser.get(section, key).split()]
+                    ignored[section, key] = [Setting(url, where) for url in said[key].split()]
     extra = (next((ignored[section, key] for section in _PIP_SECTIONS if (section, key) in ignored), []) for key in _PIP_EXTRAS)
     return Named(
         tuple(setting for section in _PIP_SECTIONS for setting in found[section]),
@@ -70,13 +86,12 @@ def from_pip(files: Iterable[tuple[str, str]]) -> Named:
 def upload_cutoff(files: Iterable[tuple[str, str]]) -> str | None:
     """Return which of pip's files sets ``uploaded-prior-to``, for people; None when none does, broken ones passed over."""
     for place, text in files:
-        parser = configparser.RawConfigParser()
         try:
-            parser.read_string(text)
+            sections = pip_sections(text)
         except configparser.Error:
             continue
-        for section in parser.sections():
-            if any(parser.get(section, key, fallback="").strip() for key in ("uploaded-prior-to", "uploaded_prior_to")):
+        for section, said in sections.items():
+            if said.get("uploaded-prior-to", "").strip():
                 return f"{place} [{section}] uploaded-prior-to"
     return None
 

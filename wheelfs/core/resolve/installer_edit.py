@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from wheelfs.core.resolve import toml
+from wheelfs.core.resolve.installer_config import pip_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,9 +106,7 @@ def _said(installer: Installer, text: str) -> dict[str, dict[str, Any]]:
         parser.read_string(text)
     except configparser.Error:
         raise CannotEditError("it is no valid pip configuration", "mend it first: pip config debug") from None
-    return _without_empty(
-        {name: {key.replace("_", "-"): value for key, value in parser.items(name)} for name in parser.sections()}
-    )
+    return _without_empty({name: {pip_key(key): value for key, value in parser.items(name)} for name in parser.sections()})
 
 
 def _without_empty(said: dict[str, Any]) -> dict[str, Any]:

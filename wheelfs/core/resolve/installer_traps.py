@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from wheelfs.core.resolve import toml
+from wheelfs.core.resolve.installer_config import pip_sections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,15 +58,13 @@ def _no_index(
         if environ.get(name, "").strip().lower() not in _NO:
             yield f"{name} in the environment"
     for place, text in pip_files:
-        parser = configparser.RawConfigParser()
         try:
-            parser.read_string(text)
+            sections = pip_sections(text)
         except configparser.Error:
             continue
-        for section in parser.sections():
-            for key in ("no-index", "no_index"):
-                if parser.get(section, key, fallback="").strip().lower() not in _NO:
-                    yield f"{place} [{section}] {key}"
+        for section, said in sections.items():
+            if said.get("no-index", "").strip().lower() not in _NO:
+                yield f"{place} [{section}] no-index"
     for place, table in _tables(uv_files):
         if table.get("no-index") is True:
             yield f"{place} no-index"

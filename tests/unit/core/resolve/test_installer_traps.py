@@ -15,7 +15,8 @@ def places(pip: str = "", uv: str = "", **environ: str) -> list[str]:
     ("pip", "place"),
     [
         ("[global]\nno-index = true\n", "pip.conf [global] no-index"),
-        ("[install]\nno_index = 1\n", "pip.conf [install] no_index"),
+        ("[install]\nno_index = 1\n", "pip.conf [install] no-index"),
+        ("[install]\n--no-index = 1\n", "pip.conf [install] no-index"),
         ("[global]\nno-index = false\n", None),
         ("no section\n", None),
     ],

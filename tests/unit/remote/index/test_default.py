@@ -89,6 +89,15 @@ def test_a_commands_section_wins_over_the_global_one_of_a_stronger_file() -> Non
     assert url(files) == "https://install.example/simple"
 
 
+@pytest.mark.parametrize("spelling", ["{}index_url", "--{}index-url", "{}INDEX_URL"])
+def test_every_spelling_of_a_key_that_pip_takes_is_taken(spelling: str) -> None:
+    lines = [f"{spelling.format(kind)} = https://{name}.example/simple" for kind, name in (("", "lab"), ("extra_", "more"))]
+    text = "\n".join(["[global]", *lines])
+    found = index({USER_PIP: text})
+    assert found.url == "https://lab.example/simple"
+    assert f"{USER_PIP} [global] extra-index-url" in found.notes[0]
+
+
 def test_every_way_of_uv_to_name_its_default_is_understood() -> None:
     for text in (
         '[[index]]\nname = "x"\nurl = "https://x.example/simple"\n[[index]]\nurl = "https://uv.example/simple"\ndefault = true\n',
