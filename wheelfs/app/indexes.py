@@ -119,7 +119,7 @@ def opened_share(setting: IndexSetting, settings: Settings) -> Share:
     from wheelfs.remote.limits import HttpLimits
     from wheelfs.remote.share.http import HttpShare
 
-    access, limits = access_of(setting, settings), HttpLimits(read_timeout_s=settings.open_timeout_s)
+    access, limits = access_of(setting, settings), HttpLimits(read_timeout_s=settings.open_timeout_s, reconnects=False)
     return HttpShare(setting.name, setting.url, os.environ, access=access, limits=limits)
 
 

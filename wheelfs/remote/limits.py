@@ -21,6 +21,8 @@ class HttpLimits(msgspec.Struct, frozen=True):
     max_redirects: int = 30
     """As many as pip follows (uv: 10): where a file is reached by a chain of proxies, it is installed as it is straight."""
     attempts: int = 3
+    reconnects: bool = True
+    """Whether a connection that fails is one of them.  Not of a share: others are asked in its place, and at once."""
     first_pause_s: float = 0.2
     longest_retry_after_s: float = 25.0
     """An origin that wants more patience, or more than its caller has, is reported as it is: ``open`` has 30 s."""

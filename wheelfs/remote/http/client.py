@@ -21,7 +21,7 @@ from wheelfs.core.simple.links import absolute
 from wheelfs.errors import OriginFault
 from wheelfs.remote.http.addresses import AddressGuard
 from wheelfs.remote.http.credentials import Lent, origin_of
-from wheelfs.remote.http.errors import as_origin_errors
+from wheelfs.remote.http.errors import as_origin_errors, may_pass
 from wheelfs.remote.http.tls import CA_VARIABLES, DEFAULT_ACCESS, trust
 from wheelfs.remote.limits import HTTP_LIMITS
 
@@ -104,19 +104,28 @@ class Client:
 
     @asynccontextmanager
     async def answer(
-        self, method: str, url: str, headers: Mapping[str, str], *, attempted: str, readable: bool = False
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        attempted: str,
+        readable: bool = False,
+        reconnects: bool = False,
     ) -> AsyncIterator[httpx2.Response]:
         """Ask, and lend the answer with its body unread: of any status but a redirect's; its ``url`` is where it was found.
 
         ``readable``: where it comes in a coding that cannot be undone, it is asked for once more without any.  Asked again a few
-        times when the origin is busy or the connection breaks before the answer.  What goes wrong inside the block with reading
-        the body is an `OriginError` too.
+        times when the origin is busy or the connection breaks before the answer, and with ``reconnects`` when there is none: a
+        server restarts in a second.  What goes wrong inside the block with reading the body is an `OriginError` too.
         """
         with as_origin_errors(attempted, is_proxied=lambda: self._is_proxied(url)):
-            response = await self._persist(method, url, headers, attempted)
+            reconnects = reconnects and self._limits.reconnects
+            response = await self._persist(method, url, headers, attempted, reconnects=reconnects)
             if readable and not can_decode(codings_of(response.headers.get("content-encoding"))):
                 await drain(response)
-                response = await self._persist(method, url, {**headers, "Accept-Encoding": "identity"}, attempted)
+                headers = {**headers, "Accept-Encoding": "identity"}
+                response = await self._persist(method, url, headers, attempted, reconnects=reconnects)
             try:
                 yield response
             finally:
@@ -124,7 +133,9 @@ class Client:
                 with trio.move_on_after(1.0, shield=True):
                     await response.aclose()
 
-    async def _persist(self, method: str, url: str, headers: Mapping[str, str], attempted: str) -> httpx2.Response:
+    async def _persist(
+        self, method: str, url: str, headers: Mapping[str, str], attempted: str, *, reconnects: bool
+    ) -> httpx2.Response:
         import httpx2
 
         pause_s = self._limits.first_pause_s
@@ -135,6 +146,9 @@ class Client:
             except (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError):
                 # Mostly a kept connection that the server had just closed.
                 if not attempts_left:
+                    raise
+            except httpx2.ConnectError as error:
+                if not (attempts_left and reconnects and may_pass(error)):
                     raise
             else:
                 is_elsewhere = str(response.url) != url and headers.get("Cache-Control") != "no-cache"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,8 @@ from wheelfs.errors import OriginDenied, OriginFault, OriginTimeout, OriginUnrea
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import httpx2
 
     from wheelfs.errors import OriginError
 
@@ -47,6 +50,13 @@ def as_origin_errors(attempted: str, *, is_proxied: Callable[[], bool] | None = 
         ):
             attempted = f"{attempted} through the proxy that {_PROXY_SETTINGS} names"
         raise _translated(attempted, error) from None
+
+
+def may_pass(error: httpx2.ConnectError) -> bool:
+    """Tell whether a connection that failed may succeed in a moment: not where TLS refuses, or where there is no such host."""
+    cause = _system_error(error)
+    is_unnamed = isinstance(cause, socket.gaierror) and cause.errno != socket.EAI_AGAIN
+    return not is_unnamed and _tls_reason(error) is None
 
 
 def _translated(attempted: str, error: Exception) -> OriginError:
@@ -90,7 +100,12 @@ def _tls_reason(error: BaseException) -> str | None:
     return None
 
 
-def _system_reason(error: BaseException | None) -> str | None:
+def _system_reason(error: BaseException) -> str | None:
+    cause = _system_error(error)
+    return None if cause is None else _CONNECTING.sub(_place, str(cause.strerror).lower())
+
+
+def _system_error(error: BaseException | None) -> OSError | None:
     """Return what the system said of a failed connection; the client only says that all attempts failed."""
     for _ in range(8):
         if error is None:
@@ -98,7 +113,7 @@ def _system_reason(error: BaseException | None) -> str | None:
         if isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         if isinstance(error, OSError) and error.errno is not None and error.strerror:
-            return _CONNECTING.sub(_place, error.strerror.lower())
+            return error
         error = error.__cause__ or error.__context__
     return None
 

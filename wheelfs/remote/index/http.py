@@ -106,7 +106,8 @@ class HttpIndex:
     async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
         """Ask for a project's page, conditionally when ``validators`` of an earlier answer are given.
 
-        Raises `OriginError`; that there is no such project is an answer and no error.
+        With them a connection that fails is not tried again: there is something to show meanwhile.  Raises `OriginError`; that
+        there is no such project is an answer and no error.
         """
         attempted = f"look up {project} on {self.name}"
         headers = {"Accept": ACCEPT}
@@ -115,7 +116,10 @@ class HttpIndex:
         if validators is not None and validators.last_modified is not None:
             headers["If-Modified-Since"] = validators.last_modified
         page_url = self._page_url(project)
-        async with self._client.answer("GET", page_url, headers, attempted=attempted, readable=True) as response:
+        reconnects = validators is None
+        async with self._client.answer(
+            "GET", page_url, headers, attempted=attempted, readable=True, reconnects=reconnects
+        ) as response:
             status = response.status_code
             max_age_s = _max_age_s(response.headers)
             common = judge_status(status, response.headers)
@@ -174,7 +178,7 @@ class HttpIndex:
                 size_told = (await self.head(url)).size_bytes
                 asked = _explicit(wanted, size_told)
             headers = request_headers(asked, validator=validator, fresh=fresh)
-            async with self._client.answer("GET", url, headers, attempted=attempted) as response:
+            async with self._client.answer("GET", url, headers, attempted=attempted, reconnects=True) as response:
                 status = response.status_code
                 outcome = judge(asked, validator=validator, status=status, headers=response.headers, size_bytes=size_told)
                 if isinstance(outcome, PartialBody | Complete):
@@ -234,7 +238,8 @@ class HttpIndex:
     async def fetch_small(self, url: str, *, limit_bytes: int) -> bytes:
         """Return a file that fits into memory; raises `OriginFault` for a larger one."""
         attempted = f"fetch {_filename(url)} from {self.name}"
-        async with self._client.answer("GET", url, {"Accept-Encoding": "identity"}, attempted=attempted) as response:
+        headers = {"Accept-Encoding": "identity"}
+        async with self._client.answer("GET", url, headers, attempted=attempted, reconnects=True) as response:
             common = judge_status(response.status_code, response.headers)
             if common is not None:
                 raise self._refusal(attempted, common, response.status_code)

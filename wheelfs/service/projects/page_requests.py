@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable, WheelfsError
+from wheelfs.model.links import Validators
 from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
 from wheelfs.service.tasks import await_future, failure
 from wheelfs.store.catalog.records import PageRecord
@@ -129,7 +130,9 @@ class PageRequests:
             await done.wait()
 
     async def _ask(self, attempted: str, index: Index, project: ProjectName, head: PageHead | None) -> PageOutcome:
-        validators = head.validators if head is not None and head.index_url == index.url else None
+        validators = None
+        if head is not None and head.index_url == index.url:
+            validators = head.validators or Validators()
         with (
             self._hosts.request(
                 attempted,

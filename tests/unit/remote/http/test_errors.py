@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import ssl
+from typing import TypeVar
 
 import httpx2
 import pytest
 
 from wheelfs.errors import OriginDenied, OriginError, OriginFault, OriginTimeout, OriginUnreachable
-from wheelfs.remote.http.errors import as_origin_errors
+from wheelfs.remote.http.errors import as_origin_errors, may_pass
+
+E = TypeVar("E", bound=Exception)
 
 
-def caused(error: Exception, cause: BaseException) -> Exception:
+def caused(error: E, cause: BaseException) -> E:
     error.__cause__ = cause
     return error
 
@@ -51,3 +55,17 @@ def test_each_has_its_class_and_says_what_happened(raised: Exception, expected: 
     assert type(caught.value) is expected
     assert said in str(caught.value)
     assert "fetch demo" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        (REFUSED, True),
+        (ExceptionGroup("attempts", [REFUSED]), True),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), True),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), False),
+        (BAD_CERTIFICATE, False),
+    ],
+)
+def test_what_may_pass_is_what_the_system_may_think_better_of(cause: Exception, expected: bool) -> None:
+    assert may_pass(caused(httpx2.ConnectError("no"), cause)) is expected

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 import trio
+from msgspec.structs import replace
 
 from tests.fakes import faults
 from tests.fakes.faults import Fault
@@ -19,7 +22,9 @@ from wheelfs.errors import (
     OriginUnreachable,
     UsageError,
 )
+from wheelfs.model.links import Validators
 from wheelfs.model.names import ProjectName
+from wheelfs.remote.http.client import Client
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.limits import HTTP_LIMITS, HttpLimits
 from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
@@ -30,6 +35,8 @@ if TYPE_CHECKING:
     from tests.fakes.server import Request
 
 from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL, brought, client_of, with_secret
+
+QUICK = HttpLimits(first_pause_s=0.01)
 
 # --- pages --------------------------------------------------------------------------------------------------------------
 
@@ -157,6 +164,54 @@ async def test_an_index_that_wants_much_patience_is_not_waited_for() -> None:
             with pytest.raises(OriginFault, match="3600 s"):
                 await client.project_page(DEMO)
             assert len(index.requests) == 1
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
+    """Return what to do at each connection that fails, in turn; what is left says how few of them there were."""
+    follow, meanwhile = Client._follow, list[Callable[[], None]]()
+
+    async def followed(client: Client, *asked: Any) -> httpx2.Response:
+        try:
+            return await follow(client, *asked)
+        except httpx2.ConnectError:
+            meanwhile.pop(0)()
+            raise
+
+    monkeypatch.setattr(Client, "_follow", followed)
+    return meanwhile
+
+
+async def test_an_index_that_restarts_is_waited_for(refused: list[Callable[[], None]]) -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT, metadata=b"x")
+        async with client_of(index, limits=QUICK) as client:
+            for ask in (
+                lambda: client.project_page(DEMO),
+                lambda: brought(client, index.file_url(WHEEL), Whole()),
+                lambda: client.fetch_metadata(index.file_url(f"{WHEEL}.metadata")),
+            ):
+                index.stop()
+                refused.append(index.start)
+                await ask()
+                assert not refused
+
+
+async def test_an_index_that_stays_away_is_given_up_and_a_known_page_waits_for_no_restart(
+    refused: list[Callable[[], None]],
+) -> None:
+    with FakeIndex() as index:
+        index.stop()
+        for limits, validators, failures in (
+            (QUICK, None, QUICK.attempts),
+            (QUICK, Validators(), 1),
+            (replace(QUICK, reconnects=False), None, 1),
+        ):
+            refused += [lambda: None] * failures
+            async with client_of(index, limits=limits) as client:
+                with pytest.raises(OriginUnreachable):
+                    await client.project_page(DEMO, validators=validators)
+            assert not refused
 
 
 async def test_an_index_that_is_away_is_unreachable() -> None:
