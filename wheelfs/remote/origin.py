@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.model.links import ProjectPage, Validators
     from wheelfs.model.names import ProjectName
+
+
+PAGE_ARRIVES: Final[ContextVar[Callable[[], None]]] = ContextVar("page_arrives", default=lambda: None)
+"""What an origin calls whenever more has come of the page that is being asked for: a long one on a slow line is no silence."""
 
 
 class PageFound(msgspec.Struct, frozen=True):

@@ -26,7 +26,7 @@ from wheelfs.remote.http.tls import CA_VARIABLES, DEFAULT_ACCESS, trust
 from wheelfs.remote.limits import HTTP_LIMITS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     import httpx2
 
@@ -276,8 +276,13 @@ async def decoded(pieces: AsyncIterator[bytes], codings: Sequence[str]) -> Async
     decoder.finish()
 
 
-async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: str) -> bytes:
-    """Return the decoded body; raise `OriginFault` when it is longer than the limit, however little of it was announced."""
+async def read_body(
+    response: httpx2.Response, limit_bytes: int, *, attempted: str, arrives: Callable[[], None] = lambda: None
+) -> bytes:
+    """Return the decoded body; raise `OriginFault` when it is longer than the limit, however little of it was announced.
+
+    ``arrives`` is called for each piece.
+    """
     pieces: list[bytes] = []
     held = 0
     codings = codings_of(response.headers.get("content-encoding"))
@@ -287,4 +292,5 @@ async def read_body(response: httpx2.Response, limit_bytes: int, *, attempted: s
             if held > limit_bytes:
                 raise OriginFault(attempted, f"the answer has more than {limit_bytes >> 20} MiB")
             pieces.append(piece)
+            arrives()
     return b"".join(pieces)

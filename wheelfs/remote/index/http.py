@@ -42,7 +42,7 @@ from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
 from wheelfs.remote.index.range_habits import RangeHabits
 from wheelfs.remote.limits import HTTP_LIMITS
-from wheelfs.remote.origin import FileHead, PageAbsent, PageFound, PageUnchanged, RangeReply
+from wheelfs.remote.origin import PAGE_ARRIVES, FileHead, PageAbsent, PageFound, PageUnchanged, RangeReply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -132,7 +132,7 @@ class HttpIndex:
                 return PageUnchanged(max_age_s)
             if not brings_page(status, response.headers):
                 raise OriginFault(attempted, f"it answered with status {status}")
-            body = await read_body(response, self._limits.page_bytes, attempted=attempted)
+            body = await read_body(response, self._limits.page_bytes, attempted=attempted, arrives=PAGE_ARRIVES.get())
             url = str(response.url)
         content_type = response.headers.get("content-type")
         if len(body) > self._limits.parse_in_thread_bytes:

@@ -33,6 +33,9 @@ class ProjectLimits(msgspec.Struct, frozen=True):
     replaced_files: int = 64
     """Files of one page that are asked about each time it is asked for again; those beyond are stored all the same."""
 
+    page_s: float = 120.0
+    """How long a page may take in all, as long as more of it keeps coming: one of 2 MB on a line of 0.14 Mbit/s."""
+
     max_failures: int = 1_000
     """Failed requests that are remembered; the oldest is forgotten first."""
 

@@ -12,12 +12,12 @@ import trio
 
 from wheelfs.errors import OriginError, OriginTimeout, OriginUnreachable, WheelfsError
 from wheelfs.model.links import Validators
-from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
+from wheelfs.remote.origin import PAGE_ARRIVES, PageAbsent, PageFound, PageUnchanged
 from wheelfs.service.tasks import await_future, failure
 from wheelfs.store.catalog.records import PageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from wheelfs.model.links import ProjectPage
     from wheelfs.model.names import ProjectName
@@ -37,6 +37,8 @@ class PageRequest(msgspec.Struct):
 
     done: trio.Event
     error: WheelfsError | None = None
+    is_arriving: bool = False
+    """Part of the page has come."""
     is_saved: bool = False
     """The answer is in the catalog; what it says of stored files without hashes is being looked into."""
 
@@ -61,7 +63,7 @@ class PageRequests:
         limits: ProjectLimits,
         replacements: Replacements,
     ) -> None:
-        """``timeout_s`` is how long an index with open requests may be silent."""
+        """``timeout_s`` is how long an index with open requests may be silent, and the longest that a caller waits for it."""
         self._replacements = replacements
         self._catalog = catalog
         self._hosts = hosts
@@ -82,6 +84,17 @@ class PageRequests:
             self._nursery.start_soon(self._run, index, project, head, request)
         return request
 
+    async def ended(self, request: PageRequest, attempted: str) -> WheelfsError | None:
+        """Wait for a request's end, bounded, and return why there is no answer.  A page that is arriving goes on doing so."""
+        with trio.move_on_after(self._timeout_s):
+            await request.done.wait()
+        if request.is_saved or not request.is_arriving:  # what is left is bounded, and ends now
+            await request.done.wait()
+        if request.done.is_set():
+            return request.error
+        happened = f"its page is arriving, and not complete after {self._timeout_s:.0f} s"
+        return OriginTimeout(attempted, happened, "try again: the rest of it is still being fetched")
+
     def recent_failure(self, index: Index, project: ProjectName, within_s: float) -> WheelfsError | None:
         """Return why the latest request failed, if that was within the last ``within_s`` seconds."""
         failed = self._failed.get((index.name, project))
@@ -95,7 +108,7 @@ class PageRequests:
     async def _run(self, index: Index, project: ProjectName, head: PageHead | None, request: PageRequest) -> None:
         attempted = f"look up {project} on {index.name}"
         try:
-            await self._save(index, project, await self._ask(attempted, index, project, head))
+            await self._save(index, project, await self._ask(attempted, index, project, head, request))
             request.is_saved = True
             await self._look_for_replacements(index, project)
         except BaseException as error:
@@ -129,7 +142,9 @@ class PageRequests:
         with trio.move_on_after(self._limits.replaced_wait_s):
             await done.wait()
 
-    async def _ask(self, attempted: str, index: Index, project: ProjectName, head: PageHead | None) -> PageOutcome:
+    async def _ask(
+        self, attempted: str, index: Index, project: ProjectName, head: PageHead | None, request: PageRequest
+    ) -> PageOutcome:
         validators = None
         if head is not None and head.index_url == index.url:
             validators = head.validators or Validators()
@@ -141,16 +156,24 @@ class PageRequests:
                 probe_url=_page_url(index, project),
                 index_url=index.url,
             ) as scope,
-            self._sharing_one_silence(index.name, scope),
+            self._sharing_one_silence(index.name, scope) as heard,
         ):
+
+            def arrives() -> None:
+                request.is_arriving = True
+                self._hosts.saw_progress(index.url)
+                heard()
+
+            PAGE_ARRIVES.set(arrives)  # this task's own
             return await index.client.project_page(project, validators=validators)
 
     @contextmanager
-    def _sharing_one_silence(self, index: str, scope: trio.CancelScope) -> Iterator[None]:
+    def _sharing_one_silence(self, index: str, scope: trio.CancelScope) -> Iterator[Callable[[], None]]:
         """Count the timeout of ``scope`` from when the index fell silent to all requests, so that all callers wait only once.
 
+        What is yielded is to be called whenever part of the response has come.
         Otherwise a request sent to a hanging index just before the first one times out would wait for a whole timeout again.
-        Any response is a sign of life, after which each open request has its own full timeout.
+        Any part of a response is a sign of life, after which each open request has its own full timeout.
         """
         now_s = trio.current_time()
         silence = self._silences.setdefault(index, _Silence())
@@ -159,8 +182,17 @@ class PageRequests:
         alive = False
         scope.deadline = silence.since_s + self._timeout_s
         silence.open[scope] = now_s + self._timeout_s
+        last_s = now_s + max(self._timeout_s, self._limits.page_s)
+
+        def heard() -> None:
+            silence.since_s = trio.current_time()
+            if scope in silence.open:
+                silence.open[scope] = min(silence.since_s + self._timeout_s, last_s)
+            for other, deadline_s in silence.open.items():
+                other.deadline = deadline_s
+
         try:
-            yield
+            yield heard
             alive = True
         except OriginError as error:
             alive = not isinstance(error, OriginUnreachable | OriginTimeout)
@@ -168,9 +200,7 @@ class PageRequests:
         finally:
             del silence.open[scope]
             if alive:
-                silence.since_s = trio.current_time()
-                for other, deadline_s in silence.open.items():
-                    other.deadline = deadline_s
+                heard()
 
     async def _save(self, index: Index, project: ProjectName, outcome: PageOutcome) -> None:
         now_us = time.time_ns() // 1_000

@@ -222,7 +222,7 @@ class Projects:
         head = self._store.catalog.page_head(ref.origin, ref.project)
         if index is None or head is None or time.time() - head.fetched_at_us / 1e6 < self._limits.renew_after_s:
             return None
-        await self.requests.begin(index, ref.project, head).done.wait()
+        await self.requests.ended(self.requests.begin(index, ref.project, head), f"look up {ref.project} on {index.name}")
         page = None
         with suppress(StoreDamaged):  # the next reader of the page itself has it fetched again
             page = self._store.catalog.page(index.name, ref.project)
@@ -330,8 +330,7 @@ class Projects:
         if failed is not None:
             return failed
         request = self.requests.begin(index, project, head)
-        await request.done.wait()
-        return request.error
+        return await self.requests.ended(request, f"look up {project} on {index.name}")
 
     def _answer_at_once(self, index: Index, project: ProjectName, *, stale: bool) -> Answer | None:
         head = self._store.catalog.page_head(index.name, project)

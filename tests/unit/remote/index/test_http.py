@@ -27,7 +27,7 @@ from wheelfs.model.names import ProjectName
 from wheelfs.remote.http.client import Client
 from wheelfs.remote.index.http import HttpIndex
 from wheelfs.remote.limits import HTTP_LIMITS, HttpLimits
-from wheelfs.remote.origin import PageAbsent, PageFound, PageUnchanged
+from wheelfs.remote.origin import PAGE_ARRIVES, PageAbsent, PageFound, PageUnchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,16 @@ async def test_a_page_is_read_whatever_the_index_speaks(page_format: str, gzip: 
             assert (link.filename, link.url, link.requires_python) == (WHEEL, index.file_url(WHEEL), ">=3.8")
             assert link.size_bytes == (None if page_format == "html" else len(CONTENT))
             assert found.max_age_s == 600
+
+
+async def test_who_asks_for_a_page_hears_of_each_piece_of_it() -> None:
+    heard: list[float] = []
+    PAGE_ARRIVES.set(lambda: heard.append(trio.current_time()))
+    with FakeIndex() as index:
+        index.set_page("demo", b"<!DOCTYPE html><html><body><!-- %b --></body></html>" % (b"x" * 600_000))
+        async with client_of(index) as client:
+            assert isinstance(await client.project_page(DEMO), PageFound)
+    assert len(heard) > 1
 
 
 async def test_relative_links_start_where_the_last_redirect_led() -> None:

@@ -10,12 +10,14 @@ import pytest
 import trio
 
 from tests.fakes.origins import MemoryOrigin
-from tests.fakes.services import service
+from tests.fakes.services import Service, service
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.fetch.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from wheelfs.core.fetch.freshness import REVALIDATE_WITHIN_S
 from wheelfs.errors import OriginTimeout, OriginUnreachable
 from wheelfs.model.names import ProjectName
+from wheelfs.remote.origin import PAGE_ARRIVES
+from wheelfs.service.projects.limits import PROJECT_LIMITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,6 +120,51 @@ async def test_a_slow_index_that_answers_others_has_its_whole_time_for_each(
         for project in PROJECTS[:4]:
             nursery.start_soon(one.read, f"simple/{project}/index.html")
             await trio.sleep(0.5 * BOUND_S)
+
+
+class Long(MortalOrigin):
+    """The page of ``project0`` arrives in ``pieces``, one every ``pause_s``; the others' in one piece."""
+
+    pieces: int = 6
+    pause_s: float = BOUND_S / 2
+
+    async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
+        for _ in range(self.pieces if project == PROJECTS[0] else 1):
+            await trio.sleep(self.pause_s)
+            PAGE_ARRIVES.get()()
+        return await super().project_page(project, validators=validators)
+
+
+async def test_a_page_that_takes_longer_than_its_reader_waits_goes_on_arriving(
+    tmp_path: Path, origin: MortalOrigin, autojump_clock: MockClock
+) -> None:
+    long = Long(pages=origin.pages, files=origin.files)
+    async with service(tmp_path / "s", [long], lookup_s=BOUND_S) as one, trio.open_nursery() as nursery:
+        nursery.start_soon(_read_later, one, PROJECTS[1], 0.9 * BOUND_S)
+        with pytest.raises(OriginTimeout, match=r"its page is arriving.*try again"):
+            await one.read("simple/project0/index.html")
+        await _read_later(one, PROJECTS[2], 0.1)
+        assert b"project0" in await one.read("simple/project0/index.html")
+    assert long.requests["page"] == 3
+
+
+async def test_a_page_without_end_is_given_up_and_takes_no_other_with_it(
+    tmp_path: Path, origin: MortalOrigin, autojump_clock: MockClock
+) -> None:
+    long = Long(pages=origin.pages, files=origin.files)
+    long.pieces, long.pause_s = 1_000, 1.0
+    async with service(tmp_path / "s", [long], lookup_s=BOUND_S) as one:
+        with pytest.raises(OriginTimeout):
+            await one.read("simple/project0/index.html")
+        await trio.sleep(PROJECT_LIMITS.page_s - 2.5 * BOUND_S)
+        with pytest.raises(OriginTimeout, match="no answer"):
+            await one.read("simple/project0/index.html")
+        assert b"project1" in await one.read("simple/project1/index.html")
+
+
+async def _read_later(one: Service, project: ProjectName, delay_s: float) -> None:
+    await trio.sleep(delay_s)
+    assert project.encode() in await one.read(f"simple/{project}/index.html")
 
 
 @pytest.mark.parametrize("death", WAITS)
