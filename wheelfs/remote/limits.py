@@ -16,8 +16,9 @@ class HttpLimits(msgspec.Struct, frozen=True):
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 30.0
     """Between two arrivals; callers have a tighter bound around the whole."""
-    max_connections: int = 16
-    """What browsers and installers grant one site, times two; more gains nothing and annoys its owners."""
+    max_connections: int = 32
+    """Half of them for files (`FetchLimits.whole_streams`): what browsers and installers grant one site, times two; more gains
+    nothing and annoys its owners.  The others for what is small, which must not wait for files: pages, METADATA, tails."""
     max_redirects: int = 30
     """As many as pip follows (uv: 10): where a file is reached by a chain of proxies, it is installed as it is straight."""
     attempts: int = 3

@@ -35,7 +35,7 @@ MAX_GAP_BYTES: Final = 32 * 1024
 Between the two the bytes of an upgrade grow by a twentieth, below the requests soar, above the bytes do."""
 
 CONNECTIONS: Final = 8
-"""Ranges of one file asked for at once: half of the connections to an index, so that other files and pages go on."""
+"""Ranges of one file asked for at once: a quarter of the connections to an index, so that other files and pages go on."""
 
 MAX_REQUESTS: Final = 512
 """More ranges than this, and the gaps between them are fetched along."""

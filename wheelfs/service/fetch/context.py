@@ -78,6 +78,11 @@ class FetchContext:
         self.disk = trio.CapacityLimiter(limits.disk_threads)
         self.range_requests = trio.CapacityLimiter(CONNECTIONS)
         self._sealing = trio.CapacityLimiter(limits.seal_threads)
+        self._whole_streams: dict[str, trio.CapacityLimiter] = {}
+
+    def whole_streams(self, index: str) -> trio.CapacityLimiter:
+        """Return what bounds the long answers of an index under way at once."""
+        return self._whole_streams.setdefault(index, trio.CapacityLimiter(self.limits.whole_streams))
 
     async def ask_size(self, ref: FileRef) -> int | None:
         """Ask the origin for a file's size without its bytes, and keep it; None when the origin does not say."""

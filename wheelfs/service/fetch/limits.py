@@ -34,6 +34,10 @@ class FetchLimits(msgspec.Struct, frozen=True):
     side_streams: int = 4
     """Requests that readers may have open at once for one file besides the main stream; further ones wait."""
 
+    whole_streams: int = 16
+    """Requests for whole files, or most of one, that an index has to answer at once: half of the connections to it.  Further ones
+    wait for their turn, and that is no silence of the index."""
+
     retries: int = 2
     """Attempts after a broken stream that brought nothing new; a stream that brought something may be resumed again."""
 

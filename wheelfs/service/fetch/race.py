@@ -9,19 +9,20 @@ the middle of its response is left after a part of the timeout, and the rest is 
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
+from wheelfs.core.fetch.plan import LONGEST_TAIL_BYTES
 from wheelfs.core.http.ranges import From, Range, Suffix
 from wheelfs.errors import ContentChanged, OriginError, OriginMissing, OriginTimeout
 from wheelfs.service.fetch.response import Patience, receive
 from wheelfs.service.tasks import failure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from wheelfs.core.http.ranges import ByteRequest
     from wheelfs.service.fetch.partial_file import PartialFile, Stream
@@ -160,15 +161,32 @@ def _broken_off(race: _Race) -> OriginError | None:
 
 async def _ask_index(partial: PartialFile, index: Source, stream: Stream, wanted: ByteRequest, generation: int) -> None:
     timeout_s = partial.context.progress_timeout_s
-    with partial.context.hosts.request(
-        partial.attempted,
-        index.host,
-        timeout_s=timeout_s,
-        silence_s=timeout_s,
-        on_timeout=_no_progress(partial),
-        index_url=index.origin.url,
-    ) as scope:
-        await receive(partial, index, stream, wanted, generation, Patience(scope, timeout_s))
+    async with _turn(partial, index, wanted):
+        if partial.is_given_up:
+            return
+        with partial.context.hosts.request(
+            partial.attempted,
+            index.host,
+            timeout_s=timeout_s,
+            silence_s=timeout_s,
+            on_timeout=_no_progress(partial),
+            index_url=index.origin.url,
+        ) as scope:
+            await receive(partial, index, stream, wanted, generation, Patience(scope, timeout_s))
+
+
+@asynccontextmanager
+async def _turn(partial: PartialFile, source: Source, wanted: ByteRequest) -> AsyncIterator[None]:
+    """Wait until an index may be asked for one more long answer, before any time is counted: others are being served.
+
+    Tails and other small parts do not wait, nor do shares, which are hedged.
+    """
+    is_short = isinstance(wanted, Suffix) or (isinstance(wanted, Range) and wanted.end - wanted.start <= LONGEST_TAIL_BYTES)
+    if is_short or source.share is not None:
+        yield
+        return
+    async with partial.context.whole_streams(source.origin.name):
+        yield
 
 
 async def _raced(
@@ -181,19 +199,21 @@ async def _raced(
     async def ask(source: Source, answered: Callable[[], bool]) -> None:
         is_share = source.share is not None
         patience_s = stall_s if is_share else timeout_s
-        with (
-            partial.context.hosts.request(
-                partial.attempted,
-                source.host,
-                timeout_s=max(0.0, deadline_s - trio.current_time()),
-                may_lack=is_share,
-                silence_s=patience_s,
-                on_timeout=_no_progress(partial),
-                index_url=None if is_share else source.origin.url,
-            ) as scope,
-            _naming_the_share(source, partial),
-        ):
-            await receive(partial, source, stream, wanted, generation, Patience(scope, patience_s), answered=answered)
+        left_s = max(0.0, deadline_s - trio.current_time())
+        async with _turn(partial, source, wanted):
+            with (
+                partial.context.hosts.request(
+                    partial.attempted,
+                    source.host,
+                    timeout_s=left_s,
+                    may_lack=is_share,
+                    silence_s=patience_s,
+                    on_timeout=_no_progress(partial),
+                    index_url=None if is_share else source.origin.url,
+                ) as scope,
+                _naming_the_share(source, partial),
+            ):
+                await receive(partial, source, stream, wanted, generation, Patience(scope, patience_s), answered=answered)
 
     race = _Race(ask, hedge_delay_s=partial.context.limits.hedge_delay_s)
     await race.run(sources)

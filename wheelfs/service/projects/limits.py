@@ -47,7 +47,7 @@ class PrefetchLimits(msgspec.Struct, frozen=True):
     """The tunable constants of `wheelfs.service.projects.prefetcher`."""
 
     at_once: int = 8
-    """Half of the connections to one index: clients that ask themselves always find a free one."""
+    """Half of the connections to one index that are not for files: clients that ask themselves always find a free one."""
 
     max_waiting: int = 128
     """The dependencies of a large application, all levels; what meets a full queue is left to the client."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,7 @@ import trio
 from tests.fakes import faults
 from tests.fakes.faults import Fault
 from tests.fakes.index import FakeIndex
-from tests.unit.remote.index.asking import CONTENT, WHEEL, brought, client_of
+from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL, brought, client_of
 from wheelfs.core.http.ranges import ByteRequest, From, Range, Suffix, Whole
 from wheelfs.errors import (
     ContentChanged,
@@ -20,7 +22,8 @@ from wheelfs.errors import (
 )
 from wheelfs.remote.http.connections import READ_BYTES, TLS_READ_BYTES
 from wheelfs.remote.limits import HttpLimits
-from wheelfs.remote.origin import FileHead
+from wheelfs.remote.origin import FileHead, PageFound
+from wheelfs.service.fetch.limits import FETCH_LIMITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -227,3 +230,15 @@ async def test_much_is_taken_out_of_a_socket_at_once(
         async with client_of(index, SSL_CERT_FILE=str(tmp_path / "ca.pem") if tls else "") as client:
             await brought(client, index.file_url(WHEEL), Whole())
     assert asked == {at_once_bytes}
+
+
+async def test_files_that_run_keep_no_page_waiting() -> None:
+    ended = Event()
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault(WHEEL, faults.Stall(until=ended, after_bytes=1000), times=None))
+        async with client_of(index) as client, AsyncExitStack() as stack:
+            for _ in range(FETCH_LIMITS.whole_streams):
+                await stack.enter_async_context(client.open_range(index.file_url(WHEEL), Whole()))
+            assert isinstance(await client.project_page(DEMO), PageFound)
+            ended.set()

@@ -10,9 +10,9 @@ import pytest
 import trio
 import trio.testing
 
-from tests.fakes.origins import MemoryOrigin, Trouble
+from tests.fakes.origins import PIECE_BYTES, MemoryOrigin, Trouble
 from tests.fakes.services import Service, rest_of, service
-from tests.fakes.waiting import until
+from tests.fakes.waiting import reached, until
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.core.http.ranges import Range, Suffix
 from wheelfs.errors import (
@@ -26,10 +26,12 @@ from wheelfs.errors import (
     StoreDamaged,
     StoreFull,
 )
-from wheelfs.service.fetch.limits import FetchLimits
+from wheelfs.service.fetch.limits import FETCH_LIMITS, FetchLimits
 from wheelfs.service.limits import ServiceLimits
 
 if TYPE_CHECKING:
+    from trio.testing import MockClock
+
     from wheelfs.errors import WheelfsError
 
 NAME = wheel_filename("demo", "1.0")
@@ -38,6 +40,7 @@ WHEEL = build_wheel("demo", "1.0", big_bytes=3_000_000)
 OTHER = build_wheel("demo", "1.0", big_bytes=3_000_000, big_seed="other")
 SMALL = build_wheel("demo", "1.0", big_bytes=50_000)
 SLACK_BYTES = 300_000
+OPEN_S = 30.0
 
 
 def origin_with(content: bytes = WHEEL, *, hashed: bool = True, sized: bool = True, name: str = "corp") -> MemoryOrigin:
@@ -334,3 +337,39 @@ async def test_an_answer_without_a_length_ends_some_time(tmp_path: Path) -> None
         with pytest.raises(OriginFault, match="more than"):
             await one.read(PATH)
     assert any(isinstance(wanted, Suffix | Range) for wanted in origin.asked)
+
+
+class Drip:
+    """Lets an answer's next piece pass after ten seconds."""
+
+    def __init__(self, origin: MemoryOrigin) -> None:
+        self.origin = origin
+        self.pieces = self.most_answers = 0
+
+    async def wait(self) -> None:
+        self.pieces += 1
+        self.most_answers = max(self.most_answers, self.origin.open_answers)
+        await trio.sleep(10)
+
+
+async def test_a_file_that_waits_for_others_of_its_index_waits_for_no_silence(tmp_path: Path, mock_clock: MockClock) -> None:
+    origin, at_once = MemoryOrigin(), FETCH_LIMITS.whole_streams
+    wheels = {wheel_filename("demo", f"1.{n}"): build_wheel("demo", f"1.{n}", big_bytes=70_000) for n in range(at_once + 1)}
+    for name, wheel in wheels.items():
+        origin.add("demo", name, wheel)
+    (pieces,) = {-(-len(wheel) // PIECE_BYTES) for wheel in wheels.values()}
+    assert pieces * 10 > OPEN_S
+    origin.pause = drip = Drip(origin)
+
+    async def read(one: Service, name: str) -> None:
+        assert await one.read(f"simple/demo/{name}") == wheels[name]
+
+    async with service(tmp_path / "s", [origin], open_s=OPEN_S) as one, trio.open_nursery() as nursery:
+        for name in wheels:
+            nursery.start_soon(read, one, name)
+        expected = 0
+        for running in [at_once] * pieces + [1] * pieces:
+            expected += running
+            await reached(lambda expected=expected: drip.pieces >= expected)  # type: ignore[misc]
+            mock_clock.jump(10)
+    assert drip.most_answers == at_once
