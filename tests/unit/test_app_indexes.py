@@ -10,8 +10,10 @@ import trio
 from wheelfs.app.indexes import decided_indexes, effective_indexes, index_notes, opened_index, with_indexes
 from wheelfs.app.own_places import OwnPlaces
 from wheelfs.config import IndexSetting, Settings
+from wheelfs.core.proxy.environment import PROXIES
 from wheelfs.core.proxy.hosts import Endpoint
 from wheelfs.errors import UsageError
+from wheelfs.remote.http.tls import CA_VARIABLES
 
 URL = "https://me:hunter2@index.example/simple/"
 
@@ -40,6 +42,19 @@ def test_what_is_configured_goes_before_what_pip_is_configured_with(monkeypatch:
     assert (default.name, default.url, where) == ("default", "https://pip.example/simple", "PIP_INDEX_URL in the environment")
     assert effective_indexes(Settings(store=Path("/s"), indexes=(lab,), no_index=True)) == []
     assert effective_indexes(Settings(store=Path("/s"), no_index=True)) == []
+
+
+def test_an_index_of_pip_comes_with_what_pip_reaches_it_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [tmp_path / name for name in ("ca.pem", "me.pem")]
+    for file in files:
+        file.touch()
+    named = tmp_path / "pip.conf"
+    named.write_text(f"[global]\nindex-url = {URL}\ncert = {files[0]}\nclient-cert = {files[1]}\nproxy = proxy.example:3128\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(named))
+    for variable in ("PIP_INDEX_URL", "PIP_CLIENT_CERT", "PIP_PROXY", *CA_VARIABLES, *PROXIES, *map(str.lower, PROXIES)):
+        monkeypatch.delenv(variable, raising=False)
+    ((found, _),) = effective_indexes(Settings(store=Path("/s")))
+    assert (found.ca, found.client_cert, found.proxy) == (*files, "http://proxy.example:3128")
 
 
 def test_a_process_takes_the_next_index_where_pip_is_configured_with_the_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,8 @@ def index_notes(settings: Settings, places: OwnPlaces = NOWHERE) -> tuple[str, .
 def _taken(found: Configured) -> IndexSetting:
     from wheelfs.remote.index.default import pypi_url
 
-    return IndexSetting(name=DEFAULT_INDEX_NAME, url=pypi_url(os.environ) if found.url is None else found.url)
+    url = pypi_url(os.environ) if found.url is None else found.url
+    return IndexSetting(name=DEFAULT_INDEX_NAME, url=url, ca=found.ca, client_cert=found.client_cert, proxy=found.proxy)
 
 
 def _of_installers(settings: Settings, places: OwnPlaces) -> Configured | None:

@@ -197,6 +197,11 @@ def _path(key: str) -> Callable[[object, Path], Path]:
 
 
 def _proxy(value: object, _base: Path) -> str:
+    return check_proxy(value)
+
+
+def check_proxy(value: object) -> str:
+    """Return ``value`` when it can be the address of a proxy; raise ValueError, never quoting it, otherwise."""
     try:
         parts = urlsplit(value) if isinstance(value, str) else None
         usable = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 from wheelfs.core.resolve import toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _PIP_SECTIONS: Final = ("install", "download", "global")
 """A command's own section wins over ``[global]``, whichever files they are in."""
 
 
 _PIP_EXTRAS: Final = ("extra-index-url", "find-links")
+_PIP_ACCESS: Final = ("cert", "client-cert", "proxy", "trusted-host")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """An address as a setting has it, which may hold credentials, and where that is, for people."""
+    """An address (or another value) as a setting has it, which may hold credentials, and where that is, for people."""
 
     url: str = field(repr=False)
     place: str
@@ -34,10 +35,14 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What files name: ``defaults`` are indexes, the one in force first; ``ignored`` what is asked beside the first."""
+    """What files name: ``defaults`` are indexes, the one in force first; ``ignored`` what is asked beside the first.
+
+    ``access`` is how pip reaches indexes: what is in force of ``cert``, ``client-cert``, ``proxy`` and ``trusted-host``.
+    """
 
     defaults: tuple[Setting, ...]
     ignored: tuple[Setting, ...] = ()
+    access: Mapping[str, Setting] = field(default_factory=dict)
 
 
 def pip_sections(text: str) -> dict[str, dict[str, str]]:
@@ -63,6 +68,7 @@ def from_pip(files: Iterable[tuple[str, str]]) -> Named:
     """
     found: dict[str, list[Setting]] = {section: [] for section in _PIP_SECTIONS}
     ignored: dict[tuple[str, str], list[Setting]] = {}
+    access: dict[tuple[str, str], Setting] = {}
     for place, text in files:
         try:
             sections = pip_sections(text)
@@ -76,10 +82,14 @@ def from_pip(files: Iterable[tuple[str, str]]) -> Named:
                 if key in said:
                     where = f"{place} [{section}] {key}"
                     ignored[section, key] = [Setting(url, where) for url in said[key].split()]
+            for key in _PIP_ACCESS:
+                if value := said.get(key, "").strip():
+                    access[section, key] = Setting(value, f"{place} [{section}] {key}")
     extra = (next((ignored[section, key] for section in _PIP_SECTIONS if (section, key) in ignored), []) for key in _PIP_EXTRAS)
     return Named(
         tuple(setting for section in _PIP_SECTIONS for setting in found[section]),
         tuple(setting for settings in extra for setting in settings),
+        {key: access[section, key] for section in reversed(_PIP_SECTIONS) for key in _PIP_ACCESS if (section, key) in access},
     )
 
 

@@ -7,14 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
+from wheelfs.config.indexes import check_proxy
 from wheelfs.config.settings import home_directory
+from wheelfs.core.proxy.environment import PROXIES
 from wheelfs.core.resolve.installer_config import Named, Setting, from_pip, from_uv, upload_cutoff, without_name
 from wheelfs.core.resolve.installer_traps import traps
 from wheelfs.errors import UsageError
+from wheelfs.remote.http.tls import CA_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,19 +33,24 @@ ASKED_S: Final = 10.0
 
 _VARIABLES: Final = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
 _EXTRA_VARIABLES: Final = ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
+_ACCESS_VARIABLES: Final = {"client-cert": "PIP_CLIENT_CERT", "proxy": "PIP_PROXY", "trusted-host": "PIP_TRUSTED_HOST"}
 _PYPI: Final = "PyPI"
 
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What pip and uv are configured with: ``url`` is None for PyPI, and may hold credentials.
+    """What pip and uv are configured with: ``url`` is None for PyPI, and may hold credentials, as may ``proxy``.
 
-    ``notes`` are sentences about what is configured and is not taken; no address is in them.
+    ``notes`` are sentences about what is configured and is not taken; no address is in them.  ``ca``, ``client_cert`` and
+    ``proxy`` are as of an `IndexSetting`.
     """
 
     url: str | None = field(repr=False)
     from_where: str
     notes: tuple[str, ...] = ()
+    ca: Path | None = None
+    client_cert: Path | None = None
+    proxy: str | None = field(default=None, repr=False)
 
 
 def read_text(path: Path) -> str | None:
@@ -65,15 +74,18 @@ def configured_index(
 
     The environment comes first (``PIP_INDEX_URL``, ``UV_DEFAULT_INDEX``, ``UV_INDEX_URL``), then pip's files, then uv's.  A
     file that is broken is passed over with a warning, and an index that ``leads_back`` into wheelfs (it says where, for people)
-    with a note.  Sources: pip's "Configuration", uv's "Configuration files".
+    with a note.  Where it is not uv's, it is reached as pip reaches it: by its ``cert``, ``client-cert`` and ``proxy``.  Sources:
+    pip's "Configuration", uv's "Configuration files".
     """
     pip = _tolerant(from_pip, _present(_pip_files(environ), read))
     uv = _tolerant(from_uv, _present(_uv_files(environ), read))
     passed_over, taken = [], Configured(None, "PyPI, since neither pip nor uv is configured with another index")
+    is_uvs = False
     for setting in (*_in_environment(environ, _VARIABLES), *pip.defaults, *uv.defaults):
         url = _as_url(setting.url)
         if (where := leads_back(url)) is None:
             taken = Configured(url, setting.place)
+            is_uvs = setting in uv.defaults or setting.place.startswith("UV_")
             break
         passed_over.append(f"{setting.place} leads to {where}")
     notes = []
@@ -90,7 +102,44 @@ def configured_index(
             f"not taken as indexes: {', '.join(places)}; packages from there are not stored "
             "(name an index with --index NAME=URL, add files with wheelfs add)"
         )
-    return Configured(taken.url, taken.from_where, tuple(notes))
+    if not is_uvs:
+        taken = _reached_as_by_pip(taken, pip.access, environ, notes)
+    return replace(taken, notes=tuple(notes))
+
+
+def _reached_as_by_pip(
+    taken: Configured, files: Mapping[str, Setting], environ: Mapping[str, str], notes: list[str]
+) -> Configured:
+    """Return the index with what pip says of reaching it; what cannot be taken is added to ``notes``.
+
+    Variables that are everybody's (``SSL_CERT_FILE``, ``HTTPS_PROXY``) go first, as for any index.
+    """
+    said = {**files, **{key: setting for key, name in _ACCESS_VARIABLES.items() for setting in _in_environment(environ, (name,))}}
+    for key, names in (("cert", CA_VARIABLES), ("proxy", (*PROXIES, *map(str.lower, PROXIES)))):
+        if any(environ.get(name) for name in names):
+            said.pop(key, None)
+    found: dict[str, Path] = {}
+    for key in ("cert", "client-cert"):
+        if key in said:
+            path = Path(os.path.expanduser(said[key].url)).absolute()  # noqa: PTH111 - which would raise for ~unknown
+            if path.exists():
+                found[key] = path
+            else:
+                notes.append(f"{said[key].place} is not taken: there is no such file")
+    taken = replace(taken, ca=found.get("cert"), client_cert=found.get("client-cert"))
+    if proxy := said.get("proxy"):
+        try:
+            taken = replace(taken, proxy=check_proxy(proxy.url if "://" in proxy.url else f"http://{proxy.url}"))
+        except ValueError:
+            notes.append(f"{proxy.place} is not taken: a proxy must be of the form http://HOST:PORT")
+    parts = urlsplit(taken.url or "")
+    trusted = said.get("trusted-host")
+    if trusted and parts.scheme == "https" and {parts.hostname, parts.netloc.rpartition("@")[2]} & set(trusted.url.split()):
+        notes.append(
+            f"{trusted.place} is not taken: the certificate of the index is checked "
+            "(pip's cert, SSL_CERT_FILE, or ca in its [[index]], name whom to trust)"
+        )
+    return taken
 
 
 def _in_environment(environ: Mapping[str, str], variables: tuple[str, ...]) -> list[Setting]:

@@ -144,6 +144,49 @@ def test_of_what_is_not_taken_no_address_is_told() -> None:
         assert f"{variable} in the environment" in note
 
 
+def test_what_is_taken_from_pip_is_reached_as_pip_reaches_it(tmp_path: Path) -> None:
+    for name in ("ca.pem", "me.pem"):
+        (tmp_path / name).touch()
+    access = f"cert = {tmp_path}/ca.pem\nclient-cert = {tmp_path}/me.pem\nproxy = me:hunter2@proxy.example:3128\n"
+    certificates = (tmp_path / "ca.pem", tmp_path / "me.pem")
+    for files in ({USER_PIP: pip_conf("lab") + access}, {USER_PIP: f"[global]\n{access}"}):
+        found = index(files)
+        assert (found.ca, found.client_cert, found.proxy) == (*certificates, "http://me:hunter2@proxy.example:3128")
+        assert found.notes == ()
+        assert "hunter2" not in repr(found)
+        found = index(files, PIP_CLIENT_CERT=str(certificates[0]), PIP_PROXY="http://other.example:8080")
+        assert (found.ca, found.client_cert, found.proxy) == (certificates[0], certificates[0], "http://other.example:8080")
+        # What the environment says to all is what every index is reached by.
+        found = index(files, SSL_CERT_FILE="/x.pem", https_proxy="http://other.example:8080")
+        assert (found.ca, found.client_cert, found.proxy) == (None, certificates[1], None)
+    files = {"/etc/pip.conf": f"[install]\n{access}", USER_PIP: "[global]\nproxy = http://weaker.example:1\n"}
+    assert index(files).proxy == "http://me:hunter2@proxy.example:3128"
+
+
+def test_what_uv_is_configured_with_is_not_reached_as_by_pip() -> None:
+    files = {USER_PIP: "[global]\nproxy = http://proxy.example:3128\n", USER_UV: 'index-url = "https://uv.example/simple"'}
+    assert index(files).proxy is None
+    assert index(UV_DEFAULT_INDEX="https://uv.example/simple", PIP_PROXY="http://proxy.example:3128").proxy is None
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("cert = /nowhere/ca.pem", "there is no such file"),
+        ("client-cert = ~no-such-user/me.pem", "there is no such file"),
+        ("proxy = socks5://me:hunter2@proxy.example:1080", "must be of the form http://HOST:PORT"),
+        ("trusted-host = other.example lab.example", "the certificate of the index is checked"),
+    ],
+)
+def test_how_pip_reaches_it_and_wheelfs_cannot_is_told(line: str, why: str) -> None:
+    found = index({USER_PIP: f"{pip_conf('lab')}{line}\n"})
+    assert (found.ca, found.client_cert, found.proxy) == (None, None, None)
+    (note,) = found.notes
+    assert note.startswith(f"{USER_PIP} [global] {line.partition(' ')[0]} is not taken")
+    assert why in note
+    assert "hunter2" not in note
+
+
 def test_of_a_mount_beside_the_index_nothing_is_told() -> None:
     assert index({USER_UV: '[pip]\nfind-links = ["/mnt/wheels"]'}, PIP_FIND_LINKS="file:///mnt/wheels/").notes == ()
 
