@@ -157,3 +157,11 @@ def test_a_home_that_cannot_be_written_is_no_hindrance(runs: Runs, index: FakeIn
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "-i", index.url, "--target", str(tmp_path / "to"))
     runs.wheelfs(*pip, "demo", environment=nowhere).succeeded()
     assert (tmp_path / "to" / "demo").is_dir()
+
+
+@pytest.mark.parametrize("line", ["proxy = http://127.0.0.1:1", "no-proxy-env = true"])
+def test_what_pips_files_say_of_proxies_leads_pip_around_no_run(runs: Runs, index: FakeIndex, tmp_path: Path, line: str) -> None:
+    (tmp_path / "pip.conf").write_text(f"[global]\n{line}\n")
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "-i", index.url, "--target", str(tmp_path / "to"))
+    runs.wheelfs(*pip, "demo", environment={"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}).succeeded()
+    assert [file["project"] for file in runs.listed()] == ["demo"]

@@ -165,6 +165,7 @@ async def _serve(
     from wheelfs.frontends.http.proxy.authority import Authority
     from wheelfs.frontends.http.proxy.conversation import Conversation
     from wheelfs.frontends.http.proxy.speaking import speak
+    from wheelfs.remote.index.default import pip_proxy
 
     answered = await _answered(node)
     authority = Authority({endpoint.host for endpoint in answered} or {"index.invalid"})
@@ -176,7 +177,10 @@ async def _serve(
 
     gc.freeze()
     gc.enable()
-    talk = Conversation(answered, authority, serve, parts.token, parts.settings.offline, os.environ).talk
+    # What pip would have sent through a proxy of its own comes here now, and goes on through that.
+    pips = pip_proxy(os.environ)
+    environ = os.environ if pips is None else {**os.environ, "ALL_PROXY": pips}
+    talk = Conversation(answered, authority, serve, parts.token, parts.settings.offline, environ).talk
     places = trio.Semaphore(places_for_connections(HTTP_LIMITS))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_valid, authority, parts.bundle)

@@ -19,7 +19,10 @@ EXCEPTIONS: Final = ("NO_PROXY", "no_proxy")
 BUNDLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")
 """Who reads which, in this order: OpenSSL, Python's ssl, uv and pixi; requests, poetry and conda; curl; pip; Node.js."""
 
-OWN_SETTINGS: Final = {"PIP_PROXY": "proxy", "CONDA_SSL_VERIFY": "bundle", "PDM_PYPI_CA_CERTS": "bundle"}
+PIP_PROXY: Final = "PIP_PROXY"
+"""Set always: ``proxy`` in pip's files, and ``no-proxy-env``, would win over the general variables, and it wins over them."""
+
+OWN_BUNDLES: Final = ("CONDA_SSL_VERIFY", "PDM_PYPI_CA_CERTS")
 """Settings of single clients that would win over the general variables: replaced where the caller has set them."""
 
 USERS_BUNDLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
@@ -36,11 +39,12 @@ def child_environment(environ: Mapping[str, str], *, proxy_url: str, bundle: str
     child = dict(environ)
     for name in PROXIES:
         child[name] = child[name.lower()] = proxy_url
+    child[PIP_PROXY] = proxy_url
     for name in EXCEPTIONS:
         child[name] = ""
     for name in BUNDLES:
         child[name] = bundle
-    for name, kind in OWN_SETTINGS.items():
+    for name in OWN_BUNDLES:
         if name in environ:
-            child[name] = proxy_url if kind == "proxy" else bundle
+            child[name] = bundle
     return child

@@ -110,14 +110,8 @@ def configured_index(
 def _reached_as_by_pip(
     taken: Configured, files: Mapping[str, Setting], environ: Mapping[str, str], notes: list[str]
 ) -> Configured:
-    """Return the index with what pip says of reaching it; what cannot be taken is added to ``notes``.
-
-    Variables that are everybody's (``SSL_CERT_FILE``, ``HTTPS_PROXY``) go first, as for any index.
-    """
-    said = {**files, **{key: setting for key, name in _ACCESS_VARIABLES.items() for setting in _in_environment(environ, (name,))}}
-    for key, names in (("cert", CA_VARIABLES), ("proxy", (*PROXIES, *map(str.lower, PROXIES)))):
-        if any(environ.get(name) for name in names):
-            said.pop(key, None)
+    """Return the index with what pip says of reaching it; what cannot be taken is added to ``notes``."""
+    said = _access_of_pip(files, environ)
     found: dict[str, Path] = {}
     for key in ("cert", "client-cert"):
         if key in said:
@@ -129,7 +123,7 @@ def _reached_as_by_pip(
     taken = replace(taken, ca=found.get("cert"), client_cert=found.get("client-cert"))
     if proxy := said.get("proxy"):
         try:
-            taken = replace(taken, proxy=check_proxy(proxy.url if "://" in proxy.url else f"http://{proxy.url}"))
+            taken = replace(taken, proxy=_as_proxy(proxy))
         except ValueError:
             notes.append(f"{proxy.place} is not taken: a proxy must be of the form http://HOST:PORT")
     parts = urlsplit(taken.url or "")
@@ -140,6 +134,33 @@ def _reached_as_by_pip(
             "(pip's cert, SSL_CERT_FILE, or ca in its [[index]], name whom to trust)"
         )
     return taken
+
+
+def _access_of_pip(files: Mapping[str, Setting], environ: Mapping[str, str]) -> dict[str, Setting]:
+    """Return what is in force of pip's settings of access: what its variables say, else its ``files``.
+
+    Variables that are everybody's (``SSL_CERT_FILE``, ``HTTPS_PROXY``) go first, as for any index.
+    """
+    said = {**files, **{key: setting for key, name in _ACCESS_VARIABLES.items() for setting in _in_environment(environ, (name,))}}
+    for key, names in (("cert", CA_VARIABLES), ("proxy", (*PROXIES, *map(str.lower, PROXIES)))):
+        if any(environ.get(name) for name in names):
+            said.pop(key, None)
+    return said
+
+
+def _as_proxy(setting: Setting) -> str:
+    """Return the address of a proxy, which pip takes without ``http://``, too; raises ValueError."""
+    return check_proxy(setting.url if "://" in setting.url else f"http://{setting.url}")
+
+
+def pip_proxy(environ: Mapping[str, str], read: Callable[[Path], str | None] = read_text) -> str | None:
+    """Return the proxy that pip alone is configured with; None where there is none, or none that can be used."""
+    pip = _tolerant(from_pip, _present(_pip_files(environ), read))
+    proxy = _access_of_pip(pip.access, environ).get("proxy")
+    try:
+        return None if proxy is None else _as_proxy(proxy)
+    except ValueError:
+        return None
 
 
 def _in_environment(environ: Mapping[str, str], variables: tuple[str, ...]) -> list[Setting]:

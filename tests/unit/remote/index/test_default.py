@@ -9,7 +9,7 @@ import pytest
 from pip._internal.models.index import PyPI
 
 from wheelfs.errors import UsageError
-from wheelfs.remote.index.default import Configured, configured_index, pypi_url, read_text
+from wheelfs.remote.index.default import Configured, configured_index, pip_proxy, pypi_url, read_text
 
 PYPI = str(PyPI.simple_url)
 USER_PIP = "/home/me/.config/pip/pip.conf"
@@ -161,6 +161,18 @@ def test_what_is_taken_from_pip_is_reached_as_pip_reaches_it(tmp_path: Path) -> 
         assert (found.ca, found.client_cert, found.proxy) == (None, certificates[1], None)
     files = {"/etc/pip.conf": f"[install]\n{access}", USER_PIP: "[global]\nproxy = http://weaker.example:1\n"}
     assert index(files).proxy == "http://me:hunter2@proxy.example:3128"
+
+
+def test_the_proxy_of_pip_alone_is_known_whatever_the_index() -> None:
+    files = {USER_PIP: "[global]\nproxy = proxy.example:3128\n"}
+    for environ, expected in (
+        ({}, "http://proxy.example:3128"),
+        ({"UV_DEFAULT_INDEX": "https://uv.example/simple"}, "http://proxy.example:3128"),
+        ({"PIP_PROXY": "http://other.example:8080"}, "http://other.example:8080"),
+        ({"PIP_PROXY": "socks5://other.example:1080"}, None),
+        ({"HTTPS_PROXY": "http://other.example:8080"}, None),
+    ):
+        assert pip_proxy({"HOME": "/home/me", **environ}, lambda path: files.get(str(path))) == expected
 
 
 def test_what_uv_is_configured_with_is_not_reached_as_by_pip() -> None:
