@@ -67,7 +67,7 @@ _DELTA = Program("delta", rounds=1)
 _DEDUP = Program("dedup", ("--solid", "--no-peers"), rounds=1, is_alone=True)
 _OPEN = Program("lab", ("--parts", "open"), quick=("--parts", "open", "--nodes", "2", "--readers", "4"))
 _NODES = Program("lab", ("--parts", "stocked", "--rounds", "1"), quick=("--parts", "stocked", "--nodes", "2", "--set", "small"))
-_CATALOG = Program("catalog", quick=("--files", "2000"), rounds=3, is_alone=True)
+_CATALOG = Program("catalog", quick=("--files", "2000"), rounds=3)
 _ENV = Program("env", ("--rounds", "5", "--set", "large"), quick=("--rounds", "1"), rounds=1, is_alone=True)
 _PEERS = Program("peers", ("--rounds", "5", "--set", "large"), quick=("--rounds", "1"), rounds=1, is_alone=True)
 
