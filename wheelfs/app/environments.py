@@ -134,7 +134,7 @@ def _stored_files(settings: Settings, store: Store, request: Request, progress: 
     if stored is None:
         return None
     local = request.wants.local
-    added = [local_files(settings, store, request, progress).bring(one) for one in local]
+    added = map(local_files(settings, store, request, progress).bring, local) if local else ()
     return [*map(unfetchable, request.wants.unfetchable), *added, *stored]
 
 
