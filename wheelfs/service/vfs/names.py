@@ -16,6 +16,7 @@ from wheelfs.service.vfs.protocol import Absent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheelfs.core.projects.ownership import Ownership
     from wheelfs.core.views.view import View
     from wheelfs.service.admission import Admission
     from wheelfs.service.fetch.pool import DownloadPool
@@ -136,13 +137,14 @@ class NameLookup:
     async def _project_file(self, place: paths.Directory, filename: str, *, metadata: bool) -> TreeNode | None:
         project = place.project
         assert project is not None
-        ownership = await self._owners.at_hand(project, place.view)
-        entry = None if ownership is None else self._views.entry(ownership, project, place.view, filename)
-        if ownership is None or entry is None:
-            ownership = await self._owners.find(project, place.view)
-            if isinstance(ownership, Undecided):
-                raise ownership.error.with_traceback(None)  # many callers share it
-            entry = self._views.entry(ownership, project, place.view, filename)
+
+        def entry_of(ownership: Ownership) -> Entry | None:
+            return self._views.entry(ownership, project, place.view, filename)
+
+        ownership = await self._owners.find(project, place.view, suffices=lambda known: entry_of(known) is not None)
+        if isinstance(ownership, Undecided):
+            raise ownership.error.with_traceback(None)  # many callers share it
+        entry = entry_of(ownership)
         if entry is None:
             return None
         try:

@@ -13,6 +13,8 @@ from wheelfs.errors import WheelfsError
 from wheelfs.service.vfs.clients.client import CLIENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wheelfs.core.projects.ownership import Ownership
     from wheelfs.core.views.view import View
     from wheelfs.model.names import ProjectName
@@ -49,8 +51,13 @@ class ProjectLookup:
         self._admission = admission
         self._budget = _WaitBudget(limits)
 
-    async def find(self, project: ProjectName, view: View) -> Ownership:
-        """Find out whose project it is; waits for the network, within a bound, where that is not known."""
+    async def find(self, project: ProjectName, view: View, *, suffices: Callable[[Ownership], bool] | None = None) -> Ownership:
+        """Find out whose project it is; waits for the network, within a bound, where that is not known.
+
+        For pip and uv a page that is too old will do, if ``suffices`` says so of it: it is asked for again in the background.
+        These have read it before they look up a file of it, or go by a lock, with hashes, and uv looks those up one after the
+        other.
+        """
         if view.stored:
             found = self._projects.known(project, index=view.index)
             await self._projects.compared(found, project)
@@ -59,25 +66,14 @@ class ProjectLookup:
             quick = self._projects.at_once(project, index=view.index)
             if quick is not None:
                 return quick
+            if suffices is not None and await CLIENT.get().purpose() is not Purpose.UNKNOWN:
+                old = self._projects.at_once(project, index=view.index, stale=True)
+                if old is not None and suffices(old):
+                    return old
             with self._admission.waiting(f"look up {project}"):
                 return await self._projects.find(project, index=view.index)
         except WheelfsError as error:  # too many wait already, say: a look-up that failed would be a quiet 404 to pip
             return Undecided(error)
-
-    async def at_hand(self, project: ProjectName, view: View) -> Ownership | None:
-        """Return whose project it is if that needs no wait, to pip and uv also by a page that is too old; None otherwise.
-
-        The page is asked for again in the background.  These have read it before they look up a file of it, or go by a lock,
-        with hashes, and uv looks those up one after the other.
-        """
-        if view.stored:
-            return None
-        with suppress(WheelfsError):  # damage, say: `find` says what
-            quick = self._projects.at_once(project, index=view.index)
-            if quick is not None or await CLIENT.get().purpose() is Purpose.UNKNOWN:
-                return quick
-            return self._projects.at_once(project, index=view.index, stale=True)
-        return None
 
     async def find_shortly(self, project: ProjectName, view: View) -> Ownership | None:
         """Find out whose project it is, or return None when that takes longer than a look-up in ``simple/`` may hold up others.
