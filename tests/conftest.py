@@ -13,11 +13,14 @@ from tests.fakes.cleaning_up import CleaningUp
 from tests.fakes.clients import Clients
 from tests.fakes.index import FakeIndex
 from tests.fakes.mounts import Mounted, mount_points, unmount_lazily
+from tests.fakes.patient_clock import patient_clock
 from tests.fakes.processes import Finished, fork_from_now_on, run, wheelfs_command, wheelfs_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from trio.testing import MockClock
 
 # The same examples every time and no clock: what fails, fails for everybody, however busy the machine is.  For new ones:
 # scripts/test --hypothesis-profile=searching tests/property
@@ -73,6 +76,12 @@ def _no_mount_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     for path in left:
         unmount_lazily(path)
     assert not left, f"mounts were left over: {left}"
+
+
+@pytest.fixture
+def autojump_clock() -> MockClock:
+    """Take the place of pytest-trio's, which jumps while threads are at work."""
+    return patient_clock()
 
 
 @pytest.fixture

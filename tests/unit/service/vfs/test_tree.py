@@ -167,7 +167,7 @@ async def test_an_index_that_is_silent_fails_at_the_open_of_the_page_and_not_at_
 
 
 async def test_a_file_that_is_known_waits_for_no_page_where_an_installer_asks(
-    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, origin: MemoryOrigin, monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
     monkeypatch.setattr(freshness, "REVALIDATE_WITHIN_S", 1_000.0)
     async with service(tmp_path / "s", [origin], ttl_s=0.0) as one:
