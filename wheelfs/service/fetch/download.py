@@ -296,8 +296,8 @@ class Download:
                 await self._fetch_and_seal()
         except ContentMismatch as error:
             log.error("%s; it is quarantined", error)
-            self.partial.start_over()
             await self.context.facts.quarantine(self.ref, error)
+            self.partial.start_over()  # last: readers may have asked for more of it meanwhile
             raise
         except WheelfsError as error:
             log.log(logging.DEBUG if self.is_reported or isinstance(error, UsageError) else logging.WARNING, "%s", error)

@@ -14,9 +14,12 @@ from tests.fakes.services import Service, rest_of, service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.errors import ContentChanged, ContentMismatch, WheelfsError
+from wheelfs.service.fetch.facts import FileFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wheelfs.service.file_refs import FileRef
 
 NAME = wheel_filename("demo", "1.0")
 PATH = f"simple/demo/{NAME}"
@@ -144,3 +147,27 @@ async def test_who_reads_on_in_a_file_that_was_quarantined_does_not_prolong_that
                 await rest_of(file)
         file.close()
     assert caplog.text.count("it is quarantined") == 1
+
+
+async def test_what_is_read_while_a_file_is_quarantined_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    origin = origin_with()
+    origin.files[NAME] = WHEEL[:1_000_000] + b"wrong" + WHEEL[1_000_005:]
+    async with service(tmp_path / "s", [origin]) as one:
+        file = await one.open(PATH)
+        quarantine, done = FileFacts.quarantine, trio.Event()
+
+        async def read_meanwhile(facts: FileFacts, ref: FileRef, error: ContentMismatch) -> None:
+            with suppress(ContentChanged):
+                await file.read(0, 1000)
+            await quarantine(facts, ref, error)
+            done.set()
+
+        monkeypatch.setattr(FileFacts, "quarantine", read_meanwhile)
+        with pytest.raises((ContentMismatch, ContentChanged)):
+            await rest_of(file)
+        await done.wait()
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(2):
+            with pytest.raises(ContentMismatch):
+                await file.read(0, 1000)
+        file.close()
