@@ -62,14 +62,16 @@ async def _learn(partial: PartialFile) -> Composition | None:
             return None
         if partial.manifest is not None and partial.manifest.share == first.share:
             return partial.manifest.composition
+        # The index of a slow gateway is that gateway as well, and would have it bring the whole file.
+        is_hedged = any(context.hosts.name(source.host) != context.hosts.name(first.host) for source in others)
         generation, asked_s = partial.generation, trio.current_time()
         try:
-            # Where there are no others, part of the timeout is still left for the share's bytes, which need no manifest.
-            with trio.fail_after(delay_s if others else context.progress_timeout_s / context.limits.stall_divisor):
+            # Where nobody else is asked, part of the timeout is still left for the share's bytes, which need no manifest.
+            with trio.fail_after(delay_s if is_hedged else context.progress_timeout_s / context.limits.stall_divisor):
                 composition = await _ask_share(partial, first.share, first, ref.link.sha256)
         except (trio.TooSlowError, OriginTimeout):
             partial.waited_s += trio.current_time() - asked_s
-            if not others:
+            if not is_hedged:
                 return None
             partial.slow.add(first.share)
             context.hosts.deprioritize(first.host)

@@ -3,7 +3,8 @@
 The sources are the shares in their order and then the index.  The next one is asked when the one before has failed, or has not
 responded within `FetchLimits.hedge_delay_s`; the first to respond delivers the bytes, and the other requests are cancelled.  So a
 share that hangs costs a reader a moment and not its timeout, and several of them less than twice that.  A share that stalls in
-the middle of its response is left after a part of the timeout, and the rest is asked of the others.
+the middle of its response is left after a part of the timeout, and the rest is asked of the others.  A source on the host of one
+that has not responded yet is no alternative to it: a gateway that is slow to give a part would be made to bring the whole wheel.
 """
 
 from __future__ import annotations
@@ -44,25 +45,36 @@ class _Attempt(msgspec.Struct):
 class _Race:
     """One request hedged over several sources; the ``winner`` responded first, whatever became of its response."""
 
-    def __init__(self, ask: Callable[[Source, Callable[[], bool]], Awaitable[None]], *, hedge_delay_s: float) -> None:
+    def __init__(
+        self,
+        ask: Callable[[Source, Callable[[], bool]], Awaitable[None]],
+        *,
+        host_of: Callable[[Source], str],
+        hedge_delay_s: float,
+    ) -> None:
         """``ask`` is given a source and a function to call when it responds, which returns False if another one was faster."""
         self._ask = ask
+        self._host_of = host_of
         self._hedge_delay_s = hedge_delay_s
         self.winner: _Attempt | None = None
         self.attempts: list[_Attempt] = []
 
     async def run(self, sources: Sequence[Source]) -> None:
         """Ask until the winner's response has ended, or all have failed."""
-        delay_s = self._hedge_delay_s
+        delay_s, left = self._hedge_delay_s, list(sources)
         async with trio.open_nursery() as nursery:
-            for source in sources:
+            while left and self.winner is None:
+                busy = {self._host_of(attempt.source): attempt for attempt in self.attempts if not attempt.decided.is_set()}
+                source = next((source for source in left if self._host_of(source) not in busy), None)
+                if source is None:
+                    await busy[self._host_of(left[0])].decided.wait()
+                    continue
+                left.remove(source)
                 attempt = _Attempt(source)
                 self.attempts.append(attempt)
                 nursery.start_soon(self._try, attempt)
                 with trio.move_on_after(delay_s):
                     await attempt.decided.wait()
-                if self.winner is not None:
-                    break
                 attempt.is_slow = not attempt.decided.is_set()
                 if attempt.is_slow:
                     delay_s /= 2
@@ -215,7 +227,8 @@ async def _raced(
             ):
                 await receive(partial, source, stream, wanted, generation, Patience(scope, patience_s), answered=answered)
 
-    race = _Race(ask, hedge_delay_s=partial.context.limits.hedge_delay_s)
+    hosts = partial.context.hosts
+    race = _Race(ask, host_of=lambda source: hosts.name(source.host), hedge_delay_s=partial.context.limits.hedge_delay_s)
     await race.run(sources)
     return race
 

@@ -112,6 +112,36 @@ async def test_a_share_behind_one_that_hangs_gives_the_file_and_no_index_is_aske
     assert index.requests["range"] == 0
 
 
+async def test_the_index_of_a_slow_gateway_is_no_alternative_to_it(tmp_path: Path, mock_clock: MockClock) -> None:
+    index, [share, other] = index_and_shares(2)
+    share.url = share.origin.url = f"https://files.{index.name}.example"
+    other.origin.fate = lambda: HANGS
+    share.tells_manifests = True
+    share.origin.gate = trio.Event()
+    async with service(tmp_path / "s", [index], shares=[share, other]) as one, reading(one):
+        for origin in (share.origin, other.origin):
+            await reached(lambda origin=origin: origin.requests["range"] == 1)  # type: ignore[misc]
+            mock_clock.jump(DELAY_S)
+            await trio.testing.wait_all_tasks_blocked()
+        assert index.requests["range"] == 0
+        share.origin.gate.set()
+    assert index.requests["range"] == 0
+
+
+async def test_the_index_of_a_gateway_that_refuses_is_asked(tmp_path: Path, mock_clock: MockClock) -> None:
+    index, [share] = index_and_shares(1)
+    share.url = share.origin.url = f"https://files.{index.name}.example"
+    share.origin.gate = trio.Event()
+    share.origin.fate = lambda: Trouble(after_bytes=0, error=OriginMissing("fetch", "404"))
+    async with service(tmp_path / "s", [index], shares=[share]) as one, reading(one):
+        await reached(lambda: share.origin.requests["range"] == 1)
+        mock_clock.jump(DELAY_S)
+        await trio.testing.wait_all_tasks_blocked()
+        assert index.requests["range"] == 0
+        share.origin.gate.set()
+    assert index.requests["range"] > 0
+
+
 async def test_an_index_that_breaks_off_is_left_for_a_share_that_was_slow(tmp_path: Path, mock_clock: MockClock) -> None:
     index, [share] = index_and_shares(1)
     share.origin.troubles.append(HANGS)
