@@ -17,6 +17,21 @@ if TYPE_CHECKING:
 
 REQUIREMENTS = ["moto[s3,server]==5.2.5"]
 BUCKET = "lab"
+_ONE_BY_ONE = """
+import threading
+from moto.s3.responses import S3Response
+from moto.server import main
+
+lock, put = threading.Lock(), S3Response.put_object
+
+def put_object(self):
+    with lock:
+        return put(self)
+
+S3Response.put_object = put_object
+main()
+"""
+"""moto looks whether an object is there, and then puts it: of two threads that do so at once both succeed, which S3 excludes."""
 _READY_S = 60.0
 _STOP_S = 20.0
 
@@ -51,7 +66,7 @@ class S3Server:
         }
 
     def __enter__(self) -> Self:
-        command = [str(self._programs / "moto_server"), "-H", self._address, "-p", str(self._port)]
+        command = [str(self._programs / "python"), "-c", _ONE_BY_ONE, "-H", self._address, "-p", str(self._port)]
         environment = isolated_environment(self._directory / "s3-home")
         with (self._directory / "s3.log").open("wb") as log:
             self._process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -66,7 +66,7 @@ async def _learn(partial: PartialFile) -> Composition | None:
         is_hedged = any(context.hosts.name(source.host) != context.hosts.name(first.host) for source in others)
         generation, asked_s = partial.generation, trio.current_time()
         try:
-            # Where nobody else is asked, part of the timeout is still left for the share's bytes, which need no manifest.
+            # Where no other is asked, part of the timeout is still left for the share's bytes, which need no manifest.
             with trio.fail_after(delay_s if is_hedged else context.progress_timeout_s / context.limits.stall_divisor):
                 composition = await _ask_share(partial, first.share, first, ref.link.sha256)
         except (trio.TooSlowError, OriginTimeout):
