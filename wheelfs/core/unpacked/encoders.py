@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from zlib_ng import zlib_ng
@@ -85,6 +86,7 @@ def recognised(samples: Sequence[tuple[bytes, int]], candidates: Iterable[Encode
     return None if best is None else best[1]
 
 
+@cache
 def is_the_original() -> bool:
     """Return whether this Python's zlib gives the bytes that zlib gives: some systems have put another library in its place."""
     known = _known()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -36,8 +35,6 @@ THREADS: Final = max(1, min(4, os.cpu_count() or 1))
 _NAME_BYTES: Final = 46 + 8
 _END_BYTES: Final = 22 + 1_024
 """What a directory has of each member beside its name, and at its end, with something to spare."""
-
-_zlib_is_itself: Final = cache(is_the_original)
 
 
 class LocalWheel(msgspec.Struct, frozen=True):
@@ -79,7 +76,7 @@ class LocalWheel(msgspec.Struct, frozen=True):
             if zlib.crc32(content) == deflated[number].crc:
                 samples.append((content, deflated[number].compressed_size))
         # Where another library is in the place of zlib, what it gives is nothing that builders have made.
-        return recognised(samples, CANDIDATES if _zlib_is_itself() else OF_RUST)
+        return recognised(samples, CANDIDATES if is_the_original() else OF_RUST)
 
     def _content(self, member: Member) -> Iterator[bytes]:
         """Yield the content of the file that may be ``member``; nothing where there is none of its size."""

@@ -11,7 +11,6 @@ import os
 import struct
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import zstandard
@@ -47,7 +46,6 @@ _MADE_BYTES: Final = 8 << 20
 _MADE_TO_STAY_BYTES: Final = 64 << 20
 """More of them where they do not become ordinary: in a wheel whose members are not in order of name the next read is of another
 block, and what is not kept is made dozens of times."""
-_zlib_is_itself: Final = cache(is_the_original)
 THREADS: Final = min(4, os.cpu_count() or 1)
 """That pack the members of a block."""
 _SPLIT_BYTES: Final = 128 << 10
@@ -95,7 +93,7 @@ class SolidBlocks:
 
     def are_out_of_reach(self, transaction: lmdb.Transaction) -> bool:
         """Tell whether there are solid blocks, and this Python's zlib cannot make them again."""
-        return self._blocks is not None and transaction.stat(self._blocks)["entries"] > 0 and not _zlib_is_itself()
+        return self._blocks is not None and transaction.stat(self._blocks)["entries"] > 0 and not is_the_original()
 
     def made_again(self, transaction: lmdb.Transaction, number: int, block: SolidBlock) -> bytes:
         """Return a block's bytes, which the caller compares with its digest.  Raises `StoreDamaged`."""

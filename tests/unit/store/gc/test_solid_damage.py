@@ -44,7 +44,6 @@ def test_a_damaged_stream_is_told_from_another_zlib(shelf: Shelf, wheels: list[b
 def another_zlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solid_blocks, "_data_of", lambda stream, repeats: {one.start: b"x" * (1 << 20) for one in repeats})
     monkeypatch.setattr(solid_blocks, "is_the_original", lambda: False)
-    monkeypatch.setattr(solid_blocks, "_zlib_is_itself", lambda: False)
 
 
 def test_what_another_zlib_cannot_make_again_is_as_if_it_were_not_here(
