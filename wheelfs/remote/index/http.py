@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import trio
 
-from wheelfs.core.http.coding import HEAD_BYTES, codings_of, is_packed_on_the_way
+from wheelfs.core.http.coding import HEAD_BYTES, BadCoding, codings_of, is_packed_on_the_way
 from wheelfs.core.http.ranges import (
     AskAgain,
     Busy,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from wheelfs.core.http.ranges import ByteRequest, Common, Outcome
     from wheelfs.errors import OriginError
+    from wheelfs.model.links import ProjectPage
     from wheelfs.model.names import ProjectName
     from wheelfs.remote.http.tls import Access
     from wheelfs.remote.limits import HttpLimits
@@ -106,9 +107,11 @@ class HttpIndex:
     async def project_page(self, project: ProjectName, *, validators: Validators | None = None) -> PageOutcome:
         """Ask for a project's page, conditionally when ``validators`` of an earlier answer are given.
 
-        With them a connection that fails is not tried again: there is something to show meanwhile.  Raises `OriginError`; that
-        there is no such project is an answer and no error.
+        With them a connection that fails, or an answer that breaks off, is not tried again: there is something to show meanwhile.
+        Raises `OriginError`; that there is no such project is an answer and no error.
         """
+        import httpx2
+
         attempted = f"look up {project} on {self.name}"
         headers = {"Accept": ACCEPT}
         if validators is not None and validators.etag is not None:
@@ -116,32 +119,40 @@ class HttpIndex:
         if validators is not None and validators.last_modified is not None:
             headers["If-Modified-Since"] = validators.last_modified
         page_url = self._page_url(project)
-        reconnects = validators is None
-        async with self._client.answer(
-            "GET", page_url, headers, attempted=attempted, readable=True, reconnects=reconnects
-        ) as response:
-            status = response.status_code
-            max_age_s = _max_age_s(response.headers)
-            common = judge_status(status, response.headers)
-            if isinstance(common, Missing) or status in self._absent:
-                await drain(response)
-                return PageAbsent()
-            if common is not None:
-                raise self._refusal(attempted, common, status, advice=_ABSENT_ADVICE)
-            if status == 304 and len(headers) > 1:
-                return PageUnchanged(max_age_s)
-            if not brings_page(status, response.headers):
-                raise OriginFault(attempted, f"it answered with status {status}")
-            body = await read_body(response, self._limits.page_bytes, attempted=attempted, arrives=PAGE_ARRIVES.get())
-            url = str(response.url)
-        content_type = response.headers.get("content-type")
-        if len(body) > self._limits.parse_in_thread_bytes:
-            # Abandoned when it is not wanted any more: it holds nothing, and a process that is told to end does not wait for it.
-            page = await trio.to_thread.run_sync(parse_page, body, content_type, url, project, abandon_on_cancel=True)
-        else:
-            page = parse_page(body, content_type, url, project)
-        found = Validators(etag=response.headers.get("etag"), last_modified=response.headers.get("last-modified"))
-        return PageFound(page, found, max_age_s)
+        is_new = validators is None
+        for is_last in (False, True):
+            async with self._client.answer(
+                "GET", page_url, headers, attempted=attempted, readable=True, reconnects=is_new
+            ) as response:
+                status = response.status_code
+                max_age_s = _max_age_s(response.headers)
+                common = judge_status(status, response.headers)
+                if isinstance(common, Missing) or status in self._absent:
+                    await drain(response)
+                    return PageAbsent()
+                if common is not None:
+                    raise self._refusal(attempted, common, status, advice=_ABSENT_ADVICE)
+                if status == 304 and len(headers) > 1:
+                    return PageUnchanged(max_age_s)
+                if not brings_page(status, response.headers):
+                    raise OriginFault(attempted, f"it answered with status {status}")
+                try:
+                    body = await read_body(response, self._limits.page_bytes, attempted=attempted, arrives=PAGE_ARRIVES.get())
+                except (httpx2.ReadError, httpx2.RemoteProtocolError, BadCoding):  # it broke off, as when a server restarts
+                    if is_last or not is_new:
+                        raise
+                    continue
+                url = str(response.url)
+            page = await self._parsed(body, response.headers.get("content-type"), url, project)
+            found = Validators(etag=response.headers.get("etag"), last_modified=response.headers.get("last-modified"))
+            return PageFound(page, found, max_age_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _parsed(self, body: bytes, content_type: str | None, url: str, project: ProjectName) -> ProjectPage:
+        if len(body) <= self._limits.parse_in_thread_bytes:
+            return parse_page(body, content_type, url, project)
+        # Abandoned when it is not wanted any more: it holds nothing, and a process that is told to end does not wait for it.
+        return await trio.to_thread.run_sync(parse_page, body, content_type, url, project, abandon_on_cancel=True)
 
     async def ahead_s(self, project: ProjectName) -> float | None:
         """Return how far the index's clock is ahead of this machine's, by the Date of its answer about a project.

@@ -158,6 +158,24 @@ async def test_a_busy_index_is_asked_again() -> None:
             assert len(index.requests) == 3
 
 
+@pytest.mark.parametrize("cut", [faults.Truncate(150), faults.Reset(150)])
+async def test_a_page_that_breaks_off_is_asked_for_once_more(cut: faults.Truncate | faults.Reset) -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        async with client_of(index) as client:
+            index.faults.append(Fault("/simple/", cut))
+            found = await client.project_page(DEMO)
+            assert isinstance(found, PageFound)
+            assert len(index.requests) == 2
+            index.faults.append(Fault("/simple/", cut, times=None))
+            with pytest.raises(OriginFault):
+                await client.project_page(DEMO)
+            assert len(index.requests) == 4
+            with pytest.raises(OriginFault):  # there is something to show meanwhile
+                await client.project_page(DEMO, validators=Validators(etag='"another"'))
+            assert len(index.requests) == 5
+
+
 async def test_an_index_that_stays_broken_is_given_up() -> None:
     with FakeIndex() as index:
         index.faults.append(Fault("/simple/", faults.Status(500), times=None))
