@@ -222,3 +222,23 @@ def test_what_a_lock_has_from_a_url_is_there_once_it_was_added(
     for lock in locks:
         for words in (("fetch",), ("check",), ("env", "create", "it")):
             run_wheelfs(*words, lock, env=ours).succeeded()
+
+
+def test_a_bound_above_the_pythons_of_a_dependency_is_none_as_for_uv(
+    project: Project, clients: Clients, fake_index: FakeIndex, run_wheelfs: RunWheelfs, store_dir: Path
+) -> None:
+    filename, _ = fake_index.add_wheel("bounded", "2.0", requires_python=">=3.8,<3.11")
+    fake_index.add_wheel("bounded", "1.0")
+    project.lock('dependencies = ["bounded"]\n')
+    client = clients.uv()
+    into = {"UV_PROJECT_ENVIRONMENT": str(client.directory / "venv")}
+    where = str(project.where / "app")
+    client.run("sync", "--frozen", "--no-install-project", "--project", where, environment=into).succeeded()
+    assert client.installed() == {"bounded": "2.0"}
+    ours = {"WHEELFS_INDEX": f"main={fake_index.url}", "WHEELFS_STORE": str(store_dir)}
+    asked = (("fetch", f"{where}/uv.lock"), ("fetch", "--with-deps", "bounded"), ("env", "create", "it", f"{where}/uv.lock"))
+    for words in (*asked, ("env", "create", "other", "bounded"), ("check", f"{where}/uv.lock")):
+        run_wheelfs(*words, env=ours).succeeded()
+    assert [one["filename"] for one in objects(run_wheelfs("ls", "--json", env=ours).succeeded())] == [filename]
+    fake_index.stop()
+    run_wheelfs("env", "create", "stored", f"{where}/uv.lock", env=ours).succeeded()

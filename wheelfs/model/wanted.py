@@ -46,10 +46,10 @@ class Wanted:
     """One file of a project.
 
     ``hashes`` are "ALGORITHM:HEX", any of which its file must have; none: any file will do.  ``filenames``: a lock's own choice,
-    the best of which for the target it must be; none: any.  ``extras`` matter only to what it depends on.  ``prereleases``: they
-    are as good as other versions (None: only where a version asks for one, or there is nothing else; False: never).  ``kinds``
-    may be taken; ``prefers_wheels``: an older wheel goes before a newer sdist.  ``places`` say where it was asked for, and
-    compare as equal.
+    the best of which for the target it must be; none: any.  ``is_resolved``: uv has chosen the version.  ``extras`` matter only
+    to what it depends on.  ``prereleases``: they are as good as other versions (None: only where a version asks for one, or there
+    is nothing else; False: never).  ``kinds`` may be taken; ``prefers_wheels``: an older wheel goes before a newer sdist.
+    ``places`` say where it was asked for, and compare as equal.
     """
 
     project: ProjectName
@@ -60,6 +60,7 @@ class Wanted:
     kinds: frozenset[Kind] = WHEELS_AND_SDISTS
     prefers_wheels: bool = False
     filenames: frozenset[str] = frozenset()
+    is_resolved: bool = False
     places: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:

@@ -134,7 +134,9 @@ def _usable(link: FileLink, version: Version, wanted: Wanted, target: Target) ->
     kind = kind_of(link.filename)
     if kind not in wanted.kinds:
         return None
-    if link.requires_python is not None:
+    # uv takes no upper bound of a dependency's Requires-Python for one, and does not look at it where a lock is installed: what
+    # it has chosen is for this Python.
+    if link.requires_python is not None and not (wanted.filenames or wanted.is_resolved):
         try:
             if not parse_specifiers(link.requires_python).contains(target.python, prereleases=True):
                 return None

@@ -101,7 +101,7 @@ def pins(text: str, asked: Iterable[Wanted], allowed: AllowedFiles, environment:
             raise InternalError("read what uv has resolved", f"{entry} is no version of a project")
         one = known.get(entry.project)
         hashes, places = (frozenset[str](), ()) if one is None else (one.hashes, one.places)
-        found.append(allowed.applied(replace(entry, extras=frozenset(), hashes=hashes, places=places)))
+        found.append(allowed.applied(replace(entry, extras=frozenset(), hashes=hashes, places=places, is_resolved=True)))
     return found
 
 

@@ -75,6 +75,13 @@ def test_requires_python_is_heeded_and_nonsense_in_it_forbids_nothing() -> None:
     assert chosen("", PURE, link("a-2.0.tar.gz", requires_python=">=nonsense")) == "a-2.0.tar.gz"
 
 
+def test_what_uv_has_chosen_is_not_asked_again_for_which_pythons_it_is() -> None:
+    bounded = link(PURE, requires_python=">=3.8,<3.11")
+    assert chosen("==1.0", bounded) == NothingFits("none of its files is for this Python and platform")
+    assert chosen("==1.0", bounded, filenames=frozenset({PURE})) == PURE
+    assert chosen("==1.0", bounded, is_resolved=True) == PURE
+
+
 def test_only_a_file_with_one_of_the_hashes_is_taken() -> None:
     digest = hashlib.sha256(PURE.encode()).hexdigest()
     assert chosen("", PURE, EXACT, hashes=frozenset({f"sha256:{digest}"})) == PURE

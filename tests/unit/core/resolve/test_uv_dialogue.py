@@ -68,6 +68,7 @@ def test_pins_get_the_hashes_that_all_asked_for_and_what_is_allowed() -> None:
     assert [str(one) for one in found] == ["demo==1.5", "other==2.0+cpu"]
     assert [one.hashes for one in found] == [{"sha256:11"}, frozenset()]
     assert [one.kinds for one in found] == [{"wheel", "sdist"}, {"wheel"}]
+    assert all(one.is_resolved for one in found)
 
 
 @pytest.mark.parametrize("text", ["demo\n", "demo @ https://files.example/demo.whl\n", "???\n"])
