@@ -16,7 +16,7 @@ from tests.fakes.mounts import mount_points
 from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.terminals import shown_by
 from tests.fakes.waiting import eventually
-from tests.fakes.wheels import build_sdist, sdist_filename
+from tests.fakes.wheels import build_sdist, build_wheel, sdist_filename, wheel_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,6 +151,65 @@ def test_an_sdist_is_built_for_what_it_needs_and_fetched(fake_index: FakeIndex, 
     fake_index.add(sdist_filename("source", "1.0"), build_sdist("source", "1.0"))
     fake_index.add_wheel("app", "1.0", requires=["source"])
     assert versions(resolve("app").succeeded()) == {"app 1.0 fetched", "source 1.0 fetched"}
+
+
+def project(where: Path, described: str, name: str = "mine") -> Path:
+    where.mkdir(parents=True, exist_ok=True)
+    (where / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "0.1"\nrequires-python = ">=3.9"\n{described}'
+    )
+    return where
+
+
+def wheel_at(where: Path, name: str, **build: Any) -> Path:
+    where.mkdir(parents=True, exist_ok=True)
+    (path := where / wheel_filename(name, "1.0")).write_bytes(build_wheel(name, "1.0", **build))
+    return path
+
+
+def test_what_a_project_has_at_paths_comes_along(
+    fake_index: FakeIndex, resolve: Callable[..., Finished], run_wheelfs: RunWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    """Relative to its own ``pyproject.toml``, or to that of another directory that it names."""
+    for name in ("lib", "base", "deep-lib"):
+        fake_index.add_wheel(name, "1.0")
+    mine = tmp_path / "work" / "mine"
+    wheel_at(mine / "dist", "beside", requires=["lib"])
+    far = wheel_at(tmp_path / "far away", "far")
+    wheel_at(tmp_path / "work", "deep", requires=["deep-lib"])
+    sources = '[tool.uv.sources]\ndeep = { path = "../deep-1.0-py3-none-any.whl" }\n'
+    project(tmp_path / "work" / "member", f'dependencies = ["deep"]\n{sources}', "member")
+    project(
+        mine,
+        f'dependencies = ["base", "beside", "member", "far @ {far.as_uri()}"]\n[tool.uv.sources]\n'
+        'beside = { path = "./dist/beside-1.0-py3-none-any.whl" }\nmember = { path = "../member", editable = true }\n',
+    )
+    done = resolve(str(mine)).succeeded()
+    of_index, of_paths = ("lib", "base", "deep-lib"), ("beside", "far", "deep")
+    files = [line["file"] for line in objects(done) if line.get("file", {}).get("result") == "fetched"]
+    assert {file["project"]: file["origin"] for file in files} == {
+        **dict.fromkeys(of_index, "main"),
+        **dict.fromkeys(of_paths, "local"),
+    }
+    skipped = [line["file"]["wanted"] for line in objects(done) if line.get("file", {}).get("result") == "skipped"]
+    assert skipped == [str(mine), "member"]
+    ours = {"WHEELFS_INDEX": f"main={fake_index.url}", "WHEELFS_STORE": str(store_dir)}
+    made = objects(run_wheelfs("--json", "env", "create", "it", str(mine), env=ours).succeeded())[-1]
+    assert made["environment"]["wheels"] == len(files)
+
+
+def test_what_a_project_needs_out_of_a_repository_is_missing(
+    fake_index: FakeIndex, resolve: Callable[..., Finished], tmp_path: Path
+) -> None:
+    fake_index.add_wheel("lib", "1.0")
+    other = project(tmp_path / "other", 'dependencies = ["lib"]\n', "other")
+    for words in (("init", "-q"), ("add", "."), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "first")):
+        subprocess.run(["git", "-C", str(other), *words], check=True)
+    done = resolve(str(project(tmp_path / "mine", f'dependencies = ["other @ git+{other.as_uri()}"]\n')))
+    assert done.returncode == 1
+    [failed] = [line["file"] for line in objects(done) if line.get("file", {}).get("result") == "failed"]
+    assert "it is built from a repository when it is installed" in failed["reason"]
+    assert "lib 1.0 fetched" in versions(done)
 
 
 def test_resolving_and_verifying_are_shown_on_a_terminal(

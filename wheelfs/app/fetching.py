@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from wheelfs.reports.fetch import FetchArguments, FetchedFile, FetchSummary
     from wheelfs.reports.progress import Progress
     from wheelfs.service.operations.fetch_local import LocalFiles
-    from wheelfs.service.operations.requirements import Wants
+    from wheelfs.service.operations.requirements import LocalFile, Wants
     from wheelfs.service.operations.resolve import Resolver
     from wheelfs.service.running import Running
     from wheelfs.store.store import Store
@@ -255,14 +255,20 @@ class _Run(msgspec.Struct):
         import trio
 
         from wheelfs.service.operations.fetch import Prefetch, summed_up
+        from wheelfs.service.operations.requirements import unfetchable
         from wheelfs.telemetry import Counters
 
         counters, asked, wants = Counters(), self.request.asked, self.request.wants
         here_before = await trio.to_thread.run_sync(store.spool.states)
         resolver = self.request.resolver
-        wanted = wants.as_one() if resolver is None else await self._resolved(resolver, store, counters)
-        if wants.local:
-            await self._take_local(store)
+        wanted, local = wants.as_one(), wants.local
+        if resolver is not None:
+            found = await self._resolved(resolver, store, counters)
+            for one in found.unfetchable:
+                self.done(unfetchable(one))
+            wanted, local = found.wanted, [*local, *found.local]
+        if local:
+            await self._take_local(store, local)
         with ExitStack() as at_end:
             async with running_node(self.settings, store, counters, bound_s=None, network_slots=SLOTS) as node:
                 if self.settings.no_index:  # then the shares alone say which files there are
@@ -276,15 +282,15 @@ class _Run(msgspec.Struct):
         fetched_bytes = counters.so_far().fetched_bytes
         return summed_up(self.files, fetched_bytes=fetched_bytes, duration_s=time.monotonic() - self.request.began_s)
 
-    async def _take_local(self, store: Store) -> None:
+    async def _take_local(self, store: Store, files: Sequence[LocalFile]) -> None:
         """Add the files that are asked for by their paths."""
         import trio
 
         adding = local_files(self.settings, store, self.request, self.progress)
-        for local in self.request.wants.local:
+        for local in files:
             self.done(await trio.to_thread.run_sync(adding.bring, local))
 
-    async def _resolved(self, resolver: Resolver, store: Store, counters: Counters) -> list[Wanted]:
+    async def _resolved(self, resolver: Resolver, store: Store, counters: Counters) -> Wants:
         """Return what the resolver finds to be wanted, through a mount of its own."""
         from wheelfs.frontends.fuse.kernel.control import request_bound_s
         from wheelfs.frontends.fuse.kernel.limits import FUSE_LIMITS

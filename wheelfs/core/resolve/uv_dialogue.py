@@ -10,10 +10,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from packaging.pylock import Pylock
+
+from wheelfs.core.resolve import toml
 from wheelfs.core.resolve.merge import as_one
 from wheelfs.core.resolve.requirements_txt import parse
 from wheelfs.errors import InternalError, UsageError
-from wheelfs.model.wanted import LocalPath, Wanted
+from wheelfs.model.names import ProjectName
+from wheelfs.model.wanted import LocalPath, Unfetchable, Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -90,18 +94,38 @@ def choice_options(allowed: AllowedFiles) -> list[str]:
 def pins(text: str, asked: Iterable[Wanted], allowed: AllowedFiles, environment: Mapping[str, str]) -> list[Wanted]:
     """Return what uv has chosen of the index, with the hashes that were asked for where any were; raises `InternalError`.
 
-    What it was given by path stands in its answer, too, and is left out.
+    What else stands in its answer is what `elsewhere` returns.
     """
     known: dict[str, Wanted] = {one.project: one for one in as_one(list(asked))}
     found: list[Wanted] = []
     for entry in parse(text, environment):
-        if isinstance(entry, LocalPath):
+        if isinstance(entry, LocalPath | Unfetchable):
             continue
         if not isinstance(entry, Wanted) or not entry.specifier:
             raise InternalError("read what uv has resolved", f"{entry} is no version of a project")
         one = known.get(entry.project)
         hashes, places = (frozenset[str](), ()) if one is None else (one.hashes, one.places)
         found.append(allowed.applied(replace(entry, extras=frozenset(), hashes=hashes, places=places, is_resolved=True)))
+    return found
+
+
+def elsewhere(text: str, environment: Mapping[str, str]) -> list[LocalPath | Unfetchable]:
+    """Return what uv's answer has that is not of the index: at paths, what it was given included, and out of repositories.
+
+    A path is as it was written, for example in the ``pyproject.toml`` of a directory that uv was given, and counts from there.
+    """
+    return [entry for entry in parse(text, environment) if isinstance(entry, LocalPath | Unfetchable)]
+
+
+def at_paths(text: str) -> list[LocalPath]:
+    """Return what uv's answer has at paths, which count from where it was written as a ``pylock.toml`` (PEP 751)."""
+    found = []
+    for package in Pylock.from_dict(toml.loads(text)).packages:
+        place = package.directory or package.archive
+        if place is not None and place.path is not None:
+            pin = str(package.name) if package.version is None else f"{package.name}=={package.version}"
+            is_editable = package.directory is not None and bool(package.directory.editable)
+            found.append(LocalPath(pin, place.path, ProjectName(package.name), is_editable=is_editable))
     return found
 
 

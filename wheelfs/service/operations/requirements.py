@@ -21,7 +21,7 @@ from wheelfs.model.wanted import Chosen, LocalPath, Unfetchable, Wanted
 from wheelfs.reports.fetch import FetchedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
     from wheelfs.core.resolve.dependency_groups import DefaultGroups
@@ -138,6 +138,14 @@ def read_wants(
     return reading.finish()
 
 
+def at_paths(paths: Iterable[LocalPath], target: Target) -> Wants:
+    """Return what lies at paths, where what these need is named by whatever names them."""
+    reading = _Reading(target, AllowedFiles(), {})
+    for path in paths:
+        reading.take(path, Path(), is_locked=True)
+    return reading.finish()
+
+
 class _Reading:
     def __init__(self, target: Target, allowed: AllowedFiles, environ: Mapping[str, str]) -> None:
         self._target = target
@@ -152,7 +160,7 @@ class _Reading:
         for entry in parse(" ".join(text.splitlines()), self._target.environment):
             match entry:
                 case Wanted() | LocalPath() | Unfetchable():
-                    self._take(_placed(entry, _WORDS), Path())
+                    self.take(_placed(entry, _WORDS), Path())
                 case Problem():
                     self._problems.append(f"{_WORDS}: {text[:200]}: {entry.reason}")
                 case Include() | Option():
@@ -188,7 +196,7 @@ class _Reading:
                 case LocalPath() | Unfetchable() if constraints:
                     self._direct_constraints.append(entry)
                 case Wanted() | LocalPath() | Unfetchable():
-                    self._take(entry, Path())
+                    self.take(entry, Path())
                 case _ as unreachable:
                     assert_never(unreachable)
 
@@ -216,7 +224,7 @@ class _Reading:
             if isinstance(entry, Wanted):
                 self._wants.locked.append(entry)
             else:
-                self._take(entry, path.parent, is_locked=True)
+                self.take(entry, path.parent, is_locked=True)
 
     def groups(self, path: Path, names: set[str]) -> None:
         """Take the dependency groups of a pyproject.toml."""
@@ -228,11 +236,12 @@ class _Reading:
                     self._problems.append(f"{path}, group {name}: {entry.text[:200]}: {entry.reason}")
                 elif entry is not None:
                     place = f"{path}, group {name}"
-                    self._take(
+                    self.take(
                         replace(entry, places=(place,)) if isinstance(entry, Wanted) else replace(entry, place=place), Path()
                     )
 
-    def _take(self, entry: Asked, base: Path, *, is_locked: bool = False) -> None:
+    def take(self, entry: Asked, base: Path, *, is_locked: bool = False) -> None:
+        """Take what is asked for; a path counts from ``base``."""
         match entry:
             case Wanted():
                 self._wants.wanted.append(entry)
@@ -279,7 +288,7 @@ class _Reading:
         named = {one.project for one in wants.wanted}
         for direct in self._direct_constraints:
             if direct.project in named:
-                self._take(direct, Path())
+                self.take(direct, Path())
         hashed = [one for one in wants.constraints if one.hashes]
         lacking = [one for one in wants.wanted if not one.hashes and not any(other.project == one.project for other in hashed)]
         if wants.requires_hashes:

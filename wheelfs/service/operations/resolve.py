@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,6 +20,8 @@ import trio
 
 from wheelfs.core.resolve import uv_dialogue
 from wheelfs.errors import OriginUnreachable, ProgramMissing, Unresolvable
+from wheelfs.model.wanted import LocalPath, Unfetchable
+from wheelfs.service.operations.requirements import Wants, at_paths
 from wheelfs.telemetry import printable
 
 if TYPE_CHECKING:
@@ -27,9 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
-    from wheelfs.model.wanted import LocalPath, Wanted
     from wheelfs.reports.fetch import FetchArguments
-    from wheelfs.service.operations.requirements import Wants
     from wheelfs.service.running import Running
 
 RESOLVE_S: Final = 3_600.0
@@ -83,10 +83,11 @@ class Resolver:
         uv = find_uv(environ)
         return cls(uv=uv, options=options, environment=environment, target=target, is_for_here=not asked.platforms, note=note)
 
-    async def resolve(self, wants: Wants, mountpoint: Path, node: Running) -> list[Wanted]:
+    async def resolve(self, wants: Wants, mountpoint: Path, node: Running) -> Wants:
         """Return one version for each of what is wanted of an index, and for all that this and local files need.
 
-        It is looked for through ``mountpoint``.
+        It is looked for through ``mountpoint``.  ``local`` and ``unfetchable`` are what they need from elsewhere, such as from
+        paths that a project's own ``pyproject.toml`` names.
 
         Raises `Unresolvable`, and `OriginUnreachable` when an index could not be asked.
         """
@@ -102,13 +103,32 @@ class Resolver:
             command += ["--default-index", index_url, "--offline", "--no-config", "--cache-dir", str(directory / "cache")]
             command += ["--python", sys.executable, "--no-header", "--no-annotate", "--color", "never", "--no-progress"]
             command += [*self.options, *uv_dialogue.choice_options(wants.allowed)]
-            done = await _run(command, directory, self.environment)
+            out, err = await self._answer(command, directory, index_url, node)
+            for warning in uv_dialogue.warnings(err):
+                self.note(f"uv: {printable(warning)}")
+            asked = [*wants.wanted, *wants.constraints]
+            found = Wants(wanted=uv_dialogue.pins(out, asked, wants.allowed, self.target.environment))
+            given = {path.resolve() for path in (*(local.path for local in wants.local), *(path for path, _ in wants.trees))}
+            others = uv_dialogue.elsewhere(out, self.target.environment)
+            found.unfetchable += [one for one in others if isinstance(one, Unfetchable)]
+            if any((directory / one.path).resolve() not in given for one in others if isinstance(one, LocalPath)):
+                # This answer has paths as they were written, and hides from where they count.  The other form is not asked for at
+                # once, since for that uv reads whole files where the index gives no hashes.
+                await self._answer([*command, "--format", "pylock.toml", "-o", "pylock.toml"], directory, index_url, node)
+                placed = uv_dialogue.at_paths((directory / "pylock.toml").read_text("utf-8"))
+                placed = [replace(one, path=str((directory / one.path).resolve())) for one in placed]
+                at = at_paths((one for one in placed if Path(one.path) not in given), self.target)
+                found.local += at.local
+                found.unfetchable += at.unfetchable
+        return found
+
+    async def _answer(self, command: Sequence[str], directory: Path, index_url: str, node: Running) -> tuple[str, str]:
+        """Return what uv says on stdout and stderr; raises what its failure means."""
+        done = await _run(command, directory, self.environment)
         out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
         if done.returncode:
             raise _error(done.returncode, uv_dialogue.said(err, index_url), node)
-        for warning in uv_dialogue.warnings(err):
-            self.note(f"uv: {printable(warning)}")
-        return uv_dialogue.pins(out, [*wants.wanted, *wants.constraints], wants.allowed, self.target.environment)
+        return out, err
 
 
 def _by_path(wants: Wants) -> str:
