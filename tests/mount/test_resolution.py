@@ -155,9 +155,7 @@ def test_an_sdist_is_built_for_what_it_needs_and_fetched(fake_index: FakeIndex, 
 
 def project(where: Path, described: str, name: str = "mine") -> Path:
     where.mkdir(parents=True, exist_ok=True)
-    (where / "pyproject.toml").write_text(
-        f'[project]\nname = "{name}"\nversion = "0.1"\nrequires-python = ">=3.9"\n{described}'
-    )
+    (where / "pyproject.toml").write_text(f'[project]\nname = "{name}"\nversion = "0.1"\nrequires-python = ">=3.9"\n{described}')
     return where
 
 
@@ -196,6 +194,32 @@ def test_what_a_project_has_at_paths_comes_along(
     ours = {"WHEELFS_INDEX": f"main={fake_index.url}", "WHEELFS_STORE": str(store_dir)}
     made = objects(run_wheelfs("--json", "env", "create", "it", str(mine), env=ours).succeeded())[-1]
     assert made["environment"]["wheels"] == len(files)
+
+
+@pytest.mark.parametrize("place", ["itself", "member", "root", "path"])
+def test_the_index_that_a_project_names_for_a_package_is_the_one_that_there_is(
+    fake_index: FakeIndex, resolve: Callable[..., Finished], tmp_path: Path, place: str
+) -> None:
+    """Wherever uv heeds it: in the project, in a member of its workspace, at the workspace's root, in a directory at a path."""
+    fake_index.add_wheel("lib", "2.0")
+    source = 'lib = [{ index = "special", marker = "sys_platform == \'linux\'" }]\n'
+    index = '[[tool.uv.index]]\nname = "special"\nurl = "https://index.example/whl"\nexplicit = true\n'
+    needs, sources = 'dependencies = ["lib"]\n', "[tool.uv.sources]\n"
+    workspace = '[tool.uv.workspace]\nmembers = ["pack*/*"]\n'
+    top, below, beside = tmp_path / "work", tmp_path / "work" / "packages" / "below", tmp_path / "beside"
+    if place == "itself":
+        project(top, needs + sources + source + index)
+    elif place == "member":
+        project(top, f'dependencies = ["below"]\n{sources}below = {{ workspace = true }}\n{workspace}')
+        project(below, needs + sources + source + index, "below")
+    elif place == "root":
+        project(top, f"{sources}{source}{index}{workspace}")
+        project(below, needs, "below")
+    else:
+        project(top, f'dependencies = ["beside"]\n{sources}beside = {{ path = "../beside" }}\n')
+        project(beside, needs + sources + source + index, "beside")
+    done = resolve(str(below if place == "root" else top)).succeeded()
+    assert "lib 2.0 fetched" in versions(done)
 
 
 def test_what_a_project_needs_out_of_a_repository_is_missing(

@@ -7,7 +7,7 @@ its own, each of which stands for a set of wheel tags.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from packaging.pylock import Pylock
@@ -46,6 +46,8 @@ _SHOWN_LINES: Final = 60
 _OF_OFFLINE: Final = ("not found in the cache", "not found in the index")
 _HINT_OF_OFFLINE: Final = "hint: Packages were unavailable because the network was disabled"
 """What uv says of a project that the index does not have, since we run it with ``--offline``: it would mislead."""
+_INDEX = re.compile(r"[A-Za-z0-9._-]+")
+"""Names of indexes: uv takes no others, and would read others as addresses."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -77,6 +79,35 @@ def platform_options(platforms: Sequence[str]) -> tuple[list[str], dict[str, str
 def requirements_text(wanted: Iterable[Wanted], *, extras: bool = True) -> str:
     """Return a requirements file; markers were evaluated before, and hashes are compared when files are fetched."""
     return "".join(f"{one if extras else replace(one, extras=frozenset())}\n" for one in wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a ``pyproject.toml`` names by which uv finds things: indexes, paths, and members of its workspace as patterns."""
+
+    indexes: frozenset[str]
+    paths: tuple[str, ...]
+    members: tuple[str, ...]
+
+
+def sources(text: str) -> Sources:
+    """Return what a ``pyproject.toml`` has in ``[tool.uv]``; nothing of one that cannot be read, about which uv itself speaks."""
+    try:
+        table = toml.loads(text).get("tool", {}).get("uv", {})
+        listed = (one if isinstance(one, list) else [one] for one in table.get("sources", {}).values())
+        named = [one for some in listed for one in some]
+        return Sources(
+            frozenset(one["index"] for one in named if "index" in one and _INDEX.fullmatch(one["index"])),
+            tuple(str(one["path"]) for one in named if "path" in one),
+            tuple(map(str, table.get("workspace", {}).get("members", ()))),
+        )
+    except (ValueError, AttributeError, TypeError):
+        return Sources(frozenset(), (), ())
+
+
+def index_options(url: str, names: Iterable[str]) -> list[str]:
+    """Return uv's options for its one index, which stands for those of ``names``, too, wherever a project says that they are."""
+    return ["--default-index", url, *(f"--index={name}={url}" for name in sorted(names))]
 
 
 def choice_options(allowed: AllowedFiles) -> list[str]:

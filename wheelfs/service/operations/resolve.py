@@ -13,6 +13,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -26,7 +27,7 @@ from wheelfs.telemetry import printable
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wheelfs.core.platforms.targets import Target
     from wheelfs.reports.fetch import FetchArguments
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 RESOLVE_S: Final = 3_600.0
 """The longest resolution: each of thousands of questions is bounded by itself, and some hours would be no answer either."""
+
+MAX_PROJECTS: Final = 1_000
+"""Directories in which a ``pyproject.toml`` is looked for: large workspaces have some hundred members."""
 
 _END_S: Final = 5.0
 """What uv may take to end before it is killed."""
@@ -100,7 +104,9 @@ class Resolver:
             if wants.constraints:
                 (directory / "constraints.txt").write_text(uv_dialogue.requirements_text(wants.constraints, extras=False))
                 command += ["--constraints", "constraints.txt"]
-            command += ["--default-index", index_url, "--offline", "--no-config", "--cache-dir", str(directory / "cache")]
+            names = await trio.to_thread.run_sync(_named_indexes, [path for path, _ in wants.trees])
+            command += uv_dialogue.index_options(index_url, names)
+            command += ["--offline", "--no-config", "--cache-dir", str(directory / "cache")]
             command += ["--python", sys.executable, "--no-header", "--no-annotate", "--color", "never", "--no-progress"]
             command += [*self.options, *uv_dialogue.choice_options(wants.allowed)]
             out, err = await self._answer(command, directory, index_url, node)
@@ -136,6 +142,32 @@ def _by_path(wants: Wants) -> str:
     lines = [f"{local.project}{_extras(local.asked)} @ {local.path.absolute().as_uri()}" for local in wants.unlocked]
     lines += [f"{'-e ' if asked.is_editable else ''}{path.resolve().as_uri()}{_extras(asked)}" for path, asked in wants.trees]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _named_indexes(trees: Iterable[Path]) -> set[str]:
+    """Return the names of the indexes that projects say their packages are in.
+
+    uv heeds what each directory says that it reads, and what the root of a workspace says for its members.
+    """
+    names = set[str]()
+    queue = [path.resolve() for path in trees]
+    seen = set[Path]()
+    while queue and len(seen) < MAX_PROJECTS:
+        directory = queue.pop()
+        if directory in seen:
+            continue
+        seen.add(directory)
+        if directory != directory.parent:
+            queue.append(directory.parent)
+        try:
+            said = uv_dialogue.sources((directory / "pyproject.toml").read_text("utf-8"))
+            queue += [(directory / path).resolve() for path in said.paths]
+            for pattern in said.members:
+                queue += [path.resolve() for path in islice(directory.glob(pattern), MAX_PROJECTS)]
+        except (OSError, ValueError, NotImplementedError):
+            continue  # most have none, and uv says what is wrong with another
+        names |= said.indexes
+    return names
 
 
 def _extras(asked: LocalPath) -> str:

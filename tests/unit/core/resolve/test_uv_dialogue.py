@@ -8,7 +8,17 @@ from packaging.specifiers import SpecifierSet
 
 from wheelfs.core.resolve.allowed_files import AllowedFiles
 from wheelfs.core.resolve.requirements_txt import requirement
-from wheelfs.core.resolve.uv_dialogue import choice_options, pins, platform_options, requirements_text, said, warnings
+from wheelfs.core.resolve.uv_dialogue import (
+    Sources,
+    choice_options,
+    index_options,
+    pins,
+    platform_options,
+    requirements_text,
+    said,
+    sources,
+    warnings,
+)
 from wheelfs.errors import InternalError, UsageError
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import Wanted
@@ -75,6 +85,36 @@ def test_pins_get_the_hashes_that_all_asked_for_and_what_is_allowed() -> None:
 def test_an_answer_that_is_no_set_of_pins_is_a_bug_of_ours(text: str) -> None:
     with pytest.raises(InternalError):
         pins(text, [], AllowedFiles(), ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tool = 1",
+        "[tool]\nuv = 1",
+        "[tool.uv.sources]\na = 1",
+        "[tool.uv.sources]\na = {index = 1}",
+        "[",
+        "[tool.uv]\nworkspace = 1",
+    ],
+)
+def test_of_a_project_that_cannot_be_read_nothing_is_known(text: str) -> None:
+    assert sources(text) == Sources(frozenset(), (), ())
+
+
+def test_a_projects_indexes_and_paths_are_those_that_uv_heeds() -> None:
+    text = (
+        '[tool.uv.sources]\na = { index = "one" }\nb = [{ index = "two-2", marker = "x" }, { path = "../b" }]\n'
+        'c = { git = "https://code.example/c" }\nd = { index = "https://index.example/=" }\n'
+        '[tool.uv.workspace]\nmembers = ["m/*"]\n'
+    )
+    assert sources(text) == Sources(frozenset({"one", "two-2"}), ("../b",), ("m/*",))
+    assert index_options("file:///x", ["b", "a"]) == [
+        "--default-index",
+        "file:///x",
+        "--index=a=file:///x",
+        "--index=b=file:///x",
+    ]
 
 
 def test_uv_is_told_what_may_be_taken() -> None:
