@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.markers import default_environment
 
+from wheelfs.core.platforms.targets import of_release
 from wheelfs.core.resolve.closure import fits, needed
 from wheelfs.core.resolve.dependencies import python_of, requirements
 from wheelfs.errors import NotKnown, StoreDamaged
@@ -32,7 +33,7 @@ def requirements_of_stored(store: Store, filename: str, sha256: bytes, extras: I
             metadata = store.catalog.metadata(key_of_sha256(sha256)) or store.metadata_of_stored(sha256)
     if metadata is None:
         return []
-    environment = {key: str(value) for key, value in default_environment().items()}
+    environment = of_release({key: str(value) for key, value in default_environment().items()})
     python = python_of(filename)
     if python is not None:
         environment |= {"python_version": python, "python_full_version": f"{python}.0"}

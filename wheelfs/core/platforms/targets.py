@@ -36,7 +36,10 @@ _MARKERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """``tags`` in order of preference; ``environment`` is what environment markers are evaluated in."""
+    """``tags`` in order of preference; ``environment`` is what environment markers are evaluated in.
+
+    ``python`` is a release: what a pre-release is for, as in `of_release`.
+    """
 
     tags: tuple[Tag, ...]
     environment: Mapping[str, str]
@@ -52,8 +55,16 @@ class Target:
 
 def this_machine(tags: Iterable[Tag], environment: Mapping[str, str]) -> Target:
     """Return the target that has these tags and this environment."""
-    # A Python built from a checkout calls itself 3.15.0a1+, which is no version.
-    return Target(tuple(tags), environment, Version(environment["python_full_version"].removesuffix("+")))
+    return Target(tuple(tags), of_release(environment), _release(environment["python_full_version"]))
+
+
+def of_release(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what markers see, where a pre-release of a Python counts as the release that it is for.
+
+    So it does to uv, and to pip where Requires-Python is concerned.  Else neither ``python_full_version >= '3.14'`` nor
+    ``< '3.14'`` would hold for 3.14.0rc1.
+    """
+    return {**environment, "python_full_version": str(_release(environment["python_full_version"]))}
 
 
 def named(
@@ -63,9 +74,9 @@ def named(
 
     A ``manylinux_X_Y``, ``musllinux_X_Y`` or ``macosx_X_Y`` platform stands for all that it can run.  Raises `UsageError`.
     """
-    here = Version(environment["python_full_version"].removesuffix("+"))
+    here = _release(environment["python_full_version"])
     version = here if python is None else _python(python, here.minor)
-    known = dict(environment)
+    known = {**environment, "python_full_version": str(version)}
     accepted = list(machine_platforms)
     if platforms:
         accepted = list(dict.fromkeys(one for platform in platforms for one in runs(platform)))
@@ -73,7 +84,6 @@ def named(
     if python is not None:
         known |= {
             "python_version": f"{version.major}.{version.minor}",
-            "python_full_version": str(version),
             "implementation_version": str(version),
         }
     known |= {"implementation_name": "cpython", "platform_python_implementation": "CPython"}
@@ -96,7 +106,12 @@ def _python(text: str, here: int) -> Version:
         raise UsageError(attempted, "it is no version of Python 3", advice)
     if not is_minor(version.minor, here=here):
         raise UsageError(attempted, "there is no such version of Python", advice)
-    return version if len(version.release) == 3 else Version(f"{text}.0")
+    return _release(text) if len(version.release) == 3 else Version(f"{version.major}.{version.minor}.0")
+
+
+def _release(text: str) -> Version:
+    # A Python built from a checkout calls itself 3.15.0a1+, which is no version.
+    return Version(Version(text.removesuffix("+")).base_version)
 
 
 def runs(platform: str, *, named_by: str = "--platform") -> list[str]:

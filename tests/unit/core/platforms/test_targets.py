@@ -4,7 +4,7 @@ import pytest
 from packaging.markers import Marker, default_environment
 from packaging.tags import Tag
 
-from wheelfs.core.platforms.targets import Target, named
+from wheelfs.core.platforms.targets import Target, named, this_machine
 from wheelfs.errors import UsageError
 
 HERE = {key: str(value) for key, value in default_environment().items()}
@@ -34,6 +34,19 @@ def test_only_a_python_leaves_the_platform_as_it_is_here() -> None:
     assert Tag("cp313", "cp313", "linux_riscv64") in made.ranks
     assert str(made.python) == made.environment["python_full_version"] == "3.13.0"
     assert made.environment["sys_platform"] == HERE["sys_platform"]
+
+
+@pytest.mark.parametrize("python", ["3.14.0rc1", "3.14rc1", "3.14.0a2", "3.14.0"])
+def test_a_prerelease_of_a_python_counts_as_its_release(python: str) -> None:
+    here = {**HERE, "python_full_version": "3.14.0rc1", "python_version": "3.14"}
+    for made in (target(python), this_machine([], here), named(None, [], machine_platforms=[], environment=here)):
+        assert str(made.python) == made.environment["python_full_version"] == "3.14.0"
+        holds = [Marker(f"python_full_version {how} '3.14'").evaluate(dict(made.environment)) for how in (">=", "<")]
+        assert holds == [True, False]
+
+
+def test_a_python_of_a_checkout_has_a_version() -> None:
+    assert this_machine([], {**HERE, "python_full_version": "3.15.0a1+"}).environment["python_full_version"] == "3.15.0"
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,13 @@ def test_requires_python_is_heeded_and_nonsense_in_it_forbids_nothing() -> None:
     assert chosen("", PURE, link("a-2.0.tar.gz", requires_python=">=nonsense")) == "a-2.0.tar.gz"
 
 
+def test_a_prerelease_of_a_python_is_one_of_what_requires_its_release() -> None:
+    environment = {key: str(value) for key, value in default_environment().items()}
+    target = named("3.14.0rc1", [], machine_platforms=["linux_x86_64"], environment=environment)
+    newest = link(PURE, requires_python=">=3.14")
+    assert choose(Wanted(ProjectName("a")), [newest], target) == newest
+
+
 def test_what_uv_has_chosen_is_not_asked_again_for_which_pythons_it_is() -> None:
     bounded = link(PURE, requires_python=">=3.8,<3.11")
     assert chosen("==1.0", bounded) == NothingFits("none of its files is for this Python and platform")

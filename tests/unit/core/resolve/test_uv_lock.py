@@ -180,3 +180,17 @@ def test_releases_of_systems_are_compared_letter_by_letter_as_uv_does(marker: st
     target = replace(target, environment={**target.environment, **here})
     found = read_lock("read it", f"version = 1\n{root}{other}", target, where="uv.lock").asked
     assert bool([one for one in found if isinstance(one, Wanted)]) == holds
+
+
+@pytest.mark.parametrize(("python", "expected"), [("3.14.0rc1", "new"), ("3.14.0a1", "new"), ("3.13.1", "old")])
+def test_a_prerelease_of_a_python_takes_the_fork_of_its_release_as_in_uv(python: str, expected: str) -> None:
+    """Tried with uv 0.13.8, by --python-version and with an interpreter that says that it is 3.14.0rc1."""
+    markers = {"new": "python_full_version >= '3.14'", "old": "python_full_version < '3.14'"}
+    dependencies = ", ".join(f'{{ name = "{name}", marker = "{marker}" }}' for name, marker in markers.items())
+    text = f'version = 1\n[[package]]\nname = "mine"\nsource = {{ virtual = "." }}\ndependencies = [{dependencies}]\n'
+    for name, marker in markers.items():
+        source = 'version = "1"\nsource = { registry = "https://index.example/simple" }\n'
+        text += f'[[package]]\nname = "{name}"\n{source}resolution-markers = ["{marker}"]\n'
+    requires = ">=3.14" if expected == "new" else ">=3.13,<3.14"
+    found = asked(f'requires-python = "{requires}"\n{text}', python=python)
+    assert [one.project for one in found if isinstance(one, Wanted)] == [expected]
