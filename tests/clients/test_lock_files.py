@@ -242,3 +242,23 @@ def test_a_bound_above_the_pythons_of_a_dependency_is_none_as_for_uv(
     assert [one["filename"] for one in objects(run_wheelfs("ls", "--json", env=ours).succeeded())] == [filename]
     fake_index.stop()
     run_wheelfs("env", "create", "stored", f"{where}/uv.lock", env=ours).succeeded()
+
+
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [
+        ("win_amd64", "x86_64-pc-windows-msvc"),
+        ("win_arm64", "aarch64-pc-windows-msvc"),
+        ("win32", "i686-pc-windows-msvc"),
+        ("macosx_11_0_arm64", "aarch64-apple-darwin"),
+        ("manylinux_2_28_aarch64", "aarch64-manylinux_2_28"),
+    ],
+)
+def test_markers_see_a_named_platform_as_they_do_in_uv(clients: Clients, platform: str, name: str) -> None:
+    keys = ("os_name", "sys_platform", "platform_system", "platform_machine", "platform_release", "platform_version")
+    seen = target("3.11", platform).environment
+    client = clients.uv()
+    for key in keys:
+        (client.directory / f"{key}.in").write_text(f"{key.replace('_', '-')} @ file:///nowhere ; {key} != '{seen[key]}'\n")
+    files = [f"{key}.in" for key in keys]
+    client.run("pip", "compile", "--quiet", "--offline", "--no-header", "--python-platform", name, *files).succeeded()

@@ -32,6 +32,8 @@ _MARKERS: Final = {
     "win": ("win32", "Windows", "nt"),
 }
 """What ``sys_platform``, ``platform_system`` and ``os_name`` are, by how a platform tag begins."""
+_WINDOWS: Final = {"win_amd64": "AMD64", "win_arm64": "ARM64", "win32": "x86"}
+"""What ``platform_machine`` is where it does not stand in the tag.  Like releases, which no tag tells, it is as uv has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,5 +154,7 @@ def _described(platform: str) -> dict[str, str]:
         "sys_platform": system,
         "platform_system": name,
         "os_name": kind,
-        "platform_machine": "AMD64" if platform == "win_amd64" else machine,
+        "platform_machine": _WINDOWS.get(platform, machine),
+        "platform_release": "",
+        "platform_version": "",
     }

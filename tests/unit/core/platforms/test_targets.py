@@ -53,6 +53,9 @@ def test_a_python_of_a_checkout_has_a_version() -> None:
     ("platform", "marker"),
     [
         ("win_amd64", "sys_platform == 'win32' and os_name == 'nt' and platform_machine == 'AMD64'"),
+        ("win_arm64", "sys_platform == 'win32' and platform_machine == 'ARM64'"),
+        ("win32", "sys_platform == 'win32' and platform_machine == 'x86'"),
+        ("win_arm64", "platform_release == '' and platform_version == ''"),
         ("macosx_11_0_arm64", "platform_system == 'Darwin' and platform_machine == 'arm64'"),
         ("manylinux2014_x86_64", "sys_platform == 'linux' and platform_machine == 'x86_64'"),
         ("musllinux_1_2_aarch64", "platform_system == 'Linux' and platform_machine == 'aarch64'"),
