@@ -134,15 +134,18 @@ def _without_variant(filename: str) -> tuple[str, str | None]:
     return "-".join(parts[:-1]) + ".whl", parts[-1]
 
 
-def versions_of(filenames: Iterable[str]) -> dict[str, Version]:
-    """Return the version of each of a project's files; what is neither wheel nor sdist tells none."""
+def versions_of(filenames: Iterable[str], project: str | None = None) -> dict[str, Version]:
+    """Return the version of each of a project's files; what is neither wheel nor sdist tells none.
+
+    ``project`` is that of `project_and_version`.
+    """
     # Parsing names is the dearest part of a large page, and a version has dozens of wheels: one of them is enough.
     parsed: dict[str, Version] = {}
     found = {}
     for filename in filenames:
         spelled = _spelled(filename)
         if spelled not in parsed:
-            known = project_and_version(filename)
+            known = project_and_version(filename, project)
             if known is None:
                 continue  # of a variant (PEP 825) and the plain wheel beside it only the latter has a name that is read
             parsed[spelled] = known[1]
@@ -155,21 +158,37 @@ def _spelled(filename: str) -> str:
     return "-".join(filename.split("-", 2)[:2]) if filename.endswith(".whl") else filename
 
 
-def project_and_version(filename: str) -> tuple[ProjectName, Version] | None:
-    """Return what the filename of a wheel, an sdist or a file about variants says, or None for any other file."""
+def project_and_version(filename: str, project: str | None = None) -> tuple[ProjectName, Version] | None:
+    """Return what the filename of a wheel, an sdist or a file about variants says, or None for any other file.
+
+    With ``project``, where it is known whose file it is, None for a file of another.  Of sdists that are older than their
+    specification, and have dashes in their versions (``a-1.0-alpha1.tar.gz``), only that tells where the version begins.
+    """
     try:
         if filename.endswith(".whl"):
             wheel = WheelName(filename)
-            return wheel.project, wheel.version
-        stem = filename.removesuffix(_VARIANTS_SUFFIX)
-        name, version = parse_sdist_filename(check_filename(filename if stem == filename else f"{stem}.tar.gz"))
-        # Unlike its sibling for wheels, that takes any characters for a name.
-        return parse_project_name(name), version
+            found = wheel.project, wheel.version
+        else:
+            stem = filename.removesuffix(_VARIANTS_SUFFIX)
+            name, version = _of_sdist(check_filename(filename if stem == filename else f"{stem}.tar.gz"), project)
+            # Unlike its sibling for wheels, ``packaging`` takes any characters for a name of an sdist.
+            found = parse_project_name(name), version
     except (InvalidInput, InvalidSdistFilename, InvalidVersion):
         return None
+    return found if project is None or found[0] == project else None
 
 
-def version_of(filename: str) -> str | None:
-    """Return the version that a wheel's or sdist's filename tells, as text; None for any other file."""
-    found = project_and_version(filename)
+def _of_sdist(filename: str, project: str | None) -> tuple[str, Version]:
+    """Return the parts of an sdist's name: as pip has it, what comes after the first dash before which the project stands."""
+    stem = filename.removesuffix(".zip" if filename.endswith(".zip") else ".tar.gz")
+    if project is not None and stem != filename:
+        for place, letter in enumerate(stem):
+            if letter == "-" and canonicalize_name(stem[:place]) == project:
+                return project, Version(stem[place + 1 :])
+    return parse_sdist_filename(filename)
+
+
+def version_of(filename: str, project: str | None = None) -> str | None:
+    """Return the version that a wheel's or sdist's filename tells, as text; None for any other file, as `project_and_version`."""
+    found = project_and_version(filename, project)
     return None if found is None else str(found[1])

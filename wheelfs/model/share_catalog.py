@@ -142,8 +142,7 @@ def _batch(magic: bytes, encoded: bytes) -> Batch:
 
 def is_possible(file: SharedFile) -> bool:
     """Tell whether an index could list such a file."""
-    named = project_and_version(file.filename) if is_safe(file) else None
-    return named is not None and named[0] == file.project
+    return is_safe(file) and project_and_version(file.filename, file.project) is not None
 
 
 def folded(batches: Iterable[Batch]) -> tuple[dict[FileKey, SharedFile], set[FileKey]]:

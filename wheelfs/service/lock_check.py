@@ -100,7 +100,7 @@ def summed_up(files: Sequence[CheckedFile]) -> CheckSummary:
 
 
 def _present(wanted: Wanted, name: StoredName, notice: str | None) -> CheckedFile:
-    told = project_and_version(name.filename)
+    told = project_and_version(name.filename, name.project)
     return CheckedFile(
         wanted=str(wanted),
         filename=name.filename,
@@ -116,7 +116,7 @@ def _present(wanted: Wanted, name: StoredName, notice: str | None) -> CheckedFil
 
 
 def _missing(wanted: Wanted, filename: str | None, reason: str) -> CheckedFile:
-    told = None if filename is None else project_and_version(filename)
+    told = None if filename is None else project_and_version(filename, wanted.project)
     return CheckedFile(
         wanted=str(wanted),
         filename=filename,

@@ -109,7 +109,7 @@ def matches(word: Word, file: NamedFile) -> bool:
         case Versions(_, project, specifier):
             if file.project != project:
                 return False
-            told = project_and_version(file.filename) if specifier else None
+            told = project_and_version(file.filename, project) if specifier else None
             # Without a version in its name a file fits only where any version would.
             return not specifier or (told is not None and specifier.contains(told[1], prereleases=True))
         case _ as unreachable:

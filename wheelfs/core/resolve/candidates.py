@@ -54,7 +54,7 @@ def choose(wanted: Wanted, links: Iterable[FileLink], target: Target) -> FileLin
     # Variants (PEP 825, draft) are passed on to installers, and none is chosen here.
     plain = (link for link in links if kind_of(link.filename) != "variants" and variant_of(link.filename) is None)
     named = [link for link in plain if not wanted.filenames or link.filename in wanted.filenames]
-    versions = versions_of(link.filename for link in named)
+    versions = versions_of((link.filename for link in named), wanted.project)
     listed = [link for link in named if link.filename in versions]
     if not listed:
         return NothingFits("it has none of the files that the lock names" if wanted.filenames else "it has no files")
@@ -122,7 +122,7 @@ def why_an_sdist(chosen: FileLink, wanted: Wanted, links: Iterable[FileLink]) ->
     """Return what to say of an sdist that was taken because no wheel could be; None for others, and where it was asked for."""
     if kind_of(chosen.filename) != "sdist" or "wheel" not in wanted.kinds:
         return None
-    versions = versions_of(link.filename for link in links)
+    versions = versions_of((link.filename for link in links), wanted.project)
     version = versions[chosen.filename]
     has_wheels = any(name.endswith(".whl") and of == version for name, of in versions.items())
     why = f"no wheel of version {version} is for this Python and platform" if has_wheels else f"version {version} has no wheel"

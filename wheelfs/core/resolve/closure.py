@@ -74,5 +74,5 @@ def needed(
 
 def fits(wanted: Wanted, filename: str) -> bool:
     """Return whether a file's version is one that is wanted; pre-releases are, since they are what is at hand."""
-    named = project_and_version(filename)
-    return named is not None and named[0] == wanted.project and wanted.specifier.contains(named[1], prereleases=True)
+    named = project_and_version(filename, wanted.project)
+    return named is not None and wanted.specifier.contains(named[1], prereleases=True)

@@ -66,7 +66,7 @@ def parse_json(body: bytes, page_url: str, project: ProjectName) -> ProjectPage:
         alternate_locations=_addresses(page.get("alternate-locations"), page_url),
         refused=links.refused,
         left_out=links.left_out,
-        fileless_versions=_fileless(page.get("versions"), [link.filename for link in links.files]),
+        fileless_versions=_fileless(page.get("versions"), project, [link.filename for link in links.files]),
     )
 
 
@@ -109,11 +109,11 @@ def _status(page: dict[str, object], meta: dict[str, object]) -> tuple[str | Non
     return None if status is None else plain_text(status), None if reason is None else plain_text(reason)
 
 
-def _fileless(told: object, filenames: list[str]) -> tuple[str, ...]:
+def _fileless(told: object, project: str, filenames: list[str]) -> tuple[str, ...]:
     """Return the versions that an index names (PEP 700) without having a file of them; what is no version is left out."""
     if not isinstance(told, list) or len(told) > MAX_FILES:
         return ()
-    found = set(versions_of(filenames).values())
+    found = set(versions_of(filenames, project).values())
     named = set()
     for text in told:
         with suppress(InvalidVersion):

@@ -44,7 +44,7 @@ def render_project_page(
     page: dict[str, Any] = {
         "meta": {"api-version": version},
         "name": project,
-        "versions": _versions(entries, fileless_versions),
+        "versions": _versions(project, entries, fileless_versions),
         "files": [_file(entry) for entry in entries],
     }
     if status is not None:
@@ -63,8 +63,8 @@ def render_project_list(names: Iterable[str]) -> bytes:
     return msgspec.json.encode({"meta": {"api-version": REPOSITORY_VERSION}, "projects": [{"name": name} for name in names]})
 
 
-def _versions(entries: Iterable[RenderedFile], fileless: Iterable[str]) -> list[str]:
-    found = set(versions_of(entry.link.filename for entry in entries).values())
+def _versions(project: str, entries: Iterable[RenderedFile], fileless: Iterable[str]) -> list[str]:
+    found = set(versions_of((entry.link.filename for entry in entries), project).values())
     return [str(version) for version in sorted(found.union(map(Version, fileless)))]
 
 

@@ -38,7 +38,7 @@ def stored_files(
         name = _stored(store, one, target, scopes, view_filter)
         if name is None:
             return None
-        told = project_and_version(name.filename)
+        told = project_and_version(name.filename, name.project)
         found.setdefault(
             name.filename,
             FetchedFile(
@@ -81,7 +81,7 @@ def built(store: Store, wanted: Wanted, target: Target, *, scopes: IndexScopes, 
     best = _best(wanted, target)
     if isinstance(best, NothingFits) or (best is not None and kind_of(best.filename) != "sdist"):
         return None
-    told = None if best is None else project_and_version(best.filename)
+    told = None if best is None else project_and_version(best.filename, wanted.project)
     version = next((parse_version(one.version) for one in wanted.specifier), None if told is None else told[1])
     links = {
         name.filename: link
@@ -98,7 +98,7 @@ def built(store: Store, wanted: Wanted, target: Target, *, scopes: IndexScopes, 
 
 def _best(wanted: Wanted, target: Target) -> FileLink | NothingFits | None:
     """Return the best of the files that a lock names, whatever their hashes are; None where no name tells a version."""
-    links = [FileLink(name, "") for name in sorted(wanted.filenames) if project_and_version(name) is not None]
+    links = [FileLink(name, "") for name in sorted(wanted.filenames) if project_and_version(name, wanted.project) is not None]
     return choose(replace(wanted, hashes=frozenset(), kinds=WHEELS_AND_SDISTS), links, target) if links else None
 
 

@@ -135,7 +135,7 @@ class Export:
         if hidden is not None:
             return f"hidden by the configuration: {hidden.value}"
         named = project_and_version(name.filename)
-        if named is not None and named[0] != name.project:
+        if named is not None and project_and_version(name.filename, name.project) is None:
             return f"its name is one of {named[0]}"
         return None
 

@@ -127,7 +127,7 @@ class Prefetch:
         except StoreError:
             raise
         except WheelfsError as error:
-            told = None if ref is None else project_and_version(ref.filename)
+            told = None if ref is None else project_and_version(ref.filename, ref.project)
             self.report(
                 FetchedFile(
                     wanted=str(wanted),
@@ -274,7 +274,7 @@ class Prefetch:
 
     def _tell(self, file: FetchedFile, ref: FileRef) -> None:
         """Report a file of which all is known."""
-        told, sha256 = project_and_version(ref.filename), ref.link.sha256
+        told, sha256 = project_and_version(ref.filename, ref.project), ref.link.sha256
         self.report(
             msgspec.structs.replace(
                 file,

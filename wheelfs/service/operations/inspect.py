@@ -43,7 +43,7 @@ def _listed(store: Store, name: StoredName) -> ListedFile:
     return ListedFile(
         filename=name.filename,
         project=name.project,
-        version=version_of(name.filename),
+        version=version_of(name.filename, name.project),
         state="poisoned" if poisoned else "stored",
         size_bytes=name.size_bytes,
         sha256=name.sha256.hex(),
@@ -67,7 +67,7 @@ def listed_ref(downloads: DownloadPool, ref: FileRef, sealed: bytes | None) -> L
     return ListedFile(
         filename=ref.filename,
         project=ref.project,
-        version=version_of(ref.filename),
+        version=version_of(ref.filename, ref.project),
         state=state,
         size_bytes=downloads.context.facts.size_of(ref),
         sha256=None if digest is None else digest.hex(),
@@ -151,7 +151,7 @@ def _shown(projects: Projects, views: Views, downloads: DownloadPool, project: P
         return None
     owned = ownership if isinstance(ownership, Owned) else None
     page = None if owned is None else owned.page
-    version_by_name = versions_of(entry.ref.filename for entry in entries)
+    version_by_name = versions_of((entry.ref.filename for entry in entries), project)
     versions = sorted(set(version_by_name.values()))
     place: dict[Version | None, int] = {version: number for number, version in enumerate(versions)}
     files = []

@@ -66,7 +66,7 @@ class OriginalPages:
         if found is None:
             return None
         owned, entries = found
-        versions = versions_of(entry.ref.filename for entry in entries)
+        versions = versions_of((entry.ref.filename for entry in entries), project)
         of_it = [entry for entry in entries if versions.get(entry.ref.filename) == version]
         if not of_it and not owned.reachable:
             raise self._projects.unreachable(owned, project)
@@ -100,7 +100,7 @@ class OriginalPages:
         """
         view = View(index=index)
         entries = self._projects.entries(owned, project, everything=True)
-        versions = versions_of(entry.ref.filename for entry in entries)
+        versions = versions_of((entry.ref.filename for entry in entries), project)
         remote = self._projects.lists_remote(owned)
         stored = {versions.get(entry.ref.filename) for entry in entries if entry.sealed_sha256 is not None}
         for entry in entries:

@@ -53,6 +53,21 @@ def test_the_newest_version_that_has_something_usable_is_taken() -> None:
     assert chosen("", "a-9.0-py3-none-any.whl", "a-10.0-py3-none-any.whl") == "a-10.0-py3-none-any.whl"
 
 
+def test_an_old_sdist_has_dashes_in_its_version() -> None:
+    """Each as pip 26.3 and uv 0.13.8 take it; by its last dash a-1.0-2 is version 2 of another project."""
+    post, alpha, dev, revision = "a-1.0-2.tar.gz", "A-1.0-alpha1.zip", "a-0.9-dev.tar.gz", "a-1.0-r5.tar.gz"
+    everything = (post, alpha, dev, revision, "a-1.5.tar.gz")
+    assert chosen("", *everything) == "a-1.5.tar.gz"
+    assert chosen("<1.5", *everything) == revision
+    for specifier, name in (("==1.0.post2", post), ("==1.0a1", alpha), ("==0.9.dev0", dev), ("==1.0.post5", revision)):
+        assert chosen(specifier, *everything) == name
+
+
+def test_a_file_of_another_project_is_none_to_take() -> None:
+    for other in ("a-b-2.0.tar.gz", "b-2.0-py3-none-any.whl", "b-2.0.tar.gz"):
+        assert chosen("", PURE, other) == PURE
+
+
 def test_prereleases_are_taken_when_asked_for_or_alone() -> None:
     beta = "a-2.0b1-py3-none-any.whl"
     assert chosen("", PURE, beta) == PURE

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from packaging.specifiers import SpecifierSet
 
 from tests.fakes.wheels import wheel_filename
-from wheelfs.core.resolve.closure import needed
+from wheelfs.core.resolve.closure import fits, needed
 from wheelfs.model.names import ProjectName
 from wheelfs.model.wanted import Wanted
 
@@ -66,3 +66,8 @@ def test_a_chosen_file_of_another_version_than_is_needed_does_not_do() -> None:
 def test_extras_are_followed_also_into_files_that_are_chosen() -> None:
     needs = {("app", ""): [wanted("one", "", "fast")], ("one", "fast"): [wanted("speed")], ("one", ""): []}
     assert found([file("app"), file("one")], [file("speed")], needs) == [("one", "speed", [wheel_filename("speed", "1.0")])]
+
+
+def test_an_old_sdist_with_a_dash_in_its_version_fits() -> None:
+    assert fits(wanted("a", "==1.0a1"), "a-1.0-alpha1.tar.gz")
+    assert not fits(wanted("a", ">=2"), "a-1.0-2.tar.gz")

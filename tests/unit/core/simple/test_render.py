@@ -86,3 +86,9 @@ def test_the_root_page_links_every_project_relatively() -> None:
 def test_a_find_links_page_holds_files_of_many_projects() -> None:
     page = render_links_page([RenderedFile(WHEEL), RenderedFile(FileLink("other-2-py3-none-any.whl", ""))])
     assert page.count(b"<a href=") == 2
+
+
+def test_the_version_of_an_old_sdist_may_have_a_dash() -> None:
+    links = [FileLink(f"demo-{version}.tar.gz", "https://index.example/x") for version in ("1.0-2", "1.0-alpha1")]
+    page = json_render.render_project_page("demo", [RenderedFile.of(link, metadata=False) for link in links])
+    assert json.loads(page)["versions"] == ["1.0a1", "1.0.post2"]
