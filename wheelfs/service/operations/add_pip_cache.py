@@ -43,7 +43,11 @@ _HASHED_AT_ONCE_BYTES: Final = 1 << 20
 def bodies(directory: Path) -> list[Path]:
     """Return the bodies of the answers in a cache of pip, in order; raises `InvalidInput` when it is not one."""
     answers = directory / "http-v2"
-    if not answers.is_dir():
+    try:
+        is_there = answers.is_dir()
+    except OSError as error:
+        raise InvalidInput(f"add pip's cache {directory}", error.strerror or str(error)) from None
+    if not is_there:
         advice = "name the directory that `pip cache dir` prints; pip before 23.3 had another cache"
         raise InvalidInput(f"add pip's cache {directory}", "there is no directory http-v2 in it", advice)
     return sorted(answers.glob("?/?/?/?/?/*.body"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -170,11 +172,14 @@ class _Reading:
 
     def file(self, path: Path, *, constraints: bool) -> None:
         """Read a file and what it includes, each once: pip lets them include each other, too."""
-        resolved = path.resolve()
+        attempted = f"read {path}"
+        try:
+            resolved = path.resolve()
+        except (RuntimeError, ValueError):  # links in a circle, or a NUL in it
+            raise InvalidInput(attempted, "no file can be called so, or its links lead nowhere") from None
         if (resolved, constraints) in self._seen:
             return
         self._seen.add((resolved, constraints))
-        attempted = f"read {path}"
         if len(self._seen) > MAX_FILES:
             raise InvalidInput(attempted, f"more than {MAX_FILES} requirements files include each other")
         try:
@@ -256,13 +261,14 @@ class _Reading:
         """Take what lies at a path; like pip's and uv's it counts from the working directory, wherever the file lies."""
         path = base / asked.path
         told = project_and_version(path.name)
-        if path.is_dir() or asked.is_editable:
+        is_tree, problem = _looked_at(path)
+        if is_tree or asked.is_editable:
             reason = _EDITABLE if asked.is_editable else _BUILT
             self._wants.unfetchable.append(Unfetchable(asked.text, reason, True, asked.project, asked.place))
-            if path.is_dir():  # the tree may lie on another machine, for which this is fetched
+            if is_tree:  # else it may lie on another machine, for which this is fetched
                 self._wants.trees.append((path, asked))
-        elif not path.exists():
-            reason = f"there is no such file or directory (looked for at {path.resolve()})"
+        elif problem:
+            reason = f"{problem} (looked for at {os.path.normpath(path.absolute())})"
             self._wants.unfetchable.append(Unfetchable(asked.text, reason, project=asked.project, place=asked.place))
         elif told is None or kind_of(path.name) == "other":
             reason = "by its name it is neither a wheel nor an sdist, so it is built from where it lies when it is installed"
@@ -338,6 +344,16 @@ def _where(places: Sequence[str]) -> str:
     return f"{' and '.join(places)}: " if places else ""
 
 
+def _looked_at(path: Path) -> tuple[bool, str]:
+    """Return whether a directory lies at a path, and why that cannot be said: it is not there, or may not be looked at."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode), ""
+    except (FileNotFoundError, NotADirectoryError):
+        return False, "there is no such file or directory"
+    except (OSError, ValueError) as error:  # the latter for a NUL in it
+        return False, f"it cannot be looked at: {getattr(error, 'strerror', None) or error}"
+
+
 def _text(path: Path) -> str:
     attempted = f"read {path}"
     try:
@@ -349,15 +365,20 @@ def _text(path: Path) -> str:
 def _default_groups(beside: Path, tree: str) -> DefaultGroups:
     """Return the groups that a project of a lock has by default, which the lock does not tell; ``tree`` is where it lies."""
     project = beside / tree / "pyproject.toml"
-    return default_groups(f"read {project}", _text(project)) if project.exists() else DEFAULT_GROUPS
+    attempted = f"read {project}"
+    try:
+        is_there = project.exists()
+    except OSError as error:
+        raise InvalidInput(attempted, error.strerror or str(error)) from None
+    return default_groups(attempted, _text(project)) if is_there else DEFAULT_GROUPS
 
 
 def _content(path: Path, attempted: str) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise InvalidInput(attempted, error.strerror or str(error)) from None
+    except (OSError, ValueError) as error:  # the latter for a NUL in its name
+        raise InvalidInput(attempted, getattr(error, "strerror", None) or str(error)) from None
     if len(content) > MAX_FILE_BYTES:
         raise InvalidInput(attempted, f"it is larger than {MAX_FILE_BYTES} bytes")
     return content

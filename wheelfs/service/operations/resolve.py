@@ -161,12 +161,12 @@ def _named_indexes(trees: Iterable[Path]) -> set[str]:
             queue.append(directory.parent)
         try:
             said = uv_dialogue.sources((directory / "pyproject.toml").read_text("utf-8"))
+            names |= said.indexes
             queue += [(directory / path).resolve() for path in said.paths]
             for pattern in said.members:
                 queue += [path.resolve() for path in islice(directory.glob(pattern), MAX_PROJECTS)]
-        except (OSError, ValueError, NotImplementedError):
+        except (OSError, ValueError, RuntimeError):  # the last for links in a circle and absolute patterns
             continue  # most have none, and uv says what is wrong with another
-        names |= said.indexes
     return names
 
 
