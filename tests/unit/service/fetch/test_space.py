@@ -12,11 +12,13 @@ from wheelfs.errors import StoreFull
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import ProjectName
 from wheelfs.service.fetch.partial_file import PartialFile
-from wheelfs.service.fetch.space import SpaceReservations
+from wheelfs.service.fetch.space import UNCHECKED_BYTES, SpaceReservations
 from wheelfs.service.file_refs import FileRef
 from wheelfs.store.limits import NO_LIMITS, Limits, Need
 
 if TYPE_CHECKING:
+    from trio.testing import MockClock
+
     from wheelfs.service.fetch.context import FetchContext
     from wheelfs.store.store import Store
 
@@ -40,7 +42,8 @@ class FakeStore:
         self.made_room_for.append(need)
         if need.stored_bytes > self.free_bytes + self.evictable_bytes:
             raise StoreFull(attempted, "there is no room for it")
-        self.free_bytes, self.evictable_bytes = need.stored_bytes, 0
+        self.evictable_bytes -= need.stored_bytes - self.free_bytes
+        self.free_bytes = need.stored_bytes
 
 
 class Space(SpaceReservations):
@@ -90,6 +93,66 @@ async def test_what_must_be_evicted_is_evicted_for_one_file_alone() -> None:
     async with space.reserve(file_of(100)):
         assert [need.stored_bytes for need in store.made_room_for] == [100]
         assert space.forgotten == 1, "unused partial files go first"
+
+
+async def test_what_is_large_and_slow_keeps_no_other_waiting_while_something_can_be_evicted(autojump_clock: MockClock) -> None:
+    store = FakeStore(free_bytes=150, evictable_bytes=1_000)
+    space, began_s = Space(store), trio.current_time()
+    async with space.reserve(file_of(100)), space.reserve(file_of(100)), space.reserve(file_of(100)):
+        assert trio.current_time() - began_s < 20, "HTTP clients wait no longer for the next byte"
+    assert [need.stored_bytes for need in store.made_room_for] == [200, 300], "for all that are being fetched"
+
+
+async def test_a_file_that_cannot_be_evicted_for_waits_as_long_as_others_bring_something(autojump_clock: MockClock) -> None:
+    space, first = Space(FakeStore(free_bytes=150)), file_of(100)
+
+    async def second() -> None:
+        async with space.reserve(file_of(100)):
+            pass
+
+    async with trio.open_nursery() as nursery, space.reserve(first):
+        nursery.start_soon(second)
+        for _ in range(10):
+            await trio.sleep(15)
+            first.received_bytes += 10
+
+
+async def test_what_ends_while_room_is_looked_for_counts(autojump_clock: MockClock) -> None:
+    store, first = FakeStore(free_bytes=150), file_of(100)
+    space, look, end = Space(store), store.make_room, trio.Event()
+
+    def make_room(need: Need, attempted: str) -> None:
+        trio.from_thread.run_sync(end.set)
+        trio.from_thread.run(trio.testing.wait_all_tasks_blocked)
+        look(need, attempted)
+
+    store.make_room = make_room  # type: ignore[method-assign]
+
+    async def hold(task_status: trio.TaskStatus[None]) -> None:
+        async with space.reserve(first):
+            task_status.started()
+            await end.wait()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(hold)
+        began_s = trio.current_time()
+        async with space.reserve(file_of(100)):
+            assert trio.current_time() - began_s < 20
+
+
+async def test_parts_of_files_do_not_wait_for_a_whole_one(autojump_clock: MockClock) -> None:
+    space = Space(FakeStore(free_bytes=150))
+
+    async def second() -> None:
+        async with space.reserve(file_of(100)):
+            pass
+
+    async with trio.open_nursery() as nursery, space.reserve(file_of(100)):
+        nursery.start_soon(second)
+        await trio.sleep(10)
+        began_s = trio.current_time()
+        await space.make_for_part(file_of(UNCHECKED_BYTES), 0, UNCHECKED_BYTES)
+        assert trio.current_time() == began_s
 
 
 async def test_a_file_that_waits_too_long_for_others_says_what_is_in_the_way() -> None:
