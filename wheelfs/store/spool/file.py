@@ -92,7 +92,8 @@ class SpoolFile:
         self._journal = journal
         self._exchange = exchange
         self._pulse = 0
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # never held while the disk is waited for: the event loop takes it, too
+        self._writing = threading.Lock()
         self._users = 0
         self._closing = False
         self._at_once = hasattr(os, "RWF_NOWAIT")
@@ -112,10 +113,13 @@ class SpoolFile:
         return self._spans.covers(offset, offset + size)
 
     def set_size(self, size_bytes: int) -> None:
-        """Say how long the file is, once that is known; raises ValueError when it contradicts what is known or written."""
-        with self._lock:
-            if self.size_bytes == size_bytes:
-                return
+        """Say how long the file is, once that is known; raises ValueError when it contradicts what is known or written.
+
+        Waits for nothing where that was said before.
+        """
+        if self.size_bytes == size_bytes:
+            return
+        with self._writing:
             if self.size_bytes is not None or any(end > size_bytes for _, end in self._spans):
                 raise ValueError(f"a file of another size: {size_bytes} bytes")
             self.size_bytes = size_bytes
@@ -127,7 +131,7 @@ class SpoolFile:
             raise ValueError(f"[{offset}, {end}) is outside of {self.size_bytes} bytes")
         if not data:
             return
-        with self._using("write"), self._lock:
+        with self._using("write"), self._writing:
             write_all(self.fd, data, offset)
             if self._journal is not None:
                 self._journal.note(b"W", offset, end - offset)
@@ -139,7 +143,7 @@ class SpoolFile:
         """Take what other openers of the file have brought; raises ValueError, `StoreFull` and other `StoreError`."""
         if self._exchange is None:
             return
-        with self._using("copy"), self._lock:
+        with self._using("copy"), self._writing:
             pulse, spans = self._exchange.pulse(), self._spans.copy()
             for begin, limit in self._exchange.copy_others(self.fd, spans):
                 for start, end in spans.missing(begin, limit):
@@ -158,7 +162,7 @@ class SpoolFile:
 
         Hashing the whole file includes it.  Raises `StoreFull` and other `StoreError`.
         """
-        with self._using("write"), self._lock:
+        with self._using("write"), self._writing:
             for start, end in self._spans.missing(offset, offset + len(data)):
                 write_all(self.fd, memoryview(data)[start - offset : end - offset], start)
 
@@ -197,7 +201,7 @@ class SpoolFile:
         """Flush to disk, so that power loss keeps what is here now."""
         if self._journal is None:
             return
-        with self._using("flush"), self._lock:
+        with self._using("flush"), self._writing:
             os.fdatasync(self.fd)
             self._journal.note(b"S")
             os.fdatasync(self._journal.descriptor)
