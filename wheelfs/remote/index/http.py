@@ -229,12 +229,16 @@ class HttpIndex:
                 assert_never(outcome)
 
     async def head(self, url: str) -> FileHead:
-        """Ask for a file's size and validator without its bytes (or with one of them, where HEAD is not understood)."""
+        """Ask for a file's size and validator without its bytes, or with one of them where HEAD is refused.
+
+        Only the refusal of the latter counts: servers answer HEAD with 400 or 500, and signed addresses, which are good for GET
+        alone, with 403.
+        """
         attempted = f"look up {_filename(url)} on {self.name}"
         async with self._client.answer("HEAD", url, {"Accept-Encoding": "identity"}, attempted=attempted) as response:
             status, headers = response.status_code, response.headers
             common = judge_status(status, headers)
-        if common is not None:
+        if isinstance(common, Busy) and common.retry_after_s is not None:
             raise self._refusal(attempted, common, status)
         if status == 200:
             size = None if is_encoded(headers) else length_of(headers)

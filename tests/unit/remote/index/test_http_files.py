@@ -16,6 +16,8 @@ from tests.unit.remote.index.asking import CONTENT, DEMO, WHEEL, brought, client
 from wheelfs.core.http.ranges import ByteRequest, From, Range, Suffix, Whole
 from wheelfs.errors import (
     ContentChanged,
+    OriginBusy,
+    OriginError,
     OriginFault,
     OriginMissing,
     OriginTimeout,
@@ -185,12 +187,43 @@ async def test_head_tells_size_and_validator() -> None:
             assert head.last_modified is not None
 
 
-async def test_a_server_that_knows_no_head_tells_by_one_byte() -> None:
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500, 501])
+async def test_a_server_that_knows_no_head_tells_by_one_byte(status: int) -> None:
     with FakeIndex() as index:
         index.add(WHEEL, CONTENT)
-        index.faults.append(Fault(lambda method, _: method == "HEAD", faults.Status(405)))
+        index.faults.append(Fault(lambda method, _: method == "HEAD", faults.Status(status), times=None))
         async with client_of(index) as client:
             assert (await client.head(index.file_url(WHEEL))).size_bytes == len(CONTENT)
+
+
+@pytest.mark.parametrize("status", [403, 503])
+async def test_a_refusal_of_all_methods_counts(status: int) -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault(WHEEL, faults.Status(status), times=None))
+        async with client_of(index) as client:
+            with pytest.raises(OriginError, match=str(status)):
+                await client.head(index.file_url(WHEEL))
+
+
+async def test_a_server_that_wants_to_be_asked_later_is_not_asked_in_another_way() -> None:
+    with FakeIndex() as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault(WHEEL, faults.Status(429, {"Retry-After": "3600"}), times=None))
+        async with client_of(index) as client:
+            with pytest.raises(OriginBusy):
+                await client.head(index.file_url(WHEEL))
+        assert [request.method for request in index.requests] == ["HEAD"]
+
+
+async def test_a_suffix_is_found_out_where_neither_it_nor_head_is_known() -> None:
+    with FakeIndex(ranges="suffix-unsupported") as index:
+        index.add(WHEEL, CONTENT)
+        index.faults.append(Fault(lambda method, _: method == "HEAD", faults.Status(403), times=None))
+        async with client_of(index) as client:
+            for _ in range(2):
+                offset, data, _, _ = await brought(client, index.file_url(WHEEL), Suffix(500))
+                assert (offset + len(data), data) == (len(CONTENT), CONTENT[offset:])
 
 
 async def test_metadata_is_fetched_whole_and_bounded() -> None:
