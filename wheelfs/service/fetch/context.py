@@ -46,7 +46,7 @@ class FetchContext:
     """What a download needs besides its own state; one per process.
 
     ``disk`` bounds the threads that read and write files, ``range_requests`` the requests for parts of files under way at once.
-    ``unpacked`` says which wheels are unpacked on this machine.
+    ``unpacked`` says which wheels are unpacked on this machine; ``looking`` bounds the threads that ask it.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class FetchContext:
             store.shared, list(sources.shares.values()), hosts, nursery, timeout_s=progress_timeout_s
         )
         self.disk = trio.CapacityLimiter(limits.disk_threads)
+        self.looking = trio.CapacityLimiter(1)  # one list for all who want it
         self.range_requests = trio.CapacityLimiter(CONNECTIONS)
         self._sealing = trio.CapacityLimiter(limits.seal_threads)
         self._whole_streams: dict[str, trio.CapacityLimiter] = {}

@@ -77,8 +77,8 @@ async def _speculate(demand: Demand) -> _Missing | None:
     if size_bytes is None or not _may_be_made_of_parts(demand):
         return None
     local = None
-    if context.unpacked.is_any:
-        local = await trio.to_thread.run_sync(context.unpacked.of, demand.ref, limiter=context.disk)
+    if context.unpacked.is_any and _may_pay(demand, size_bytes, is_new=False, copy_bytes_s=PACK_BYTES_S):
+        local = await trio.to_thread.run_sync(context.unpacked.of, demand.ref, limiter=context.looking)
     if not _is_candidate(demand, size_bytes, local):
         return None
     spool = partial.spool
@@ -133,9 +133,17 @@ def _may_be_made_of_parts(demand: Demand) -> bool:
 
 def _is_candidate(demand: Demand, size_bytes: int, local: LocalWheel | None) -> bool:
     """Return whether parts may be worth it, before anything is requested: finding out costs at least one round trip."""
-    partial, context, ref = demand.partial, demand.context, demand.ref
+    if size_bytes <= _tail_bytes(demand, size_bytes, local):
+        return False
+    # Wheels of a project have members in common, those of others hardly any.
+    is_new = local is None and not demand.context.store.catalog.stored_names(demand.ref.project)
+    return _may_pay(demand, size_bytes, is_new=is_new, copy_bytes_s=_copy_bytes_s(local))
+
+
+def _may_pay(demand: Demand, size_bytes: int, *, is_new: bool, copy_bytes_s: float) -> bool:
+    partial, context = demand.partial, demand.context
     missing_bytes = size_bytes - partial.spans.total
-    if size_bytes <= _tail_bytes(demand, size_bytes, local) or not missing_bytes:
+    if not missing_bytes:
         return False
     try:
         source = partial.sources()[0]
@@ -145,9 +153,7 @@ def _is_candidate(demand: Demand, size_bytes: int, local: LocalWheel | None) -> 
         return False
     if context.delta == "always" or source.share is not None:
         return True
-    # Wheels of a project have members in common, those of others hardly any.
-    is_new = local is None and not context.store.catalog.stored_names(ref.project)
-    return not is_new and _pays(demand, source, missing_bytes, [(0, 1)], copy_bytes_s=_copy_bytes_s(local))
+    return not is_new and _pays(demand, source, missing_bytes, [(0, 1)], copy_bytes_s=copy_bytes_s)
 
 
 def _tail_bytes(demand: Demand, size_bytes: int, local: LocalWheel | None) -> int:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -17,7 +18,7 @@ from wheelfs.service.unpacked.places import in_source, marks_of
 from wheelfs.service.unpacked.reading import read_distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from wheelfs.model.content import ContentKey
@@ -26,15 +27,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LIST_AGAIN_S: Final = 30.0
+"""An installer adds an entry for each wheel that it takes, and listing a cache of thousands takes seconds: what is missed is
+fetched."""
+
+
+class _Listing(NamedTuple):
+    marks: object
+    again_s: float
+    by_project: dict[str, list[Unpacked]]
+
 
 class UnpackedSources:
-    """Says where a wheel is unpacked.  A directory is listed again when something was added to it."""
+    """Says where a wheel is unpacked.  A directory is listed again when something was added to it, and some time has passed."""
 
-    def __init__(self, directories: Sequence[Path] = ()) -> None:
+    def __init__(self, directories: Sequence[Path] = (), *, clock_s: Callable[[], float] = time.monotonic) -> None:
         """``directories`` are caches of uv and environments."""
         self._directories = directories
+        self._clock_s = clock_s
         self._offered: dict[ContentKey, LocalWheel] = {}
-        self._listed: dict[Path, tuple[object, dict[str, list[Unpacked]]]] = {}
+        self._listed: dict[Path, _Listing] = {}
 
     @property
     def is_any(self) -> bool:
@@ -51,7 +63,10 @@ class UnpackedSources:
             del self._offered[ref.key]
 
     def of(self, ref: FileRef) -> LocalWheel | None:
-        """Return where a wheel is unpacked, None where it is nowhere; reads directories, so call it in a thread."""
+        """Return where a wheel is unpacked, None where it is nowhere.
+
+        It reads directories, so call it in a thread; in one at a time, or all of them list the same ones.
+        """
         if (offered := self._offered.get(ref.key)) is not None:
             return offered
         named = project_and_version(ref.filename)
@@ -72,10 +87,12 @@ class UnpackedSources:
             yield from self._list(directory).get(project, ())
 
     def _list(self, directory: Path) -> dict[str, list[Unpacked]]:
-        marks = marks_of(directory)
         kept = self._listed.get(directory)
-        if kept is not None and kept[0] == marks:
-            return kept[1]
+        if kept is not None and self._clock_s() < kept.again_s:
+            return kept.by_project
+        marks = marks_of(directory)
+        if kept is not None and kept.marks == marks:
+            return kept.by_project
         by_project: dict[str, list[Unpacked]] = {}
         try:
             for unpacked in in_source(directory):
@@ -83,5 +100,5 @@ class UnpackedSources:
                 by_project.setdefault(canonicalize_name(name), []).append(unpacked)
         except InvalidInput as error:
             log.warning("%s", error)
-        self._listed[directory] = marks, by_project
+        self._listed[directory] = _Listing(marks, self._clock_s() + LIST_AGAIN_S, by_project)
         return by_project

@@ -10,10 +10,16 @@ from tests.fakes.wheels import build_wheel, wheel_filename
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import parse_project_name
 from wheelfs.service.file_refs import FileRef
-from wheelfs.service.unpacked.sources import UnpackedSources
+from wheelfs.service.unpacked import places
+from wheelfs.service.unpacked import sources as sources_module
+from wheelfs.service.unpacked.sources import LIST_AGAIN_S, UnpackedSources
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
+
+    from wheelfs.service.unpacked.places import Unpacked
 
 
 def ref(name: str, version: str) -> FileRef:
@@ -37,11 +43,29 @@ def test_a_wheel_is_found_in_caches_and_environments(tmp_path: Path) -> None:
 
 def test_what_is_added_later_is_found(tmp_path: Path) -> None:
     cache = UvCache(tmp_path / "uv")
-    sources = UnpackedSources([cache.path])
+    now_s = 0.0
+    sources = UnpackedSources([cache.path], clock_s=lambda: now_s)
     assert sources.of(ref("one", "1.0")) is None
     cache.add(build_wheel("one", "1.0"), "one")
     os.utime(cache.path / "archive-v0", ns=(1, 1))  # within one tick of the clock the time would be the same
+    now_s = LIST_AGAIN_S
     assert sources.of(ref("one", "1.0")) is not None
+
+
+def test_a_cache_that_is_being_filled_is_not_listed_for_each_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, listed = UvCache(tmp_path / "uv"), list[object]()
+
+    def in_source(directory: Path) -> list[Unpacked]:
+        listed.append(directory)
+        return places.in_source(directory)
+
+    monkeypatch.setattr(sources_module, "in_source", in_source)
+    sources = UnpackedSources([cache.path], clock_s=lambda: 0.0)
+    for number in range(10):
+        cache.add(build_wheel("one", f"1.{number}"), f"one{number}")
+        os.utime(cache.path / "archive-v0", ns=(number, number))
+        assert (sources.of(ref("one", f"1.{number}")) is not None) == (number == 0), "the others are fetched"
+    assert len(listed) == 1
 
 
 def test_one_that_is_not_whole_does_not_hide_another(tmp_path: Path) -> None:
