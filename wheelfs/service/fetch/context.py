@@ -46,7 +46,9 @@ class FetchContext:
     """What a download needs besides its own state; one per process.
 
     ``disk`` bounds the threads that read and write files, ``range_requests`` the requests for parts of files under way at once.
-    ``unpacked`` says which wheels are unpacked on this machine; ``looking`` bounds the threads that ask it.
+    ``unpacked`` says which wheels are unpacked on this machine; ``looking`` bounds the threads that ask it, ``packing`` those
+    that make a wheel of it, and ``copying`` those that take much of a file from the store: either may last for longer than a
+    stream that waits to be written may be silent.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class FetchContext:
         )
         self.disk = trio.CapacityLimiter(limits.disk_threads)
         self.looking = trio.CapacityLimiter(1)  # one list for all who want it
+        self.packing = trio.CapacityLimiter(limits.packing_threads)
+        self.copying = trio.CapacityLimiter(limits.copying_threads)
         self.range_requests = trio.CapacityLimiter(CONNECTIONS)
         self._sealing = trio.CapacityLimiter(limits.seal_threads)
         self._whole_streams: dict[str, trio.CapacityLimiter] = {}

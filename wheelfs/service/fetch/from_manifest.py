@@ -66,7 +66,7 @@ async def fetch_parts(demand: Demand) -> int | None:
         context.store.chunks, spool, composition, uses_store=context.delta != "never", gap_bytes=gap_bytes, limits=context.limits
     )
     try:
-        stored_bytes = await trio.to_thread.run_sync(assembly.run, limiter=context.disk)
+        stored_bytes = await trio.to_thread.run_sync(assembly.run, limiter=context.copying)
     except ValueError:  # closed meanwhile, since the file changed
         return 0
     partial.wake()

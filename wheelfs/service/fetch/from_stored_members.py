@@ -91,11 +91,12 @@ async def _speculate(demand: Demand) -> _Missing | None:
         return None
     try:
         speculative = await trio.to_thread.run_sync(
-            _copy, context.store.chunks, spool, plan, context.limits.copy_bytes, limiter=context.disk
+            _copy, context.store.chunks, spool, plan, context.limits.copy_bytes, limiter=context.copying
         )
         if local is not None:
             here = Spans.from_iterable([*speculative, *partial.spans])
-            rebuilt = await trio.to_thread.run_sync(local.rebuild, plan.found, here, spool.write_unverified, limiter=context.disk)
+            arguments = plan.found, here, spool.write_unverified
+            rebuilt = await trio.to_thread.run_sync(local.rebuild, *arguments, limiter=context.packing)
             speculative = Spans.from_iterable([*speculative, *rebuilt])
     except ValueError:  # closed meanwhile, since the file changed
         return None

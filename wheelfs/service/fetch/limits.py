@@ -86,6 +86,12 @@ class FetchLimits(msgspec.Struct, frozen=True):
 
     disk_threads: int = 8
 
+    copying_threads: int = 4
+    """Files that are copied from the store at a time, beside what disk threads do: a disk that seeks gains nothing by more."""
+
+    packing_threads: int = 2
+    """Unpacked wheels that are packed at a time: each takes up to four processors."""
+
     seal_threads: int = 2
     """Sealing is hashing: more threads than processors only take turns."""
 

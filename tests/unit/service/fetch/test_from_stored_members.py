@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,11 @@ from tests.fakes.origins import MemoryOrigin, Trouble
 from tests.fakes.services import Service, service
 from tests.fakes.waiting import reached, until
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
+from wheelfs.core.fetch.spans import Spans
 from wheelfs.core.http.ranges import Range
 from wheelfs.errors import ContentMismatch, OriginFault, OriginUnreachable, StoreDamaged, StoreError
+from wheelfs.service.fetch import from_stored_members
+from wheelfs.service.fetch.limits import FETCH_LIMITS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +59,35 @@ async def test_only_the_missing_ranges_are_asked_for(tmp_path: Path) -> None:
         assert origin.sent_bytes[NEW_NAME] < 1.1 * (NEW_BYTES + TAIL_BYTES)
         assert all(isinstance(wanted, Range) for wanted in origin.asked)
         assert one.counters.so_far().delta_saved_bytes == len(NEW_WHEEL) - origin.sent_bytes[NEW_NAME]
+
+
+async def test_copying_keeps_no_other_file_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    projects = [f"demo{number}" for number in range(FETCH_LIMITS.disk_threads)]
+    origin = MemoryOrigin()
+    for project in projects:
+        for version in ("1.0", "1.1"):
+            origin.add(project, wheel_filename(project, version), build_wheel(project, version, files=PARTS))
+    origin.add("demo", "demo-1.0.tar.gz", other := incompressible(300_000, "sdist"))
+    begun, end = list[object](), threading.Event()
+
+    def copy(*arguments: object) -> Spans:
+        begun.append(arguments)
+        end.wait(60)
+        return Spans()
+
+    async with service(tmp_path / "s", [origin], delta="always") as one, trio.open_nursery() as nursery:
+        for project in projects:
+            await one.read(f"simple/{project}/{wheel_filename(project, '1.0')}")
+            await until(lambda project=project: bool(one.store.catalog.stored_names(project)))  # type: ignore[misc]
+        monkeypatch.setattr(from_stored_members, "_copy", copy)
+        try:
+            for project in projects:
+                nursery.start_soon(one.read, f"simple/{project}/{wheel_filename(project, '1.1')}")
+            await until(lambda: len(begun) == FETCH_LIMITS.copying_threads)
+            with trio.fail_after(30):
+                assert await one.read("simple/demo/demo-1.0.tar.gz") == other
+        finally:
+            end.set()
 
 
 class SecondsEach:
