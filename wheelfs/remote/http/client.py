@@ -229,7 +229,11 @@ class Client:
             response = await http.send(request, stream=True, auth=None, follow_redirects=False)
             if response.status_code != 401 or self._credentials is None:
                 return response
-            refused, login = login, await self._credentials.renewed(url)
+            try:
+                refused, login = login, await self._credentials.renewed(url)
+            except BaseException:  # a keyring may ask a person, and be cancelled
+                await response.aclose()
+                raise
             if login == refused:  # at the second turn at the latest: the keyring is not asked again so soon
                 return response
             await drain(response)
