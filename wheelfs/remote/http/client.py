@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from wheelfs.remote.http.credentials import Credentials, OwnOrigin
     from wheelfs.remote.http.tls import Access
+    from wheelfs.remote.http.user_netrc import Netrc
     from wheelfs.remote.limits import HttpLimits
 
 SMALL_PIECE_BYTES: Final = 128 * 1024
@@ -49,18 +50,20 @@ class Client:
         self,
         origin: OwnOrigin,
         credentials: Credentials | None,
+        netrc: Netrc,
         environ: Mapping[str, str],
         *,
         access: Access = DEFAULT_ACCESS,
         limits: HttpLimits = HTTP_LIMITS,
     ) -> None:
-        """``origin`` is the index's own.
+        """``origin`` is the index's own, and ``netrc`` what is known of other hosts.
 
         Raises `UsageError` when certificates that the environment or ``access`` name cannot be read, or a proxy cannot be used.
         """
         self._origin = origin
         self._guard = None if access.private_addresses else AddressGuard(origin[1], self._is_proxied)
         self._credentials: Credentials | Lent | None = credentials
+        self._netrc = netrc
         self._limits = limits
         self._access = access
         self._ca = access.ca or next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
@@ -221,22 +224,30 @@ class Client:
             raise
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str], cookies: httpx2.Cookies) -> httpx2.Response:
-        """Ask once, with our credentials there; again where the password is refused and the keyring has another one by now."""
+        """Ask once, with our credentials there; again where the password is refused and there is another one by now."""
         http = self._own if origin_of(url) == self._origin else self._http
-        login = await self._credentials.header_for(url) if self._credentials is not None else {}
+        known = self._known_of(url)
+        login = await known.header_for(url) if known is not None else {}
         while True:
             request = http.build_request(method, url, headers={**headers, **login}, cookies=cookies)
             response = await http.send(request, stream=True, auth=None, follow_redirects=False)
-            if response.status_code != 401 or self._credentials is None:
+            if response.status_code != 401 or known is None:
                 return response
             try:
-                refused, login = login, await self._credentials.renewed(url)
+                refused, login = login, await known.renewed(url)
             except BaseException:  # a keyring may ask a person, and be cancelled
                 await response.aclose()
                 raise
-            if login == refused:  # at the second turn at the latest: the keyring is not asked again so soon
+            if login == refused:  # at the second turn at the latest: nothing is asked again so soon
                 return response
             await drain(response)
+
+    def _known_of(self, url: str) -> Credentials | Lent | Netrc | None:
+        """Return what knows the password there; None on the index's host with another scheme or port, which is another's."""
+        origin = origin_of(url)
+        if origin == self._origin:
+            return self._credentials or self._netrc
+        return self._netrc if origin[1] != self._origin[1] else None
 
 
 async def drain(response: httpx2.Response) -> None:

@@ -1,18 +1,15 @@
 """User names and passwords: where they come from, and where they may go.
 
-They belong to one origin (scheme, host and port: RFC 6454) and are sent to no other, whatever a page links to or a redirect says.
-Nothing here can be printed with a secret in it.
+They belong to one origin (scheme, host and port: RFC 6454) and are sent to no other, whatever a page links to or a redirect says;
+other hosts have what the user's netrc file says of them (`wheelfs.remote.http.user_netrc`).  Nothing here can be printed with a
+secret in it.
 """
 
 from __future__ import annotations
 
-import base64
-import logging
-import netrc
 import re
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -20,12 +17,13 @@ import trio
 
 from wheelfs.errors import UsageError
 from wheelfs.remote.http.keyring import password_of
+from wheelfs.remote.http.user_netrc import authorization
 from wheelfs.remote.limits import HTTP_LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-log = logging.getLogger(__name__)
+    from wheelfs.remote.http.user_netrc import Netrc
 
 OwnOrigin = tuple[str, str, int | None]
 """Scheme, host and port (RFC 6454)."""
@@ -38,7 +36,7 @@ class Credentials:
     """A user name and password, good for one origin.
 
     ``keyring`` is asked for the password when it is first needed, and again when that is refused: tokens expire while a mount
-    lives.
+    lives.  ``netrc`` is asked then, too, and returns a user name and password where there are any.
     """
 
     origin: OwnOrigin
@@ -46,6 +44,7 @@ class Credentials:
     password: str = field(repr=False)
     keyring: Callable[[], Awaitable[str | None]] | None = field(default=None, repr=False)
     renew_after_s: float = HTTP_LIMITS.keyring_renew_s
+    netrc: Callable[[], Awaitable[tuple[str, str] | None]] | None = field(default=None, repr=False)
     _asked_at_s: float | None = field(default=None, init=False)
     _lock: trio.Lock = field(default_factory=trio.Lock, init=False, repr=False)
 
@@ -55,13 +54,14 @@ class Credentials:
             return {}
         if self._asked_at_s is None:
             await self._ask()
-        token = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
-        return {"Authorization": f"Basic {token}"}
+        return authorization((self.username, self.password))
 
     async def renewed(self, url: str) -> dict[str, str]:
-        """Return the header for ``url`` where it was refused: another one when the keyring has another password by now."""
+        """Return the header for ``url`` where it was refused: another one when keyring or netrc have another password by now."""
         if origin_of(url) == self.origin:
             await self._ask()
+            if self.netrc is not None and (found := await self.netrc()) is not None:
+                self.username, self.password = found
         return await self.header_for(url)
 
     async def _ask(self) -> None:
@@ -111,6 +111,7 @@ def credentials_for(
     name: str,
     url: str,
     environ: Mapping[str, str],
+    netrc: Netrc,
     *,
     account: str | None = None,
     renew_after_s: float = HTTP_LIMITS.keyring_renew_s,
@@ -118,10 +119,10 @@ def credentials_for(
     """Return an index's address without userinfo, and its credentials.
 
     The environment (``WHEELFS_INDEX_<NAME>_USERNAME`` and ``_PASSWORD``, the name in upper case with ``_`` for what is no letter
-    or digit) comes before the URL's own, so that a password can be changed without touching a file; then netrc (``NETRC``, else
-    ``~/.netrc``), whose entry for the URL's user is taken when the URL names one.  ``account`` is a user whose password the
-    keyring is asked for when it is nowhere else; not so one in the URL, which may be a token, and the keyring's command line can
-    be read by every user.  Raises `UsageError` for an invalid URL.
+    or digit) comes before the URL's own, so that a password can be changed without touching a file; then ``netrc``, whose
+    entry for the URL's user is taken when the URL names one.  ``account`` is a user whose password the keyring is asked for when
+    it is nowhere else; not so one in the URL, which may be a token, and the keyring's command line can be read by every user.
+    Raises `UsageError` for an invalid URL.
     """
     try:
         clean, username, password = split_userinfo(url)
@@ -131,27 +132,12 @@ def credentials_for(
     prefix = "WHEELFS_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
     username = environ.get(f"{prefix}_USERNAME", username if account is None else account)
     password = environ.get(f"{prefix}_PASSWORD", password)
+    again: Callable[[], Awaitable[tuple[str, str] | None]] | None = None
     if password is None:
-        found = _from_netrc(origin[1], username, environ)
-        if found is not None:
-            username, password = found
+        again = partial(netrc.renewed_of, origin[1], username, default=True)
+        username, password = netrc.of(origin[1], username, default=True) or (username, password)
     if username is None and password is None:
         return clean, None
     # A token often comes as a user name with no password, or the other way round.
     keyring = partial(password_of, account, clean, environ) if password is None and username == account and account else None
-    return clean, Credentials(origin, username or "", password or "", keyring, renew_after_s)
-
-
-def _from_netrc(host: str, username: str | None, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    place = environ.get("NETRC") or (f"{environ['HOME']}/.netrc" if environ.get("HOME") else None)
-    if place is None or not Path(place).is_file():
-        return None
-    try:
-        found = netrc.netrc(place).authenticators(host)
-    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
-        # The parser's message quotes the line, which may hold a password.
-        log.warning("the netrc file %s cannot be read and is not used", place)
-        return None
-    if found is None or (username is not None and found[0] != username):
-        return None
-    return found[0], found[2] or ""
+    return clean, Credentials(origin, username or "", password or "", keyring, renew_after_s, again)

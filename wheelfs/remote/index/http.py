@@ -40,6 +40,7 @@ from wheelfs.remote.http.client import Client, decoded, drain, pieces_of, read_b
 from wheelfs.remote.http.credentials import credentials_for, origin_of
 from wheelfs.remote.http.errors import as_origin_errors
 from wheelfs.remote.http.tls import DEFAULT_ACCESS
+from wheelfs.remote.http.user_netrc import Netrc
 from wheelfs.remote.index.range_habits import RangeHabits
 from wheelfs.remote.limits import HTTP_LIMITS
 from wheelfs.remote.origin import PAGE_ARRIVES, FileHead, PageAbsent, PageFound, PageUnchanged, RangeReply
@@ -81,7 +82,9 @@ class HttpIndex:
         self._limits = limits
         self._absent = access.absent
         url = url.strip()
-        clean, credentials = credentials_for(name, url, environ, account=access.account, renew_after_s=limits.keyring_renew_s)
+        renew_after_s = limits.keyring_renew_s
+        netrc = Netrc(environ, renew_after_s=renew_after_s)
+        clean, credentials = credentials_for(name, url, environ, netrc, account=access.account, renew_after_s=renew_after_s)
         parts = urlsplit(clean)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise UsageError(
@@ -89,7 +92,7 @@ class HttpIndex:
             )
         self.url = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), parts.query, ""))
         self._ranges = RangeHabits()
-        self._client = Client(origin_of(self.url), credentials, environ, access=access, limits=limits)
+        self._client = Client(origin_of(self.url), credentials, netrc, environ, access=access, limits=limits)
 
     def lend(self, url: str, authorization: str) -> bool:
         """Take on what a client of ours sends to ``url``, as far as that is on the index's own host; see `Client.lend`."""

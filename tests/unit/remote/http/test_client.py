@@ -8,6 +8,7 @@ from tests.fakes.index import FakeIndex
 from tests.unit.remote.index.asking import CONTENT, WHEEL
 from wheelfs.remote.http.client import Client
 from wheelfs.remote.http.credentials import Credentials, origin_of
+from wheelfs.remote.http.user_netrc import Netrc
 from wheelfs.remote.limits import HttpLimits
 
 
@@ -24,7 +25,8 @@ async def test_a_request_that_is_cancelled_while_the_keyring_is_asked_leaves_its
     with FakeIndex(credentials=("me", "new")) as index:
         index.add(WHEEL, CONTENT)
         url, origin = index.file_url(WHEEL), origin_of(index.url)
-        client = Client(origin, Credentials(origin, "me", "", keyring, -1.0), {}, limits=HttpLimits(max_connections=1))
+        credentials, netrc = Credentials(origin, "me", "", keyring, -1.0), Netrc({}, renew_after_s=0)
+        client = Client(origin, credentials, netrc, {}, limits=HttpLimits(max_connections=1))
         with trio.CancelScope() as cancelled:
             async with client.answer("GET", url, {}, attempted="fetch it"):
                 pass

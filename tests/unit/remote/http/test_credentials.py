@@ -9,16 +9,18 @@ import pytest
 
 from wheelfs.errors import UsageError
 from wheelfs.remote.http.credentials import Credentials, Lent, credentials_for, split_userinfo
+from wheelfs.remote.http.user_netrc import Netrc
 from wheelfs.remote.index.http import HttpIndex
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 URL = "https://index.example/simple"
+NO_NETRC = Netrc({}, renew_after_s=0)
 
 
 def found(url: str, **environ: str) -> tuple[str, str] | None:
-    clean, credentials = credentials_for("my-lab", url, environ)
+    clean, credentials = credentials_for("my-lab", url, environ, Netrc(environ, renew_after_s=0))
     assert "@" not in clean
     return None if credentials is None else (credentials.username, credentials.password)
 
@@ -67,12 +69,12 @@ def test_a_broken_netrc_is_passed_over_without_quoting_it(tmp_path: Path, caplog
 @pytest.mark.parametrize("url", ["https://index.example:port/simple", "https://[::1/simple"])
 def test_an_address_that_is_none_is_a_usage_error_without_its_password(url: str) -> None:
     with pytest.raises(UsageError) as refused:
-        credentials_for("lab", url.replace("://", "://user:hunter2@"), {})
+        credentials_for("lab", url.replace("://", "://user:hunter2@"), {}, NO_NETRC)
     assert "hunter2" not in str(refused.value)
 
 
 async def test_the_header_is_for_the_same_scheme_host_and_port_only() -> None:
-    _, credentials = credentials_for("lab", "https://me:pw@index.example/simple", {})
+    _, credentials = credentials_for("lab", "https://me:pw@index.example/simple", {}, NO_NETRC)
     assert credentials is not None
     expected = {"Authorization": "Basic " + base64.b64encode(b"me:pw").decode()}
     for same in ("https://index.example/files/x", "https://INDEX.example:443/"):
