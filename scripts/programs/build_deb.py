@@ -126,7 +126,13 @@ def add_control(root: Path, version: str) -> None:
         "Maintainer": f"{os.environ.get('DEBFULLNAME', 'the wheelfs authors')} <{os.environ.get('DEBEMAIL', 'root@localhost')}>",
         "Installed-Size": str(size_kib),
         "Depends": ", ".join(
-            [f"python3 (>= {major}.{minor})", f"python3 (<< {major}.{int(minor) + 1})", "fuse3", *libraries(root)]
+            [
+                f"python3 (>= {major}.{minor})",
+                f"python3 (<< {major}.{int(minor) + 1})",
+                "ca-certificates",
+                "fuse3",
+                *libraries(root),
+            ]
         ),
         "Section": "admin",
         "Priority": "optional",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 USE = """
 dpkg -i /packages/wheelfs_*.deb
 wheelfs --version
+/usr/lib/wheelfs/bin/python -I -c "import pip"
 test "$(man -w wheelfs-mount)" = /usr/share/man/man1/wheelfs-mount.1.gz
 units="wheelfs-gateway.service wheelfs-gateway-housekeeping.timer wheelfs-housekeeping.timer"
 systemd-analyze verify --man=no $units 2>&1 | grep wheelfs && exit 1

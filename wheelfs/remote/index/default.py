@@ -234,8 +234,8 @@ def _as_url(text: str) -> str:
 def pypi_url(environ: Mapping[str, str]) -> str:
     """Return PyPI's address as pip knows it: our own Python's, else that of the Python below a virtual environment or on PATH.
 
-    pip calls the module internal, and has kept the name since 2018.  The library that offers the address publicly (pypi-simple)
-    brings eleven others.  Raises `UsageError` where no pip can be asked.
+    pip, which is one of our dependencies, calls the module internal, and has kept the name since 2018.  The library that offers
+    the address publicly (pypi-simple) brings eleven others.  Raises `UsageError` where no pip can be asked.
     """
     try:
         from pip._internal.models.index import PyPI  # imported here: only a machine on which nothing is configured needs it

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from pip._internal.models.index import PyPI
 
+from tests.fakes.processes import ROOT
 from wheelfs.errors import UsageError
 from wheelfs.remote.index.default import Configured, configured_index, pip_proxy, pypi_url, read_text
 
@@ -259,6 +261,12 @@ def test_unreadable_files_count_as_absent(tmp_path: Path) -> None:
     assert read_text(tmp_path) is None
     assert read_text(tmp_path / "missing") is None
     assert read_text(Path("/dev/zero")) is None
+
+
+def test_a_pip_is_brought_along_since_environments_of_uv_and_servers_have_none() -> None:
+    """Without any, ``status`` and ``config`` would fail as well."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "pip" in project["dependencies"]
 
 
 @pytest.fixture
