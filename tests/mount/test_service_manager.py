@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from tests.fakes.processes import wheelfs_command, wheelfs_environment
 from tests.fakes.waiting import eventually
 from wheelfs.cli.units import mount_unit
 from wheelfs.service.process.service_manager import notify, watchdog_s
+
+if TYPE_CHECKING:
+    from tests.conftest import MountWheelfs
 
 
 @pytest.mark.parametrize("words", [("mount", "-f", "MNT", "--no-index"), ("serve", "--listen", "127.0.0.1:0", "--no-index")])
@@ -51,11 +55,30 @@ def test_only_a_process_that_is_watched_says_that_it_lives() -> None:
     notify("READY=1", {"NOTIFY_SOCKET": "/nowhere/at/all"})  # is logged, and ends nothing
 
 
+def unit_commands(store: Path, mountpoint: Path) -> tuple[list[str], list[str]]:
+    """Return what the unit of a mount runs at its start, and after every end."""
+    unit = mount_unit(wheelfs_command("--store", str(store)), mountpoint, ["--no-index"], for_user=False)
+    says = dict(line.split("=", 1) for line in unit.text.splitlines() if line.startswith("Exec"))
+    return shlex.split(says["ExecStart"]), shlex.split(says["ExecStopPost"].removeprefix("-"))
+
+
+def test_a_unit_that_is_started_beside_a_mount_made_by_hand_leaves_that_in_its_place(
+    mounted: MountWheelfs, store_dir: Path, tmp_path: Path
+) -> None:
+    by_hand = mounted("--no-index")
+    environment = wheelfs_environment(tmp_path / "home")
+    refusals = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        for command in unit_commands(store_dir, by_hand.path)  # the second also after a start that failed, systemd.service(5)
+    ]
+    assert ["in use by wheelfs" in refusals[0].stderr, "is alive" in refusals[1].stderr] == [True, True]
+    assert mount_points(by_hand.path) == [by_hand.path]
+    assert by_hand.status()["mounts"][0]["path"] == str(by_hand.path)
+
+
 def test_what_a_unit_runs_when_its_processes_were_killed_takes_the_dead_mount_away(store_dir: Path, tmp_path: Path) -> None:
     mountpoint = tmp_path / "mnt"
-    unit = mount_unit(wheelfs_command("--store", str(store_dir)), mountpoint, ["--no-index"], for_user=False)
-    says = dict(line.split("=", 1) for line in unit.text.splitlines() if line.startswith("Exec"))
-    start, clear = shlex.split(says["ExecStart"]), shlex.split(says["ExecStopPost"].removeprefix("-"))
+    start, clear = unit_commands(store_dir, mountpoint)
     environment = wheelfs_environment(tmp_path / "home")
     process = subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -45,10 +45,11 @@ def mount_unit(program: Sequence[str], mountpoint: Path, options: Sequence[str],
     """Return the unit of a mount; ``program`` is the command with its common options, ``options`` those of mount."""
     command = command_line([*program, "mount", "-f", *options, "--", str(mountpoint)])
     # Its configuration is not read for that, so a broken one keeps nothing mounted.
-    clearing = command_line([*program, "umount", "--lazy", str(mountpoint)])
+    clearing = command_line([*program, "umount", "--dead", str(mountpoint)])
     lines = [
         f"ExecStart={command}",
-        # For a mount whose process was killed together with what would have cleared it.
+        # For a mount whose process was killed together with what would have cleared it.  It is run as well where the start was
+        # refused since a mount made by hand is there, which must stay.
         f"ExecStopPost=-{clearing}",
     ]
     return Unit(

@@ -169,7 +169,7 @@ def test_the_working_directory_may_go_with_the_mount_and_is_missed_afterwards(
     place.mkdir()
     monkeypatch.chdir(place)
 
-    def unmount(_path: Path, *, lazy_if_busy: bool) -> umount.Unmounted:
+    def unmount(_path: Path, *, lazy_if_busy: bool, only_dead: bool) -> umount.Unmounted:
         place.rmdir()  # as for getcwd(2), a detached one is gone
         return umount.Unmounted((7,), (), in_use=lazy_if_busy)
 
@@ -185,7 +185,7 @@ def test_umount_needs_no_readable_configuration(
 ) -> None:
     asked: list[Any] = []
 
-    def unmount(path: Path, *, lazy_if_busy: bool) -> umount.Unmounted:
+    def unmount(path: Path, *, lazy_if_busy: bool, only_dead: bool) -> umount.Unmounted:
         asked.append((path, lazy_if_busy))
         return umount.Unmounted((7,), (), in_use=True) if lazy_if_busy else umount.Unmounted()
 
@@ -206,7 +206,7 @@ def test_umount_needs_no_readable_configuration(
 def test_a_process_that_outlives_its_mount_is_named_with_what_ends_it(
     run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, left: umount.Unmounted, words: str
 ) -> None:
-    monkeypatch.setattr(umount, "unmount", lambda _path, *, lazy_if_busy: left)
+    monkeypatch.setattr(umount, "unmount", lambda _path, **_how: left)
     said = run("umount", "/m").err
     assert words in said
     assert "last open file" not in said

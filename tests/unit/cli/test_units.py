@@ -73,7 +73,7 @@ def test_services_say_when_they_are_ready_and_are_watched_and_a_mount_has_no_nam
         assert int(unit["Service"]["WatchdogSec"]) > 0
         assert unit["Service"]["Restart"] == "on-failure"
     assert not {"ProtectSystem", "PrivateTmp", "PrivateDevices", "NoNewPrivileges", "DynamicUser"} & set(mount["Service"])
-    assert mount["Service"]["ExecStopPost"].endswith("umount --lazy /mnt/wheels")
+    assert mount["Service"]["ExecStopPost"].endswith("umount --dead /mnt/wheels")
     assert gateway["Service"]["DynamicUser"] == "yes"
     assert "DynamicUser" not in with_store["Service"]
     assert with_store["Service"]["ReadWritePaths"] == '"/srv/my store"'

@@ -225,15 +225,16 @@ def _is_roots_alone(settings: Settings) -> bool:
     is_flag=True,
     help="Detach lazily (umount -l), even while the mount is in use; it ends with the last open file.",
 )
+@click.option("--dead", is_flag=True, hidden=True, help="Only a mount whose process has died (units of systemd).")
 @click.pass_context
-def umount(context: click.Context, directory: Path, lazy: bool) -> None:
+def umount(context: click.Context, directory: Path, lazy: bool, dead: bool) -> None:
     """Unmount DIR and wait for its daemon to end; also clears a mount whose daemon has died."""
     from wheelfs.frontends.fuse.mount.umount import unmount
 
     session = session_of(context)
     path = os.path.abspath(directory)  # noqa: PTH100  # now: afterwards the working directory may be gone with the mount
     # The configuration is not read: a broken one must not prevent unmounting.
-    done = unmount(directory, lazy_if_busy=lazy)
+    done = unmount(directory, lazy_if_busy=lazy, only_dead=dead)
     if session.json:
         session.output.record({"path": path, "ended": done.ended, "left": done.left})
     elif not done.ended:

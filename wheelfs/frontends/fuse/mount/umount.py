@@ -39,17 +39,19 @@ class Unmounted:
         return not self.left
 
 
-def unmount(path: Path, *, lazy_if_busy: bool = False, limits: FuseLimits = FUSE_LIMITS) -> Unmounted:
+def unmount(path: Path, *, lazy_if_busy: bool = False, only_dead: bool = False, limits: FuseLimits = FUSE_LIMITS) -> Unmounted:
     """Unmount the wheelfs mount at ``path`` and wait for its process to end.
 
     Waits up to ``limits.daemon_end_s``, and for no process that is stopped.  Raises `NotKnown` when no wheelfs mount is there,
-    `MountPointError` when it is busy or may not be unmounted.
+    `MountPointError` when it is busy or may not be unmounted, and with ``only_dead`` when it is alive.
     """
     place = canonical(path)
     mounted = mount_at(place)
     if mounted is None or not mounted.is_wheelfs:
         found = "nothing is mounted there" if mounted is None else f"a {mounted.fstype} is mounted there, which is not ours"
         raise NotKnown(f"unmount {place}", found, "`wheelfs status` lists the mounts")
+    if only_dead and not is_dead(place):
+        raise MountPointError(f"clear {place}", "the mount there is alive", f"`wheelfs umount {place}` ends it")
     servers = servers_of(mounted.minor)
     stopped = tuple(filter(is_stopped, servers))
     with ExitStack() as closing:
