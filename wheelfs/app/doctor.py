@@ -88,7 +88,7 @@ def _of_store(settings: Settings) -> Iterator[Finding]:
 
     path, error, advice, network = settings.store, None, "", None
     exists = not is_unborn(path)
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    there = next(place for place in (path, *path.absolute().parents) if os.access(place, os.F_OK))
     try:
         network = refusal(file_system_type(path.absolute()))
         if network is None and exists:
@@ -96,6 +96,8 @@ def _of_store(settings: Settings) -> Iterator[Finding]:
                 pass
     except WheelfsError as failure:
         error, advice = f"{failure.attempted}: {failure.happened}", failure.advice
+    except OSError as failure:
+        error, advice = failure.strerror or str(failure), "as its owner, or name a store of your own with --store"
     space = os.statvfs(there)
     yield from diagnosis.store_findings(
         diagnosis.StoreFacts(
@@ -103,7 +105,7 @@ def _of_store(settings: Settings) -> Iterator[Finding]:
             exists=exists,
             network=network,
             is_writable=os.access(there, os.W_OK),
-            is_open_to_others=exists and is_open_to_others(path.stat(), readers_of(settings.store_group)),
+            is_open_to_others=there == path and exists and is_open_to_others(path.stat(), readers_of(settings.store_group)),
             free_bytes=space.f_bavail * space.f_frsize,
             total_bytes=space.f_blocks * space.f_frsize,
             has_inodes=space.f_files == 0 or space.f_ffree > 0,  # some file systems count none

@@ -255,9 +255,16 @@ def _log_of(settings: Settings, directory: Path | None) -> Path:
         if place is None:
             raise NotKnown(attempted, f"nothing is mounted from {settings.store}", "name the mount point whose log it is")
         path = default_log_file(place)
-    if not os.access(path, os.R_OK):
-        happened = "it may not be read" if path.exists() else "there is none"
-        raise NotKnown(
-            attempted, f"{path}: {happened}", "a mount in the foreground logs to its terminal; wheelfs status lists mounts"
-        )
-    return path
+    if os.access(path, os.R_OK):
+        return path
+    happened = "it may not be read" if _is_there(path) else "there is none"
+    raise NotKnown(
+        attempted, f"{path}: {happened}", "a mount in the foreground logs to its terminal; wheelfs status lists mounts"
+    )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # as far as we may look
+        return True

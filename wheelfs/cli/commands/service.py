@@ -183,7 +183,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _remove(session: Session, paths: list[Path], *, dry_run: bool) -> None:
-    present = [path for path in paths if path.exists()]
+    present = [path for path in paths if os.access(path, os.F_OK)]
     if not present:
         raise NotKnown("remove the service", f"there is no {paths[0]}", "wheelfs service install writes it")
     for path in present:

@@ -116,10 +116,10 @@ def _reached_as_by_pip(
     for key in ("cert", "client-cert"):
         if key in said:
             path = Path(os.path.expanduser(said[key].url)).absolute()  # noqa: PTH111 - which would raise for ~unknown
-            if path.exists():
+            if os.access(path, os.F_OK):  # exists() raises where it may not be looked at
                 found[key] = path
             else:
-                notes.append(f"{said[key].place} is not taken: there is no such file")
+                notes.append(f"{said[key].place} is not taken: there is no such file, or not for this user")
     taken = replace(taken, ca=found.get("cert"), client_cert=found.get("client-cert"))
     if proxy := said.get("proxy"):
         try:
@@ -192,7 +192,7 @@ def _pip_files(environ: Mapping[str, str]) -> list[Path]:
     home = home_directory(environ)
     shared = [Path(place) / "pip/pip.conf" for place in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":") if place]
     files = [*reversed(shared), Path("/etc/pip.conf")]
-    if own is None or not Path(own).exists():
+    if own is None or not os.access(own, os.F_OK):
         files += [home / ".pip/pip.conf", Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf"]
     files.append(Path(environ.get("VIRTUAL_ENV") or sys.prefix) / "pip.conf")
     return files if own is None else [*files, Path(own)]

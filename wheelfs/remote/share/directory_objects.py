@@ -129,8 +129,12 @@ class DirectoryObjects:
             os.close(root)
 
     def _check_root(self, key: str) -> None:
-        if not self._root.is_dir():
-            raise self._error("read", key, FileNotFoundError(errno.ENOENT, "no such directory"))
+        try:
+            if self._root.is_dir():
+                return
+        except OSError as error:  # it may not be looked at
+            raise self._error("read", key, error) from error
+        raise self._error("read", key, FileNotFoundError(errno.ENOENT, "no such directory"))
 
     def _attempted(self, verb: str, key: str) -> str:
         return f"{verb} {key} in the share {self.url}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -141,7 +141,7 @@ def environments_of(share: ObjectShare) -> list[tuple[SharedEnvironment, Environ
 
 def lacks_interpreter(tree: Environment) -> bool:
     """Return whether an environment cannot be run on this machine, since its interpreter is not there."""
-    return not Path(tree.interpreter.executable).exists()
+    return not os.access(tree.interpreter.executable, os.F_OK)
 
 
 def read_tree(attempted: str, encoding: bytes) -> Environment:

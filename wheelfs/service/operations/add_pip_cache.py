@@ -46,7 +46,7 @@ def bodies(directory: Path) -> list[Path]:
     try:
         is_there = answers.is_dir()
     except OSError as error:
-        raise InvalidInput(f"add pip's cache {directory}", error.strerror or str(error)) from None
+        raise InvalidInput(f"add pip's cache {directory}", error.strerror or str(error), "check its permissions") from None
     if not is_there:
         advice = "name the directory that `pip cache dir` prints; pip before 23.3 had another cache"
         raise InvalidInput(f"add pip's cache {directory}", "there is no directory http-v2 in it", advice)

@@ -58,6 +58,11 @@ def test_netrc_completes_the_user_that_the_url_names(tmp_path: Path) -> None:
     assert found("https://elsewhere.example/simple", NETRC=str(netrc)) is None
 
 
+def test_a_netrc_that_may_not_be_looked_at_is_none() -> None:
+    """Another user's, whose HOME was kept (sudo, su -m): stands for it a name that no file may have."""
+    assert found(URL, NETRC=f"/{'x' * 300}") == found(URL)
+
+
 def test_a_broken_netrc_is_passed_over_without_quoting_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine index.example login me passwort hunter2\n")

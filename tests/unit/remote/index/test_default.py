@@ -16,6 +16,8 @@ from wheelfs.remote.index.default import Configured, configured_index, pip_proxy
 PYPI = str(PyPI.simple_url)
 USER_PIP = "/home/me/.config/pip/pip.conf"
 USER_UV = "/home/me/.config/uv/uv.toml"
+UNSEEN = f"/{'x' * 300}"
+"""Cannot be looked at by any user, as a path below another's private directory: looking is an error that is no ENOENT."""
 
 
 def leads_back(url: str) -> str | None:
@@ -188,6 +190,7 @@ def test_what_uv_is_configured_with_is_not_reached_as_by_pip() -> None:
     [
         ("cert = /nowhere/ca.pem", "there is no such file"),
         ("client-cert = ~no-such-user/me.pem", "there is no such file"),
+        (f"client-cert = {UNSEEN}", "or not for this user"),
         ("proxy = socks5://me:hunter2@proxy.example:1080", "must be of the form http://HOST:PORT"),
         ("trusted-host = other.example lab.example", "the certificate of the index is checked"),
     ],
@@ -261,6 +264,12 @@ def test_unreadable_files_count_as_absent(tmp_path: Path) -> None:
     assert read_text(tmp_path) is None
     assert read_text(tmp_path / "missing") is None
     assert read_text(Path("/dev/zero")) is None
+
+
+def test_a_file_of_pip_that_this_user_may_not_look_at_is_none_as_for_pip() -> None:
+    """As it is after ``su -m``."""
+    assert url({USER_PIP: pip_conf("mine")}, PIP_CONFIG_FILE=UNSEEN) == "https://mine.example/simple"
+    assert url(PIP_CONFIG_FILE=UNSEEN) == PYPI
 
 
 def test_a_pip_is_brought_along_since_environments_of_uv_and_servers_have_none() -> None:
