@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fakes.wheels import build_wheel, wheel_filename
-from wheelfs.config import load
+from wheelfs.cli import logs
+from wheelfs.config import Settings, load
 from wheelfs.errors import UsageError
 from wheelfs.model.recipe import DIGEST_BYTES
 from wheelfs.private_files import Readers, readers_of, restrict
@@ -93,6 +94,19 @@ def test_a_log_is_its_owner_s_alone_one_that_is_there_as_well(tmp_path: Path) ->
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     set_up_logging("info", log_file=tmp_path / "grouped", readers=Readers(GROUP))
     assert stat.S_IMODE((tmp_path / "grouped").stat().st_mode) == 0o640
+    set_up_logging("warning")
+
+
+def test_the_group_may_enter_the_directory_of_logs_but_not_one_that_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "log_directory", lambda _environ: tmp_path / "wheelfs")
+    settings = Settings(store=tmp_path / "store", store_group=str(GROUP))
+    for log_file, mode in ((tmp_path / "wheelfs" / "mount.log", 0o2750), (tmp_path / "other" / "mount.log", 0o700)):
+        logs.check_log(log_file)
+        logs.log_to(settings, 0, log_file)
+        assert stat.S_IMODE(log_file.parent.stat().st_mode) == mode
+        assert stat.S_IMODE(log_file.stat().st_mode) == 0o640
     set_up_logging("warning")
 
 

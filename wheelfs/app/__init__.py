@@ -310,7 +310,7 @@ def status(settings: Settings) -> Status:
 
     from wheelfs.frontends.fuse.kernel.mountinfo import is_detached
     from wheelfs.reports.status import OriginState, Status
-    from wheelfs.service.process.control_client import Answered, ask_all
+    from wheelfs.service.process.control_client import Answered, Silent, Unasked, ask_all
     from wheelfs.service.process.merged_status import merged
     from wheelfs.store.engine.network_fs import refuse_network
 
@@ -321,7 +321,8 @@ def status(settings: Settings) -> Status:
     return merged(
         idle,
         [msgspec.convert(answer.value, Status) for answer in answers if isinstance(answer, Answered)],
-        silent=[answer.pid for answer in answers if not isinstance(answer, Answered)],
+        silent=[answer.pid for answer in answers if isinstance(answer, Silent)],
+        unasked=[answer.pid for answer in answers if isinstance(answer, Unasked)],
         is_detached=is_detached,
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.config.settings import log_directory
 from wheelfs.errors import StoreError
-from wheelfs.private_files import readers_of
+from wheelfs.private_files import readers_of, restrict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +40,9 @@ def log_to(settings: Settings, verbosity: int, log_file: Path | None) -> None:
     try:
         readers = readers_of(settings.store_group)
         set_up_logging(level_for(settings.log_level, verbosity), log_file=log_file, readers=readers)
+        # What is no directory of ours, /var/log say, keeps its mode.
+        if readers.group is not None and log_file is not None and log_file.parent == log_directory(os.environ):
+            restrict(log_file.parent, readers)
     except OSError as error:
         if log_file is None:
             raise

@@ -141,7 +141,8 @@ class EnvironmentHealth(msgspec.Struct, frozen=True, kw_only=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Health of one process, or of all on a store.
 
-    ``offline``: the network is forbidden.  ``silent``: processes that did not answer in time.
+    ``offline``: the network is forbidden.  ``silent``: processes that did not answer in time; ``unasked``: those of another
+    user, which answer only that one and root.
     """
 
     version: str
@@ -152,6 +153,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     offline: bool = False
     counters: Counters = Counters()
     silent: tuple[int, ...] = ()
+    unasked: tuple[int, ...] = ()
     tracked: TrackedState = TrackedState()
     share_writes: tuple[ShareWrite, ...] = ()
     withheld: WithheldFiles = WithheldFiles()

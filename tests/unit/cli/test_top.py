@@ -46,5 +46,8 @@ def test_a_process_that_has_ended_makes_no_rate_negative_and_unknown_sizes_are_s
     assert "network  0 B/s, 0.0 requests/s, 0 errors since the last screen" in lines
     assert "serving  nothing: no mount and no gateway is running" in lines
     assert "process 8 does not answer" in lines
+    others = list(top_lines(msgspec.structs.replace(less, silent=(), unasked=(9,)), None, 1.0))
+    assert "serving  nothing that may be asked" in others
+    assert "process 9 is another user's: only that one and root may ask how it is" in others
     assert lines[-1].split() == ["odd-1.whl", "main", "1.0", "KiB", "-", "-", "-"]
     assert "nothing is being fetched" in list(top_lines(msgspec.structs.replace(less, transfers=()), None, 0.0))

@@ -57,13 +57,14 @@ def status(context: click.Context) -> None:
     if session.json:
         session.output.record(report)
     else:
-        for line in _status_lines(report):
+        for line in status_lines(report):
             session.output.line(line)
 
 
-def _status_lines(report: Status) -> Iterator[str]:
+def status_lines(report: Status) -> Iterator[str]:
+    """Yield what ``status`` prints."""
     yield f"wheelfs {report.version}, store {report.store}" + (", offline" if report.offline else "")
-    if not report.mounts and not report.gateways and not report.silent:
+    if not (report.mounts or report.gateways or report.silent or report.unasked):
         yield "no mounts"
     for mount in report.mounts:
         yield from _mount_lines(mount, is_one_of_many=len(report.mounts) > 1)
@@ -71,6 +72,8 @@ def _status_lines(report: Status) -> Iterator[str]:
         yield f"gateway {gateway.url}  process {gateway.pid}, since {gateway.since}"
     for pid in report.silent:
         yield f"mount   process {pid} does not answer"
+    for pid in report.unasked:
+        yield f"mount   process {pid} is another user's: only that one and root may ask how it is"
     for origin in report.origins:
         since = f" since {origin.since}" if origin.since else ""
         but = ", but" if origin.state == "up" else ""
@@ -157,11 +160,14 @@ def top_lines(now: Status, before: Status | None, elapsed_s: float) -> Iterator[
     """Yield the lines, the most important first; ``before`` is the report of ``elapsed_s`` seconds ago, None: there is none."""
     yield f"wheelfs {now.version}, store {now.store}" + (", offline" if now.offline else "")
     places = [mount.path for mount in now.mounts] + sorted({gateway.url for gateway in now.gateways})
-    yield f"serving  {', '.join(places) or 'nothing: no mount and no gateway is running'}"
+    nothing = "nothing that may be asked" if now.unasked else "nothing: no mount and no gateway is running"
+    yield f"serving  {', '.join(places) or nothing}"
     yield f"network  {_now(now.counters, None if before is None else before.counters, elapsed_s)}"
     yield f"saved    {_saved(now.counters)}"
     for pid in now.silent:
         yield f"process {pid} does not answer"
+    for pid in now.unasked:
+        yield f"process {pid} is another user's: only that one and root may ask how it is"
     order = {"down": 0, "up": 1, "unknown": 2}
     origins = sorted(now.origins, key=lambda origin: order[origin.state])
     yield ""

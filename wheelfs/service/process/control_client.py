@@ -43,19 +43,27 @@ class Silent(msgspec.Struct, frozen=True):
     reason: str
 
 
-def ask_all(run_dir: Path, request: Mapping[str, object], *, timeout_s: float) -> list[Answered | Silent]:
+class Unasked(msgspec.Struct, frozen=True):
+    """A process of another user, which answers only that one and root; whether it lives is not known."""
+
+    pid: int
+
+
+def ask_all(run_dir: Path, request: Mapping[str, object], *, timeout_s: float) -> list[Answered | Silent | Unasked]:
     """Ask every process that listens in ``run_dir``, for ``timeout_s`` altogether; sockets of dead processes are left out.
 
     Raises `StoreReadOnly` where the store is another user's.
     """
     deadline = time.monotonic() + timeout_s
-    replies: list[Answered | Silent] = []
+    replies: list[Answered | Silent | Unasked] = []
     for path in sockets_in(run_dir):
         pid = int(path.stem)
         try:
             replies.append(Answered(pid, ask(path, request, timeout_s=max(0.001, deadline - time.monotonic()))))
         except (ConnectionRefusedError, FileNotFoundError):
             continue
+        except PermissionError:
+            replies.append(Unasked(pid))
         except (OSError, ValueError) as error:
             replies.append(Silent(pid, str(error) or type(error).__name__))
     return replies

@@ -21,6 +21,7 @@ def merged(
     answers: Iterable[Status],
     *,
     silent: Iterable[int] = (),
+    unasked: Iterable[int] = (),
     is_detached: Callable[[str, int], bool] = lambda _path, _pid: False,
 ) -> Status:
     """Join the answers of all processes on a store; ``idle`` is what there is to say with none running.
@@ -60,6 +61,7 @@ def merged(
             errors_by=errors_by,
         ),
         silent=tuple(silent),
+        unasked=tuple(unasked),
         transfers=tuple(one for status in statuses for one in status.transfers),
         share_writes=tuple(one for status in statuses for one in status.share_writes if one.state != "elsewhere"),
         # They look after the same projects.

@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
+from wheelfs import app
+from wheelfs.cli.commands.inspect import status_lines
+from wheelfs.config import Settings
 from wheelfs.errors import StoreReadOnly
-from wheelfs.service.process.control_client import Answered, Silent, ask, ask_all, let_mounts_look
+from wheelfs.service.process import control_client
+from wheelfs.service.process.control_client import Answered, Silent, Unasked, ask, ask_all, let_mounts_look
 from wheelfs.service.process.control_socket import CONTROL_LIMITS, ControlLimits, serve_control
 
 if TYPE_CHECKING:
@@ -165,6 +169,21 @@ def test_a_process_that_accepts_and_never_answers_is_reported_as_silent_within_t
         listening.listen()
         replies = ask_all(tmp_path, {"do": "status"}, timeout_s=0.2)
     assert replies == [Silent(4242, "timed out")]
+
+
+def test_a_process_of_another_user_is_not_taken_for_a_silent_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A member of ``store-group`` sees its socket."""
+
+    def refused(_path: Path, _request: object, *, timeout_s: float) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "4242.sock").touch()
+    monkeypatch.setattr(control_client, "ask", refused)  # root, who runs tests too, may connect to any
+    assert ask_all(tmp_path / "run", {"do": "status"}, timeout_s=1) == [Unasked(4242)]
+    status = app.status(Settings(store=tmp_path, no_index=True))
+    assert (status.unasked, status.silent) == ((4242,), ())
+    assert not {"no mounts", "mount   process 4242 does not answer"} & set(status_lines(status))
 
 
 def test_asking_where_nobody_runs_gives_nothing(tmp_path: Path) -> None:
