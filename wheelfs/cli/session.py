@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,6 +33,12 @@ class Session(msgspec.Struct):
     @property
     def output(self) -> Output:
         return Output(json=self.json)
+
+    @property
+    def config_path(self) -> str | None:
+        """The whole path of the configuration file that a flag, an option of a mount or a variable names: for other processes."""
+        given = self.config_file or os.environ.get("WHEELFS_CONFIG")
+        return os.path.abspath(os.path.expanduser(given)) if given else None  # noqa: PTH100, PTH111 - as `load` expands it
 
     def add_mount_options(self, given: Sequence[Given]) -> None:
         """Add what ``mount -o`` said: a flag goes before it, except that lists are joined."""

@@ -61,7 +61,7 @@ def load(
     if config_file is None and environ.get("WHEELFS_CONFIG"):
         config_file = Path(environ["WHEELFS_CONFIG"])
     if config_file is not None:
-        loader.read_file(config_file.expanduser(), must_exist=True)
+        loader.read_file(Path(os.path.expanduser(config_file)), must_exist=True)  # noqa: PTH111 - which would raise for ~unknown
     else:
         loader.read_file(system_file, must_exist=False, is_all_users=True)
         loader.read_file(user_file(environ), must_exist=False)

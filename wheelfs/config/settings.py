@@ -101,7 +101,7 @@ def home_directory(environ: Mapping[str, str]) -> Path:
 def client_cache(client: Literal["pip", "uv"], environ: Mapping[str, str]) -> Path:
     """Return where a client keeps its cache when it is not told otherwise on its command line or in its configuration files."""
     if given := environ.get(f"{client.upper()}_CACHE_DIR"):
-        return Path(given).expanduser()
+        return Path(os.path.expanduser(given))  # noqa: PTH111 - which would raise for ~unknown
     base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "/") / ".cache"
     return Path(base) / client
 

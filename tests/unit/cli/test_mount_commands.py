@@ -126,6 +126,44 @@ def test_mount_leaves_a_daemon_and_tells_where_its_log_is(
     assert f"process 4711, log: {spawned['log_path']}" in result.out
 
 
+@pytest.mark.parametrize(
+    ("words", "variable", "named"),
+    [
+        ((), "w.toml", "here/w.toml"),
+        (("--config=~/w.toml",), None, "w.toml"),
+        (("-o", "config=~/w.toml"), "other.toml", "w.toml"),
+    ],
+)
+def test_the_daemon_finds_its_configuration_file_from_everywhere_and_at_each_reload(
+    words: tuple[str, ...],
+    variable: str | None,
+    named: str,
+    run: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / named).touch()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if variable is not None:
+        monkeypatch.setenv("WHEELFS_CONFIG", variable)
+    given: list[str] = []
+
+    def spawn_daemon(*_: object, **__: object) -> daemon.DaemonReady:
+        given.append(os.environ["WHEELFS_CONFIG"])
+        return daemon.DaemonReady(4711, {})
+
+    monkeypatch.setattr(daemon, "spawn_daemon", spawn_daemon)
+    assert run("mount", "/m", *words).code == 0
+    assert given == [str(tmp_path / named)]
+
+
+def test_a_home_that_is_not_known_is_an_error_of_its_user(run: Callable[..., Result]) -> None:
+    done = run("--config", "~no-such-user/w.toml", "status")
+    assert (done.code, "there is no such file" in done.err) == (2, True)
+
+
 @pytest.mark.parametrize("command", ["mount", "serve"])
 def test_a_log_that_cannot_be_written_is_named_with_the_option_that_gives_another(
     command: str, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

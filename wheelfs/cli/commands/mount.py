@@ -164,8 +164,8 @@ def _leave_daemon(session: Session, settings: Settings, mountpoint: Path, argume
     check_log(log_file)
     # The daemon reads the same files again, also on SIGHUP; what flags and the environment said goes before.
     os.environ.update(environment_of(settings))
-    if session.config_file is not None:
-        os.environ["WHEELFS_CONFIG"] = str(Path(os.path.abspath(session.config_file)))  # noqa: PTH100
+    if (config := session.config_path) is not None:
+        os.environ["WHEELFS_CONFIG"] = config  # also a relative one that came in it: the daemon leaves this directory
     # -P: else python puts the working directory, which any user may own, before the standard library, also for root.
     package = str(Path(wheelfs.__file__).resolve().parent.parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))

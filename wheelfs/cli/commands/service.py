@@ -96,8 +96,7 @@ class _Choices:
 def _units(session: Session, action: str, kind: str, directory: Path | None, chosen: _Choices, *, for_user: bool) -> list[Unit]:
     settings = session.settings()
     program = _program()
-    config = _config_of(session)
-    if config is not None:
+    if (config := session.config_path) is not None:
         program += ["--config", config]
     # The unit will have the same files, and neither the flags nor the variables of this call.
     is_given = "WHEELFS_STORE" in environment_of(settings)
@@ -120,12 +119,6 @@ def _units(session: Session, action: str, kind: str, directory: Path | None, cho
     if action == "install" and chosen.into is None and not os.access(settings.store / "format", os.F_OK):
         session.output.talk(f"wheelfs: there is no store at {settings.store} yet; until then housekeeping fails")
     return timer_units(program, for_user=for_user)
-
-
-def _config_of(session: Session) -> str | None:
-    """Return the configuration file that a flag, an option of a mount or a variable names."""
-    given = session.config_file or os.environ.get("WHEELFS_CONFIG")
-    return os.path.abspath(Path(given).expanduser()) if given else None  # noqa: PTH100
 
 
 def _program() -> list[str]:
