@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wheelfs.frontends.fuse.kernel import mountinfo
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -99,4 +101,26 @@ def test_a_file_that_is_no_regular_one_is_left_alone(run: Callable[..., Result],
 
 def test_what_goes_before_the_file_is_said(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "https://index.example/simple")
-    assert run("config", "--install", "uv").err == "wheelfs: UV_DEFAULT_INDEX in the environment goes before it\n"
+    assert run("config", "--install", "uv").err.startswith("wheelfs: UV_DEFAULT_INDEX in the environment goes before it\n")
+
+
+@pytest.mark.parametrize(
+    ("mounted", "note"),
+    [
+        ({}, "pip finds nothing there: wheelfs mount /mnt/wheels"),
+        (
+            {"/srv/wheels": "fuse.wheelfs", "/": "ext4"},
+            "pip finds nothing there: mounted is /srv/wheels: name it by --mount",
+        ),
+        ({"/mnt/wheels": "fuse.wheelfs"}, None),
+        ({"/mnt/wheels": "autofs"}, None),
+    ],
+)
+def test_a_mount_that_is_not_there_is_said_with_those_of_other_users(
+    mounted: dict[str, str], note: str | None, run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [mountinfo.MountEntry(0, 40, place, fstype, "none") for place, fstype in mounted.items()]
+    monkeypatch.setattr(mountinfo, "mounts_now", lambda: entries)
+    done = run("config", "--install", "pip")
+    assert (done.code, bool(done.err)) == (0, note is not None)
+    assert note is None or f"wheelfs: nothing is mounted at /mnt/wheels now, so {note}\n" == done.err

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from wheelfs.cli.client_lines import CLIENTS, USUAL_MOUNT, client_lines
 from wheelfs.cli.command import Command
@@ -14,7 +15,7 @@ from wheelfs.cli.first_steps import running_mount
 from wheelfs.cli.paths import MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.config import OPTIONS, described, redact
-from wheelfs.errors import UsageError
+from wheelfs.errors import FuseUnavailable, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,7 +99,9 @@ def _install(session: Session, client: Client | None, mount: Path | None, instal
     if is_undo:
         changed = client_files.undo(installer, os.environ)
     else:
-        changed = client_files.install(installer, _mount_of(session.settings(), mount), os.environ)
+        place = _mount_of(session.settings(), mount)
+        changed = client_files.install(installer, place, os.environ)
+        changed = msgspec.structs.replace(changed, notes=(*changed.notes, *_absence(place, installer)))
     output = session.output
     if session.json:
         output.record(changed)
@@ -109,6 +112,23 @@ def _install(session: Session, client: Client | None, mount: Path | None, instal
             output.line(f"  {mark} {line}")
     for note in changed.notes:
         output.talk(f"wheelfs: {note}")
+
+
+def _absence(place: Path, installer: Installer) -> Iterator[str]:
+    """Say that nothing is mounted at ``place``, or above it, and what is elsewhere; no mount is touched.
+
+    A mount of another user, which `running_mount` cannot know, is not written by itself: it may be for that user alone.
+    """
+    from wheelfs.frontends.fuse.kernel.mountinfo import mounts_now, place_on_way
+
+    try:
+        entries = mounts_now()
+    except FuseUnavailable:
+        return
+    if place_on_way(place, {entry.mountpoint for entry in entries if entry.is_wheelfs or entry.is_automount}) is None:
+        others = sorted({entry.mountpoint for entry in entries if entry.is_wheelfs})
+        instead = f"mounted is {', '.join(others)}: name it by --mount" if others else f"wheelfs mount {place}"
+        yield f"nothing is mounted at {place} now, so {installer} finds nothing there: {instead}"
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, object, str]]:
