@@ -108,7 +108,7 @@ def _report(output: Output, error: WheelfsError) -> int:
 def _run(given: list[str], program: str) -> int:
     """Run, with every end that is no `WheelfsError`, an interrupt or a closed pipe turned into one."""
     try:
-        if is_mount_call(program, given, cli.commands):
+        if is_mount_call(program, given, {*cli.commands, *POINTERS}):
             call = translate(program, given)
             if call.pretend:
                 return 0

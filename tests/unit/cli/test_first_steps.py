@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("word", sorted(POINTERS))
 def test_a_command_of_other_programs_gets_a_pointer(word: str, run: Callable[..., Result]) -> None:
     expected = f"wheelfs: run wheelfs {word}: there is no such command ({POINTERS[word]})\n"
+    assert run(word, "/mnt/wheels").err == expected, "which is no call in the form of mount(8)"
     assert run(word, "numpy") == Result(2, "", expected)
     [answer] = run("--json", word).objects
     assert answer["error"]["exit_code"] == 2
