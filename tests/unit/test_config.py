@@ -139,6 +139,7 @@ def test_a_mistyped_variable_is_an_error_and_one_of_others_is_not(name: str, mea
     others = (
         "VERSION",
         "PORT",
+        "SHARE_PORT",
         "SERVICE_HOST",
         "PORT_8080_TCP_ADDR",
         "HOME",

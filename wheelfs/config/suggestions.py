@@ -23,8 +23,11 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 def mistyped_variable(name: str, known: Iterable[str]) -> str:
     """Return the sentence for a ``WHEELFS_`` variable that no option has, or nothing: other programs use that prefix, too.
 
-    A container's image says WHEELFS_VERSION and a cluster WHEELFS_PORT, so only a name very similar to one of ours is a mistake.
+    A container's image says WHEELFS_VERSION and a cluster WHEELFS_PORT, so only a name very similar to one of ours is a mistake,
+    and none that Kubernetes gives for a service, as WHEELFS_SHARE_PORT for wheelfs-share.
     """
+    if name.endswith("_PORT"):
+        return ""
     prefix, _, rest = name.partition("_")
     near = get_close_matches(rest, [variable.removeprefix(f"{prefix}_") for variable in known], n=1, cutoff=0.75)
     return f"no option has this variable, did you mean {prefix}_{near[0]}?" if near else ""
