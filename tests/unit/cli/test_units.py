@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from wheelfs.cli.mount_options import parse_options
 from wheelfs.cli.units import MARK, automount_units, command_line, gateway_units, mount_unit, timer_units
 
 if TYPE_CHECKING:
@@ -147,6 +148,26 @@ def test_a_mount_that_is_made_when_it_is_first_used() -> None:
     assert (says["What"], says["Where"], says["Type"]) == ("none", "/mnt/my wheels-1", "fuse.wheelfs")
     assert says["Options"] == "_netdev,allow_other,index=lab=https://index.example/a%%20b"
     assert parsed(automount)["Automount"]["TimeoutIdleSec"] == "600"
+
+
+def test_an_automount_is_given_whole_paths_and_goes_without_being_said_to_be_one(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.toml").touch()
+    given = "config=w.toml,store=rel,log-file=w.log"
+    for words in ((), ("--automount", "-o", given)):
+        assert run("service", "install", "mount", "/m", "--into", "units", *words).code == 0
+    (option,) = (line for line in (tmp_path / "units/m.mount").read_text().splitlines() if line.startswith("Options="))
+    understood = parse_options([option.removeprefix("Options=")])
+    assert understood.config_file == tmp_path / "w.toml"
+    assert {one.field: one.value for one in understood.given} == {
+        "store": str(tmp_path / "rel"),
+        "log_file": str(tmp_path / "w.log"),
+    }
+    assert run("service", "remove", "mount", "/m", "--into", "units").code == 0
+    assert list((tmp_path / "units").iterdir()) == []
 
 
 def test_words_of_a_command_are_taken_as_they_are() -> None:

@@ -106,12 +106,17 @@ def _units(session: Session, action: str, kind: str, directory: Path | None, cho
         case "mount":
             assert directory is not None
             mountpoint = Path(os.path.abspath(directory))  # noqa: PTH100
+            # Whole paths, last: they go before the same options as they were given, relative to a directory that mount(8) leaves.
+            whole = [f"config={config}"] if config is not None else []
+            whole += [f"store={settings.store}"] if is_given else []
+            whole += [f"log-file={settings.log_file}"] if "log_file" in session.given else []
+            automount = automount_units(mountpoint, ["_netdev", *chosen.options, *whole])
             if chosen.automount:
-                own = [f"config={config}"] if config is not None else []
-                own += [f"store={settings.store}"] if is_given else []
-                return automount_units(mountpoint, ["_netdev", *own, *chosen.options])
+                return automount
             options = [word for text in chosen.options for word in ("-o", text)]
-            return [mount_unit(program, mountpoint, options, for_user=for_user)]
+            unit = mount_unit(program, mountpoint, options, for_user=for_user)
+            # To be removed is whichever of the two is there.
+            return [unit, *automount] if action == "remove" else [unit]
         case "gateway":
             # What is to go may have been written when no store was named.
             has_own = action == "remove" or (not for_user and settings.provenance["store"] == "default")
