@@ -7,10 +7,11 @@ mount would be seen by no other process.  Nor may it forbid gaining privileges, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 MARK: Final = "# Written by wheelfs service; it is replaced by the next one, so changes belong into `systemctl edit`."
@@ -23,6 +24,7 @@ IDLE_S: Final = 600
 STOP_S: Final = 30
 """A mount or gateway ends within some ten seconds."""
 
+_GATEWAY: Final = "wheelfs-gateway.service"
 _OWN_STORE: Final = (
     "DynamicUser=yes",
     "User=wheelfs-gateway",
@@ -74,11 +76,20 @@ def automount_units(mountpoint: Path, options: Sequence[str]) -> list[Unit]:
     ]
 
 
-def gateway_units(program: Sequence[str], options: Sequence[str], store: Path | None, *, for_user: bool) -> list[Unit]:
+def gateway_units(
+    program: Sequence[str],
+    options: Sequence[str],
+    store: Path | None,
+    *,
+    secrets: Mapping[str, Path] = MappingProxyType({}),
+    log_file: Path | None = None,
+    for_user: bool,
+) -> list[Unit]:
     """Return the units of a gateway.
 
     ``store``: the directory that it writes to.  None: one of its own below /var/lib, under a user of its own, with a timer of its
-    own, since that of `timer_units` is for the store of the machine's administrator.
+    own, since that of `timer_units` is for the store of the machine's administrator.  ``secrets`` are files that this user may
+    not read, by the variables that name them.  ``log_file`` is one that root's gateway is to write, besides the store.
     """
     lines = [f"ExecStart={command_line([*program, 'serve', *options])}"]
     if not for_user:
@@ -86,16 +97,25 @@ def gateway_units(program: Sequence[str], options: Sequence[str], store: Path | 
         lines += ["ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectControlGroups=yes", "RestrictSUIDSGID=yes"]
         lines += ["RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "LockPersonality=yes"]
         if store is None:
-            lines += _OWN_STORE
+            lines += [*_OWN_STORE, *_as_credentials(secrets, _GATEWAY)]
         else:
             # What ReadWritePaths names has to be there; made outside of them (+), since only it is writable inside.
             lines += [f"ExecStartPre=+{command_line(['/bin/mkdir', '-p', '-m', '700', '--', str(store)])}"]
             lines += [f"ReadWritePaths={_quoted(str(store))}"]
-    gateway = Unit("wheelfs-gateway.service", _service("Gateway of wheels", lines, stays=True, for_user=for_user))
+            lines += [] if log_file is None else [f"ReadWritePaths={_quoted(f'-{log_file.parent}')}"]
+    gateway = Unit(_GATEWAY, _service("Gateway of wheels", lines, stays=True, for_user=for_user))
     if for_user or store is not None:
         return [gateway]
     made = "ConditionPathExists=%S/wheelfs-gateway/format"  # by the gateway, when it first starts
     return [gateway, *_weekly("wheelfs-gateway-housekeeping", "the gateway's store of wheels", program, [made], _OWN_STORE)]
+
+
+def _as_credentials(secrets: Mapping[str, Path], unit: str) -> Iterator[str]:
+    """Yield what lets a unit read files that its user may not: systemd copies them at each start (systemd.exec(5))."""
+    for variable, path in secrets.items():
+        yield f"LoadCredential={variable}:{str(path).replace('%', '%%')}"
+        # Not %d, which systemd knows since its version 250 only.
+        yield f"Environment={variable}=/run/credentials/{unit}/{variable}"
 
 
 def timer_units(program: Sequence[str], *, for_user: bool) -> list[Unit]:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from wheelfs.cli.mount_options import parse_options
 from wheelfs.cli.units import MARK, automount_units, command_line, gateway_units, mount_unit, timer_units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.unit.cli.fake_app import Result
     from wheelfs.cli.units import Unit
@@ -50,7 +51,10 @@ def parsed(unit: Unit) -> configparser.RawConfigParser:
 @needs_systemd
 @pytest.mark.parametrize("for_user", [False, True])
 def test_systemd_understands_them(tmp_path: Path, for_user: bool) -> None:
+    secrets = {"WHEELFS_SERVE_TLS_KEY": Path("/etc/my 50% key")}
     units = [*all_units(for_user=for_user), *([] if for_user else units_by_root())]
+    units += gateway_units(PROGRAM, [], Path("/srv/s"), log_file=Path("/var/log/my logs/w.log"), for_user=for_user)
+    units += gateway_units(PROGRAM, [], None, secrets=secrets, for_user=for_user)
     for unit in units:
         (tmp_path / unit.name).write_text(unit.text)
         command = ["systemd-analyze", "verify", *(["--user"] if for_user else []), str(tmp_path / unit.name)]
@@ -130,6 +134,46 @@ def test_a_gateway_with_a_store_of_its_own_brings_the_housekeeping_of_it(
     ]
     assert run("service", "remove", "gateway", "--into", str(into), "--store", "/srv/s").code == 0
     assert list(into.iterdir()) == []
+
+
+@pytest.fixture
+def for_all(tmp_path: Path) -> Iterator[Path]:
+    """A directory that every user may enter, which those of pytest are not."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+def test_what_a_gateway_under_a_user_of_its_own_may_not_read_is_given_to_it_or_named(
+    run: Callable[..., Result], for_all: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def installed(*words: str) -> tuple[list[str], str]:
+        done = run("service", "install", "gateway", "--dry-run", "--config", str(config), *words)
+        return done.out.split("# /")[1].splitlines(), done.err
+
+    for name in ("WHEELFS_STORE", "WHEELFS_LOG_FILE"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    token, certificate, config = (for_all / name for name in ("50% token", "certificate.pem", "wheelfs.toml"))
+    log_file, variable = for_all / "log" / "gateway.log", "WHEELFS_SERVE_TOKEN_FILE"
+    serve = f'[serve]\ntoken-file = "{token}"\ntls-certificate = "{certificate}"\n'
+    index = f'[[index]]\nurl = "https://index.example/simple"\nclient-cert = "{certificate}"\nclient-key = "{token}"\n'
+    config.write_text(f'{serve}[log]\nfile = "{log_file}"\n{index}')
+    for path, mode in ((config, 0o644), (token, 0o600), (certificate, 0o644)):
+        path.touch()
+        path.chmod(mode)
+    own, said = installed()
+    assert f"LoadCredential={variable}:{for_all}/50%% token" in own
+    assert f"Environment={variable}=/run/credentials/wheelfs-gateway.service/{variable}" in own
+    assert not [line for line in own if "CERTIFICATE" in line], "which everybody may read, also a renewed one"
+    assert [f"the gateway's own user may not {what}: " in said for what in (f"write {log_file}", f"read {token}")] == [True, True]
+    assert [path for path in (config, certificate) if str(path) in said] == []
+    roots, said = installed("--store", "/srv/wheels")
+    writable = [line.partition("=")[2] for line in roots if line.startswith("ReadWritePaths=")]
+    assert (writable, said) == (["/srv/wheels", f"-{log_file.parent}"], "")
+    assert not [line for line in roots if "Credential" in line]
+    config.chmod(0o640)
+    assert f"the gateway's own user may not read {config}: " in installed()[1]
 
 
 def test_who_installs_a_timer_for_a_store_that_is_not_there_is_warned(run: Callable[..., Result], tmp_path: Path) -> None:

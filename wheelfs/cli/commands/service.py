@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,17 @@ from wheelfs.cli.mount_options import complete_options, parse_options
 from wheelfs.cli.paths import DIRECTORY, MOUNT_POINT
 from wheelfs.cli.session import session_of
 from wheelfs.cli.units import MARK, automount_units, gateway_units, mount_unit, timer_units
-from wheelfs.config import environment_of
+from wheelfs.config import OPTIONS, environment_of
+from wheelfs.config.loading import SYSTEM_FILE
 from wheelfs.config.settings import home_directory
 from wheelfs.errors import DestinationError, NotKnown, UsageError
 
 if TYPE_CHECKING:
     from wheelfs.cli.session import Session
     from wheelfs.cli.units import Unit
+    from wheelfs.config import Settings
 
+_SECRETS: Final = ("serve_token_file", "serve_tls_certificate", "serve_tls_key")
 SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 
 
@@ -120,10 +124,48 @@ def _units(session: Session, action: str, kind: str, directory: Path | None, cho
         case "gateway":
             # What is to go may have been written when no store was named.
             has_own = action == "remove" or (not for_user and settings.provenance["store"] == "default")
-            return gateway_units(program, [], None if has_own else settings.store, for_user=for_user)
+            if not has_own:
+                return gateway_units(program, [], settings.store, log_file=_log_file(settings), for_user=for_user)
+            if action == "install":
+                _say_what_is_closed(session, settings, [Path(program[0]), SYSTEM_FILE if config is None else Path(config)])
+            return gateway_units(program, [], None, secrets=_secrets(settings), for_user=for_user)
     if action == "install" and chosen.into is None and not os.access(settings.store / "format", os.F_OK):
         session.output.talk(f"wheelfs: there is no store at {settings.store} yet; until then housekeeping fails")
     return timer_units(program, for_user=for_user)
+
+
+def _secrets(settings: Settings) -> dict[str, Path]:
+    """Return the files of a gateway that configuration files name and that are not for all users, by their variables."""
+    here = environment_of(settings)  # the unit has none of these
+    named = {one.variable: getattr(settings, one.field) for one in OPTIONS if one.field in _SECRETS and one.variable not in here}
+    return {variable: path for variable, path in named.items() if path is not None and not _is_for_all(path)}
+
+
+def _say_what_is_closed(session: Session, settings: Settings, needed: list[Path]) -> None:
+    """Say what a gateway under a user of its own cannot do without: it would fail at each start, in the journal alone."""
+    advice = "open it, or name a store with --store DIR: such a gateway is root's"
+    origins = (*settings.indexes, *settings.shares)
+    needed += [path for one in origins for path in (one.ca, one.client_cert, one.client_key) if path is not None]
+    for path in needed:
+        if not _is_for_all(path):
+            session.output.talk(f"wheelfs: the gateway's own user may not read {path}: {advice}")
+    if (log_file := _log_file(settings)) is not None:
+        session.output.talk(f"wheelfs: the gateway's own user may not write {log_file}: leave [log] file out, for the journal")
+
+
+def _log_file(settings: Settings) -> Path | None:
+    """Return the log that configuration files name."""
+    return None if "WHEELFS_LOG_FILE" in environment_of(settings) else settings.log_file
+
+
+def _is_for_all(path: Path) -> bool:
+    """Return whether every user may read a file, links followed; one that is not there is judged when it is used."""
+    try:
+        real = path.resolve(strict=True)
+        ways = {*path.absolute().parents, *real.parents}
+        return bool(real.stat().st_mode & stat.S_IROTH) and all(way.stat().st_mode & stat.S_IXOTH for way in ways)
+    except OSError:
+        return True
 
 
 def _program() -> list[str]:
