@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from wheelfs.errors import DestinationError
-from wheelfs.frontends.http.proxy.bundle import Bundle, private_bundle
+from wheelfs.frontends.http.proxy import bundle as bundles
+from wheelfs.frontends.http.proxy.bundle import Bundle, private_bundle, users_roots
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,3 +105,34 @@ def test_where_no_place_can_be_written_each_is_named(monkeypatch: pytest.MonkeyP
         DestinationError, match=r"/run/user/1: Read-only .*; /nonexistent: Read-only .*; /tmp: Read-only .*TMPDIR"
     ):
         private_bundle(b"roots").__enter__()
+
+
+OF_THE_CLIENT = ssl.DER_cert_to_PEM_cert(b"\x01").encode()
+
+
+@pytest.mark.parametrize(
+    ("file", "directory", "trusted"),
+    [
+        ("file", "directory", b"of the file\n"),
+        (None, "directory", b"of the directory\n"),
+        (None, "empty", OF_THE_CLIENT),
+        (None, None, OF_THE_CLIENT),
+        ("missing", "missing", OF_THE_CLIENT),
+    ],
+)
+def test_what_the_system_trusts_is_found_whatever_openssl_has_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str | None, directory: str | None, trusted: bytes
+) -> None:
+    class Trusting:
+        def get_ca_certs(self, binary_form: bool) -> list[bytes]:
+            assert binary_form
+            return [b"\x01"]
+
+    (tmp_path / "file").write_bytes(b"of the file\n")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "directory" / "one.pem").write_bytes(b"of the directory\n")
+    (tmp_path / "empty").mkdir()
+    at = [None if name is None else str(tmp_path / name) for name in (file, directory)]
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: SimpleNamespace(cafile=at[0], capath=at[1]))
+    monkeypatch.setattr(bundles, "trust", lambda bundle: Trusting())
+    assert users_roots({}) == trusted

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.proxy.environment import USERS_BUNDLES
 from wheelfs.errors import DestinationError, UsageError
+from wheelfs.remote.http.tls import trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,11 +31,13 @@ def users_roots(environ: Mapping[str, str]) -> bytes:
     if named:
         return b"".join(_read(Path(path)) for path in named)
     paths = ssl.get_default_verify_paths()
-    for path in (paths.cafile, paths.capath):
+    # Which of the two there is depends on the system (Debian 11 has no file, Pythons of uv may have neither).
+    for path in filter(None, (paths.cafile, paths.capath)):
         with suppress(UsageError):
-            return _read(Path(path))
-    context = ssl.create_default_context()
-    return "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True))).encode()
+            if found := _read(Path(path)):
+                return found
+    # As wheelfs trusts: its HTTP client knows where other systems keep them.
+    return "".join(map(ssl.DER_cert_to_PEM_cert, trust(None).get_ca_certs(binary_form=True))).encode()
 
 
 def _read(path: Path) -> bytes:
