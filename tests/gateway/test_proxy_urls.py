@@ -81,6 +81,26 @@ def test_pages_link_below_it_so_that_each_link_can_be_turned_back(tmp_path: Path
         assert {"name": "demo"} in listed
 
 
+def test_what_has_its_digest_in_its_address_may_be_kept_for_ever_and_else_is_asked_for_again(
+    tmp_path: Path, index: FakeIndex
+) -> None:
+    digest = "0123456789abcdef" * 4
+    addresses = (f"{digest[:2]}/{digest[2:4]}/{digest[4:]}/", f"{digest}/", f"{digest[:40]}/", "")
+    with serving(tmp_path, index) as gateway, httpx2.Client(trust_env=False) as client:
+        files = []
+        for number, address in enumerate(addresses):
+            name = wheel_filename("named", f"1.{number}")
+            content = build_wheel("named", f"1.{number}")
+            index.add(address + name, content, project="named")
+            hashes = {"sha256": hashlib.sha256(content).hexdigest()}
+            files.append({"filename": name, "url": index.file_url(address + name), "hashes": hashes})
+        page = {"meta": {"api-version": "1.0"}, "name": "named", "files": files}
+        index.set_page("named", json.dumps(page).encode(), JSON)
+        told = [client.get(proxied(gateway, str(file["url"]))).raise_for_status().headers for file in files]
+        assert ["immutable" in headers["cache-control"] for headers in told] == [True, True, False, False]
+        assert all("etag" in headers for headers in told)
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_a_file_is_found_by_its_url_alone_and_kept_as_its_indexs(tmp_path: Path, index: FakeIndex) -> None:
     with serving(tmp_path, index) as gateway:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 import socket
@@ -14,6 +15,8 @@ import pytest
 import trustme
 
 from tests.fakes.index import FakeIndex
+from tests.fakes.waiting import eventually
+from tests.fakes.wheels import build_wheel
 from tests.gateway.serving import Serving
 from wheelfs.frontends.http.set_up import setup_lines
 
@@ -61,6 +64,27 @@ def test_pip_takes_its_line_of_a_gateway_on_another_machine(tmp_path: Path, clie
         pip = clients.pip()
         pip.run(*shlex.split(line)[1:]).succeeded()
         assert pip.installed() == EXPECTED
+
+
+def test_pip_takes_no_file_out_of_its_cache_that_the_index_has_replaced(tmp_path: Path, clients: Clients) -> None:
+    with FakeIndex() as index:
+        name, before = index.add_wheel("demo", "1.0")
+        gateway = Serving(tmp_path / "gateway", "--index", f"main={index.url}", environment={"WHEELFS_PAGE_TTL_S": "0"})
+        with gateway:
+            pip = clients.pip()
+
+            def downloaded(to: str) -> bytes:
+                # It caches what comes by plain HTTP only of hosts that it trusts.
+                line = ["download", "--trusted-host", "127.0.0.1", "--index-url", f"{gateway.url}/simple/", "--dest", to, "demo"]
+                pip.run(*line).succeeded()
+                return (pip.directory / to / name).read_bytes()
+
+            assert downloaded("one") == downloaded("again") == before
+            after = build_wheel("demo", "1.0", requires_python=">=3.8", big_bytes=5_000)
+            index.add(name, after, project="demo")
+            digest, page = hashlib.sha256(after).hexdigest(), f"{gateway.url}/simple/demo/"
+            eventually(lambda: digest in httpx2.get(page, trust_env=False).text)
+            assert downloaded("two") == after
 
 
 def test_the_lock_of_a_project_names_the_gateway_and_its_hashes_and_sizes(tmp_path: Path, clients: Clients) -> None:

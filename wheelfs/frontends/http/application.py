@@ -121,7 +121,9 @@ class Application(Answering):
         shared = await self._share.find(request)
         if isinstance(shared, WantedPart):
             shared = await self._part(shared)
-        return await self._files.file(request, shared, BINARY) if isinstance(shared, FileNode) else shared
+        if isinstance(shared, FileNode):
+            return await self._files.file(request, shared, BINARY, is_by_digest=True)
+        return shared
 
     async def _part(self, wanted: WantedPart) -> FileNode | Reply:
         """Return a file as the tree has it, to be fetched by its ranges; raises `OriginError`."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from wheelfs.service.vfs.protocol import Filesystem, Node, OpenFile
 
 REVALIDATED: Final = "no-cache"
-"""Pages may be kept but are asked for again: the answer is 304 at the cost of one round trip in the lab's own network."""
+"""Pages, and files by their name, may be kept but are asked for again: the answer is 304 at the cost of one round trip in the
+lab's own network.  A page that lists another file under the name, and a kept one, are a hash that does not match."""
 
 _WHOLE_BYTES: Final = 1 << 30
 """More than any page has."""
@@ -43,28 +44,38 @@ class FileReplies:
         self._filesystem = filesystem
         self._limits = limits
 
-    async def file(self, request: Request, node: Node, content_type: str, *headers: tuple[str, str]) -> Reply:
-        """Reply with a file; one whose page was wrong about its size is known with the right one once it is open."""
+    async def file(
+        self, request: Request, node: Node, content_type: str, *headers: tuple[str, str], is_by_digest: bool = False
+    ) -> Reply:
+        """Reply with a file; one whose page was wrong about its size is known with the right one once it is open.
+
+        ``is_by_digest``: the address can never be that of other bytes.
+        """
+        if not (node.attributes.immutable or isinstance(node, FileNode)):
+            return await self._generated(request, node, content_type, *headers)
+        kept = ("Cache-Control", IMMUTABLE if is_by_digest and node.attributes.immutable else REVALIDATED)
         try:
-            return await self._sized(request, node, content_type, *headers)
+            return await self._sized(request, node, content_type, kept, *headers)
         except _OtherSize as other:
             assert isinstance(node, FileNode)
-            return await self._sized(request, replace(node, size_bytes=other.size_bytes), content_type, *headers)
+            return await self._sized(request, replace(node, size_bytes=other.size_bytes), content_type, kept, *headers)
+
+    async def _generated(self, request: Request, node: Node, content_type: str, *headers: tuple[str, str]) -> Reply:
+        """Reply with what is read whole, since its tag is made of its text."""
+        file = await self._filesystem.open(node)
+        try:
+            return text(request, await _rest(file), content_type, *headers)
+        finally:
+            file.close()
 
     async def _sized(self, request: Request, node: Node, content_type: str, *headers: tuple[str, str]) -> Reply:
-        """Reply with a file of a known size; what is generated is read whole, since its tag is made of its text."""
-        if not (node.attributes.immutable or isinstance(node, FileNode)):
-            file = await self._filesystem.open(node)
-            try:
-                return text(request, await _rest(file), content_type, *headers)
-            finally:
-                file.close()
+        """Reply with a file of a known size."""
         size, etag = node.attributes.size_bytes, None
         if node.attributes.immutable:
             etag = f'"{node.attributes.inode:016x}-{size:x}"'
-            headers = (("ETag", etag), ("Cache-Control", IMMUTABLE), ("Accept-Ranges", "bytes"), *headers)
-        else:  # its index gives no hash: until it is stored, it cannot be told from another file of its name
-            headers = (("Cache-Control", REVALIDATED), ("Accept-Ranges", "bytes"), *headers)
+            headers = (("ETag", etag), *headers)
+        # Else its index gives no hash: until it is stored, it cannot be told from another file of its name.
+        headers = (("Accept-Ranges", "bytes"), *headers)
         get = request.headers.get
         # HEAD is not about ranges (RFC 9110, 14.2).
         wanted = get("range") if request.method == "GET" else None

@@ -20,7 +20,9 @@ Scope = dict[str, Any]
 TEXT: Final = "text/plain; charset=utf-8"
 BINARY: Final = "application/octet-stream"
 NEVER_KEPT: Final = "no-store"
-IMMUTABLE: Final = "public, max-age=31536000, immutable"
+IMMUTABLE: Final = "max-age=31536000, immutable"
+"""For what has the digest of its bytes in its address.  Not ``public``: a cache that many share would give what came for a token
+to clients without one (RFC 9111, 3.5)."""
 POLICY: Final = (
     "Content-Security-Policy",
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wheelfs.core.proxy.layout import url_of
 from wheelfs.core.simple.negotiation import JSON_TYPE, PLAIN_TYPE, choose_form
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from wheelfs.service.projects.by_url import Urls
     from wheelfs.service.vfs.original_pages import OriginalPages
     from wheelfs.service.vfs.protocol import Filesystem, Node
+
+_BY_DIGEST: Final = re.compile(r"/(?:[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}|[0-9a-f]{64})/[^/]+\Z")
+"""Addresses of files on PyPI and on GitLab, which the digest is part of: such indexes say that they never change, too."""
 
 Known = ListOfProjects | PageOf | ReleaseOf | FileAt | StoredAt
 
@@ -82,7 +86,8 @@ class UrlReplies:
 
     async def file(self, request: Request, ref: FileRef, size_bytes: int) -> Reply:
         """Reply with a file that has no place in the tree."""
-        return await self._files.file(request, FileNode(ref, size_bytes), BINARY)
+        is_by_digest = _BY_DIGEST.search(request.path) is not None
+        return await self._files.file(request, FileNode(ref, size_bytes), BINARY, is_by_digest=is_by_digest)
 
     async def _page(self, request: Request, index: str, project: ProjectName) -> Reply:
         chosen: tuple[Form, str] | None = choose_form(request.headers.get("accept"), request.query.get("format"))
@@ -101,7 +106,8 @@ class UrlReplies:
             if isinstance(found, Absent):
                 return plain(HTTPStatus.NOT_FOUND, "there is no such file")
             node = found
-        return await self._files.file(request, node, content_type, *headers)
+        is_by_digest = _BY_DIGEST.search(request.path) is not None
+        return await self._files.file(request, node, content_type, *headers, is_by_digest=is_by_digest)
 
 
 def _unacceptable() -> Reply:
