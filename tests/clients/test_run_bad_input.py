@@ -165,3 +165,16 @@ def test_what_pips_files_say_of_proxies_leads_pip_around_no_run(runs: Runs, inde
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "-i", index.url, "--target", str(tmp_path / "to"))
     runs.wheelfs(*pip, "demo", environment={"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}).succeeded()
     assert [file["project"] for file in runs.listed()] == ["demo"]
+
+
+def test_pip_is_given_the_metadata_of_a_file_whose_address_has_a_query(tmp_path: Path) -> None:
+    """pip appends ``.metadata`` to the whole address, other clients to its path."""
+    with FakeIndex(tls=True, core_metadata=False, signatures="links") as index:
+        filename, _ = index.add_wheel("demo", "1.0", big_bytes=3_000_000)
+        runs = Runs(tmp_path / "runs", index)
+        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--no-cache-dir", "-i", index.url)
+        runs.wheelfs(*pip, "--dry-run", "demo").succeeded()
+        assert 0 < index.body_bytes() < 1_000_000, "its end alone"
+        runs.wheelfs(*pip, "--target", str(tmp_path / "to"), "demo").succeeded()
+        assert (tmp_path / "to" / "demo").is_dir()
+        assert [file["filename"] for file in runs.listed()] == [filename]

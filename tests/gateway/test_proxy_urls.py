@@ -168,6 +168,25 @@ def test_a_client_of_proxy_for_locks_the_indexs_urls_and_installs_from_them(tmp_
         assert locked("demo") | locked("lib") == lock
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_addresses_of_files_may_have_queries_and_be_deep_and_odd(tmp_path: Path, clients: Clients, workers: str) -> None:
+    fields = "&".join(f"X-Amz-{number}=a%2Fb" for number in range(12))
+    deep = "packages/" * 12
+    with FakeIndex() as index, serving(tmp_path, index, "--workers", workers) as gateway:
+        files = []
+        for version, where in (("1.0", deep), ("2.0", f"{deep}/odd//")):
+            name, content = wheel_filename("demo", version), build_wheel("demo", version)
+            index.add(where + name, content, project="demo")
+            hashes = {"sha256": hashlib.sha256(content).hexdigest()}
+            files.append({"filename": name, "url": f"{index.file_url(where + name)}?{fields}", "hashes": hashes})
+        page = {"meta": {"api-version": "1.0"}, "name": "demo", "files": files}
+        index.set_page("demo", json.dumps(page).encode(), JSON)
+        uv, pip = clients.uv(), clients.pip()
+        pip.run("install", "--index-url", proxied(gateway, index.url), "demo==1.0").succeeded()
+        uv.run("pip", "install", "--default-index", proxied(gateway, index.url), "demo").succeeded()
+        assert (pip.installed(), uv.installed()) == ({"demo": "1.0"}, {"demo": "2.0"})
+
+
 def test_it_is_no_open_proxy(tmp_path: Path, index: FakeIndex) -> None:
     with FakeIndex() as elsewhere, serving(tmp_path, index) as gateway, httpx2.Client(trust_env=False) as client:
         elsewhere.add_wheel("demo", "1.0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 import msgspec
 
@@ -36,7 +36,10 @@ _ABSOLUTE: Final = re.compile(r"\Ahttps?://[^/]*", re.IGNORECASE)
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A GET or HEAD; ``names`` are the decoded parts of the path, None where no file of ours could have such a name."""
+    """A GET or HEAD; ``names`` are the decoded parts of the path, None where no file of ours could have such a name.
+
+    ``raw_query`` is as the client spells it, without a question mark.
+    """
 
     method: str
     path: str
@@ -44,6 +47,7 @@ class Request(msgspec.Struct, frozen=True):
     is_directory: bool
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    raw_query: str = ""
     scheme: str = "http"
     extension: Any = None
     """What an application found out of a request before it was answered."""
@@ -62,7 +66,7 @@ class Request(msgspec.Struct, frozen=True):
     @property
     def question(self) -> str:
         """The query as an address has it, question mark included; empty where there is none."""
-        return f"?{urlencode(self.query)}" if self.query else ""
+        return f"?{self.raw_query}" if self.raw_query else ""
 
     @property
     def last(self) -> str:
@@ -79,7 +83,8 @@ def request_of(scope: Scope) -> Request:
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     path = _ABSOLUTE.sub("", raw.partition(b"?")[0].decode("latin-1"), count=1) or "/"
     # No request of ours has more fields: those after them are not looked at.
-    query = parse_qsl(b"&".join(scope["query_string"].split(b"&")[:MAX_FIELDS]).decode("latin-1"))
+    raw_query = scope["query_string"].decode("latin-1")
+    query = parse_qsl("&".join(raw_query.split("&")[:MAX_FIELDS]))
     return Request(
         method=scope["method"],
         path=path,
@@ -87,6 +92,7 @@ def request_of(scope: Scope) -> Request:
         is_directory=path.endswith("/"),
         query=dict(reversed(query)),
         headers=headers,
+        raw_query=raw_query,
         scheme=scope["scheme"],
         extension=scope.get("wheelfs"),
     )

@@ -100,7 +100,7 @@ class Urls:
 
         Raises `WheelfsError` when whether an index lists it cannot be found out.
         """
-        plain = url.partition("#")[0].partition("?")[0]
+        plain, _, query = url.partition("#")[0].partition("?")
         for index in self._indexes:
             rest = plain.removeprefix(index.url)
             if rest != plain and (not rest or rest.startswith("/")):
@@ -110,6 +110,8 @@ class Urls:
             release = _release_beside(index.name, index.url, plain)
             if release is not None:
                 return release
+        if query.endswith(METADATA_SUFFIX) and not plain.endswith(METADATA_SUFFIX):
+            plain += METADATA_SUFFIX  # pip appends it to the whole address, other clients to the path
         return await self._file(plain, url.partition("#")[0])
 
     async def _file(self, plain: str, url: str) -> Meaning:

@@ -47,7 +47,7 @@ class UrlReplies:
 
         This is no open proxy: what no configured index has, or had when it was stored, is not there.
         """
-        url = None if request.names is None else url_of(request.path.removeprefix(prefix), self._urls.indexes.values())
+        url = url_of(request.path.removeprefix(prefix) + request.question, self._urls.indexes.values())
         meaning = None if url is None else await self._urls.meaning(url)
         match meaning:
             case StoredAt(ref) if ref.origin not in self._urls.indexes:
