@@ -20,7 +20,7 @@ from wheelfs.app.wiring import limits_of, running_node
 from wheelfs.model.names import DOWNLOAD
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     import trio
     from anyio.abc import ByteStream
@@ -85,7 +85,13 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
         try:
             import trio
 
-            ended = trio.run(_run, _Parts(settings, store, bundle, listening, token, start), child)
+            from wheelfs.remote.index.default import pip_ca, pip_proxy
+
+            # What pip's files say reaches pip no longer (PIP_CERT and PIP_PROXY go before them): it holds for what goes out here.
+            pips_ca = pip_ca(os.environ)
+            environ = os.environ if pips_ca is None else {**os.environ, "SSL_CERT_FILE": bundle.trust(pips_ca)}
+            parts = _Parts(settings, store, bundle, listening, token, start, environ, pip_proxy(os.environ))
+            ended = trio.run(_run, parts, child)
         except BaseException:
             if child is not None:
                 child.end()
@@ -96,7 +102,10 @@ def run_command(settings: Settings, command: Sequence[str]) -> int:
 
 
 class _Parts(msgspec.Struct, frozen=True):
-    """What there is of a run before its loop; ``start`` starts the command, ``token`` is the proxy's password."""
+    """What there is of a run before its loop; ``start`` starts the command, ``token`` is the proxy's password.
+
+    ``environ`` is the caller's, with the authorities that pip's files add; ``pips_proxy`` is the proxy that pip alone has.
+    """
 
     settings: Settings
     store: Store
@@ -104,6 +113,8 @@ class _Parts(msgspec.Struct, frozen=True):
     listening: socket.socket
     token: str
     start: Callable[[], Child]
+    environ: Mapping[str, str]
+    pips_proxy: str | None
 
 
 async def _run(parts: _Parts, child: Child | None) -> int | NotStarted:
@@ -114,16 +125,17 @@ async def _run(parts: _Parts, child: Child | None) -> int | NotStarted:
     import trio
 
     from wheelfs.frontends.http.limits import HTTP_LIMITS
+    from wheelfs.remote.http.tls import Access
     from wheelfs.remote.index.http import HttpIndex
     from wheelfs.service.process.child import NotStarted
     from wheelfs.telemetry import Counters
 
     settings, counters = parts.settings, Counters()
-    by_url = HttpIndex(DOWNLOAD, "https://download.invalid", os.environ)
+    by_url = HttpIndex(DOWNLOAD, "https://download.invalid", parts.environ, access=Access(proxy=parts.pips_proxy))
     running = running_node(
         settings, parts.store, counters, bound_s=None, network_slots=HTTP_LIMITS.network_waits, downloads_by_url=by_url
     )
-    async with running as node, _passing(settings) as passing, trio.open_nursery() as nursery:
+    async with running as node, _passing(parts) as passing, trio.open_nursery() as nursery:
         nursery.start_soon(node.follower.keep_fresh)
         if child is None:
             await nursery.start(_serve, parts, node, passing, counters)
@@ -165,7 +177,6 @@ async def _serve(
     from wheelfs.frontends.http.proxy.authority import Authority
     from wheelfs.frontends.http.proxy.conversation import Conversation
     from wheelfs.frontends.http.proxy.speaking import speak
-    from wheelfs.remote.index.default import pip_proxy
 
     answered = await _answered(node)
     authority = Authority({endpoint.host for endpoint in answered} or {"index.invalid"})
@@ -177,9 +188,7 @@ async def _serve(
 
     gc.freeze()
     gc.enable()
-    # What pip would have sent through a proxy of its own comes here now, and goes on through that.
-    pips = pip_proxy(os.environ)
-    environ = os.environ if pips is None else {**os.environ, "ALL_PROXY": pips}
+    environ = parts.environ if parts.pips_proxy is None else {**parts.environ, "ALL_PROXY": parts.pips_proxy}
     talk = Conversation(answered, authority, serve, parts.token, parts.settings.offline, environ).talk
     places = trio.Semaphore(places_for_connections(HTTP_LIMITS))
     async with trio.open_nursery() as nursery:
@@ -212,14 +221,14 @@ def _application(node: Running, answered: set[Endpoint], passing: Passing | None
 
 
 @asynccontextmanager
-async def _passing(settings: Settings) -> AsyncIterator[Passing | None]:
+async def _passing(parts: _Parts) -> AsyncIterator[Passing | None]:
     """Lend the way out for requests that wheelfs has no answer to; None while offline."""
     from wheelfs.remote.http.relay import Relay
 
-    if settings.offline:
+    if parts.settings.offline:
         yield None
         return
-    relay = Relay(os.environ, read_timeout_s=settings.open_timeout_s)
+    relay = Relay(parts.environ, read_timeout_s=parts.settings.open_timeout_s, proxy=parts.pips_proxy)
     try:
         yield relay
     finally:

@@ -37,15 +37,17 @@ class RelayedAnswer(msgspec.Struct, frozen=True):
 class Relay:
     """Connections to any host, as the caller's environment would have them (proxies, trusted authorities)."""
 
-    def __init__(self, environ: Mapping[str, str], *, read_timeout_s: float) -> None:
-        """``read_timeout_s`` is how long the answer to a GET or HEAD may be silent.
+    def __init__(self, environ: Mapping[str, str], *, read_timeout_s: float, proxy: str | None = None) -> None:
+        """``read_timeout_s`` is how long the answer to a GET or HEAD may be silent; ``proxy`` goes before the environment's.
 
         Raises `UsageError` when the environment names authorities that cannot be read, or a proxy that cannot be used.
         """
         self._bundle = next((environ[name] for name in CA_VARIABLES if environ.get(name)), None)
         if self._bundle is not None:
             trust(self._bundle)
-        check_proxies(os.environ)  # which is what the library reads
+        if proxy is None:
+            check_proxies(os.environ)  # which is what the library reads
+        self._proxy = proxy
         self._read_timeout_s = read_timeout_s
 
     @cached_property
@@ -53,7 +55,8 @@ class Relay:
         """The library, imported when something is passed on: most runs have nothing that is."""
         import httpx2
 
-        return httpx2.AsyncClient(verify=trust(self._bundle), timeout=httpx2.Timeout(self._read_timeout_s, connect=CONNECT_S))
+        timeout = httpx2.Timeout(self._read_timeout_s, connect=CONNECT_S)
+        return httpx2.AsyncClient(verify=trust(self._bundle), proxy=self._proxy, timeout=timeout)
 
     async def aclose(self) -> None:
         """Close all connections."""

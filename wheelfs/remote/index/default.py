@@ -115,7 +115,7 @@ def _reached_as_by_pip(
     found: dict[str, Path] = {}
     for key in ("cert", "client-cert"):
         if key in said:
-            path = Path(os.path.expanduser(said[key].url)).absolute()  # noqa: PTH111 - which would raise for ~unknown
+            path = _path_of(said[key])
             if os.access(path, os.F_OK):  # exists() raises where it may not be looked at
                 found[key] = path
             else:
@@ -148,6 +148,10 @@ def _access_of_pip(files: Mapping[str, Setting], environ: Mapping[str, str]) -> 
     return said
 
 
+def _path_of(setting: Setting) -> Path:
+    return Path(os.path.expanduser(setting.url)).absolute()  # noqa: PTH111 - which would raise for ~unknown
+
+
 def _as_proxy(setting: Setting) -> str:
     """Return the address of a proxy, which pip takes without ``http://``, too; raises ValueError."""
     return check_proxy(setting.url if "://" in setting.url else f"http://{setting.url}")
@@ -161,6 +165,13 @@ def pip_proxy(environ: Mapping[str, str], read: Callable[[Path], str | None] = r
         return None if proxy is None else _as_proxy(proxy)
     except ValueError:
         return None
+
+
+def pip_ca(environ: Mapping[str, str], read: Callable[[Path], str | None] = read_text) -> Path | None:
+    """Return where the authorities are that pip's files name; None where none can be read, or ``PIP_CERT`` goes before them."""
+    cert = _tolerant(from_pip, _present(_pip_files(environ), read)).access.get("cert")
+    path = None if cert is None or environ.get("PIP_CERT") else _path_of(cert)
+    return path if path is not None and os.access(path, os.R_OK) else None
 
 
 def _in_environment(environ: Mapping[str, str], variables: tuple[str, ...]) -> list[Setting]:

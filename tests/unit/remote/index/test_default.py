@@ -11,7 +11,7 @@ from pip._internal.models.index import PyPI
 
 from tests.fakes.processes import ROOT
 from wheelfs.errors import UsageError
-from wheelfs.remote.index.default import Configured, configured_index, pip_proxy, pypi_url, read_text
+from wheelfs.remote.index.default import Configured, configured_index, pip_ca, pip_proxy, pypi_url, read_text
 
 PYPI = str(PyPI.simple_url)
 USER_PIP = "/home/me/.config/pip/pip.conf"
@@ -177,6 +177,19 @@ def test_the_proxy_of_pip_alone_is_known_whatever_the_index() -> None:
         ({"HTTPS_PROXY": "http://other.example:8080"}, None),
     ):
         assert pip_proxy({"HOME": "/home/me", **environ}, lambda path: files.get(str(path))) == expected
+
+
+def test_the_authorities_of_pips_files_are_those_that_can_be_read_and_no_variable_goes_before(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    files: dict[str, str] = {}
+    for name, environ, expected in (
+        ("ca.pem", {}, tmp_path / "ca.pem"),
+        ("ca.pem", {"SSL_CERT_FILE": "/etc/ssl/other.pem"}, tmp_path / "ca.pem"),
+        ("ca.pem", {"PIP_CERT": "/etc/ssl/other.pem"}, None),
+        ("absent.pem", {}, None),
+    ):
+        files[USER_PIP] = f"[global]\ncert = {tmp_path / name}\n"
+        assert pip_ca({"HOME": "/home/me", **environ}, lambda path: files.get(str(path))) == expected
 
 
 def test_what_uv_is_configured_with_is_not_reached_as_by_pip() -> None:

@@ -48,7 +48,7 @@ def _read(path: Path) -> bytes:
         raise UsageError(
             f"read the trusted authorities in {path}",
             error.strerror or str(error),
-            f"check {', '.join(USERS_BUNDLES)} in the environment",
+            f"check {', '.join(USERS_BUNDLES)} in the environment, and cert in pip's configuration",
         ) from None
 
 
@@ -75,6 +75,17 @@ class Bundle:
             return False
         self._held = descriptor
         return True
+
+    def trust(self, path: Path) -> str:
+        """Add what is in ``path`` to the caller's authorities, and return a path of all of them; to be called before `write`.
+
+        That is of a file in memory: there is always room for it, and the command cannot clean it away.  It is there as long as
+        this process.  Raises `UsageError` for what cannot be read.
+        """
+        self._roots += _read(path)
+        with os.fdopen(os.memfd_create("wheelfs-run", os.MFD_CLOEXEC), "wb", closefd=False) as file:
+            file.write(self._roots)
+            return f"/proc/self/fd/{file.fileno()}"
 
     def write(self, authority: bytes) -> None:
         """Put the caller's authorities and this one in, at once: a client that starts meanwhile reads the old or the new file."""
