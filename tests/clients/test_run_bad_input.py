@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes.index import FakeIndex
 from tests.fakes.processes import run
-from tests.fakes.runs import Runs, python
+from tests.fakes.runs import UV, Runs, python
 from tests.fakes.waiting import eventually
 from tests.fakes.wheels import wheel_filename
 
@@ -178,3 +178,14 @@ def test_pip_is_given_the_metadata_of_a_file_whose_address_has_a_query(tmp_path:
         runs.wheelfs(*pip, "--target", str(tmp_path / "to"), "demo").succeeded()
         assert (tmp_path / "to" / "demo").is_dir()
         assert [file["filename"] for file in runs.listed()] == [filename]
+
+
+@pytest.mark.parametrize("url", ["https://${HOST}/x-1.0.whl", "https://.../x-1.0.whl", "https://ü…/x-1.0.whl"])
+def test_what_is_no_host_in_the_files_of_a_project_spoils_nothing(tmp_path: Path, url: str) -> None:
+    (tmp_path / "requirements.txt").write_text(f"demo\n# other {url}\n")
+    with FakeIndex(tls=True, address="localhost") as index:  # certificates of names are held against all that is named
+        index.add_wheel("demo", "1.0")
+        runs = Runs(tmp_path / "runs", index)
+        install = (UV, "pip", "install", "--quiet", "--no-cache", "--index-url", index.url, "--target", str(tmp_path / "to"))
+        runs.wheelfs(*install, "demo", cwd=tmp_path).succeeded()
+        assert [file["project"] for file in runs.listed()] == ["demo"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _AUTHORITY: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~-]+):(?P<port>\d{1,5})\Z")
+
+_NAME: Final = re.compile(r"(?:(?!-)[a-z0-9_-]{1,63}(?<!-)\.)*(?!-|\d+\Z)[a-z0-9_-]{1,63}(?<!-)\Z")
+MAX_NAME: Final = 253
+"""Characters of a name (RFC 1035, 2.3.4)."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, order=True):
@@ -42,17 +47,32 @@ def endpoint_of_authority(text: str) -> Endpoint | None:
 
 
 def endpoint_of_url(url: str) -> Endpoint | None:
-    """Return where an http(s) address leads; None for any other address."""
+    """Return where an http(s) address leads, an international name as clients ask for it; None for any other address."""
     try:
         parts = urlsplit(url)
         port = parts.port or DEFAULT_PORTS.get(parts.scheme)
+        host = (parts.hostname or "").lower()
+        if not host.isascii():
+            host = host[: MAX_NAME + 1].encode("idna").decode()
     except ValueError:
         return None
-    if port is None or not parts.hostname or parts.scheme not in DEFAULT_PORTS:
+    if port is None or not host or parts.scheme not in DEFAULT_PORTS:
         return None
-    return Endpoint(parts.hostname.lower(), port)
+    return Endpoint(host, port)
 
 
 def endpoints_of(urls: Iterable[str]) -> set[Endpoint]:
-    """Return where http(s) addresses lead; others are left out."""
-    return {endpoint for endpoint in map(endpoint_of_url, urls) if endpoint is not None}
+    """Return where http(s) addresses lead; others are left out, and hosts that no certificate can be of (``${HOST}``, ``...``).
+
+    To clients by rustls (uv), one malformed name spoils what vouches for it together with all others.
+    """
+    found = {endpoint for endpoint in map(endpoint_of_url, urls) if endpoint is not None}
+    return {endpoint for endpoint in found if _is_host(endpoint.host)}
+
+
+def _is_host(host: str) -> bool:
+    """Return whether certificates can name a host: an address, or a name of letters, digits, hyphens and underscores."""
+    try:
+        return not getattr(ip_address(host), "scope_id", None)
+    except ValueError:
+        return len(host) <= MAX_NAME and _NAME.match(host) is not None

@@ -32,6 +32,9 @@ def test_the_target_of_a_tunnel(text: str, found: Endpoint | None) -> None:
         ("https://[::1]:8443/x", Endpoint("::1", 8443)),
         ("https://user:word@index.example/", Endpoint("index.example", 443)),
         ("https://index.example:bad/", None),
+        ("https://Bücher.example/x", Endpoint("xn--bcher-kva.example", 443)),
+        ("https://ü..example/x", None),
+        (f"https://{'ü' * 100_000}/x", None),
         ("file:///wheels", None),
         ("https:///x", None),
     ],
@@ -45,3 +48,32 @@ def test_places_are_spelled_as_clients_spell_them() -> None:
     assert Endpoint("::1", 443).origin("https") == "https://[::1]"
     assert Endpoint("index.example", 8443).origin("https") == "https://index.example:8443"
     assert endpoints_of(["https://a.example/", "file:///x"]) == {Endpoint("a.example", 443)}
+
+
+@pytest.mark.parametrize("host", ["a.example", "my_mirror", "xn--bcher-kva.example", "7.a", "127.0.0.1", "[::1]"])
+def test_hosts_that_certificates_can_name(host: str) -> None:
+    assert len(endpoints_of([f"https://{host}/x"])) == 1
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "${HOST}",
+            "...",
+            "…",
+            "ü…",
+            "a..example",
+            ".example",
+            "example.",
+            "-a.example",
+            "a-.example",
+            "*.example",
+            "a~b",
+            "%7Bhost%7D",
+        ),
+        *("1.2.3.999", "[fe80::1%eth0]", f"{'a' * 64}.example", ".".join(["a" * 50] * 6)),
+    ],
+)
+def test_hosts_that_certificates_cannot_name(host: str) -> None:
+    assert endpoints_of([f"https://{host}/x", "https://b.example/"]) == {Endpoint("b.example", 443)}
