@@ -61,6 +61,15 @@ def endpoint_of_url(url: str) -> Endpoint | None:
     return Endpoint(host, port)
 
 
+def canonical(url: str) -> str:
+    """Return an http(s) address without its query, its host and port as in `Endpoint.origin`; any other as it is."""
+    endpoint = endpoint_of_url(url)
+    if endpoint is None:
+        return url
+    parts = urlsplit(url)
+    return endpoint.origin(parts.scheme) + parts.path
+
+
 def endpoints_of(urls: Iterable[str]) -> set[Endpoint]:
     """Return where http(s) addresses lead; others are left out, and hosts that no certificate can be of (``${HOST}``, ``...``).
 

@@ -13,7 +13,7 @@ import msgspec
 from packaging.version import InvalidVersion, Version
 
 from wheelfs.core.projects.ownership import LOCAL, Owned, Undecided
-from wheelfs.core.proxy.hosts import endpoint_of_url, endpoints_of
+from wheelfs.core.proxy.hosts import canonical, endpoint_of_url, endpoints_of
 from wheelfs.errors import InvalidInput
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import DOWNLOAD, ProjectName, parse_project_name, project_and_version
@@ -90,10 +90,9 @@ class Urls:
         self._projects = projects
         self._catalog = catalog
         # The longest first: one index may lie below another.
-        self._indexes = sorted(projects.indexes, key=lambda index: -len(index.url))
-
-        self.indexes = {index.name: index.url for index in self._indexes}
-        """Their URLs, without a slash at the end, by name."""
+        urls = {index.name: canonical(index.url) for index in projects.indexes}
+        self.indexes = dict(sorted(urls.items(), key=lambda item: -len(item[1])))
+        """The URLs of the indexes (`canonical`), without a slash at the end, by name."""
 
     async def meaning(self, url: str) -> Meaning:
         """Return what ``url`` means; may ask an index whose page could list it.
@@ -101,13 +100,14 @@ class Urls:
         Raises `WheelfsError` when whether an index lists it cannot be found out.
         """
         plain, _, query = url.partition("#")[0].partition("?")
-        for index in self._indexes:
-            rest = plain.removeprefix(index.url)
+        plain = canonical(plain)
+        for index, index_url in self.indexes.items():
+            rest = plain.removeprefix(index_url)
             if rest != plain and (not rest or rest.startswith("/")):
-                page = _page_below(index.name, rest)
+                page = _page_below(index, rest)
                 if page is not None:
                     return page
-            release = _release_beside(index.name, index.url, plain)
+            release = _release_beside(index, index_url, plain)
             if release is not None:
                 return release
         if query.endswith(METADATA_SUFFIX) and not plain.endswith(METADATA_SUFFIX):
@@ -144,7 +144,8 @@ class Urls:
         """Return whether a URL is where pages say that a file added by hand is: next to the page (`OriginalPages`)."""
         owned = self._projects.known(project)
         is_owned = isinstance(owned, Owned) and owned.owner == LOCAL and any(link.filename == filename for link in owned.kept)
-        return is_owned and any(plain == f"{index.url}/{project}/{filename}" for index in self._projects.indexes[:1])
+        first = self._projects.indexes[:1]
+        return is_owned and any(plain == f"{self.indexes[index.name]}/{project}/{filename}" for index in first)
 
     def _by_likelihood(self, plain: str, project: ProjectName) -> list[Index]:
         """Return the indexes that a project's name is routed to, the one whose own host the URL is on first."""

@@ -58,21 +58,9 @@ def test_hosts_that_certificates_can_name(host: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        *(
-            "${HOST}",
-            "...",
-            "…",
-            "ü…",
-            "a..example",
-            ".example",
-            "example.",
-            "-a.example",
-            "a-.example",
-            "*.example",
-            "a~b",
-            "%7Bhost%7D",
-        ),
-        *("1.2.3.999", "[fe80::1%eth0]", f"{'a' * 64}.example", ".".join(["a" * 50] * 6)),
+        *("${HOST}", "...", "…", "ü…", "a..example", ".example", "example.", "-a.example", "a-.example"),
+        *("*.example", "a~b", "%7Bhost%7D", "1.2.3.999"),
+        *("[fe80::1%eth0]", f"{'a' * 64}.example", ".".join(["a" * 50] * 6)),
     ],
 )
 def test_hosts_that_certificates_cannot_name(host: str) -> None:
