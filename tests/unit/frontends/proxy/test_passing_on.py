@@ -10,6 +10,7 @@ import trio.testing
 
 from tests.unit.frontends.proxy.test_speaking import Piped, bodies, client, everything
 from wheelfs.frontends.http.proxy.application import RunApplication
+from wheelfs.service.projects.by_url import Elsewhere
 from wheelfs.telemetry import Counters
 
 if TYPE_CHECKING:
@@ -50,9 +51,17 @@ class Host:
         yield b"ne"
 
 
-def speaking_with(host: Host) -> AbstractAsyncContextManager[Piped]:
+class Unknown:
+    """Knows no URL."""
+
+    async def meaning(self, url: str) -> Elsewhere:
+        return Elsewhere()
+
+
+def speaking_with(host: Host | None) -> AbstractAsyncContextManager[Piped]:
     nothing: Any = None
-    application = RunApplication(nothing, nothing, nothing, nothing, nothing, host, Counters())
+    urls: Any = Unknown()
+    application = RunApplication(nothing, urls, nothing, nothing, nothing, host, Counters())
     return client(application.at("https://index.example"))
 
 
@@ -64,6 +73,20 @@ async def test_bodies_and_answers_come_through_one_after_another() -> None:
         await stream.send(POST + POST.replace(b"Content-Length", b"Connection: close\r\nContent-Length"))
         assert bodies(await everything(stream)) == [b"done", b"done"]
     assert host.bodies == [b"upload", b"upload"]
+
+
+async def test_what_may_not_go_out_is_refused_with_a_reason_unless_the_client_wants_no_body() -> None:
+    login = b"GET /account/login HTTP/1.1\r\nHost: index.example\r\nConnection: close\r\n\r\n"
+    async with speaking_with(None) as stream:
+        await stream.send(login)
+        whole = await everything(stream)
+    async with speaking_with(None) as stream:
+        await stream.send(login.replace(b"GET", b"HEAD"))
+        head = await everything(stream)
+    assert whole.startswith(b"HTTP/1.1 503 ")
+    assert b"lets nothing out" in whole
+    assert head.splitlines()[:2] == whole.splitlines()[:2], "status and length"
+    assert head.endswith(b"\r\n\r\n")
 
 
 async def test_a_client_that_no_longer_waits_ends_its_request(autojump_clock: MockClock) -> None:

@@ -93,7 +93,7 @@ class RunApplication(Answering):
             return
         url = _url(origin, scope)
         if url is None:
-            await _refuse(send, HTTPStatus.BAD_REQUEST, "that is no address")
+            await _refuse(send, scope["method"], HTTPStatus.BAD_REQUEST, "that is no address")
             return
         authorization = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), None)
         if authorization is not None:
@@ -165,14 +165,14 @@ class RunApplication(Answering):
         elif isinstance(scope["wheelfs"], ReleaseOf) and isinstance(failed, OriginUnreachable | OriginTimeout):
             await self(scope, receive, send)
         else:
-            await _refuse(send, status_of(failed), str(failed))
+            await _refuse(send, scope["method"], status_of(failed), str(failed))
 
 
-async def _refuse(send: Send, status: HTTPStatus, reason: str) -> None:
+async def _refuse(send: Send, method: str, status: HTTPStatus, reason: str) -> None:
     body = f"wheelfs: {reason}\n".encode(errors="backslashreplace")
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": int(status), "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body, "more_body": False})
 
 
 async def _hear(receive: Receive, body: trio.MemorySendChannel[bytes], scope: trio.CancelScope) -> None:
