@@ -7,6 +7,7 @@ raise `OriginError`; what is torn or foreign is skipped and logged.
 from __future__ import annotations
 
 import logging
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
@@ -85,7 +86,8 @@ class ShareCatalog:
             )
         identity = identity_of(found)
         if identity is None:
-            raise OriginFault(attempted, "it is of a format that this version does not know", "update wheelfs")
+            advice = "update wheelfs, unless a page to log in or of an error stands in its place"
+            raise OriginFault(attempted, "it is of a format that this version does not know", advice)
         self._identity = identity
         return identity
 
@@ -246,16 +248,34 @@ class ShareCatalog:
 
     def _object(self, key: str, limit_bytes: int, decode: Callable[[bytes], T]) -> T | Unseen:
         """Read an object; one that cannot be read while the marker can is passed over, as a damaged one is."""
-        try:
-            encoded = self._objects.read(key, limit_bytes=limit_bytes)
-            return "missing" if encoded is None else decode(encoded)
-        except ShareFormatError as error:
-            self._pass_over(key, error)
-            return "damaged"
-        except (OriginFault, OriginDenied) as error:
-            self.check()
-            self._pass_over(key, error)
-            return "unread"
+        for is_last in (False, True):
+            try:
+                encoded = self._objects.read(key, limit_bytes=limit_bytes)
+                return "missing" if encoded is None else decode(encoded)
+            except ShareFormatError as error:
+                if is_last:
+                    self._pass_over(key, error)
+                    return "damaged"
+                self.refuse_pages()
+            except (OriginFault, OriginDenied) as error:
+                self.check()
+                self._pass_over(key, error)
+                return "unread"
+        raise AssertionError("unreachable")
+
+    def refuse_pages(self) -> None:
+        """Raise `OriginError` where what is not an object of the share may be a page that a server answers everything with.
+
+        Be it for a while (to log in, of an error), or for all that is not there: then the log has no end.
+        """
+        self.check()
+        key = snapshot_key(secrets.token_hex(16))
+        if self._objects.read_range(key, 0, 1) is not None:
+            raise OriginFault(
+                f"use the share {self._objects.url}",
+                f"something is there under a name made up a moment ago ({key}): its server has a page for what is not there",
+                "let it answer 404 instead",
+            )
 
     def _pass_over(self, key: str, error: object) -> None:
         if key not in self._reported and len(self._reported) < _MAX_REPORTED:

@@ -91,6 +91,7 @@ class ObjectShare:
                     break
                 announced = decode_announcement(encoded)
             except ShareFormatError as error:
+                self.catalog.refuse_pages()
                 log.warning("left out %s of the share %s: %s", key, self.url, error)
                 continue
             found[announced.name] = announced
