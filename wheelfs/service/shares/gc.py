@@ -5,6 +5,7 @@ No lock is taken: what is to go is condemned first, which pushers respect, and d
 
 from __future__ import annotations
 
+import logging
 import time
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from wheelfs.core.share_gc_plan import Plan
     from wheelfs.model.share_objects import FoundObject
     from wheelfs.remote.share.gc import ShareGarbage
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 8
 """Objects that are deleted between two looks at the time: as many as the share deletes at once."""
@@ -139,8 +142,24 @@ class _Run:
 
     def _do(self, seen: ShareContents, made: Plan) -> list[FoundObject]:
         """Write down what is condemned, delete what may be, and return that."""
+        try:
+            self._write_down(seen, made)
+        except OriginFault as error:
+            # A share that is full has no room for it, until this has made some: earlier lists say what may go.
+            log.warning("deleting in the share %s first, since nothing can be written there: %s", self._share.url, error)
+            deleted = self._delete(seen, made)
+            self._write_down(seen, made)
+        else:
+            deleted = self._delete(seen, made)
+        gone = {found.key for found in deleted} & Condemnations(seen.lists.values()).standing()
+        self._write([*made.void, *sorted(gone)], is_void=True)
+        return deleted
+
+    def _write_down(self, seen: ShareContents, made: Plan) -> None:
         self._note_end(seen)
         self._write([found.key for found in made.condemn])
+
+    def _delete(self, seen: ShareContents, made: Plan) -> list[FoundObject]:
         deleted: list[FoundObject] = []
         for _, stage in groupby(made.delete, key=lambda found: found.key.partition("/")[0]):
             objects = list(stage)
@@ -150,8 +169,6 @@ class _Run:
                 some = objects[at : at + _AT_ONCE]
                 self._share.delete(found.key for found in some)
                 deleted += some
-        gone = {found.key for found in deleted} & Condemnations(seen.lists.values()).standing()
-        self._write([*made.void, *sorted(gone)], is_void=True)
         return deleted
 
     def _note_end(self, seen: ShareContents) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
+from wheelfs.errors import OriginFault
 from wheelfs.model.condemned import Condemned
 from wheelfs.model.share_objects import FoundObject, pack_key
 from wheelfs.service.shares.gc import collect
@@ -29,6 +32,8 @@ class Share:
         self.packs = {pack_key(number.to_bytes(16)) for number in range(packs)}
         self.condemned: list[Condemned] = [Condemned(int(AHEAD_S * 1e6), int(GRACE_S), tuple(self.packs))] if packs else []
         self.asked: list[str] = []
+        self.holds = 1_000
+        """Packs with which there is no room for anything else."""
         self._asking_s = asking_s
         self._deleting_s = deleting_s
 
@@ -72,6 +77,8 @@ class Share:
         return {f"{number:032x}": one for number, one in enumerate(self.condemned)}
 
     def condemn(self, condemned: Condemned) -> None:
+        if len(self.packs) >= self.holds:
+            raise OriginFault("write a list", "no space left on device", "make room there and run it again")
         self.condemned.append(condemned)
 
     def delete(self, keys: Iterable[str]) -> None:
@@ -105,3 +112,24 @@ def test_a_grace_period_is_not_shortened_by_a_clock_that_answers_late() -> None:
     run(share)
     [condemned] = share.condemned
     assert condemned.at_us >= (share.now_s + AHEAD_S) * 1e6
+
+
+def test_a_share_that_is_full_is_given_room_by_what_older_lists_condemned() -> None:
+    share = Share(8)
+    other = pack_key(bytes(15) + b"\x09")
+    share.packs.add(other)
+    share.holds = 9
+    assert run(share) == (8, 0)
+    assert share.packs == {other}
+    [_, condemned, void] = share.condemned
+    assert condemned.keys == (other,)
+    assert void.is_void
+
+
+def test_a_share_that_stays_full_is_said_to_be_when_all_that_may_go_is_gone() -> None:
+    share = Share(8)
+    share.packs.add(pack_key(bytes(15) + b"\x09"))
+    share.holds = 1
+    with pytest.raises(OriginFault, match="no space left"):
+        run(share)
+    assert len(share.packs) == 1
