@@ -18,7 +18,7 @@ from wheelfs.service.shares.condemned_view import CondemnedView
 from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.gc import collect
 from wheelfs.service.shares.outcomes import Failed, Outcome
-from wheelfs.service.shares.push_batch import PushTarget, push_names
+from wheelfs.service.shares.push_batch import OwnPacks, PushTarget, push_names
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def push_later(path: Path, objects: Objects, days: float) -> list[Outcome]:
         cache = RemoteCatalogCache(store, share)
         cache.catch_up()
         names = [name for name in store.catalog.names() if not cache.has(shared_file(name))]
-        return list(push_names(store, PushTarget(share, cache, condemned), names))
+        return list(push_names(store, PushTarget(share, cache, condemned, OwnPacks()), names))
 
 
 if __name__ == "__main__":

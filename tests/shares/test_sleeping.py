@@ -14,7 +14,7 @@ from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
 from wheelfs.service.shares.condemned_view import CondemnedView
 from wheelfs.service.shares.outcomes import Failed, Pushed
-from wheelfs.service.shares.push_batch import PushTarget, push_names
+from wheelfs.service.shares.push_batch import OwnPacks, PushTarget, push_names
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def test_no_manifest_is_written_that_names_what_was_condemned_while_its_machine_
         names = store.catalog.stored_names("good")
         cache = RemoteCatalogCache(store, share)
         cache.catch_up()
-        pushed = push_names(store, PushTarget(share, cache, CondemnedView(share, clock_s=lambda: now_s)), names)
+        pushed = push_names(store, PushTarget(share, cache, CondemnedView(share, clock_s=lambda: now_s), OwnPacks()), names)
         assert [type(outcome) for outcome in pushed] == [Pushed]
     assert collect_later(objects, 16).deleted == 1
     assert pulled(tmp_path / "b", objects) == wheels
@@ -66,7 +66,7 @@ def test_nothing_is_told_of_that_was_deleted_while_its_machine_slept(tmp_path: P
         # The storage's clock goes on as well.
         with mock.patch.object(cache, "catch_up", catch_up), mock.patch.object(share, "clock_s", lambda: time.time() + now_s):
             condemned = CondemnedView(share, clock_s=lambda: now_s)
-            list(push_names(store, PushTarget(share, cache, condemned), store.catalog.stored_names("good")))
+            list(push_names(store, PushTarget(share, cache, condemned, OwnPacks()), store.catalog.stored_names("good")))
     assert not share.catalog.files(), "another run may be deleting still"
     push_later(tmp_path / "a", objects, 16.1)
     assert pulled(tmp_path / "b", objects) == wheels, "written once more"
@@ -89,7 +89,7 @@ def test_nothing_is_told_of_long_after_it_was_looked_at_what_is_condemned(tmp_pa
         cache = RemoteCatalogCache(store, share)
         cache.catch_up()
         condemned = CondemnedView(share, clock_s=lambda: now_s)
-        [outcome] = push_names(store, PushTarget(share, cache, condemned), store.catalog.stored_names("good"))
+        [outcome] = push_names(store, PushTarget(share, cache, condemned, OwnPacks()), store.catalog.stored_names("good"))
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.error, OriginTimeout)
     assert not keys(objects, "log")

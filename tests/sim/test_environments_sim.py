@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.sim.test_share_sim import Simulation, filled_store, simulate
+from tests.fakes.related_wheels import filled_store
+from tests.sim.test_share_sim import Simulation, simulate
 from wheelfs.model.shared_environment import SharedEnvironment, announcement_key, decode_announcement, keys_in_force
 from wheelfs.remote.share.share import WrittenShare
 from wheelfs.service.environments.sharing import announce

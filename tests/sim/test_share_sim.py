@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.related_wheels import filled_store
 from tests.fakes.slow_objects import DAY_S, LAG_S, Cluster, Machine, SlowObjects, TrueObjects, World
-from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import OriginError
 from wheelfs.model.condemned import FRESH_S, decode_condemned
 from wheelfs.model.manifest import Manifest
@@ -34,44 +34,25 @@ from wheelfs.service.shares.gc import collect
 from wheelfs.service.shares.known_end import known_end
 from wheelfs.service.shares.limits import PushLimits
 from wheelfs.service.shares.outcomes import Pushed
-from wheelfs.service.shares.push_batch import PushTarget, push_names
-from wheelfs.store.catalog.records import StoredName
-from wheelfs.store.store import Store
+from wheelfs.service.shares.push_batch import OwnPacks, PushTarget, push_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.shared import SharedFile
+    from wheelfs.store.catalog.records import StoredName
+    from wheelfs.store.store import Store
 
-PARTS = {f"common/part{number}.bin": incompressible(3_000, f"part {number}") for number in range(4)}
 PUSHERS, COLLECTORS, FOLLOWERS = 3, 2, 1
 SMALL_PACKS = PushLimits(pack_bytes=6_000)
 YEAR_S = 366 * DAY_S
-CATALOG = (MARKER_KEY, LOG, ROOTS, SNAPSHOTS)
-"""Where keys begin that say what files there are."""
+CATALOG = (MARKER_KEY, LOG, ROOTS, SNAPSHOTS)  # where keys begin that say what files there are
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     with filled_store(tmp_path_factory.mktemp("sim")) as opened:
-        yield opened
-
-
-@contextmanager
-def filled_store(directory: Path) -> Iterator[Store]:
-    """Wheels that have some members in common, each pair others."""
-    with Store.open(directory / "store") as opened:
-        for number in range(6):
-            some = {name: PARTS[name] for at, name in enumerate(PARTS) if (at + number) % 2}
-            filename = wheel_filename("demo", f"{number}.0")
-            own = {f"demo/own{number}": incompressible(2_000, f"{number}")}
-            content = build_wheel("demo", f"{number}.0", files={**some, **own}, compression="stored")
-            (directory / "input").write_bytes(content)
-            name = StoredName(project="demo", filename=filename, index="main", size_bytes=len(content), added_at_us=1)
-            with (directory / "input").open("rb") as file:
-                opened.add_content(file.fileno(), len(content), expected_sha256=None, names=[name])
         yield opened
 
 
@@ -82,6 +63,16 @@ SMALL = ShareLimits(span=3, portion_files=2, record_files=2, snapshot_files=2, r
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "wheelfs")
+
+
+@contextmanager
+def withdrawn(target: PushTarget) -> Iterator[None]:
+    """Do what a command does whose push fails."""
+    try:
+        yield
+    except OriginError:
+        target.own.withdraw(target.share)
+        raise
 
 
 def told(world: World) -> dict[FileKey, SharedFile]:
@@ -137,8 +128,7 @@ class Simulation:
         self.world.changed = self.watcher.look
         self._store, self._names, self._number = store, store.catalog.stored_names("demo"), 0
         self.machines: list[Machine] = []
-        self.memories: list[str] = []
-        """What followers remember the share as."""
+        self.memories: list[str] = []  # what followers remember the share as
 
     def pusher(self) -> None:
         """A machine that pushes everything by hand, or, for days, some files after others."""
@@ -152,13 +142,22 @@ class Simulation:
             share.catalog.prepare()
             cache = RemoteCatalogCache(self._store, share, memory)
             condemned = CondemnedView(share, clock_s=lambda: self.world.now_s + skew_s)
+            target = PushTarget(share, cache, condemned, OwnPacks())
             for lot in lots:
-                cache.catch_up()
-                for outcome in push_names(self._store, PushTarget(share, cache, condemned), lot, limits=SMALL_PACKS):
-                    if isinstance(outcome, Pushed):
-                        self.watcher.promised(outcome.name)
+                with withdrawn(target):
+                    # Once more, as a mount does, with what was written before.
+                    with suppress(OriginError):
+                        self.push_lot(target, lot)
+                        continue
+                    self.push_lot(target, lot)
 
         self.start("pusher", work)
+
+    def push_lot(self, target: PushTarget, lot: list[StoredName]) -> None:
+        target.cache.catch_up()
+        for outcome in push_names(self._store, target, lot, limits=SMALL_PACKS):
+            if isinstance(outcome, Pushed):
+                self.watcher.promised(outcome.name)
 
     def remover(self) -> None:
         """A machine that takes files out of the share."""
@@ -226,7 +225,7 @@ class Simulation:
         cache = RemoteCatalogCache(self._store, share, uuid.uuid4().hex)
         cache.catch_up()
         condemned = CondemnedView(share, clock_s=lambda: self.world.now_s)
-        target = PushTarget(share, cache, condemned)
+        target = PushTarget(share, cache, condemned, OwnPacks())
         return [type(outcome) for outcome in push_names(self._store, target, self._names, limits=SMALL_PACKS)]
 
     def start(self, kind: str, work: Callable[[SlowObjects], object], *, step_s: float | None = None) -> None:

@@ -178,10 +178,14 @@ class WrittenShare(ObjectShare):
                 )
         return True
 
-    def places(self, wanted: Collection[bytes], of: Iterable[bytes]) -> dict[bytes, PackPlace]:
-        """Return where wanted chunks lie that the files ``of`` (each a sha256) are made of, in packs that are there."""
-        found: dict[bytes, PackPlace] = {}
-        packs: dict[bytes, bool] = {}
+    def places(self, wanted: Collection[bytes], of: Iterable[bytes], own: Mapping[bytes, PackPlace]) -> dict[bytes, PackPlace]:
+        """Return where wanted chunks lie that the files ``of`` (each a sha256) are made of, in packs that are there.
+
+        ``own``, by digest: where chunks lie that are known without a manifest.
+        """
+        chosen = {digest: own[digest] for digest in wanted if digest in own}
+        packs = {pack: self._may_use_pack(pack) for pack in {place.pack for place in chosen.values()}}
+        found = {digest: place for digest, place in chosen.items() if packs[place.pack]}
         for sha256 in of:
             try:
                 manifest = self.manifest(sha256)
@@ -264,6 +268,10 @@ class WrittenShare(ObjectShare):
         assert len(content) <= MAX_PACK_BYTES
         # Where there is one of this name already it is this one: an answer was lost, and the request made again.
         self._written.create(pack_key(pack), content)
+
+    def delete_pack(self, pack: bytes) -> None:
+        """Delete a pack that its writer alone knows: no manifest that may be there names it."""
+        self._written.delete(pack_key(pack))
 
     def add_manifest(self, sha256: bytes, manifest: Manifest) -> None:
         """Write down how a file is made; its chunks are there."""

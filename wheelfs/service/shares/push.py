@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from wheelfs.errors import OriginDenied, OriginFault
+from wheelfs.errors import OriginDenied, OriginError, OriginFault
 from wheelfs.reports.left_out import UNOBSERVED, CopyObserver
 from wheelfs.reports.shares import PushedFile
 from wheelfs.service.needed_files import left_out, needed_of_stored
@@ -13,7 +13,7 @@ from wheelfs.service.shares.condemned_view import CondemnedView
 from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.limits import SHARE_LIMITS
 from wheelfs.service.shares.outcomes import Failed, Present, Pushed
-from wheelfs.service.shares.push_batch import PushTarget, push_names
+from wheelfs.service.shares.push_batch import OwnPacks, PushTarget, push_names
 from wheelfs.service.stored_files import select_stored
 
 if TYPE_CHECKING:
@@ -74,7 +74,13 @@ def push(
         else:
             missing.append(name)
     if missing:
-        yield from map(reported, push_names(store, PushTarget(share, cache, CondemnedView(share)), missing, limits=limits))
+        own = OwnPacks()
+        target = PushTarget(share, cache, CondemnedView(share), own)
+        try:
+            yield from map(reported, push_names(store, target, missing, limits=limits))
+        except OriginError:
+            own.withdraw(share)
+            raise
         cache.catch_up()
 
 

@@ -1,14 +1,15 @@
 """Pushing stored files in batches: packs, manifests and records, each durable before the next one begins.
 
-A file is announced last.  A process that is killed in between leaves what no one sees, and what the next push of the same chunks
-uses.
+A file is announced last.  A process that is killed in between leaves what no one sees; packs that were written before an attempt
+failed are used by the next one of the same process.
 """
 
 from __future__ import annotations
 
 from array import array
+from contextlib import suppress
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import blake3
 
@@ -22,7 +23,7 @@ from wheelfs.service.shares.limits import SHARE_LIMITS
 from wheelfs.service.shares.outcomes import Failed, Pushed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wheelfs.remote.share.share import WrittenShare
     from wheelfs.service.shares.catalog_cache import RemoteCatalogCache
@@ -31,13 +32,55 @@ if TYPE_CHECKING:
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
 
+_MAX_OWN_CHUNKS: Final = 200_000
+"""Some 40 MB, kept while files cannot be pushed: chunks of 10 to 50 GB."""
+
+
+class OwnPacks:
+    """Packs that this process has written, and whose files it has not announced: the next attempt uses them.
+
+    Nothing in the share leads to them, so another process cannot know them.  Not for several threads at once.
+    """
+
+    def __init__(self) -> None:
+        self.places: dict[bytes, PackPlace] = {}
+        """By digest, of packs that were there when they had been written."""
+        self._unnamed: set[bytes] = set()
+
+    def begin(self, pack: bytes) -> None:
+        """Note that a pack is about to be written."""
+        self._unnamed.add(pack)
+
+    def done(self, places: Mapping[bytes, PackPlace]) -> None:
+        """Note where its chunks lie, now that it is written."""
+        self.places |= places
+        while len(self.places) > _MAX_OWN_CHUNKS:
+            del self.places[next(iter(self.places))]
+
+    def name(self, packs: Iterable[bytes]) -> None:
+        """Note that a manifest that names packs is about to be written: from now on it may be there, whatever the answer is."""
+        self._unnamed.difference_update(packs)
+
+    def clear(self) -> None:
+        """Forget them, now that all files are announced."""
+        self.places.clear()
+        self._unnamed.clear()
+
+    def withdraw(self, share: WrittenShare) -> None:
+        """Delete those that no manifest can name, as far as the share permits that, and forget them: no attempt follows."""
+        with suppress(OriginError):
+            for pack in self._unnamed:
+                share.delete_pack(pack)
+        self.clear()
+
 
 class PushTarget(NamedTuple):
-    """A share to push to, what this store knows that it has, and what of it is about to be deleted."""
+    """A share to push to, what this store knows that it has, what of it is about to be deleted, and what is not announced yet."""
 
     share: WrittenShare
     cache: RemoteCatalogCache
     condemned: CondemnedView
+    own: OwnPacks
 
 
 class _Wanted(NamedTuple):
@@ -99,6 +142,7 @@ class _Batch:
         self._cache = target.cache
         self._identity = target.cache.identity
         self._condemned = target.condemned
+        self._own = target.own
         self._wanted = wanted
         self._limits = limits
         self._places: dict[bytes, PackPlace] = {}
@@ -121,7 +165,9 @@ class _Batch:
 
     def _push(self) -> Iterator[Pushed | Failed]:
         self._condemned.begin()
-        places = self._share.places({chunk.digest for one in self._wanted for chunk in one.recipe.data}, self._relatives())
+        wanted = {chunk.digest for one in self._wanted for chunk in one.recipe.data}
+        # Own packs may be condemned or gone by now, like any others.
+        places = self._share.places(wanted, self._relatives(), self._own.places)
         self._places = {digest: place for digest, place in places.items() if self._condemned.is_reliable(place.pack)}
         for one in self._wanted:
             try:
@@ -167,7 +213,7 @@ class _Batch:
                     # The share must hold no wrong byte, whatever the store's own checks let through.
                     if blake3.blake3(content).digest() != digest:
                         raise StoreDamaged(f"push {name.filename}", "a chunk is not what was stored", "run: wheelfs verify")
-                    place = self._places[digest] = self._pack.add(content)
+                    place = self._places[digest] = self._pack.add(digest, content)
                     written_bytes += length
                 pack_of.append(packs.setdefault(place.pack, len(packs)))
                 offsets.append(place.offset)
@@ -189,7 +235,9 @@ class _Batch:
     def _flush(self) -> None:
         full, self._pack = self._pack, _Pack(self._share.new_pack_name())
         if full.chunks:
+            self._own.begin(full.name)
             self._share.add_pack(full.name, full.chunks)
+            self._own.done(full.places)
         self._settled = len(self._packed)
 
     def _announce(self) -> Iterator[Pushed | Failed]:
@@ -206,6 +254,7 @@ class _Batch:
                 self._condemned.freshen()
                 if self._is_safe(one):
                     if not is_described:
+                        self._own.name(one.manifest.packs)
                         self._share.add_manifest(name.sha256, one.manifest)
                     made.append(one)
             except OriginError as error:
@@ -261,10 +310,11 @@ class _Pack:
     def __init__(self, name: bytes) -> None:
         self.name = name
         self.chunks: list[bytes] = []
+        self.places: dict[bytes, PackPlace] = {}
         self.size_bytes = len(PACK_HEAD)
 
-    def add(self, content: bytes) -> PackPlace:
-        place = PackPlace(self.name, self.size_bytes)
+    def add(self, digest: bytes, content: bytes) -> PackPlace:
+        place = self.places[digest] = PackPlace(self.name, self.size_bytes)
         self.chunks.append(content)
         self.size_bytes += len(content)
         return place

@@ -21,7 +21,7 @@ from wheelfs.service.shares.condemned_view import CondemnedView
 from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.limits import SHARE_LIMITS
 from wheelfs.service.shares.outcomes import Failed, Pushed
-from wheelfs.service.shares.push_batch import PushTarget, push_names
+from wheelfs.service.shares.push_batch import OwnPacks, PushTarget, push_names
 from wheelfs.service.tasks import failure
 from wheelfs.store.coordination.locks import lock_within
 
@@ -53,6 +53,7 @@ class WriteThrough:
         self._share = WrittenShare(self._objects)
         self._cache = RemoteCatalogCache(store, self._share, name)
         self._condemned = CondemnedView(self._share)
+        self._own = OwnPacks()
         self._backlog = Backlog(store, name, limits.write_through)
         self._state: ShareWriteState = "idle"
         self._pushed_files = self._written_bytes = 0
@@ -188,7 +189,7 @@ class WriteThrough:
             else:
                 names.append(name)
         failed: Failed | None = None
-        target = PushTarget(self._share, self._cache, self._condemned)
+        target = PushTarget(self._share, self._cache, self._condemned, self._own)
         for outcome in push_names(self._store, target, names, limits=self._push_limits):
             match outcome:
                 case Pushed(written_bytes=written_bytes):
@@ -202,6 +203,8 @@ class WriteThrough:
             self._backlog.drop(file_key(shared_file(outcome.name)))
         if failed is not None and isinstance(failed.error, OriginUnreachable | OriginTimeout):
             raise failed.error
+        if failed is None:
+            self._own.clear()
         return failed
 
     def _stored(self, file: SharedFile) -> StoredName | None:
