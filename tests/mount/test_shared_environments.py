@@ -139,6 +139,24 @@ def test_its_wheels_come_with_contents(lab: Lab) -> None:
     assert digests_below(lab.second.path()) == digests_below(lab.first.path())
 
 
+def test_of_a_lazy_one_those_wheels_come_that_the_share_has(lab: Lab) -> None:
+    late, _ = lab.first.index.add_wheel("late", "1.0", files={"late.bin": incompressible(3_000_000, "late")})
+    lab.first.create("it", "large", "late", lazy=True)
+    lab.push()
+    done = lab.on_second("pull", "--env", "it", "--contents").succeeded()
+    assert [(one["file"]["filename"], one["file"]["result"]) for one in objects(done)[1:]] == [(LARGE, "pulled")]
+    assert f"1 wheel of it not in the share, nor here: {late}" in done.stderr
+    done = lab.on_second("pull", "--env", "it", "--contents").succeeded()
+    assert [one["file"]["result"] for one in objects(done)[1:]] == ["present"]
+
+
+def test_one_of_which_no_wheel_is_stored_makes_a_share_that_mounts_know(lab: Lab) -> None:
+    lab.first.index.add_wheel("late", "1.0", files={"late.bin": incompressible(3_000_000, "late")})
+    lab.first.create("it", "late", lazy=True)
+    lab.push()
+    lab.opened().catalog.check()
+
+
 def test_profiles_of_machines_are_merged(lab: Lab) -> None:
     lab.run_first()
     lab.push()

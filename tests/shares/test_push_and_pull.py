@@ -123,6 +123,22 @@ def test_private_files_are_pushed_only_when_it_is_said(tmp_path: Path, share: Pa
         assert [(name.index, name.private) for name in store.catalog.stored_names("own")] == [("local", True)]
 
 
+def test_files_that_are_meant_by_their_content_are_copied_and_others_of_their_names_are_not(tmp_path: Path, share: Path) -> None:
+    one, own = wheel("1.0"), (wheel("1.0")[0], wheel("1.0", data=b"own")[1])
+    fill(tmp_path / "a", one)
+    fill(tmp_path / "a", own, private=True, index="local")
+    absent = ("good", wheel_filename("good", "9.0"), bytes(32))
+    with Store.open(tmp_path / "a") as store:
+        [name] = [name for name in store.catalog.stored_names("good") if not name.private]
+        meant = frozenset({("good", name.filename, name.sha256), absent})
+        [pushed] = push(store, WrittenShare(open_objects(share.as_uri())), meant, private=False)
+        assert (pushed.sha256, pushed.result) == (name.sha256.hex(), "pushed")
+        [_, _] = push(store, WrittenShare(open_objects(share.as_uri())), ["good"], private=False)
+    with Store.open(tmp_path / "b") as store:
+        [pulled] = pull(store, WrittenShare(open_objects(share.as_uri())), meant, contents=True)
+        assert (pulled.sha256, pulled.result) == (name.sha256.hex(), "pulled")
+
+
 def test_large_files_take_several_packs_and_each_is_seen_when_its_own_are_there(tmp_path: Path, share: Path) -> None:
     wheels = [wheel(f"{number}.0", more=incompressible(400_000, f"{number}")) for number in range(3)]
     fill(tmp_path / "a", *wheels)

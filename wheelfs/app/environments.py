@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wheelfs.app.fetching import Request
     from wheelfs.config import Settings
     from wheelfs.model.environment import Environment, EnvironmentLabel, EnvironmentWheel, Interpreter
+    from wheelfs.model.share_catalog import FileKey
     from wheelfs.model.wanted import Wanted
     from wheelfs.reports.environment import (
         CompiledEnvironment,
@@ -269,12 +270,13 @@ def described(settings: Settings, name: str) -> tuple[EnvironmentState, Interpre
     return state, InterpreterState(path=path, made_for=tree.interpreter.version, found=python, problem=problem, mend=mend), files
 
 
-def wheels_of(settings: Settings, name: str) -> tuple[list[str], list[str]]:
-    """Return the filenames of the wheels of an environment that are stored, and of the others; raises `NotKnown`."""
+def wheels_of(settings: Settings, name: str) -> tuple[list[FileKey], list[FileKey]]:
+    """Return the wheels of an environment that are stored, and the others; raises `NotKnown`."""
     with store_to_look_at(settings) as store:
         _, tree = named(store, "take the wheels of", name)
-        stored = [wheel.filename for wheel in tree.wheels if store.holds(wheel.sha256)]
-        return stored, [wheel.filename for wheel in tree.wheels if wheel.filename not in stored]
+        wheels = [(wheel.project, wheel.filename, wheel.sha256) for wheel in tree.wheels]
+        stored = [wheel for wheel in wheels if store.holds(wheel[2])]
+        return stored, [wheel for wheel in wheels if wheel not in stored]
 
 
 def profile(settings: Settings, name: str) -> EnvironmentProfile:

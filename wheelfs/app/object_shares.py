@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from wheelfs.reports.files import KeptFile
     from wheelfs.reports.shares import PulledFile, PushedFile, ShareCollection
     from wheelfs.service.environments.sharing import Shared
+    from wheelfs.service.shares.shared_files import Meant
 
 
 def push(
     settings: Settings,
     url: str,
-    words: Sequence[str],
+    words: Meant,
     *,
     private: bool,
     with_deps: bool = False,
@@ -56,7 +57,7 @@ def push(
 def pull(
     settings: Settings,
     url: str,
-    words: Sequence[str],
+    words: Meant,
     *,
     contents: bool,
     with_deps: bool = False,

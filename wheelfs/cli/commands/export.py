@@ -51,7 +51,7 @@ def export(context: click.Context, directory: Path, patterns: tuple[str, ...], w
     output = session.output
     if environment is not None:
         stored, missing = environments.wheels_of(session.settings(), environment)
-        patterns = (*patterns, *stored, *missing)
+        patterns = (*patterns, *(filename for _, filename, _ in (*stored, *missing)))
 
     def report(file: ExportedFile) -> None:
         if output.json:

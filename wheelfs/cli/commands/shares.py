@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from wheelfs.cli.output import Output
     from wheelfs.config import Settings
+    from wheelfs.model.share_catalog import FileKey
     from wheelfs.reports.environment import SharedEnvironmentState
     from wheelfs.reports.left_out import LeftOut
     from wheelfs.reports.progress import Progress
     from wheelfs.reports.shares import PulledFile, PushedFile
+    from wheelfs.service.shares.shared_files import Meant
 
 
 class _Shown:
@@ -83,9 +85,10 @@ def push(context: click.Context, /, names: tuple[str, ...], url: str, environmen
     context.with_resource(ends_when_interrupted())
     session = session_of(context)
     output = session.output
+    meant: Meant = names
     if environment is not None:
         _refuse_both(names, how)
-        names = _wheels_to_push(output, session.settings(), environment)
+        meant = _wheels_to_push(output, session.settings(), environment)
     done: list[PushedFile] = []
     left_out: list[LeftOut] = []
     with output.progress() as progress:
@@ -93,12 +96,12 @@ def push(context: click.Context, /, names: tuple[str, ...], url: str, environmen
         pushing = object_shares.push(
             session.settings(),
             url,
-            list(names),
+            meant,
             private=how["private"],
             with_deps=how["with_deps"],
             observer=CopyObserver(left_out.append, shown.begin),
         )
-        for file in pushing if environment is None or names else ():
+        for file in pushing if environment is None or meant else ():
             done.append(file)
             shown.done(len(done))
             _print_file(output, file, file.written_bytes)
@@ -131,7 +134,9 @@ def push(context: click.Context, /, names: tuple[str, ...], url: str, environmen
 @_share
 @click.option("--contents", is_flag=True, help="Copy the files, so that they are stored here.")
 @click.option("--with-deps", is_flag=True, help="With --contents: copy what named files need, too, as far as the share has it.")
-@click.option("--env", "environment", metavar="NAME", help="Take an environment; with --contents also its wheels.")
+@click.option(
+    "--env", "environment", metavar="NAME", help="Take an environment; with --contents also those wheels of it that are there."
+)
 @click.pass_context
 def pull(
     context: click.Context, names: tuple[str, ...], url: str, contents: bool, with_deps: bool, environment: str | None
@@ -153,13 +158,13 @@ def pull(
     session = session_of(context)
     output = session.output
     done: list[PulledFile] = []
+    meant: Meant = names
     if environment is not None:
         _refuse_both(names, {"with_deps": with_deps})
-        taken = object_shares.pull_environment(session.settings(), url, environment)
-        _print_environment(output, taken)
+        _print_environment(output, object_shares.pull_environment(session.settings(), url, environment))
         if not contents:
             return 0
-        names = taken.filenames
+        meant = _wheels_to_pull(session.settings(), environment)
     if with_deps and not contents:
         raise UsageError("use --with-deps", "it says what is copied, and only --contents copies", "give --contents, too")
     left_out: list[LeftOut] = []
@@ -168,7 +173,7 @@ def pull(
         pulling = object_shares.pull(
             session.settings(),
             url,
-            list(names),
+            meant,
             contents=contents,
             with_deps=with_deps,
             observer=CopyObserver(left_out.append, shown.begin),
@@ -178,17 +183,17 @@ def pull(
             shown.done(len(done))
             _print_file(output, file, file.read_bytes)
     _print_left_out(output, left_out, "in the share", "copied")
+    if environment is not None:
+        _say_absent(output, session.settings(), environment, done)
     present = _count(done, "present")
-    if output.json:
-        pass
-    elif contents:
+    if contents and not output.json:
         pulled = [file for file in done if file.result == "pulled"]
         read = size_text(sum(file.read_bytes for file in pulled))
         whole = size_text(sum(file.size_bytes for file in pulled))
         output.line(
             f"{counted(len(pulled), 'file')} pulled, {whole}, of which {read} were read; {present} {were(present)} here already"
         )
-    else:
+    elif not output.json:
         missing = _count(done, "missing")
         advice = ", --contents copies them" if missing else ""
         output.line(f"{counted(len(done), 'file')} in the share: {present} here already, {missing} missing here{advice}")
@@ -200,13 +205,29 @@ def _refuse_both(names: Sequence[str], how: Mapping[str, bool]) -> None:
         raise UsageError("use --env", "it names all files that are meant", "leave out the other names and options")
 
 
-def _wheels_to_push(output: Output, settings: Settings, environment: str) -> tuple[str, ...]:
+def _wheels_to_push(output: Output, settings: Settings, environment: str) -> frozenset[FileKey]:
     from wheelfs.app import environments
 
     stored, missing = environments.wheels_of(settings, environment)
     if missing:
-        output.talk(f"wheelfs: {counted(len(missing), 'wheel')} of {environment} not stored, and not pushed: {missing[0]} …")
-    return tuple(stored)
+        output.talk(f"wheelfs: {counted(len(missing), 'wheel')} of {environment} not stored, and not pushed: {missing[0][1]} …")
+    return frozenset(stored)
+
+
+def _wheels_to_pull(settings: Settings, environment: str) -> frozenset[FileKey]:
+    from wheelfs.app import environments
+
+    stored, missing = environments.wheels_of(settings, environment)
+    return frozenset((*stored, *missing))
+
+
+def _say_absent(output: Output, settings: Settings, environment: str, done: Sequence[PulledFile]) -> None:
+    from wheelfs.app import environments
+
+    said = {(file.project, file.filename, bytes.fromhex(file.sha256)) for file in done}
+    absent = [wheel for wheel in environments.wheels_of(settings, environment)[1] if wheel not in said]
+    if absent:
+        output.talk(f"wheelfs: {counted(len(absent), 'wheel')} of {environment} not in the share, nor here: {absent[0][1]} …")
 
 
 def _print_environment(output: Output, environment: SharedEnvironmentState) -> None:

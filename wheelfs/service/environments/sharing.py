@@ -51,6 +51,7 @@ def push_environment(store: Store, share: WrittenShare, name: str) -> Shared:
     Its wheels are there.  A profile of the same tree that others have pushed is merged.  Raises `NotKnown`, `OriginError`.
     """
     label, tree = named(store, "push", name)
+    share.catalog.prepare()  # where no wheel of it is stored, nothing was pushed before
     condemned = CondemnedView(share)
     condemned.begin()
     before = share.environments().get(name)

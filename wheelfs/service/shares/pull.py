@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wheelfs.model.recipe import Extent
     from wheelfs.model.shared import SharedFile
     from wheelfs.remote.share.share import ObjectShare
+    from wheelfs.service.shares.shared_files import Meant
     from wheelfs.store.store import Store
 
 _AT_ONCE: Final = 4_096
@@ -43,7 +44,7 @@ _AT_ONCE: Final = 4_096
 def pull(
     store: Store,
     share: ObjectShare,
-    words: Sequence[str],
+    words: Meant,
     *,
     contents: bool,
     with_deps: bool = False,

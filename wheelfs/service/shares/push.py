@@ -14,16 +14,17 @@ from wheelfs.service.shares.feed import shared_file
 from wheelfs.service.shares.limits import SHARE_LIMITS
 from wheelfs.service.shares.outcomes import Failed, Present, Pushed
 from wheelfs.service.shares.push_batch import OwnPacks, PushTarget, push_names
-from wheelfs.service.stored_files import select_stored
+from wheelfs.service.shares.shared_files import select_to_push
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from wheelfs.errors import WheelfsError
     from wheelfs.remote.share.share import WrittenShare
     from wheelfs.reports.shares import PushResult
     from wheelfs.service.shares.limits import PushLimits
     from wheelfs.service.shares.outcomes import Outcome
+    from wheelfs.service.shares.shared_files import Meant
     from wheelfs.store.catalog.records import StoredName
     from wheelfs.store.store import Store
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def push(
     store: Store,
     share: WrittenShare,
-    words: Sequence[str],
+    words: Meant,
     *,
     private: bool,
     with_deps: bool = False,
@@ -39,7 +40,7 @@ def push(
     share_name: str | None = None,
     limits: PushLimits = SHARE_LIMITS.push,
 ) -> Iterator[PushedFile]:
-    """Push the stored files that ``words`` name, or all, and yield each once the share lists it.
+    """Push the stored files that ``words`` mean, or all, and yield each once the share lists it.
 
     Private files are pushed when they are named, or with ``private``.  Of named files it is checked whether their manifests and
     packs are there, too; of all others the share's catalog is believed.  ``with_deps`` pushes what named files need along with
@@ -48,7 +49,7 @@ def push(
     share cannot be used at all; what is wrong with one file is reported as its failure.
     """
     if words:
-        names = select_stored(store.catalog, "push", words)
+        names = select_to_push(store.catalog, words)
     else:
         names = [name for name in store.catalog.names() if private or not name.private]
     share.catalog.prepare()
