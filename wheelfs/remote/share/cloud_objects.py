@@ -38,6 +38,20 @@ _NO_CREDENTIALS: Final = re.compile(r"/latest/(?:api/token|meta-data)|/computeMe
 """Without any, the library asks the cloud for those of the machine, and tells how that failed."""
 
 
+_CODE: Final = re.compile(r"<Code>([^<]{1,100})</Code>")
+_MESSAGE: Final = re.compile(r"<Message>([^<]{1,300})</Message>")
+"""In the answers of all three clouds, on lines of their own or not."""
+_CLOCK: Final = "set the clock of this machine: requests are signed with its time"
+_RENEW: Final = "they were good for a while: renew them"
+_DENIED: Final = {
+    "RequestTimeTooSkewed": _CLOCK,
+    "RequestExpired": _CLOCK,
+    "ExpiredToken": _RENEW,
+    "TokenRefreshRequired": _RENEW,
+}
+"""What S3 says of credentials that are right in themselves, with whatever status, and what helps."""
+
+
 class CloudObjects:
     """Objects below a bucket's prefix."""
 
@@ -108,6 +122,9 @@ class CloudObjects:
 
 
 def _error(attempted: str, error: Exception) -> OriginError:
+    code = _CODE.search(str(error))
+    if code is not None and code[1] in _DENIED:
+        return OriginDenied(attempted, _reason(error), _DENIED[code[1]])
     if isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError):
         return OriginDenied(attempted, _reason(error), _CREDENTIALS)
     reason = _reason(error)
@@ -121,5 +138,8 @@ def _error(attempted: str, error: Exception) -> OriginError:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line: below it obstore prints its whole state."""
-    return redact(" ".join(str(error).partition("\n")[0].split())[:300])
+    """Return the first line, and what the cloud itself said: below it obstore prints its whole state."""
+    text = str(error)
+    line = " ".join(text.partition("\n")[0].partition("<?xml")[0].split())[:300]
+    said = [found[1] for found in (_CODE.search(text), _MESSAGE.search(text)) if found is not None]
+    return redact(": ".join((line.rstrip(":"), *said)))

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.fakes.index import FakeIndex
-from wheelfs.errors import OriginDenied, OriginUnreachable
+from tests.fakes.server import Answer, Request
+from wheelfs.errors import OriginDenied, OriginFault, OriginUnreachable
 from wheelfs.remote.limits import CloudLimits
 from wheelfs.remote.share.cloud_objects import CloudObjects
+
+if TYPE_CHECKING:
+    from tests.fakes import faults
 
 
 @pytest.fixture(autouse=True)
@@ -34,3 +40,47 @@ def test_a_store_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("AWS_ENDPOINT_URL", silent.origin)
         with pytest.raises(OriginUnreachable, match="is the network up"):
             CloudObjects("s3://bucket/prefix", limits=limits).read("wheelfs-share", limit_bytes=10)
+
+
+class S3(FakeIndex):
+    """Answers with errors as S3 does: the body on a line below the XML declaration."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__()
+        self._status = status
+        self._body = (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message>'
+            "<AWSAccessKeyId>hidden</AWSAccessKeyId></Error>"
+        )
+
+    def answer(self, request: Request, action: faults.Action | None) -> Answer:
+        return Answer(self._status, self._body.encode(), {"Content-Type": "application/xml"})
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "advice"),
+    [
+        (403, "RequestTimeTooSkewed", "set the clock"),
+        (400, "ExpiredToken", "renew them"),
+        (403, "SignatureDoesNotMatch", "are the credentials set"),
+    ],
+)
+def test_what_s3_says_of_credentials_is_passed_on_with_what_helps(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str, advice: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anybody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    with S3(status, code, "It is said here.") as s3:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3.origin)
+        with pytest.raises(OriginDenied, match=rf"{status} [A-Za-z ]+: {code}: It is said here\. \(.*{advice}") as refused:
+            CloudObjects("s3://bucket/prefix", limits=CloudLimits(retries=0)).read_range("wheelfs-share", 0, 9)
+    assert "hidden" not in str(refused.value)
+
+
+def test_what_s3_says_of_a_bucket_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anybody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    with S3(400, "InvalidBucketName", "The specified bucket is not valid.") as s3:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3.origin)
+        with pytest.raises(OriginFault, match="400 Bad Request: InvalidBucketName: The specified bucket is not valid"):
+            CloudObjects("s3://bucket/prefix", limits=CloudLimits(retries=0)).read("wheelfs-share", limit_bytes=9)
