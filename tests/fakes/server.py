@@ -165,6 +165,10 @@ class _Connection(BaseHTTPRequestHandler):
         if answer.chunked:
             self.wfile.write(b"0\r\n\r\n")
 
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Return what Date says, by the site's clock."""
         return super().date_time_string(time.time() + getattr(self.server.site, "ahead_s", 0.0))

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from wheelfs.remote.limits import CloudLimits
 
 _LISTED_AT_ONCE: Final = 1_000
+_CREATE_ATTEMPTS: Final = 5
+"""Each takes a conflict with another client, and two round trips."""
 
 _CREDENTIALS: Final = "are the credentials set, and do they allow it?"
 _SET_CREDENTIALS: Final = (
@@ -93,12 +95,27 @@ class CloudObjects:
             raise _error(self._attempted("read", key), error) from error
 
     def create(self, key: str, content: bytes) -> bool:
+        attempted = self._attempted("write", key)
+        for _ in range(_CREATE_ATTEMPTS):
+            try:
+                obstore.put(self._written, key, content, mode="create", use_multipart=False)
+                return True
+            except exceptions.AlreadyExistsError:
+                # The library says so of a 409, too: S3's for a key that others write or delete at the same time, of which nothing
+                # may be there then (apache/arrow-rs-object-store, pull request 852).
+                if self._is_there(attempted, key):
+                    return False
+            except (exceptions.BaseError, OSError) as error:
+                raise _error(attempted, error) from error
+        raise OriginFault(attempted, "others write or delete it at the same time", "try again")
+
+    def _is_there(self, attempted: str, key: str) -> bool:
         try:
-            obstore.put(self._written, key, content, mode="create", use_multipart=False)
-        except exceptions.AlreadyExistsError:
+            obstore.head(self._store, key)  # unlike a range of bytes, also of an empty object
+        except FileNotFoundError:
             return False
         except (exceptions.BaseError, OSError) as error:
-            raise _error(self._attempted("write", key), error) from error
+            raise _error(attempted, error) from error
         return True
 
     def found(self, prefix: str) -> Iterator[FoundObject]:

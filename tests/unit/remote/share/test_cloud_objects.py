@@ -42,7 +42,7 @@ def test_a_store_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) 
             CloudObjects("s3://bucket/prefix", limits=limits).read("wheelfs-share", limit_bytes=10)
 
 
-class S3(FakeIndex):
+class Refusing(FakeIndex):
     """Answers with errors as S3 does: the body on a line below the XML declaration."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -70,7 +70,7 @@ def test_what_s3_says_of_credentials_is_passed_on_with_what_helps(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anybody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
-    with S3(status, code, "It is said here.") as s3:
+    with Refusing(status, code, "It is said here.") as s3:
         monkeypatch.setenv("AWS_ENDPOINT_URL", s3.origin)
         with pytest.raises(OriginDenied, match=rf"{status} [A-Za-z ]+: {code}: It is said here\. \(.*{advice}") as refused:
             CloudObjects("s3://bucket/prefix", limits=CloudLimits(retries=0)).read_range("wheelfs-share", 0, 9)
@@ -80,7 +80,44 @@ def test_what_s3_says_of_credentials_is_passed_on_with_what_helps(
 def test_what_s3_says_of_a_bucket_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anybody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
-    with S3(400, "InvalidBucketName", "The specified bucket is not valid.") as s3:
+    with Refusing(400, "InvalidBucketName", "The specified bucket is not valid.") as s3:
         monkeypatch.setenv("AWS_ENDPOINT_URL", s3.origin)
         with pytest.raises(OriginFault, match="400 Bad Request: InvalidBucketName: The specified bucket is not valid"):
             CloudObjects("s3://bucket/prefix", limits=CloudLimits(retries=0)).read("wheelfs-share", limit_bytes=9)
+
+
+class Conflicting(FakeIndex):
+    """Keeps which keys were put, if they were not there, and says of so many first ones that another write is under way."""
+
+    def __init__(self, conflicts: int) -> None:
+        super().__init__()
+        self.conflicts = conflicts
+        self.kept: set[str] = set()
+
+    def answer(self, request: Request, action: faults.Action | None) -> Answer:
+        if request.method != "PUT":
+            headers = {"ETag": '"1"', "Last-Modified": "Tue, 01 Dec 2026 00:00:00 GMT"}
+            return Answer(200, b"", headers) if request.path in self.kept else Answer(404)
+        if self.conflicts:
+            self.conflicts -= 1
+            return Answer(409, b"<Error><Code>ConditionalRequestConflict</Code></Error>")
+        if request.path in self.kept:
+            return Answer(412, b"<Error><Code>PreconditionFailed</Code></Error>")
+        self.kept.add(request.path)
+        return Answer(200, b"", {"ETag": '"1"'})
+
+
+def test_an_object_that_s3_did_not_create_because_of_a_conflict_does_not_count_as_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "anybody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    with Conflicting(2) as s3:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3.origin)
+        objects = CloudObjects("s3://bucket/prefix", limits=CloudLimits(retries=0))
+        assert objects.create("log/00000000", b"")
+        assert not objects.create("log/00000000", b"other")
+        s3.conflicts = 1
+        assert not objects.create("log/00000000", b"other")
+        s3.conflicts = 1_000
+        with pytest.raises(OriginFault, match="others write or delete it"):
+            objects.create("log/00000001", b"x")
+        assert s3.kept == {"/bucket/prefix/log/00000000"}
