@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.commands import error_of, objects
 from tests.fakes.crashes import stored
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
-from wheelfs.errors import NameTaken, OriginFault, OriginMissing
+from wheelfs.errors import NameTaken, OriginFault, OriginMissing, StoreFull
 from wheelfs.model.shared import SharedFile
 from wheelfs.remote.share.objects import open_objects
 from wheelfs.remote.share.share import WrittenShare
@@ -18,6 +18,7 @@ from wheelfs.service.shares.limits import PushLimits
 from wheelfs.service.shares.pull import pull
 from wheelfs.service.shares.push import push
 from wheelfs.store.catalog.records import StoredName
+from wheelfs.store.limits import Limits
 from wheelfs.store.store import Store
 
 if TYPE_CHECKING:
@@ -137,6 +138,21 @@ def test_files_that_are_meant_by_their_content_are_copied_and_others_of_their_na
     with Store.open(tmp_path / "b") as store:
         [pulled] = pull(store, WrittenShare(open_objects(share.as_uri())), meant, contents=True)
         assert (pulled.sha256, pulled.result) == (name.sha256.hex(), "pulled")
+
+
+def test_more_than_fits_into_the_quota_is_refused_once_the_first_file_has_to_go(tmp_path: Path, share: Path) -> None:
+    wheels = [wheel(f"{number}.0", data=incompressible(900_000, f"{number}")) for number in range(8)]
+    fill(tmp_path / "a", *wheels)
+    pushed(tmp_path / "a", share.as_uri())
+    done: list[str] = []
+    target = WrittenShare(open_objects(share.as_uri()))
+    with Store.open(tmp_path / "b", limits=Limits(quota_bytes=4_500_000)) as store:
+        with pytest.raises(StoreFull, match="do not fit into the quota together"):
+            done.extend(file.result for file in pull(store, target, [], contents=True))
+        assert len(done) < len(wheels), "no more is read than is of use"
+        assert set(done) == {"pulled"}
+        some = [filename for filename, _ in wheels[-2:]]
+        assert {file.result for file in pull(store, target, some, contents=True)} <= {"pulled", "present"}
 
 
 def test_large_files_take_several_packs_and_each_is_seen_when_its_own_are_there(tmp_path: Path, share: Path) -> None:

@@ -54,14 +54,16 @@ def pull(
 
     A word is a filename, a project, or a requirement.  ``with_deps`` takes what named files need along with them; ``observer``
     gets what they need and is not stored then.  Raises `InvalidInput` and `NotKnown` for words that mean nothing, and
-    `OriginError` where the share cannot be used; what is wrong with one file is reported as its failure.
+    `OriginError` where the share cannot be used, and `StoreFull` where the store has no room for all; what is wrong with one file
+    is reported as its failure.
     """
     known = known_end(store, share.catalog.check())
     files = share.catalog.files()
     refuse_less(f"list the files of the share {share.url}", share.catalog.end, known)
     chosen = select_shared(files, "pull", words, share.url) if words else files
     observer.total(len(chosen))
-    yield from _taken(store, share, chosen, contents=contents)
+    here: list[SharedFile] = []
+    yield from _taken(store, share, chosen, here, contents=contents)
     if not (words and contents):
         return
     by_project: dict[str, list[SharedFile]] = {}
@@ -74,23 +76,41 @@ def pull(
             break
         chosen = [*chosen, *dict.fromkeys(more)]
         observer.total(len(chosen))
-        yield from _taken(store, share, dict.fromkeys(more), contents=True)
+        yield from _taken(store, share, dict.fromkeys(more), here, contents=True)
     for one in left_out(found, lambda _: with_deps):
         observer.left_out(one)
 
 
-def _taken(store: Store, share: ObjectShare, files: Iterable[SharedFile], *, contents: bool) -> Iterator[PulledFile]:
+def _taken(
+    store: Store, share: ObjectShare, files: Iterable[SharedFile], here: list[SharedFile], *, contents: bool
+) -> Iterator[PulledFile]:
+    """Yield what became of each file; those that are stored then are added to ``here``, and so they have to stay."""
     for file in sorted(files, key=lambda one: (one.project, one.filename, one.sha256)):
         if _is_here(store, file):
+            here.append(file)
             yield _reported(file, "present")
             continue
         if not contents:
             yield _reported(file, "missing")
             continue
         try:
-            yield _reported(file, "pulled", _take(store, share, file))
+            read_bytes = _take(store, share, file)
         except (OriginError, InvalidInput) as error:
             yield _reported(file, "failed", error=error)
+            continue
+        here.append(file)
+        yield _reported(file, "pulled", read_bytes)
+        _refuse_evicted(store, here[:1])  # what was stored first goes first; to look for all each time would take too long
+    if contents:
+        _refuse_evicted(store, here)
+
+
+def _refuse_evicted(store: Store, files: Iterable[SharedFile]) -> None:
+    """Raise `StoreFull` where a file has made room for others, all of which are wanted."""
+    for file in files:
+        if not _is_here(store, file):
+            happened = f"{file.filename} was evicted for other files of it: they do not fit into the quota together"
+            raise StoreFull("pull the files of a share", happened, "raise the quota ([cache] quota), or name fewer files")
 
 
 def _needed(
