@@ -66,4 +66,4 @@ def test_what_is_repacked_installs_as_the_wheel_did(
         path for path, is_executable in after.items() if is_executable
     }
     script = pip.venv() / "bin" / "in-python"
-    assert script.read_text().startswith(f"#!{pip.venv()}/bin/python")
+    assert script.read_text("latin-1").startswith(f"#!{pip.venv()}/bin/python")

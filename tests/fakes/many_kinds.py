@@ -47,7 +47,10 @@ def many_kinds(**more: Any) -> bytes:
         "spread/first/__init__.py": b"HERE = 'first'\n",
         f"{data}/purelib/from_purelib.py": b"X = 1\n",
         f"{data}/platlib/from_platlib.py": b"X = 2\n",
-        f"{data}/scripts/in-python": b"#!python\nimport many_kinds\nprint('script', many_kinds.__name__)\n",
+        f"{data}/scripts/in-python": (
+            b'#!python\n# coding: latin-1\n"""script \xe4"""\nfrom __future__ import annotations\n'
+            b"import many_kinds\nprint(ascii(__doc__), many_kinds.__name__)\n"
+        ),
         f"{data}/scripts/in-shell": b"#!/bin/sh\necho shell\n",
         f"{data}/headers/many.h": b"/* */\n",
         f"{data}/data/share/many/read me.txt": b"shared\n",

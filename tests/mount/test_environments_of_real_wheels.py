@@ -91,7 +91,7 @@ def check_files(
     differ = {path for path in found if found[path] != theirs[path] and path not in clashes}
     assert {path for path in differ if not path.startswith("bin/")} == set()
     for path in differ:
-        assert Path(ours, path).read_bytes().startswith(b"#!/bin/sh\n'''exec' ")
+        assert Path(ours, path).read_bytes().startswith((b"#!/bin/sh\n'''exec' ", b"#!/bin/sh\n\f# "))
         assert Path(tmp_path, "venv", path).read_bytes().startswith(b"#!")
         assert os.access(ours / path, os.X_OK)
 

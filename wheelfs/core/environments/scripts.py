@@ -30,6 +30,14 @@ _FIRST_LINES: Final = b"""#!/bin/sh
 ' '''
 """
 """Two lines that a shell obeys and that are a string to Python: first lines hold no more than 127 bytes, and no relative path."""
+_BEFORE_SCRIPT: Final = b"""#!/bin/sh
+\f# 2>/dev/null; exec "$(dirname -- "$(realpath -- "$0")")/python" "$0" "$@\""""
+"""The same for scripts of others, to whose Python it has to be nothing: a string would be their ``__doc__``, and keep them from
+``from __future__ import``.  A form feed before ``#`` is white space to Python ("Lexical analysis", indentation), so that the line
+is a comment; to a shell it is a letter, so that a command of that name is not found, and the next one is run.  (``env -S`` would
+do with one line, and is not in BusyBox.)"""
+_COOKIE: Final = re.compile(rb"[ \t\f]*(#.*?coding[:=][ \t]*[-\w.]+[^\n]*)")
+"""How a script says its encoding, in its first line or its second (PEP 263)."""
 
 
 def entry_point_scripts(attempted: str, text: str, minor: str) -> Iterator[tuple[str, bytes]]:
@@ -60,7 +68,10 @@ def with_first_lines(content: bytes) -> bytes | None:
     """
     if not content.startswith(b"#!python"):
         return None
-    return _FIRST_LINES + content.partition(b"\n")[2]
+    rest = content.partition(b"\n")[2]
+    if (cookie := _COOKIE.match(rest)) is not None:  # it has to stay in the second line
+        return _BEFORE_SCRIPT + b" " + cookie[1] + rest[cookie.end() :]
+    return _BEFORE_SCRIPT + b"\n" + rest
 
 
 def is_wrapper(script: str, entry_points: Collection[str]) -> bool:

@@ -30,9 +30,10 @@ _SIGNATURES: Final = ("RECORD.jws", "RECORD.p7s")
 _REPLACED: Final = re.compile(
     rb"#!/(?!usr/bin/|usr/local/bin/|bin/)[^\n]*/python[0-9.]*(w?)[^\n]*\n"
     rb"|#!/bin/sh\n'''exec' [^\n]*/python[0-9.]*(w?)['\"]? \"\$0\" \"\$@\"\n' '''\n"
+    rb"|#!/bin/sh\n\f# [^\n]*/python\" \"\$0\" \"\$@\"[ \n]"
 )
 """How scripts begin that pip and uv have made run in an environment: the second form is for paths that are too long or have
-spaces.  Interpreters of the system are what a wheel has brought along, and stay."""
+spaces, the third one is ours.  Interpreters of the system are what a wheel has brought along, and stay."""
 
 
 class Layout(msgspec.Struct, frozen=True):

@@ -229,6 +229,32 @@ def test_only_a_first_line_that_asks_for_it_is_rewritten(rest: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("script", "printed"),
+    [
+        (b'"""Usage."""\nprint(__doc__)\n', "Usage."),
+        (b"print(__doc__)\n", "None"),
+        (b'"""Usage."""\nfrom __future__ import annotations\nx: no_name\nprint(__doc__)\n', "Usage."),
+        (b"# -*- coding: latin-1 -*-\nprint(ascii('\xe4'))\n", r"'\xe4'"),
+        (b"\f # vim: set fileencoding=cp1252 :\r\nfrom __future__ import annotations\r\nprint(ascii('\x80'))\r\n", r"'\u20ac'"),
+        (b"# no encoding\nimport sys\nprint(sys.argv[1:])\n", "['a b', '']"),
+    ],
+)
+def test_a_rewritten_script_means_what_it_meant_wherever_it_lies(tmp_path: Path, script: bytes, printed: str) -> None:
+    rewritten = with_first_lines(b"#!python\n" + script)
+    assert rewritten is not None
+    far = tmp_path / "has spaces and a '" / ("long" * 50) / "bin"
+    far.mkdir(parents=True)
+    (far / "python").symlink_to(sys.executable)
+    (far / "script").write_bytes(rewritten)
+    (far / "script").chmod(0o755)
+    far = far.rename(far.with_name("moved"))
+    (tmp_path / "linked").symlink_to(far / "script")
+    for path in (far / "script", tmp_path / "linked"):
+        done = run([str(path), "a b", ""], environment=isolated_environment(tmp_path / "home"), cwd=tmp_path).succeeded()
+        assert (done.stdout, done.stderr) == (printed + "\n", "")
+
+
+@pytest.mark.parametrize(
     ("script", "is_one"), [("a", True), ("a.exe", True), ("a-script.py", True), ("a.pya", True), ("a.py", False), ("b", False)]
 )
 def test_what_setuptools_made_of_entry_points_is_told_by_its_name(script: str, is_one: bool) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.fakes.many_kinds import many_kinds
 from tests.fakes.wheels import build_wheel
 from wheelfs.core.environments.installation import install
+from wheelfs.core.environments.scripts import with_first_lines
 from wheelfs.core.unpacked.distribution import DESCRIBING, Distribution, described
 from wheelfs.core.unpacked.members import Layout, lies_at, members, with_original_first_line
 from wheelfs.core.wheel import zip_layout
@@ -127,6 +128,12 @@ def test_what_cannot_be_undone_is_refused_by_name(row: str, reason: str) -> None
 def test_bytecode_without_a_hash_was_no_member() -> None:
     rows = recorded("demo/__pycache__/a.cpython-311.pyc,,", f"demo/kept.pyc,{DIGEST},0")
     assert [one.name for one in members("take it", rows, b"", LAYOUT)] == ["demo/kept.pyc"]
+
+
+@pytest.mark.parametrize("rest", [b"x\n", b"# coding: latin-1\nx\n", b""])
+def test_first_lines_of_our_environments_are_undone(rest: bytes) -> None:
+    script = b"#!python\n" + rest
+    assert with_original_first_line(with_first_lines(script) or b"") == script
 
 
 @pytest.mark.parametrize(
