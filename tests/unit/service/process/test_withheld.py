@@ -8,10 +8,10 @@ import pytest
 import trio
 
 from tests.fakes.origins import MemoryOrigin, MemoryShare
+from tests.fakes.rot import flip
 from tests.fakes.services import service
 from tests.fakes.waiting import until
 from tests.fakes.wheels import build_wheel
-from tests.unit.store.catalog.test_rot import flip
 from wheelfs.errors import StoreDamaged, StoreLocked
 from wheelfs.model.shared import SharedFile
 from wheelfs.reports.status import WithheldFiles

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.rot import flip
 from wheelfs.errors import StoreDamaged
 from wheelfs.model.content import key_of_sha256
 from wheelfs.model.links import FileLink, ProjectPage
@@ -19,17 +20,6 @@ NAMES = [f"alpha-{number}.tar.gz" for number in range(9)]
 PAGE = ProjectPage("alpha", tuple(FileLink(name, f"https://index.example/{name}", upload_time_us=1) for name in NAMES))
 METADATA = b"Metadata-Version: 2.1\nName: alpha\nVersion: 1.0\n"
 KEY = key_of_sha256(bytes(32))
-
-
-def flip(store: Store, database: str, at: int) -> None:
-    """Flip a bit of the first value unnoticed by the store."""
-    catalog = store.environments[0]
-    table = catalog.database(database)
-    with catalog.raw.begin(write=True) as transaction, transaction.cursor(table) as cursor:
-        assert cursor.first()
-        value = bytearray(cursor.value())
-        value[at % len(value)] ^= 1
-        transaction.put(cursor.key(), bytes(value), db=table)
 
 
 @pytest.mark.parametrize("at", [5, 20, 40, -1])
