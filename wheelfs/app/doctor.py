@@ -123,7 +123,8 @@ def _of_environments(settings: Settings) -> Iterator[Finding]:
     if not is_unborn(settings.store):
         with suppress(WheelfsError), store_to_look_at(settings) as store:  # a store that does not open is a finding of its own
             for label in store.mounted.labels():
-                made_for[label.name] = named(store, "look at", label.name)[1].interpreter
+                with suppress(WheelfsError):
+                    made_for[label.name] = named(store, "look at", label.name)[1].interpreter
     asked = {interpreter: shown(interpreter) for interpreter in set(made_for.values())}
     yield from diagnosis.environment_findings(
         diagnosis.InterpreterFacts(

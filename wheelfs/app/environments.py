@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ import msgspec
 
 from wheelfs.app.fetching import bring, local_files, read, stored_view, take_added
 from wheelfs.app.wiring import is_unborn, store_to_fill, store_to_look_at
-from wheelfs.errors import InvalidInput, NotKnown, OriginError
+from wheelfs.errors import InvalidInput, NotKnown, OriginError, StoreDamaged
 from wheelfs.private_files import readers_of
 from wheelfs.service.environments.named import named, unknown
 from wheelfs.service.process.control_client import let_mounts_look
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from wheelfs.service.environments.making import Made
     from wheelfs.service.running import Running
     from wheelfs.store.store import Store
+
+log = logging.getLogger(__name__)
 
 _COMPILING: Final = "compiling modules"
 
@@ -233,11 +236,17 @@ def _compiling(progress: Progress) -> Iterator[Callable[[int, int], None]]:
 
 
 def listed(settings: Settings) -> list[EnvironmentState]:
-    """Return all environments of the store, in order of name."""
+    """Return all environments of the store that can be read, in order of name; others are logged."""
     if is_unborn(settings.store):
         return []
+    found = []
     with store_to_look_at(settings) as store:
-        return [_state(store, label, _tree_of(store, label)) for label in store.mounted.labels()]
+        for label in store.mounted.labels():
+            try:
+                found.append(_state(store, label, _tree_of(store, label)))
+            except StoreDamaged as error:
+                log.warning("%s", error)
+    return found
 
 
 def described(settings: Settings, name: str) -> tuple[EnvironmentState, InterpreterState, list[EnvironmentFile]]:
@@ -310,7 +319,7 @@ def remove(settings: Settings, names: list[str]) -> Iterator[str]:
 
     with Store.open(settings.store, readers=readers_of(settings.store_group), create=False) as store:
         for name in names:
-            if store.mounted.label(name) is None:
+            if not store.mounted.has_label(name):
                 raise unknown("remove", name)
         for name in names:
             if store.mounted.remove(name).result():
@@ -362,7 +371,8 @@ def _as_wheel(store: Store, file: FetchedFile) -> EnvironmentWheel:
 
 def _tree_of(store: Store, label: EnvironmentLabel) -> Environment:
     tree = store.mounted.tree(label.digest)
-    assert tree is not None, "a label and its tree are written together"
+    if tree is None:  # they are written together
+        raise StoreDamaged(f"look at the environment {label.name}", "its tree is not there", "run: wheelfs verify")
     return tree
 
 

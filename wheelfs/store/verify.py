@@ -42,7 +42,7 @@ class Checked:
     """One content that was checked, with all its names; ``reason`` is None, or what is wrong with it.
 
     Without a content (``sha256`` is empty) it reports damage to the store itself; ``filename`` is then a path in the store or
-    a name that leads nowhere.
+    in the mount, or a name that leads nowhere.
     """
 
     sha256: bytes
@@ -91,6 +91,9 @@ def verify(
             _check_index(audit)
             note("names")
             yield from _dangling(store)
+            for name, reason in store.mounted.damage():
+                advice = f"make it again (wheelfs env create {name} ...) or remove it (wheelfs env rm {name})"
+                yield Checked(b"", (f"env/{name}",), f"{reason}; {advice}")
         note("files")
         yield from _contents(audit, wanted)
 

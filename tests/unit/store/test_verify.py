@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.fakes.rot import flip
 from tests.fakes.wheels import build_wheel, incompressible, wheel_filename
 from wheelfs.errors import StoreDamaged
+from wheelfs.model.environment import LAYOUT, Environment, EnvironmentLabel, Interpreter
+from wheelfs.store.catalog.mounted_environments import encoded
 from wheelfs.store.catalog.records import StoredName
 from wheelfs.store.chunks.chunk_store import ChunkStore
 from wheelfs.store.coordination.locks import lock_within
@@ -191,6 +194,17 @@ def test_a_store_in_use_is_sound_too(store: Store, tmp_path: Path) -> None:
 
 ALL_BLOCKS = 65.0
 """A block's use is counted in 64ths, each of which counts as 4 KiB: whatever is in use of a small one, it is rewritten."""
+
+
+def test_damaged_environments_are_told_with_the_way_out(store: Store) -> None:
+    digest, encoding = encoded(Environment(LAYOUT, Interpreter("/python3", "3.11.7", "cpython-311", b"abcd"), (), (), (), ()))
+    store.mounted.put(EnvironmentLabel("it", digest, 1, ()), encoding).result()
+    assert [one for one in verify(store) if one.reason] == []
+    for database in ("environment-trees", "environments"):
+        flip(store, database, 1)
+        [damaged] = [one for one in verify(store, quick=True) if one.reason]
+        assert (damaged.sha256, damaged.filenames) == (b"", ("env/it",))
+        assert "wheelfs env rm it" in (damaged.reason or "")
 
 
 @pytest.mark.parametrize("step", ["structure", "chunks", "names", "files"])

@@ -15,7 +15,7 @@ from wheelfs.core.environments.installation import install, zip_member, zip_rang
 from wheelfs.core.environments.profile import profiled_members, ranges_by_wheel
 from wheelfs.core.wheel import zip_layout
 from wheelfs.core.wheel.metadata import converse, search_directory
-from wheelfs.errors import InvalidInput, OriginError
+from wheelfs.errors import InvalidInput, OriginError, StoreDamaged
 from wheelfs.model.environment import EnvironmentLabel, modules, own_modules
 from wheelfs.service.environments.bytecode import compile_modules
 from wheelfs.service.environments.importer_text import importer_text
@@ -92,7 +92,9 @@ def make_environment(
     digest, encoding = encoded(tree)
     if not store.mounted.has_tree(digest):
         _check_members(tree, sources, check_cancelled)
-    before, profiles = store.mounted.label(name), store.mounted.profiles
+    before, profiles = None, store.mounted.profiles
+    with suppress(StoreDamaged):  # of the label: it is replaced
+        before = store.mounted.label(name)
     opened = profiles.of(digest) or (() if before is None else profiles.of(before.digest))
     _bring_profiled(tree, sources, opened, check_cancelled)
     compiled = _compile_here(store, tree, sources, progress, check_cancelled)

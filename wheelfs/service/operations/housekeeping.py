@@ -25,7 +25,7 @@ def remove(store: Store, words: Sequence[str], *, dry_run: bool) -> Iterator[Kep
     Raises `UsageError` before anything is removed where an environment needs one of them.
     """
     selected = list(select_stored(store.catalog, "remove", words))
-    needed = {sha256: label.name for label in store.mounted.labels() for sha256 in label.contents}
+    needed = store.mounted.contents()
     for name in selected:
         if (environment := needed.get(name.sha256)) is not None:
             happened = f"the environment {environment} is made of it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -10,11 +11,12 @@ import msgspec
 import zstandard
 
 from wheelfs.core.environments.profile import profiled_members
+from wheelfs.errors import StoreDamaged
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.model.environment import Environment, EnvironmentLabel, modules, own_modules
 from wheelfs.store.catalog import compressed
 from wheelfs.store.catalog.profiles import PROFILE_DATABASE, Profiles
-from wheelfs.store.engine.iteration import rows
+from wheelfs.store.engine.iteration import key_of, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from wheelfs.store.engine.environment import Environment as StoreEnvironment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
+
+log = logging.getLogger(__name__)
 
 ENVIRONMENT_DATABASES: Final = ("environments", "environment-trees", "bytecode", PROFILE_DATABASE)
 
@@ -47,7 +51,8 @@ class MountedEnvironments:
     """Labels by name, trees by digest, and ``.pyc`` files by `bytecode_key`, each a zstd frame with a checksum.
 
     Trees and bytecode are kept as long as a label needs them, and `profiles` of some trees longer.  Methods may be called from
-    any thread; writing returns futures.
+    any thread; writing returns futures.  What is damaged of one environment hinders no other one, and is replaced when
+    that is made again.
     """
 
     def __init__(self, environment: StoreEnvironment, writer: Writer | ReadOnlyWriter) -> None:
@@ -59,23 +64,56 @@ class MountedEnvironments:
         self._trees = environment.database_if_any("environment-trees")
         self._bytecode = environment.database_if_any("bytecode")
         self.profiles = Profiles(environment, writer, self._has_tree)
+        self._reported: set[str] = set()
 
     def label(self, name: str) -> EnvironmentLabel | None:
-        """Return the label of that name."""
+        """Return the label of that name; raises `StoreDamaged`."""
         with self._environment.read() as transaction:
             return self._label(transaction, name)
 
-    def labels(self) -> list[EnvironmentLabel]:
-        """Return all labels, in order of name."""
+    def has_label(self, name: str) -> bool:
+        """Return whether there is a label of that name, even a damaged one."""
         with self._environment.read() as transaction:
-            return self._all_labels(transaction)
+            return self._encoded_label(transaction, name) is not None
 
-    def contents(self) -> set[bytes]:
-        """Return the sha256 of all wheels that environments need: they are kept like pinned ones."""
-        return {sha256 for label in self.labels() for sha256 in label.contents}
+    def labels(self) -> list[EnvironmentLabel]:
+        """Return all labels that can be read, in order of name; others are logged once."""
+        with self._environment.read() as transaction:
+            found = self._all_labels(transaction)
+        for error in (one for one in found if isinstance(one, StoreDamaged)):
+            if str(error) not in self._reported:
+                self._reported.add(str(error))
+                log.warning("%s", error)
+        return [one for one in found if isinstance(one, EnvironmentLabel)]
+
+    def contents(self) -> dict[bytes, str]:
+        """Return the sha256 of all wheels that environments need, with the name of one: they are kept like pinned ones.
+
+        Raises `StoreDamaged` where a label cannot be read: what it needs is not known.
+        """
+        with self._environment.read() as transaction:
+            labels = self._all_labels(transaction)
+        for damage in (one for one in labels if isinstance(one, StoreDamaged)):
+            raise damage
+        return {sha256: label.name for label in labels if isinstance(label, EnvironmentLabel) for sha256 in label.contents}
+
+    def damage(self) -> Iterator[tuple[str, str]]:
+        """Yield the name of each environment that is damaged, and what is wrong with it."""
+        with self._environment.read() as transaction:
+            names = [] if self._labels is None else [key.decode() for key in rows(transaction, self._labels, key_of)]
+        for name in names:
+            try:
+                with self._environment.read() as transaction:
+                    label = self._label(transaction, name)
+                    tree = None if label is None else self._tree(transaction, label.digest)
+            except StoreDamaged as error:
+                yield name, error.happened
+            else:
+                if label is not None and (tree is None or {one.sha256 for one in tree.wheels} != {*label.contents}):
+                    yield name, f"the environment {name} is not what was written"
 
     def tree(self, digest: bytes) -> Environment | None:
-        """Return what an environment is made of."""
+        """Return what an environment is made of; raises `StoreDamaged`."""
         with self._environment.read() as transaction:
             return self._tree(transaction, digest)
 
@@ -93,15 +131,15 @@ class MountedEnvironments:
         return None if frame is None else compressed.unpack(frame)
 
     def bytecode_sizes(self, keys: Iterable[bytes]) -> dict[bytes, int]:
-        """Return the sizes in bytes of those ``.pyc`` files that are there, by key."""
+        """Return the sizes in bytes of those ``.pyc`` files that are there, by key; what is damaged is compiled once more."""
         found: dict[bytes, int] = {}
         if self._bytecode is None:
             return found
         with self._environment.read() as transaction:
             for key in keys:
                 first = compressed.first_part(transaction, self._bytecode, key)
-                if first is not None:
-                    found[key] = _unpacked_size(first)
+                if first is not None and (size_bytes := _unpacked_size(first)) is not None:
+                    found[key] = size_bytes
         return found
 
     def bytecode_count(self) -> int:
@@ -116,12 +154,12 @@ class MountedEnvironments:
 
         What was opened of the tree before is likely to be opened of this one.
         """
-        packed = None if self.has_tree(label.digest) else compressed.pack(encoding)
+        packed = compressed.pack(encoding)
 
         def work(transaction: lmdb.Transaction) -> EnvironmentLabel | None:
-            before = self._label(transaction, label.name)
-            if not self._has_tree(transaction, label.digest):  # it may be gone since
-                compressed.put(transaction, _open(self._trees), label.digest, packed or compressed.pack(encoding))
+            before = self._readable_label(transaction, label.name)
+            if compressed.get(transaction, _open(self._trees), label.digest) != packed:
+                compressed.put(transaction, _open(self._trees), label.digest, packed)
             transaction.put(label.name.encode(), _encoder.encode(label), db=_open(self._labels))
             if before is not None and before.digest != label.digest:
                 tree = _tree_decoder.decode(encoding)
@@ -146,22 +184,32 @@ class MountedEnvironments:
         """Remove a label, and what only it needed; the future tells whether it was there."""
 
         def work(transaction: lmdb.Transaction) -> bool:
-            before = self._label(transaction, name)
-            if before is None:
-                return False
-            transaction.delete(name.encode(), db=_open(self._labels))
+            before = self._readable_label(transaction, name)
+            was_there = transaction.delete(name.encode(), db=_open(self._labels))
             self._drop_unneeded(transaction, before)
-            return True
+            return was_there
 
         return self._writer.submit(work)
 
-    def _label(self, transaction: lmdb.Transaction, name: str) -> EnvironmentLabel | None:
+    def _encoded_label(self, transaction: lmdb.Transaction, name: str) -> bytes | memoryview | None:
         key = name.encode()
         known = self._labels is not None and len(key) <= compressed.MAX_KEY_BYTES
-        found = transaction.get(key, db=self._labels) if known else None
-        return None if found is None else _decoded_label(key, found)
+        return transaction.get(key, db=self._labels) if known else None
 
-    def _all_labels(self, transaction: lmdb.Transaction) -> list[EnvironmentLabel]:
+    def _label(self, transaction: lmdb.Transaction, name: str) -> EnvironmentLabel | None:
+        found = self._encoded_label(transaction, name)
+        label = None if found is None else _decoded_label(name.encode(), found)
+        if isinstance(label, StoreDamaged):
+            raise label
+        return label
+
+    def _readable_label(self, transaction: lmdb.Transaction, name: str) -> EnvironmentLabel | None:
+        try:
+            return self._label(transaction, name)
+        except StoreDamaged:
+            return None
+
+    def _all_labels(self, transaction: lmdb.Transaction) -> list[EnvironmentLabel | StoreDamaged]:
         return [] if self._labels is None else rows(transaction, self._labels, _decoded_label)
 
     def _tree(self, transaction: lmdb.Transaction, digest: bytes) -> Environment | None:
@@ -177,14 +225,21 @@ class MountedEnvironments:
         return self._trees is not None and compressed.first_part(transaction, self._trees, digest) is not None
 
     def _drop_unneeded(self, transaction: lmdb.Transaction, before: EnvironmentLabel | None) -> None:
-        """Remove the tree of a label that is no more, unless another label has it, and the bytecode that no tree needs."""
-        digests = {label.digest for label in self._all_labels(transaction)}
-        if before is None or before.digest in digests:
+        """Remove the tree of a label that is no more, unless another label has it, and the bytecode that no tree needs.
+
+        Nothing goes that something damaged may need.
+        """
+        labels = self._all_labels(transaction)
+        digests = {label.digest for label in labels if isinstance(label, EnvironmentLabel)}
+        if before is None or before.digest in digests or any(isinstance(label, StoreDamaged) for label in labels):
             return
-        gone = self._tree(transaction, before.digest)
+        try:
+            gone = self._tree(transaction, before.digest)
+            trees = [self._tree(transaction, digest) for digest in digests]
+        except StoreDamaged:
+            gone, trees = None, []
         compressed.delete(transaction, _open(self._trees), before.digest)
         self.profiles.leave(transaction, before.digest, digests)
-        trees = (self._tree(transaction, digest) for digest in digests)
         needed = {key for tree in trees if tree is not None for key in bytecode_keys(tree)}
         for key in set() if gone is None else set(bytecode_keys(gone)) - needed:
             compressed.delete(transaction, _open(self._bytecode), key)
@@ -202,15 +257,19 @@ def _open(database: lmdb._Database | None) -> lmdb._Database:
     return database
 
 
-def _unpacked_size(frame: bytes | memoryview) -> int:
+def _unpacked_size(frame: bytes | memoryview) -> int | None:
     try:
-        return zstandard.frame_content_size(frame)
-    except zstandard.ZstdError as error:
-        raise compressed.damaged(f"bytecode cannot be read ({error})") from error
+        size_bytes = zstandard.frame_content_size(frame)
+    except zstandard.ZstdError:
+        return None
+    return size_bytes if size_bytes >= 0 else None
 
 
-def _decoded_label(key: bytes, value: bytes | memoryview) -> EnvironmentLabel:
+def _decoded_label(key: bytes, value: bytes | memoryview) -> EnvironmentLabel | StoreDamaged:
+    attempted, name = "read the catalog", key.decode("utf-8", "replace")
+    advice = f"make it again (wheelfs env create {name} ...) or remove it (wheelfs env rm {name})"
     try:
-        return _label_decoder.decode(value)
+        label = _label_decoder.decode(value)
     except DECODE_ERRORS as error:
-        raise compressed.damaged(f"the environment {key!r} cannot be read ({error})") from error
+        return StoreDamaged(attempted, f"the environment {name} cannot be read ({error})", advice)
+    return label if label.name == name else StoreDamaged(attempted, f"the environment {name} calls itself another", advice)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from wheelfs.errors import StoreDamaged
 from wheelfs.model.decoding import DECODE_ERRORS
 from wheelfs.store.catalog import compressed
 from wheelfs.store.engine.iteration import key_of, rows
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
     from wheelfs.store.engine.environment import Environment as StoreEnvironment
     from wheelfs.store.engine.writer import ReadOnlyWriter, Writer
+
+log = logging.getLogger(__name__)
 
 PROFILE_DATABASE: Final = "environment-profiles"
 MAX_FILES: Final = 20_000
@@ -87,14 +91,15 @@ class Profiles:
     # --- in a transaction of `wheelfs.store.catalog.mounted_environments` ------------------------------------------
 
     def read(self, transaction: lmdb.Transaction, digest: bytes) -> tuple[str, ...]:
-        """Return a profile."""
+        """Return a profile: nothing where it is damaged, as a run notes it again."""
         packed = None if self._database is None else compressed.get(transaction, self._database, digest)
         if packed is None:
             return ()
         try:
             return _decoder.decode(compressed.unpack(packed))
-        except DECODE_ERRORS as error:
-            raise compressed.damaged(f"the profile of {digest.hex()} cannot be read ({error})") from error
+        except (*DECODE_ERRORS, StoreDamaged) as error:
+            log.warning("the profile of the environment %s cannot be read (%s); it begins again", digest.hex(), error)
+            return ()
 
     def add(self, transaction: lmdb.Transaction, digest: bytes, paths: Collection[str]) -> None:
         """Add files to a profile."""

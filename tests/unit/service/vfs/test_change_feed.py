@@ -145,3 +145,17 @@ async def test_changes_that_are_lost_are_taken_for_any(tmp_path: Path) -> None:
             name = add(store, "3.0", tmp_path / "wheel")
             assert await cache.told() == sorted(["asof", name])
             nursery.cancel_scope.cancel()
+
+
+async def test_a_damaged_label_hides_no_other(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "s") as store:
+        label(store, "damaged", python="3.11.7")
+        flip(store, "environments", 1)
+        cache = Cache(ChangeWatcher(store, (), poll_s=math.inf))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cache.follow)
+            label(store, "new", python="3.11.7")
+            assert await cache.told() == ["new"]
+            label(store, "damaged", python="3.11.7")
+            assert await cache.told() == ["damaged"]
+            nursery.cancel_scope.cancel()

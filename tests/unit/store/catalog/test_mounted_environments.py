@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from tests.fakes.rot import flip
 from wheelfs.errors import StoreDamaged
 from wheelfs.model.environment import LAYOUT, Environment, EnvironmentLabel, EnvironmentWheel, Interpreter, WheelMember
 from wheelfs.store.catalog.mounted_environments import MountedEnvironments, bytecode_key, bytecode_keys, encoded
@@ -53,7 +54,7 @@ def test_what_was_put_is_there_in_another_process_too(store: Store, tmp_path: Pa
     label = store.mounted.label("it")
     assert label is not None
     assert store.mounted.tree(label.digest) == tree
-    assert store.mounted.contents() == {sha("wheel")}
+    assert store.mounted.contents() == {sha("wheel"): "it"}
     [key] = code_of("a")
     assert store.mounted.bytecode(key) == b"code" + key
     assert store.mounted.bytecode_sizes([key, b"none"]) == {key: 4 + len(key)}
@@ -94,12 +95,75 @@ def test_a_name_no_key_can_hold_is_not_there(store: Store) -> None:
     assert store.mounted.label("x" * 600) is None
 
 
-def test_damage_is_told(store: Store) -> None:
-    put(store.mounted, "it", environment("a"))
+def test_a_damaged_tree_is_replaced_and_hinders_no_other(store: Store) -> None:
+    put(store.mounted, "it", environment("a", "b"))
+    flip(store, "environment-trees", -3)
     label = store.mounted.label("it")
     assert label is not None
-    store.mounted._writer.submit(
-        lambda transaction: transaction.put(label.digest + b"\0\0", b"rot", db=store.mounted._trees)
-    ).result()
     with pytest.raises(StoreDamaged):
         store.mounted.tree(label.digest)
+    [(name, _)] = store.mounted.damage()
+    assert name == "it"
+    put(store.mounted, "other", environment("b", "c"))
+    put(store.mounted, "other", environment("c"))
+    assert set(store.mounted.bytecode_sizes(code_of("a", "b", "c"))) == code_of("a", "b", "c"), "it may need it"
+    put(store.mounted, "it", environment("a", "b"))
+    assert store.mounted.tree(label.digest) == environment("a", "b")
+    assert list(store.mounted.damage()) == []
+
+
+def test_a_damaged_tree_can_be_removed_and_left_behind(store: Store) -> None:
+    for leave in (lambda: store.mounted.remove("it").result(), lambda: put(store.mounted, "it", environment("b"))):
+        put(store.mounted, "it", environment("a"))
+        flip(store, "environment-trees", -3)
+        assert leave()
+        assert list(store.mounted.damage()) == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_damaged_label_hinders_no_other_and_what_it_may_need_is_kept(
+    store: Store, at: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = environment("a")
+    put(store.mounted, "first", before)
+    put(store.mounted, "second", environment("b"))
+    flip(store, "environments", at)
+    for _ in range(2):
+        assert [label.name for label in store.mounted.labels()] == ["second"]
+    assert caplog.text.count("wheelfs env create first") == 1
+    with pytest.raises(StoreDamaged, match=r"wheelfs env rm first"):
+        store.mounted.label("first")
+    with pytest.raises(StoreDamaged):
+        store.mounted.contents()
+    [(name, _)] = store.mounted.damage()
+    assert name == "first"
+    assert store.mounted.has_label("first")
+    assert store.mounted.remove("second").result()
+    assert store.mounted.tree(encoded(before)[0]) == before
+    if at:
+        assert put(store.mounted, "first", before) is None
+    else:
+        assert store.mounted.remove("first").result()
+    assert list(store.mounted.damage()) == []
+    assert set(store.mounted.contents()) == ({sha("wheel")} if at else set())
+
+
+def test_a_label_of_another_tree_is_damaged_too(store: Store) -> None:
+    put(store.mounted, "it", environment("a"))
+    flip(store, "environments", 10)  # in the digest
+    [(name, _)] = store.mounted.damage()
+    assert name == "it"
+    put(store.mounted, "it", environment("a"))
+    assert list(store.mounted.damage()) == []
+
+
+def test_damaged_bytecode_and_profiles_are_made_again(store: Store) -> None:
+    label = EnvironmentLabel("it", encoded(environment("a"))[0], 5, ())
+    put(store.mounted, "it", environment("a"))
+    store.mounted.profiles.merge(label.digest, ["x"]).result()
+    flip(store, "bytecode", 0)
+    flip(store, "environment-profiles", -3)
+    assert store.mounted.bytecode_sizes(code_of("a")) == {}
+    assert store.mounted.profiles.of(label.digest) == ()
+    store.mounted.profiles.merge(label.digest, ["y"]).result()
+    assert store.mounted.profiles.of(label.digest) == ("y",)
