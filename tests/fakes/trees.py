@@ -134,6 +134,9 @@ class FakeFilesystem:
         current: Node = node
         return current
 
+    async def entered(self, node: Any) -> Any:
+        return node
+
     def listing(self, node: Any) -> FakeListing:
         _fail(node, "listing")
         return FakeListing(list(node.children.items()))

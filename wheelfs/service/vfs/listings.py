@@ -254,8 +254,7 @@ class Directories:
             case "project":
                 return self._project_listing(place)
             case "environments":
-                found = ((name, self.environments.named(name)) for name in self.environments.names())
-                return NamedListing([(name, node) for name, node in found if node is not None])
+                return NamedListing(self.environments.listed())
             case "private":
                 return NamedListing([(STATUS, StatusNode.of(self._status.text()))])
 

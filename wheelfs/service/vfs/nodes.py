@@ -10,7 +10,7 @@ import msgspec
 from wheelfs.core.views.paths import CACHE_TAG, STATUS
 from wheelfs.model.content import inode_of_path
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
-from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentFile
+from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentFile, EnvironmentRoot
 from wheelfs.service.vfs.protocol import Attributes
 
 if TYPE_CHECKING:
@@ -159,5 +159,6 @@ TreeNode = (
     | MetadataNode
     | FailingNode
     | EnvironmentDirectory
+    | EnvironmentRoot
     | EnvironmentFile
 )

@@ -111,6 +111,10 @@ class Filesystem(Protocol):
         """Return ``node`` with its attributes as they are now (for ``getattr``)."""
         ...
 
+    async def entered(self, node: Node) -> Node:
+        """Return a directory in the form that `listing` takes; never waits for a network."""
+        ...
+
     def listing(self, node: Node) -> Listing: ...
 
     def link_target(self, node: Node) -> str:

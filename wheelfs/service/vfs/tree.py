@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wheelfs.core.views import paths
 from wheelfs.errors import NotKnown, OriginFault
-from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentFile, environment_xattrs
+from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentFile, EnvironmentRoot, environment_xattrs
 from wheelfs.service.vfs.listings import NamedListing
 from wheelfs.service.vfs.nodes import CacheTagNode, DirectoryNode, FailingNode, FileNode, MetadataNode, PageNode, StatusNode
 from wheelfs.service.vfs.protocol import Absent, Space
@@ -66,11 +66,11 @@ class Tree:
 
     async def lookup(self, parent: Node, name: str) -> TreeNode | Absent:
         """Find ``name`` in ``parent``."""
-        if isinstance(parent, EnvironmentDirectory):
-            return self._directories.environments.lookup(parent, name)
+        if isinstance(parent, EnvironmentDirectory | EnvironmentRoot):
+            return await self._directories.environments.lookup(parent, name)
         assert isinstance(parent, DirectoryNode)
         if parent.place.kind == "environments":
-            return self._directories.environments.named(name) or Absent(self._directories.environments.label_ttl_s)
+            return await self._directories.environments.named(name) or Absent(self._directories.environments.label_ttl_s)
         return await self._names.lookup(parent.place, name)
 
     def refreshed(self, node: Node) -> TreeNode:
@@ -82,9 +82,19 @@ class Tree:
                 return StatusNode.of(self._status.text())
             case DirectoryNode() | CacheTagNode() | FileNode() | MetadataNode() | FailingNode():
                 return node
-            case EnvironmentDirectory() | EnvironmentFile():
+            case EnvironmentDirectory() | EnvironmentRoot() | EnvironmentFile():
                 return node
         raise NotKnown("stat a node", f"it is no node of this tree: {node!r}")
+
+    async def entered(self, node: Node) -> TreeNode:
+        """Return a directory as it can be listed; that may last, but needs no network.  Raises `NotKnown` for what is no more."""
+        if not isinstance(node, EnvironmentRoot):
+            assert isinstance(node, DirectoryNode | EnvironmentDirectory)
+            return node
+        found = await self._directories.environments.entered(node)
+        if found is None:
+            raise NotKnown(f"list the environment {node.label.name}", "it was removed or replaced", "look it up again")
+        return found
 
     def listing(self, node: Node) -> Listing:
         """Return the entries of a directory, from the store alone."""

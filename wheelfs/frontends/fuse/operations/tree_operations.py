@@ -119,7 +119,7 @@ class TreeOperations(pyfuse3.Operations):
     # --- directories --------------------------------------------------------------------------------------------------
 
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
-        listing = self._filesystem.listing(self.inodes.node(inode))
+        listing = self._filesystem.listing(await self._filesystem.entered(self.inodes.node(inode)))
         handle = next(self._handles)
         self._listings[handle] = listing
         return handle

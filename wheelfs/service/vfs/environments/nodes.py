@@ -19,12 +19,12 @@ from wheelfs.model.content import inode_of_key, inode_of_path, key_of_sha256
 from wheelfs.model.environment import WheelMember, WrittenFile, is_module, modules_below, own_modules
 from wheelfs.service.file_refs import UNKNOWN_TIME_NS
 from wheelfs.service.vfs.protocol import Attributes
-from wheelfs.store.catalog.mounted_environments import bytecode_key
+from wheelfs.store.catalog.mounted_environments import bytecode_key, bytecode_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wheelfs.model.environment import Environment, Interpreter
+    from wheelfs.model.environment import Environment, EnvironmentLabel, Interpreter
     from wheelfs.service.file_refs import FileRef
 
 _CACHE: Final = "__pycache__"
@@ -50,7 +50,8 @@ EnvironmentEntry = WheelMember | WrittenFile | Bytecode | PackedBytecode | LinkT
 class EnvironmentTree:
     """One environment in memory; ``refs`` are its wheels.
 
-    ``variant`` tells what its files do not follow from: whether it is complete, and how much bytecode there is.
+    ``variant`` tells what its files do not follow from: whether it is complete, and how much bytecode there is; ``missing`` are
+    the keys of the other bytecode.  ``generation`` counts the variants since the kernel has known anything below it.
     """
 
     def __init__(
@@ -61,11 +62,14 @@ class EnvironmentTree:
         sizes: dict[bytes, int],
         *,
         is_complete: bool,
+        generation: int = 0,
     ) -> None:
         """``sizes``: of the bytecode that is stored, by key; ``is_complete``: all wheels are."""
         self.digest = digest
         self.refs = refs
         self.is_complete = is_complete
+        self.generation = generation
+        self.missing = [key for key in bytecode_keys(environment) if key not in sizes]
         self.variant = f"{state_of(is_complete=is_complete)}-{len(sizes)}"
         self._directories: dict[str, dict[str, EnvironmentEntry | None]] = {"": {}}
         for path, target in environment.links:
@@ -150,6 +154,18 @@ class EnvironmentTree:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class EnvironmentRoot:
+    """The directory of an environment whose tree is made when it is entered."""
+
+    label: EnvironmentLabel
+
+    @property
+    def attributes(self) -> Attributes:
+        """Those of the directory when it is entered."""
+        return _directory_attributes(_root_inode(self.label.digest, 0), keeps_name=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EnvironmentDirectory:
     """A directory of an environment; ``path`` is below it, and empty for itself."""
 
@@ -159,8 +175,10 @@ class EnvironmentDirectory:
     @property
     def attributes(self) -> Attributes:
         """Those of a directory that never changes; which one has a name in ``env/`` may."""
+        if not self.path:
+            return _directory_attributes(_root_inode(self.tree.digest, self.tree.generation), keeps_name=False)
         inode = inode_of_path(f"environment\0{self.tree.digest.hex()}-{self.tree.variant}/{self.path}")
-        return Attributes(inode, True, 0, UNKNOWN_TIME_NS, immutable=True, keeps_name=bool(self.path))
+        return _directory_attributes(inode, keeps_name=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,6 +230,15 @@ def environment_xattrs(node: EnvironmentFile) -> dict[str, bytes]:
 def _cached_name(name: str, tag: str) -> str:
     """Return the name of a module's bytecode (PEP 3147)."""
     return f"{name.removesuffix('.py')}.{tag}.pyc"
+
+
+def _root_inode(digest: bytes, generation: int) -> int:
+    """Return the number of an environment's directory: a listing needs it before the tree, and so its variant, is known."""
+    return inode_of_path(f"environment\0{digest.hex()}-{generation}")
+
+
+def _directory_attributes(inode: int, *, keeps_name: bool) -> Attributes:
+    return Attributes(inode, True, 0, UNKNOWN_TIME_NS, immutable=True, keeps_name=keeps_name)
 
 
 def _file_attributes(inode: int, size: int, *, is_executable: bool = False, is_link: bool = False) -> Attributes:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
+
+import trio
 
 from wheelfs.core.bounded_cache import BoundedCache
 from wheelfs.model.links import FileLink
 from wheelfs.model.names import ProjectName
 from wheelfs.service.file_refs import FileRef, link_of
 from wheelfs.service.vfs.environments.limits import ENVIRONMENT_TREE_LIMITS
-from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentTree
+from wheelfs.service.vfs.environments.nodes import EnvironmentDirectory, EnvironmentRoot, EnvironmentTree
 from wheelfs.service.vfs.protocol import Absent
 from wheelfs.store.catalog.mounted_environments import bytecode_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wheelfs.model.environment import EnvironmentWheel
+    from wheelfs.model.environment import EnvironmentLabel, EnvironmentWheel
     from wheelfs.service.vfs.environments.ahead import ProfilePrefetcher
     from wheelfs.service.vfs.environments.limits import EnvironmentTreeLimits
     from wheelfs.service.vfs.environments.nodes import EnvironmentFile
@@ -32,7 +35,7 @@ class _Known(NamedTuple):
 
 
 class EnvironmentTrees:
-    """The environments of a store."""
+    """The environments of a store.  To make a tree may take most of a second, so that a thread does it, one at a time."""
 
     def __init__(
         self,
@@ -48,43 +51,80 @@ class EnvironmentTrees:
         self._limits = limits
         self.label_ttl_s = limits.label_ttl_s
         self._trees: BoundedCache[bytes, _Known] = BoundedCache(limits.trees)
+        # Nodes that the kernel knows have their tree.  So it knows no name below an environment whose tree is not among these.
+        self._in_use: WeakValueDictionary[bytes, EnvironmentTree] = WeakValueDictionary()
+        self._making = trio.Lock()
 
     def names(self) -> list[str]:
         """Return the names of all environments, in order."""
         return [label.name for label in self._store.mounted.labels()]
 
-    def named(self, name: str) -> EnvironmentDirectory | None:
+    def listed(self) -> list[tuple[str, EnvironmentDirectory | EnvironmentRoot]]:
+        """Return all environments, in order of name; makes no tree, as a listing is of them all and hardly one is entered."""
+        return [(label.name, self._listed(label)) for label in self._store.mounted.labels()]
+
+    def _listed(self, label: EnvironmentLabel) -> EnvironmentDirectory | EnvironmentRoot:
+        # It gets the number that a look-up gives it, too: by another one the kernel would drop all names below it.
+        tree = self._in_use.get(label.digest)
+        return EnvironmentRoot(label) if tree is None else EnvironmentDirectory(tree, "")
+
+    async def named(self, name: str) -> EnvironmentDirectory | None:
         """Return the directory of an environment; raises `StoreDamaged`."""
         label = self._store.mounted.label(name)
-        if label is None:
-            return None
-        transaction = self._store.catalog.last_transaction()
-        known = self._trees.get(label.digest)
-        if known is not None and known.transaction == transaction:
-            return EnvironmentDirectory(known.tree, "")
-        is_complete = self._store.holds_all(label.contents)
-        bytecode = self._store.mounted.bytecode_count()
-        if known is None or (known.tree.is_complete, known.bytecode) != (is_complete, bytecode):
-            tree = self._made(label.digest, is_complete=is_complete)
-            if tree is None:
-                return None
-        else:
-            tree = known.tree
-        self._trees.put(label.digest, _Known(tree, bytecode, transaction))
-        return EnvironmentDirectory(tree, "")
+        return None if label is None else await self.entered(EnvironmentRoot(label))
 
-    def _made(self, digest: bytes, *, is_complete: bool) -> EnvironmentTree | None:
-        environment = self._store.mounted.tree(digest)
+    async def entered(self, root: EnvironmentRoot) -> EnvironmentDirectory | None:
+        """Return the directory with its tree; None where that is no more.  Raises `StoreDamaged`."""
+        known = self._current(root.label)
+        if known is None:
+            async with self._making:
+                known = self._current(root.label)  # made meanwhile
+                if known is None:
+                    in_use = self._in_use.get(root.label.digest)
+                    known = await trio.to_thread.run_sync(self._made, root.label, in_use)
+                    if known is None:
+                        return None
+                    self._trees.put(root.label.digest, known)
+                    self._in_use[root.label.digest] = known.tree
+        return EnvironmentDirectory(known.tree, "")
+
+    def _current(self, label: EnvironmentLabel) -> _Known | None:
+        """Return the tree as far as it is seen at once that it is what `_made` would make."""
+        known = self._trees.get(label.digest)
+        transaction = self._store.catalog.last_transaction()
+        if known is None or known.transaction == transaction:
+            return known
+        is_complete = self._store.holds_all(label.contents)
+        if (known.tree.is_complete, known.bytecode) != (is_complete, self._store.mounted.bytecode_count()):
+            return None
+        known = known._replace(transaction=transaction)
+        self._trees.put(label.digest, known)
+        return known
+
+    def _made(self, label: EnvironmentLabel, in_use: EnvironmentTree | None) -> _Known | None:
+        """Make the tree, unless the one ``in_use`` has all there is: new bytecode is mostly another environment's.  Blocks."""
+        transaction, bytecode = self._store.catalog.last_transaction(), self._store.mounted.bytecode_count()
+        is_complete = self._store.holds_all(label.contents)
+        if in_use is not None and in_use.is_complete == is_complete and not self._store.mounted.bytecode_sizes(in_use.missing):
+            return _Known(in_use, bytecode, transaction)
+        environment = self._store.mounted.tree(label.digest)
         if environment is None:
             return None
         refs = tuple(self._ref(wheel) for wheel in environment.wheels)
         sizes = self._store.mounted.bytecode_sizes(bytecode_keys(environment))
-        return EnvironmentTree(digest, environment, refs, sizes, is_complete=is_complete)
+        generation = 0 if in_use is None else in_use.generation + 1
+        tree = EnvironmentTree(label.digest, environment, refs, sizes, is_complete=is_complete, generation=generation)
+        return _Known(tree, bytecode, transaction)
 
-    def lookup(self, parent: EnvironmentDirectory, name: str) -> EnvironmentDirectory | EnvironmentFile | Absent:
+    async def lookup(
+        self, parent: EnvironmentDirectory | EnvironmentRoot, name: str
+    ) -> EnvironmentDirectory | EnvironmentFile | Absent:
         """Find ``name`` in a directory of an environment."""
-        self._prefetcher.looked_into(parent.tree)
-        found = parent.tree.lookup(parent, name)
+        directory = await self.entered(parent) if isinstance(parent, EnvironmentRoot) else parent
+        if directory is None:
+            return Absent(self._limits.label_ttl_s)
+        self._prefetcher.looked_into(directory.tree)
+        found = directory.tree.lookup(directory, name)
         return Absent(self._limits.absent_ttl_s) if found is None else found
 
     def _ref(self, wheel: EnvironmentWheel) -> FileRef:
