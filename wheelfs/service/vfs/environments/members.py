@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -119,14 +120,21 @@ class MemberOpener:
         raise NotKnown(f"open {node.path}", "it is a symbolic link")
 
     async def content(self, node: EnvironmentFile, member: WheelMember, inode: int) -> _Content:
-        """Return the whole member, checked; several callers wait for one."""
+        """Return the whole member, checked; several callers wait for one.
+
+        Raises `OriginTimeout` where too many wait for the network already.
+        """
         while True:
             found = self._kept(inode)
             if found is not None:
                 return found
             if inode not in self._under_way:
                 break
-            await self._under_way[inode].wait()
+            # Who waits for another one's request waits for the network, too, as far as admission is concerned.
+            sha256 = node.tree.refs[member.wheel].link.sha256
+            is_stored = sha256 is not None and self._context.store.holds(sha256)
+            with nullcontext() if is_stored else self.lazy.waiting(f"open {node.path}"):
+                await self._under_way[inode].wait()
         self._under_way[inode] = trio.Event()
         try:
             made = await self._inflate(node, member)
