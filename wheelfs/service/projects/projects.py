@@ -218,18 +218,26 @@ class Projects:
 
         Some indexes put signed URLs on their pages, which expire before our copy of the page does.
         """
-        index = self._by_name.get(ref.origin)
-        head = self._store.catalog.page_head(ref.origin, ref.project)
-        if index is None or head is None or time.time() - head.fetched_at_us / 1e6 < self._limits.renew_after_s:
+        if not await self.asked_again(ref.origin, ref.project):
             return None
-        await self.requests.ended(self.requests.begin(index, ref.project, head), f"look up {ref.project} on {index.name}")
         page = None
         with suppress(StoreDamaged):  # the next reader of the page itself has it fetched again
-            page = self._store.catalog.page(index.name, ref.project)
+            page = self._store.catalog.page(ref.origin, ref.project)
         for link in () if page is None else page.files:
             if link.filename == ref.filename and link.sha256 in (None, ref.link.sha256) and link.url != ref.link.url:
                 return replace(ref, link=link)
         return None
+
+    async def asked_again(self, origin: str, project: ProjectName) -> bool:
+        """Ask an index for a page that it has given, unless it did a moment ago or is away; return whether it was asked."""
+        index = self._by_name.get(origin)
+        head = self._store.catalog.page_head(origin, project)
+        if index is None or head is None or not self._hosts.may_ask(index.url):
+            return False
+        if time.time() - head.fetched_at_us / 1e6 < self._limits.renew_after_s:
+            return False
+        await self._fetch(index, project, head)
+        return True
 
     def sealed(self, ref: FileRef) -> bytes | None:
         """Return the sha256 under which a file is stored and may be served, or None when it is not (or is quarantined)."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wheelfs.core.projects.ownership import Owned, Undecided
-from wheelfs.errors import OriginDenied, OriginMissing
+from wheelfs.errors import OriginDenied, OriginMissing, OriginUnreachable
 from wheelfs.service.vfs.environments.parts import bring_parts, read_part, secure_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wheelfs.core.projects.ownership import Ownership
     from wheelfs.service.admission import Admission
     from wheelfs.service.fetch.download import Download
     from wheelfs.service.fetch.pool import DownloadPool
@@ -121,14 +122,26 @@ class LazyWheels:
         found = self._projects.at_once(ref.project, stale=True)
         if found is None:
             found = await self._projects.find(ref.project)
+        if (listed := self._on_page(found, ref)) is not None:
+            return listed
+        unlisted = msgspec.structs.replace(ref, origin=self._projects.files.origin_of(ref.origin))
+        if self._downloads.context.sources.shares or self._downloads.present_bytes(unlisted):
+            return unlisted
+        # The page may be older than the file.
+        if isinstance(found, Owned) and await self._projects.asked_again(found.owner, ref.project):
+            found = self._projects.known(ref.project)
+            if (listed := self._on_page(found, ref)) is not None:
+                return listed
+        if isinstance(found, Undecided):
+            raise found.error.with_traceback(None)
+        attempted, happened = f"open {ref.filename}", "no index lists a file of this name with its sha256"
+        if isinstance(found, Owned) and found.page is not None and not found.reachable:
+            raise OriginUnreachable(attempted, f"{happened} on the pages that are here, and {found.owner} cannot be asked now")
+        raise OriginMissing(attempted, happened, "make the environment again with wheelfs env create")
+
+    def _on_page(self, found: Ownership, ref: FileRef) -> FileRef | None:
         if isinstance(found, Owned):
             for entry in self._projects.entries(found, ref.project, filename=ref.filename):
                 if entry.ref.link.sha256 == ref.link.sha256:
                     return entry.ref
-        unlisted = msgspec.structs.replace(ref, origin=self._projects.files.origin_of(ref.origin))
-        if self._downloads.context.sources.shares or self._downloads.present_bytes(unlisted):
-            return unlisted
-        if isinstance(found, Undecided):
-            raise found.error.with_traceback(None)
-        advice = "make the environment again with wheelfs env create"
-        raise OriginMissing(f"open {ref.filename}", "no index lists a file of this name with its sha256", advice)
+        return None
