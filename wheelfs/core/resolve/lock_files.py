@@ -19,7 +19,7 @@ from packaging.version import InvalidVersion
 
 from wheelfs.core.resolve import pylock, toml, uv_lock
 from wheelfs.core.resolve.allowed_files import AllowedFiles
-from wheelfs.errors import InvalidInput
+from wheelfs.errors import InvalidInput, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -43,6 +43,9 @@ _LOCK_WORD = re.compile(r".*\.(toml|lock)(\[[^\]]*\])?", re.DOTALL)
 _REQUIREMENTS_NAME = re.compile(r".*requirements[^/.]*\.lock")
 """What rye calls the requirements files that it writes (requirements-dev.lock); the lock of a script is called NAME.py.lock."""
 
+_TEXT_WORD = re.compile(r"[^@\s]+\.(txt|in)")
+"""How the names of requirements files end; uv takes such a word for one that was meant, too, and pip hints at it."""
+
 
 def is_lock_name(filename: str) -> bool:
     """Return whether a file of this name is a lock, also where a requirements file may be named (as pip and uv have it)."""
@@ -51,9 +54,14 @@ def is_lock_name(filename: str) -> bool:
 
 
 def words_by_kind(words: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Return which words of a command line are requirements, requirements files that are called locks, and locks."""
+    """Return which words of a command line are requirements, requirements files that are called locks, and locks.
+
+    Raises `UsageError` for one that is called as other requirements files are: as a name anybody might register it.
+    """
     kinds: tuple[list[str], list[str], list[str]] = ([], [], [])
     for word in words:
+        if _TEXT_WORD.fullmatch(word):
+            raise UsageError(f"take {word}", "it is called as a requirements file is, and no requirement", f"say: -r {word}")
         kind = 0 if _LOCK_WORD.fullmatch(word) is None else 1 if _REQUIREMENTS_NAME.fullmatch(word) else 2
         kinds[kind].append(word)
     return tuple(kinds[0]), tuple(kinds[1]), tuple(kinds[2])

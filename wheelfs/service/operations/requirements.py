@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,6 +41,9 @@ _SHOWN_PROBLEMS: Final = 20
 _WORDS: Final = "the command line"
 _EDITABLE: Final = "it is installed from where it lies, so there is nothing to fetch ahead"
 _BUILT: Final = "it is built from where it lies when it is installed, so there is nothing to fetch ahead"
+_BUILT_ARCHIVE: Final = "its name is not that of an sdist, so it is built from where it lies when it is installed"
+_ARCHIVE: Final = re.compile(r".*\.(zip|tar|t[gbxl]z|tar\.(gz|bz2|xz|lz|lzma|zst))", re.DOTALL | re.IGNORECASE)
+"""How names end of what pip (its ``ARCHIVE_EXTENSIONS``) or uv unpacks to build it."""
 _IN_COMMENT: Final = "it is left out as by pip, unlike by uv: the comment before it ends in a backslash, which continues it"
 _NO_EFFECT: Final = "files come from the configured indexes"
 _ADVICE: Final = {
@@ -271,8 +275,9 @@ class _Reading:
             reason = f"{problem} (looked for at {os.path.normpath(path.absolute())})"
             self._wants.unfetchable.append(Unfetchable(asked.text, reason, project=asked.project, place=asked.place))
         elif told is None or kind_of(path.name) == "other":
-            reason = "by its name it is neither a wheel nor an sdist, so it is built from where it lies when it is installed"
-            self._wants.unfetchable.append(Unfetchable(asked.text, reason, True, asked.project, asked.place))
+            is_archive = _ARCHIVE.fullmatch(path.name) is not None
+            reason = _BUILT_ARCHIVE if is_archive else "by its name it is neither a wheel nor an archive of sources"
+            self._wants.unfetchable.append(Unfetchable(asked.text, reason, is_archive, asked.project, asked.place))
         elif asked.project not in (None, told[0]):
             reason = f"the file is one of {told[0]}, and not of {asked.project}"
             self._wants.unfetchable.append(Unfetchable(asked.text, reason, project=asked.project, place=asked.place))

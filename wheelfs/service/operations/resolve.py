@@ -57,7 +57,7 @@ def find_uv(environ: Mapping[str, str]) -> str:
         raise ProgramMissing(
             "resolve dependencies",
             "uv is not found, neither beside wheelfs nor on PATH",
-            f"install it with {sys.executable} -m pip install uv, or leave --with-deps out",
+            f"install it with {sys.executable} -m pip install uv; a lock needs no resolving, nor does fetch without --with-deps",
         )
     return found
 

@@ -11,7 +11,8 @@ import pytest
 from packaging.markers import default_environment
 
 from wheelfs.core.platforms.targets import this_machine
-from wheelfs.errors import InvalidInput
+from wheelfs.core.resolve.lock_files import words_by_kind
+from wheelfs.errors import InvalidInput, UsageError
 from wheelfs.model.wanted import Chosen, Synced
 from wheelfs.service.operations.add_pip_cache import bodies
 from wheelfs.service.operations.requirements import read_wants
@@ -61,6 +62,27 @@ def test_a_path_that_cannot_be_looked_at_is_reported_and_the_rest_is_wanted(
     [lacking] = wants.unfetchable
     assert lacking.reason.startswith(reason + str(tmp_path))
     assert not lacking.is_own_tree
+
+
+@pytest.mark.parametrize(
+    ("name", "is_built"),
+    [("source.zip", True), ("main.tar.bz2", True), ("notes.txt", False), ("lib-1.0-py3.wheel", False)],
+)
+def test_what_nothing_can_install_is_not_skipped_as_what_is_built(tmp_path: Path, name: str, *, is_built: bool) -> None:
+    (tmp_path / name).write_bytes(b"")
+    [file] = read_wants((str(tmp_path / name),), [], (), TARGET).unfetchable
+    assert file.is_own_tree is is_built
+
+
+@pytest.mark.parametrize("word", ["requirements.txt", "../lab/requirements.in", "requirements-dev.txt"])
+def test_a_requirements_file_is_not_looked_up_as_a_project(word: str) -> None:
+    with pytest.raises(UsageError, match=f"-r {word}"):
+        words_by_kind(("demo", word))
+
+
+def test_other_words_are_told_apart() -> None:
+    words = ("demo.txt-tools>1", "demo @ https://files.example/demo.txt", "requirements.lock", "uv.lock[docs]")
+    assert words_by_kind(words) == (words[:2], words[2:3], words[3:])
 
 
 @pytest.mark.parametrize("name", ["circle", "a\0b"])
