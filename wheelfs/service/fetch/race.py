@@ -221,7 +221,7 @@ async def _raced(
                     may_lack=is_share,
                     silence_s=patience_s,
                     on_timeout=_no_progress(partial),
-                    index_url=None if is_share else source.origin.url,
+                    index_url=source.host if is_share else source.origin.url,
                 ) as scope,
                 _naming_the_share(source, partial),
             ):

@@ -171,8 +171,8 @@ class Hosts:
         for streams, which move its deadline as bytes arrive.
         ``probe_url`` is fetched to find out whether the host is back (default: the first ``url``).  With ``may_lack`` a missing
         object is a normal response and not reported as an error.  ``silence_s`` is how long a timed-out request had received
-        nothing (default and at most `HostLimits.recently_active_s`).  ``index_url`` is the index under which `state` tells what
-        was wrong with the response: whether a host can be reached is the host's, what it answers is the index's.
+        nothing (default and at most `HostLimits.recently_active_s`).  ``index_url`` is the index or share under which `state`
+        tells what was wrong with the response: whether a host can be reached is the host's, what it answers is theirs.
         Raises `OriginUnreachable` within microseconds while offline or while the host is known to be down.
         """
         host = self._admitted(attempted, url)

@@ -116,7 +116,7 @@ class ShareFollower:
         attempted = f"ask the share {share.name} for changes"
         for _ in range(self._limits.portions):
             cursor = self._names.cursor(share.name)
-            with self._hosts.request(attempted, share.url, timeout_s=self._timeout_s):
+            with self._hosts.request(attempted, share.url, timeout_s=self._timeout_s, index_url=share.url):
                 changes = await share.events(cursor)
             if changes.files and self._names.count() >= self._limits.max_files:
                 advice = "the share is broken, or too large for this node; what is known of it stays listed"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from tests.fakes.origins import MemoryShare
+from tests.fakes.origins import MemoryOrigin, MemoryShare
 from tests.fakes.services import Service, service
 from tests.fakes.waiting import until
-from wheelfs.errors import StoreFull
+from wheelfs.errors import OriginDenied, OriginError, StoreFull
 from wheelfs.model.shared import FeedPage, SharedFile
 from wheelfs.service.limits import SERVICE_LIMITS, ServiceLimits
 from wheelfs.service.shares.limits import ShareLimits
@@ -40,9 +40,12 @@ class Telling(MemoryShare):
     poll_s: float = 0.01
     hold: trio.Event | None = None
     """Waited for before the answer that follows the third file."""
+    refusal: OriginError | None = None
 
     async def events(self, cursor: str | None) -> FeedPage:
         self.asked.append(cursor)
+        if self.refusal is not None:
+            raise self.refusal
         number = int(cursor or 0)
         await trio.lowlevel.checkpoint()
         if number == 3 and self.hold is not None:
@@ -136,3 +139,19 @@ async def test_a_share_may_say_that_what_nobody_can_have_known_is_gone(tmp_path:
 
     async with following(tmp_path, Odd()) as one:
         await until(lambda: len(one.node.follower.of("demo")) == COUNT)
+
+
+async def test_the_status_of_a_share_is_its_own_where_an_index_is_on_its_host(tmp_path: Path) -> None:
+    share = Telling()
+    index = MemoryOrigin(url=f"{share.url}/simple")
+    async with service(tmp_path / "s", [index], shares=[share]) as one:
+        await one.lookup("simple/demo")
+        assert one.node.hosts.state(index.url)[0] == "up"
+        assert one.node.hosts.state(share.url)[0] == "unknown"
+        await one.node.follower.catch_up()
+        assert one.node.hosts.state(share.url) == ("up", None, None)
+        share.refusal = OriginDenied("ask", "refused (401)")
+        await one.node.follower.catch_up()
+        await one.lookup("simple/other")
+        assert one.node.hosts.state(index.url) == ("up", None, None)
+        assert one.node.hosts.state(share.url) == ("up", None, "ask: refused (401)")
