@@ -224,17 +224,17 @@ def test_requirements_files_are_tracked_with_their_markers_heeded(
     assert report["demo"]["prereleases"]
 
 
-def test_an_index_that_refuses_heads_is_not_asked_again_and_again(
+def test_a_file_that_cannot_be_asked_for_its_size_is_not_asked_for_it_again_and_again(
     fake_index: FakeIndex, mounted: MountWheelfs, track: Callable[..., Finished]
 ) -> None:
     fake_index.sizes = False
     good, _ = fake_index.add_wheel("demo", "1.0")
     bad, _ = fake_index.add_wheel("demo", "2.0")
-    fake_index.faults.append(Fault(bad, Status(404)))
+    fake_index.faults.append(Fault(bad, Status(404), times=None))
     mount = mounted(index=fake_index.url, env={"WHEELFS_PAGE_TTL_S": "1"}).path
     track("demo").succeeded()
     eventually(partial(shows, mount, good))
     pages = len(fake_index.requests_for("/demo/"))
     eventually(lambda: len(fake_index.requests_for("/demo/")) > pages + 2)
-    assert len(fake_index.requests_for(bad)) == 1
+    assert [request.method for request in fake_index.requests_for(bad)] == ["HEAD", "GET", "GET"], "a part, then the whole"
     assert shows(mount, good)
