@@ -245,7 +245,7 @@ try:
     with urllib.request.urlopen(urllib.request.Request(sys.argv[1], data=b"data" if "post" in sys.argv else None)) as answer:
         print(answer.status, answer.read().decode()[:60])
 except urllib.error.HTTPError as error:
-    print(error.code, error.read().decode()[:200])
+    print(error.code, error.read().decode()[:200], error.headers["Retry-After"])
 """
 
 
@@ -255,7 +255,7 @@ def test_what_is_no_business_of_ours_is_passed_on_or_offline_refused(runs: Runs,
     assert index.requests_for("/account/login")
     index.reset_counters()
     said = runs.wheelfs(*python(GET), f"{index.origin}/account/login", options=("--offline",)).succeeded().stdout
-    assert said.startswith("503")
+    assert said.startswith("504")
     assert "lets nothing out" in said
     assert index.requests == []
 
@@ -270,7 +270,14 @@ def test_what_poetry_asks_of_a_version_is_said_by_the_store_while_the_index_is_a
         status, body = runs.wheelfs(*get, options=options).succeeded().stdout.split(" ", 1)
         assert (status, [file["url"] for file in json.loads(body)["urls"]]) == ("200", [index.file_url(filename)])
     unknown = runs.wheelfs(*get[:-1], get[-1].replace("1.0", "2.0"), options=("--offline",)).succeeded().stdout
-    assert unknown.startswith("503"), "the index may have it"
+    assert unknown.startswith("504"), "the index may have it"
+
+
+def test_pip_does_not_wait_for_what_never_comes_while_offline(runs: Runs, index: FakeIndex) -> None:
+    pip = (sys.executable, "-m", "pip", "download", "--no-cache-dir", "-i", index.url, "no-such-thing")
+    assert runs.wheelfs(*pip, options=("--offline",)).stderr.count("wheelfs: request failed") == 1
+    said = runs.wheelfs(*python(GET), f"{index.url}/no-such-thing/", options=("--offline",)).succeeded().stdout.split()
+    assert (said[0], said[-1]) == ("504", "None")
 
 
 def test_a_name_spelled_another_way_is_led_to_its_page(runs: Runs, index: FakeIndex) -> None:

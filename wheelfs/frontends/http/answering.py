@@ -56,6 +56,10 @@ class Answering:
         """Return whether `reply` is for a POST, too."""
         return False
 
+    def status_of(self, error: WheelfsError) -> HTTPStatus:
+        """Return the status for what `reply` raises."""
+        return status_of(error)
+
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "websocket":  # there are none here: closing one that was not accepted is 403 to the client
@@ -130,7 +134,7 @@ class Answering:
         except Exception as error:
             known = failure(f"answer {scope['path']!r}", error)
             self._filesystem.count_error("request", known)
-            status = status_of(known)
+            status = self.status_of(known)
             wait_s = (isinstance(known, OriginBusy) and known.retry_after_s) or RETRY_AFTER_S
             retry = (("Retry-After", str(math.ceil(wait_s))),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
             return plain(status, str(known), *retry)

@@ -83,7 +83,7 @@ async def test_what_may_not_go_out_is_refused_with_a_reason_unless_the_client_wa
     async with speaking_with(None) as stream:
         await stream.send(login.replace(b"GET", b"HEAD"))
         head = await everything(stream)
-    assert whole.startswith(b"HTTP/1.1 503 ")
+    assert whole.startswith(b"HTTP/1.1 504 ")
     assert b"lets nothing out" in whole
     assert head.splitlines()[:2] == whole.splitlines()[:2], "status and length"
     assert head.endswith(b"\r\n\r\n")

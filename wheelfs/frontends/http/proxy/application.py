@@ -84,6 +84,14 @@ class RunApplication(Answering):
         self._lend = lend
         self._passing = passing
 
+    def status_of(self, error: WheelfsError) -> HTTPStatus:
+        """Return the status; while offline that of a cache which may not ask (RFC 9111, 5.2.1.7).
+
+        pip does not ask again for it, as it does for a 503, five times for each project that is not here.
+        """
+        is_forbidden = self._passing is None and isinstance(error, OriginUnreachable)
+        return HTTPStatus.GATEWAY_TIMEOUT if is_forbidden else status_of(error)
+
     def at(self, origin: str) -> Callable[[dict[str, Any], Receive, Send], Awaitable[None]]:
         """Return the ASGI application of a connection that was opened to ``origin`` (``https://HOST``)."""
         return partial(self._request, origin)
@@ -165,7 +173,7 @@ class RunApplication(Answering):
         elif isinstance(scope["wheelfs"], ReleaseOf) and isinstance(failed, OriginUnreachable | OriginTimeout):
             await self(scope, receive, send)
         else:
-            await _refuse(send, scope["method"], status_of(failed), str(failed))
+            await _refuse(send, scope["method"], self.status_of(failed), str(failed))
 
 
 async def _refuse(send: Send, method: str, status: HTTPStatus, reason: str) -> None:
