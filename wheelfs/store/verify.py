@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from wheelfs.errors import NotKnown, StoreDamaged
 from wheelfs.model.recipe import Extent, Recipe, RecipeError
+from wheelfs.store.catalog.mounted_environments import mend_of
 from wheelfs.store.chunks.relocate import places
 from wheelfs.store.engine.structure import START_ANEW, problems
 
@@ -92,8 +93,7 @@ def verify(
             note("names")
             yield from _dangling(store)
             for name, reason in store.mounted.damage():
-                advice = f"make it again (wheelfs env create {name} ...) or remove it (wheelfs env rm {name})"
-                yield Checked(b"", (f"env/{name}",), f"{reason}; {advice}")
+                yield Checked(b"", (f"env/{name}",), f"{reason}; {mend_of(name)}")
         note("files")
         yield from _contents(audit, wanted)
 

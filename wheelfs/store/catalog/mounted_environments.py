@@ -265,9 +265,14 @@ def _unpacked_size(frame: bytes | memoryview) -> int | None:
     return size_bytes if size_bytes >= 0 else None
 
 
+def mend_of(name: str) -> str:
+    """Return what can be done about an environment that is damaged."""
+    return f"make it again (wheelfs env create {name} ...) or remove it (wheelfs env rm {name})"
+
+
 def _decoded_label(key: bytes, value: bytes | memoryview) -> EnvironmentLabel | StoreDamaged:
     attempted, name = "read the catalog", key.decode("utf-8", "replace")
-    advice = f"make it again (wheelfs env create {name} ...) or remove it (wheelfs env rm {name})"
+    advice = mend_of(name)
     try:
         label = _label_decoder.decode(value)
     except DECODE_ERRORS as error:
